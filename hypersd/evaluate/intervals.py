@@ -1,0 +1,104 @@
+"""How far a mean over prompts can be trusted: intervals by the bootstrap (Efron 1979; Davison and Hinkley 1997).
+
+Prompts are what is drawn anew, never pictures: several pictures of one prompt resemble each other, and an interval
+that takes them for independent is too narrow. So a value a prompt comes in, the mean of its pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+
+LEVEL = 0.95
+"""Of every interval that is reported."""
+
+_ROUNDS = 2000
+"""Resamples; the ends of an interval then move by about 2 % of its width from one seed to another."""
+
+_BLOCK = 2**20
+"""Numbers that are resampled at once, 8 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A mean, and the interval around it; NaN where it was not measured."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def reach(self) -> float:
+        """Half the interval's width."""
+        return (self.high - self.low) / 2
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a mean at all."""
+        return not math.isnan(self.mean)
+
+
+UNKNOWN = Interval(mean=math.nan, low=math.nan, high=math.nan)
+"""What was not measured."""
+
+
+def bootstrap_mean(
+    values: Sequence[float] | Floats,
+    *,
+    bounds: tuple[float, float] | None = None,
+    level: float = LEVEL,
+    rounds: int = _ROUNDS,
+    seed: int = 0,
+) -> Interval:
+    """The mean of one value a prompt, and its percentile interval over prompts drawn with replacement.
+
+    Where all `n` values agree, resampling finds nothing but their value, and would call it certain. If the values have
+    `bounds`, the interval then reaches as far as prompts that were not seen could pull the mean: a share of up to
+    1 - ((1 - level) / 2)^(1/n) of them might lie at a bound. For a share of n right prompts in n that is the interval
+    of Clopper and Pearson (1934).
+
+    Args:
+        values: `(n,)`; NaN stands for a prompt that was not measured, and does not count.
+        bounds: between which every possible value lies.
+        level: the probability that the interval should cover the true mean.
+        rounds: how many resamples.
+        seed: of the resamples; the same seed gives the same interval.
+
+    Returns:
+        `UNKNOWN` if there is nothing to take the mean of; an unknown interval around a single value without bounds.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    if not known.size:
+        return UNKNOWN
+    mean = float(known.mean())
+    if np.ptp(known) == 0:
+        low, high = _agreed(float(known[0]), known.size, bounds, level)
+    else:
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        low, high = (float(end) for end in np.quantile(_means(known, rounds, seed), tails))
+    return Interval(mean=mean, low=low, high=high)
+
+
+def _means(values: Floats, rounds: int, seed: int) -> Floats:
+    """Means of `rounds` resamples, `(rounds,)`."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _BLOCK // values.size)
+    starts = range(0, rounds, at_once)
+    sizes = ((min(at_once, rounds - start), values.size) for start in starts)
+    return np.concatenate([values[rng.integers(values.size, size=size)].mean(axis=1) for size in sizes])
+
+
+def _agreed(value: float, n: int, bounds: tuple[float, float] | None, level: float) -> tuple[float, float]:
+    """The interval around a value that all `n` prompts have."""
+    if bounds is None:
+        return (math.nan, math.nan) if n < 2 else (value, value)
+    unseen = 1 - ((1 - level) / 2) ** (1 / n)
+    return value + unseen * (bounds[0] - value), value + unseen * (bounds[1] - value)
