@@ -37,7 +37,6 @@ class ClipScore:
         self._processor = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
         self._tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
-    @torch.inference_mode()
     def __call__(self, pictures: Sequence[Pixels | Image.Image], prompts: Sequence[str]) -> NDArray[np.float32]:
         """100 × the cosine between the embeddings of each picture and its prompt (Hessel et al. 2021), `(N,)`.
 
@@ -46,21 +45,44 @@ class ClipScore:
         Raises:
             ValueError: there are not as many prompts as pictures.
         """
-        if len(pictures) != len(prompts):
-            raise ValueError(f"{len(pictures)} pictures and {len(prompts)} prompts: there must be one prompt a picture")
-        scores = [np.empty(0, dtype=np.float32)]
-        for start in range(0, len(pictures), _BATCH):
-            stop = start + _BATCH
-            scores.append(self._score(pictures[start:stop], prompts[start:stop]))
-        return np.concatenate(scores)
+        return self.score(self.embed(pictures), prompts)
 
-    def _score(self, pictures: Sequence[Pixels | Image.Image], prompts: Sequence[str]) -> NDArray[np.float32]:
-        opened = [picture if isinstance(picture, Image.Image) else Image.fromarray(picture) for picture in pictures]
-        pixels = self._processor(images=[picture.convert("RGB") for picture in opened], return_tensors="pt")
-        tokens = self._tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt")
-        output = self._model(
-            input_ids=tokens["input_ids"],
-            attention_mask=tokens["attention_mask"],
-            pixel_values=pixels["pixel_values"],
-        )
-        return (100 * (output.image_embeds * output.text_embeds).sum(dim=-1)).float().cpu().numpy()
+    @torch.inference_mode()
+    def embed(self, pictures: Sequence[Pixels | Image.Image]) -> NDArray[np.float32]:
+        """The embeddings of pictures of any size, projected but not normalised, `(N, D)`."""
+        features = [np.empty((0, self._model.config.projection_dim), dtype=np.float32)]
+        for start in range(0, len(pictures), _BATCH):
+            part = pictures[start : start + _BATCH]
+            opened = [picture if isinstance(picture, Image.Image) else Image.fromarray(picture) for picture in part]
+            pixels = self._processor(images=[picture.convert("RGB") for picture in opened], return_tensors="pt")
+            seen = self._model.vision_model(pixel_values=pixels["pixel_values"])
+            features.append(self._model.visual_projection(seen.pooler_output).float().cpu().numpy())
+        return np.concatenate(features)
+
+    def score(self, features: NDArray[np.float32], prompts: Sequence[str]) -> NDArray[np.float32]:
+        """The scores of pictures that are embedded already, `(N, D)`: half the work where both are wanted.
+
+        Raises:
+            ValueError: there are not as many prompts as pictures.
+        """
+        if len(features) != len(prompts):
+            raise ValueError(f"{len(features)} pictures and {len(prompts)} prompts: there must be one prompt a picture")
+        # The prompts of an evaluation repeat: the same one for every model and seed.
+        words = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
+        texts = self._read(list(words))[[words[prompt] for prompt in prompts]]
+        return 100 * (_directions(features) * _directions(texts)).sum(axis=1)
+
+    @torch.inference_mode()
+    def _read(self, prompts: Sequence[str]) -> NDArray[np.float32]:
+        """The embeddings of prompts, projected but not normalised, `(N, D)`."""
+        features = [np.empty((0, self._model.config.projection_dim), dtype=np.float32)]
+        for start in range(0, len(prompts), _BATCH):
+            part = list(prompts[start : start + _BATCH])
+            tokens = self._tokenizer(part, padding="max_length", truncation=True, return_tensors="pt")
+            told = self._model.text_model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+            features.append(self._model.text_projection(told.pooler_output).float().cpu().numpy())
+        return np.concatenate(features)
+
+
+def _directions(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    return features / np.linalg.norm(features, axis=1, keepdims=True)

@@ -44,10 +44,36 @@ def test_scores_are_cosines_and_do_not_depend_on_the_batch(
     assert alone[0] == pytest.approx(together[66], abs=1e-3)
 
 
+def test_embeddings_are_what_the_scores_are_cosines_of(
+    folder: Path, scenes: list[Scene], pictures: list[Pixels]
+) -> None:
+    score = ClipScore(folder)
+    prompts = [caption(scenes[number % 3]) for number in range(70)]
+    features = score.embed(pictures[:70])
+    assert features.shape == (70, 8)
+    assert features.dtype == np.float32
+    assert np.linalg.norm(features, axis=1).std() > 0, "they are not normalised"
+    np.testing.assert_allclose(score.score(features, prompts), score(pictures[:70], prompts))
+    np.testing.assert_allclose(score.score(3 * features, prompts), score.score(features, prompts), rtol=1e-5)
+    np.testing.assert_allclose(score.embed(pictures[66:67])[0], features[66], atol=1e-5)
+
+
+def test_scores_are_those_of_the_whole_model(folder: Path, scenes: list[Scene], pictures: list[Pixels]) -> None:
+    score = ClipScore(folder)
+    prompts = [caption(scene) for scene in scenes[:5]]
+    pixels = score._processor(images=[Image.fromarray(picture) for picture in pictures[:5]], return_tensors="pt")
+    tokens = score._tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        output = score._model(**tokens, **pixels)
+    expected = 100 * (output.image_embeds * output.text_embeds).sum(dim=-1).numpy()
+    np.testing.assert_allclose(score(pictures[:5], prompts), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_long_prompts_are_cut_and_none_is_fine(folder: Path, pictures: list[Pixels]) -> None:
     score = ClipScore(folder)
     assert np.isfinite(score(pictures[:1], ["cat " * 500])).all()
     assert score([], []).shape == (0,)
+    assert score.embed([]).shape == (0, 8)
 
 
 def test_unfit_input_is_refused(folder: Path, pictures: list[Pixels], tmp_path: Path) -> None:
