@@ -97,15 +97,12 @@ def prompts_of(options: argparse.Namespace) -> list[str]:
     return prompts
 
 
-def requests_for(
-    prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run], *, reseed: bool = False
-) -> Iterator[Request]:
-    """A request for each prompt, all with one seed; with `reseed`, each with the seed after the last one's."""
+def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> Iterator[Request]:
+    """A request for each prompt, all with one seed."""
     from hypersd.sampling.request import Request
 
-    for index, prompt in enumerate(prompts):
-        seed = (options.seed + (index if reseed else 0)) % 2**32
-        yield Request(prompt=prompt, seed=seed, family=options.family, runs=tuple(runs))
+    for prompt in prompts:
+        yield Request(prompt=prompt, seed=options.seed, family=options.family, runs=tuple(runs))
 
 
 def runnable(

@@ -1,15 +1,15 @@
-"""`evaluate`: every model at several step counts on held-out prompts, judged; a table, metrics.csv and figures."""
+"""`evaluate`: every model at several step counts on held-out prompts, judged; tables, files and figures of it."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.compare import requests_for, runnable
+from hypersd.cli.compare import runnable
 from hypersd.cli.errors import FAILED, complain
 from hypersd.cli.options import (
     add_family,
@@ -24,14 +24,15 @@ from hypersd.cli.output import emit, note, say
 from hypersd.models.registry import Machine, family
 
 if TYPE_CHECKING:
-    from hypersd.evaluate.clip import ClipScore
-    from hypersd.evaluate.judge import Judge, Verdict
+    from hypersd.emoji.world import World
+    from hypersd.evaluate.jury import Jury, Look, Reward
     from hypersd.evaluate.report import Row
     from hypersd.models.sharing import Engine
-    from hypersd.sampling.request import Generation, Request
+    from hypersd.sampling.request import Generation, Request, Run
 
 STEPS = (1, 2, 4, 8, 25)
 PROMPTS = 64
+MOST_SEEDS = 64
 GRIDS = 4
 """How many of the comparisons are kept as pictures, to be looked at."""
 
@@ -42,7 +43,7 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="measure models on held-out prompts",
         description="Draw prompts that no training saw with each model, judge the pictures, and write metrics.csv, "
-        f"table.md, figures, and the first {GRIDS} comparisons as grids.",
+        f"pictures.csv, table.md, figures, and the comparisons of the first {GRIDS} prompts as grids.",
     )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
@@ -54,7 +55,19 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help=f"how many held-out prompts (default: {PROMPTS})",
     )
-    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--seed", type=argument(seed_number), default=0, metavar="N", help="of the first prompt (default: 0)"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=argument(lambda text: whole_number(text, 1, MOST_SEEDS, "seeds")),
+        default=1,
+        metavar="N",
+        help="pictures a prompt, from its seed on; their diversity is measured from 2 on (default: 1)",
+    )
+    parser.add_argument(
+        "--reward", type=Path, metavar="DIR", help="also measure the reward, by the reward model in this folder"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
     parser.set_defaults(run=run)
@@ -64,31 +77,8 @@ def add_parser(subparsers: Any) -> None:
 class Tally:
     """What was seen of one model at one number of steps."""
 
-    verdicts: list[Verdict] = field(default_factory=list["Verdict"])
-    scores: list[float] = field(default_factory=list[float])
-    seconds: list[float] = field(default_factory=list[float])
+    looks: list[Look] = field(default_factory=list["Look"])
     errors: list[str] = field(default_factory=list[str])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Jury:
-    """Who looks at the pictures: the judge and the CLIP score of the family's world."""
-
-    judge: Judge
-    clip: ClipScore
-
-    @classmethod
-    def of(cls, folder: Path, pixels: int) -> Jury:
-        """The jury for pictures of `pixels` × `pixels` of the world in a folder, with the CLIP model beside it.
-
-        Raises:
-            OSError: one of them is missing.
-        """
-        from hypersd.emoji.world import World
-        from hypersd.evaluate.clip import ClipScore
-        from hypersd.evaluate.judge import Judge
-
-        return cls(judge=Judge(World.load(folder), pixels), clip=ClipScore(folder / "clip"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,26 +87,32 @@ def run(options: argparse.Namespace) -> int:
     if chosen.world is None:
         raise ValueError(f"{chosen.name} cannot be evaluated: it has no world whose sprites the judge could look for")
     runs = runnable(chosen, options.models, options.steps or STEPS, machine)
+    reward = None if options.reward is None else reward_in(options.reward)
     out = writable_folder(options.out)
-    jury = Jury.of(chosen.world, chosen.pixels)
-    requests = list(requests_for(prompts_of(options, jury), options, runs, reseed=True))
     from tqdm import tqdm
 
+    from hypersd.evaluate.jury import Jury
+    from hypersd.evaluate.pictures import write_pictures
     from hypersd.evaluate.report import markdown, write_report
     from hypersd.models.sharing import Engine
     from hypersd.sampling.compare import grid
 
+    jury = Jury.of(chosen.world, chosen.pixels, reward)
+    prompts = prompts_of(options, jury.judge.world)
+    requests = requests_for(prompts, options, runs)
     tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
     engine = Engine(chosen, machine)
-    for index, request in enumerate(tqdm(requests, desc="prompts")):
-        generations = draw(request, engine)
-        look(jury, request.prompt, generations, tallies)
-        if index < GRIDS and any(generation.image is not None for generation in generations):
-            grid(request, generations).save(out / f"grid-{index:04d}.png")
-    rows = [row(model, steps, tally) for (model, steps), tally in tallies.items()]
-    files = write_report(rows, out)
+    for index, several in enumerate(tqdm(requests, desc="prompts")):
+        drawn = [(request, draw(request, engine)) for request in several]
+        count(jury, drawn, tallies)
+        if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
+            grid(*drawn[0]).save(out / f"grid-{index:04d}.png")
+    rows = rows_of(tallies, jury, prompts)
+    write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
+    files = [*write_report(rows, out), out / "pictures.csv"]
     if options.json:
-        emit({"family": chosen.name, "seed": options.seed, "rows": [finite(row) for row in rows]})
+        document = {"family": chosen.name, "seed": options.seed, "seeds": options.seeds}
+        emit(document | {"rows": [finite(row) for row in rows]})
     else:
         say(markdown(rows))
         note(f"written: {', '.join(str(file) for file in files)}")
@@ -126,7 +122,21 @@ def run(options: argparse.Namespace) -> int:
     return FAILED if errors else 0
 
 
-def prompts_of(options: argparse.Namespace, jury: Jury) -> list[str]:
+def reward_in(folder: Path) -> Reward:
+    """The reward model in a folder.
+
+    Raises:
+        OSError: the folder does not exist, or a part of the model is missing.
+        ValueError: something else is in it.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no reward model in {folder}: there is no such folder")
+    from hypersd.feedback.reward import RewardModel
+
+    return RewardModel.load(folder)
+
+
+def prompts_of(options: argparse.Namespace, world: World) -> list[str]:
     """The prompts to draw, each of which the judge can read.
 
     Raises:
@@ -137,16 +147,31 @@ def prompts_of(options: argparse.Namespace, jury: Jury) -> list[str]:
     from hypersd.evaluate.prompts import held_out_prompts
 
     if options.prompts is None:
-        return held_out_prompts(jury.judge.world, options.count, options.seed)
+        return held_out_prompts(world, options.count, options.seed)
     prompts = read_prompts(options.prompts)
     for number, prompt in enumerate(prompts, start=1):
-        reading = read(jury.judge.world, prompt)
+        reading = read(world, prompt)
         if len(reading.objects) not in (1, 2) or reading.background is None:
             raise ValueError(
                 f"{options.prompts}, prompt {number}: the judge needs one or two objects and a background, "
                 f"as in 'a big cat on a blue background', not {prompt[:80]!r}"
             )
     return prompts
+
+
+def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> list[tuple[Request, ...]]:
+    """The requests of each prompt: one a seed, from the prompt's own on, which is one above that of the last prompt."""
+    from hypersd.sampling.request import Request
+
+    return [
+        tuple(
+            Request(
+                prompt=prompt, seed=(options.seed + index + number) % 2**32, family=options.family, runs=tuple(runs)
+            )
+            for number in range(options.seeds)
+        )
+        for index, prompt in enumerate(prompts)
+    ]
 
 
 def draw(request: Request, engine: Engine) -> list[Generation]:
@@ -157,47 +182,44 @@ def draw(request: Request, engine: Engine) -> list[Generation]:
     return [result for result in compare(request, engine) if isinstance(result, Generation)]
 
 
-def look(jury: Jury, prompt: str, generations: Sequence[Generation], tallies: Mapping[tuple[str, int], Tally]) -> None:
-    """Judge the pictures of one prompt, and add what was seen to the tallies."""
+def count(
+    jury: Jury,
+    drawn: Sequence[tuple[Request, Sequence[Generation]]],
+    tallies: Mapping[tuple[str, int], Tally],
+) -> None:
+    """Let the jury look at the pictures of one prompt, and add what it saw to the tallies."""
+    results = [(request.seed, generation) for request, generations in drawn for generation in generations]
+    for _, failed in results:
+        if failed.image is None:
+            tallies[failed.model, failed.steps].errors.append(failed.error or "no picture")
+    for look in jury.look(drawn[0][0].prompt, results):
+        tallies[look.judged.model, look.judged.steps].looks.append(look)
+
+
+def rows_of(tallies: Mapping[tuple[str, int], Tally], jury: Jury, prompts: Sequence[str]) -> list[Row]:
+    """What was seen, as rows of the table; rendered scenes are drawn only if there are pictures enough to compare."""
     import numpy as np
 
-    for generation in generations:
-        tally = tallies[generation.model, generation.steps]
-        if generation.image is None:
-            tally.errors.append(generation.error or "no picture")
-            continue
-        picture = np.asarray(generation.image.convert("RGB"))
-        tally.verdicts.append(jury.judge.score(picture, prompt))
-        tally.scores.append(float(jury.clip([picture], [prompt])[0]))
-        tally.seconds.append(generation.seconds)
-
-
-def row(model: str, steps: int, tally: Tally) -> Row:
-    """What was seen, as a row of the table; means over the pictures there are."""
-    from hypersd.evaluate.judge import summary
+    from hypersd.evaluate.frechet import LEAST
+    from hypersd.evaluate.reference import Reference
     from hypersd.evaluate.report import Row
 
-    seen = summary(tally.verdicts)
-    return Row(
-        model=model,
-        steps=steps,
-        object=seen.object,
-        pair=seen.pair,
-        background=seen.background,
-        match=seen.match,
-        clip=mean(tally.scores),
-        seconds=mean(tally.seconds),
-        n=seen.n,
-    )
-
-
-def mean(values: Sequence[float]) -> float:
-    """The mean; not a number if there is nothing to take it of."""
-    return math.fsum(values) / len(values) if values else math.nan
+    enough = any(len(tally.looks) >= LEAST for tally in tallies.values())
+    reference = Reference(jury.judge.world, prompts, jury.judge.side, jury.clip) if enough else None
+    return [
+        Row.of(
+            model,
+            steps,
+            [look.judged for look in tally.looks],
+            np.array([look.features for look in tally.looks]),
+            reference,
+        )
+        for (model, steps), tally in tallies.items()
+    ]
 
 
 def finite(row: Row) -> dict[str, Any]:
     """A row for JSON, which has no word for what is not a number: null."""
     return {
-        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in asdict(row).items()
+        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.flat().items()
     }

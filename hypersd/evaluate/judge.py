@@ -55,20 +55,6 @@ class Verdict:
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """Fractions of right verdicts: `object` over single objects, `pair` over pairs, `background` over all `n`.
-
-    `match` is the mean over all. What there was none of is NaN.
-    """
-
-    object: float
-    pair: float
-    background: float
-    match: float
-    n: int
-
-
 class Judge:
     """Judges pictures of a world.
 
@@ -204,18 +190,3 @@ def _border_colour(colours: Floats) -> Floats:
     frame = np.ones(colours.shape[:2], dtype=bool)
     frame[inner, inner] = False
     return np.median(colours[frame], axis=0).astype(np.float32)
-
-
-def summary(verdicts: Sequence[Verdict]) -> Summary:
-    """Count verdicts."""
-
-    def mean(values: Sequence[float]) -> float:
-        return float(np.mean(values)) if values else float("nan")
-
-    return Summary(
-        object=mean([verdict.objects for verdict in verdicts if verdict.kind == "single"]),
-        pair=mean([verdict.objects for verdict in verdicts if verdict.kind == "pair"]),
-        background=mean([verdict.background for verdict in verdicts]),
-        match=mean([verdict.match for verdict in verdicts]),
-        n=len(verdicts),
-    )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-Quality = Literal["object", "pair", "background", "match", "clip"]
+from hypersd.evaluate.frechet import LEAST
+from hypersd.evaluate.intervals import Floats, Interval
+from hypersd.evaluate.pictures import METRICS, SHARES, Judged, Metric, over_prompts
+from hypersd.evaluate.reference import SCENES, Reference
+
 Cost = Literal["steps", "seconds"]
 
 _LABELS = {
@@ -20,57 +25,127 @@ _LABELS = {
     "background": "right background",
     "match": "match",
     "clip": "CLIP score",
+    "reward": "reward",
+    "diversity": "diversity",
     "steps": "steps",
     "seconds": "seconds a picture",
 }
-_SHARES = ("object", "pair", "background")
+DIGITS: dict[Metric, int] = {"match": 3, "clip": 1, "reward": 3, "diversity": 3}
+"""Decimal places of the metrics that are no shares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """How a model did at a number of steps, over `n` prompts.
+    """How a model did at a number of steps, over `n` pictures of `prompts` prompts.
 
-    `object`, `pair` and `background` are fractions of right pictures, `match` is in [0, 1], `clip` is 100 × a cosine,
-    `seconds` is the mean time of a picture. What was not measured is NaN.
+    The metrics are means with their intervals, in the units of `Judged`. `fid` is the Fréchet distance to rendered
+    scenes (see `Reference`), and `fid_floor` what `n` rendered scenes have themselves; `seconds` is the mean time of a
+    picture. What was not measured is NaN.
     """
 
     model: str
     steps: int
-    object: float
-    pair: float
-    background: float
-    match: float
-    clip: float
+    object: Interval
+    pair: Interval
+    background: Interval
+    match: Interval
+    clip: Interval
+    reward: Interval
+    diversity: Interval
+    fid: float
+    fid_floor: float
     seconds: float
     n: int
+    prompts: int
+
+    def flat(self) -> dict[str, str | int | float]:
+        """The row as one number a column: a metric's mean under its name, its interval as `_low` and `_high`."""
+        columns: dict[str, str | int | float] = {"model": self.model, "steps": self.steps}
+        for metric in METRICS:
+            found: Interval = getattr(self, metric)
+            columns |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
+        names = ("fid", "fid_floor", "seconds", "n", "prompts")
+        return columns | {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def of(
+        cls, model: str, steps: int, pictures: Sequence[Judged], features: Floats, reference: Reference | None
+    ) -> Row:
+        """Sum up the pictures of one model at one number of steps, with their embeddings `(n, D)`.
+
+        Without a reference, or with fewer than `frechet.LEAST` pictures, there is no Fréchet distance.
+        """
+        near = reference if len(pictures) >= LEAST else None
+        return cls(
+            model=model,
+            steps=steps,
+            **{metric: over_prompts(pictures, metric) for metric in METRICS},
+            fid=math.nan if near is None else near.distance(features),
+            fid_floor=math.nan if near is None else near.floor(len(pictures)),
+            seconds=float(np.mean([picture.seconds for picture in pictures])) if pictures else math.nan,
+            n=len(pictures),
+            prompts=len({picture.prompt for picture in pictures}),
+        )
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The rows as a data frame, a column a field, in the order given."""
-    names = [field.name for field in fields(Row)]
-    return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=pd.Index(names))
+    """The rows as a data frame, in the order given, with the columns of `Row.flat` even if there are none."""
+    nothing = Row.of("", 0, (), np.empty((0, 0)), None)
+    return pd.DataFrame([row.flat() for row in rows], columns=pd.Index(nothing.flat()))
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A GitHub table; fractions in per cent, what was not measured as a dash."""
-    head = ["model", "steps", "object", "pair", "background", "match", "CLIP", "seconds", "n"]
+    """A GitHub table with intervals, fractions in per cent and what was not measured as a dash; and how to read it."""
+    head = ["model", "steps", "object", "pair", "background", "match", "CLIP", "reward", "diversity", "FID"]
+    head += ["seconds", "n"]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     for row in rows:
         cells = [row.model.replace("|", "\\|"), str(row.steps)]
-        cells += [_number(getattr(row, name), ".1%") for name in _SHARES]
-        cells += [_number(row.match, ".3f"), _number(row.clip, ".1f"), _number(row.seconds, ".2f"), str(row.n)]
+        cells += [cell(metric, getattr(row, metric)) for metric in METRICS]
+        cells += [_number(row.fid, ".2f"), _number(row.seconds, ".2f"), str(row.n)]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *notes(rows)]) + "\n"
 
 
-def figure(rows: Sequence[Row], quality: Quality = "match", cost: Cost = "steps") -> Figure:
-    """Quality against cost, a line a model, each point labelled with its steps where the cost is time."""
+def cell(metric: Metric, found: Interval) -> str:
+    """A metric as a reader wants it: `96.9% [91, 100]` for a share, `0.892 ±0.021` for what is no share."""
+    if not found.known:
+        return "–"
+    if metric in SHARES:
+        ends = "" if math.isnan(found.low) else f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+        return f"{found.mean:.1%}{ends}"
+    digits = DIGITS[metric]
+    return f"{found.mean:.{digits}f}" + ("" if math.isnan(found.reach) else f" ±{found.reach:.{digits}f}")
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What a reader of the table must know: of how much it tells, and what must not be compared."""
+    if not rows:
+        return []
+    prompts = _span([row.prompts for row in rows], "d")
+    said = [f"Brackets and ± are 95 % intervals: bootstrap over {prompts} prompts."]
+    measured = [row for row in rows if not math.isnan(row.fid)]
+    if measured:
+        count, floor = _span([row.n for row in measured], "d"), _span([row.fid_floor for row in measured], ".2f")
+        said.append(
+            f"FID is the Fréchet distance of n = {count} pictures to {SCENES} rendered scenes or more of the same "
+            "prompts, in the features of this family's own CLIP picture tower: it cannot be compared with an FID from "
+            f"elsewhere, nor with one of another n. As many other rendered scenes have {floor} themselves."
+        )
+    return said
+
+
+def figure(rows: Sequence[Row], quality: Metric = "match", cost: Cost = "steps") -> Figure:
+    """Quality with its interval against cost, a line a model; points bear their steps where the cost is time."""
     drawing = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = drawing.subplots()
     for model in dict.fromkeys(row.model for row in rows):
         mine = sorted((row for row in rows if row.model == model), key=lambda row: row.steps)
-        costs, qualities = [getattr(row, cost) for row in mine], [getattr(row, quality) for row in mine]
-        axes.plot(costs, qualities, marker="o", label=model)
+        costs, found = [getattr(row, cost) for row in mine], [getattr(row, quality) for row in mine]
+        qualities = [interval.mean for interval in found]
+        (line,) = axes.plot(costs, qualities, marker="o", label=model)
+        ends = [interval.low for interval in found], [interval.high for interval in found]
+        axes.vlines(costs, *ends, colors=line.get_color(), alpha=0.5)
         if cost == "seconds":
             for row, x, y in zip(mine, costs, qualities, strict=True):
                 axes.annotate(str(row.steps), (x, y), textcoords="offset points", xytext=(4, 4), fontsize=8)
@@ -81,7 +156,7 @@ def figure(rows: Sequence[Row], quality: Quality = "match", cost: Cost = "steps"
         ticks = sorted({row.steps for row in rows})
         axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
         axes.minorticks_off()
-    if quality in _SHARES:
+    if quality in SHARES:
         axes.set_ylim(-0.03, 1.03)
     axes.grid(alpha=0.3)
     if rows:
@@ -104,13 +179,19 @@ def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
     written = [table, text]
     costs: tuple[Cost, ...] = ("steps", "seconds")
     for cost in costs:
-        if not rows or any(math.isnan(getattr(row, name)) for row in rows for name in (cost, "match")):
+        if not rows or any(math.isnan(number) for row in rows for number in (getattr(row, cost), row.match.mean)):
             continue
         for suffix in ("svg", "png"):
             path = folder / f"match-against-{cost}.{suffix}"
             figure(rows, "match", cost).savefig(path, dpi=150)
             written.append(path)
     return written
+
+
+def _span(numbers: Sequence[float], form: str) -> str:
+    """`64`, or `60 to 64` where they differ."""
+    low, high = format(min(numbers), form), format(max(numbers), form)
+    return low if low == high else f"{low} to {high}"
 
 
 def _number(value: float, form: str) -> str:

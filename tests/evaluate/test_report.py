@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pytest
 
+from hypersd.emoji.world import World
+from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.intervals import UNKNOWN, Interval
+from hypersd.evaluate.pictures import Judged
+from hypersd.evaluate.prompts import held_out_prompts
+from hypersd.evaluate.reference import Reference, real_pictures
 from hypersd.evaluate.report import Row, figure, frame, markdown, write_report
 
 ROW = Row(
-    model="base", steps=25, object=0.96875, pair=0.875, background=0.984375, match=0.912, clip=31.25, seconds=1.5, n=64
+    model="base",
+    steps=25,
+    object=Interval(mean=0.96875, low=0.90625, high=0.999),
+    pair=Interval(mean=0.875, low=0.75, high=0.96875),
+    background=Interval(mean=0.984375, low=0.953125, high=0.999),
+    match=Interval(mean=0.912, low=0.893, high=0.929),
+    clip=Interval(mean=31.25, low=29.75, high=32.75),
+    reward=UNKNOWN,
+    diversity=UNKNOWN,
+    fid=math.nan,
+    fid_floor=math.nan,
+    seconds=1.5,
+    n=64,
+    prompts=64,
 )
 ROWS = [ROW, replace(ROW, model="hyper", steps=4, seconds=0.25), replace(ROW, model="hyper", steps=1, seconds=0.1)]
+
+
+def judged(prompt: str, seed: int = 0, **found: float) -> Judged:
+    nothing = dict.fromkeys(("object", "pair", "background", "match", "clip", "reward", "diversity"), math.nan)
+    return Judged(model="hyper", steps=4, prompt=prompt, seed=seed, **nothing | {"seconds": 0.5} | found)
 
 
 def test_report_is_complete(tmp_path: Path) -> None:
@@ -23,20 +50,86 @@ def test_report_is_complete(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(written[0]), frame(ROWS))
 
 
-def test_what_was_not_measured_is_a_dash_and_draws_no_figure(tmp_path: Path) -> None:
-    unknown = replace(ROW, clip=float("nan"), seconds=float("nan"))
+def test_a_metric_s_column_has_its_interval_beside_it() -> None:
+    (line,) = frame([ROW]).to_dict("records")
+    assert (line["object"], line["object_low"], line["object_high"]) == (0.96875, 0.90625, 0.999)
+    for metric in ("pair", "background", "match", "clip", "reward", "diversity"):
+        assert {metric, f"{metric}_low", f"{metric}_high"} <= line.keys()
+    assert {"fid", "fid_floor", "seconds", "n", "prompts"} <= line.keys()
+
+
+def test_the_table_shows_intervals_and_a_dash_for_what_was_not_measured() -> None:
+    text = markdown([ROW])
+    cells = "96.9% [91, 100] | 87.5% [75, 97] | 98.4% [95, 100] | 0.912 ±0.018 | 31.2 ±1.5 | – | – | – | 1.50 | 64 |"
+    assert f"| base | 25 | {cells}" in text
+    assert "bootstrap over 64 prompts" in text
+    assert "FID is" not in text
+
+
+def test_a_distance_comes_with_how_many_pictures_and_what_not_to_compare() -> None:
+    measured = [replace(ROW, fid=3.25, fid_floor=2.125), replace(ROW, model="a|b", fid=9.5, fid_floor=2.5, n=60)]
+    text = markdown([*measured, replace(ROW, n=12)])
+    assert "| 3.25 | 1.50 | 64 |" in text
+    assert "| a\\|b |" in text
+    assert "n = 60 to 64 pictures" in text
+    assert "cannot be compared with an FID from elsewhere" in text
+    assert "have 2.12 to 2.50 themselves" in text
+
+
+def test_a_mean_of_one_prompt_has_no_interval() -> None:
+    found = Interval(mean=20.0, low=math.nan, high=math.nan)
+    assert "| 20.0 |" in markdown([replace(ROW, clip=found)])
+
+
+def test_what_was_not_measured_draws_no_figure(tmp_path: Path) -> None:
+    unknown = replace(ROW, clip=UNKNOWN, seconds=math.nan)
     names = {path.name for path in write_report([unknown], tmp_path)}
     assert "match-against-steps.svg" in names
     assert "match-against-seconds.svg" not in names
-    assert "| base | 25 | 96.9% | 87.5% | 98.4% | 0.912 | – | – | 64 |" in markdown([unknown])
 
 
 def test_an_empty_report_has_its_headings(tmp_path: Path) -> None:
     assert len(write_report([], tmp_path)) == 2
-    assert (tmp_path / "metrics.csv").read_text().startswith("model,steps,object")
+    assert (tmp_path / "metrics.csv").read_text().startswith("model,steps,object,object_low,object_high,pair")
 
 
 def test_a_figure_has_a_line_a_model_in_ascending_steps() -> None:
     (axes,) = figure(ROWS, "object", "seconds").axes
     lines = {str(line.get_label()): list(line.get_xdata()) for line in axes.get_lines()}
     assert lines == {"base": [1.5], "hyper": [0.1, 0.25]}
+
+
+def test_a_row_holds_means_over_prompts() -> None:
+    pictures = [
+        judged("a big cat on a blue background", object=1.0, background=1.0, match=0.5, clip=20.0),
+        judged("a big owl on a blue background", object=0.0, background=1.0, match=0.75, clip=30.0),
+        judged("an owl left of a cat on a red background", pair=1.0, background=1.0, match=1.0, clip=40.0),
+    ]
+    found = Row.of("hyper", 4, pictures, np.zeros((3, 8)), None)
+    assert (found.object.mean, found.pair.mean, found.background.mean, found.match.mean) == (0.5, 1.0, 1.0, 0.75)
+    assert (found.clip.mean, found.seconds, found.n, found.prompts) == (30.0, 0.5, 3, 3)
+    assert found.object.low <= 0.5 <= found.object.high
+    assert found.background.low < 1.0, "three prompts do not make it certain"
+    assert found.reward is UNKNOWN
+
+
+def test_a_row_of_nothing_says_so() -> None:
+    found = Row.of("hyper", 4, [], np.empty(0), None)
+    assert (found.match, found.n, found.prompts) == (UNKNOWN, 0, 0)
+    assert math.isnan(found.seconds)
+
+
+@pytest.mark.parametrize("n", [31, 32])
+def test_the_distance_is_measured_where_there_are_pictures_enough(world: World, root: Path, n: int) -> None:
+    clip = ClipScore(root / "assets" / "emoji-xl" / "clip")
+    prompts = held_out_prompts(world, 16)
+    reference = Reference(world, prompts, 128, clip, least=64)
+    features = clip.embed(list(real_pictures(world, prompts, n, 128, seed=3)))
+    pictures = [judged(prompts[number % 16], seed=number // 16) for number in range(n)]
+    found = Row.of("hyper", 4, pictures, features, reference)
+    assert (found.n, found.prompts) == (n, 16)
+    if n < 32:
+        assert math.isnan(found.fid)
+    else:
+        assert found.fid == reference.distance(features)
+        assert found.fid_floor == reference.floor(32)
