@@ -50,7 +50,7 @@ class ClipScore:
     @torch.inference_mode()
     def embed(self, pictures: Sequence[Pixels | Image.Image]) -> NDArray[np.float32]:
         """The embeddings of pictures of any size, projected but not normalised, `(N, D)`."""
-        features = [np.empty((0, self._model.config.projection_dim), dtype=np.float32)]
+        features = [np.empty((0, self._model.visual_projection.out_features), dtype=np.float32)]
         for start in range(0, len(pictures), _BATCH):
             part = pictures[start : start + _BATCH]
             opened = [picture if isinstance(picture, Image.Image) else Image.fromarray(picture) for picture in part]
@@ -75,7 +75,7 @@ class ClipScore:
     @torch.inference_mode()
     def _read(self, prompts: Sequence[str]) -> NDArray[np.float32]:
         """The embeddings of prompts, projected but not normalised, `(N, D)`."""
-        features = [np.empty((0, self._model.config.projection_dim), dtype=np.float32)]
+        features = [np.empty((0, self._model.text_projection.out_features), dtype=np.float32)]
         for start in range(0, len(prompts), _BATCH):
             part = list(prompts[start : start + _BATCH])
             tokens = self._tokenizer(part, padding="max_length", truncation=True, return_tensors="pt")
