@@ -1,4 +1,4 @@
-"""`emoji train|render`: rebuild the embedded family from its sprites; draw its scenes."""
+"""`emoji train|perceive|render`: rebuild the embedded family from its sprites; train an eye for it; draw its scenes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, seed_number, whole_number, writable_folder
-from hypersd.cli.output import emit, note, say, show_log, write_json
+from hypersd.cli.output import emit, note, say, show_log, table, write_json
 from hypersd.models.registry import family
 
 if TYPE_CHECKING:
@@ -33,14 +33,30 @@ def add_parser(subparsers: Any) -> None:
     )
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the family comes to DIR/family")
     train.add_argument("--stages", type=argument(names), metavar="A,B", help="only these stages (default: all)")
-    train.add_argument(
-        "--shorten",
-        type=argument(fraction),
-        default=1.0,
-        metavar="X",
-        help="this fraction of the steps, for a quick look",
-    )
     train.set_defaults(run=run_train)
+
+    perceive = actions.add_parser(
+        "perceive",
+        help="train or measure the network that sees objects",
+        description=(
+            "Train the instance segmentation network (SOLO) of the visual-perception loss on scenes, and measure it on "
+            "held-out ones. Without --out, the shipped one is measured. Started again after a stop, it goes on."
+        ),
+    )
+    perceive.add_argument("--out", type=Path, metavar="DIR", help="train; the network comes to DIR/perception")
+    perceive.add_argument(
+        "--data", type=Path, metavar="DIR", help="the family in DIR/family (default: the shipped one)"
+    )
+    perceive.set_defaults(run=run_perceive)
+
+    for action in (train, perceive):
+        action.add_argument(
+            "--shorten",
+            type=argument(fraction),
+            default=1.0,
+            metavar="X",
+            help="this fraction of the steps, for a quick look",
+        )
 
     render = actions.add_parser(
         "render",
@@ -62,9 +78,21 @@ def add_parser(subparsers: Any) -> None:
     render.add_argument("--held-out", action="store_true", help="only combinations that training never shows")
     render.set_defaults(run=run_render)
 
-    for action in (train, render):
+    for action in (train, perceive, render):
         action.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
         action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def embedded_folder() -> Path:
+    """The folder of the family that is shipped.
+
+    Raises:
+        OSError: it is missing.
+    """
+    folder = family(DEFAULT_FAMILY).world
+    if folder is None:
+        raise FileNotFoundError(f"the family {DEFAULT_FAMILY} has no world.json")
+    return folder
 
 
 def embedded_world() -> World:
@@ -75,10 +103,7 @@ def embedded_world() -> World:
     """
     from hypersd.emoji.world import World
 
-    folder = family(DEFAULT_FAMILY).world
-    if folder is None:
-        raise FileNotFoundError(f"the family {DEFAULT_FAMILY} has no world.json")
-    return World.load(folder)
+    return World.load(embedded_folder())
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -100,6 +125,38 @@ def shortened(recipe: Recipe, fraction: float) -> Recipe:
     """The recipe with this fraction of its steps and scenes; batches stay as large as they are."""
     counts = {name: value for name, value in asdict(recipe).items() if name.endswith("steps") or name == "scenes"}
     return replace(recipe, **{name: max(1, round(value * fraction)) for name, value in counts.items()})
+
+
+def run_perceive(options: argparse.Namespace) -> int:
+    """Train the perception network, or take the one that is there; measure it."""
+    out = writable_folder(options.out) if options.out else None
+    home = options.data / "family" if options.data else embedded_folder()
+    show_log()
+    from diffusers import AutoencoderTiny
+
+    from hypersd.emoji.world import World
+    from hypersd.feedback.perceiving import STEPS, acuity, train_perception
+    from hypersd.feedback.perception import load_perception
+
+    world, autoencoder = World.load(home), AutoencoderTiny.from_pretrained(home / "vae")
+    folder = (out or home) / "perception"
+    if out:
+        train_perception(home, out, steps=max(1, round(STEPS * options.shorten)), seed=options.seed)
+    network = load_perception(folder)
+    shown = {
+        "scenes": acuity(network, world, seed=options.seed),
+        "reconstructions": acuity(network, world, seed=options.seed, autoencoder=autoencoder),
+    }
+    if options.json:
+        emit({"folder": str(folder), "seed": options.seed} | {name: asdict(seen) for name, seen in shown.items()})
+    else:
+        note(f"The network is in {folder}; held-out combinations:")
+        rows = [
+            (name, f"{seen.category:.1%}", f"{seen.iou:.3f}", f"{seen.empty:.2%}", seen.objects)
+            for name, seen in shown.items()
+        ]
+        say(table(("shown", "category", "mask IoU", "empty cells", "objects"), rows))
+    return 0
 
 
 def run_render(options: argparse.Namespace) -> int:

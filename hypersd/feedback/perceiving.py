@@ -1,0 +1,220 @@
+"""Training the perception network on scenes, and measuring what it sees."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny
+from PIL import Image
+from torch import Tensor
+
+from hypersd.emoji.autoencoder import to_picture, to_tensor
+from hypersd.emoji.world import World, render, sample_scene
+from hypersd.feedback.perception import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
+from hypersd.training.trainer import Player, Step, Trainer, TrainingConfig
+
+log = logging.getLogger(__name__)
+
+STEPS, BATCH = 1200, 32
+
+_ROUND_TRIP = 8
+_BLURRED = 4
+"""One picture in so many goes through the autoencoder (which costs more than learning from it); one is blurred."""
+
+_LATENT_NOISE = 0.15
+_PIXEL_NOISE = 0.1
+_TINT = 0.08
+_BLUR = 1.2
+"""The strongest disturbances: of latents (their standard deviation is 1), of colours in [-1, 1], in pixels (sigma)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perceived:
+    """Pictures `(B, 3, 128, 128)` in [-1, 1], and the truth about them."""
+
+    pictures: Tensor
+    targets: Masks
+
+
+def perceived(world: World, autoencoder: AutoencoderTiny, batch_size: int, step: Step) -> Perceived:
+    """A batch of new training scenes, drawn as imperfectly as a generator would draw them."""
+    scenes = [sample_scene(world, step.rng) for _ in range(batch_size)]
+    pictures = to_tensor([render(world, scene) for scene in scenes]).to(step.device)
+    return Perceived(disturbed(pictures, autoencoder, step), Masks.of(world, scenes).to(step.device))
+
+
+@torch.no_grad()
+def disturbed(pictures: Tensor, autoencoder: AutoencoderTiny, step: Step) -> Tensor:
+    """Pictures `(B, 3, H, W)` in [-1, 1] of which some went through the autoencoder, some are blurred, all are noisy.
+
+    The network will look at what the autoencoder's decoder draws from latents that are never quite right.
+    """
+    pictures = pictures.clone()
+    coded, blurred = len(pictures) // _ROUND_TRIP, len(pictures) // _BLURRED
+    if coded:
+        strength = _LATENT_NOISE * step.rng.random() / autoencoder.config["scaling_factor"]
+        with torch.autocast(step.device.type, torch.bfloat16):
+            latents = autoencoder.encode(pictures[:coded]).latents
+            noise = torch.randn(latents.shape, generator=step.generator, device=step.device)
+            pictures[:coded] = autoencoder.decode(latents + strength * noise).sample.float()
+    if blurred:
+        pictures[coded : coded + blurred] = _blurred(pictures[coded : coded + blurred], _BLUR * step.rng.random())
+    strengths, noise, tint = (
+        torch.randn(shape, generator=step.generator, device=step.device)
+        for shape in ((len(pictures), 1, 1, 1), pictures.shape, (len(pictures), 3, 1, 1))
+    )
+    return (pictures + _PIXEL_NOISE / 2 * strengths * noise + _TINT / 2 * tint).clamp(-1, 1)
+
+
+def _blurred(pictures: Tensor, sigma: float) -> Tensor:
+    distances = torch.arange(-3, 4, device=pictures.device)
+    kernel = torch.softmax(-distances.square() / (2 * max(sigma, 0.1) ** 2), dim=0).expand(3, 1, 1, -1)
+    across = F.conv2d(F.pad(pictures, (3, 3, 0, 0), mode="replicate"), kernel, groups=3)
+    return F.conv2d(F.pad(across, (0, 0, 3, 3), mode="replicate"), kernel.transpose(2, 3), groups=3)
+
+
+@dataclass
+class SoloTraining:
+    """Objective: see what is in the scenes."""
+
+    world: World
+    learning_rate: float = 2e-3
+    network: Solo = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network = Solo(list(self.world.objects))
+        self.players = [Player(name="solo", network=self.network, learning_rate=self.learning_rate, weight_decay=0.02)]
+
+    def loss(self, player: str, batch: Perceived, step: Step) -> Mapping[str, Tensor]:
+        """The mean instance loss."""
+        return {"loss": instance_loss(self.network, batch.pictures, batch.targets).mean()}
+
+    def after_step(self, step: Step) -> None:
+        """Nothing else moves."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Nothing else is kept."""
+        return {}
+
+    @torch.no_grad()
+    def sample(self) -> Image.Image:
+        """Eight training scenes above the masks of their objects."""
+        rng = np.random.default_rng(0)
+        scenes = [sample_scene(self.world, rng) for _ in range(8)]
+        pictures = to_tensor([render(self.world, scene) for scene in scenes])
+        _, masks = self.network(pictures.to(next(self.network.parameters()).device))
+        seen = torch.zeros(len(scenes), 1, *masks.shape[-2:])
+        for index, scene in enumerate(scenes):
+            for placed in scene.objects:
+                seen[index, 0] += masks[(index, *centre_cell(placed))].sigmoid().cpu()
+        enlarged = F.interpolate(seen.expand(-1, 3, -1, -1), pictures.shape[-2:])
+        return to_picture(torch.cat([pictures, 2 * enlarged - 1]), columns=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acuity:
+    """How well objects are seen, each share in [0, 1].
+
+    Args:
+        category: objects that the cell at their centre names rightly.
+        iou: mean over the objects of intersection over union of that cell's mask and the true one, both cut at 0.5.
+        empty: empty cells that are called empty.
+        objects: how many objects were looked at.
+    """
+
+    category: float
+    iou: float
+    empty: float
+    objects: int
+
+
+@torch.no_grad()
+def acuity(
+    network: Solo,
+    world: World,
+    *,
+    scenes: int = 500,
+    seed: int = 0,
+    held_out: bool = True,
+    autoencoder: AutoencoderTiny | None = None,
+) -> Acuity:
+    """Measure a network on scenes that it was not trained on.
+
+    Args:
+        network: what is measured.
+        world: its world.
+        scenes: how many scenes to show.
+        seed: which ones.
+        held_out: of combinations of object and background that no training scene shows.
+        autoencoder: show its reconstructions of the scenes, instead of the scenes.
+
+    Raises:
+        ValueError: the network knows other objects than the world, or `scenes` is not positive.
+    """
+    if network.objects != tuple(world.objects):
+        raise ValueError("the perception network was trained on another world's objects")
+    if scenes < 1:
+        raise ValueError(f"scenes must be positive, not {scenes}")
+    rng = np.random.default_rng((8, seed))
+    named: list[bool] = []
+    overlaps: list[float] = []
+    empty: list[Tensor] = []
+    for start in range(0, scenes, BATCH):
+        shown = [sample_scene(world, rng, held_out=held_out) for _ in range(min(BATCH, scenes - start))]
+        pictures = to_tensor([render(world, scene) for scene in shown])
+        if autoencoder is not None:
+            pictures = autoencoder.decode(autoencoder.encode(pictures).latents).sample.clamp(-1, 1)
+        categories, masks = network(pictures)
+        guesses = categories.argmax(dim=1)
+        empty.append(guesses[Masks.of(world, shown).categories == 0] == 0)
+        for index, scene in enumerate(shown):
+            for placed in scene.objects:
+                cell = (index, *centre_cell(placed))
+                named.append(int(guesses[cell]) == 1 + network.objects.index(placed.name))
+                truth, mask = torch.from_numpy(object_mask(world, placed)) > 0.5, masks[cell] > 0
+                overlaps.append(float((truth & mask).sum() / (truth | mask).sum()))
+    return Acuity(
+        category=float(np.mean(named)),
+        iou=float(np.mean(overlaps)),
+        empty=float(torch.cat(empty).float().mean()),
+        objects=len(named),
+    )
+
+
+def train_perception(
+    world_folder: Path, out: Path, *, steps: int = STEPS, batch_size: int = BATCH, seed: int = 0
+) -> Solo:
+    """Train a network on the world of a family, from the last checkpoint if there is one; it comes to `out/perception`.
+
+    Args:
+        world_folder: the family's folder, with `world.json`, its sprites and `vae`.
+        out: also has the run's checkpoint, log and samples, in `out/training`.
+        steps: optimiser steps.
+        batch_size: scenes a step.
+        seed: of the first weights and of the scenes.
+
+    Raises:
+        OSError: the folder is not a family's, or `out` cannot be written.
+        ValueError: the checkpoint in `out` is of another training.
+    """
+    world = World.load(world_folder)
+    autoencoder = AutoencoderTiny.from_pretrained(world_folder / "vae", dtype=torch.float32).requires_grad_(False)
+    torch.manual_seed(seed)
+    objective = SoloTraining(world)
+    config = TrainingConfig(
+        out=out / "training", steps=steps, seed=seed, decay_from=0.3, ema_decay=0.995, sample_every=250
+    )
+    trainer = Trainer(config)
+    autoencoder.to(trainer.accelerator.device)
+    trainer.run(objective, partial(perceived, world, autoencoder, batch_size))
+    network = objective.network.cpu().requires_grad_(False).eval()
+    save_perception(network, out / "perception")
+    log.info("the perception network is in %s", out / "perception")
+    return network

@@ -1,0 +1,234 @@
+"""The eye of the visual-perception loss (Hyper-SD, eq. 14): a small SOLO network (Wang et al. 2020), and its loss.
+
+SOLO has no boxes: a picture is divided into a grid, the cells around an object's centre say what it is, and each cell
+has a mask of its own. In the embedded family the truth need not be annotated: a scene says where its objects are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hypersd.emoji.world import Placed, Scene, World, box
+
+GRID = 8
+"""Cells on a side."""
+
+MASK_SIDE = 32
+PICTURE_SIDE = 128
+"""Pixels on a side of a mask, and of a picture."""
+
+_CENTRE = 0.2
+"""The centre region of an object, as a fraction of its size: the cells it touches answer for the object (SOLO, 3.3)."""
+
+_DICE_WEIGHT = 3.0
+"""Weight of the masks against the categories (SOLO, 3.3.2)."""
+
+_FOCUS = 2.0
+"""Exponent of the focal loss (Lin et al. 2017): how little attention goes to cells that are read well already."""
+
+_PRIOR = 0.99
+"""How sure an untrained network is that a cell is empty; else the many empty cells drown the others at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """What SOLO should see in B pictures.
+
+    Args:
+        categories: `(B, GRID, GRID)`, whole numbers: 0 for an empty cell, or 1 + the index of the object in the world.
+        masks: `(M, MASK_SIDE, MASK_SIDE)` in [0, 1], how much of each pixel is the object's: one for each of the M
+            cells that are not empty, in the order of `categories.nonzero()`.
+    """
+
+    categories: Tensor
+    masks: Tensor
+
+    @classmethod
+    def of(cls, world: World, scenes: Sequence[Scene]) -> Masks:
+        """The truth about scenes, by construction.
+
+        Raises:
+            KeyError: a scene shows what the world does not have.
+            ValueError: there are no scenes.
+        """
+        if not scenes:
+            raise ValueError("no scenes")
+        numbers = {name: index for index, name in enumerate(world.objects, start=1)}
+        categories = torch.zeros(len(scenes), GRID, GRID, dtype=torch.long)
+        masks: dict[tuple[int, int, int], NDArray[np.float32]] = {}
+        for index, scene in enumerate(scenes):
+            for placed in scene.objects:
+                mask = object_mask(world, placed)
+                reach = _CENTRE * placed.size / 2
+                for row, column in _cells(placed, reach):
+                    categories[index, row, column] = numbers[placed.name]
+                    masks[index, row, column] = mask
+        return cls(categories, torch.from_numpy(np.stack([masks[cell] for cell in sorted(masks)])))
+
+    def to(self, device: torch.device | str) -> Masks:
+        """The same, elsewhere."""
+        return Masks(self.categories.to(device), self.masks.to(device))
+
+
+def object_mask(world: World, placed: Placed) -> NDArray[np.float32]:
+    """How much of each pixel an object covers, `(MASK_SIDE, MASK_SIDE)` in [0, 1]: its sprite's alpha, averaged.
+
+    Raises:
+        KeyError: the world has no such object.
+    """
+    left, top, pixels = box(placed, PICTURE_SIDE)
+    alpha = np.zeros((PICTURE_SIDE, PICTURE_SIDE), dtype=np.float32)
+    alpha[top : top + pixels, left : left + pixels] = world.sprite(placed.name, pixels)[..., 3]
+    block = PICTURE_SIDE // MASK_SIDE
+    return alpha.reshape(MASK_SIDE, block, MASK_SIDE, block).mean(axis=(1, 3))
+
+
+def centre_cell(placed: Placed) -> tuple[int, int]:
+    """Row and column of the cell in which an object's centre lies."""
+    return _cells(placed, 0.0)[0]
+
+
+def _cells(placed: Placed, reach: float) -> list[tuple[int, int]]:
+    """The cells within `reach` (a fraction of the picture's side) of an object's centre, across and down."""
+    left, top, pixels = box(placed, PICTURE_SIDE)
+    down, across = ((start + pixels / 2) / PICTURE_SIDE for start in (top, left))
+    rows, columns = (
+        range(max(0, int((centre - reach) * GRID)), min(GRID - 1, int((centre + reach) * GRID)) + 1)
+        for centre in (down, across)
+    )
+    return [(row, column) for row in rows for column in columns]
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.GroupNorm(8, outputs), nn.SiLU()
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(_convolution(width, width), _convolution(width, width))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return hidden + self.layers(hidden)
+
+
+class Solo(nn.Module):
+    """A convolutional SOLO: for each cell of the grid a category and a mask.
+
+    Args:
+        objects: names of the categories, in the world's order; category 0, the empty cell, comes before them.
+        widths: channels at a quarter, an eighth and a sixteenth of the resolution; multiples of 8.
+    """
+
+    def __init__(self, objects: Sequence[str], widths: tuple[int, int, int] = (40, 64, 112)) -> None:
+        super().__init__()
+        self.objects, self.widths = tuple(objects), tuple(widths)
+        fine, middle, coarse = widths
+        self.quarter = nn.Sequential(_convolution(3, 32, 2), _convolution(32, fine, 2), _Residual(fine))
+        self.eighth = nn.Sequential(_convolution(fine, middle, 2), _Residual(middle))
+        self.sixteenth = nn.Sequential(_convolution(middle, coarse, 2), _Residual(coarse))
+        self.category = nn.Conv2d(coarse, len(self.objects) + 1, 1)
+        # Like a feature pyramid (Lin et al. 2017): where things are comes from the fine side, what they are from below.
+        self.laterals = nn.ModuleList(nn.Conv2d(width, middle, 1) for width in widths)
+        self.mask = nn.Sequential(_convolution(middle + 2, 48), _convolution(48, 48), nn.Conv2d(48, GRID**2, 1))
+        bias = torch.zeros(len(self.objects) + 1)
+        bias[0] = np.log(_PRIOR / (1 - _PRIOR) * len(self.objects))
+        self.category.bias = nn.Parameter(bias)
+        nn.init.normal_(self.category.weight, std=0.01)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """What is in pictures `(B, 3, 128, 128)` in [-1, 1].
+
+        Returns logits of the categories `(B, 1 + objects, GRID, GRID)` and of the masks
+        `(B, GRID, GRID, MASK_SIDE, MASK_SIDE)`, in float32.
+
+        Raises:
+            ValueError: the pictures have another shape.
+        """
+        if pictures.shape[1:] != (3, PICTURE_SIDE, PICTURE_SIDE):
+            expected = f"(B, 3, {PICTURE_SIDE}, {PICTURE_SIDE})"
+            raise ValueError(f"expected pictures of shape {expected}, not {tuple(pictures.shape)}")
+        seen = [self.quarter(pictures)]
+        for stage in (self.eighth, self.sixteenth):
+            seen.append(stage(seen[-1]))
+        enlarged = [
+            F.interpolate(lateral(hidden), (MASK_SIDE, MASK_SIDE), mode="bilinear", align_corners=False)
+            for lateral, hidden in zip(self.laterals, seen, strict=True)
+        ]
+        merged = torch.stack(enlarged).sum(dim=0)
+        # Which cell a mask belongs to depends on where it is, which a convolution cannot know (CoordConv, SOLO 3.3.1).
+        line = torch.linspace(-1, 1, MASK_SIDE, device=pictures.device)
+        places = torch.stack(torch.meshgrid(line, line, indexing="ij")).expand(len(pictures), -1, -1, -1)
+        masks = self.mask(torch.cat([merged, places.to(merged.dtype)], dim=1))
+        return self.category(seen[-1]).float(), masks.float().unflatten(1, (GRID, GRID))
+
+
+def instance_loss(network: Solo, pictures: Tensor, targets: Masks) -> Tensor:
+    """How badly pictures show what they should, `(B,)`: focal loss of the categories + 3 Dice losses of the masks.
+
+    Both are averaged over the cells of a picture that are not empty, as in SOLO. Gradients reach the pictures,
+    `(B, 3, 128, 128)` in [-1, 1], and whatever in the network is not frozen.
+
+    Raises:
+        ValueError: the pictures have another shape, or are not as many as the targets.
+    """
+    if len(pictures) != len(targets.categories):
+        raise ValueError(f"{len(pictures)} pictures, but targets of {len(targets.categories)}")
+    categories, masks = network(pictures)
+    surprise = F.cross_entropy(categories, targets.categories, reduction="none")
+    focal = ((1 - torch.exp(-surprise)).clamp(min=0) ** _FOCUS * surprise).sum(dim=(1, 2))
+    filled = targets.categories.nonzero()
+    dice = dice_loss(masks[filled.unbind(1)].sigmoid(), targets.masks)
+    counts = torch.bincount(filled[:, 0], minlength=len(pictures)).clamp(min=1)
+    return (focal + _DICE_WEIGHT * torch.zeros_like(focal).index_add(0, filled[:, 0], dice)) / counts
+
+
+def dice_loss(masks: Tensor, truth: Tensor) -> Tensor:
+    """1 − D, with D = 2 Σ p q / (Σ p² + Σ q²) (SOLO, eq. 3), of masks `(M, H, W)` in [0, 1]; `(M,)`."""
+    both = 2 * (masks * truth).sum(dim=(1, 2))
+    return 1 - both / (masks.square().sum(dim=(1, 2)) + truth.square().sum(dim=(1, 2)) + 1e-6)
+
+
+def save_perception(network: Solo, folder: Path) -> None:
+    """Write `config.json` and `model.safetensors` (float16) into `folder`.
+
+    Raises:
+        OSError: that is not possible.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.detach().half().cpu().contiguous() for name, value in network.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
+    config = {"objects": network.objects, "widths": network.widths}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+
+
+def load_perception(folder: Path) -> Solo:
+    """The network in `folder`, frozen, in float32.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the files are damaged, or do not belong together.
+    """
+    try:
+        config: Mapping[str, Any] = json.loads((folder / "config.json").read_text())
+        network = Solo(config["objects"], tuple(config["widths"]))
+        network.load_state_dict(
+            {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{folder} holds no perception network: {error}") from error
+    return network.requires_grad_(False).eval()
