@@ -47,6 +47,13 @@ def add_parser(subparsers: Any) -> None:
     perceive.add_argument(
         "--data", type=Path, metavar="DIR", help="the family in DIR/family (default: the shipped one)"
     )
+    perceive.add_argument(
+        "--scenes",
+        type=argument(lambda text: whole_number(text, 1, MAX_SCENES, "scenes")),
+        default=500,
+        metavar="N",
+        help="how many scenes it is measured on (default: 500)",
+    )
     perceive.set_defaults(run=run_perceive)
 
     for action in (train, perceive):
@@ -144,8 +151,8 @@ def run_perceive(options: argparse.Namespace) -> int:
         train_perception(home, out, steps=max(1, round(STEPS * options.shorten)), seed=options.seed)
     network = load_perception(folder)
     shown = {
-        "scenes": acuity(network, world, seed=options.seed),
-        "reconstructions": acuity(network, world, seed=options.seed, autoencoder=autoencoder),
+        "scenes": acuity(network, world, scenes=options.scenes, seed=options.seed),
+        "reconstructions": acuity(network, world, scenes=options.scenes, seed=options.seed, autoencoder=autoencoder),
     }
     if options.json:
         emit({"folder": str(folder), "seed": options.seed} | {name: asdict(seen) for name, seen in shown.items()})

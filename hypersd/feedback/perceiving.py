@@ -22,7 +22,7 @@ from hypersd.training.trainer import Player, Step, Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
 
-STEPS, BATCH = 1200, 32
+STEPS, BATCH = 800, 32
 
 _ROUND_TRIP = 8
 _BLURRED = 4

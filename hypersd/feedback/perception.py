@@ -148,7 +148,8 @@ class Solo(nn.Module):
         bias = torch.zeros(len(self.objects) + 1)
         bias[0] = np.log(_PRIOR / (1 - _PRIOR) * len(self.objects))
         self.category.bias = nn.Parameter(bias)
-        nn.init.normal_(self.category.weight, std=0.01)
+        with torch.no_grad():
+            self.category.weight.mul_(0.1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """What is in pictures `(B, 3, 128, 128)` in [-1, 1].
