@@ -55,6 +55,9 @@ COMPARE = ("compare", CAT)
         (("emoji",), "COMMAND"),
         (("emoji", "train", "--stages", "painting"), "painting"),
         (("emoji", "train", "--seed", "abc"), "seed"),
+        (("emoji", "perceive", "--shorten", "2"), "up to 1"),
+        (("emoji", "perceive", "--data", "no-such-folder"), "no-such-folder"),
+        (("emoji", "perceive", "--scenes", "0"), "scenes must be a whole number"),
         (("emoji", "render", "a big dinosaur"), "'dinosaur'"),
         (("emoji", "render", "blue background"), "one or two objects"),
         (("emoji", "render", "cat, dog and owl"), "one or two objects"),
@@ -74,7 +77,7 @@ def test_bad_input_is_one_clear_line(
     assert not list(tmp_path.rglob("*.png"))
 
 
-@pytest.mark.parametrize("command", ["compare", "evaluate", "distill", "emoji-render", "emoji-train"])
+@pytest.mark.parametrize("command", ["compare", "evaluate", "distill", "emoji-render", "emoji-train", "emoji-perceive"])
 @pytest.mark.parametrize("folder", ["a-file", "a-file/below", "/proc/hypersd"])
 def test_a_folder_that_cannot_be_written(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, folder: str
@@ -87,6 +90,7 @@ def test_a_folder_that_cannot_be_written(
         "distill": ("distill", "tscd"),
         "emoji-render": ("emoji", "render"),
         "emoji-train": ("emoji", "train"),
+        "emoji-perceive": ("emoji", "perceive"),
     }[command]
     complaint = call(*words, "--out", folder).complaint
     assert complaint.startswith(f"cannot write to {folder}")
@@ -125,7 +129,17 @@ def test_a_prompt_that_cannot_be_judged_is_named(call: Call, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("models",), ("compare",), ("evaluate",), ("distill",), ("emoji",), ("emoji", "train"), ("emoji", "render")],
+    [
+        (),
+        ("models",),
+        ("compare",),
+        ("evaluate",),
+        ("distill",),
+        ("emoji",),
+        ("emoji", "train"),
+        ("emoji", "perceive"),
+        ("emoji", "render"),
+    ],
 )
 def test_every_command_has_help(call: Call, words: tuple[str, ...]) -> None:
     result = call(*words, "--help")

@@ -68,3 +68,23 @@ def test_a_shortened_recipe_has_fewer_steps_and_the_same_batches() -> None:
     assert quick.scenes == recipe.scenes // 2
     assert quick.base_batch == recipe.base_batch
     assert shortened(Recipe(), 1e-9).clip_steps == 1
+
+
+def test_the_shipped_eye_is_measured(call: Call) -> None:
+    document = call("emoji", "perceive", "--scenes", "20", "--json").document
+    assert document["folder"].endswith("perception")
+    for shown in ("scenes", "reconstructions"):
+        assert document[shown]["objects"] >= 20
+        assert document[shown]["category"] > 0.8
+        assert document[shown]["iou"] > 0.8
+
+
+def test_an_eye_can_be_trained(call: Call, tmp_path: Path) -> None:
+    result = call("emoji", "perceive", "--shorten", "0.002", "--scenes", "2", "--out", tmp_path)
+    assert result.status == 0
+    assert result.out.splitlines()[0].split() == ["shown", "category", "mask", "IoU", "empty", "cells", "objects"]
+    assert (tmp_path / "perception" / "model.safetensors").exists()
+
+
+def test_an_eye_for_a_family_that_is_not_there_is_refused(call: Call, tmp_path: Path) -> None:
+    assert "world.json" in call("emoji", "perceive", "--data", tmp_path).complaint
