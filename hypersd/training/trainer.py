@@ -32,6 +32,10 @@ Batch = TypeVar("Batch")
 BatchIn_contra = TypeVar("BatchIn_contra", contravariant=True)
 
 
+class Stop(Exception):  # noqa: N818 - nothing is wrong
+    """An objective ends its training early, from `after_step`; the message says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How a training runs.
@@ -106,7 +110,11 @@ class Objective(Protocol[BatchIn_contra]):
         ...
 
     def after_step(self, step: Step) -> None:
-        """Called once all players have moved (to move a target network, say)."""
+        """Called once all players have moved (to move a target network, say).
+
+        Raises:
+            Stop: the training is to end here.
+        """
         ...
 
     def state(self) -> Mapping[str, Tensor]:
@@ -142,6 +150,7 @@ class Trainer:
         start = run.resume(objective)
         meters: dict[str, list[float]] = {}
         last: dict[str, float] = {}
+        done, reason = self.config.steps, ""
         since, saved = time.monotonic(), time.monotonic()
         bar = tqdm(
             total=self.config.steps,
@@ -158,10 +167,13 @@ class Trainer:
                 run.move(player, losses["loss"], number)
                 for name, value in losses.items():
                     meters.setdefault(name if name != "loss" else player.name, []).append(float(value.detach()))
-            objective.after_step(step)
+            try:
+                objective.after_step(step)
+            except Stop as stop:
+                done, reason = number + 1, str(stop)
             run.average(number)
             bar.update()
-            if (number + 1) % self.config.log_every == 0 or number + 1 == self.config.steps:
+            if (number + 1) % self.config.log_every == 0 or number + 1 == done:
                 last = {name: float(np.mean(values)) for name, values in meters.items()}
                 rate = sum(len(values) for values in meters.values()) / len(meters) / (time.monotonic() - since)
                 self._report(number + 1, last, rate, bar)
@@ -169,11 +181,14 @@ class Trainer:
             if self.config.sample_every and (number + 1) % self.config.sample_every == 0:
                 with run.averaged():
                     self._draw(objective, number + 1)
+            if reason:
+                log.info("%s stopped at step %d: %s", self.config.out.name, done, reason)
+                break
             if time.monotonic() - saved > self.config.save_every:
                 run.save(number + 1, objective)
                 saved = time.monotonic()
         bar.close()
-        run.save(self.config.steps, objective)
+        run.save(done, objective, reason)
         run.finish()
         return last
 
@@ -282,14 +297,14 @@ class _Run:
             tensors |= {f"weights.{player.name}.{name}": value for name, value in player.weights().items()}
         return tensors | {f"ema.{index}": value for index, value in enumerate(self.shadow)}
 
-    def save(self, number: int, objective: Objective[Any]) -> None:
-        """Write a checkpoint (main process only)."""
+    def save(self, number: int, objective: Objective[Any], stopped: str = "") -> None:
+        """Write a checkpoint (main process only); `stopped` says why the training ended at it."""
         if not self.accelerator.is_main_process:
             return
         tensors = self._tensors(objective)
         for name, optimizer in self.optimizers.items():
             tensors |= optimizer_tensors(optimizer, f"optimizer.{name}")
-        save_state(self.config.out / "state", tensors, {"step": number, "seed": self.config.seed})
+        save_state(self.config.out / "state", tensors, {"step": number, "seed": self.config.seed, "stopped": stopped})
 
     def resume(self, objective: Objective[Any]) -> int:
         """Load the last checkpoint; returns the number of the first step still to do."""
@@ -306,7 +321,7 @@ class _Run:
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, tensors, f"optimizer.{name}")
         log.info("resumed %s at step %d", self.config.out, numbers["step"])
-        return int(numbers["step"])
+        return self.config.steps if numbers.get("stopped") else int(numbers["step"])
 
 
 class _Swapped:
