@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from hypersd.distill import lightning, tscd, turbo
+from hypersd.distill import lightning, one_step, tscd, turbo
+from hypersd.distill.pairs import PairBatches, draw_pairs
 from hypersd.distill.student import Student
 from hypersd.emoji.latents import LatentScenes, encode_scenes
 from hypersd.emoji.world import World
-from hypersd.training.adapters import restore, save_adapter
-from hypersd.training.trainer import Objective, Trainer, TrainingConfig
+from hypersd.training.adapters import load_adapter, restore, save_adapter
+from hypersd.training.trainer import Objective, Step, Trainer, TrainingConfig
+
+Batch = TypeVar("Batch")
 
 SCENES = 16_000
+
+PAIRS = 12_000
+PAIR_STEPS = 8
+"""How many pairs a one-step student learns from, and in how many steps its teacher draws them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +33,40 @@ class Task:
     """One distillation: the student, its data, and where the results go.
 
     Args:
-        shorten: factor on every stage's number of steps.
+        world: what the scenes show.
+        data: the folder that has, or is to have, what is trained on.
+        shorten: factor on every stage's number of steps, and on how many pairs are drawn.
     """
 
     student: Student
-    batches: LatentScenes
+    world: World
+    data: Path
+    batch_size: int
     out: Path
     seed: int = 0
     shorten: float = 1.0
 
-    def train(self, name: str, steps: int, objective: Objective[Any], ema_decay: float | None = None) -> None:
+    def scenes(self) -> LatentScenes:
+        """Batches of encoded scenes; they are drawn if the folder has none."""
+        file = self.data / "latents.npy"
+        encode_scenes(self.world, self.student.pipeline.vae, SCENES, file)
+        return LatentScenes.open(self.world, file, self.batch_size)
+
+    def pairs(self) -> PairBatches:
+        """Batches of noise and what the student, as it is now, draws from it; it draws them if the folder has none."""
+        file = self.data / "pairs.npy"
+        count = max(self.batch_size, round(PAIRS * self.shorten))
+        draw_pairs(self.world, self.student, file, steps=PAIR_STEPS, count=count)
+        return PairBatches(self.world, np.load(file), self.batch_size)
+
+    def train(
+        self,
+        name: str,
+        steps: int,
+        objective: Objective[Batch],
+        batches: Callable[[Step], Batch],
+        ema_decay: float | None = None,
+    ) -> None:
         """Train one stage, from its last checkpoint if it has one."""
         total = max(1, round(steps * self.shorten))
         config = TrainingConfig(
@@ -46,7 +78,7 @@ class Task:
             ema_decay=ema_decay,
             sample_every=max(1, total // 4),
         )
-        Trainer(config).run(objective, self.batches)
+        Trainer(config).run(objective, batches)
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Go on with these weights, and write them to `out/NAME.safetensors`."""
@@ -55,24 +87,38 @@ class Task:
 
 
 def _tscd(task: Task) -> None:
+    scenes = task.scenes()
     for stage in tscd.STAGES:
         objective = tscd.TrajectorySegmentedConsistency(task.student, stage)
-        task.train(f"segments-{stage.segments}", stage.steps, objective)
+        task.train(f"segments-{stage.segments}", stage.steps, objective, scenes)
         task.keep(f"segments-{stage.segments}", objective.average)
 
 
 def _lightning(task: Task) -> None:
+    scenes = task.scenes()
     finished: dict[int, list[Tensor]] = {}
     for stage in lightning.STAGES:
         teacher = finished.get(stage.teacher_steps)  # None for the first stage: the base model
-        task.train(stage.name, stage.steps, lightning.ProgressiveAdversarial(task.student, stage, teacher), 0.97)
+        objective = lightning.ProgressiveAdversarial(task.student, stage, teacher)
+        task.train(stage.name, stage.steps, objective, scenes, 0.97)
         finished[stage.student_steps] = [weight.detach().clone() for weight in task.student.weights]
         task.keep(stage.name, task.student.weights)
 
 
 def _turbo(task: Task) -> None:
-    task.train("turbo", turbo.Settings().steps, turbo.AdversarialDiffusion(task.student), 0.98)
+    task.train("turbo", turbo.Settings().steps, turbo.AdversarialDiffusion(task.student), task.scenes(), 0.98)
     task.keep("turbo", task.student.weights)
+
+
+def _one_step(task: Task) -> None:
+    few_steps = task.student.folder / "adapters" / "hyper.safetensors"
+    load_adapter(task.student.unet, few_steps)
+    pairs = task.pairs()
+    for stage in one_step.STAGES:
+        fake = Student(task.student.folder, few_steps=few_steps) if stage.score else None
+        objective = one_step.OneStep(task.student, stage, fake)
+        task.train(stage.name, stage.steps, objective, pairs, 0.98)
+        task.keep(stage.name, task.student.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +129,12 @@ class Method:
     batch_size: int
 
 
-METHODS = {"tscd": Method(_tscd, 32), "lightning": Method(_lightning, 24), "turbo": Method(_turbo, 16)}
+METHODS = {
+    "tscd": Method(_tscd, 32),
+    "one-step": Method(_one_step, 40),
+    "lightning": Method(_lightning, 24),
+    "turbo": Method(_turbo, 16),
+}
 
 
 def distill(
@@ -103,7 +154,8 @@ def distill(
         method: one of `METHODS`.
         folder: a StableDiffusionXLPipeline folder with a `world.json`.
         out: where everything goes.
-        data: a folder with `latents.npy`, as `hypersd emoji train` leaves it; without it, scenes are drawn into `out`.
+        data: a folder with `latents.npy`, as `hypersd emoji train` leaves it, or with the `pairs.npy` of an earlier
+            `one-step`; what is missing is drawn there, without it into `out`.
         resume: go on from what `out` holds; without it, `out` must be new.
         shorten: factor on every stage's number of steps, for a quick look.
         batch_size: scenes a step; None means the method's own.
@@ -119,9 +171,17 @@ def distill(
         raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
     torch.manual_seed(seed)
     world, student = World.load(folder), Student(folder)
-    file = (data or out) / "latents.npy"
     if data is None:
         out.mkdir(parents=True, exist_ok=True)
-        encode_scenes(world, student.pipeline.vae, SCENES, file)
-    batches = LatentScenes.open(world, file, batch_size or METHODS[method].batch_size)
-    METHODS[method].train(Task(student=student, batches=batches, out=out, seed=seed, shorten=shorten))
+    chosen = METHODS[method]
+    chosen.train(
+        Task(
+            student=student,
+            world=world,
+            data=data or out,
+            batch_size=batch_size or chosen.batch_size,
+            out=out,
+            seed=seed,
+            shorten=shorten,
+        )
+    )

@@ -150,18 +150,12 @@ class TrajectorySegmentedConsistency:
         what.
         """
         student, settings = self.student, self.settings
-        schedule = student.schedule.to(step.device)
         noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
         conditioning = student.text.conditioning(batch.captions)
-        drawn, stride = noise, schedule.steps // settings.one_step_teacher
         with adapter_as(student.unet, self.average):
-            for index in range(settings.one_step_teacher, 0, -1):
-                now, then = (
-                    torch.full((len(noise),), max(0, i * stride - 1), device=step.device) for i in (index, index - 1)
-                )
-                drawn = schedule.jump(drawn, student.predict(drawn, now, conditioning), now, then)
-        times = torch.full_like(now, settings.one_step_time)
-        return Jump(noise, times, then, drawn)
+            drawn = student.trajectory(noise, settings.one_step_teacher, conditioning)
+        times = torch.full((len(noise),), settings.one_step_time, device=step.device)
+        return Jump(noise, times, torch.zeros_like(times), drawn)
 
     def loss(self, player: str, batch: CaptionedLatents, step: Step) -> Mapping[str, Tensor]:
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""

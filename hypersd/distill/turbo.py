@@ -83,7 +83,6 @@ class AdversarialDiffusion:
         clip = CLIPModel.from_pretrained(self.student.folder / "clip", dtype=torch.float32)
         clip.set_attn_implementation("eager")
         self.discriminator = PictureDiscriminator(clip, self.student.text.pooled_dim)
-        self.vae = self.student.pipeline.vae.requires_grad_(False)
         self.players = [
             Player(
                 name="student", network=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.5, 0.99)
@@ -96,10 +95,6 @@ class AdversarialDiffusion:
             ),
         ]
 
-    def picture(self, latents: Tensor) -> Tensor:
-        """Decode scaled latents to pictures `(B, 3, H, W)` around [-1, 1]."""
-        return self.vae.decode(latents / self.vae.config["scaling_factor"]).sample
-
     def loss(self, player: str, batch: CaptionedLatents, step: Step) -> Mapping[str, Tensor]:
         """The student logs `adversarial` and `distillation`; the discriminator `penalty`."""
         conditioning = self.student.text.conditioning(batch.captions)
@@ -107,7 +102,7 @@ class AdversarialDiffusion:
         if player == "discriminator":
             return self._discriminator_loss(batch, pooled)
         drawn = self._draw(batch, conditioning, step)
-        picture = self.picture(drawn)
+        picture = self.student.picture(drawn)
         self.fake = picture.detach()
         adversarial = -self.discriminator(self.discriminator.features(picture), pooled).mean()
         distillation = self._distillation(drawn, batch.captions, step)
@@ -143,7 +138,7 @@ class AdversarialDiffusion:
     def _discriminator_loss(self, batch: CaptionedLatents, pooled: Tensor) -> Mapping[str, Tensor]:
         """Hinge loss, with R1 (Mescheder et al. 2018) on the features that the heads read."""
         with torch.no_grad():
-            real = self.discriminator.features(self.picture(batch.latents))
+            real = self.discriminator.features(self.student.picture(batch.latents))
             fake = self.discriminator.features(self.fake)
         real = [hidden.requires_grad_() for hidden in real]
         on_real = self.discriminator(real, pooled)

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 TARGETS = [
@@ -75,3 +76,37 @@ def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     layers = {key: value.half() for key, value in get_peft_model_state_dict(unet, adapter_name=NAME).items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
+
+
+def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
+    """Give the adapter the weights of a file that `save_adapter` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is an adapter of another shape.
+    """
+    layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
+    try:
+        outcome = set_peft_model_state_dict(unet, layers, adapter_name=NAME)
+    except RuntimeError as error:
+        raise ValueError(f"{file} does not fit this model: {str(error).splitlines()[0]}") from error
+    if outcome.unexpected_keys:
+        raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
+
+
+def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> None:
+    """Make an adapter file (diffusers' or kohya's key format) part of the UNet's own weights.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is an adapter for another model.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no adapter {file}")
+    state, alphas = StableDiffusionXLPipeline.lora_state_dict(str(file), unet_config=unet.config, use_safetensors=True)
+    try:
+        unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet")
+    except RuntimeError as error:
+        raise ValueError(f"{file} does not fit this model: {str(error).splitlines()[0]}") from error
+    unet.fuse_lora(safe_fusing=True)
+    unet.unload_lora()

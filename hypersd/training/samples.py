@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
@@ -21,8 +22,13 @@ SAMPLE_PROMPTS = (
 
 
 @torch.no_grad()
-def draw(pipeline: StableDiffusionXLPipeline, steps: Sequence[int], guidance_scale: float) -> Image.Image:
-    """`SAMPLE_PROMPTS` from left to right, a row for each number of steps; the same seeds in every row."""
+def draw(
+    pipeline: StableDiffusionXLPipeline, steps: Sequence[int], guidance_scale: float, **arguments: Any
+) -> Image.Image:
+    """`SAMPLE_PROMPTS` from left to right, a row for each number of steps; the same seeds in every row.
+
+    `arguments` go to the pipeline.
+    """
     pipeline.set_progress_bar_config(disable=True)
     side = pipeline.default_sample_size * pipeline.vae_scale_factor
     grid = Image.new("RGB", (side * len(SAMPLE_PROMPTS), side * len(steps)))
@@ -34,6 +40,7 @@ def draw(pipeline: StableDiffusionXLPipeline, steps: Sequence[int], guidance_sca
             generator=[torch.Generator().manual_seed(seed) for seed in range(len(SAMPLE_PROMPTS))],
             height=side,
             width=side,
+            **arguments,
         ).images
         for column, picture in enumerate(pictures):
             grid.paste(picture, (column * side, row * side))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,19 @@ import pytest
 from hypersd.distill.student import Student
 from hypersd.emoji.latents import LatentScenes
 from hypersd.emoji.world import World
+from hypersd.training.adapters import save_adapter
 from tests.families import write_emoji
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A family's folder."""
+    """A family's folder, with an adapter of few steps that changes nothing yet."""
     folder = tmp_path_factory.mktemp("family") / "emoji"
     write_emoji(folder, [])
+    world = json.loads((folder / "world.json").read_text())
+    # Of its two objects one would be alone on a background, and no pair could be drawn there.
+    (folder / "world.json").write_text(json.dumps({**world, "held_out": []}))
+    save_adapter(Student(folder).unet, folder / "adapters" / "hyper.safetensors")
     return folder
 
 

@@ -1,0 +1,140 @@
+"""One-step enhancement by score distillation (Hyper-SD, section 3.3; the losses of DMD, Yin et al. 2023).
+
+A student of its own learns to draw in one step, from noise that it is told is of an earlier time (Hyper-SD's one-step
+UNet: T = 800). It is steadied by a squared error against what its teacher, the few-step student, draws from the same
+noise; a stage of that alone comes first. Then its pictures are moved along the difference of two scores: the
+teacher's, whose consistency model points at clean pictures with less error than the base's score (the paper's
+figure 3), and that of a copy which follows what the student draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from diffusers import LCMScheduler
+from PIL import Image
+from torch import Tensor
+
+from hypersd.distill.pairs import DrawnPairs
+from hypersd.distill.student import Conditioning, Student
+from hypersd.training.adapters import adapter_off
+from hypersd.training.samples import draw
+from hypersd.training.trainer import Player, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stretch of the training.
+
+    Args:
+        score: weight of the score distillation; 0 leaves the squared error alone.
+        fidelity: weight of the squared error.
+    """
+
+    name: str
+    steps: int
+    learning_rate: float
+    score: float = 0.0
+    fidelity: float = 1.0
+
+
+STAGES = (
+    Stage(name="regression", steps=1500, learning_rate=6e-4),
+    Stage(name="score", steps=250, learning_rate=1e-4, score=1.0, fidelity=0.25),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the paper leaves open, with this project's choices.
+
+    Args:
+        time: pure noise is given to the student as if it were of this time.
+        score_times: both scores are taken at a time drawn from this range.
+    """
+
+    time: int = 800
+    score_times: tuple[int, int] = (100, 900)
+    fake_learning_rate: float = 2e-4
+
+
+@dataclass(eq=False)
+class OneStep:
+    """Objective of one stage.
+
+    Args:
+        fake: the copy that follows the student, on the few-step student as its base: with its adapter off it is the
+            teacher. None if there is no score distillation.
+    """
+
+    student: Student
+    stage: Stage
+    fake: Student | None = None
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.players = [
+            Player(
+                name="student",
+                network=self.student.unet,
+                learning_rate=self.stage.learning_rate,
+                betas=(0.9, 0.99),
+            )
+        ]
+        if self.fake is not None:
+            self.players.append(
+                Player(name="fake", network=self.fake.unet, learning_rate=self.settings.fake_learning_rate)
+            )
+
+    def loss(self, player: str, batch: DrawnPairs, step: Step) -> Mapping[str, Tensor]:
+        """The student logs `mse` and, with score distillation, `gap`: how far apart the two scores are."""
+        schedule = self.student.schedule.to(step.device)
+        told = self.student.text.conditioning(batch.captions)
+        if player == "fake" and self.fake is not None:
+            return {"loss": self._denoising(self.fake, told, step)}
+        times = torch.full((len(batch.noise),), self.settings.time, device=step.device)
+        drawn = schedule.clean(batch.noise, self.student.predict(batch.noise, times, told), times)
+        self.made = drawn.detach()
+        error = (drawn - batch.clean).square().mean()
+        if self.fake is None:
+            return {"loss": error, "mse": error}
+        direction = self._direction(self.fake, drawn.detach(), told, step)
+        # Its gradient with respect to what was drawn is the direction (DMD, eq. 7).
+        distilled = 0.5 * (drawn - (drawn - direction).detach()).square().mean()
+        loss = self.stage.score * distilled + self.stage.fidelity * error
+        return {"loss": loss, "mse": error, "gap": direction.abs().mean()}
+
+    @torch.no_grad()
+    def _direction(self, fake: Student, drawn: Tensor, told: Conditioning, step: Step) -> Tensor:
+        """(x̂_fake − x̂_real) / mean|x − x̂_real| of each picture (DMD, eq. 7 and 8)."""
+        noisy, times, _ = self._noised(drawn, step)
+        schedule = self.student.schedule.to(step.device)
+        with adapter_off(fake.unet):
+            real = schedule.clean(noisy, fake.predict(noisy, times, told), times)
+        followed = schedule.clean(noisy, fake.predict(noisy, times, told), times)
+        return (followed - real) / (drawn - real).abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+
+    def _denoising(self, fake: Student, told: Conditioning, step: Step) -> Tensor:
+        """The copy's own loss: predict the noise in what the student has just drawn."""
+        noisy, times, noise = self._noised(self.made, step)
+        return (fake.predict(noisy, times, told) - noise).square().mean()
+
+    def _noised(self, clean: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+        times = torch.randint(*self.settings.score_times, (len(clean),), generator=step.generator, device=step.device)
+        noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
+        return self.student.schedule.to(step.device).noisy(clean, noise, times), times, noise
+
+    def after_step(self, step: Step) -> None:
+        """Nothing else moves."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Nothing else is kept."""
+        return {}
+
+    def sample(self) -> Image.Image:
+        """What the student draws in one step."""
+        pipeline = self.student.pipeline
+        pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
+        return draw(pipeline, (1,), guidance_scale=0.0, timesteps=[self.settings.time])

@@ -1,0 +1,89 @@
+"""The one-step student learns from what its teacher draws, and is moved along the difference of two scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hypersd.distill.one_step import OneStep, Stage
+from hypersd.distill.pairs import DrawnPairs, PairBatches, draw_pairs
+from hypersd.distill.student import Student
+from hypersd.emoji.world import World
+from hypersd.training.adapters import load_adapter, save_adapter
+from hypersd.training.trainer import Step
+
+
+def step(number: int = 0) -> Step:
+    return Step(
+        number=number,
+        progress=0.0,
+        device=torch.device("cpu"),
+        generator=torch.Generator().manual_seed(number),
+        rng=np.random.default_rng(number),
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> PairBatches:
+    """Six pairs."""
+    file = tmp_path_factory.mktemp("pairs") / "pairs.npy"
+    world = World.load(folder)
+    draw_pairs(world, Student(folder, rank=2), file, steps=2, count=6, batch_size=4)
+    return PairBatches(world, np.load(file), batch_size=3)
+
+
+def test_a_pair_is_its_index_noise_and_what_the_teacher_draws_of_it(
+    folder: Path, pairs: PairBatches, tmp_path: Path
+) -> None:
+    batch = pairs(step())
+    assert batch.noise.shape == batch.clean.shape == (3, 12, 4, 4)
+    student = Student(folder, rank=2)
+    with torch.no_grad():
+        drawn = student.trajectory(batch.noise, 2, student.text.conditioning(batch.captions))
+    assert torch.allclose(drawn, batch.clean, atol=0.3), "in half precision"
+    file = tmp_path / "pairs.npy"
+    file.write_bytes(b"complete")
+    draw_pairs(pairs.world, student, file, steps=2, count=6)
+    assert file.read_bytes() == b"complete", "what is complete is not drawn again"
+
+
+def test_the_loss_is_the_error_of_the_picture_that_one_step_draws(folder: Path, pairs: PairBatches) -> None:
+    student = Student(folder, rank=2)
+    objective = OneStep(student, Stage(name="regression", steps=1, learning_rate=1e-3))
+    batch = pairs(step())
+    times = torch.full((3,), 800)
+    with torch.no_grad():
+        predicted = student.predict(batch.noise, times, student.text.conditioning(batch.captions))
+    perfect = DrawnPairs(batch.noise, student.schedule.clean(batch.noise, predicted, times), batch.captions)
+    assert float(objective.loss("student", perfect, step())["loss"].detach()) == pytest.approx(0, abs=1e-8)
+    assert float(objective.loss("student", batch, step())["loss"].detach()) > 0
+
+
+def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: PairBatches) -> None:
+    student, fake = Student(folder, rank=2), Student(folder, rank=2)
+    stage = Stage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
+    objective = OneStep(student, stage, fake)
+    assert [player.name for player in objective.players] == ["student", "fake"]
+    assert float(objective.loss("student", pairs(step()), step())["gap"]) == pytest.approx(0, abs=1e-6)
+    for weight in fake.weights:
+        torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    told = objective.loss("student", pairs(step()), step())
+    assert float(told["gap"]) > 1e-3
+    told["loss"].backward()
+    assert all(weight.grad is None for weight in fake.weights), "the copy only follows"
+    assert float(objective.loss("fake", pairs(step()), step())["loss"].detach()) > 0
+
+
+def test_an_adapter_comes_back_and_a_strange_one_is_named(folder: Path, tmp_path: Path) -> None:
+    one, other = Student(folder, rank=2), Student(folder, rank=2)
+    for weight in one.weights:
+        torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(1))
+    save_adapter(one.unet, tmp_path / "one.safetensors")
+    load_adapter(other.unet, tmp_path / "one.safetensors")
+    for mine, theirs in zip(one.weights, other.weights, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-2)
+    with pytest.raises(ValueError, match="does not fit"):
+        load_adapter(Student(folder, rank=3).unet, tmp_path / "one.safetensors")
