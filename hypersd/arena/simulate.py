@@ -17,6 +17,7 @@ from hypersd.arena.pictures import Pictures
 
 Scorer = Callable[[Image.Image, str], float]
 Cheat = Literal["", "left", "hasty", "partisan"]
+_BAD = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Taste:
         left: for standing on the left.
         noise: standard deviation of what nobody can explain.
         tie_below: a smaller difference than this is a tie.
+        bad_below: two pictures that the scorer gives less than this are both bad.
         cheat: `"left"` always takes that side, `"hasty"` chooses at random at once, `"partisan"` knows the pictures of
             `favourite` at sight and always takes them, as somebody might who wants a model to win.
         favourite: a contestant's label.
@@ -41,6 +43,7 @@ class Taste:
     left: float = 0.1
     noise: float = 0.7
     tie_below: float = 0.3
+    bad_below: float = 0.0
     cheat: Cheat = ""
     favourite: str = ""
 
@@ -73,6 +76,7 @@ def population(voters: int, rng: random.Random, cheaters: float = 0.1, contestan
             sharpness=rng.gauss(2, 1),
             colour=rng.gauss(1, 1),
             left=rng.gauss(0.1, 0.2),
+            bad_below=_BAD,
             cheat=cheat,
             favourite=rng.choice(contestants) if cheat == "partisan" else "",
         )
@@ -129,18 +133,24 @@ class Electorate:
             return "left" if here[0] else "right"
         gap = self.liking(taste, prompt, left) - self.liking(taste, prompt, right)
         gap += taste.left + self.rng.gauss(0, taste.noise)
+        if max(self.measured(prompt, entry)[0] for entry in (left, right)) < taste.bad_below:
+            return "both_bad"
         if abs(gap) < taste.tie_below:
             return "tie"
         return "left" if gap > 0 else "right"
 
     def liking(self, taste: Taste, prompt: str, entry: Entry) -> float:
         """How much a voter likes a picture, in log-odds."""
+        alignment, sharp, colour = self.measured(prompt, entry)
+        return taste.alignment * alignment + taste.sharpness * sharp + taste.colour * colour
+
+    def measured(self, prompt: str, entry: Entry) -> tuple[float, float, float]:
+        """A picture's alignment with the prompt, its sharpness and its colourfulness; each is looked at once."""
         key = entry.picture, prompt
         if key not in self.seen:
             picture = self.pictures.open(entry.picture)
             self.seen[key] = self.scorer(picture, prompt), sharpness(picture), colourfulness(picture)
-        alignment, sharp, colour = self.seen[key]
-        return taste.alignment * alignment + taste.sharpness * sharp + taste.colour * colour
+        return self.seen[key]
 
 
 @dataclass
