@@ -12,6 +12,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 
 from hypersd.models.cards import Family, ModelCard, Weights
 from hypersd.models.emoji import EMOJI
+from hypersd.models.entrants import entrants_folder, with_entrants
 from hypersd.models.sd15 import SD15
 from hypersd.models.sdxl import SDXL
 
@@ -19,14 +20,14 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for famil
 
 
 def family(name: str) -> Family:
-    """A family by name.
+    """A family by name, with the contestants that were made from it here.
 
     Raises:
-        ValueError: there is none; the message lists those that exist.
+        ValueError: there is none; the message lists those that exist. Or a contestant's card is damaged.
     """
     if name not in FAMILIES:
         raise ValueError(f"unknown family {name!r}; choose from: {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+    return with_entrants(FAMILIES[name], entrants_folder())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,121 @@
+"""Contestants that were made here: adapters that take the place of a model's own, in a folder beside the votes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hypersd.models.cards import Family, ModelCard, Weights
+
+_CARD = "contestant.json"
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """A contestant's papers.
+
+    Args:
+        name: of its model, as in `emoji/NAME@4`.
+        family, parent: the model that it was made from.
+        adapters: file for each number of steps, in the entrant's own folder.
+        lineage: what it was made of: hashes of the votes, the reward model, the adapter, and the round.
+        retired: it meets nobody any more; its votes stay.
+    """
+
+    name: str
+    title: str
+    family: str
+    parent: str
+    adapters: Mapping[str, str]
+    lineage: Mapping[str, Any]
+    retired: bool = False
+
+
+def entrants_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where they are: beside the votes (`HYPERSD_DATA`)."""
+    return Path(environment.get("HYPERSD_DATA", "data")) / "contestants"
+
+
+def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
+    """Let a contestant enter: its files are copied, its card is written last, so it is there whole or not at all.
+
+    Args:
+        entrant: its papers; `adapters` names the copies.
+        files: from the names of the copies to the files.
+        folder: of all entrants.
+
+    Raises:
+        ValueError: the name cannot be one, or is taken.
+        OSError: the folder cannot be written.
+    """
+    if not _NAME.fullmatch(entrant.name):
+        raise ValueError(f"{entrant.name!r} cannot be a name; use small letters, digits and hyphens, up to 40")
+    home = folder / entrant.name
+    if (home / _CARD).exists():
+        raise ValueError(f"there is a contestant {entrant.name} already; choose another name")
+    home.mkdir(parents=True, exist_ok=True)
+    for name, file in files.items():
+        shutil.copyfile(file, home / name)
+    part = home / f"{_CARD}.part"
+    part.write_text(json.dumps(asdict(entrant), indent=1) + "\n", encoding="utf-8")
+    part.replace(home / _CARD)
+    return home
+
+
+def entrants(folder: Path) -> list[Entrant]:
+    """All of them, by name.
+
+    Raises:
+        ValueError: a card is damaged; the message names it.
+    """
+    found: list[Entrant] = []
+    for card in sorted(folder.glob(f"*/{_CARD}")):
+        try:
+            found.append(Entrant(**json.loads(card.read_text(encoding="utf-8"))))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ValueError(f"{card} is damaged ({error}); repair it, or delete its folder") from error
+    return found
+
+
+def with_entrants(family: Family, folder: Path) -> Family:
+    """The family with those that were made from it.
+
+    Raises:
+        ValueError: a card is damaged, or names a model that the family does not have.
+    """
+    known = {card.name for card in family.cards}
+    made = [
+        _card(family, one, folder / one.name)
+        for one in entrants(folder)
+        if one.family == family.name and not one.retired and one.name not in known
+    ]
+    return replace(family, cards=(*family.cards, *made)) if made else family
+
+
+def _card(family: Family, entrant: Entrant, home: Path) -> ModelCard:
+    parent = family.card(entrant.parent)
+    recipes = tuple(
+        replace(
+            parent.recipe(int(steps)),
+            # An absolute path stays what it is when a folder is put before it.
+            weights=Weights(kind="lora", file=str((home / file).resolve())),
+        )
+        for steps, file in sorted(entrant.adapters.items(), key=lambda item: int(item[0]))
+    )
+    default = parent.default_steps if str(parent.default_steps) in entrant.adapters else recipes[-1].steps
+    return replace(
+        parent,
+        name=entrant.name,
+        title=entrant.title,
+        recipes=recipes,
+        default_steps=default,
+        any_steps=False,
+        note=f"Made from {parent.title} by feedback of {entrant.lineage.get('kind', 'unknown')} voters.",
+    )

@@ -1,0 +1,82 @@
+"""Contestants that were made here: whole or not there at all, and run as the model that they were made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hypersd.models.cards import Family
+from hypersd.models.entrants import Entrant, entrants, entrants_folder, register, with_entrants
+from hypersd.models.registry import FAMILIES, Machine, availability, family
+from hypersd.models.sharing import Engine
+from hypersd.sampling.compare import compare
+from hypersd.sampling.request import Generation, Request, Run
+from tests.families import emoji_family
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Family:
+    return emoji_family(FAMILIES["emoji"], tmp_path_factory.mktemp("family") / "emoji-xl")
+
+
+def papers(name: str = "hyper-r1", **changed: object) -> Entrant:
+    given = {"adapters": {"2": "tuned.safetensors", "4": "tuned.safetensors"}, "lineage": {"kind": "simulated"}}
+    return Entrant(name=name, title="Tuned", family="emoji", parent="hyper", **{**given, **changed})  # type: ignore[arg-type]
+
+
+def adapter(tiny: Family) -> Path:
+    return Path(str(tiny.folder)) / "adapters" / "turbo.safetensors"
+
+
+def test_an_entrant_draws_with_its_own_adapter_at_its_parents_steps(tiny: Family, tmp_path: Path) -> None:
+    register(papers(), {"tuned.safetensors": adapter(tiny)}, tmp_path)
+    both = with_entrants(tiny, tmp_path)
+    card = both.card("hyper-r1")
+    assert [recipe.steps for recipe in card.recipes] == [2, 4]
+    assert card.recipe(4).scheduler == tiny.card("hyper").recipe(4).scheduler
+    machine = Machine.here()
+    assert availability(both, card, machine).available
+    runs = (Run(model="hyper", steps=2), Run(model="hyper-r1", steps=2))
+    drawn = [
+        event
+        for event in compare(Request(prompt="a cat", seed=1, family="emoji", runs=runs), Engine(both, machine))
+        if isinstance(event, Generation)
+    ]
+    assert all(one.image is not None for one in drawn), [one.error for one in drawn]
+    assert drawn[0].image is not None
+    assert drawn[1].image is not None
+    assert drawn[0].image.tobytes() != drawn[1].image.tobytes()
+
+
+def test_the_registry_knows_them(tiny: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPERSD_DATA", str(tmp_path))
+    register(papers(), {"tuned.safetensors": adapter(tiny)}, entrants_folder())
+    assert "hyper-r1" in {card.name for card in family("emoji").cards}
+    assert "hyper-r1" not in {card.name for card in family("sdxl").cards}
+
+
+def test_a_retired_one_meets_nobody(tiny: Family, tmp_path: Path) -> None:
+    register(papers(retired=True), {"tuned.safetensors": adapter(tiny)}, tmp_path)
+    assert with_entrants(tiny, tmp_path) is tiny
+    assert [one.name for one in entrants(tmp_path)] == ["hyper-r1"]
+
+
+def test_names_are_unique_and_plain(tiny: Family, tmp_path: Path) -> None:
+    files = {"tuned.safetensors": adapter(tiny)}
+    register(papers(), files, tmp_path)
+    with pytest.raises(ValueError, match="another name"):
+        register(papers(), files, tmp_path)
+    for name in ("", "../hyper", "Hyper", "a@4", "x" * 41):
+        with pytest.raises(ValueError, match="cannot be a name"):
+            register(papers(name), files, tmp_path)
+
+
+def test_half_an_entrant_is_none(tiny: Family, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        register(papers(), {"tuned.safetensors": tmp_path / "gone.safetensors"}, tmp_path)
+    assert entrants(tmp_path) == []
+    register(papers(), {"tuned.safetensors": adapter(tiny)}, tmp_path)
+    (tmp_path / "hyper-r1" / "contestant.json").write_text("{")
+    with pytest.raises(ValueError, match=r"contestant\.json is damaged"):
+        with_entrants(tiny, tmp_path)
