@@ -28,7 +28,16 @@ from peft.utils import get_peft_model_state_dict
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+)
 
 from hypersd.models.cards import Family
 from hypersd.models.registry import Machine
@@ -172,6 +181,25 @@ def _write_world(folder: Path) -> None:
         "held_out": [["cat", "white"]],
     }
     (folder / "world.json").write_text(json.dumps(world))
+
+
+def write_clip(folder: Path) -> None:
+    """Write a random CLIP model of 128 pixels with its processor and tokenizer, in half precision."""
+    torch.manual_seed(0)
+    tokenizer = _tokenizer(24)
+    text = _text_config(tokenizer, 24)
+    vision = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=128, patch_size=32
+    )
+    config = CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=_WIDTH)
+    CLIPModel(config).half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessor(
+        size={"shortest_edge": 128},
+        crop_size={"height": 128, "width": 128},
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    ).save_pretrained(folder)
 
 
 def emoji_family(family: Family, folder: Path, *, without: Iterable[str] = ()) -> Family:

@@ -1,0 +1,232 @@
+"""Votes as a reward model reads them: two pictures of one prompt, how much the first is preferred, what it weighs."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from hypersd.arena.agreement import Share, wilson
+from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.importing import Shard, shards
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.trust import clean, gold_score, self_agreement
+
+Split = Literal["train", "validation", "test"]
+_HABITS = {"hasty voter", "one-sided", "failed gold pairs"}
+_PICKAPIC = {"caption", "jpg_0", "jpg_1", "label_0", "label_1"}
+_SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """One choice.
+
+    Args:
+        pictures: names in the folder of pictures, as they stood, left and right.
+        target: how much the left one is preferred: 1, 0, or 0.5 for a tie (PickScore's soft labels).
+        both_bad: the voter found neither good; then `target` says nothing.
+        models: labels of who drew them, for what a report says; empty if it is not known.
+        weight: of the example in the loss, 1 on average.
+    """
+
+    prompt: str
+    pictures: tuple[str, str]
+    target: float
+    both_bad: bool = False
+    voter: str = ""
+    models: tuple[str, str] = ("", "")
+    weight: float = 1.0
+
+    @property
+    def decisive(self) -> bool:
+        """Whether one picture was preferred."""
+        return not self.both_bad and self.target != 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """Choices of one kind of voter, and how far these voters agree, which no model can be asked to exceed by much.
+
+    Args:
+        self_agreement: of pairs that a voter was shown twice, sides swapped, and both times preferred a picture of,
+            how often it was the same one.
+        agreement: of two voters who both preferred one picture of the same pair, how often it was the same.
+    """
+
+    examples: tuple[Preference, ...]
+    kind: str
+    self_agreement: Share
+    agreement: Share
+
+    @property
+    def digest(self) -> str:
+        """What tells this data from other data: a hash of every choice."""
+        digest = sha256()
+        for one in self.examples:
+            digest.update(repr((one.prompt, one.pictures, one.target, one.both_bad)).encode())
+        return digest.hexdigest()[:16]
+
+    def split(self, part: Split, seed: int = 0) -> tuple[Preference, ...]:
+        """The part's choices: 70 % of prompts train, 10 % validation, 20 % test, by prompt, never by vote."""
+        prompts = sorted(
+            {one.prompt for one in self.examples}, key=lambda text: sha256(f"{seed}:{text}".encode()).digest()
+        )
+        first = round(_SHARES["train"] * len(prompts))
+        second = first + round(_SHARES["validation"] * len(prompts))
+        chosen = set({"train": prompts[:first], "validation": prompts[first:second], "test": prompts[second:]}[part])
+        return tuple(one for one in self.examples if one.prompt in chosen)
+
+
+def one_kind(kinds: Iterable[Kind]) -> Kind:
+    """Whose votes are read where nobody says whose: people's if there are any. The two kinds never mix."""
+    return "human" if "human" in (found := set(kinds)) or not found else "simulated"
+
+
+def from_votes(votes: Iterable[Vote], kind: Kind | None = None) -> Preferences:
+    """The choices that count (`trust.clean`) and, since they say something about pictures, those of "both bad".
+
+    An example weighs by how reliable its voter is, and less the more there are of its prompt.
+
+    Args:
+        votes: any.
+        kind: of the voters; None is as `one_kind`.
+    """
+    votes = list(votes)
+    kind = kind or one_kind(vote.battle.kind for vote in votes)
+    mine = [vote for vote in votes if vote.battle.kind == kind]
+    cleaned = clean(mine, kind=kind)
+    suspect = {vote.battle.voter for vote, reason in cleaned.dropped if reason in _HABITS}
+    bad = [vote for vote, reason in cleaned.dropped if reason == "both bad" and vote.battle.voter not in suspect]
+    trusted = [vote for vote in mine if vote.battle.voter not in suspect]
+    reliable = reliability(trusted)
+    examples = [
+        Preference(
+            prompt=vote.battle.pair.prompt,
+            pictures=(vote.battle.sides[0].picture, vote.battle.sides[1].picture),
+            target={"left": 1.0, "right": 0.0}.get(vote.choice, 0.5),
+            both_bad=vote.choice == "both_bad",
+            voter=vote.battle.voter,
+            models=(vote.battle.sides[0].contestant.label, vote.battle.sides[1].contestant.label),
+            weight=reliable[vote.battle.voter],
+        )
+        for vote in (*cleaned.kept, *bad)
+    ]
+    decided = [vote for vote in trusted if vote.winner is not None]
+    return Preferences(
+        examples=_weighted(examples),
+        kind=kind,
+        self_agreement=wilson(*self_agreement(decided)),
+        agreement=_agreement(examples),
+    )
+
+
+def reliability(votes: Iterable[Vote]) -> dict[str, float]:
+    """How far each voter can be relied on, in (0, 1].
+
+    It is the posterior mean (prior Beta(3, 1)) of answering pairs shown again alike and gold pairs right, as far
+    above chance as that is.
+    """
+    theirs: dict[str, list[Vote]] = defaultdict(list)
+    for vote in votes:
+        theirs[vote.battle.voter].append(vote)
+    found: dict[str, float] = {}
+    for voter, made in theirs.items():
+        (alike, again), (right, wrong) = self_agreement(made), gold_score(made)
+        share = (3 + alike + right) / (4 + again + right + wrong)
+        found[voter] = max(0.05, 2 * share - 1)
+    return found
+
+
+def _weighted(examples: Sequence[Preference]) -> tuple[Preference, ...]:
+    """Each prompt weighs by the root of its number of examples: more votes say more, but of the same pictures."""
+    per_prompt = Counter(one.prompt for one in examples)
+    raw = [one.weight / per_prompt[one.prompt] ** 0.5 for one in examples]
+    mean = sum(raw) / len(raw) if raw else 1.0
+    return tuple(replace(one, weight=weight / mean) for one, weight in zip(examples, raw, strict=True))
+
+
+def _agreement(examples: Iterable[Preference]) -> Share:
+    """Of all two decisive choices on the same pictures by different voters, how many agree."""
+    by_pair: dict[frozenset[str], list[tuple[str, str]]] = defaultdict(list)
+    for one in examples:
+        if one.decisive and len(set(one.pictures)) == 2:
+            by_pair[frozenset(one.pictures)].append((one.voter, one.pictures[0 if one.target > 0.5 else 1]))
+    same = total = 0
+    for choices in by_pair.values():
+        for index, (voter, chosen) in enumerate(choices):
+            others = [theirs for who, theirs in choices[index + 1 :] if who != voter]
+            total += len(others)
+            same += others.count(chosen)
+    return wilson(same, total)
+
+
+def read_preferences(source: str | Path, pictures: Pictures, kind: Kind | None = None) -> Preferences:
+    """Read a folder or file of Parquet: an export of the `arena` format, or the columns of Pick-a-Pic.
+
+    Args:
+        source: a path, or any URL that fsspec knows (`hf://datasets/OWNER/NAME`).
+        pictures: where the pictures that come with the votes are kept.
+        kind: of the voters; None is as `one_kind`. Pick-a-Pic's own votes do not say, and are people's.
+
+    Raises:
+        FileNotFoundError: there is no Parquet file.
+        OSError: it cannot be reached, or pictures cannot be written.
+        ValueError: a file is neither format, or damaged, or there are no votes of this kind in it.
+    """
+    votes: dict[str, Vote] = {}
+    examples: list[tuple[Kind, Preference]] = []
+    for shard in shards(source):
+        if _columns(shard) >= _PICKAPIC:
+            examples += _read_pickapic(shard, pictures)
+        else:
+            votes |= {vote.battle.id: vote for batch in shard.batches(pictures) for vote in batch}
+    kind = kind or one_kind([*(vote.battle.kind for vote in votes.values()), *(whose for whose, _ in examples)])
+    found = from_votes(votes.values(), kind)
+    if mine := [one for whose, one in examples if whose == kind]:
+        found = replace(found, examples=(*found.examples, *_weighted(mine)), agreement=_agreement(mine))
+    if not found.examples:
+        raise ValueError(f"there are no {found.kind} votes that count in {source}")
+    return found
+
+
+def _columns(shard: Shard) -> set[str]:
+    try:
+        with shard.system.open(shard.path, "rb") as file:
+            return set(pq.ParquetFile(file).schema_arrow.names)
+    except pa.ArrowException as error:
+        raise ValueError(f"{shard.path} is damaged, or no Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def _read_pickapic(shard: Shard, pictures: Pictures) -> list[tuple[Kind, Preference]]:
+    with shard.system.open(shard.path, "rb") as file:
+        parquet = pq.ParquetFile(file)
+        known = set(parquet.schema_arrow.names)
+        optional = [name for name in ("has_label", "user_id", "model_0", "model_1", "kind") if name in known]
+        found: list[tuple[Kind, Preference]] = []
+        try:
+            for batch in parquet.iter_batches(64, columns=[*sorted(_PICKAPIC), *optional]):
+                rows = [row for row in batch.to_pylist() if row.get("has_label", True)]
+                found += [(row.get("kind") or "human", _pickapic_preference(row, pictures)) for row in rows]
+        except (pa.ArrowException, KeyError, TypeError, SyntaxError) as error:
+            raise ValueError(f"{shard.path} is damaged: {str(error).splitlines()[0]}") from error
+        return found
+
+
+def _pickapic_preference(row: dict[str, Any], pictures: Pictures) -> Preference:
+    left, right = (pictures.put(Image.open(BytesIO(row[name])).convert("RGB")) for name in ("jpg_0", "jpg_1"))
+    return Preference(
+        prompt=row["caption"],
+        pictures=(left, right),
+        target=0.5 + (row["label_0"] - row["label_1"]) / 2,
+        voter=str(row.get("user_id", "")),
+        models=(row.get("model_0") or "", row.get("model_1") or ""),
+    )
