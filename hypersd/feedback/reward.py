@@ -1,0 +1,181 @@
+"""A reward model: how much people would like a picture for a prompt (ImageReward, PickScore).
+
+A frozen CLIP model, the family's own or a published one in its format (CLIP ViT-L and ViT-H, PickScore), and a linear
+head, as in LAION's aesthetic predictor. The cosine of both embeddings says how well a picture fits its prompt; what
+else people look at (how clean, sharp or colourful it is) stands in the picture's statistics and in the tower's earlier
+layers, of which the head reads means and deviations over the picture. A few hundred prompts with votes are enough for
+it, and it learns in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+from hypersd.feedback.statistics import NAMES, as_tensor, statistics
+from hypersd.models.loading import quietly
+
+WEIGHTS, FACTS = "model.safetensors", "reward.json"
+_LAYERS = 5
+"""From how many of the tower's layers the head reads, evenly from the first to the last."""
+
+_FAINT = 1e-3
+"""Statistics below are taken for this: the logarithm of nothing says nothing."""
+
+_BATCH = 64
+
+
+class RewardModel(nn.Module):
+    """r(c, x): 0 where people begin to call a picture bad; a difference of one is odds of e to 1 (Bradley–Terry).
+
+    Args:
+        clip: the backbone.
+        tokenizer: its own.
+        processor: its own; its size, mean and deviation are what the picture tower expects.
+        facts: where it comes from (JSON): written with it, not read by it.
+    """
+
+    def __init__(
+        self, clip: CLIPModel, tokenizer: CLIPTokenizer, processor: CLIPImageProcessor, facts: dict[str, Any]
+    ) -> None:
+        super().__init__()
+        # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
+        clip.set_attn_implementation("eager")
+        self.clip, self.tokenizer, self.processor, self.facts = clip.requires_grad_(False), tokenizer, processor, facts
+        self.pixels = int(clip.config.vision_config.image_size)
+        vision = clip.config.vision_config
+        self.layers = sorted({round(share * vision.num_hidden_layers / (_LAYERS - 1)) for share in range(_LAYERS)})
+        width = 1 + 2 * len(NAMES) + 2 * vision.hidden_size * len(self.layers)
+        self.center, self.scale = nn.Buffer(torch.zeros(width)), nn.Buffer(torch.ones(width))
+        self.head = nn.Linear(width, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.temperature = nn.Buffer(torch.tensor(1.0))
+        self.register_buffer("mean", torch.tensor(processor.image_mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(processor.image_std).view(1, 3, 1, 1), persistent=False)
+
+    @classmethod
+    def start(cls, backbone: Path | str) -> RewardModel:
+        """A model to be trained, from a CLIP model in a folder or the Hub's cache.
+
+        Raises:
+            OSError: there is no CLIP model there.
+        """
+        with quietly():
+            clip = CLIPModel.from_pretrained(backbone, dtype=torch.float32)
+        tokenizer, processor = CLIPTokenizer.from_pretrained(backbone), CLIPImageProcessor.from_pretrained(backbone)
+        return cls(clip, tokenizer, processor, {"backbone": str(backbone)})
+
+    @classmethod
+    def load(cls, folder: Path | str) -> RewardModel:
+        """A trained model, frozen.
+
+        Raises:
+            FileNotFoundError: there is none in the folder.
+            ValueError: its files do not fit together.
+        """
+        folder = Path(folder)
+        if not (folder / FACTS).is_file():
+            raise FileNotFoundError(
+                f"there is no reward model in {folder}; make one with `python -m hypersd reward train`"
+            )
+        try:
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            clip = CLIPModel(CLIPConfig.from_pretrained(folder))
+            model = cls(clip, CLIPTokenizer.from_pretrained(folder), CLIPImageProcessor.from_pretrained(folder), facts)
+            model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
+        except (RuntimeError, json.JSONDecodeError) as error:
+            raise ValueError(f"the reward model in {folder} is damaged: {str(error).splitlines()[0]}") from error
+        return model.requires_grad_(False).eval()
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `load` needs; half precision.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.clip.config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+        save_file({name: value.half().contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
+        (folder / FACTS).write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
+
+    @property
+    def unit(self) -> float:
+        """The quartile distance of preferred pictures' rewards.
+
+        Rewards have a scale of their own, by how sure their voters were; nothing else must depend on it.
+        """
+        quantiles = self.facts["preferred"]
+        return max(1e-3, float(quantiles["0.75"] - quantiles["0.25"]))
+
+    def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """Text embeddings of length 1 `(B, D)`; the text tower is frozen."""
+        tokens = self.tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            output = self.clip.text_model(**tokens.to(self.mean.device)).pooler_output
+            return F.normalize(self.clip.text_projection(output).float(), dim=-1)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Embeddings of length 1 `(B, D)` of pictures `(B, 3, H, W)` in [-1, 1]."""
+        return self._see(pictures)[0]
+
+    def looks(self, pictures: Tensor, texts: Tensor) -> Tensor:
+        """What the head reads, `(B, F)`.
+
+        The cosine, the picture's statistics and their logarithms, means and deviations over the picture of some layers.
+        """
+        embedded, layers = self._see(pictures)
+        cosine = (embedded * texts).sum(dim=1, keepdim=True)
+        patches = [layers[index][:, 1:] for index in self.layers]  # without the class token
+        pooled = [part for layer in patches for part in (layer.mean(dim=1), layer.std(dim=1))]
+        measured = statistics(pictures.float())
+        return torch.cat([cosine, measured, measured.clamp(min=_FAINT).log(), *pooled], dim=1).float()
+
+    def judge(self, looks: Tensor) -> Tensor:
+        """Rewards `(B,)` of what the head reads."""
+        return self.head((looks - self.center) / self.scale)[:, 0] / self.temperature
+
+    def forward(self, pictures: Tensor, texts: Tensor) -> Tensor:
+        """Rewards `(B,)` of pictures `(B, 3, H, W)` in [-1, 1] for text embeddings `(B, D)`; differentiable."""
+        return self.judge(self.looks(pictures, texts))
+
+    def _see(self, pictures: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        pictures = pictures.float()  # antialiasing knows no bfloat16
+        if pictures.shape[-1] != self.pixels or pictures.shape[-2] != self.pixels:
+            pictures = F.interpolate(pictures, (self.pixels, self.pixels), mode="bicubic", antialias=True)
+        scaled = ((pictures + 1) / 2 - self.mean) / self.deviation
+        seen = self.clip.vision_model(scaled, output_hidden_states=True)
+        return F.normalize(self.clip.visual_projection(seen.pooler_output).float(), dim=-1), seen.hidden_states
+
+    def fitted(self, picture: Image.Image) -> Image.Image:
+        """A picture at the size that the model sees."""
+        return picture.convert("RGB").resize((self.pixels, self.pixels), Image.Resampling.BICUBIC)
+
+    @torch.no_grad()
+    def score(self, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> NDArray[np.float32]:
+        """Rewards `(N,)` of pictures of any size for their prompts.
+
+        Raises:
+            ValueError: there are not as many prompts as pictures.
+        """
+        if len(pictures) != len(prompts):
+            raise ValueError(f"{len(pictures)} pictures and {len(prompts)} prompts: there must be one prompt a picture")
+        found = [np.empty(0, dtype=np.float32)]
+        for start in range(0, len(pictures), _BATCH):
+            some = [self.fitted(picture) for picture in pictures[start : start + _BATCH]]
+            texts = self.embed_prompts(prompts[start : start + _BATCH])
+            found.append(self(as_tensor(some).to(texts.device), texts).float().cpu().numpy())
+        return np.concatenate(found)

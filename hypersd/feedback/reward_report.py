@@ -1,0 +1,232 @@
+"""How good a reward model is, beside how far voters agree, and by what it could have cheated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hypersd.arena.agreement import Share, wilson
+from hypersd.feedback.bradley_terry import ChoiceTable
+from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.shortcuts import decisive, hits_by_identity, hits_by_statistics, left_won
+
+_BINS = 8
+_ROUNDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Choices predicted with about one probability: the mean prediction, how often it was right, and how many."""
+
+    predicted: float
+    right: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardReport:
+    """What is known of a reward model, all of it on prompts that it was not trained on.
+
+    Args:
+        accuracy: of decisive choices, how many it predicts; the interval is a bootstrap over prompts.
+        self_agreement, agreement: of the voters, with themselves and with each other: the ceiling.
+        by_kind, by_pair: accuracy by kind of prompt, and by pair of models.
+        calibration: by predicted probability; `calibration_error` is its expected error (ECE).
+        curve: votes that it was trained on, and the accuracy that came of it.
+        shortcuts: accuracy from the pictures' statistics alone, and from the models' identity alone.
+        left, right: accuracy where the left and where the right picture was preferred.
+        swap_error: the largest |p(a, b) + p(b, a) − 1|.
+        second: accuracy of the second model, trained on other votes, on the validation prompts.
+    """
+
+    kind: str
+    data: str
+    votes: int
+    prompts: Mapping[str, int]
+    accuracy: Share
+    self_agreement: Share
+    agreement: Share
+    by_kind: Mapping[str, Share]
+    by_pair: Mapping[str, Share]
+    calibration: tuple[Bin, ...]
+    calibration_error: float
+    curve: tuple[tuple[int, float], ...]
+    shortcuts: Mapping[str, Share]
+    left: Share
+    right: Share
+    swap_error: float
+    second: Share
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: what is not a number is null; `accuracy` is the number, its interval stands beside it."""
+        told = _finite(asdict(self))
+        interval = told["accuracy"]
+        return told | {
+            "accuracy": interval["value"],
+            "accuracy_interval": [interval["low"], interval["high"]],
+            "decisive": interval["n"],
+        }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def share_by_prompt(hits: NDArray[np.bool_], prompts: Sequence[str], seed: int = 0) -> Share:
+    """A share with a 95 % bootstrap interval over prompts: votes on one prompt are not independent."""
+    if not len(hits):
+        return wilson(0, 0)
+    _, group = np.unique(np.asarray(prompts), return_inverse=True)
+    right, total = np.bincount(group, hits), np.bincount(group)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(total), size=(_ROUNDS, len(total)))
+    low, high = np.quantile(right[drawn].sum(axis=1) / total[drawn].sum(axis=1), [0.025, 0.975])
+    return Share(float(hits.mean()), float(low), float(high), len(hits))
+
+
+def accuracy(model: RewardModel, table: ChoiceTable) -> Share:
+    """Of the table's decisive choices, how many the model predicts."""
+    asked = decisive(table.examples)
+    rewards = table.rewards(model)[asked]
+    hits = (rewards[:, 0] > rewards[:, 1]) == left_won(table.examples)[asked]
+    return share_by_prompt(hits, _prompts(table, asked))
+
+
+def _prompts(table: ChoiceTable, asked: NDArray[np.bool_]) -> list[str]:
+    return [one.prompt for one, wanted in zip(table.examples, asked, strict=True) if wanted]
+
+
+def examine(
+    model: RewardModel,
+    preferences: Preferences,
+    tables: Mapping[str, ChoiceTable],
+    *,
+    kind_of: Callable[[str], str],
+    curve: Sequence[tuple[int, float]],
+    second: Share,
+) -> RewardReport:
+    """Everything about a model, from the `train`, `validation` and `test` parts of the data it was made from."""
+    test = tables["test"]
+    asked, won = decisive(test.examples), left_won(test.examples)
+    rewards = test.rewards(model)
+    gap = (rewards[:, 0] - rewards[:, 1])[asked]
+    won = won[asked]
+    hits = (gap > 0) == won
+    prompts = _prompts(test, asked)
+    kinds = np.array([kind_of(prompt) for prompt in prompts])
+    pairs = np.array([" against ".join(sorted(one.models)) for one in test.examples])[asked]
+    calibration, error = calibrate(gap, won)
+    swapped = 1 / (1 + np.exp(-gap)) + 1 / (1 + np.exp(gap)) - 1
+    return RewardReport(
+        kind=preferences.kind,
+        data=preferences.digest,
+        votes=len(preferences.examples),
+        prompts={part: len({one.prompt for one in table.examples}) for part, table in tables.items()},
+        accuracy=share_by_prompt(hits, prompts),
+        self_agreement=preferences.self_agreement,
+        agreement=preferences.agreement,
+        by_kind={kind: _share(hits[kinds == kind]) for kind in sorted(set(kinds))},
+        by_pair={pair: _share(hits[pairs == pair]) for pair in sorted(set(pairs))},
+        calibration=calibration,
+        calibration_error=error,
+        curve=tuple(curve),
+        shortcuts={
+            "image statistics": share_by_prompt(hits_by_statistics(tables["train"], test), prompts),
+            "identity of the model": share_by_prompt(
+                hits_by_identity(tables["train"].examples, test.examples), prompts
+            ),
+        },
+        left=_share(hits[won]),
+        right=_share(hits[~won]),
+        swap_error=float(np.abs(swapped).max(initial=0.0)),
+        second=second,
+    )
+
+
+def _share(hits: NDArray[np.bool_]) -> Share:
+    return wilson(int(hits.sum()), len(hits))
+
+
+def calibrate(gap: NDArray[np.float64], left: NDArray[np.bool_]) -> tuple[tuple[Bin, ...], float]:
+    """Bins of equal width over the predicted probability of the side that is predicted, and the expected error."""
+    confidence = 1 / (1 + np.exp(-np.abs(gap)))
+    right = (gap > 0) == left
+    place = np.minimum(((confidence - 0.5) * 2 * _BINS).astype(int), _BINS - 1)
+    bins = tuple(
+        Bin(float(confidence[place == index].mean()), float(right[place == index].mean()), int((place == index).sum()))
+        for index in range(_BINS)
+        if (place == index).any()
+    )
+    error = sum(one.n * abs(one.predicted - one.right) for one in bins) / max(1, len(gap))
+    return bins, float(error)
+
+
+def markdown(report: RewardReport) -> str:
+    """The report for people."""
+
+    def show(share: Share) -> str:
+        return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}], n = {share.n:,}" if share.n else "not measured"
+
+    rows = [
+        ("Accuracy on unseen prompts", show(report.accuracy)),
+        ("Voters agree with themselves", show(report.self_agreement)),
+        ("Voters agree with each other", show(report.agreement)),
+        *((f"From {name} alone", show(share)) for name, share in report.shortcuts.items()),
+        *((f"Prompts: {name}", show(share)) for name, share in report.by_kind.items()),
+        ("Where the left picture was preferred", show(report.left)),
+        ("Where the right picture was preferred", show(report.right)),
+        ("Largest change by swapping sides", f"{report.swap_error:.1e}"),
+        ("Expected calibration error", f"{report.calibration_error:.3f}"),
+        ("Second model, of other votes", show(report.second)),
+    ]
+    who = "simulated" if report.kind == "simulated" else "human"
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    pairs = "\n".join(f"| {name} | {show(share)} |" for name, share in report.by_pair.items())
+    prompts = ", ".join(f"{count:,} {part}" for part, count in report.prompts.items())
+    return (
+        f"# Reward model\n\n{report.votes:,} {who} votes that count, data `{report.data}`; prompts: {prompts}.\n\n"
+        f"| | |\n|---|---|\n{table}\n\n![Calibration](calibration.png) ![Learning curve](curve.png)\n\n"
+        f"## By pair of models\n\n| | |\n|---|---|\n{pairs}\n"
+    )
+
+
+def figures(report: RewardReport) -> dict[str, Figure]:
+    """The calibration plot and the learning curve."""
+    calibration = Figure(figsize=(4, 4), layout="constrained")
+    axes = calibration.subplots()
+    axes.plot([0.5, 1], [0.5, 1], color="grey", linewidth=1)
+    axes.plot([one.predicted for one in report.calibration], [one.right for one in report.calibration], marker="o")
+    axes.set(xlabel="predicted probability", ylabel="share predicted right", xlim=(0.48, 1.02), ylim=(0.0, 1.05))
+    curve = Figure(figsize=(5, 4), layout="constrained")
+    axes = curve.subplots()
+    axes.plot(*zip(*report.curve, strict=True), marker="o", label="reward model")
+    for name, share in (("voters with themselves", report.self_agreement), ("with each other", report.agreement)):
+        if share.n:
+            axes.axhline(share.value, linestyle="--", color="grey", linewidth=1)
+            axes.annotate(name, (report.curve[0][0], share.value), fontsize=8, va="bottom")
+    axes.set(xlabel="votes to learn from", ylabel="accuracy on unseen prompts", xscale="log")
+    return {"calibration": calibration, "curve": curve}
+
+
+def write(report: RewardReport, folder: Path) -> None:
+    """Write `report.json`, `report.md` and the figures.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / "report.json").write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+    for name, figure in figures(report).items():
+        figure.savefig(folder / f"{name}.png", dpi=120)

@@ -1,0 +1,164 @@
+"""A reward model learns what voters want, says how well, and comes back from disk the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hypersd.arena.pictures import Pictures
+from hypersd.feedback.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
+from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward_report import RewardReport, calibrate, share_by_prompt
+from hypersd.feedback.reward_run import SECOND, RewardTask
+from hypersd.feedback.shortcuts import logistic
+from hypersd.feedback.statistics import NAMES, as_tensor, statistics
+from tests.feedback.conftest import noisy
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reward")
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path, preferences: Preferences, pictures: Pictures, out: Path) -> RewardReport:
+    """What came of a training."""
+    return task(folder, preferences, pictures, out).run()
+
+
+def task(folder: Path, preferences: Preferences, pictures: Pictures, out: Path) -> RewardTask:
+    return RewardTask(
+        preferences=preferences,
+        pictures=pictures,
+        backbone=folder / "clip",
+        out=out,
+        kind_of=lambda prompt: "even" if int(prompt.split()[-1]) % 2 == 0 else "odd",
+        settings=Settings(steps=200),
+    )
+
+
+def test_it_learns_what_voters_want(report: RewardReport, out: Path) -> None:
+    assert report.accuracy.value > 0.85, "brightness is easy to see"
+    assert report.accuracy.low <= report.accuracy.value <= report.accuracy.high
+    assert report.shortcuts["image statistics"].value > 0.9, (
+        "brightness is one of the statistics, and the report says so"
+    )
+    assert 0.2 < report.shortcuts["identity of the model"].value < 0.8, "both models are as bright"
+    assert set(report.by_kind) == {"even", "odd"}
+    assert sum(report.prompts.values()) == 40
+    assert report.swap_error < 1e-9
+    assert [votes for votes, _ in report.curve] == sorted(votes for votes, _ in report.curve)
+    for name in ("report.md", "report.json", "calibration.png", "curve.png", "model.safetensors"):
+        assert (out / name).stat().st_size
+    model = RewardModel.load(out)
+    dark, bright = model.score([noisy(50, 900), noisy(200, 901)], ["a thing number 1"] * 2)
+    assert bright > dark + 1
+
+
+def test_a_training_is_not_done_twice(
+    report: RewardReport, folder: Path, preferences: Preferences, pictures: Pictures, out: Path
+) -> None:
+    before = (out / "model.safetensors").read_bytes()
+    assert task(folder, preferences, pictures, out).run().accuracy == report.accuracy
+    assert (out / "model.safetensors").read_bytes() == before
+
+
+def test_the_second_model_saw_other_votes(report: RewardReport, preferences: Preferences, out: Path) -> None:
+    first, second = RewardModel.load(out), RewardModel.load(out / SECOND)
+    assert first.facts["votes"] == len(preferences.examples)
+    assert not torch.equal(first.head.weight, second.head.weight)
+    assert report.second.value > 0.6
+
+
+def test_a_model_comes_back_the_same(report: RewardReport, out: Path) -> None:
+    one, other = RewardModel.load(out), RewardModel.load(out)
+    pictures, prompts = [noisy(shade, shade) for shade in (30, 120, 210)], ["x", "y", "z"]
+    assert np.array_equal(one.score(pictures, prompts), other.score(pictures, prompts))
+    pixels = as_tensor(pictures).requires_grad_()
+    one(torch.nn.functional.interpolate(pixels, (128, 128)), one.embed_prompts(prompts)).sum().backward()
+    assert pixels.grad is not None
+    assert pixels.grad.abs().sum() > 0
+    preferred = one.facts["preferred"]
+    assert preferred["0.25"] < preferred["0.5"] < preferred["0.9"]
+
+
+def test_bad_input_is_named(out: Path, report: RewardReport, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="reward train"):
+        RewardModel.load(tmp_path)
+    with pytest.raises(ValueError, match="one prompt a picture"):
+        RewardModel.load(out).score([noisy(10, 1)], [])
+    (tmp_path / "reward.json").write_text("{")
+    with pytest.raises(ValueError, match="damaged"):
+        RewardModel.load(tmp_path)
+
+
+def test_too_few_votes_are_told(folder: Path, preferences: Preferences, pictures: Pictures, tmp_path: Path) -> None:
+    few = replace(preferences, examples=preferences.examples[:6])
+    with pytest.raises(ValueError, match="collect votes on more prompts"):
+        task(folder, few, pictures, tmp_path).run()
+
+
+def test_the_loss_says_what_voters_said() -> None:
+    def loss(left: float, right: float, target: float, *, bad: bool = False) -> float:
+        empty = torch.empty(1, 0)
+        batch = Choices(empty, empty, torch.tensor([float(target)]), torch.tensor([bad]), torch.ones(1))
+        return float(choice_loss(torch.tensor([float(left)]), torch.tensor([float(right)]), batch, absolute=0.5))
+
+    assert loss(2, 0, 1) < loss(0, 2, 1)
+    assert loss(2, 0, 1) == pytest.approx(loss(0, 2, 0)), "swapping the sides changes nothing"
+    assert loss(1, 1, 0.5) < loss(2, 0, 0.5), "a tie wants equal rewards"
+    assert loss(-2, -2, 0.5, bad=True) < loss(2, 2, 0.5, bad=True), "both bad wants both low"
+    assert loss(0, 0, 1) == pytest.approx(np.log(2) * 1.5)
+
+
+def test_statistics_are_what_they_are_called() -> None:
+    def measure(name: str, colour: tuple[int, int, int]) -> float:
+        picture = torch.tensor(colour).float().view(1, 3, 1, 1).expand(1, 3, 16, 16) / 127.5 - 1
+        return float(statistics(picture)[0, NAMES.index(name)])
+
+    assert measure("brightness", (255, 255, 255)) == pytest.approx(1)
+    assert measure("brightness", (0, 0, 0)) == pytest.approx(0)
+    assert measure("saturation", (255, 0, 0)) == pytest.approx(1)
+    assert measure("contrast", (90, 90, 90)) == pytest.approx(0, abs=1e-6)
+    assert measure("sharpness", (90, 90, 90)) == pytest.approx(0, abs=1e-6)
+    plain = as_tensor([noisy(120, 3)])
+    blurred = torch.nn.functional.avg_pool2d(plain, 3, 1, 1)
+    sharp = NAMES.index("sharpness")
+    assert statistics(plain)[0, sharp] > 2 * statistics(blurred)[0, sharp]
+
+
+def test_a_logistic_regression_finds_the_weights() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((4000, 2))
+    targets = (rng.random(4000) < 1 / (1 + np.exp(-(features @ [1.0, -0.5])))).astype(float)
+    assert logistic(features, targets) == pytest.approx([1.0, -0.5], abs=0.15)
+
+
+def test_calibration_of_honest_odds_is_good_and_of_boasting_is_not() -> None:
+    rng = np.random.default_rng(0)
+    gap = rng.normal(0, 2, 4000)
+    left = rng.random(4000) < 1 / (1 + np.exp(-gap))
+    assert calibrate(gap, left)[1] < 0.03
+    assert calibrate(4 * gap, left)[1] > 0.1
+
+
+def test_an_interval_over_prompts_is_wider_where_votes_repeat_each_other() -> None:
+    hits = np.repeat(np.arange(20) % 2 == 0, 30)
+    alone = share_by_prompt(hits, [str(index) for index in range(600)])
+    grouped = share_by_prompt(hits, [str(index // 30) for index in range(600)])
+    assert grouped.high - grouped.low > 3 * (alone.high - alone.low)
+
+
+def test_every_picture_is_looked_at_once(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
+    model = RewardModel.start(folder / "clip")
+    some = preferences.examples[:10]
+    table = ChoiceTable.of([*some, *some], pictures, model)
+    assert len(table.looks) == len({(name, one.prompt) for one in some for name in one.pictures})
+    assert table.rewards(model).shape == (20, 2)
+    with pytest.raises(ValueError, match="no votes to learn from"):
+        ChoiceTable.of([], pictures, model)
