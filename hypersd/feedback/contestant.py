@@ -1,0 +1,162 @@
+"""From a model of the family to a tuned contestant: which adapters it has, how each is tuned, how it enters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hypersd.arena.pictures import Pictures
+from hypersd.emoji.captions import caption, free_caption
+from hypersd.emoji.latents import FREE_SHARE, training_scene
+from hypersd.emoji.world import World
+from hypersd.evaluate.prompts import held_out_prompts
+from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.tuning import Method, Tuned, TuningTask, digest
+from hypersd.models.cards import Family, Recipe
+from hypersd.models.entrants import Entrant, register
+
+_PROMPTS = 2000
+_VALIDATION = 12
+_VALIDATION_SEED = 77
+_LONGEST = 4
+"""Schedules of more steps are not trained on: they are slower, and gain from what the shorter ones learn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The recipes of one adapter file."""
+
+    file: Path
+    recipes: tuple[Recipe, ...]
+
+    @property
+    def trained(self) -> tuple[Recipe, ...]:
+        """The recipes that are trained on."""
+        short = tuple(recipe for recipe in self.recipes if recipe.steps <= _LONGEST)
+        return short or self.recipes[:1]
+
+
+def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[Group]:
+    """A model's recipes by the adapter that they use; only those of `adapter` if one is named.
+
+    An adapter that is not the model's own is run as the model's default recipe and all others of its adapter are.
+
+    Raises:
+        ValueError: the model has no adapters in the family's folder.
+        FileNotFoundError: there is no such adapter.
+    """
+    card = family.card(model)
+    by_file: dict[Path, list[Recipe]] = {}
+    for recipe in card.recipes:
+        if recipe.weights.kind == "lora" and recipe.weights.repository is None:
+            by_file.setdefault(Path(str(family.folder)) / str(recipe.weights.file), []).append(recipe)
+    if not by_file:
+        raise ValueError(f"{model} has no adapter that could be tuned")
+    if adapter is None:
+        return [Group(file, tuple(recipes)) for file, recipes in by_file.items()]
+    if not adapter.is_file():
+        raise FileNotFoundError(f"there is no adapter {adapter}")
+    own = {file.resolve(): recipes for file, recipes in by_file.items()}.get(adapter.resolve())
+    usual = by_file[Path(str(family.folder)) / str(card.recipe().weights.file)]
+    return [Group(adapter, tuple(own or usual))]
+
+
+def tune(
+    family: Family,
+    groups: Sequence[Group],
+    *,
+    rewards: Sequence[Path],
+    out: Path,
+    method: Method = "refl",
+    votes: tuple[Preferences, Pictures] | None = None,
+    prompts: Sequence[str] | None = None,
+    shorten: float = 1.0,
+    seed: int = 0,
+) -> list[tuple[Group, Tuned]]:
+    """Tune each adapter, in `out/NAME`.
+
+    Args:
+        family: in a folder.
+        groups: of `groups_of`.
+        rewards: folders of `reward train`.
+        out: where everything goes; a run that was broken off goes on.
+        method: see `hypersd.feedback.tuning`.
+        votes: for `dpo`, with their pictures; its training prompts' only.
+        prompts: to train on; None means captions of the family's own scenes.
+        shorten: factor on the number of steps.
+        seed: of every random number.
+
+    Raises:
+        ValueError: the family knows no scenes, so that prompts must be given, or something does not fit.
+        OSError: something is missing, or `out` cannot be written.
+    """
+    training, validation = _prompts(family, prompts)
+    return [
+        (
+            group,
+            TuningTask(
+                folder=Path(str(family.folder)),
+                few_steps=group.file,
+                recipes=group.trained,
+                rewards=rewards,
+                prompts=training,
+                validation=validation,
+                out=out / group.file.stem,
+                method=method,
+                preferences=votes[0].split("train", seed) if votes else (),
+                pictures=votes[1] if votes else None,
+                shorten=shorten,
+                seed=seed,
+            ).run(),
+        )
+        for group in groups
+    ]
+
+
+def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
+    """Prompts to train on, and others to look at."""
+    if given is not None:
+        last = max(1, len(given) // 10)
+        if len(given) < 4:
+            raise ValueError(f"{len(given)} prompts are too few; write at least four")
+        return given[:-last], given[-last:]
+    if family.world is None:
+        raise ValueError(f"{family.name} knows no scenes of its own; name a file of prompts")
+    world = World.load(family.world)
+    rng = np.random.default_rng(5)
+    scenes = [training_scene(world, index) for index in range(_PROMPTS)]
+    told = [free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene) for scene in scenes]
+    return told, held_out_prompts(world, _VALIDATION, _VALIDATION_SEED)
+
+
+def enter(
+    name: str,
+    family: Family,
+    parent: str,
+    results: Sequence[tuple[Group, Tuned]],
+    *,
+    folder: Path,
+    lineage: Mapping[str, Any],
+) -> Path:
+    """Register a tuned model as a contestant: the arena draws it, blind, from its next pair on.
+
+    Raises:
+        ValueError: the name cannot be one, or is taken.
+        OSError: the folder cannot be written.
+    """
+    files = {f"{group.file.stem}.safetensors": tuned.adapter for group, tuned in results}
+    adapters = {str(recipe.steps): f"{group.file.stem}.safetensors" for group, _ in results for recipe in group.recipes}
+    made = {group.file.stem: {"from": digest(group.file), "weight": tuned.weight} for group, tuned in results}
+    papers = Entrant(
+        name=name,
+        title=f"{family.card(parent).title} with feedback ({name})",
+        family=family.name,
+        parent=parent,
+        adapters=adapters,
+        lineage={**lineage, "adapters": made},
+    )
+    return register(papers, files, folder)

@@ -1,0 +1,143 @@
+"""Diffusion-DPO (Wallace et al. 2023): the same votes without a reward model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from hypersd.arena.pictures import Pictures
+from hypersd.distill.student import Student
+from hypersd.feedback.guard import Guard
+from hypersd.feedback.preferences import Preference
+from hypersd.feedback.rollout import times_of
+from hypersd.feedback.statistics import as_tensor
+from hypersd.models.cards import Recipe
+from hypersd.training.adapters import adapter_off
+from hypersd.training.trainer import Player, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Latents of preferred and of other pictures, `(B, C, H, W)` each, and their prompts."""
+
+    better: Tensor
+    worse: Tensor
+    prompts: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class RankedLatents:
+    """Batches of decisive choices as latents, encoded once: `RankedLatents(…)(step)`."""
+
+    better: Tensor
+    worse: Tensor
+    prompts: tuple[str, ...]
+    batch_size: int
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, examples: Sequence[Preference], pictures: Pictures, student: Student, batch_size: int) -> RankedLatents:
+        """Read and encode the pictures.
+
+        Raises:
+            ValueError: no example prefers a picture, or pictures are not of one size.
+            OSError: a picture is missing or damaged.
+        """
+        decided = [one for one in examples if one.decisive]
+        if not decided:
+            raise ValueError("no vote prefers one picture; collect more votes")
+        names = sorted({name for one in decided for name in one.pictures})
+        encoded = {name: student.latents(as_tensor([pictures.open(name)]))[0] for name in names}
+        order = [one.pictures if one.target > 0.5 else one.pictures[::-1] for one in decided]
+        return cls(
+            torch.stack([encoded[better] for better, _ in order]),
+            torch.stack([encoded[worse] for _, worse in order]),
+            tuple(one.prompt for one in decided),
+            batch_size,
+        )
+
+    def __call__(self, step: Step) -> Ranked:
+        """A random batch."""
+        chosen = step.rng.integers(len(self.prompts), size=self.batch_size)
+        return Ranked(self.better[chosen], self.worse[chosen], [self.prompts[int(index)] for index in chosen])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is this project's choice.
+
+    Args:
+        beta: β·T·ω(λ) of the paper's eq. 14 as one number: it multiplies differences of mean squared errors.
+    """
+
+    steps: int = 200
+    batch_size: int = 16
+    learning_rate: float = 1e-4
+    rank: int = 8
+    beta: float = 500.0
+
+
+@dataclass(eq=False)
+class DirectPreference:
+    """Objective: noise is predicted better in preferred pictures than in others, compared with the untuned student.
+
+    Times are those at which the student is used: its schedules' steps.
+    """
+
+    student: Student
+    guard: Guard
+    recipes: Sequence[Recipe]
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.players = [
+            Player(
+                name="feedback",
+                network=self.student.unet,
+                learning_rate=self.settings.learning_rate,
+                betas=(0.9, 0.99),
+            )
+        ]
+        asked = {time for recipe in self.recipes for time in times_of(self.student, recipe)}
+        self.times = torch.tensor(sorted(asked))
+
+    def loss(self, player: str, batch: Ranked, step: Step) -> Mapping[str, Tensor]:
+        """Logs `right`: how often the preferred picture's noise is predicted better, relative to the other's."""
+        count = len(batch.prompts)
+        drawn = torch.randint(len(self.times), (count,), generator=step.generator, device=step.device)
+        times = self.times.to(step.device)[drawn].repeat(2)
+        # Both pictures of a choice get the same noise: less variance, the same expectation.
+        noise = torch.randn(batch.better.shape, generator=step.generator, device=step.device).repeat(2, 1, 1, 1)
+        clean = torch.cat([batch.better, batch.worse]).to(step.device)
+        noisy = self.student.schedule.to(step.device).noisy(clean, noise, times)
+        told = self.student.text.conditioning([*batch.prompts, *batch.prompts])
+        with torch.no_grad(), adapter_off(self.student.unet):
+            before = (self.student.predict(noisy, times, told) - noise).square().mean(dim=(1, 2, 3))
+        error = (self.student.predict(noisy, times, told) - noise).square().mean(dim=(1, 2, 3))
+        better, worse = (error - before).chunk(2)
+        margin = worse - better
+        return {
+            "loss": -F.logsigmoid(self.settings.beta * margin).mean(),
+            "right": (margin > 0).float().mean(),
+        }
+
+    def after_step(self, step: Step) -> None:
+        """The guard looks.
+
+        Raises:
+            Stop: it speaks against going on.
+        """
+        self.guard.after_step(step)
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Nothing else is kept."""
+        return {}
+
+    def sample(self) -> Image.Image | None:
+        """What the student draws now."""
+        return self.student.draw(sorted({recipe.steps for recipe in self.recipes}, reverse=True))

@@ -1,0 +1,176 @@
+"""Watches a model that learns to please a reward: is it better, or has it found what the reward overlooks?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hypersd.distill.student import Student
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.rollout import draw_through, fixed_noise
+from hypersd.feedback.statistics import NAMES, statistics
+from hypersd.models.cards import Recipe
+from hypersd.training.trainer import Step, Stop
+
+_SLACK = 2.0
+"""A training may go so many times as far as what is merged at last, at a smaller weight: it is looked at seldom."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What the model draws for the validation prompts.
+
+    Args:
+        reward: mean of the reward that is learned from.
+        second: mean of a reward model of other votes, which is not.
+        alignment: mean cosine of pictures and prompts, by the reward's backbone: 100 of it are a CLIP score.
+        diversity: mean distance (1 − cosine of picture features) between pictures of one prompt.
+        distance: mean squared distance of the clean latents to what the untuned student draws.
+        statistics: mean of each of the pictures' statistics.
+    """
+
+    reward: float
+    second: float
+    alignment: float
+    diversity: float
+    distance: float
+    statistics: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When pleasing has gone too far.
+
+    Args:
+        diversity: the lowest share of the start's diversity.
+        alignment_fall: how far the alignment may fall from the start's: half a point of the CLIP score.
+        second_fall: how far the second reward may fall from its best, in quartile distances of preferred pictures.
+        statistic_deviations: how far a statistic's mean may move, in standard deviations of the pictures at the start.
+    """
+
+    diversity: float = 0.9
+    alignment_fall: float = 0.005
+    second_fall: float = 0.1
+    statistic_deviations: float = 1.0
+
+
+@dataclass(eq=False)
+class Panel:
+    """A fixed set of prompts and noises on which a student is looked at.
+
+    Args:
+        seeds: noises for each prompt; 2 or more, or there is no diversity to measure.
+        recipes: the student's; the prompts take turns with them.
+    """
+
+    student: Student
+    reward: RewardModel
+    second: RewardModel
+    recipes: Sequence[Recipe]
+    prompts: Sequence[str]
+    seeds: int = 4
+    noise: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.noise = fixed_noise(self.student, len(self.prompts) * self.seeds, 0)
+        self.texts = self.reward.embed_prompts(self.prompts)
+        self.second_texts = self.second.embed_prompts(self.prompts)
+
+    @torch.no_grad()
+    def look(self) -> tuple[Check, Tensor]:
+        """The check, and the statistics of every picture `(N, 4)`."""
+        rewards, seconds, aligned, spreads, distances, measured = [], [], [], [], [], []
+        for index, prompt in enumerate(self.prompts):
+            recipe = self.recipes[index % len(self.recipes)]
+            noise = self.noise[index * self.seeds : (index + 1) * self.seeds]
+            told = self.student.text.conditioning([prompt] * self.seeds)
+            drawn = draw_through(self.student, recipe, noise, told, recipe.steps - 1)
+            pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
+            looks = self.reward.looks(pictures, self.texts[index].expand(self.seeds, -1))
+            rewards.append(self.reward.judge(looks))
+            aligned.append(looks[:, 0])
+            seconds.append(self.second(pictures, self.second_texts[index].expand(self.seeds, -1)))
+            spreads.append(spread(self.second.features(pictures)))
+            distances.append((drawn.tuned - drawn.untuned).square().mean())
+            measured.append(statistics(pictures))
+        every = torch.cat(measured)
+        check = Check(
+            reward=float(torch.cat(rewards).mean()),
+            second=float(torch.cat(seconds).mean()),
+            alignment=float(torch.cat(aligned).mean()),
+            diversity=float(torch.stack(spreads).mean()),
+            distance=float(torch.stack(distances).mean()),
+            statistics=dict(zip(NAMES, map(float, every.mean(dim=0)), strict=True)),
+        )
+        return check, every
+
+
+def spread(features: Tensor) -> Tensor:
+    """Mean pairwise 1 − cosine of features `(N, D)` of length 1."""
+    count = len(features)
+    similar = features @ features.T
+    return 1 - (similar.sum() - similar.trace()) / (count * (count - 1))
+
+
+@dataclass(eq=False)
+class Guard:
+    """Looks at a student in training now and then, and ends it where something speaks against going on.
+
+    How far to go back is then asked of the merge, which looks at smaller weights of what was learned.
+    """
+
+    panel: Panel
+    every: int
+    limits: Limits = field(default_factory=Limits)
+    history: list[tuple[int, Check]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.start, pictures = self.panel.look()
+        self.deviations = pictures.std(dim=0)
+        self.history.append((0, self.start))
+        self.best_second = self.start.second
+
+    def after_step(self, step: Step) -> None:
+        """Look, if it is time to.
+
+        Raises:
+            Stop: something speaks against going on.
+        """
+        if (step.number + 1) % self.every:
+            return
+        check, _ = self.panel.look()
+        self.history.append((step.number + 1, check))
+        self.best_second = max(self.best_second, check.second)
+        if objection := self.objection(check, self.best_second, slack=_SLACK):
+            raise Stop(objection)
+
+    def objection(self, check: Check, second: float, slack: float = 1.0) -> str:
+        """What speaks against a check, compared with the start; or nothing.
+
+        Args:
+            check: what the student draws now.
+            second: the second reward from which it must not have fallen far.
+            slack: factor on how far diversity and statistics may move.
+        """
+        if check.diversity < (1 - slack * (1 - self.limits.diversity)) * self.start.diversity:
+            return f"diversity fell to {check.diversity / self.start.diversity:.0%} of the start's"
+        if check.alignment < self.start.alignment - slack * self.limits.alignment_fall:
+            return f"pictures fit their prompts less: {100 * (check.alignment - self.start.alignment):+.1f} CLIP points"
+        if check.second < second - self.limits.second_fall * self.panel.second.unit:
+            return (
+                f"the second reward model fell from {second:.2f} to {check.second:.2f} "
+                "while the first was being pleased"
+            )
+        for index, name in enumerate(NAMES):
+            moved = abs(check.statistics[name] - self.start.statistics[name]) / max(float(self.deviations[index]), 1e-6)
+            if moved > slack * self.limits.statistic_deviations:
+                return f"the pictures' {name} moved by {moved:.1f} standard deviations"
+        return ""

@@ -1,0 +1,131 @@
+"""One adapter out of two: the few-step one and the feedback's, at the weight that validation prompts ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionXLPipeline
+from matplotlib.figure import Figure
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hypersd.distill.student import Student
+from hypersd.feedback.guard import Check, Guard
+from hypersd.training.adapters import adapter_as
+
+_DOWN = "lora_A.weight"
+WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the student draws with the feedback's adapter at a weight, and what speaks against it, if anything."""
+
+    weight: float
+    check: Check
+    objection: str
+
+
+def sweep(student: Student, guard: Guard, weights: Sequence[float] = WEIGHTS) -> list[Point]:
+    """Look at the student with its adapter at each weight."""
+    points: list[Point] = []
+    for weight in weights:
+        with adapter_as(student.unet, _weighted(student, weight)):
+            check, _ = guard.panel.look()
+        points.append(Point(weight, check, guard.objection(check, guard.start.second)))
+    return points
+
+
+def _weighted(student: Student, weight: float) -> list[Tensor]:
+    """The adapter's weights, its change of the model multiplied: one of the two factors is."""
+    named = [(name, value) for name, value in student.unet.named_parameters() if "lora_" in name]
+    return [value.detach() * (weight if "lora_B" in name else 1.0) for name, value in named]
+
+
+def choose(points: Sequence[Point]) -> Point:
+    """The weight with the highest mean of both rewards, of those that nothing speaks against.
+
+    The second model's votes were not learned from: it has half a say, so that what only pleases the first gains less.
+
+    Raises:
+        ValueError: there is none; weight 0, the untuned model, is always one.
+    """
+    allowed = [point for point in points if not point.objection]
+    if not allowed:
+        raise ValueError("something speaks against every weight; include 0, the model as it was")
+    return max(allowed, key=lambda point: point.check.reward + point.check.second)
+
+
+def concatenate(few_steps: Path, feedback: Path, weight: float) -> dict[str, Tensor]:
+    """One adapter that does exactly what two do: their ranks one after the other.
+
+    B₁A₁ + w·B₂A₂ = [B₁, w·B₂]·[A₁; A₂], for linear and convolution layers alike. A layer that only one of them adapts
+    gets zeros for the other: all layers of one file have one rank.
+
+    Raises:
+        FileNotFoundError: one of them is missing.
+        ValueError: they are adapters of different models.
+    """
+    one, other = load_file(few_steps), load_file(feedback)
+    ranks = [max(value.shape[0] for name, value in file.items() if name.endswith(_DOWN)) for file in (one, other)]
+    merged: dict[str, Tensor] = {}
+    for name in sorted(one.keys() | other.keys()):
+        along = 0 if name.endswith(_DOWN) else 1
+        parts = [_padded(file.get(name), rank, along) for file, rank in zip((one, other), ranks, strict=True)]
+        like = next(part for part in parts if part is not None)
+        filled = [
+            like.new_zeros([rank if axis == along else size for axis, size in enumerate(like.shape)])
+            if part is None
+            else part
+            for part, rank in zip(parts, ranks, strict=True)
+        ]
+        try:
+            merged[name] = torch.cat([filled[0], filled[1] * (1.0 if along == 0 else weight)], dim=along)
+        except RuntimeError as error:
+            raise ValueError(f"{few_steps} and {feedback} are adapters of different models: {name}") from error
+    return merged
+
+
+def _padded(value: Tensor | None, rank: int, along: int) -> Tensor | None:
+    """With zeros up to a rank: a layer smaller than the adapter's rank has its own."""
+    if value is None or value.shape[along] == rank:
+        return value
+    missing = [rank - size if axis == along else size for axis, size in enumerate(value.shape)]
+    return torch.cat([value, value.new_zeros(missing)], dim=along)
+
+
+def write_merged(few_steps: Path, feedback: Path, weight: float, file: Path) -> None:
+    """Write the one adapter in the diffusers key format.
+
+    Raises:
+        ValueError, FileNotFoundError: as `concatenate`.
+        OSError: the file cannot be written.
+    """
+    layers = {name.removeprefix("unet."): value for name, value in concatenate(few_steps, feedback, weight).items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
+
+
+def figure(points: Sequence[Point], chosen: float) -> Figure:
+    """Both rewards against the distance to the untuned model, a point a weight."""
+    drawing = Figure(figsize=(5.2, 3.8), layout="constrained")
+    axes = drawing.subplots()
+    distances = [point.check.distance for point in points]
+    axes.plot(distances, [point.check.reward for point in points], marker="o", label="reward that was pleased")
+    axes.plot(distances, [point.check.second for point in points], marker="s", label="reward of other votes")
+    for point in points:
+        mark = " (chosen)" if point.weight == chosen else ""
+        axes.annotate(
+            f"{point.weight:g}{mark}",
+            (point.check.distance, point.check.reward),
+            textcoords="offset points",
+            xytext=(4, 4),
+            fontsize=8,
+        )
+    axes.set(xlabel="distance to the untuned model", ylabel="reward")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return drawing

@@ -1,0 +1,114 @@
+"""Reward feedback learning on a student of few steps (Hyper-SD, section 3.2; ReFL, Xu et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from hypersd.distill.student import Student
+from hypersd.feedback.guard import Guard
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.rollout import Prompted, draw_through
+from hypersd.models.cards import Recipe
+from hypersd.training.trainer import Player, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the paper leaves open, with this project's choices.
+
+    Args:
+        steps: of the optimiser.
+        hinge: α of eq. 13: the quantile of the rewards of pictures that people preferred above which nothing is
+            gained; one of those that the reward model keeps.
+        anchor: weight of the squared distance to what the untuned student draws from the same place.
+        perception: weight of the visual-perception loss, if there is a network for it.
+    """
+
+    steps: int = 120
+    batch_size: int = 16
+    learning_rate: float = 3e-4
+    rank: int = 8
+    hinge: str = "0.75"
+    anchor: float = 10.0
+    perception: float = 0.1
+
+
+class Perception(Protocol):
+    """The visual-perception loss (eq. 14): how well a frozen network finds in the student's pictures what is there."""
+
+    def __call__(self, student: Student, recipes: Sequence[Recipe], step: Step) -> Tensor:
+        """A scalar with a gradient."""
+        ...
+
+
+@dataclass(eq=False)
+class RewardFeedback:
+    """Objective: Σ_d ReLU(α_d − r_d(x'_0, c)), eq. 13, and the perception loss, eq. 14; guarded.
+
+    Args:
+        student: its adapter is the feedback's own; the few-step model is its base.
+        rewards: all of them are pleased together.
+        guard: looks at the student, with a reward model that is not pleased.
+        recipes: the schedules on which the student is used.
+    """
+
+    student: Student
+    rewards: Sequence[RewardModel]
+    guard: Guard
+    recipes: Sequence[Recipe]
+    perception: Perception | None = None
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.players = [
+            Player(
+                name="feedback",
+                network=self.student.unet,
+                learning_rate=self.settings.learning_rate,
+                betas=(0.9, 0.99),
+            )
+        ]
+        self.thresholds = [float(model.facts["preferred"][self.settings.hinge]) for model in self.rewards]
+
+    def loss(self, player: str, batch: Prompted, step: Step) -> Mapping[str, Tensor]:
+        """Logs `reward`, `distance` and, with a network for it, `perception`."""
+        recipe = self.recipes[int(step.rng.integers(len(self.recipes)))]
+        call = int(step.rng.integers(recipe.steps))
+        told = self.student.text.conditioning(batch.prompts)
+        drawn = draw_through(self.student, recipe, batch.noise, told, call)
+        pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
+        scores = [model(pictures, model.embed_prompts(batch.prompts)) for model in self.rewards]
+        missing = sum(
+            F.relu(alpha - score).mean() / model.unit
+            for alpha, model, score in zip(self.thresholds, self.rewards, scores, strict=True)
+        )
+        distance = (drawn.tuned - drawn.untuned).square().mean()
+        loss = missing + self.settings.anchor * distance
+        logged = {"reward": torch.stack(scores).mean(), "distance": distance}
+        if self.perception is not None:
+            logged["perception"] = self.perception(self.student, self.recipes, step)
+            loss = loss + self.settings.perception * logged["perception"]
+        return {"loss": loss, **logged}
+
+    def after_step(self, step: Step) -> None:
+        """The guard looks.
+
+        Raises:
+            Stop: it speaks against going on.
+        """
+        self.guard.after_step(step)
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Nothing else is kept."""
+        return {}
+
+    def sample(self) -> Image.Image | None:
+        """What the student draws now."""
+        return self.student.draw(sorted({recipe.steps for recipe in self.recipes}, reverse=True))

@@ -1,0 +1,115 @@
+"""What a student draws along its own schedule, with a gradient through one call of it: as ReFL needs it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hypersd.distill.student import Conditioning, Student
+from hypersd.models.cards import Recipe
+from hypersd.models.loading import build_scheduler, quietly
+from hypersd.training.adapters import adapter_off
+from hypersd.training.trainer import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """Prompts and the noise that each begins with, `(B, C, H, W)`."""
+
+    prompts: list[str]
+    noise: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Clean latents `(B, C, H, W)`: the student's, and those of the untuned student from the same place."""
+
+    tuned: Tensor
+    untuned: Tensor
+
+
+@dataclass(frozen=True)
+class PromptBatches:
+    """Batches of random prompts with fresh noise: `PromptBatches(prompts, student, batch_size)(step)`."""
+
+    prompts: Sequence[str]
+    student: Student
+    batch_size: int
+
+    def __call__(self, step: Step) -> Prompted:
+        """A random batch."""
+        chosen = [self.prompts[int(index)] for index in step.rng.integers(len(self.prompts), size=self.batch_size)]
+        noise = torch.randn(noise_shape(self.student, len(chosen)), generator=step.generator, device=step.device)
+        return Prompted(chosen, noise)
+
+
+def noise_shape(student: Student, count: int) -> tuple[int, int, int, int]:
+    """Of `count` latents."""
+    config = student.unet.config
+    return count, config["in_channels"], config["sample_size"], config["sample_size"]
+
+
+def fixed_noise(student: Student, count: int, seed: int) -> Tensor:
+    """The same noise for the same seed, on the CPU."""
+    shape = noise_shape(student, count)
+    return torch.from_numpy(np.random.default_rng((7, seed)).standard_normal(shape, dtype=np.float32))
+
+
+def draw_through(student: Student, recipe: Recipe, noise: Tensor, told: Conditioning, call: int) -> Drawn:
+    """Run a recipe without gradient up to a call, and take that call's clean latents, with a gradient.
+
+    ReFL (Xu et al. 2023) looks at the clean picture that a random late step predicts; a student of few steps predicts
+    one at every step of its own schedule, the last of which is what it draws.
+
+    Args:
+        student: the tuned one is the student, the untuned one the student with its adapter off.
+        recipe: the scheduler, the timesteps; guidance is not applied.
+        noise: unit noise `(B, C, H, W)`.
+        told: what the UNet is told of the prompts.
+        call: from 0 to the number of the recipe's steps, exclusive.
+
+    Raises:
+        ValueError: the recipe has no such call.
+    """
+    scheduler = _scheduler(student, recipe)
+    latents = noise * scheduler.init_noise_sigma
+    for index, timestep in enumerate(scheduler.timesteps[: call + 1]):
+        given = scheduler.scale_model_input(latents, timestep)
+        times = timestep.expand(len(noise)).to(noise.device)
+        if index < call:
+            with torch.no_grad():
+                latents = scheduler.step(student.predict(given, times, told), timestep, latents).prev_sample
+            continue
+        with torch.no_grad(), adapter_off(student.unet):
+            untuned = _clean(scheduler, student.predict(given, times, told), timestep, latents)
+        return Drawn(_clean(scheduler, student.predict(given, times, told), timestep, latents), untuned)
+    raise ValueError(f"a recipe of {recipe.steps} steps has no call {call}")
+
+
+def times_of(student: Student, recipe: Recipe) -> list[int]:
+    """The times at which a recipe asks the student, from noise to picture."""
+    return [int(time) for time in _scheduler(student, recipe).timesteps]
+
+
+def _scheduler(student: Student, recipe: Recipe) -> Any:
+    scheduler = build_scheduler(student.pipeline.scheduler, recipe.scheduler)
+    wanted = {"timesteps": list(recipe.timesteps)} if recipe.timesteps else {"num_inference_steps": recipe.steps}
+    with quietly():  # a first timestep of 800 is what a one-step recipe wants
+        scheduler.set_timesteps(**wanted)
+    return scheduler
+
+
+def _clean(scheduler: Any, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
+    """The clean latents that a predicted noise amounts to; some schedulers count their steps, so a copy is asked."""
+    output = copy.deepcopy(scheduler).step(predicted, timestep, latents)
+    for name in ("pred_original_sample", "denoised"):
+        if name in output:
+            return output[name]
+    alpha = scheduler.alphas_cumprod[timestep.long()]  # TCD does not tell
+    return (latents - (1 - alpha).sqrt() * predicted) / alpha.sqrt()

@@ -1,0 +1,162 @@
+"""Tune a few-step adapter with people's preferences: train the feedback's own adapter, weigh it, merge it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from hypersd.arena.pictures import Pictures
+from hypersd.distill.student import Student
+from hypersd.feedback import dpo, merge, refl
+from hypersd.feedback.guard import Guard, Limits, Panel
+from hypersd.feedback.merge import Point
+from hypersd.feedback.preferences import Preference
+from hypersd.feedback.reward import WEIGHTS, RewardModel
+from hypersd.feedback.reward_run import SECOND
+from hypersd.feedback.rollout import PromptBatches
+from hypersd.feedback.scenes import SceneFeedback
+from hypersd.models.cards import Recipe
+from hypersd.training.adapters import save_adapter
+from hypersd.training.checkpoints import load_state
+from hypersd.training.trainer import Trainer, TrainingConfig
+
+Method = Literal["refl", "dpo"]
+RESULT = "feedback.json"
+_LOOK_EVERY = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What came of it.
+
+    Args:
+        adapter: the merged adapter, which takes the place of the few-step one.
+        plugin: the feedback's own adapter, at weight 1.
+        weight: with which it was merged; 0 means that nothing better than the untuned model was found.
+        stopped: why the training ended before its time; empty if it did not.
+    """
+
+    adapter: Path
+    plugin: Path
+    weight: float
+    stopped: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningTask:
+    """One adapter to be tuned.
+
+    Args:
+        folder: the family's: a StableDiffusionXLPipeline, with a perception network for `refl` if it has one.
+        few_steps: the adapter's file.
+        recipes: how it is run; all of one adapter.
+        rewards: folders of `reward train`; all of them are pleased together. The first one's second model looks on.
+        prompts: to train on; `validation` are others, to look at.
+        preferences, pictures: the votes themselves, for `dpo`.
+        shorten: factor on the number of steps, for a quick look.
+    """
+
+    folder: Path
+    few_steps: Path
+    recipes: Sequence[Recipe]
+    rewards: Sequence[Path]
+    prompts: Sequence[str]
+    validation: Sequence[str]
+    out: Path
+    method: Method = "refl"
+    preferences: Sequence[Preference] = ()
+    pictures: Pictures | None = None
+    limits: Limits = field(default_factory=Limits)
+    shorten: float = 1.0
+    seed: int = 0
+
+    def run(self) -> Tuned:
+        """Train, weigh, merge; everything is written to `out`, and a run that was broken off goes on.
+
+        Raises:
+            ValueError: the adapter or the reward model does not fit, or there are no votes for `dpo`.
+            OSError: something is missing, or `out` cannot be written.
+        """
+        torch.manual_seed(self.seed)
+        rewards = [RewardModel.load(folder) for folder in self.rewards]
+        second = RewardModel.load(self.rewards[0] / SECOND)
+        student = Student(self.folder, rank=refl.Settings().rank, few_steps=self.few_steps)
+        panel = Panel(student, rewards[0], second, self.recipes, self.validation)
+        guard = Guard(panel, _LOOK_EVERY, self.limits)
+        if self.method == "dpo":
+            self._dpo(student, guard)
+        else:
+            self._refl(student, guard, rewards)
+        plugin = self.out / "feedback.safetensors"
+        save_adapter(student.unet, plugin)
+        points = merge.sweep(student, guard)
+        chosen = merge.choose(points)
+        adapter = self.out / "adapter.safetensors"
+        merge.write_merged(self.few_steps, plugin, chosen.weight, adapter)
+        merge.figure(points, chosen.weight).savefig(self.out / "merge.png", dpi=120)
+        _, numbers = load_state(self.out / "training" / "state") or ({}, {})
+        tuned = Tuned(
+            adapter=adapter,
+            plugin=plugin,
+            weight=chosen.weight,
+            stopped=str(numbers.get("stopped", "")),
+            points=tuple(points),
+        )
+        (self.out / RESULT).write_text(
+            json.dumps(self._told(tuned, guard, rewards[0]), indent=1) + "\n", encoding="utf-8"
+        )
+        return tuned
+
+    def _refl(self, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:
+        settings = refl.Settings()
+        perception = SceneFeedback.of(self.folder)
+        objective = refl.RewardFeedback(student, rewards, guard, self.recipes, perception, settings)
+        self._trainer(settings.steps).run(objective, PromptBatches(self.prompts, student, settings.batch_size))
+
+    def _dpo(self, student: Student, guard: Guard) -> None:
+        settings = dpo.Settings()
+        if self.pictures is None:
+            raise ValueError("dpo learns from the votes themselves; name them")
+        batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, settings.batch_size)
+        objective = dpo.DirectPreference(student, guard, self.recipes, settings)
+        self._trainer(settings.steps).run(objective, batches)
+
+    def _trainer(self, steps: int) -> Trainer:
+        total = max(1, round(steps * self.shorten))
+        return Trainer(
+            TrainingConfig(
+                out=self.out / "training", steps=total, seed=self.seed, warmup=10, sample_every=max(1, total // 2)
+            )
+        )
+
+    def _told(self, tuned: Tuned, guard: Guard, reward: RewardModel) -> dict[str, Any]:
+        """The result with its lineage: of which votes, which reward model, which adapter it was made."""
+        return {
+            "method": self.method,
+            "steps": [recipe.steps for recipe in self.recipes],
+            "weight": tuned.weight,
+            "stopped": tuned.stopped,
+            "lineage": {
+                "votes": reward.facts["data"],
+                "kind": reward.facts["kind"],
+                "reward": ", ".join(digest(folder / WEIGHTS) for folder in self.rewards),
+                "adapter": digest(self.few_steps),
+            },
+            "history": [{"step": step, **check.as_dict()} for step, check in guard.history],
+            "merge": [
+                {"weight": point.weight, "objection": point.objection, **point.check.as_dict()}
+                for point in tuned.points
+            ],
+        }
+
+
+def digest(file: Path) -> str:
+    """What tells a file from others: the beginning of its SHA-256."""
+    return sha256(file.read_bytes()).hexdigest()[:16]

@@ -1,0 +1,280 @@
+"""Feedback changes what is drawn, in the direction that is asked for, and its guard ends what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hypersd.arena.pictures import Pictures
+from hypersd.distill.student import Student
+from hypersd.feedback.bradley_terry import Settings
+from hypersd.feedback.contestant import Group, enter, groups_of, tune
+from hypersd.feedback.dpo import DirectPreference, RankedLatents
+from hypersd.feedback.guard import Check, Guard, Limits, Panel, spread
+from hypersd.feedback.merge import WEIGHTS, Point, choose, concatenate, write_merged
+from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward_run import SECOND, RewardTask
+from hypersd.feedback.rollout import draw_through, fixed_noise, times_of
+from hypersd.feedback.tuning import TuningTask
+from hypersd.models.cards import Family
+from hypersd.models.entrants import with_entrants
+from hypersd.models.registry import FAMILIES
+from hypersd.training.adapters import adapter_off, save_adapter
+from hypersd.training.trainer import Step, Stop
+
+HYPER = FAMILIES["emoji"].card("hyper")
+RECIPES = (HYPER.recipe(2), HYPER.recipe(4))
+
+
+@pytest.fixture(scope="module")
+def reward(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, preferences: Preferences, pictures: Pictures
+) -> Path:
+    """A reward model that likes bright pictures."""
+    out = tmp_path_factory.mktemp("reward")
+    RewardTask(
+        preferences=preferences,
+        pictures=pictures,
+        backbone=folder / "clip",
+        out=out,
+        settings=Settings(steps=100),
+        curve=False,
+    ).run()
+    return out
+
+
+@pytest.fixture(scope="module")
+def family(folder: Path) -> Family:
+    """The tiny family."""
+    tiny = FAMILIES["emoji"]
+    return replace(tiny, folder=folder, pixels=32, cards=tuple(replace(card, pixels=32) for card in tiny.cards))
+
+
+def step() -> Step:
+    """Always the same random numbers."""
+    return Step(
+        number=0,
+        progress=0.0,
+        device=torch.device("cpu"),
+        generator=torch.Generator().manual_seed(0),
+        rng=np.random.default_rng(0),
+    )
+
+
+def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask:
+    given = {
+        "folder": folder,
+        "few_steps": folder / "adapters" / "hyper.safetensors",
+        "recipes": RECIPES,
+        "rewards": [reward],
+        "prompts": ["a cat on a blue background", "a dog"],
+        "validation": ["a cat", "a dog on a white background"],
+        "out": out,
+        "shorten": 0.34,
+        # A tiny random family draws noise: nothing about it is to be guarded.
+        "limits": Limits(diversity=0.0, alignment_fall=1.0, second_fall=100, statistic_deviations=1000),
+    }
+    return TuningTask(**{**given, **changed})  # type: ignore[arg-type]
+
+
+def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
+    tuned = Student(folder, rank=2, few_steps=folder / "adapters" / "hyper.safetensors")
+    plain = Student(folder, rank=2)
+    noise, told = fixed_noise(tuned, 1, 0), tuned.text.conditioning(["a cat"])
+    times = torch.tensor([499])
+    with torch.no_grad():
+        assert not torch.allclose(tuned.predict(noise, times, told), plain.predict(noise, times, told))
+        with adapter_off(tuned.unet):
+            untuned = tuned.predict(noise, times, told)
+        assert torch.equal(tuned.predict(noise, times, told), untuned), "a new adapter changes nothing"
+
+
+def test_a_drawing_through_every_call_ends_where_the_sampler_ends(folder: Path) -> None:
+    student = Student(folder, rank=2)
+    noise, told = fixed_noise(student, 2, 0), student.text.conditioning(["a cat", "a dog"])
+    drawn = draw_through(student, RECIPES[1], noise, told, 3)
+    with torch.no_grad():
+        expected = student.trajectory(noise, 4, told)
+    # The sampler stops at the schedule's first time, where a trace of the noise is left.
+    assert torch.allclose(drawn.tuned.detach(), expected, atol=0.2)
+    assert drawn.tuned.requires_grad
+    assert not drawn.untuned.requires_grad
+    assert times_of(student, HYPER.recipe(1)) == [800]
+    with pytest.raises(ValueError, match="no call 4"):
+        draw_through(student, RECIPES[1], noise, told, 4)
+
+
+def test_refl_pleases_the_reward(folder: Path, reward: Path, tmp_path: Path) -> None:
+    tuned = task(folder, reward, tmp_path).run()
+    told = json.loads((tmp_path / "feedback.json").read_text())
+    before, after = told["history"][0], told["history"][-1]
+    assert after["reward"] > before["reward"]
+    assert tuned.weight in WEIGHTS
+    assert told["lineage"]["kind"] == "simulated"
+    assert {len(told["lineage"][name]) for name in ("votes", "reward", "adapter")} == {16}
+    once = tuned.adapter.read_bytes()
+    assert task(folder, reward, tmp_path).run().adapter.read_bytes() == once, "nothing is left to do"
+
+
+def test_dpo_learns_from_the_votes_themselves(
+    folder: Path, reward: Path, preferences: Preferences, pictures: Pictures, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="name them"):
+        task(folder, reward, tmp_path / "without", method="dpo", shorten=0.01).run()
+    examples = preferences.split("train")
+    task(folder, reward, tmp_path / "with", method="dpo", preferences=examples, pictures=pictures, shorten=0.01).run()
+    assert (tmp_path / "with" / "adapter.safetensors").exists()
+
+
+def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
+    student = Student(folder, rank=4)
+    batch = RankedLatents.of(preferences.examples[:8], pictures, student, batch_size=4)(step())
+    guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
+    objective = DirectPreference(student, guard, RECIPES)
+    assert objective.times.tolist() == [249, 499, 749, 999]
+    optimizer = torch.optim.Adam(student.weights, lr=3e-3)
+    losses: list[float] = []
+    for _ in range(12):
+        loss = objective.loss("feedback", batch, step())["loss"]
+        losses.append(float(loss.detach()))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[0] == pytest.approx(math.log(2), abs=1e-3), "at the start it is the untuned student"
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
+    student = Student(folder, rank=2)
+    some = preferences.examples[:8]
+    ranked = RankedLatents.of(some, pictures, student, batch_size=4)
+    assert len(ranked.prompts) == sum(one.decisive for one in some)
+    assert ranked.better.shape == ranked.worse.shape
+    with pytest.raises(ValueError, match="no vote prefers"):
+        RankedLatents.of([replace(one, target=0.5) for one in some], pictures, student, batch_size=4)
+
+
+def check(**changed: float) -> Check:
+    plain = {"reward": 0.0, "second": 1.0, "alignment": 0.3, "diversity": 0.1, "distance": 0.0}
+    statistics = {"brightness": 0.5, "contrast": 0.2, "saturation": 0.3, "sharpness": 0.1}
+    moved = {name: changed.pop(name) for name in list(changed) if name in statistics}
+    return Check(**{**plain, **changed}, statistics={**statistics, **moved})
+
+
+class Still:
+    """A panel that says what it is told to say."""
+
+    def __init__(self, student: Student, *checks: Check) -> None:
+        self.student, self.checks = student, iter(checks)
+        self.second = SimpleNamespace(unit=1.0)
+
+    def look(self) -> tuple[Check, torch.Tensor]:
+        return next(self.checks), torch.tensor([[0.4, 0.1, 0.2, 0.05], [0.6, 0.3, 0.4, 0.15]])
+
+
+@pytest.mark.parametrize(
+    ("later", "reason"),
+    [
+        ({"diversity": 0.07}, "diversity fell to 70%"),
+        ({"second": 0.7}, "second reward model fell"),
+        ({"sharpness": 0.3}, "sharpness moved"),
+        ({"alignment": 0.28}, "fit their prompts less: -2.0"),
+    ],
+)
+def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], reason: str) -> None:
+    student = Student(folder, rank=2)
+    panel = Still(student, check(), check(reward=1.0), check(reward=2.0, **later))
+    guard = Guard(panel, every=1)  # type: ignore[arg-type]
+    guard.after_step(step())
+    with pytest.raises(Stop, match=reason):
+        guard.after_step(step())
+    assert [one.reward for _, one in guard.history] == [0.0, 1.0, 2.0]
+
+
+def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
+    few_steps = folder / "adapters" / "hyper.safetensors"
+    student = Student(folder, rank=3)
+    for name, value in student.unet.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.02, generator=torch.Generator().manual_seed(len(name)))
+    plugin = tmp_path / "plugin.safetensors"
+    save_adapter(student.unet, plugin)
+    fewer, more = load_file(few_steps), load_file(plugin)
+    assert fewer.keys() < more.keys(), "layers that only one of them adapts are filled up"
+    both = concatenate(few_steps, plugin, 1.0)
+    assert both.keys() == more.keys()
+    assert {value.shape[0] for name, value in both.items() if name.endswith("lora_A.weight")} == {4 + 3}
+    other = tmp_path / "other.safetensors"
+    save_adapter(student.unet, other)
+    write_merged(plugin, other, 0.5, tmp_path / "merged.safetensors")
+    merged = load_file(tmp_path / "merged.safetensors")
+    ranks = {value.shape[0] for name, value in merged.items() if name.endswith("lora_A.weight")}
+    assert ranks == {6}
+    one = load_file(plugin)
+    for name in [name for name in one if name.endswith("lora_A.weight")]:
+        up = name.replace("lora_A", "lora_B")
+        alone = one[up].float().flatten(1) @ one[name].float().flatten(1)
+        both = merged[up].float().flatten(1) @ merged[name].float().flatten(1)
+        assert torch.allclose(both, 1.5 * alone, atol=2e-3), name
+
+
+def test_the_weight_that_is_chosen_pleases_both_and_breaks_no_rule() -> None:
+    points = [
+        Point(0.0, check(reward=0.0, second=0.0), ""),
+        Point(0.5, check(reward=1.0, second=1.0), ""),
+        Point(1.0, check(reward=2.5, second=-1.0), ""),
+        Point(1.5, check(reward=9.0, second=9.0), "diversity fell"),
+    ]
+    assert choose(points).weight == 0.5
+    with pytest.raises(ValueError, match="include 0"):
+        choose(points[-1:])
+
+
+def test_spread_is_the_mean_distance() -> None:
+    features = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    assert float(spread(features)) == pytest.approx(2 / 3)
+
+
+def test_the_panel_looks_at_the_same_pictures_each_time(folder: Path, reward: Path) -> None:
+    student = Student(folder, rank=2)
+    models = RewardModel.load(reward), RewardModel.load(reward / SECOND)
+    panel = Panel(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
+    (one, pictures), (other, _) = panel.look(), panel.look()
+    assert one == other
+    assert one.distance == 0
+    assert pictures.shape == (4, 4)
+
+
+def test_a_model_is_tuned_adapter_by_adapter_and_enters(family: Family, reward: Path, tmp_path: Path) -> None:
+    groups = groups_of(family, "hyper")
+    assert {group.file.stem: [one.steps for one in group.recipes] for group in groups} == {
+        "hyper-1-step": [1],
+        "hyper": [2, 4, 8],
+    }
+    assert [one.steps for one in groups[1].trained] == [2, 4]
+    results = tune(
+        family, groups, rewards=[reward], out=tmp_path / "tuned", prompts=["a cat", "a dog", "cat", "dog"], shorten=0.01
+    )
+    enter("hyper-toy", family, "hyper", results, folder=tmp_path / "contestants", lineage={"kind": "simulated"})
+    card = with_entrants(family, tmp_path / "contestants").card("hyper-toy")
+    assert [recipe.steps for recipe in card.recipes] == [1, 2, 4, 8]
+    assert card.recipe(1).timesteps == (800,)
+
+
+def test_an_adapter_of_ones_own_can_be_tuned(family: Family, tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes((Path(str(family.folder)) / "adapters" / "hyper.safetensors").read_bytes())
+    assert groups_of(family, "hyper", file) == [Group(file, tuple(HYPER.recipe(steps) for steps in (2, 4, 8)))]
+    with pytest.raises(FileNotFoundError):
+        groups_of(family, "hyper", tmp_path / "gone.safetensors")
+    with pytest.raises(ValueError, match="no adapter"):
+        groups_of(family, "base")
