@@ -133,7 +133,7 @@ def reward_in(folder: Path) -> Reward:
         raise FileNotFoundError(f"there is no reward model in {folder}: there is no such folder")
     from hypersd.feedback.reward import RewardModel
 
-    return RewardModel.load(folder)
+    return RewardModel.load(folder).score
 
 
 def prompts_of(options: argparse.Namespace, world: World) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.battle import KINDS
+from hypersd.arena.battle import KINDS, Kind
 from hypersd.cli.options import add_family, argument, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
 from hypersd.models.registry import Machine, family
@@ -55,9 +55,10 @@ def add_parser(subparsers: Any) -> None:
         command.add_argument("--json", action="store_true", help="print JSON")
 
 
-def add_kind(parser: argparse.ArgumentParser) -> None:
+def add_kind(parser: argparse.ArgumentParser, default: Kind | None = "human") -> None:
     """Add `--kind`: simulated votes never stand among human ones."""
-    parser.add_argument("--kind", choices=KINDS, default="human", help="of the voters (default: human)")
+    told = default or "human if there are any votes of people, else simulated"
+    parser.add_argument("--kind", choices=KINDS, default=default, help=f"of the voters (default: {told})")
 
 
 def open_store() -> tuple[Store, Pictures]:

@@ -1,0 +1,117 @@
+"""`feedback`: tune a few-step model with what people prefer, and let it enter the arena."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, writable_folder
+from hypersd.cli.output import emit, say, show_log
+from hypersd.cli.reward import add_votes, gather
+from hypersd.cli.votes import add_kind
+from hypersd.models.registry import family
+
+if TYPE_CHECKING:
+    from hypersd.feedback.contestant import Group
+
+METHODS = {
+    "refl": "reward feedback learning (Hyper-SD, section 3.2)",
+    "dpo": "Diffusion-DPO, from the votes themselves",
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("feedback", help="tune a few-step model with what people prefer")
+    parser.add_argument(
+        "--reward",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="DIR",
+        help="a model of `reward train`; given several times, all are pleased together",
+    )
+    parser.add_argument(
+        "--adapter", type=Path, metavar="FILE", help="tune this adapter only (default: all of the model's)"
+    )
+    parser.add_argument("--model", default="hyper", help="whose adapters are tuned (default: hyper)")
+    titles = "; ".join(f"{name}: {title}" for name, title in METHODS.items())
+    parser.add_argument("--method", choices=METHODS, default="refl", help=f"{titles} (default: refl)")
+    add_votes(parser)
+    add_kind(parser, None)
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own scenes)")
+    parser.add_argument("--enter", metavar="NAME", help="let the result enter the arena under this name")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, curves")
+    add_family(parser)
+    parser.add_argument(
+        "--shorten", type=argument(fraction), default=1.0, metavar="X", help="this fraction of the steps"
+    )
+    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tune."""
+    chosen = family(options.family)
+    if chosen.folder is None:
+        raise ValueError(f"{chosen.name} cannot be tuned: its base is not in a folder")
+    if options.method == "refl" and options.votes is not None:
+        raise ValueError("refl learns from the reward model; --votes is for --method dpo")
+    out = writable_folder(options.out)
+    show_log()
+    from hypersd.feedback.contestant import enter, groups_of, tune
+    from hypersd.models.entrants import entrants_folder
+
+    wanted = groups_of(chosen, options.model, options.adapter)
+    prompts = read_prompts(options.prompts) if options.prompts else None
+    votes = gather(options.votes, options.kind, out) if options.method == "dpo" else None
+    results = tune(
+        chosen,
+        wanted,
+        rewards=options.reward,
+        out=out,
+        method=options.method,
+        votes=votes,
+        prompts=prompts,
+        shorten=options.shorten,
+        seed=options.seed,
+    )
+    if options.enter:
+        enter(options.enter, chosen, options.model, results, folder=entrants_folder(), lineage={})
+    told = {
+        "method": options.method,
+        "family": chosen.name,
+        "entered": options.enter,
+        "adapters": [
+            {
+                "steps": list(_steps(group)),
+                "file": str(tuned.adapter),
+                "weight": tuned.weight,
+                "stopped": tuned.stopped,
+                "reward": [tuned.points[0].check.reward, _at(tuned).check.reward],
+                "second_reward": [tuned.points[0].check.second, _at(tuned).check.second],
+            }
+            for group, tuned in results
+        ],
+    }
+    if options.json:
+        emit(told)
+    else:
+        for one in told["adapters"]:
+            before, after = one["reward"]
+            say(
+                f"{one['file']} (steps {', '.join(map(str, one['steps']))}): reward {before:.2f} to {after:.2f}, "
+                f"of other votes {one['second_reward'][0]:.2f} to {one['second_reward'][1]:.2f}, "
+                f"weight {one['weight']:g}{'; ' + one['stopped'] if one['stopped'] else ''}"
+            )
+    return 0
+
+
+def _steps(group: Group) -> list[int]:
+    return [recipe.steps for recipe in group.recipes]
+
+
+def _at(tuned: Any) -> Any:
+    return next(point for point in tuned.points if point.weight == tuned.weight)

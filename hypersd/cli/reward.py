@@ -1,0 +1,160 @@
+"""`reward`: a model of what people prefer, made of votes; and what it thinks of pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypersd.cli.options import add_family, argument, fraction, seed_number, writable_folder
+from hypersd.cli.output import emit, say, show_log, table
+from hypersd.cli.votes import add_kind, open_store
+from hypersd.models.registry import family
+
+if TYPE_CHECKING:
+    from hypersd.arena.pictures import Pictures
+    from hypersd.feedback.preferences import Preferences
+
+_ENDINGS = {".png", ".jpg", ".jpeg", ".webp"}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the commands to the parser."""
+    parser = subparsers.add_parser("reward", help="a model of what people prefer")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=type(parser))
+    training = commands.add_parser("train", help="learn from votes which of two pictures people prefer")
+    add_votes(training)
+    add_kind(training, None)
+    training.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model and the report on it")
+    training.add_argument(
+        "--backbone",
+        metavar="CLIP",
+        help="a CLIP model to start from: a folder or a repository in the Hub's cache, such as "
+        "yuvalkirstain/PickScore_v1 (default: the family's own)",
+    )
+    add_family(training)
+    training.add_argument("--no-curve", action="store_true", help="leave out the learning curve, which takes as long")
+    training.add_argument(
+        "--shorten",
+        type=argument(fraction),
+        default=1.0,
+        metavar="X",
+        help="at most this fraction of the steps, for a quick look",
+    )
+    training.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    training.set_defaults(run=run_train)
+    scoring = commands.add_parser("score", help="the rewards of pictures for a prompt")
+    scoring.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="pictures, or folders of pictures")
+    scoring.add_argument("--reward", type=Path, required=True, metavar="DIR", help="a model of `reward train`")
+    scoring.add_argument("--prompt", required=True, help="what the pictures were to show")
+    scoring.set_defaults(run=run_score)
+    for command in (training, scoring):
+        command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_votes(parser: argparse.ArgumentParser) -> None:
+    """Add `--votes`."""
+    parser.add_argument(
+        "--votes",
+        metavar="SOURCE",
+        help="an export of the arena or pickapic format: a folder, a file, hf://datasets/OWNER/NAME; "
+        "default: the vote store",
+    )
+
+
+def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictures]:
+    """The votes of a source, and where their pictures are; those of an export are unpacked into `out`.
+
+    Raises:
+        ValueError: there are no votes of this kind that count, or they cannot be read.
+        OSError: the source cannot be reached.
+    """
+    from hypersd.arena.pictures import Pictures
+    from hypersd.feedback.preferences import from_votes, read_preferences
+
+    if source is not None:
+        pictures = Pictures(str(out / "pictures"))
+        return read_preferences(source, pictures, kind), pictures
+    store, pictures = open_store()
+    found = from_votes(store.votes(), kind)
+    if not found.examples:
+        raise ValueError(f"there are no {found.kind} votes that count in the vote store; collect some, or name --votes")
+    return found, pictures
+
+
+def kinds_of_prompts(world: Path | None) -> Callable[[str], str]:
+    """How prompts are told apart in a report: by the number of their objects, where the family's words are known."""
+    if world is None:
+        return lambda _prompt: "all"
+    from hypersd.emoji.captions import read
+    from hypersd.emoji.world import World
+
+    known = World.load(world)
+    return lambda prompt: "two objects" if len(read(known, prompt).objects) > 1 else "one object"
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Train."""
+    chosen = family(options.family)
+    if options.backbone is None and chosen.folder is None:
+        raise ValueError(f"{chosen.name} has no CLIP model of its own; name one with --backbone")
+    out = writable_folder(options.out)
+    preferences, pictures = gather(options.votes, options.kind, out)
+    show_log()
+    from dataclasses import replace
+
+    from hypersd.feedback.bradley_terry import Settings
+    from hypersd.feedback.reward_report import markdown
+    from hypersd.feedback.reward_run import RewardTask
+
+    settings = Settings()
+    report = RewardTask(
+        preferences=preferences,
+        pictures=pictures,
+        backbone=options.backbone or Path(str(chosen.folder)) / "clip",
+        out=out,
+        kind_of=kinds_of_prompts(chosen.world),
+        settings=replace(settings, steps=max(1, round(settings.steps * options.shorten))),
+        curve=not options.no_curve,
+        seed=options.seed,
+    ).run()
+    # On one line: scripts read the last line.
+    say(json.dumps(report.as_dict() | {"out": str(out)}) if options.json else markdown(report))
+    return 0
+
+
+def run_score(options: argparse.Namespace) -> int:
+    """Score."""
+    files = [file for path in options.paths for file in _pictures(path)]
+    from PIL import Image, UnidentifiedImageError
+
+    from hypersd.feedback.reward import RewardModel
+
+    model = RewardModel.load(options.reward)
+    try:
+        pictures = [Image.open(file).convert("RGB") for file in files]
+    except UnidentifiedImageError as error:
+        raise ValueError(str(error)) from error
+    scores = model.score(pictures, [options.prompt] * len(files))
+    rows = sorted(zip(map(str, files), map(float, scores), strict=True), key=lambda row: -row[1])
+    if options.json:
+        emit([{"file": file, "reward": score} for file, score in rows])
+    else:
+        say(table(("file", "reward"), [(file, round(score, 3)) for file, score in rows]))
+    return 0
+
+
+def _pictures(path: Path) -> list[Path]:
+    """A picture, or all those in a folder.
+
+    Raises:
+        FileNotFoundError: there is nothing there, or no picture in the folder.
+    """
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.glob("*") if file.suffix.lower() in _ENDINGS) if path.is_dir() else []
+    if not found:
+        raise FileNotFoundError(f"{path}: no picture there")
+    return found

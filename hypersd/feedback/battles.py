@@ -1,0 +1,96 @@
+"""Blind battles of two versions of a model at equal steps, by simulated voters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hypersd.arena.agreement import Share, wilson
+from hypersd.arena.battle import Contestant, Vote
+from hypersd.arena.board import compute
+from hypersd.arena.desk import Habits
+from hypersd.arena.export import export
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.simulate import Scorer, Taste
+from hypersd.arena.store import Store
+from hypersd.arena.trust import clean
+from hypersd.feedback.voters import cast, prepare
+from hypersd.models.cards import ModelCard
+from hypersd.models.sharing import Engine
+
+
+def open_folder(folder: Path) -> tuple[Store, Pictures]:
+    """A store of votes and its pictures in a folder of their own.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return Store(f"sqlite:///{folder}/votes.sqlite"), Pictures(str(folder / "pictures"))
+
+
+def fight(
+    engine: Engine,
+    folder: Path,
+    *,
+    new: str,
+    old: str,
+    steps: Sequence[int],
+    scorer: Scorer,
+    tastes: Sequence[Taste],
+    prompts: Sequence[str],
+    votes: int,
+    name: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Let voters of these tastes judge `new` against `old`; what was begun before goes on.
+
+    Args:
+        engine: of the family.
+        folder: of the battles' own store; their dataset is written there too.
+        new: the tuned model.
+        old: the untuned one.
+        steps: those at which both run are fought at.
+        scorer: how well a picture fits its prompt, as these voters see it.
+        tastes: a voter each.
+        prompts: as many pairs are drawn.
+        votes: for each number of steps.
+        name: what the voters' names begin with.
+        seed: of everything random.
+    """
+    cards = [engine.family.card(model) for model in (new, old)]
+    common = [count for count in steps if all(_runs(card, count) for card in cards)]
+    family = engine.family.name
+    pairs = [(Contestant(family, new, count), Contestant(family, old, count)) for count in common]
+    store, pictures = open_folder(folder)
+    prepare(engine, store, pictures, pairs, prompts, count=len(prompts), seed=seed)
+    missing = votes * len(pairs) - store.count_votes()
+    habits = Habits(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
+    cast(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, habits=habits)
+    made = list(store.votes())
+    export(made, pictures, "arena", folder / "dataset", kind="simulated")
+    kept = clean(made, kind="simulated").kept
+    return {
+        "kind": "simulated",
+        "voters": len(tastes),
+        "steps": {str(count): asdict(wins(kept, new, count)) for count in common},
+        "ties": {str(count): _ties(kept, count) for count in common},
+        "board": compute(made, kind="simulated").as_dict(),
+    }
+
+
+def wins(votes: Sequence[Vote], model: str, steps: int) -> Share:
+    """Of the decisive battles at a number of steps, how many a model won."""
+    mine = [vote for vote in votes if vote.winner and vote.battle.pair.entries[0].contestant.steps == steps]
+    won = sum(vote.winner is not None and vote.winner.contestant.model == model for vote in mine)
+    return wilson(won, len(mine))
+
+
+def _ties(votes: Sequence[Vote], steps: int) -> int:
+    return sum(vote.winner is None and vote.battle.pair.entries[0].contestant.steps == steps for vote in votes)
+
+
+def _runs(card: ModelCard, steps: int) -> bool:
+    return steps in {recipe.steps for recipe in card.recipes}

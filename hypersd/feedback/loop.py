@@ -1,0 +1,262 @@
+"""Votes → reward model → tuned adapter → contestant → blind battles → report, round after round.
+
+Every stage leaves a file and is not done again: a loop that was broken off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hypersd.arena.battle import Kind
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.simulate import Scorer
+from hypersd.arena.store import Store
+from hypersd.emoji.world import World
+from hypersd.evaluate.judge import Judge
+from hypersd.evaluate.prompts import held_out_prompts
+from hypersd.feedback.battles import fight, open_folder
+from hypersd.feedback.bradley_terry import Settings
+from hypersd.feedback.contestant import enter, groups_of, tune
+from hypersd.feedback.loop_metrics import measure
+from hypersd.feedback.loop_report import write_report
+from hypersd.feedback.painter import contestants
+from hypersd.feedback.preferences import Preferences, from_votes
+from hypersd.feedback.reward_run import RewardTask
+from hypersd.feedback.rounds import Round
+from hypersd.feedback.tuning import Method, digest
+from hypersd.feedback.voters import all_pairs, cast, electorate, prepare
+from hypersd.models.cards import Family
+from hypersd.models.entrants import with_entrants
+from hypersd.models.registry import Machine
+from hypersd.models.sharing import Engine
+
+log = logging.getLogger(__name__)
+
+_BATTLE_STEPS = (1, 2, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much of everything.
+
+    Args:
+        pairs, votes, voters: of the votes that are learned from, where they are simulated.
+        battles, battle_pairs, judges: votes and pairs of pictures in the blind battles for each number of steps, and
+            voters that cast them.
+        prompts: that metrics are taken over.
+        shorten: factor on the number of training steps.
+    """
+
+    pairs: int = 600
+    votes: int = 3000
+    voters: int = 40
+    battles: int = 200
+    battle_pairs: int = 40
+    judges: int = 25
+    prompts: int = 16
+    shorten: float = 1.0
+
+    def shortened(self, factor: float) -> Size:
+        """This fraction of everything, for a quick look; never less than what a stage needs."""
+        return replace(
+            self,
+            pairs=max(60, round(factor * self.pairs)),
+            votes=max(300, round(factor * self.votes)),
+            battles=max(20, round(factor * self.battles)),
+            battle_pairs=max(8, round(factor * self.battle_pairs)),
+            prompts=max(2, round(factor * self.prompts)),
+            shorten=factor * self.shorten,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """One loop in a folder.
+
+    Args:
+        family: with scenes of its own.
+        start: the model that the first round tunes.
+        entrants: the folder in which contestants are registered.
+        gather: the votes of people (or other voters) and their pictures; None lets voters be simulated.
+        taste: of the simulated voters.
+        kind_of: the kind of a prompt, for reports.
+    """
+
+    family: Family
+    start: str
+    out: Path
+    entrants: Path
+    gather: Callable[[Path], tuple[Preferences, Pictures]] | None = None
+    taste: str = "plain"
+    method: Method = "refl"
+    kind_of: Callable[[str], str] = lambda _prompt: "all"
+    size: Size = field(default_factory=Size)
+    seed: int = 0
+
+    def run(self, count: int) -> list[Round]:
+        """Do rounds 1 to `count`; those that are done stay as they are.
+
+        Raises:
+            ValueError: there are too few votes, or a stage's file is damaged.
+            OSError: something is missing, or the folder cannot be written.
+        """
+        done: list[Round] = []
+        parent = self.start
+        for number in range(1, count + 1):
+            one = Round(number, self.out / f"round-{number}")
+            self._round(one, parent)
+            told = one.done("contestant")
+            parent = str(told["name"]) if told else parent
+            done.append(one)
+        return done
+
+    def _round(self, one: Round, parent: str) -> None:
+        one.folder.mkdir(parents=True, exist_ok=True)
+        log.info("round %d: votes", one.number)
+        votes = one.do("votes", lambda: self._votes(one, parent))
+        log.info("round %d: reward", one.number)
+        reward = one.do("reward", lambda: self._reward(one))
+        log.info("round %d: feedback", one.number)
+        name = f"{self.start}-{self._signature(votes, reward)}-r{one.number}"
+        lineage = {"votes": votes["data"], "kind": votes["kind"], "reward": reward["model"], "round": one.number}
+        tuned = one.do("feedback", lambda: self._feedback(one, parent, name, lineage))
+        made = one.do("contestant", lambda: {"name": name, "parent": parent, **tuned})
+        log.info("round %d: battles", one.number)
+        one.do("battles", lambda: self._battles(one, made, votes["kind"]))
+        log.info("round %d: metrics", one.number)
+        one.do("metrics", lambda: self._metrics(one, made))
+        one.do("report", lambda: write_report(one, self._engine(), made))
+
+    def _signature(self, votes: Mapping[str, Any], reward: Mapping[str, Any]) -> str:
+        told = f"{votes['data']}{reward['model']}{self.method}{self.seed}{self.start}"
+        return sha256(told.encode()).hexdigest()[:6]
+
+    def _engine(self) -> Engine:
+        return Engine(with_entrants(self.family, self.entrants), Machine.here())
+
+    def _world(self) -> World:
+        if self.family.world is None:
+            raise ValueError(f"{self.family.name} has no judge that simulated voters could see with")
+        return World.load(self.family.world)
+
+    def _scorer(self) -> Scorer:
+        judge = Judge(self._world(), self.family.pixels)
+        return lambda picture, prompt: judge.score(np.asarray(picture), prompt).match
+
+    def _votes(self, one: Round, parent: str) -> dict[str, Any]:
+        preferences, _ = self._gathered(one, parent)
+        return {
+            "kind": preferences.kind,
+            "data": preferences.digest,
+            "votes": len(preferences.examples),
+            "voters": len({example.voter for example in preferences.examples}),
+            "taste": self.taste if self.gather is None else None,
+        }
+
+    def _gathered(self, one: Round, parent: str) -> tuple[Preferences, Pictures]:
+        """The votes that count; simulated ones are cast the first time."""
+        if self.gather is not None:
+            return self.gather(one.folder)
+        store, pictures = open_folder(one.folder / "training-votes")
+        if store.count_votes() < self.size.votes:
+            self._simulate(store, pictures, one, parent)
+        return from_votes(store.votes(), "simulated"), pictures
+
+    def _simulate(self, store: Store, pictures: Pictures, one: Round, parent: str) -> None:
+        engine = self._engine()
+        # The base takes as long as all others together; what is tuned has few steps and is learned from those.
+        able = [each for each in contestants(engine.family, engine.machine) if each.steps <= 8]
+        known = {card.name for card in self.family.cards} | {parent}
+        wanted = [each for each in able if each.model in known]
+        seed = self.seed * 1000 + one.number
+        prompts = held_out_prompts(self._world(), self.size.pairs, seed)
+        prepare(engine, store, pictures, all_pairs(wanted), prompts, count=self.size.pairs, seed=seed)
+        missing = self.size.votes - store.count_votes()
+        tastes = electorate(self.taste, self.size.voters, random.Random(seed))  # noqa: S311 - repeatable
+        name = f"train-{one.number}"
+        cast(store, pictures, self._scorer(), tastes, count=missing, name=name, seed=seed)
+
+    def _reward(self, one: Round) -> dict[str, Any]:
+        preferences, pictures = self._gathered(one, "")
+        folder = one.folder / "reward"
+        plain = Settings()
+        report = RewardTask(
+            preferences=preferences,
+            pictures=pictures,
+            backbone=Path(str(self.family.folder)) / "clip",
+            out=folder,
+            kind_of=self.kind_of,
+            settings=replace(plain, steps=max(1, round(plain.steps * self.size.shorten))),
+            seed=self.seed,
+        ).run()
+        return report.as_dict() | {"model": digest(folder / "model.safetensors")}
+
+    def _feedback(self, one: Round, parent: str, name: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
+        family = with_entrants(self.family, self.entrants)
+        results = tune(
+            family,
+            groups_of(family, parent),
+            rewards=[one.folder / "reward"],
+            out=one.folder / "feedback",
+            method=self.method,
+            votes=self._gathered(one, parent) if self.method == "dpo" else None,
+            shorten=self.size.shorten,
+            seed=self.seed,
+        )
+        papers = {**lineage, "method": self.method, "parent": parent}
+        if name not in {card.name for card in family.cards}:
+            enter(name, self.family, self.start, results, folder=self.entrants, lineage=papers)
+        return {
+            "method": self.method,
+            "adapters": [
+                {
+                    "name": group.file.stem,
+                    "steps": [recipe.steps for recipe in group.recipes],
+                    "weight": tuned.weight,
+                    "stopped": tuned.stopped,
+                    "points": [
+                        {"weight": point.weight, "objection": point.objection, **asdict(point.check)}
+                        for point in tuned.points
+                    ],
+                }
+                for group, tuned in results
+            ],
+            "lineage": papers,
+        }
+
+    def _battles(self, one: Round, made: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+        """Blind battles of the tuned against the untuned, by voters that were never learned from."""
+        if kind == "human":
+            return {"kind": "human", "steps": {}, "told": "People vote next: the contestant is in the arena."}
+        seed = self.seed * 1000 + 500 + one.number
+        return fight(
+            self._engine(),
+            one.folder / "battles",
+            new=str(made["name"]),
+            old=str(made["parent"]),
+            steps=_BATTLE_STEPS,
+            scorer=self._scorer(),
+            tastes=electorate(self.taste, self.size.judges, random.Random(seed)),  # noqa: S311 - repeatable
+            prompts=held_out_prompts(self._world(), self.size.battle_pairs * len(_BATTLE_STEPS), seed),
+            votes=self.size.battles,
+            name=f"judge-{one.number}",
+            seed=seed,
+        )
+
+    def _metrics(self, one: Round, made: Mapping[str, Any]) -> dict[str, Any]:
+        return measure(
+            self._engine(),
+            [str(made["parent"]), str(made["name"])],
+            steps=_BATTLE_STEPS,
+            prompts=held_out_prompts(self._world(), self.size.prompts, 4242),
+            reward=one.folder / "reward",
+            out=one.folder / "metrics",
+        )

@@ -1,0 +1,71 @@
+"""The judge's own numbers for a contestant and the one that it was made from: Table 3's second half."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hypersd.evaluate.ablation import ablation_table, changes
+from hypersd.evaluate.jury import Jury
+from hypersd.evaluate.pictures import write_pictures
+from hypersd.feedback.reward import RewardModel
+from hypersd.models.sharing import Engine
+from hypersd.sampling.compare import compare
+from hypersd.sampling.request import Generation, Request, Run
+
+_SEEDS = 8
+
+
+def measure(
+    engine: Engine, models: Sequence[str], *, steps: Sequence[int], prompts: Sequence[str], reward: Path, out: Path
+) -> dict[str, Any]:
+    """Draw every prompt with both models under the same seeds, and compare what the jury finds in pairs.
+
+    Args:
+        engine: of the family.
+        models: the untuned one, the tuned one.
+        steps: those that both run at.
+        prompts: that nothing was trained on.
+        reward: a folder of `reward train`.
+        out: where `pictures.csv` and `ablation.md` go.
+
+    Raises:
+        OSError: a part is missing, or `out` cannot be written.
+        ValueError: the models have no number of steps in common, or could not draw.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    family = engine.family
+    jury = Jury.of(Path(str(family.folder)), family.pixels, RewardModel.load(reward).score)
+    common = [
+        count for count in steps if all(count in {one.steps for one in family.card(model).recipes} for model in models)
+    ]
+    runs = tuple(Run(model=model, steps=count) for count in common for model in models)
+    judged = []
+    for index, prompt in enumerate(prompts):
+        drawn = [
+            (seed, event)
+            for seed in range(index, index + _SEEDS)
+            for event in compare(Request(prompt=prompt, seed=seed, family=family.name, runs=runs), engine)
+            if isinstance(event, Generation)
+        ]
+        judged += [look.judged for look in jury.look(prompt, drawn)]
+    write_pictures(judged, out / "pictures.csv")
+    without, tuned = ([one for one in judged if one.model == model] for model in models)
+    (out / "ablation.md").write_text(ablation_table(without, tuned), encoding="utf-8")
+    return {
+        "prompts": len(prompts),
+        "seeds": _SEEDS,
+        "changes": [
+            {
+                "metric": change.metric,
+                "steps": change.steps,
+                "without": change.without.mean,
+                "with": change.tuned.mean,
+                "difference": asdict(change.difference),
+            }
+            for change in changes(without, tuned)
+            if change.without.known
+        ],
+    }

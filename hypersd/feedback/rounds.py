@@ -1,0 +1,62 @@
+"""The loop's memory: a folder for each round, a file for each stage that is done. Pages and reports read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "report"]
+STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "report")
+REPORT = "report.md"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: `number` from 1, in a folder of its own."""
+
+    number: int
+    folder: Path
+
+    def done(self, stage: StageName) -> dict[str, Any] | None:
+        """What a stage came to; None if it has not been done.
+
+        Raises:
+            ValueError: its file is damaged.
+        """
+        file = self.folder / f"{stage}.json"
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{file} is damaged; delete it and the stage is done again") from error
+
+    def do(self, stage: StageName, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Do a stage unless it is done, and remember what it came to.
+
+        Raises:
+            ValueError: its file is damaged.
+        """
+        known = self.done(stage)
+        if known is not None:
+            return known
+        told = dict(work())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f"{stage}.json.part"
+        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        part.replace(self.folder / f"{stage}.json")
+        return told
+
+    @property
+    def stage(self) -> StageName | None:
+        """The first stage that is not done; None if all are."""
+        return next((stage for stage in STAGES if not (self.folder / f"{stage}.json").exists()), None)
+
+
+def rounds(folder: Path) -> list[Round]:
+    """The rounds that a loop has begun, in order."""
+    found = [Round(int(path.name.removeprefix("round-")), path) for path in folder.glob("round-[0-9]*")]
+    return sorted(found, key=lambda one: one.number)

@@ -1,0 +1,143 @@
+"""`reward`, `feedback` and `loop`, on the family that is shipped: votes become a contestant, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from hypersd.arena.store import Store
+from hypersd.feedback.rounds import STAGES, Round, rounds
+from hypersd.models.entrants import entrants
+from tests.cli.conftest import Call, Result
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of these tests."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(autouse=True)
+def _own_data(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPERSD_DATA", str(home))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
+def go(call: Call, out: Path) -> Result:
+    return call("loop", "--votes", "simulate", "--rounds", "1", "--shorten", "0.01", "--out", out, "--json")
+
+
+def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Call, home: Path) -> None:
+    out = home / "loop"
+    (told,) = go(call, out).document
+    (one,) = rounds(out)
+    assert one.stage is None, "every stage is done"
+    name = told["contestant"]
+    assert [entrant.name for entrant in entrants(home / "contestants")] == [name]
+    assert name in {model["name"] for model in call("models", "--json").document["models"]}
+    report = (one.folder / "report.md").read_text(encoding="utf-8")
+    assert "No person voted" in report
+    assert name in report
+    for file in ("before.webp", "after.webp"):
+        assert Image.open(one.folder / file).size == (6 * 128, 3 * 128)
+    battles = one.done("battles") or {}
+    assert set(battles["steps"]) == {"1", "2", "4"}
+    learned, judged = (voters(one.folder / folder) for folder in ("training-votes", "battles"))
+    assert learned
+    assert judged
+    assert not learned & judged, "who judges has not been learned from"
+    lineage = entrants(home / "contestants")[0].lineage
+    assert lineage["votes"] == (one.done("votes") or {})["data"]
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
+    assert go(call, out).document == [told]
+    assert before == {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
+    drawn = call("compare", "a big cat on a blue background", "--models", name, "--out", home / "drawn", "--json")
+    assert drawn.document["runs"][0]["model"] == name
+
+
+def voters(folder: Path) -> set[str]:
+    store = Store(f"sqlite:///{folder}/votes.sqlite")
+    found = {vote.battle.voter for vote in store.votes()}
+    store.engine.dispose()
+    return found
+
+
+def test_a_reward_model_is_made_of_an_export_and_scores_files(
+    call: Call, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    votes = home / "loop" / "round-1" / "training-votes"
+    assert votes.is_dir(), "the test before this one simulates votes"
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{votes}/votes.sqlite")
+    monkeypatch.setenv("HYPERSD_PICTURES", str(votes / "pictures"))
+    export = tmp_path / "export"
+    assert call("votes", "export", "--format", "arena", "--kind", "simulated", "--out", export).status == 0
+    made = call("reward", "train", "--votes", export, "--out", tmp_path / "reward", "--no-curve", "--json")
+    assert made.status == 0, made.err
+    last: dict[str, Any] = json.loads(made.out.splitlines()[-1])
+    assert last["kind"] == "simulated"
+    assert last["accuracy"] > 0.6
+    assert last["accuracy_interval"][0] < last["accuracy"] < last["accuracy_interval"][1] + 1e-9
+    clean = call("compare", "a big cat on a blue background", "--models", "base", "--out", tmp_path / "drawn")
+    assert clean.status == 0
+    good = tmp_path / "drawn" / "base.png"
+    Image.new("RGB", (128, 128), "white").save(tmp_path / "drawn" / "blank.png")
+    words = ("--reward", tmp_path / "reward", "--prompt", "a big cat on a blue background", "--json")
+    scores = call("reward", "score", good, tmp_path / "drawn" / "blank.png", *words).document
+    assert [Path(row["file"]).name for row in scores] == ["base.png", "blank.png"], "best first"
+    out = tmp_path / "evaluated"
+    rows = call(
+        "evaluate",
+        "--models",
+        "turbo",
+        "--steps",
+        "1",
+        "--count",
+        "2",
+        "--reward",
+        tmp_path / "reward",
+        "--out",
+        out,
+        "--json",
+    ).document["rows"]
+    assert isinstance(rows[0]["reward"], float)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("reward", "train", "--votes", "nowhere", "--out", "x"), "nowhere"),
+        (("reward", "train", "--out", "x"), "no human votes"),
+        (("reward", "train", "--family", "sdxl", "--out", "x"), "--backbone"),
+        (("reward", "score", "nothing.png", "--reward", "x", "--prompt", "a cat"), "no picture there"),
+        (("feedback", "--reward", "nowhere", "--out", "x"), "no reward model in nowhere"),
+        (("feedback", "--reward", "x", "--family", "sdxl", "--out", "x"), "sdxl cannot be tuned"),
+        (("feedback", "--reward", "x", "--votes", "y", "--out", "x"), "--method dpo"),
+        (("feedback", "--reward", "x", "--adapter", "gone.safetensors", "--out", "x"), "gone.safetensors"),
+        (("feedback", "--reward", "x", "--model", "base", "--out", "x"), "no adapter"),
+        (("loop", "--votes", "nowhere", "--out", "x"), "nowhere"),
+        (("loop", "--votes", "simulate", "--model", "magic", "--out", "x"), "magic"),
+        (("loop", "--votes", "simulate", "--rounds", "0", "--out", "x"), "rounds"),
+        (("loop", "--votes", "simulate", "--family", "sd15", "--out", "x"), "cannot go round"),
+    ],
+)
+def test_bad_input_gets_one_line(
+    call: Call, words: tuple[str, ...], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYPERSD_DATA", str(tmp_path / "data"))
+    assert complaint in call(*words).complaint
+
+
+def test_a_damaged_stage_is_named(tmp_path: Path) -> None:
+    one = Round(1, tmp_path / "round-1")
+    assert one.stage == STAGES[0]
+    assert one.do("votes", lambda: {"votes": 3}) == {"votes": 3}
+    assert one.do("votes", lambda: {"votes": 4}) == {"votes": 3}, "what is done stays"
+    assert one.stage == STAGES[1]
+    (one.folder / "votes.json").write_text("{")
+    with pytest.raises(ValueError, match=r"votes\.json is damaged"):
+        one.done("votes")
