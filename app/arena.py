@@ -205,6 +205,7 @@ class Arena:
     def _labels(self) -> list[str]:
         from hypersd.feedback.painter import contestants  # noqa: PLC0415 - see _supply
 
+        self.studio.refresh()
         machine = self.studio.machine
         able = contestants(self.family, machine) if machine else []
         benched = self.store.benched()

@@ -9,13 +9,15 @@ import gradio as gr
 
 from app import cards
 from app.arena import Arena, open_arena
+from app.loop import Owner, open_runner
 from app.pages.arena import build_arena
 from app.pages.compare import build_compare
+from app.pages.feedback import build_feedback
 from app.pages.results import build_results
 from app.routes import routes
 from app.settings import Settings
 from app.studio import Studio
-from app.texts import TABS
+from app.texts import FEEDBACK, LANGUAGES, TABS
 from app.theme import CSS_FILES, Calm, page_script
 
 log = logging.getLogger(__name__)
@@ -25,13 +27,13 @@ _HEADER = """
 <p>One prompt, one seed, the same first noise. See what each way of making diffusion fast keeps, and what it costs.</p>
 </header>
 """
-_TABS = ("compare", "arena", "results")
+_TABS = ("compare", "arena", "results", "feedback")
 
 
 def build(settings: Settings) -> gr.Blocks:
     """Build the page. Its models begin to load when it is first visited."""
-    studio = Studio(settings.families(), settings.family)
-    return _build(studio, open_arena(studio, settings))
+    studio = Studio(settings.families(), settings.family, settings.families)
+    return _build(settings, studio, open_arena(studio, settings))
 
 
 def launch(settings: Settings, *, block: bool = True, **options: Any) -> gr.Blocks:
@@ -42,9 +44,9 @@ def launch(settings: Settings, *, block: bool = True, **options: Any) -> gr.Bloc
         block: do not return while it is served.
         options: more arguments for Gradio's `launch`.
     """
-    studio = Studio(settings.families(), settings.family)
+    studio = Studio(settings.families(), settings.family, settings.families)
     arena = open_arena(studio, settings)
-    demo = _build(studio, arena)
+    demo = _build(settings, studio, arena)
     doors = {"app_kwargs": {"routes": routes(arena)}} if arena else {}
     demo.launch(prevent_thread_lock=True, **launch_options(), **doors, **options)
     studio.wake()
@@ -68,10 +70,10 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-_LABELS = gr.I18n(**TABS)
+_LABELS = gr.I18n(**{language: {**TABS[language], **FEEDBACK[language]} for language in LANGUAGES})
 
 
-def _build(studio: Studio, arena: Arena | None) -> gr.Blocks:
+def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks:
     with gr.Blocks(title="Hyper-SD, side by side", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML(_HEADER)
         first = studio.family(studio.first)
@@ -83,6 +85,15 @@ def _build(studio: Studio, arena: Arena | None) -> gr.Blocks:
                 build_arena(open_=arena is not None)
             with gr.Tab(_LABELS("tab_results"), id="results"):
                 build_results(demo, arena)
+            with gr.Tab(_LABELS("tab_feedback"), id="feedback"):
+                build_feedback(
+                    demo,
+                    open_runner(settings),
+                    Owner(settings.owner_token, settings.owner_name),
+                    arena=arena,
+                    contestants=settings.entrants,
+                    words=_LABELS,
+                )
         demo.load(_chosen_tab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
     return demo.queue()
 

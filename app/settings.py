@@ -5,6 +5,7 @@ Where the page is served is Gradio's business: `GRADIO_SERVER_NAME`, `GRADIO_SER
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,10 @@ from pathlib import Path
 
 from hypersd.arena.places import Places
 from hypersd.models.cards import Family
+from hypersd.models.entrants import entrants_folder, with_entrants
 from hypersd.models.registry import FAMILIES
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,9 @@ class Settings:
             `HYPERSD_PICTURES`).
         publish: where votes are sent and read back from (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
         secret: the key under which voters are hashed (`HYPERSD_SECRET`); empty means one kept in the data folder.
+        owner_token: whoever knows it is the page's owner (`HYPERSD_OWNER_TOKEN`); empty means that nobody can.
+        owner_name: whoever signs in under this name is (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`);
+            empty means that nobody can sign in.
     """
 
     family: str = next(iter(FAMILIES))
@@ -33,6 +40,8 @@ class Settings:
     places: Places = field(default_factory=Places)
     secret: str = ""
     publish: str = ""
+    owner_token: str = field(default="", repr=False)
+    owner_name: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,11 +62,26 @@ class Settings:
             places=Places.from_environment(environment),
             secret=environment.get("HYPERSD_SECRET", ""),
             publish=environment.get("HYPERSD_PUBLISH", ""),
+            owner_token=environment.get("HYPERSD_OWNER_TOKEN", ""),
+            owner_name=environment.get("SPACE_AUTHOR_NAME", "") if environment.get("OAUTH_CLIENT_ID") else "",
         )
 
+    @property
+    def entrants(self) -> Path:
+        """The folder of the contestants that were made here."""
+        return entrants_folder({"HYPERSD_DATA": str(self.places.data)})
+
     def families(self) -> dict[str, Family]:
-        """All families, with the embedded one where the settings say it is."""
-        return {
+        """All families, with the embedded one where the settings say it is, and the contestants that were made here.
+
+        A damaged contestant keeps all of them out, with the reason in the log: the page is worth more.
+        """
+        families = {
             name: replace(family, folder=self.emoji) if family.folder and self.emoji else family
             for name, family in FAMILIES.items()
         }
+        try:
+            return {name: with_entrants(family, self.entrants) for name, family in families.items()}
+        except ValueError as error:
+            log.error("no contestant that was made here takes part: %s", error)  # noqa: TRY400 - the message says it
+            return families

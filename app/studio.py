@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -47,8 +47,11 @@ class Studio:
     them waits for it. `machine` is None until then.
     """
 
-    def __init__(self, families: Mapping[str, Family], first: str) -> None:
-        self.families, self.first = families, first
+    def __init__(
+        self, families: Mapping[str, Family], first: str, again: Callable[[], Mapping[str, Family]] | None = None
+    ) -> None:
+        """`again` reads the families anew: contestants that enter while the page is served are taken up by it."""
+        self.families, self.first, self._again = families, first, again or (lambda: families)
         self.machine: Machine | None = None
         self._failure = ""
         self._engines: dict[str, Engine] = {}
@@ -72,6 +75,16 @@ class Studio:
         if name not in self.families:
             raise ValueError(f"unknown family {name!r}; choose from: {', '.join(self.families)}")
         return self.families[name]
+
+    def refresh(self) -> None:
+        """Take up the contestants that have entered since, and let go of those that have retired."""
+        families = self._again()
+        with self._lock:
+            if families == self.families:
+                return
+            self.families = families
+            for name, engine in self._engines.items():
+                engine.family = families[name]
 
     def availability(self, family: Family, card: ModelCard) -> Availability | None:
         """Whether a model can run here; None while that is not known yet."""

@@ -9,8 +9,34 @@ LANGUAGES = ("en", "zh")
 
 TABS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "en": {"tab_compare": "Compare", "tab_arena": "Arena", "tab_results": "Results"},
-        "zh": {"tab_compare": "对比", "tab_arena": "竞技场", "tab_results": "结果"},
+        "en": {
+            "tab_compare": "Compare",
+            "tab_arena": "Arena",
+            "tab_results": "Results",
+            "tab_feedback": "Feedback",
+        },
+        "zh": {"tab_compare": "对比", "tab_arena": "竞技场", "tab_results": "结果", "tab_feedback": "反馈"},
+    }
+)
+
+FEEDBACK: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "en": {
+            "feedback_round": "Round",
+            "feedback_pictures": "Before and after",
+            "feedback_owner": "For the owner of this page",
+            "feedback_token": "The owner's token",
+            "feedback_start": "Start a round",
+            "feedback_cancel": "Cancel",
+        },
+        "zh": {
+            "feedback_round": "轮次",
+            "feedback_pictures": "之前与之后",
+            "feedback_owner": "页面所有者",
+            "feedback_token": "所有者令牌",
+            "feedback_start": "开始一轮",
+            "feedback_cancel": "取消",
+        },
     }
 )
 

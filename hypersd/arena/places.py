@@ -34,6 +34,11 @@ class Places:
             pictures=environment.get("HYPERSD_PICTURES", ""),
         )
 
+    @property
+    def loop(self) -> Path:
+        """The folder of the feedback loop's rounds."""
+        return self.data / "loop"
+
     def open(self) -> tuple[Store, Pictures]:
         """The vote store and the folder of pictures.
 

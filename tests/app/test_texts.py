@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.texts import ARENA, LANGUAGES, SENTENCES, TABS, sentence
+from app.texts import ARENA, FEEDBACK, LANGUAGES, SENTENCES, TABS, sentence
 from hypersd.emoji.world import World
 from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.sampling.request import check_prompt
 
 
-@pytest.mark.parametrize("texts", [ARENA, TABS])
+@pytest.mark.parametrize("texts", [ARENA, FEEDBACK, TABS])
 def test_every_text_is_there_in_both_languages_with_the_same_gaps(texts: dict[str, dict[str, str]]) -> None:
     assert set(texts) == set(LANGUAGES)
     assert list(texts["en"]) == list(texts["zh"])
@@ -26,6 +26,11 @@ def test_every_text_is_used(root: Path) -> None:
     for key in ARENA["en"]:
         name = key.removesuffix("_one")
         assert f'"{name}"' in used or name.startswith("chose_") or f"{{side}}_{name.partition('_')[2]}" in used, key
+
+
+def test_every_label_is_used(root: Path) -> None:
+    used = "".join((root / "app" / name).read_text() for name in ("build.py", "pages/feedback.py"))
+    assert not [key for key in (*TABS["en"], *FEEDBACK["en"]) if f'("{key}")' not in used]
 
 
 def test_what_is_translated_is_what_is_said(root: Path) -> None:

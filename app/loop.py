@@ -1,0 +1,219 @@
+"""Rounds of feedback that the page's owner starts: who that is, and the process that does the work."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from app.settings import Settings
+from hypersd.feedback.rounds import STAGES, Round, rounds
+
+_ROOT = Path(__file__).resolve().parents[1]
+_LOG, _LOCK = "round.log", "round.lock"
+_LOG_BYTES = 4000
+_POLL_SECONDS = 0.05
+
+
+class NotAllowed(Exception):  # noqa: N818 - a refusal, not a fault
+    """What was asked for is not done; the message is for the visitor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who may start a round, and cancel it.
+
+    Args:
+        token: whoever knows it; empty means that nobody can.
+        name: whoever signs in under it; empty means that nobody can.
+    """
+
+    token: str = field(repr=False)
+    name: str = ""
+
+    def check(self, token: str | None, name: str | None) -> None:
+        """Let the owner through, and nobody else.
+
+        Args:
+            token: as the visitor presents it, if they do.
+            name: under which they have signed in.
+
+        Raises:
+            NotAllowed: they are not the owner.
+        """
+        # In bytes: compare_digest takes no other letters than ASCII's.
+        known = bool(self.token) and hmac.compare_digest((token or "").encode(), self.token.encode())
+        if not known and not (self.name and name == self.name):
+            raise NotAllowed("Only the owner of this page can do that; the token is not theirs.")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the loop's last round is.
+
+    Args:
+        number: of the round.
+        done: stages that are done.
+        stage: the one that is next, or at work; None if all are done.
+        running: somebody works on it now.
+    """
+
+    number: int
+    done: int
+    stage: str | None
+    running: bool
+
+
+@dataclass
+class Runner:
+    """Starts rounds in a process group of their own, one at a time, and ends them.
+
+    The lock is an open file that the round's process holds: it is free when that is gone, however it came about. So a
+    pid that a crash left in the file holds nobody up, and a page that starts anew finds what still runs.
+
+    Args:
+        folder: of the loop.
+        command: what does so many rounds; those that are done must not be done again.
+        environment: of the process.
+        obstacle: why no round can be started here, as a sentence, or nothing.
+        grace: seconds that the group has to end before it is killed.
+    """
+
+    folder: Path
+    command: Callable[[int], Sequence[str]]
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    obstacle: str = ""
+    grace: float = 5.0
+    _process: subprocess.Popen[bytes] | None = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def rounds(self) -> list[Round]:
+        """All rounds, oldest first."""
+        return rounds(self.folder)
+
+    def progress(self) -> Progress | None:
+        """How far the last round is; None if there is none and nobody is about to make one."""
+        running, every = self.pid() is not None, self.rounds()
+        if not every:
+            return Progress(1, 0, STAGES[0], running=True) if running else None
+        last = every[-1]
+        if last.stage is None and running:
+            return Progress(last.number + 1, 0, STAGES[0], running=True)
+        done = len(STAGES) if last.stage is None else STAGES.index(last.stage)
+        return Progress(last.number, done, last.stage, running)
+
+    def start(self) -> None:
+        """Start the next round, or go on with the one that was broken off.
+
+        Raises:
+            NotAllowed: one is running already, or none can be run here.
+            OSError: the folder cannot be written, or the process cannot be started.
+        """
+        if self.obstacle:
+            raise NotAllowed(self.obstacle)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        count = 1 + sum(one.stage is None for one in self.rounds())
+        with self._guard, (self.folder / _LOCK).open("a+") as lock:
+            if not _locked(lock):
+                raise NotAllowed("A round is running already; there is one at a time.")
+            with (self.folder / _LOG).open("wb") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - our own command, with nothing of the visitor's in it
+                    list(self.command(count)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=self.environment,
+                    start_new_session=True,
+                    pass_fds=(lock.fileno(),),
+                )
+            lock.truncate(0)
+            lock.write(str(self._process.pid))
+
+    def pid(self) -> int | None:
+        """The process (and its group) that does a round now."""
+        if self._process is not None:
+            self._process.poll()  # one that has ended must not stay a zombie
+        with self._guard, suppress(FileNotFoundError), (self.folder / _LOCK).open("r+") as lock:
+            return None if _locked(lock) else int(lock.read())
+        return None
+
+    def cancel(self) -> None:
+        """End the round that is running; the stages that are done stay.
+
+        Raises:
+            NotAllowed: none is running.
+        """
+        if (group := self.pid()) is None:
+            raise NotAllowed("No round is running.")
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGTERM)
+        self._wait(group)
+        # What it started itself may be slower than it, or deaf to the first signal.
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+        self._wait(group)
+
+    def _wait(self, group: int) -> None:
+        """Until the group does no round any more, but not for longer than the grace."""
+        end = time.monotonic() + self.grace
+        while self.pid() == group and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
+
+    def log(self, lines: int = 12) -> str:
+        """The last lines that the round's process wrote."""
+        try:
+            with (self.folder / _LOG).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
+                # What overwrites its own line, as a progress bar does, is shown as it stands now.
+                told = [line.rpartition("\r")[2] for line in file.read().decode(errors="replace").split("\n")]
+        except FileNotFoundError:
+            return ""
+        return "\n".join([line for line in told if line.strip()][-lines:])
+
+
+def open_runner(settings: Settings) -> Runner:
+    """The loop as the settings describe it: over the page's own votes, in the page's own folder."""
+    places = settings.places
+    folder = places.loop.resolve()
+
+    def command(count: int) -> list[str]:
+        words = ["loop", "--family", settings.family, "--rounds", str(count), "--out", str(folder)]
+        return [sys.executable, "-m", "hypersd", *words]
+
+    environment = {**os.environ, "HYPERSD_DATA": str(places.data.resolve())}
+    environment |= {"DATABASE_URL": places.database} if places.database else {}
+    environment |= {"HYPERSD_PICTURES": places.pictures} if places.pictures else {}
+    # The package is found from wherever the page was started; what only the page needs to know stays with it.
+    environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    for secret in ("HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"):
+        environment.pop(secret, None)
+    return Runner(folder, command, environment, _obstacle(settings))
+
+
+def _obstacle(settings: Settings) -> str:
+    family = settings.families()[settings.family]
+    if family.world is None:
+        return f"{family.title} cannot go round: it has no scenes of its own and no judge of them."
+    if settings.emoji is not None:
+        return "A round tunes the family that ships with the package, and this page shows another (HYPERSD_EMOJI)."
+    return ""
+
+
+def _locked(file: TextIO) -> bool:
+    """Lock an open file, and say whether nobody else holds it."""
+    import fcntl  # noqa: PLC0415 - not on Windows, where the rest of the page works
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,253 @@
+"""The Feedback tab: what became of the votes, round by round; and for the page's owner, the next round."""
+
+from __future__ import annotations
+
+import html
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from app import cards
+from app import rounds as told
+from app.arena import Arena
+from app.lineage import lineage
+from app.loop import NotAllowed, Owner, Runner
+from hypersd.arena.battle import KINDS, Kind
+from hypersd.feedback.rounds import Round
+from hypersd.models.entrants import entrants
+
+log = logging.getLogger(__name__)
+
+Updates = dict[Any, Any]
+Words = Callable[[str], Any]
+
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_INTRODUCTION = """
+<p class="hs-lead">A round: votes train a model of what is preferred, it tunes an adapter, and the tuned model enters
+the arena as a contestant that meets the others blind.</p>
+"""
+_NONE = '<p class="hs-empty">No round has been started yet. What becomes of the votes is shown here.</p>'
+_BEFORE_AFTER = """
+<p class="hs-note">Left of the handle: the model that the round began with. Right of it: what became of it, with the
+same prompts and seeds. A row for each number of steps, fewest on top.</p>
+"""
+_HOW_TO = """
+<p class="hs-note">Rounds can be started here by the page's owner, and by nobody else. If that is you: set
+HYPERSD_OWNER_TOKEN to a secret of your own and start the page again; or run <code>python -m hypersd loop</code>.</p>
+"""
+_OWNER = """
+<p class="hs-note">A round takes about half an hour on two cores. It goes on when you leave, and may be cancelled: each
+of its stages that is done stays done, and the next start goes on from there.</p>
+"""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Parts:
+    """The tab's components; `token` is a text box where there is a token to present."""
+
+    state: gr.HTML
+    picker: gr.Dropdown
+    pair: gr.Column
+    slider: gr.ImageSlider
+    report: gr.HTML
+    tree: gr.HTML
+    token: gr.Textbox | gr.State
+    start: gr.Button
+    cancel: gr.Button
+    message: gr.HTML
+    log: gr.HTML
+    seen: gr.State
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What handlers may change; each returns only what it does change."""
+        return [getattr(self, name) for name in self.__dataclass_fields__]
+
+
+def build_feedback(
+    demo: gr.Blocks, runner: Runner, owner: Owner, *, arena: Arena | None, contestants: Path, words: Words
+) -> None:
+    """Lay out the tab and connect it.
+
+    Args:
+        demo: the page.
+        runner: of the loop.
+        owner: who may start a round.
+        arena: whose votes are counted.
+        contestants: the folder in which they are registered.
+        words: a label in the visitor's language, by its key.
+    """
+    Handlers(runner, owner, arena, contestants, layout(owner, words)).connect(demo)
+
+
+def layout(owner: Owner, words: Words) -> Parts:
+    """Lay out the tab, from top to bottom."""
+    gr.HTML(_INTRODUCTION)
+    state = gr.HTML("", elem_id="hs-loop-state")
+    picker = gr.Dropdown([], label=words("feedback_round"), interactive=True, visible=False, elem_id="hs-round")
+    with gr.Column(visible=False, elem_id="hs-before-after") as pair:
+        slider = gr.ImageSlider(
+            label=words("feedback_pictures"),
+            interactive=False,
+            max_height=640,
+            buttons=["fullscreen"],
+            elem_id="hs-pair",
+        )
+        gr.HTML(_BEFORE_AFTER)
+    report = gr.HTML(_NONE, elem_id="hs-round-report")
+    tree = gr.HTML("", elem_id="hs-lineage")
+    known = bool(owner.token or owner.name)
+    with gr.Accordion(words("feedback_owner"), open=False, elem_id="hs-owner"):
+        gr.HTML(_OWNER if known else _HOW_TO)
+        if owner.name:
+            gr.LoginButton(size="sm", elem_id="hs-login")
+        box = (
+            gr.Textbox(label=words("feedback_token"), type="password", max_lines=1, elem_id="hs-token")
+            if owner.token
+            else None
+        )
+        with gr.Row(visible=known, elem_id="hs-owner-buttons"):
+            start = gr.Button(words("feedback_start"), variant="primary", scale=0, min_width=150, elem_id="hs-start")
+            cancel = gr.Button(
+                words("feedback_cancel"), variant="stop", scale=0, min_width=150, visible=False, elem_id="hs-cancel"
+            )
+        message = gr.HTML("", elem_id="hs-owner-message")
+        journal = gr.HTML("", elem_id="hs-log")
+    return Parts(
+        state=state,
+        picker=picker,
+        pair=pair,
+        slider=slider,
+        report=report,
+        tree=tree,
+        token=box or gr.State(""),
+        start=start,
+        cancel=cancel,
+        message=message,
+        log=journal,
+        seen=gr.State(None),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Handlers:
+    """What happens when. Each of the owner's clicks is checked here, whatever the browser has shown."""
+
+    runner: Runner
+    owner: Owner
+    arena: Arena | None
+    contestants: Path
+    parts: Parts
+
+    def connect(self, demo: gr.Blocks) -> None:
+        """Attach the handlers."""
+        parts, out = self.parts, self.parts.outputs
+        looking = [parts.token, parts.picker, parts.seen]
+        gr.Timer(5).tick(self.look, looking, out, **_QUIET)
+        demo.load(self.look, looking, out, **_QUIET)
+        parts.picker.input(self.pick, parts.picker, out, **_QUIET)
+        for button, handle in ((parts.start, self.start), (parts.cancel, self.cancel)):
+            button.click(handle, parts.token, out, **_QUIET).then(self.look, looking, out, **_QUIET)
+
+    def start(self, token: str | None, profile: gr.OAuthProfile | None) -> Updates:
+        """The owner's click on Start."""
+        return self._asked(self.runner.start, token, profile, "The round has begun.")
+
+    def cancel(self, token: str | None, profile: gr.OAuthProfile | None) -> Updates:
+        """The owner's click on Cancel."""
+        done = "The round was cancelled. What was done is kept: the next start goes on from there."
+        return self._asked(self.runner.cancel, token, profile, done)
+
+    def _asked(
+        self, work: Callable[[], None], token: str | None, profile: gr.OAuthProfile | None, done: str
+    ) -> Updates:
+        try:
+            self.owner.check(token, profile.username if profile else None)
+            work()
+        except NotAllowed as refusal:
+            return {self.parts.message: cards.message(str(refusal), error=True)}
+        except OSError:
+            log.exception("a round could not be started or ended")
+            return {self.parts.message: cards.message("That failed; the page's log says why.", error=True)}
+        return {self.parts.message: cards.message(done)}
+
+    def look(self, token: str | None, chosen: int | None, seen: Any, profile: gr.OAuthProfile | None) -> Updates:
+        """Now and then: how far the loop is; and its rounds, where they have changed."""
+        parts = self.parts
+        try:
+            progress, every = self.runner.progress(), self.runner.rounds()
+            running = bool(progress and progress.running)
+            updates: Updates = {
+                parts.state: told.state(every, self._votes(), progress),
+                parts.start: gr.Button(interactive=not running),
+                parts.cancel: gr.Button(visible=running),
+                parts.log: self._log(token, profile),
+            }
+            known = [(one.number, one.stage) for one in every]
+            if known == seen:
+                return updates
+            # A visitor who has not chosen another round sees the last one that is done.
+            number = chosen if chosen is not None and chosen != _last(seen or []) else _last(known)
+            choices = [(self._label(one), one.number) for one in reversed(every)]
+            updates[parts.picker] = gr.Dropdown(choices, value=number, visible=bool(every))
+            family_tree = lineage(entrants(self.contestants), every)
+            return updates | self.pick(number) | {parts.tree: family_tree, parts.seen: known}
+        except ValueError as error:
+            return {parts.state: cards.message(f"{error}.", error=True)}
+
+    def pick(self, number: int | None) -> Updates:
+        """Another round."""
+        parts = self.parts
+        one = next((one for one in self.runner.rounds() if one.number == number), None)
+        if one is None:
+            return {parts.pair: gr.Column(visible=False), parts.report: _NONE}
+        try:
+            report = told.report(one)
+        except ValueError as error:
+            report = cards.message(f"{error}.", error=True)
+        pictures = _before_and_after(one)
+        return {
+            parts.pair: gr.Column(visible=pictures is not None),
+            parts.slider: gr.ImageSlider(value=pictures),
+            parts.report: report,
+        }
+
+    def _votes(self) -> dict[Kind, int]:
+        """Of the arena's votes, how many are of each kind of voters; nothing while they are not counted."""
+        boards = self.arena.boards if self.arena else {}
+        return {kind: boards[kind].votes for kind in KINDS if kind in boards}
+
+    def _label(self, one: Round) -> str:
+        made = one.done("contestant")
+        return f"Round {one.number}: {made['name']}" if made else f"Round {one.number}, at work on {one.stage}"
+
+    def _log(self, token: str | None, profile: gr.OAuthProfile | None) -> str:
+        try:
+            self.owner.check(token, profile.username if profile else None)
+        except NotAllowed:
+            return ""
+        lines = html.escape(self.runner.log())
+        return f'<pre tabindex="0" role="region" aria-label="Log">{lines}</pre>' if lines else ""
+
+
+def _last(known: Sequence[tuple[int, str | None]]) -> int | None:
+    """Of rounds with their next stages: the last one that is done, else the last; None if there are none."""
+    done = [number for number, stage in known if stage is None]
+    return done[-1] if done else known[-1][0] if known else None
+
+
+def _before_and_after(one: Round) -> tuple[Image.Image, Image.Image] | None:
+    pictures = one.done("report")
+    if pictures is None:
+        return None
+    try:
+        before, after = (Image.open(one.folder / str(pictures[name])).convert("RGB") for name in ("before", "after"))
+    except OSError:
+        log.exception("the pictures of round %d are lost; the page does without", one.number)
+        return None
+    return before, after

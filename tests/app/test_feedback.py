@@ -1,0 +1,349 @@
+"""The loop behind the Feedback tab: what it says of real files, who may start a round, and what enters the arena."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from app import rounds as told
+from app.arena import Arena
+from app.lineage import lineage
+from app.loop import NotAllowed, Owner, Progress, Runner, open_runner
+from app.pages.feedback import Handlers, build_feedback, layout
+from app.settings import Settings
+from app.studio import Studio
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.places import Places
+from hypersd.arena.store import Store
+from hypersd.feedback.rounds import rounds
+from hypersd.models.entrants import entrants
+from tests.families import machine
+from tests.loops import enter, write_round
+
+SLEEP = "import time; print('at work', flush=True); time.sleep(600)"
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
+PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}]).wait()"
+
+
+def wait(condition: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def at_work(group: int) -> list[str]:
+    """The processes of a group that have not ended, as Linux tells of them."""
+    found: list[str] = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended in the meantime
+            state, _, its_group, *_ = file.read_text().rpartition(")")[2].split()
+            found += [state] if int(its_group) == group and state != "Z" else []
+    return found
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
+    """A runner of a short script in a folder of its own; what still runs at the end is ended."""
+    made: list[Runner] = []
+
+    def make(script: str = SLEEP, **options: object) -> Runner:
+        made.append(Runner(tmp_path / "loop", lambda count: [sys.executable, "-c", script, str(count)], **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.pid() is not None:
+            one.grace = 0.1
+            one.cancel()
+
+
+@pytest.mark.parametrize(
+    ("owner", "token", "name", "allowed"),
+    [
+        (Owner("sesame"), "sesame", None, True),
+        (Owner("sesame"), "Sesame", None, False),
+        (Owner("sesame"), "", None, False),
+        (Owner("sesame"), None, None, False),
+        (Owner("sesame"), "芝麻", None, False),
+        (Owner("芝麻"), "芝麻", None, True),
+        (Owner(""), "", None, False),
+        (Owner(""), None, "", False),
+        (Owner("", "ann"), "", "ann", True),
+        (Owner("", "ann"), "", "ben", False),
+        (Owner("", "ann"), "ann", None, False),
+    ],
+)
+def test_the_owner_and_nobody_else(owner: Owner, token: str | None, name: str | None, allowed: object) -> None:
+    if allowed:
+        owner.check(token, name)
+    else:
+        with pytest.raises(NotAllowed, match="Only the owner"):
+            owner.check(token, name)
+    assert "sesame" not in repr(owner)
+
+
+def test_the_owner_is_named_by_the_environment() -> None:
+    settings = Settings.from_environment({"HYPERSD_OWNER_TOKEN": "sesame", "SPACE_AUTHOR_NAME": "ann"})
+    assert (settings.owner_token, settings.owner_name) == ("sesame", "")
+    assert "sesame" not in repr(settings)
+    signed_in = Settings.from_environment({"SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "1"})
+    assert (signed_in.owner_token, signed_in.owner_name) == ("", "ann")
+
+
+def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYPERSD_OWNER_TOKEN", "sesame")
+    runner = open_runner(Settings(places=Places(data=tmp_path, database="sqlite:///elsewhere.sqlite")))
+    words = ["loop", "--family", "emoji", "--rounds", "3", "--out", str(tmp_path / "loop")]
+    assert list(runner.command(3)) == [sys.executable, "-m", "hypersd", *words]
+    assert runner.environment["HYPERSD_DATA"] == str(tmp_path)
+    assert runner.environment["DATABASE_URL"] == "sqlite:///elsewhere.sqlite"
+    assert "HYPERSD_OWNER_TOKEN" not in runner.environment
+    assert not runner.obstacle
+
+
+def test_where_no_round_can_be_run_a_start_says_why(tmp_path: Path, emoji_folder: Path) -> None:
+    for settings, why in (
+        (Settings(family="sdxl", places=Places(data=tmp_path)), "no judge"),
+        (Settings(emoji=emoji_folder, places=Places(data=tmp_path)), "HYPERSD_EMOJI"),
+    ):
+        with pytest.raises(NotAllowed, match=why):
+            open_runner(settings).start()
+
+
+def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callable[..., Runner]) -> None:
+    first = runner(PARENT)
+    assert first.pid() is None
+    with pytest.raises(NotAllowed, match="No round is running"):
+        first.cancel()
+    first.start()
+    wait(lambda: "at work" in first.log())
+    group = first.pid()
+    assert group
+    assert len(at_work(group)) == 2
+    restarted = runner()  # the page, started anew, over the same folder
+    with pytest.raises(NotAllowed, match="running already"):
+        restarted.start()
+    assert restarted.progress() == Progress(1, 0, "votes", running=True)
+    restarted.cancel()
+    assert first.pid() is None
+    wait(lambda: not at_work(group))
+
+
+def test_what_does_not_want_to_end_is_ended(runner: Callable[..., Runner]) -> None:
+    stubborn = runner(STUBBORN, grace=0.3)
+    stubborn.start()
+    wait(lambda: "at work" in stubborn.log())
+    stubborn.cancel()
+    assert stubborn.pid() is None
+
+
+def test_a_lock_that_a_crash_left_behind_holds_nobody_up(runner: Callable[..., Runner]) -> None:
+    quick = runner("import sys; print('1 %\\r2 %'); print('rounds', sys.argv[1])")
+    quick.folder.mkdir()
+    (quick.folder / "round.lock").write_text(str(os.getpid()))  # alive, but somebody else by now
+    assert quick.pid() is None
+    write_round(quick.folder, 1)
+    write_round(quick.folder, 2, stages=3)
+    quick.start()
+    wait(lambda: quick.pid() is None)
+    assert quick.log() == "2 %\nrounds 2", "the round that is not done is gone on with"
+    assert quick.log(1) == "rounds 2"
+    assert quick.progress() == Progress(2, 3, "contestant", running=False)
+
+
+def test_the_state_of_the_loop(tmp_path: Path) -> None:
+    assert "<dd>0</dd>" in told.state([], {}, None)
+    assert "not counted yet" in told.state([], {}, None)
+    write_round(tmp_path, 1)
+    text = told.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, Progress(1, 7, None, running=False))
+    assert "<dt>People</dt><dd>1 vote</dd><dd><small>the last round did not learn from them" in text
+    assert "<dt>Simulated voters</dt><dd>3,000 votes</dd><dd><small>196 more than the last round counted" in text
+    write_round(tmp_path, 2, stages=2, taste="vivid")
+    text = told.state(rounds(tmp_path), {"human": 0, "simulated": 3000}, Progress(2, 2, "feedback", running=True))
+    assert "learned from voters of its own" in text
+    assert "Round 2 is running: stage 3 of 7, feedback" in text
+    still = told.state(rounds(tmp_path), {}, Progress(2, 2, "feedback", running=False))
+    assert "not being run from this page" in still
+    assert "kept" in still
+
+
+def test_what_a_round_came_to(tmp_path: Path) -> None:
+    text = told.report(write_round(tmp_path, 1))
+    for words in (
+        "hyper-a1b2c1-r1",
+        "No person voted: these votes are simulated.",
+        "25 simulated voters, not by people",
+        "<th scope=row>1</th><td>67.2%</td>",
+        "60.1% to 73.7%",
+        "not told apart",
+        "Simulated voters agree with themselves",
+        "73.1% to 81.1%",
+        "stopped itself: diversity fell below 90 % of before",
+        "nothing better than the model as it was",
+        "<b>+0.250 [+0.180, +0.320]</b>",
+    ):
+        assert words in text
+    assert text.count("<img ") == text.count('alt="') == 4
+    assert "<script" not in text
+
+
+def test_a_round_of_people_says_so_and_one_at_work_shows_what_there_is(tmp_path: Path) -> None:
+    people = told.report(write_round(tmp_path, 1, kind="human"))
+    assert "2,804 votes of 40 people count" in people
+    assert "People vote next" in people
+    assert "imulated" not in people
+    begun = told.report(write_round(tmp_path, 2, stages=1))
+    assert "2,804 of them count" in begun
+    assert "The reward model" not in begun
+    assert "not been counted yet" in told.report(write_round(tmp_path, 3, stages=0))
+
+
+def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
+    text = told.report(write_round(tmp_path, 1, stages=1, taste="<script>alert(1)</script>"))
+    assert "<script" not in text
+    assert "&lt;script" in text
+
+
+def test_the_lineage_is_a_tree_newest_first(tmp_path: Path, emoji_folder: Path) -> None:
+    assert lineage([], []) == ""
+    for number in (1, 2):
+        write_round(tmp_path / "loop", number)
+        enter(tmp_path / "contestants", number, emoji_folder / "adapters" / "hyper.safetensors")
+    text = lineage(entrants(tmp_path / "contestants"), rounds(tmp_path / "loop"))
+    assert text.index("<b>hyper</b><ul>") < text.index("hyper-a1b2c1-r1") < text.index("hyper-a1b2c2-r2")
+    assert text.count("<ul>") == 2, "the second was made from the first"
+    facts = "simulated voters; votes <code>51b50612</code>; reward model <code>9f8e7d6c</code>; weight hyper 1"
+    assert f"round 2; {facts}" in text
+
+
+class Page:
+    """The tab alone, served; its private endpoints as a scripted client finds them."""
+
+    def __init__(self, runner: Runner, owner: Owner) -> None:
+        with gr.Blocks(analytics_enabled=False) as self.demo:
+            build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent, words=str)
+        self.demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", ssr_mode=False)
+
+    def click(self, name: str, token: str | None) -> str:
+        """Call a handler over HTTP; its answer."""
+        index = next(one._id for one in self.demo.fns.values() if getattr(one.fn, "__name__", "") == name)
+        body = json.dumps({"fn_index": index, "data": [token], "session_hash": "a"}).encode()
+        request = urllib.request.Request(
+            f"{self.demo.local_url}gradio_api/run/predict", body, {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read().decode()
+
+
+def test_private_endpoints_refuse_all_but_the_owner(runner: Callable[..., Runner]) -> None:
+    work = runner()
+    page = Page(work, Owner("sesame"))
+    try:
+        for token in ("", "wrong", None):
+            assert "Only the owner" in page.click("start", token)
+            assert work.pid() is None
+        assert "The round has begun" in page.click("start", "sesame")
+        assert work.pid()
+        assert "running already" in page.click("start", "sesame")
+        for token in ("", "wrong", None):
+            assert "Only the owner" in page.click("cancel", token)
+            assert work.pid()
+        assert "What was done is kept" in page.click("cancel", "sesame")
+        assert work.pid() is None
+    finally:
+        page.demo.close()
+
+
+def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
+    runner: Callable[..., Runner],
+) -> None:
+    work = runner()
+    page = Page(work, Owner(""))
+    try:
+        labels = [one.get("props", {}).get("label") for one in page.demo.config["components"]]
+        assert "feedback_token" not in labels
+        assert "HYPERSD_OWNER_TOKEN" in str(page.demo.config)
+        assert "Only the owner" in page.click("start", "")
+        assert work.pid() is None
+    finally:
+        page.demo.close()
+
+
+def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., Runner]) -> None:
+    work = runner()
+    with gr.Blocks(analytics_enabled=False):
+        parts = layout(Owner(""), str)
+    handlers = Handlers(work, Owner("", "ann"), None, work.folder, parts)
+    start, cancel = handlers.start, handlers.cancel
+    ann, ben = (
+        gr.OAuthProfile({"preferred_username": name, **dict.fromkeys(("name", "profile", "picture"), "")})
+        for name in ("ann", "ben")
+    )
+    for visitor in (None, ben):
+        assert "Only the owner" in str(start("", visitor))
+        assert work.pid() is None
+    assert "has begun" in str(start("", ann))
+    assert "Only the owner" in str(cancel("", ben))
+    assert work.pid()
+    assert "was cancelled" in str(cancel("", ann))
+    assert work.pid() is None
+
+
+def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner: Callable[..., Runner]) -> None:
+    work = runner()
+    with gr.Blocks(analytics_enabled=False) as demo:
+        build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent, words=str)
+    look = next(one.fn for one in demo.fns.values() if one.name == "look")
+    parts = look.__self__.parts
+
+    def chosen(number: int | None, seen: object) -> tuple[object, object]:
+        updates = look("", number, seen, None)
+        return updates[parts.picker].value, updates[parts.seen]
+
+    write_round(work.folder, 1)
+    write_round(work.folder, 2)
+    number, seen = chosen(None, None)
+    assert number == 2
+    assert parts.picker not in look("", 2, seen, None), "nothing has changed"
+    write_round(work.folder, 3, stages=2)
+    assert chosen(2, seen)[0] == 2
+    (work.folder / "round-3" / "votes.json").write_text("{")
+    assert "is damaged" in str(look("", 2, seen, None)[parts.state])
+    (work.folder / "round-1" / "before.webp").unlink()
+    assert look.__self__.pick(1)[parts.pair].visible is False
+
+
+def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emoji_folder: Path) -> None:
+    settings = Settings(emoji=emoji_folder, places=Places(data=tmp_path))
+    studio = Studio(settings.families(), "emoji", settings.families)
+    studio.machine = machine(tmp_path)
+    engine = studio._engine("emoji")
+    arena = Arena(studio, Store(f"sqlite:///{tmp_path}/votes.sqlite"), Pictures(str(tmp_path / "pictures")), b"key")
+    before = arena._labels()
+    enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
+    assert set(arena._labels()) - set(before) == {"emoji/hyper-a1b2c1-r1@4"}
+    assert engine.family is studio.family("emoji")
+    assert engine.family.card("hyper-a1b2c1-r1").title == "Hyper-SD with feedback (1)"
+    assert settings.families() == studio.families
+
+
+def test_a_damaged_contestant_keeps_the_page_up(
+    tmp_path: Path, emoji_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(emoji=emoji_folder, places=Places(data=tmp_path))
+    enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
+    (settings.entrants / "hyper-a1b2c1-r1" / "contestant.json").write_text("{")
+    assert "hyper-a1b2c1-r1" not in {card.name for card in settings.families()["emoji"].cards}
+    assert "is damaged" in caplog.text

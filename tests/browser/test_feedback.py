@@ -1,0 +1,89 @@
+"""A visitor sees what became of the votes; the owner starts a round and cancels it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from app.build import launch_options
+from app.loop import Owner, Runner
+from app.pages.feedback import build_feedback
+from tests.loops import enter, write_round
+
+PATIENCE_MS = 60_000
+WORK = "import time; print('round 3: <reward>', flush=True); time.sleep(600)"
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The tab alone, over two rounds that are done and one that was begun, and work that takes for ever."""
+    folder = tmp_path_factory.mktemp("feedback")
+    adapter = folder / "adapter.safetensors"
+    adapter.write_bytes(b"any")
+    for number, stages in ((1, 7), (2, 7), (3, 1)):
+        write_round(folder / "loop", number, stages=stages)
+        enter(folder / "contestants", number, adapter)
+    runner = Runner(folder / "loop", lambda _: [sys.executable, "-c", WORK], grace=1.0)
+    with gr.Blocks(title="Feedback", analytics_enabled=False) as demo:
+        gr.HTML("<h1>Feedback</h1>")
+        build_feedback(demo, runner, Owner("sesame"), arena=None, contestants=folder / "contestants", words=_labels)
+    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    yield demo.local_url
+    demo.close()
+    if runner.pid():
+        runner.cancel()
+
+
+def _labels(key: str) -> Any:
+    return launch_options()["i18n"](key)
+
+
+def test_the_tab_is_part_of_the_page(watched: Any) -> None:
+    page = watched.page
+    page.goto(f"{watched.url}?tab=feedback")
+    expect(page.locator("#hs-round-report")).to_contain_text("No round has been started yet")
+    page.get_by_text("For the owner of this page").click()
+    expect(page.get_by_text("HYPERSD_OWNER_TOKEN")).to_be_visible()
+    expect(page.locator("#hs-start")).to_have_count(0)
+
+
+def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, tab: str, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(tab)
+    expect(page.locator("#hs-round-report h2")).to_have_text("Round 2: hyper-a1b2c2-r2")
+    expect(page.locator("#hs-pair img").first).to_be_visible()
+    expect(page.locator("#hs-lineage")).to_contain_text("hyper-a1b2c1-r1")
+    page.get_by_text("For the owner of this page").click()
+    expect(page.locator("#hs-start")).to_be_visible()
+    page.wait_for_timeout(500)  # what unfolds is pale until it has
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    found = Axe().run(page, context="main")
+    assert found.violations_count == 0, found.generate_report()
+    page.locator("#hs-round input").click()
+    page.get_by_role("option", name="Round 1").click()
+    expect(page.locator("#hs-round-report h2")).to_have_text("Round 1: hyper-a1b2c1-r1")
+    page.close()
+
+
+def test_the_owner_starts_a_round_sees_it_and_cancels_it(browser: Browser, tab: str) -> None:
+    page = browser.new_page(locale="zh-CN")
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(tab)
+    page.get_by_text("页面所有者").click()
+    page.get_by_role("button", name="开始一轮").click()
+    expect(page.locator("#hs-owner-message")).to_contain_text("Only the owner")
+    page.get_by_label("所有者令牌").fill("sesame")
+    page.get_by_role("button", name="开始一轮").click()
+    expect(page.locator("#hs-loop-state")).to_contain_text("Round 3 is running: stage 2 of 7, reward")
+    expect(page.locator("#hs-log")).to_contain_text("round 3: <reward>", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="取消").click()
+    expect(page.locator("#hs-owner-message")).to_contain_text("What was done is kept")
+    expect(page.locator("#hs-loop-state")).to_contain_text("not being run from this page")
+    page.close()

@@ -1,0 +1,141 @@
+"""Rounds of a loop on disk, with what each stage writes, as if one had been run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hypersd.arena.agreement import Share, wilson
+from hypersd.feedback.guard import Check
+from hypersd.feedback.loop_report import text
+from hypersd.feedback.merge import Point, figure
+from hypersd.feedback.reward_report import Bin, RewardReport, write
+from hypersd.feedback.rounds import STAGES, Round, StageName
+from hypersd.models.entrants import Entrant, register
+
+_ABLATION = """| steps | feedback | object | pair | background | match | CLIP | reward | diversity |
+|---:|---|---:|---:|---:|---:|---:|---:|---:|
+| 1 | without | 96.9% [91, 100] | 71.0% [60, 80] | 99.0% [97, 100] | 0.892 ±0.021 | 27.1 ±0.3 | 0.310 ±0.050 | 0.120 ±0.010 |
+|  | with | 97.5% [92, 100] | 73.0% [62, 82] | 99.0% [97, 100] | 0.899 ±0.020 | 27.3 ±0.3 | 0.560 ±0.050 | 0.114 ±0.010 |
+|  | difference | +0.6 [-1, +2] | +2.0 [-1, +5] | +0.0 [-1, +1] | +0.007 [-0.004, +0.018] | +0.2 [-0.1, +0.5] | **+0.250 [+0.180, +0.320]** | -0.006 [-0.012, +0.000] |
+
+Without: hyper; with: hyper-r1. Brackets and ± are 95 % intervals, bootstrap over 16 prompts, of the differences in pairs; bold differences leave out zero.
+"""  # noqa: E501 - as the table is wide
+
+
+def reward_report(kind: str = "simulated") -> RewardReport:
+    """What a reward model could come to."""
+    return RewardReport(
+        kind=kind,
+        data="51b506122e6dea8c",
+        votes=2804,
+        prompts={"train": 250, "validation": 36, "test": 74},
+        accuracy=Share(0.772, 0.731, 0.811, 560),
+        self_agreement=wilson(180, 229),
+        agreement=wilson(7020, 10_000),
+        by_kind={"one object": wilson(150, 200)},
+        by_pair={"emoji/hyper@1 against emoji/turbo@1": wilson(20, 30)},
+        calibration=(Bin(0.55, 0.57, 120), Bin(0.7, 0.71, 200), Bin(0.9, 0.88, 240)),
+        calibration_error=0.021,
+        curve=((350, 0.69), (700, 0.72), (1400, 0.75), (2804, 0.772)),
+        shortcuts={"image statistics": wilson(330, 560), "identity of the model": wilson(365, 560)},
+        left=wilson(220, 285),
+        right=wilson(212, 275),
+        swap_error=1.1e-16,
+        second=wilson(140, 190),
+    )
+
+
+def tuned(folder: Path, name: str, steps: list[int], *, weight: float, stopped: str = "") -> dict[str, Any]:
+    """An adapter as the feedback stage tells of it; its drawing is in `folder/NAME/merge.png`."""
+    points = [
+        Point(
+            one,
+            Check(
+                reward=0.3 + 0.4 * one,
+                second=0.28 + 0.2 * one,
+                alignment=0.3,
+                diversity=0.12 - 0.01 * one,
+                distance=one,
+                statistics={},
+            ),
+            "",
+        )
+        for one in (0.0, 0.5, 1.0)
+    ]
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    figure(points, weight).savefig(folder / name / "merge.png", dpi=80)
+    told = [{"weight": point.weight, "objection": point.objection, **asdict(point.check)} for point in points]
+    return {"name": name, "steps": steps, "weight": weight, "stopped": stopped, "points": told}
+
+
+def write_round(
+    folder: Path, number: int, *, stages: int = len(STAGES), kind: str = "simulated", taste: str | None = None
+) -> Round:
+    """A round in a loop's folder, with its first `stages` done; the first round tunes `hyper`."""
+    one = Round(number, folder / f"round-{number}")
+    name = f"hyper-a1b2c{number}-r{number}"
+    parent = "hyper" if number == 1 else f"hyper-a1b2c{number - 1}-r{number - 1}"
+    lineage = {"votes": "51b506122e6dea8c", "kind": kind, "round": number, "method": "refl"}
+    report = reward_report(kind)
+    one.folder.mkdir(parents=True)
+    (one.folder / "reward").mkdir()
+    write(report, one.folder / "reward")
+    adapters = [
+        tuned(
+            one.folder / "feedback", "hyper", [1, 2, 4, 8], weight=1.0, stopped="diversity fell below 90 % of before"
+        ),
+        tuned(one.folder / "feedback", "hyper-1step", [1], weight=0.0),
+    ]
+    shares = {"1": wilson(121, 180), "2": wilson(104, 181), "4": wilson(90, 176)}
+    made = {"name": name, "parent": parent, "method": "refl", "adapters": adapters, "lineage": lineage}
+    battles = {
+        "kind": kind,
+        "voters": 25,
+        "steps": {steps: asdict(share) for steps, share in shares.items()} if kind == "simulated" else {},
+        "ties": {"1": 20, "2": 19, "4": 24},
+        "told": "People vote next: the contestant is in the arena.",
+    }
+    told: dict[StageName, dict[str, Any]] = {
+        "votes": {"kind": kind, "data": report.data, "votes": 2804, "voters": 40, "taste": taste},
+        "reward": report.as_dict() | {"model": "9f8e7d6c5b4a3210"},
+        "feedback": {"method": "refl", "adapters": adapters, "lineage": lineage},
+        "contestant": made,
+        "battles": battles,
+        "metrics": {"prompts": 16, "seeds": 8, "changes": []},
+        "report": {"report": "report.md", "before": "before.webp", "after": "after.webp"},
+    }
+    (one.folder / "metrics").mkdir()
+    (one.folder / "metrics" / "ablation.md").write_text(_ABLATION, encoding="utf-8")
+    for picture, colour in (("before", "slategray"), ("after", "teal")):
+        Image.new("RGB", (192, 96), colour).save(one.folder / f"{picture}.webp")
+    for stage in STAGES[:stages]:
+        one.do(stage, lambda stage=stage: told[stage])
+    if stages == len(STAGES):
+        (one.folder / "report.md").write_text(text(one, made), encoding="utf-8")
+    return one
+
+
+def enter(contestants: Path, number: int, adapter: Path) -> Entrant:
+    """Register the contestant of `write_round(…, number)`, with a copy of an adapter."""
+    parent = "hyper" if number == 1 else f"hyper-a1b2c{number - 1}-r{number - 1}"
+    entrant = Entrant(
+        name=f"hyper-a1b2c{number}-r{number}",
+        title=f"Hyper-SD with feedback ({number})",
+        family="emoji",
+        parent="hyper",
+        adapters={"4": "hyper.safetensors"},
+        lineage={
+            "votes": "51b506122e6dea8c",
+            "kind": "simulated",
+            "round": number,
+            "method": "refl",
+            "parent": parent,
+            "adapters": {"hyper": {"from": "0011223344556677", "weight": 1.0}},
+        },
+    )
+    register(entrant, {"hyper.safetensors": adapter}, contestants)
+    return entrant
