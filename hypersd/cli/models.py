@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List the models."""
-    chosen = list(FAMILIES.values()) if options.family is None else [family(options.family)]
+    chosen = [family(name) for name in (FAMILIES if options.family is None else [options.family])]
     machine = Machine.here()
     models = [described(each, card, machine) for each in chosen for card in each.cards]
     if options.json:

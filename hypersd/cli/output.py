@@ -38,8 +38,7 @@ def show_log() -> None:
     """Let the package's own log (not the libraries') appear on standard error."""
     log = logging.getLogger("hypersd")
     log.setLevel(logging.INFO)
-    if not log.handlers:
-        log.addHandler(logging.StreamHandler(sys.stderr))
+    log.handlers = [logging.StreamHandler(sys.stderr)]  # standard error as it is now: an earlier one may be closed
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -120,7 +120,6 @@ class Loop:
 
     def _round(self, one: Round, parent: str) -> None:
         one.folder.mkdir(parents=True, exist_ok=True)
-        log.info("round %d: votes", one.number)
         votes = one.do("votes", lambda: self._votes(one, parent))
         log.info("round %d: reward", one.number)
         reward = one.do("reward", lambda: self._reward(one))
