@@ -139,7 +139,8 @@ const arena = (root) => {
     const told = one(".hs-told");
     told.hidden = false;
     const chosen = found[found.choice];
-    const line = found.check ? say("check") : chosen ? say("chose", { name: called(chosen) }) : say(`chose_${found.choice}`);
+    const line = chosen ? say("chose", { name: called(chosen) }) : say(`chose_${found.choice}`);
+    const check = found.check ? ` ${say("check")}` : "";
     const pair = ["left", "right"].map((side) => {
       const picture = made("div", "hs-thumb"), { calls, seconds } = found[side];
       picture.dataset.side = side;
@@ -149,7 +150,7 @@ const arena = (root) => {
     });
     const kept = found.choice === "skip" || found.check ? "" : ` · ${say(found.public ? "counted" : "private")}`;
     const prompt = made("bdi", "", `“${found.prompt}”`);
-    told.replaceChildren(made("p", "hs-told-line", line), made("div", "hs-told-pair", ...pair),
+    told.replaceChildren(made("p", "hs-told-line", line + check), made("div", "hs-told-pair", ...pair),
       made("small", "", prompt, ` · ${say("seed", { seed: found.seed })}${kept}`));
     if (found.choice !== "skip" && found.left.label !== found.right.label) told.append(second(found));
   };
