@@ -1,4 +1,4 @@
-"""Prompts that no training ever saw: known objects on backgrounds they are held out from."""
+"""Prompts in the two canonical forms: for tests, of combinations that no training ever saw, and for votes, of others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, place
 
 _SIZES = ("small", "pair", "big", "pair")
+_PATIENCE = 50
+"""Attempts for each prompt that is wanted."""
 
 
 def held_out_prompts(world: World, n: int, seed: int = 0) -> list[str]:
@@ -36,6 +38,34 @@ def held_out_prompts(world: World, n: int, seed: int = 0) -> list[str]:
         names = (thing, _beside(world, thing, ground, rng)) if size == "pair" else (thing,)
         prompts.append(caption(place(world, names, ground, size, rng)))
     return prompts
+
+
+def common_prompts(world: World, n: int, seed: int = 0) -> list[str]:
+    """`n` different prompts of combinations that are not held out, in the same forms; fewer if the world is small.
+
+    What is learned from votes on these can be tested on `held_out_prompts`. The same seed gives the same prompts.
+
+    Raises:
+        ValueError: `n` is negative, or the world has none.
+    """
+    if n < 0:
+        raise ValueError(f"the number of prompts must not be negative, and {n} is")
+    rng = np.random.default_rng(seed)
+    grounds = list(world.backgrounds)
+    prompts: dict[str, None] = {}
+    for attempt in range(_PATIENCE * n):
+        if len(prompts) == n:
+            break
+        size = _SIZES[attempt % len(_SIZES)]
+        ground = grounds[int(rng.integers(len(grounds)))]
+        things = [name for name in world.objects if (name, ground) not in world.held_out]
+        wanted = 2 if size == "pair" else 1
+        if len(things) >= wanted:
+            names = tuple(str(name) for name in rng.choice(things, wanted, replace=False))
+            prompts[caption(place(world, names, ground, size, rng))] = None
+    if n and not prompts:
+        raise ValueError("everything in this world is held out, so there is nothing to vote on")
+    return list(prompts)
 
 
 def _beside(world: World, thing: str, ground: str, rng: np.random.Generator) -> str:

@@ -21,7 +21,7 @@ from hypersd.arena.simulate import Scorer
 from hypersd.arena.store import Store
 from hypersd.emoji.world import World
 from hypersd.evaluate.judge import Judge
-from hypersd.evaluate.prompts import held_out_prompts
+from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 from hypersd.feedback.battles import fight, open_folder
 from hypersd.feedback.bradley_terry import Settings
 from hypersd.feedback.contestant import enter, groups_of, tune
@@ -176,7 +176,8 @@ class Loop:
         known = {card.name for card in self.family.cards} | {parent}
         wanted = [each for each in able if each.model in known]
         seed = self.seed * 1000 + one.number
-        prompts = held_out_prompts(self._world(), self.size.pairs, seed)
+        # Battles and metrics are on prompts that are held out. These are drawn with replacement: few shall come twice.
+        prompts = common_prompts(self._world(), 4 * self.size.pairs, seed)
         prepare(engine, store, pictures, all_pairs(wanted), prompts, count=self.size.pairs, seed=seed)
         missing = self.size.votes - store.count_votes()
         tastes = electorate(self.taste, self.size.voters, random.Random(seed))  # noqa: S311 - repeatable

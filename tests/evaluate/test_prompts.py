@@ -10,7 +10,7 @@ import pytest
 
 from hypersd.emoji.captions import read
 from hypersd.emoji.world import World
-from hypersd.evaluate.prompts import held_out_prompts
+from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 
 
 def test_prompts_are_canonical_mixed_and_held_out(world: World) -> None:
@@ -45,3 +45,25 @@ def test_unfit_input_is_refused(world: World) -> None:
         held_out_prompts(world, -1)
     with pytest.raises(ValueError, match="holds something out"):
         held_out_prompts(replace(world, held_out=frozenset()), 1)
+
+
+def test_common_prompts_are_different_and_never_held_out(world: World) -> None:
+    prompts = common_prompts(world, 400, seed=3)
+    assert len(set(prompts)) == len(prompts) == 400
+    readings = [read(world, prompt) for prompt in prompts]
+    assert not any((thing, one.background) in world.held_out for one in readings for thing in one.objects)
+    pairs = sum(one.size == "pair" for one in readings)
+    assert 180 <= pairs <= 220
+    assert prompts == common_prompts(world, 400, seed=3) != common_prompts(world, 400, seed=4)
+
+
+def test_a_small_world_has_fewer_common_prompts_and_one_that_holds_all_out_has_none(world: World) -> None:
+    one = replace(world, objects={"cat": world.objects["cat"]}, backgrounds={"blue": world.backgrounds["blue"]})
+    assert set(common_prompts(replace(one, held_out=frozenset()), 9)) == {
+        "a small cat on a blue background",
+        "a big cat on a blue background",
+    }
+    with pytest.raises(ValueError, match="everything in this world is held out"):
+        common_prompts(replace(one, held_out=frozenset({("cat", "blue")})), 1)
+    with pytest.raises(ValueError, match="negative"):
+        common_prompts(world, -1)
