@@ -193,8 +193,13 @@ class Trainer:
         return last
 
     def _autocast(self) -> torch.autocast:
+        # Its cache of converted weights does not notice that `adapter_as` has changed them: a student would be computed
+        # with its teacher's weights.
         return torch.autocast(
-            self.accelerator.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"
+            self.accelerator.device.type,
+            dtype=torch.bfloat16,
+            enabled=self.config.precision == "bf16",
+            cache_enabled=False,
         )
 
     def _step(self, number: int) -> Step:

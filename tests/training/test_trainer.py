@@ -145,3 +145,38 @@ def test_two_processes_average_their_gradients(tmp_path: Path, root: Path) -> No
     alone = Regression()
     Trainer(config(tmp_path / "alone", 5)).run(alone, batch)
     assert not torch.equal(alone.model.weight.detach(), first), "each process must see a batch of its own"
+
+
+class Teaching:
+    """The student learns what its own layer says with other weights."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Linear(4, 4, bias=False)
+        self.players = [Player(name="model", network=self.model, learning_rate=0.05)]
+        self.apart: list[float] = []
+
+    def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
+        with torch.no_grad():
+            mine = self.model.weight.clone()
+            self.model.weight.copy_(torch.eye(4))
+            taught = self.model(batch)
+            self.model.weight.copy_(mine)
+        learned = self.model(batch)
+        self.apart.append(float((learned - taught).detach().abs().mean()))
+        return {"loss": (learned - taught).float().square().mean()}
+
+    def after_step(self, step: Step) -> None: ...
+
+    def state(self) -> Mapping[str, Tensor]:
+        return {}
+
+    def sample(self) -> None:
+        return None
+
+
+def test_in_half_precision_a_student_is_not_computed_with_its_teachers_weights(tmp_path: Path) -> None:
+    objective = Teaching()
+    Trainer(config(tmp_path, 200, precision="bf16")).run(objective, batch)
+    assert objective.apart[0] > 0.1
+    assert objective.apart[-1] < 0.1 * objective.apart[0]
