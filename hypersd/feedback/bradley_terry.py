@@ -121,7 +121,7 @@ class Settings:
     """How long and how fast a reward model learns.
 
     Args:
-        ridge: weight of the squared length of the head's weights: it reads hundreds of numbers.
+        ridge: weight of the squared length of the head's weights.
         absolute: weight of the absolute part of the loss.
         patience: checks without a better validation loss, after which the training ends.
     """

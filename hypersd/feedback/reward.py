@@ -2,9 +2,9 @@
 
 A frozen CLIP model, the family's own or a published one in its format (CLIP ViT-L and ViT-H, PickScore), and a linear
 head, as in LAION's aesthetic predictor. The cosine of both embeddings says how well a picture fits its prompt; what
-else people look at (how clean, sharp or colourful it is) stands in the picture's statistics and in the tower's earlier
-layers, of which the head reads means and deviations over the picture. A few hundred prompts with votes are enough for
-it, and it learns in seconds.
+else people look at (how clean, sharp or colourful it is) stands in the picture's statistics and its texture. These are
+few numbers: a few hundred prompts with votes are enough for them, and the head learns in seconds. (Means and deviations
+of the tower's layers told less, and hid what these tell.)
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
+from hypersd.feedback.texture import WIDTH as TEXTURE
+from hypersd.feedback.texture import texture
 from hypersd.models.loading import quietly
 
 WEIGHTS, FACTS = "model.safetensors", "reward.json"
-_LAYERS = 5
-"""From how many of the tower's layers the head reads, evenly from the first to the last."""
+_WIDTH = 1 + 2 * len(NAMES) + TEXTURE
+"""How many numbers the head reads: the cosine, the statistics and their logarithms, the texture."""
 
 _FAINT = 1e-3
 """Statistics below are taken for this: the logarithm of nothing says nothing."""
@@ -54,11 +56,8 @@ class RewardModel(nn.Module):
         clip.set_attn_implementation("eager")
         self.clip, self.tokenizer, self.processor, self.facts = clip.requires_grad_(False), tokenizer, processor, facts
         self.pixels = int(clip.config.vision_config.image_size)
-        vision = clip.config.vision_config
-        self.layers = sorted({round(share * vision.num_hidden_layers / (_LAYERS - 1)) for share in range(_LAYERS)})
-        width = 1 + 2 * len(NAMES) + 2 * vision.hidden_size * len(self.layers)
-        self.center, self.scale = nn.Buffer(torch.zeros(width)), nn.Buffer(torch.ones(width))
-        self.head = nn.Linear(width, 1)
+        self.center, self.scale = nn.Buffer(torch.zeros(_WIDTH)), nn.Buffer(torch.ones(_WIDTH))
+        self.head = nn.Linear(_WIDTH, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.temperature = nn.Buffer(torch.tensor(1.0))
@@ -130,19 +129,17 @@ class RewardModel(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Embeddings of length 1 `(B, D)` of pictures `(B, 3, H, W)` in [-1, 1]."""
-        return self._see(pictures)[0]
+        pictures = pictures.float()  # antialiasing knows no bfloat16
+        if pictures.shape[-1] != self.pixels or pictures.shape[-2] != self.pixels:
+            pictures = F.interpolate(pictures, (self.pixels, self.pixels), mode="bicubic", antialias=True)
+        seen = self.clip.vision_model(((pictures + 1) / 2 - self.mean) / self.deviation)
+        return F.normalize(self.clip.visual_projection(seen.pooler_output).float(), dim=-1)
 
     def looks(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """What the head reads, `(B, F)`.
-
-        The cosine, the picture's statistics and their logarithms, means and deviations over the picture of some layers.
-        """
-        embedded, layers = self._see(pictures)
-        cosine = (embedded * texts).sum(dim=1, keepdim=True)
-        patches = [layers[index][:, 1:] for index in self.layers]  # without the class token
-        pooled = [part for layer in patches for part in (layer.mean(dim=1), layer.std(dim=1))]
+        """What the head reads, `(B, F)`: cosine, statistics, their logarithms, texture."""
+        cosine = (self.features(pictures) * texts).sum(dim=1, keepdim=True)
         measured = statistics(pictures.float())
-        return torch.cat([cosine, measured, measured.clamp(min=_FAINT).log(), *pooled], dim=1).float()
+        return torch.cat([cosine, measured, measured.clamp(min=_FAINT).log(), texture(pictures)], dim=1).float()
 
     def judge(self, looks: Tensor) -> Tensor:
         """Rewards `(B,)` of what the head reads."""
@@ -151,14 +148,6 @@ class RewardModel(nn.Module):
     def forward(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """Rewards `(B,)` of pictures `(B, 3, H, W)` in [-1, 1] for text embeddings `(B, D)`; differentiable."""
         return self.judge(self.looks(pictures, texts))
-
-    def _see(self, pictures: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
-        pictures = pictures.float()  # antialiasing knows no bfloat16
-        if pictures.shape[-1] != self.pixels or pictures.shape[-2] != self.pixels:
-            pictures = F.interpolate(pictures, (self.pixels, self.pixels), mode="bicubic", antialias=True)
-        scaled = ((pictures + 1) / 2 - self.mean) / self.deviation
-        seen = self.clip.vision_model(scaled, output_hidden_states=True)
-        return F.normalize(self.clip.visual_projection(seen.pooler_output).float(), dim=-1), seen.hidden_states
 
     def fitted(self, picture: Image.Image) -> Image.Image:
         """A picture at the size that the model sees."""
