@@ -55,8 +55,8 @@ class Size:
         shorten: factor on the number of training steps.
     """
 
-    pairs: int = 600
-    votes: int = 3000
+    pairs: int = 900
+    votes: int = 4500
     voters: int = 40
     battles: int = 200
     battle_pairs: int = 40
