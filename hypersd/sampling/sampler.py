@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.models.cards import Recipe
+from hypersd.models.loading import quietly
 from hypersd.models.sharing import Prepared, PromptEmbeds
 
 
@@ -87,7 +88,8 @@ def denoise(
     noise, generator = initial_noise((1, unet.config["in_channels"], side, side), seed)
     seconds, calls, clock = 0.0, 0, time.perf_counter()
     times = {"timesteps": list(recipe.timesteps)} if recipe.timesteps else {"num_inference_steps": recipe.steps}
-    scheduler.set_timesteps(**times, device=prepared.device)
+    with quietly():  # LCM's scheduler warns of times that do not begin at 999; these are the recipe's own
+        scheduler.set_timesteps(**times, device=prepared.device)
     extra = _step_arguments(scheduler, recipe, generator)
     latents = noise.to(prepared.device, prepared.dtype) * scheduler.init_noise_sigma
     for index, timestep in enumerate(scheduler.timesteps):
