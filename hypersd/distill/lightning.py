@@ -41,7 +41,7 @@ class Stage:
 
 STAGES = (
     Stage(name="4-step", teacher_steps=8, student_steps=4, steps=120),
-    Stage(name="2-step", teacher_steps=4, student_steps=2, steps=90, adversarial=0.02),
+    Stage(name="2-step", teacher_steps=4, student_steps=2, steps=150, adversarial=0.02),
     Stage(
         name="1-step",
         teacher_steps=2,

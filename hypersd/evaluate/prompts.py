@@ -1,4 +1,4 @@
-"""Prompts in the two canonical forms: for tests, of combinations that no training ever saw, and for votes, of others."""
+"""Prompts in the two canonical forms: on combinations that no training ever saw, for tests; on others, for votes."""
 
 from __future__ import annotations
 

@@ -23,6 +23,15 @@ def _few_steps(scheduler: Scheduler, adapters: dict[int, str]) -> tuple[Recipe, 
     )
 
 
+def _at_800(name: str) -> Recipe:
+    """One step from noise alone that is called noise of t = 800, as for the published one-step UNet.
+
+    An error in the predicted noise is multiplied by 5 there, at 999 by 15.
+    """
+    scheduler = Scheduler(name="LCMScheduler")
+    return Recipe(steps=1, weights=_adapter(name), scheduler=scheduler, timesteps=(800,))
+
+
 _DDIM = Scheduler(name="DDIMScheduler", arguments=_TRAILING)
 _EULER = Scheduler(name="EulerDiscreteScheduler", arguments=_TRAILING)
 _ANCESTRAL = Scheduler(name="EulerAncestralDiscreteScheduler", arguments=_TRAILING)
@@ -48,17 +57,7 @@ EMOJI = Family(
         ModelCard(
             name="hyper",
             title="Hyper-SD",
-            recipes=(
-                # Noise alone, labelled t = 800 as for the published one-step UNet: an error in the predicted noise is
-                # multiplied by 5 there, at 999 by 15.
-                Recipe(
-                    steps=1,
-                    weights=_adapter("hyper-1-step"),
-                    scheduler=Scheduler(name="LCMScheduler"),
-                    timesteps=(800,),
-                ),
-                *_few_steps(_DDIM, {2: "hyper", 4: "hyper", 8: "hyper"}),
-            ),
+            recipes=(_at_800("hyper-1-step"), *_few_steps(_DDIM, {2: "hyper", 4: "hyper", 8: "hyper"})),
             default_steps=4,
             pixels=_PIXELS,
             licence=_LICENCE,
@@ -67,7 +66,7 @@ EMOJI = Family(
         ModelCard(
             name="lightning",
             title="Lightning",
-            recipes=_few_steps(_EULER, {4: "lightning"}),
+            recipes=(_at_800("lightning-2-step"), *_few_steps(_EULER, {2: "lightning-2-step", 4: "lightning"})),
             default_steps=4,
             pixels=_PIXELS,
             licence=_LICENCE,
