@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -130,7 +130,7 @@ class Studio:
         return self._engines.get(self.first) if self.state(self.first) == "ready" else None
 
     @contextmanager
-    def drawing(self) -> Iterator[None]:
+    def drawing(self) -> Generator[None]:
         """Within this context a visitor waits for the models: whatever works ahead makes room."""
         with self._lock:
             self._at_work += 1

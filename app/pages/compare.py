@@ -19,8 +19,8 @@ from app.studio import Job, Studio
 from hypersd.sampling.request import Generation, Request, Run, parse_seed
 
 _ROLL = "() => String(Math.floor(Math.random() * 2 ** 32))"
-_WORKER = {"concurrency_limit": 1, "concurrency_id": "worker"}
-_QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+_WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build_compare(demo: gr.Blocks, studio: Studio, status: gr.HTML) -> None:

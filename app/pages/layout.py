@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from app import choices
 from app.choices import Panel
@@ -52,7 +53,7 @@ class Parts:
     @property
     def outputs(self) -> list[Any]:
         """What handlers may change; each returns only what it does change."""
-        own = [value for name in self.__dataclass_fields__ if isinstance(value := getattr(self, name), gr.blocks.Block)]
+        own = [value for name in self.__dataclass_fields__ if isinstance(value := getattr(self, name), Block)]
         return [*own, *(part for panel in self.panels.values() for part in panel.outputs)]
 
 

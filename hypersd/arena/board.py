@@ -153,7 +153,7 @@ def _standings(found: Fit, sure: Uncertainty, kept: Sequence[Vote]) -> tuple[Sta
             rank_low=int(sure.rank_low[index]),
             rank_high=int(sure.rank_high[index]),
             sure_rank=int(sure_ranks[index]),
-            votes=round(counts[index]),
+            votes=round(float(counts[index])),
             seconds=seconds[name],
             preliminary=bool(counts[index] < PRELIMINARY),
         )

@@ -96,7 +96,7 @@ class Tally:
         if weight_cap is not None:
             weights = np.minimum(1, weight_cap / np.bincount(voter, minlength=len(voters)))[voter]
         keys, row = np.unique(voter * max(1, len(codes)) + pair, return_inverse=True)
-        counts = np.bincount(row * 3 + outcome, weights, minlength=3 * len(keys)).reshape(-1, 3)
+        counts = np.bincount(row * 3 + outcome, weights, minlength=3 * len(keys)).reshape(-1, 3).astype(float)
         return cls(
             contestants=tuple(contestants),
             voters=tuple(voters),
@@ -126,7 +126,7 @@ class Tally:
     def per_contestant(self) -> Floats:
         """Votes in which each contestant stood, `(n,)`."""
         votes = self.totals().sum(axis=1)
-        return np.bincount(self.pairs.ravel(), np.repeat(votes, 2), minlength=len(self.contestants))
+        return np.bincount(self.pairs.ravel(), np.repeat(votes, 2), minlength=len(self.contestants)).astype(float)
 
     def wins(self) -> Floats:
         """How often the row's contestant beat the column's, `(n, n)`."""

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         size=Size().shortened(options.shorten),
         seed=options.seed,
     ).run(options.rounds)
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "round": one.number,
             "contestant": (one.done("contestant") or {})["name"],

@@ -23,7 +23,7 @@ class LatentDiscriminator(nn.Module):
     def __init__(self, unet: UNet2DConditionModel, *, conditional: bool) -> None:
         super().__init__()
         self.conditional = conditional
-        backbone = copy.deepcopy(unet)
+        backbone: Any = copy.deepcopy(unet)
         backbone.up_blocks = nn.ModuleList()
         backbone.conv_norm_out, backbone.conv_out = None, nn.Identity()
         self.backbone = backbone.requires_grad_(True)

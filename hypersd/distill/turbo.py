@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -48,8 +49,8 @@ class PictureDiscriminator(nn.Module):
     def __init__(self, clip: CLIPModel, text_dim: int, width: int = 64) -> None:
         super().__init__()
         self.tower = clip.vision_model.requires_grad_(False).eval()
-        features = clip.config.vision_config.hidden_size
-        layers = clip.config.vision_config.num_hidden_layers
+        vision: Any = clip.config.vision_config
+        features, layers = vision.hidden_size, vision.num_hidden_layers
         self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.LayerNorm(features), nn.Linear(features, width), nn.LeakyReLU(0.2), nn.Linear(width, width)

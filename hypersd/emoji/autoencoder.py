@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +44,11 @@ def build_autoencoder() -> AutoencoderTiny:
                 nn.init.zeros_(module.bias)
     for module in autoencoder.modules():
         if isinstance(module, AutoencoderTinyBlock):
-            nn.init.zeros_(module.conv[-1].weight)  # each block begins as the identity (Zhang et al. 2019, Fixup)
-    for last in (autoencoder.encoder.layers[-1], autoencoder.decoder.layers[-1]):
-        nn.init.xavier_normal_(last.weight)
+            last: Any = module.conv[-1]
+            nn.init.zeros_(last.weight)  # each block begins as the identity (Zhang et al. 2019, Fixup)
+    for ends in (autoencoder.encoder, autoencoder.decoder):
+        end: Any = ends.layers[-1]
+        nn.init.xavier_normal_(end.weight)
     return autoencoder
 
 
@@ -75,7 +78,7 @@ def start_as_principal_components(autoencoder: AutoencoderTiny, world: World) ->
     """
     components, mean = principal_components(world)
     _start_as_blur(autoencoder, components, mean)
-    strided = [layer for layer in autoencoder.encoder.layers if isinstance(layer, nn.Conv2d)]
+    strided: list[Any] = [layer for layer in autoencoder.encoder.layers if isinstance(layer, nn.Conv2d)]
     first, halve, quarter, eighth, last = strided
     for layer in strided:
         layer.weight.mul_(0.05)  # what is not part of the transform starts small, but not dead
@@ -105,7 +108,8 @@ def start_as_principal_components(autoencoder: AutoencoderTiny, world: World) ->
 @torch.no_grad()
 def _start_as_blur(autoencoder: AutoencoderTiny, components: Tensor, mean: Tensor) -> None:
     """Write into the decoder: each patch's mean colour, in three channels, smoothly enlarged."""
-    head, *middle, last = [layer for layer in autoencoder.decoder.layers if isinstance(layer, nn.Conv2d)]
+    convolutions: list[Any] = [layer for layer in autoencoder.decoder.layers if isinstance(layer, nn.Conv2d)]
+    head, *middle, last = convolutions
     inverse = torch.linalg.pinv(components.flatten(1)).reshape(3, 64, -1).mean(dim=1)
     head.weight[:3].zero_()
     head.weight[:3, :, 1, 1] = inverse
@@ -155,9 +159,9 @@ class Reconstruction:
 
     def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
         """Also logs `psnr` in dB (peak 2) and `spread`, the latents' standard deviation."""
-        latents = self.autoencoder.encode(batch).latents
+        latents = self.autoencoder.encode(batch)[0]
         noise = torch.randn(latents.shape, generator=step.generator, device=step.device)
-        drawn = self.autoencoder.decode(latents + LATENT_NOISE * noise).sample.float()
+        drawn = self.autoencoder.decode(latents + LATENT_NOISE * noise)[0].float()
         squared = F.mse_loss(drawn, batch)
         contours = sum(F.l1_loss(mine, true) for mine, true in zip(edges(drawn), edges(batch), strict=True))
         latents = latents.float()
@@ -177,7 +181,7 @@ class Reconstruction:
         rng = np.random.default_rng(0)
         scenes = to_tensor([render(self.world, sample_scene(self.world, rng)) for _ in range(8)])
         device = next(self.autoencoder.parameters()).device
-        drawn = self.autoencoder.decode(self.autoencoder.encode(scenes.to(device)).latents).sample.clamp(-1, 1)
+        drawn = self.autoencoder.decode(self.autoencoder.encode(scenes.to(device))[0])[0].clamp(-1, 1)
         return to_picture(torch.cat([scenes, drawn.cpu()]), columns=8)
 
 

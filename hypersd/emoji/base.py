@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -31,6 +32,7 @@ SNR_CAP = 5.0
 def build_unet(cross_attention_dim: int, pooled_dim: int) -> UNet2DConditionModel:
     """SDXL's block plan (no attention at the top level, text_time conditioning), 16 M parameters."""
     time_dim = 32
+    heads: Any = (3, 5, 7)  # a number a level, whatever the annotation says
     return UNet2DConditionModel(
         sample_size=16,
         in_channels=LATENT_CHANNELS,
@@ -39,7 +41,7 @@ def build_unet(cross_attention_dim: int, pooled_dim: int) -> UNet2DConditionMode
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=(3, 5, 7),
+        attention_head_dim=heads,
         cross_attention_dim=cross_attention_dim,
         use_linear_projection=True,
         addition_embed_type="text_time",
@@ -63,14 +65,16 @@ def build_scheduler() -> DDIMScheduler:
 
 def build_pipeline(folder: Path, unet: UNet2DConditionModel) -> StableDiffusionXLPipeline:
     """The family's pipeline: the parts that earlier stages left in `folder`, and this UNet."""
+    vae: Any = AutoencoderTiny.from_pretrained(folder / "vae")  # annotated as AutoencoderKL, but any will do
+    scheduler: Any = build_scheduler()
     return StableDiffusionXLPipeline(
-        vae=AutoencoderTiny.from_pretrained(folder / "vae"),
+        vae=vae,
         text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
         text_encoder_2=CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
         unet=unet,
-        scheduler=build_scheduler(),
+        scheduler=scheduler,
         force_zeros_for_empty_prompt=False,
         add_watermarker=False,
     )

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -71,13 +71,16 @@ def build_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
         (text.lower() for text in texts),
         trainers.BpeTrainer(vocab_size=2048, end_of_word_suffix="</w>", initial_alphabet=alphabet, show_progress=False),
     )
-    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    merges: Any = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
     pieces = dict.fromkeys([*alphabet, *(letter + "</w>" for letter in alphabet), *("".join(pair) for pair in merges)])
     vocabulary = {piece: index for index, piece in enumerate([*pieces, _START, _END])}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH)
 
 
 def _text_config(tokenizer: CLIPTokenizer, width: int) -> CLIPTextConfig:
+    ends: dict[str, Any] = {
+        f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")
+    }
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
@@ -86,9 +89,7 @@ def _text_config(tokenizer: CLIPTokenizer, width: int) -> CLIPTextConfig:
         num_attention_heads=width // 32,
         max_position_embeddings=LENGTH,
         projection_dim=_PROJECTION,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **ends,
     )
 
 
@@ -179,7 +180,7 @@ class Contrast:
             logits = scale * pictures.float() @ texts.float().T
             losses.append(F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target))
             found = same.gather(1, logits.argmax(dim=1, keepdim=True)).mean()
-        return {"loss": sum(losses) / 4, "found": found}
+        return {"loss": torch.stack(losses).sum() / 4, "found": found}
 
     def after_step(self, step: Step) -> None:
         """Nothing else moves."""
@@ -197,7 +198,8 @@ class Contrast:
         for name in ("tokenizer", "tokenizer_2", "clip"):
             self.tokenizer.save_pretrained(folder / name)
         self.towers.first.save_pretrained(folder / "text_encoder")
-        second = CLIPTextModelWithProjection(self.towers.clip.config.text_config)
+        told: Any = self.towers.clip.config.text_config
+        second = CLIPTextModelWithProjection(told)
         second.text_model.load_state_dict(self.towers.clip.text_model.state_dict())
         second.text_projection.load_state_dict(self.towers.clip.text_projection.state_dict())
         second.save_pretrained(folder / "text_encoder_2")

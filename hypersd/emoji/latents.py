@@ -40,7 +40,7 @@ def encode_scenes(world: World, autoencoder: AutoencoderTiny, count: int, file: 
     for start in tqdm(range(0, count, batch_size), desc="encode"):
         scenes = [training_scene(world, index) for index in range(start, min(count, start + batch_size))]
         with torch.autocast("cpu", torch.bfloat16):
-            encoded = autoencoder.encode(to_tensor([render(world, scene) for scene in scenes])).latents
+            encoded = autoencoder.encode(to_tensor([render(world, scene) for scene in scenes]))[0]
         block = (encoded.float() * autoencoder.config["scaling_factor"]).numpy().astype(np.float16)
         if latents is None:
             latents = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *block.shape[1:]))

@@ -63,7 +63,7 @@ class _Workshop:
         autoencoder = objective.autoencoder.cpu()
         scenes = [sample_scene(self.world, np.random.default_rng((9, index))) for index in range(128)]
         with torch.no_grad():
-            spread = autoencoder.encode(to_tensor([render(self.world, scene) for scene in scenes])).latents.std()
+            spread = autoencoder.encode(to_tensor([render(self.world, scene) for scene in scenes]))[0].std()
         autoencoder.register_to_config(scaling_factor=round(1 / float(spread), 2))
         autoencoder.save_pretrained(self.family / "vae")
 

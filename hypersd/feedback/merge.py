@@ -11,6 +11,7 @@ from diffusers import StableDiffusionXLPipeline
 from matplotlib.figure import Figure
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import Module
 
 from hypersd.distill.student import Student
 from hypersd.feedback.guard import Check, Guard
@@ -104,7 +105,9 @@ def write_merged(few_steps: Path, feedback: Path, weight: float, file: Path) -> 
         ValueError, FileNotFoundError: as `concatenate`.
         OSError: the file cannot be written.
     """
-    layers = {name.removeprefix("unet."): value for name, value in concatenate(few_steps, feedback, weight).items()}
+    layers: dict[str, Module | Tensor] = {
+        name.removeprefix("unet."): value for name, value in concatenate(few_steps, feedback, weight).items()
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
 

@@ -61,9 +61,9 @@ def disturbed(pictures: Tensor, autoencoder: AutoencoderTiny, step: Step) -> Ten
     if coded:
         strength = _LATENT_NOISE * step.rng.random() / autoencoder.config["scaling_factor"]
         with torch.autocast(step.device.type, torch.bfloat16):
-            latents = autoencoder.encode(pictures[:coded]).latents
+            latents = autoencoder.encode(pictures[:coded])[0]
             noise = torch.randn(latents.shape, generator=step.generator, device=step.device)
-            pictures[:coded] = autoencoder.decode(latents + strength * noise).sample.float()
+            pictures[:coded] = autoencoder.decode(latents + strength * noise)[0].float()
     if blurred:
         pictures[coded : coded + blurred] = _blurred(pictures[coded : coded + blurred], _BLUR * step.rng.random())
     strengths, noise, tint = (
@@ -170,7 +170,7 @@ def acuity(
         shown = [sample_scene(world, rng, held_out=held_out) for _ in range(min(BATCH, scenes - start))]
         pictures = to_tensor([render(world, scene) for scene in shown])
         if autoencoder is not None:
-            pictures = autoencoder.decode(autoencoder.encode(pictures).latents).sample.clamp(-1, 1)
+            pictures = autoencoder.decode(autoencoder.encode(pictures)[0])[0].clamp(-1, 1)
         categories, masks = network(pictures)
         guesses = categories.argmax(dim=1)
         empty.append(guesses[Masks.of(world, shown).categories == 0] == 0)

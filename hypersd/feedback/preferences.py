@@ -215,7 +215,9 @@ def _read_pickapic(shard: Shard, pictures: Pictures) -> list[tuple[Kind, Prefere
         try:
             for batch in parquet.iter_batches(64, columns=[*sorted(_PICKAPIC), *optional]):
                 rows = [row for row in batch.to_pylist() if row.get("has_label", True)]
-                found += [(row.get("kind") or "human", _pickapic_preference(row, pictures)) for row in rows]
+                for row in rows:
+                    kind: Kind = row.get("kind") or "human"
+                    found.append((kind, _pickapic_preference(row, pictures)))
         except (pa.ArrowException, KeyError, TypeError, SyntaxError) as error:
             raise ValueError(f"{shard.path} is damaged: {str(error).splitlines()[0]}") from error
         return found

@@ -55,14 +55,15 @@ class RewardModel(nn.Module):
         # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
         clip.set_attn_implementation("eager")
         self.clip, self.tokenizer, self.processor, self.facts = clip.requires_grad_(False), tokenizer, processor, facts
-        self.pixels = int(clip.config.vision_config.image_size)
+        vision: Any = clip.config.vision_config
+        self.pixels = int(vision.image_size)
         self.center, self.scale = nn.Buffer(torch.zeros(_WIDTH)), nn.Buffer(torch.ones(_WIDTH))
         self.head = nn.Linear(_WIDTH, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.temperature = nn.Buffer(torch.tensor(1.0))
-        self.register_buffer("mean", torch.tensor(processor.image_mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(processor.image_std).view(1, 3, 1, 1), persistent=False)
+        self.mean = nn.Buffer(torch.tensor(processor.image_mean).view(1, 3, 1, 1), persistent=False)
+        self.deviation = nn.Buffer(torch.tensor(processor.image_std).view(1, 3, 1, 1), persistent=False)
 
     @classmethod
     def start(cls, backbone: Path | str) -> RewardModel:

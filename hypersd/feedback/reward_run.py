@@ -93,7 +93,7 @@ class RewardTask:
         write(report, self.out)
         return report
 
-    def _point(self, tables: dict[Split, ChoiceTable], share: float) -> tuple[int, float]:
+    def _point(self, tables: Mapping[str, ChoiceTable], share: float) -> tuple[int, float]:
         """Votes and accuracy of a model that saw a share of the training prompts."""
         prompts = sorted({one.prompt for one in tables["train"].examples})
         kept = np.random.default_rng(self.seed).permutation(prompts)[: max(2, round(share * len(prompts)))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def adapter_weights(unet: UNet2DConditionModel) -> list[nn.Parameter]:
 
 
 @contextmanager
-def adapter_off(unet: UNet2DConditionModel) -> Iterator[None]:
+def adapter_off(unet: UNet2DConditionModel) -> Generator[None]:
     """Within this context the UNet is the plain base model: the teacher."""
     unet.disable_adapters()
     try:
@@ -44,7 +44,7 @@ def adapter_off(unet: UNet2DConditionModel) -> Iterator[None]:
 
 
 @contextmanager
-def adapter_as(unet: UNet2DConditionModel, weights: Sequence[Tensor]) -> Iterator[None]:
+def adapter_as(unet: UNet2DConditionModel, weights: Sequence[Tensor]) -> Generator[None]:
     """Within this context the adapter has other weights: its moving average, or an earlier stage.
 
     For use without gradients, and not between a forward pass and its backward pass.
@@ -68,12 +68,14 @@ def restore(to: Sequence[Tensor], source: Sequence[Tensor]) -> None:
 @torch.no_grad()
 def follow(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
     """Θ⁻ ← decay·Θ⁻ + (1 − decay)·Θ, in place."""
-    torch._foreach_lerp_(list(average), list(weights), 1 - decay)
+    for mine, other in zip(average, weights, strict=True):
+        mine.lerp_(other, 1 - decay)
 
 
 def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     """Write the adapter in the diffusers key format, half precision."""
-    layers = {key: value.half() for key, value in get_peft_model_state_dict(unet, adapter_name=NAME).items()}
+    weights = get_peft_model_state_dict(unet, adapter_name=NAME)
+    layers: dict[str, nn.Module | Tensor] = {key: value.half() for key, value in weights.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
 

@@ -33,7 +33,7 @@ def draw(
     side = pipeline.default_sample_size * pipeline.vae_scale_factor
     grid = Image.new("RGB", (side * len(SAMPLE_PROMPTS), side * len(steps)))
     for row, count in enumerate(steps):
-        pictures = pipeline(
+        drawn: Any = pipeline(
             list(SAMPLE_PROMPTS),
             num_inference_steps=count,
             guidance_scale=guidance_scale,
@@ -41,7 +41,7 @@ def draw(
             height=side,
             width=side,
             **arguments,
-        ).images
-        for column, picture in enumerate(pictures):
+        )
+        for column, picture in enumerate(drawn.images):
             grid.paste(picture, (column * side, row * side))
     return grid

@@ -274,7 +274,7 @@ class _Run:
         """Average the gradients over the processes, as one message."""
         held = [parameter for parameter in player.parameters if parameter.grad is not None]
         flat = torch.cat([parameter.grad.flatten() for parameter in held if parameter.grad is not None])
-        mean = reduce(flat, "mean")
+        mean: Any = reduce(flat, "mean")
         for parameter, part in zip(held, mean.split([parameter.numel() for parameter in held]), strict=True):
             parameter.grad = part.view_as(parameter)
 
@@ -284,7 +284,8 @@ class _Run:
             return
         decay = min(self.config.ema_decay, (1 + number) / (10 + number))
         with torch.no_grad():
-            torch._foreach_lerp_(self.shadow, self.players[0].parameters, 1 - decay)
+            for mine, theirs in zip(self.shadow, self.players[0].parameters, strict=True):
+                mine.lerp_(theirs, 1 - decay)
 
     def averaged(self) -> _Swapped:
         """While this context is open, the first player has its averaged weights."""
