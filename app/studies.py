@@ -119,6 +119,7 @@ class Studies:
         return {
             "name": study.name,
             "title": study.title,
+            "title_zh": study.title_zh,
             "forced": not study.ties,
             "given": progress.given,
             "wanted": progress.wanted,
