@@ -160,8 +160,8 @@ class Arena:
         try:
             count = self.store.count_of(voter)
             counted = self.progress(voter) if count % 10 == 0 else {"votes": count, "personal_from": PERSONAL_BOARD}
-            if vote.battle.pair.study in self.declared:
-                counted["study"] = self.studies.told(self.declared[vote.battle.pair.study])
+            study = self.declared.get(vote.battle.pair.study or "")
+            told |= {"study": self.studies.told(study)} if study else {}
         except Exception:
             log.exception("a vote was kept, but its voter's votes could not be counted")
             return told  # whatever fails now must not say that the vote was not taken

@@ -163,7 +163,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "that was very many votes for one day; thank you, and come back tomorrow": (
             "今天的投票已经很多，谢谢，请明天再来。"
         ),
-        "in this study one of the two has to be chosen; skip the pair if you cannot": "本研究必须二选一，无法选择时请跳过。",
+        "in this study one of the two has to be chosen; skip the pair if you cannot": (
+            "本研究必须二选一，无法选择时请跳过。"
+        ),
         "there is no such study here; the open arena is": "此处没有这项研究，请参与公开竞技场。",
         "vote first; the times are shown afterwards": "请先投票，之后会显示耗时。",
         "the page has lost its name for you; load it again": "页面已失去您的标识，请重新加载。",

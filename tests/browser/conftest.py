@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ class Watched:
 
 
 @contextmanager
-def served(folder: Path, studies: Path = STUDIES) -> Iterator[str]:
+def served(folder: Path, studies: Path = STUDIES) -> Generator[str]:
     """A page over a new family in `folder`; its address."""
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
     settings = Settings(emoji=folder / "emoji-xl", places=Places(data=folder / "data"), studies=studies)
