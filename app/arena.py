@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.settings import Settings
+from app.studies import Studies, read_studies
 from app.studio import Studio
 from app.told import Compared, compared, personal, revealed
 from hypersd.arena.battle import KINDS, Client, Contestant, now, pseudonym
@@ -23,6 +24,7 @@ from hypersd.arena.board import Board, pair_shares, summarise
 from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.pictures import Damaged, Pictures, sheet
 from hypersd.arena.store import Store
+from hypersd.arena.studies import Study, read_prompts
 from hypersd.arena.trust import clean
 from hypersd.models.cards import Family
 
@@ -45,7 +47,6 @@ _LAST_SECONDS = 10.0
 _REST = 10
 """What is worked out from all votes rests this many times as long as it took: votes go first."""
 
-_PROMPTS = Path(__file__).resolve().parents[1] / "assets" / "prompts"
 _PROMPT_SETS = {"emoji": "emoji-v1", "sdxl": "photographs-and-art-v1", "sd15": "photographs-and-art-v1"}
 
 
@@ -72,6 +73,7 @@ class Arena:
         pictures: the folder of pictures.
         secret: the key under which voters are hashed.
         publish: where votes are sent and read back from; empty is nowhere.
+        declared: the studies of the family, by name.
         low: how many unseen pairs the pool should hold.
     """
 
@@ -80,6 +82,7 @@ class Arena:
     pictures: Pictures
     secret: bytes
     publish: str = ""
+    declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
     low: int = 40
     boards: dict[str, Board] = field(default_factory=dict[str, Board])
     comparisons: dict[str, list[Compared]] = field(default_factory=dict[str, list[Compared]])
@@ -87,7 +90,8 @@ class Arena:
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.store)
+        self.desk = Desk(self.store, choices={name: study.choices() for name, study in self.declared.items()})
+        self.studies = Studies(self.studio, self.store, self.declared)
         self.publisher: Publisher | None = None
         self._known_shares: Mapping[tuple[str, str], float] = {}
         self._shares_until = 0.0
@@ -123,10 +127,16 @@ class Arena:
             raise Refused("the page has lost its name for you; load it again")
         return pseudonym(self.secret, f"{address}|{token}")
 
-    def draw(self, voter: str, besides: str = "") -> dict[str, Any]:
-        """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none."""
+    def draw(self, voter: str, besides: str = "", study: str | None = None) -> dict[str, Any]:
+        """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none.
+
+        Raises:
+            Refused: there is no such study, or it cannot be held here; or they have voted more than a person would.
+        """
+        if study is not None and not self.studies.probabilities(self.studies.find(study)):
+            return {"battle": None, "pool": 0}
         for _ in range(_LOST_PAIRS):
-            battle = self.desk.draw(voter, besides=besides)
+            battle = self.desk.draw(voter, study=study, besides=besides)
             if battle is None:
                 break
             try:
@@ -136,7 +146,7 @@ class Arena:
                 self.store.withdraw(battle.pair.id)
             else:
                 return {"battle": battle.id, "prompt": battle.pair.prompt, "sheet": pictures}
-        return {"battle": None, "pool": self.store.pool_size(None)}
+        return {"battle": None, "pool": self.store.pool_size(study)}
 
     def show(self, voter: str, battle: str) -> dict[str, Any]:
         """The battle is on the visitor's screen now."""
@@ -150,6 +160,8 @@ class Arena:
         try:
             count = self.store.count_of(voter)
             counted = self.progress(voter) if count % 10 == 0 else {"votes": count, "personal_from": PERSONAL_BOARD}
+            study = self.declared.get(vote.battle.pair.study or "")
+            told |= {"study": self.studies.told(study)} if study else {}
         except Exception:
             log.exception("a vote was kept, but its voter's votes could not be counted")
             return told  # whatever fails now must not say that the vote was not taken
@@ -187,11 +199,12 @@ class Arena:
         return {"battle": battle.id, "prompt": prompt, "sheet": self.sheet(pair.id, battle.swapped)}
 
     def progress(self, voter: str) -> dict[str, Any]:
-        """How many votes a visitor has given, and from a certain number on what they prefer."""
+        """How many votes a visitor has given, from a certain number on what they prefer; and how far studies are."""
         votes = self.store.votes_of(voter)
         mine = personal(self.studio, votes) if len(votes) >= PERSONAL_BOARD else []
         today = sum(vote.voted.date() == now().date() for vote in votes)
-        return {"votes": len(votes), "today": today, "personal": mine, "personal_from": PERSONAL_BOARD}
+        told = [self.studies.told(study) for study in self.declared.values()]
+        return {"votes": len(votes), "today": today, "personal": mine, "personal_from": PERSONAL_BOARD, "studies": told}
 
     def _shares(self) -> Mapping[tuple[str, str], float]:
         """How likely each pair is drawn next; worked out anew now and then, since with many votes it takes a while."""
@@ -227,15 +240,12 @@ class Arena:
 
         name = _PROMPT_SETS[self.family.name]
         source = Source(
-            study=None,
-            probabilities=self._shares,
-            prompts=(_PROMPTS / f"{name}.txt").read_text(encoding="utf-8").splitlines(),
-            prompt_set=name,
-            low=self.low,
+            study=None, probabilities=self._shares, prompts=read_prompts(name), prompt_set=name, low=self.low
         )
         busy = self.studio.busy
         painter = EnginePainter(engine, cancelled=lambda: busy() or self._stop.is_set())
-        Supply(self.store, self.pictures, painter, [source], busy=busy).run(self._stop)
+        sources = [source, *self.studies.sources(self.low)]
+        Supply(self.store, self.pictures, painter, sources, busy=busy).run(self._stop)
 
     def _publish(self) -> None:
         from hypersd.arena.publish import Publisher  # noqa: PLC0415 - brings pyarrow
@@ -256,8 +266,9 @@ class Arena:
             try:
                 if (count := self.store.count_votes()) != seen:
                     votes = list(self.store.votes())
+                    self.studies.counting.add(votes)
                     for kind in KINDS:
-                        cleaned = clean(votes, kind=kind)
+                        cleaned = clean(votes, kind=kind).within(None)
                         self.boards[kind] = summarise(cleaned)
                         self.comparisons[kind] = compared(self.family.name, cleaned.kept)
                     seen = count
@@ -274,4 +285,5 @@ def open_arena(studio: Studio, settings: Settings) -> Arena | None:
     except Exception:
         log.exception("the arena stays closed: its votes cannot be kept")
         return None
-    return Arena(studio, store, pictures, secret, settings.publish)
+    declared = read_studies(settings.studies, studio.first)
+    return Arena(studio, store, pictures, secret, settings.publish, declared)

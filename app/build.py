@@ -82,7 +82,7 @@ def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks
             with gr.Tab(_LABELS("tab_compare"), id="compare"):
                 build_compare(demo, studio, status)
             with gr.Tab(_LABELS("tab_arena"), id="arena"):
-                build_arena(open_=arena is not None)
+                build_arena(open_=arena is not None, published=bool(settings.publish))
             with gr.Tab(_LABELS("tab_results"), id="results"):
                 build_results(demo, arena)
             with gr.Tab(_LABELS("tab_feedback"), id="feedback"):

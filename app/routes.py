@@ -37,7 +37,9 @@ _AWAY = "the arena cannot be reached for a moment; your vote was not taken, so p
 def routes(arena: Arena) -> list[Route]:
     """POST routes under `/arena`; each takes and answers a JSON object. The visitor's token is in `X-Voter`."""
     doors: dict[str, Handle] = {
-        "draw": lambda voter, words: arena.draw(voter, text(words, "besides", "")),
+        "draw": lambda voter, words: arena.draw(
+            voter, text(words, "besides", ""), text(words, "study") if "study" in words else None
+        ),
         "show": lambda voter, words: arena.show(voter, text(words, "battle")),
         "vote": lambda voter, words: arena.vote(voter, text(words, "battle"), text(words, "choice"), client(words)),
         "answer": lambda voter, words: arena.answer(voter, text(words, "battle"), text(words, "choice")),

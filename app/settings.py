@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hypersd.arena.places import Places
+from hypersd.arena.studies import STUDIES
 from hypersd.models.cards import Family
 from hypersd.models.entrants import entrants_folder, with_entrants
 from hypersd.models.registry import FAMILIES
@@ -28,6 +29,7 @@ class Settings:
         emoji: where the embedded family lives, if not in assets/ (`HYPERSD_EMOJI`).
         places: of the arena's votes and pictures, and of the voters' key (`HYPERSD_DATA`, `DATABASE_URL`,
             `HYPERSD_PICTURES`).
+        studies: the folder of declared studies, if not the one in assets/ (`HYPERSD_STUDIES`).
         publish: where votes are sent and read back from (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
         secret: the key under which voters are hashed (`HYPERSD_SECRET`); empty means one kept in the data folder.
         owner_token: whoever knows it is the page's owner (`HYPERSD_OWNER_TOKEN`); empty means that nobody can.
@@ -38,6 +40,7 @@ class Settings:
     family: str = next(iter(FAMILIES))
     emoji: Path | None = None
     places: Places = field(default_factory=Places)
+    studies: Path = STUDIES
     secret: str = ""
     publish: str = ""
     owner_token: str = field(default="", repr=False)
@@ -48,7 +51,7 @@ class Settings:
         """Read the settings.
 
         Raises:
-            ValueError: `HYPERSD_FAMILY` names no family, or `HYPERSD_EMOJI` no folder.
+            ValueError: `HYPERSD_FAMILY` names no family, or `HYPERSD_EMOJI` or `HYPERSD_STUDIES` no folder.
         """
         family = environment.get("HYPERSD_FAMILY", cls().family)
         if family not in FAMILIES:
@@ -56,10 +59,14 @@ class Settings:
         folder = environment.get("HYPERSD_EMOJI")
         if folder and not Path(folder).is_dir():
             raise ValueError(f"HYPERSD_EMOJI is {folder!r}, which is not a folder; unset it to use the one in assets/")
+        studies = environment.get("HYPERSD_STUDIES")
+        if studies and not Path(studies).is_dir():
+            raise ValueError(f"HYPERSD_STUDIES is {studies!r}, which is no folder; unset it for those that are shipped")
         return cls(
             family=family,
             emoji=Path(folder) if folder else None,
             places=Places.from_environment(environment),
+            studies=Path(studies) if studies else STUDIES,
             secret=environment.get("HYPERSD_SECRET", ""),
             publish=environment.get("HYPERSD_PUBLISH", ""),
             owner_token=environment.get("HYPERSD_OWNER_TOKEN", ""),

@@ -81,6 +81,20 @@ ARENA: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "working": "Drawing your pair \N{HORIZONTAL ELLIPSIS}",
             "coming": "Your pair is ready: it comes next.",
             "offline": "The arena cannot be reached. Your vote was not taken; please try again.",
+            "part": "What you vote on",
+            "open": "Open arena",
+            "progress": "{given} of {wanted} votes, {complete} of {comparisons} comparisons complete.",
+            "forced": "Here one of the two has to be chosen; skip a pair if you cannot.",
+            "done": "This study has all the votes that it needs here. Thank you! The open arena goes on.",
+            "cannot": "{title}: cannot be held here ({problem}).",
+            "kept_private": (
+                "With each vote we keep a pseudonym, never your address, and your prompt if it is your own. "
+                "Votes and own prompts may be published as a dataset."
+            ),
+            "kept_published": (
+                "With each vote we keep a pseudonym, never your address, and your prompt if it is your own. "
+                "Votes and own prompts are published as a dataset."
+            ),
         },
         "zh": {
             "question": "哪张图更好？",
@@ -121,6 +135,18 @@ ARENA: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "working": "正在绘制您的图片对……",
             "coming": "您的图片对已就绪，将在下一轮出现。",
             "offline": "无法连接竞技场，您的投票未被记录，请重试。",
+            "part": "投票项目",
+            "open": "公开竞技场",
+            "progress": "已有 {given} / {wanted} 票，{comparisons} 组对比中已完成 {complete} 组。",
+            "forced": "此处必须二选一；无法选择时请跳过。",
+            "done": "本研究在此所需的投票已全部收齐，谢谢！公开竞技场仍在继续。",
+            "cannot": "{title}：无法在此进行（{problem}）。",
+            "kept_private": (
+                "每次投票会保存一个化名（绝不保存您的地址），以及您自己的提示词。投票和自拟提示词可能作为数据集公开。"
+            ),
+            "kept_published": (
+                "每次投票会保存一个化名（绝不保存您的地址），以及您自己的提示词。投票和自拟提示词会作为数据集公开。"
+            ),
         },
     }
 )
@@ -137,6 +163,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "that was very many votes for one day; thank you, and come back tomorrow": (
             "今天的投票已经很多，谢谢，请明天再来。"
         ),
+        "in this study one of the two has to be chosen; skip the pair if you cannot": (
+            "本研究必须二选一，无法选择时请跳过。"
+        ),
+        "there is no such study here; the open arena is": "此处没有这项研究，请参与公开竞技场。",
         "vote first; the times are shown afterwards": "请先投票，之后会显示耗时。",
         "the page has lost its name for you; load it again": "页面已失去您的标识，请重新加载。",
         "the models are still loading; try again in a moment": "模型仍在加载，请稍后再试。",

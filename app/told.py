@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from app.studio import Studio
 from hypersd.arena.battle import Contestant, Entry, Vote
-from hypersd.arena.studies import Comparison, Study
-
-_STUDIES = Path(__file__).resolve().parents[1] / "assets" / "studies"
+from hypersd.arena.studies import STUDIES, Comparison, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Compared:
 
 def compared(family: str, votes: Sequence[Vote]) -> list[Compared]:
     """The comparisons of the paper's Figure 5 for a family (or their counterparts), with these votes."""
-    file = _STUDIES / f"figure5-{family}.json"
+    file = STUDIES / f"figure5-{family}.json"
     if not file.exists():
         return []
     return [Compared(row, wins, decisive) for row, (wins, decisive) in Study.read(file).shares(votes).items()]

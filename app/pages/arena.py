@@ -16,13 +16,16 @@ _CLOSED = """<p class="hs-empty">The arena is closed: its votes cannot be kept. 
 in its log; DATABASE_URL says where votes are kept.</p>"""
 
 
-def build_arena(*, open_: bool) -> None:
+def build_arena(*, open_: bool, published: bool = False) -> None:
     """Lay out the tab. Its battles come over the arena's own door (`app/routes.py`), never through a component."""
-    gr.HTML(skeleton() if open_ else _CLOSED, elem_id="hs-arena")
+    gr.HTML(skeleton(published=published) if open_ else _CLOSED, elem_id="hs-arena")
 
 
-def skeleton() -> str:
-    """The tab's HTML in English, with all its texts in all languages for the script to choose from."""
+def skeleton(*, published: bool = False) -> str:
+    """The tab's HTML in English, with all its texts in all languages for the script to choose from.
+
+    Visitors are told what is kept of them, and whether it is `published` already or only may be.
+    """
     words = {key: html.escape(text) for key, text in ARENA["en"].items()}
     buttons = "".join(
         f'<button type="button" class="hs-choice" data-choice="{choice}" aria-disabled="true">'
@@ -39,9 +42,12 @@ def skeleton() -> str:
         f'aria-label="{words[f"{side}_picture"]}"></div>'
         for side in ("left", "right")
     )
+    kept = "kept_published" if published else "kept_private"
     texts = html.escape(json.dumps({language: ARENA[language] for language in LANGUAGES}))
     return f"""
 <section class="hs-arena" data-texts="{texts}" aria-label="Arena">
+<div class="hs-modes" role="group" data-label="part" aria-label="{words["part"]}" hidden></div>
+<p class="hs-study"></p>
 <header class="hs-arena-head"><h2 data-text="question">{words["question"]}</h2>
 <p class="hs-arena-prompt" aria-live="polite">&nbsp;</p></header>
 <div class="hs-stage" data-view="side" aria-busy="true">{halves}
@@ -56,4 +62,5 @@ data-label="slider" aria-label="{words["slider"]}">
 <span><input id="hs-own-prompt" type="text" maxlength="300" autocomplete="off">
 <button type="submit" data-text="draw">{words["draw"]}</button></span></form>
 <div class="hs-mine" hidden></div>
+<p class="hs-kept" data-text="{kept}">{words[kept]}</p>
 </section>"""

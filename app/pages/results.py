@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from app.arena import Arena
+from app.pages.study_rows import study_rows
 from app.plots import frontier, interval_bar, preference_bar
 from app.told import Compared
 from hypersd.arena.agreement import Share
@@ -31,7 +32,11 @@ def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
 
     def show(kind: str) -> str:
         board = arena.boards.get(kind)
-        return report(board, arena.comparisons.get(kind, [])) + _published(arena) if board else _NONE
+        if board is None:
+            return _NONE
+        return (
+            report(board, arena.comparisons.get(kind, [])) + study_rows(arena.studies, board.kind) + _published(arena)
+        )
 
     def save(kind: str) -> str:
         file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"results-{kind}.json"

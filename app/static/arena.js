@@ -51,6 +51,8 @@ const arena = (root) => {
   };
 
   let current = null, next = null, since = 0, revealed = Promise.resolve(), waiting = 0, settling = 0, votes = 0, today = 0;
+  let study = new URLSearchParams(window.location.search).get("study"), studies = [];  // null is the open arena
+  const held = () => studies.find(({ name }) => name === study);
   const visible = () => root.offsetParent !== null;
   const tell = (text, bad = false) => {
     one(".hs-said").textContent = text;
@@ -72,12 +74,13 @@ const arena = (root) => {
     }
     return found;
   };
-  const fetched = async (besides) => decoded(await ask("draw", besides ? { besides } : {}));
+  const fetched = async (besides) => decoded(await ask("draw", { ...(besides && { besides }), ...(study && { study }) }));
 
   const show = (battle) => {
     current = battle;
     stage.setAttribute("aria-busy", "false");
     one(".hs-wait").hidden = true;
+    one(".hs-choices").hidden = false;
     one(".hs-arena-prompt").textContent = `“${battle.prompt}”`;
     halves.forEach((half) => { half.style.backgroundImage = `url("${battle.sheet}")`; });
     unzoom();
@@ -90,11 +93,22 @@ const arena = (root) => {
 
   const begin = async () => {
     clearTimeout(waiting);
+    const wanted = study;
     try {
       const found = await fetched();
+      if (wanted !== study) return;  // the visitor went elsewhere meanwhile
       if (found.battle) { show(found); return; }
+      if (study) count(await ask("progress"));
       blank();
-    } catch (error) { tell(error.message, true); }
+      if (held()?.done) return;
+    } catch (error) {
+      if (wanted !== study) return;
+      if (error.status === 422 && study) await ask("progress").then(count).catch(() => {});
+      const closed = study && (!held() || held().problem);
+      if (closed) enter(null);
+      tell(error.message, true);
+      if (closed) return;
+    }
     waiting = setTimeout(() => (visible() ? begin() : later()), 1500);
   };
   const later = () => { waiting = setTimeout(() => (visible() ? begin() : later()), 400); };
@@ -104,16 +118,64 @@ const arena = (root) => {
     halves.forEach((half) => { half.style.backgroundImage = ""; });
     one(".hs-arena-prompt").textContent = "\u00a0";
     one(".hs-wait").hidden = false;
-    one(".hs-wait").textContent = say(votes ? "empty" : "drawing");
-    stage.setAttribute("aria-busy", "true");
+    const done = Boolean(held()?.done);
+    one(".hs-wait").textContent = say(done ? "done" : votes ? "empty" : "drawing");
+    one(".hs-choices").hidden = done;
+    stage.setAttribute("aria-busy", String(!done));
   };
   const advance = async () => {
-    const found = await next;
+    const wanted = study, found = await next;
+    if (wanted !== study) return;
     next = null;
     if (found?.battle) show(found); else { blank(); begin(); }
   };
 
+  // What can be voted on: the open arena, or a study, each with a button.
+  const enter = (name) => {
+    study = name;
+    const address = new URL(window.location.href);
+    address.searchParams.set("tab", "arena");
+    if (study) address.searchParams.set("study", study); else address.searchParams.delete("study");
+    window.history.replaceState(null, "", address);
+    next = null;
+    blank();
+    tell("");
+    one(".hs-told").hidden = true;
+    offer();
+    begin();
+  };
+  const titled = (found) => (language === "zh" && found.title_zh) || found.title;
+  const offer = () => {
+    const modes = one(".hs-modes"), here = held();
+    modes.hidden = !studies.length;
+    if (modes.childElementCount !== 1 + studies.length) {
+      modes.replaceChildren(...[{ name: null, title: say("open") }, ...studies].map((found) => {
+        const button = made("button", "", titled(found));
+        button.type = "button";
+        button.value = found.name ?? "";
+        button.addEventListener("click", (event) => {
+          if (event.detail) button.blur();  // as above
+          if (found.name !== study) enter(found.name);
+        });
+        return button;
+      }));
+    }
+    [...modes.children].forEach((button, index) => {
+      button.hidden = Boolean(studies[index - 1]?.problem);
+      button.setAttribute("aria-pressed", String(button.value === (study ?? "")));
+    });
+    const numbers = here && ["given", "wanted", "complete", "comparisons"].map((name) => [name, here[name].toLocaleString(language)]);
+    const lines = here ? [say("progress", Object.fromEntries(numbers)), ...(here.forced && !here.done ? [say("forced")] : [])] : [];
+    lines.push(...studies.filter(({ problem }) => problem).map((found) => say("cannot", { title: titled(found), problem: found.problem })));
+    one(".hs-study").textContent = lines.join(" ");
+    choices.forEach((button) => { button.hidden = Boolean(here?.forced) && ["tie", "both_bad"].includes(button.dataset.choice); });
+    one(".hs-own").hidden = Boolean(study);
+  };
+
   const count = (found) => {
+    if (found.studies) studies = found.studies;
+    if (found.study) studies = studies.map((known) => (known.name === found.study.name ? found.study : known));
+    offer();
     if (found.votes === undefined) return;
     today = found.today ?? today + found.votes - votes;
     votes = found.votes;
@@ -177,11 +239,13 @@ const arena = (root) => {
     try {
       await revealed;
       const found = await ask("vote", { battle: battle.battle, choice, input, decision_ms: took });
+      if (current !== battle) return;  // the visitor went elsewhere meanwhile
       reveal(found, battle.sheet);
       count(found);
       advance();
     } catch (error) {
       tell(error.message, true);
+      if (current !== battle) return;
       if (error.status === 409 || error.status === 422) { advance(); return; }
       revealed = ask("show", { battle: battle.battle }).catch(() => {});
       enable(true);
@@ -203,7 +267,7 @@ const arena = (root) => {
     if (event.key === "z") zoom();
     if (event.key === "s") slide();
     if (event.key === "Escape") unzoom();
-    if (!(event.key in keys)) return;
+    if (!(event.key in keys) || choices.find((button) => button.dataset.choice === keys[event.key]).hidden) return;
     event.preventDefault();
     vote(keys[event.key], "key");
   });
@@ -246,13 +310,14 @@ const arena = (root) => {
     tell(say("working"));
     try {
       const found = await decoded(await ask("own", { prompt: one("#hs-own-prompt").value }));
-      if (current === before) { tell(""); show(found); } else { tell(say("coming")); next = Promise.resolve(found); }
+      if (study) tell("");  // it waits in the open arena
+      else if (current === before) { tell(""); show(found); } else { tell(say("coming")); next = Promise.resolve(found); }
     } catch (error) { tell(error.message, true); }
     button.disabled = false;
   });
 
-  ask("progress").then(count).catch(() => {});
-  begin();
+  const counted = ask("progress").then(count).catch(() => {});
+  if (study) counted.then(begin); else begin();  // a study says which choices there are
 };
   found();
 }

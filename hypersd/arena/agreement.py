@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,10 +33,38 @@ def wilson(count: int, n: int, level: float = LEVEL) -> Share:
         raise ValueError(f"{count} of {n} is no share")
     if n == 0:
         return Share(float("nan"), float("nan"), float("nan"), 0)
+    return Share(count / n, *_wilson(count, n, level), n)
+
+
+def _wilson(count: float, n: float, level: float) -> tuple[float, float]:
     z = float(norm.ppf(0.5 + level / 2))
     middle = (count + z * z / 2) / (n + z * z)
-    reach = z * np.sqrt(count * (n - count) / n + z * z / 4) / (n + z * z)
-    return Share(count / n, max(0.0, float(middle - reach)), min(1.0, float(middle + reach)), n)
+    reach = z * math.sqrt(count * (n - count) / n + z * z / 4) / (n + z * z)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def clustered_wilson(voters: Sequence[tuple[int, int]], level: float = LEVEL) -> Share:
+    """A share of the votes of several voters, `(count, n)` for each, whose own votes resemble each other.
+
+    Wilson's interval for as many votes as would say as much if each was another person's: n / deff, where the design
+    effect deff is the share's variance between voters over that of independent votes (Korn and Graubard 1998), at
+    least 1. The votes of one voter alone say as much as one vote. `n` is the number of votes all the same.
+
+    Raises:
+        ValueError: a count is not between 0 and its n.
+    """
+    count, n = sum(one for one, _ in voters), sum(of for _, of in voters)
+    plain = wilson(count, n, level)
+    if n == 0:
+        return plain
+    if not all(0 <= one <= of for one, of in voters):
+        raise ValueError("a voter's count is no share of their votes")
+    share = (count + 2) / (n + 4)  # drawn to the middle a little, so that unanimous voters have a variance too
+    groups = len(voters)
+    between = sum((one - share * of) ** 2 for one, of in voters) * groups / (groups - 1) if groups > 1 else math.inf
+    effect = min(max(1.0, between / (n * share * (1 - share))), n)
+    low, high = _wilson(count / effect, n / effect, level)
+    return Share(plain.value, low, high, n)
 
 
 @dataclass(frozen=True, slots=True)

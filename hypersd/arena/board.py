@@ -1,4 +1,7 @@
-"""The board: what kept votes say about contestants, in one document that pages and commands show."""
+"""The board: what kept votes say about contestants, in one document that pages and commands show.
+
+It is the open arena's: votes given in a study are counted in its own rows. Voters are judged by all of their votes.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,7 @@ def compute(votes: Iterable[Vote], *, kind: Kind = "human", rules: Rules | None 
 
     No error is raised for votes that cannot be ranked: the board says why.
     """
-    return summarise(clean(votes, rules, kind=kind))
+    return summarise(clean(votes, rules, kind=kind).within(None))
 
 
 def summarise(cleaned: Cleaned) -> Board:
@@ -190,7 +193,7 @@ def pair_shares(votes: Iterable[Vote], contestants: Sequence[str]) -> dict[tuple
     """
     if len(contestants) < 2:
         return {}
-    tally = Tally.of(judgements(clean(votes).kept), WEIGHT_CAP)
+    tally = Tally.of(judgements(clean(votes).within(None).kept), WEIGHT_CAP)
     place = {name: index for index, name in enumerate(tally.contestants)}
     if place.keys() >= set(contestants):
         try:

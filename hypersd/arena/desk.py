@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -51,6 +51,7 @@ class Desk:
     Args:
         checks: gates that a vote passes, by name; one that cannot be asked says `unavailable`, or fails, which is
             taken for the same: no vote is lost by it.
+        choices: what may be chosen in a study, by its name; in others, and in the open arena, it is everything.
         rng: of sides and purposes.
         clock: what time it is.
     """
@@ -58,6 +59,7 @@ class Desk:
     store: Store
     habits: Habits = field(default_factory=Habits)
     checks: Mapping[str, Check] = field(default_factory=dict)
+    choices: Mapping[str, Sequence[Choice]] = field(default_factory=dict)
     rng: random.Random = field(default_factory=random.SystemRandom)
     clock: Callable[[], datetime] = now
 
@@ -89,6 +91,10 @@ class Desk:
         if again and (battle := self._repeat(voter, kind, study)):
             return battle
         return self._open(voter, kind, study)
+
+    def allowed(self, study: str | None) -> Sequence[Choice]:
+        """What may be chosen in a study or, for None, in the open arena."""
+        return CHOICES if study is None else self.choices.get(study, CHOICES)
 
     def own(self, pair: Pair, voter: str) -> Battle:
         """A battle on the pair that was drawn for a voter's own prompt; nobody else is shown it."""
@@ -156,10 +162,13 @@ class Desk:
 
         Raises:
             AlreadyCounted: the battle has its vote; the first one stands.
-            Refused: the battle is not this voter's, has expired, or was not shown; or there is no such choice.
+            Refused: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or not
+                in this study.
         """
         known = _choice(choice)
         battle = self._mine(battle_id, voter)
+        if known not in self.allowed(battle.pair.study):
+            raise Refused("in this study one of the two has to be chosen; skip the pair if you cannot")
         if battle.shown is None:
             raise Refused("these pictures have not been shown yet; look at them first")
         self._limit(voter)

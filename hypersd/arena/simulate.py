@@ -119,13 +119,14 @@ class Electorate:
             return False
         self.desk.show(battle.id, voter)
         left, right = battle.sides
-        choice = self.choose(taste, battle.pair.prompt, left, right)
+        forced = "tie" not in self.desk.allowed(study)
+        choice = self.choose(taste, battle.pair.prompt, left, right, forced=forced)
         slow = int(self.rng.lognormvariate(7.8, 0.4))
         self.desk.vote(battle.id, voter, choice, Client(decision_ms=200 if taste.cheat == "hasty" else slow))
         return True
 
-    def choose(self, taste: Taste, prompt: str, left: Entry, right: Entry) -> Choice:
-        """What a voter of this taste says."""
+    def choose(self, taste: Taste, prompt: str, left: Entry, right: Entry, *, forced: bool = False) -> Choice:
+        """What a voter of this taste says; if they are `forced`, one of the two, however little they prefer it."""
         if taste.cheat in {"left", "hasty"}:
             return "left" if taste.cheat == "left" or self.rng.random() < 0.5 else "right"
         here = [entry.contestant.label == taste.favourite for entry in (left, right)]
@@ -133,9 +134,9 @@ class Electorate:
             return "left" if here[0] else "right"
         gap = self.liking(taste, prompt, left) - self.liking(taste, prompt, right)
         gap += taste.left + self.rng.gauss(0, taste.noise)
-        if max(self.measured(prompt, entry)[0] for entry in (left, right)) < taste.bad_below:
+        if not forced and max(self.measured(prompt, entry)[0] for entry in (left, right)) < taste.bad_below:
             return "both_bad"
-        if abs(gap) < taste.tie_below:
+        if not forced and abs(gap) < taste.tie_below:
             return "tie"
         return "left" if gap > 0 else "right"
 

@@ -1,15 +1,35 @@
-"""Declared studies: which comparisons, on which prompts, how many votes each, and whether a choice is forced."""
+"""Declared studies: which comparisons, on which prompts, how many votes each, and whether a choice is forced.
+
+Votes given in a study are counted in that study, and nowhere else: a forced choice asks something else than one that
+may be a tie, and a study's pairs are not drawn as the open arena's are.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypersd.arena.battle import Choice, Contestant, Vote
+from hypersd.arena.battle import CHOICES, Choice, Contestant, Vote
+
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+STUDIES = _ASSETS / "studies"
+"""The folder of the studies that are shipped."""
+
+
+def read_prompts(name: str) -> list[str]:
+    """The texts of a set of prompts that is shipped.
+
+    Raises:
+        ValueError: there is no such set.
+    """
+    file = _ASSETS / "prompts" / f"{name}.txt"
+    if not file.is_file():
+        raise ValueError(f"there is no set of prompts {name!r} in {file.parent}")
+    return file.read_text(encoding="utf-8").splitlines()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +56,7 @@ class Study:
     """A study as its file declares it.
 
     Args:
+        title_zh: the title in Chinese; empty if it has none.
         prompts: name of the prompt set.
         votes: wanted for each comparison, forced or decisive ones.
         ties: whether "tie" and "both bad" may be chosen; the paper's study forced a choice.
@@ -47,6 +68,7 @@ class Study:
     votes: int
     ties: bool
     comparisons: tuple[Comparison, ...]
+    title_zh: str = ""
 
     @classmethod
     def read(cls, file: Path) -> Study:
@@ -66,6 +88,7 @@ class Study:
             study = cls(
                 name=file.stem,
                 title=str(found["title"]),
+                title_zh=str(found.get("title_zh", "")),
                 prompts=str(found["prompts"]),
                 votes=int(found["votes"]),
                 ties=bool(found["ties"]),
@@ -77,14 +100,18 @@ class Study:
             raise ValueError(f"{file} is not a study: it needs different comparisons, and votes for each")
         return study
 
+    @property
+    def family(self) -> str:
+        """The family that it is about."""
+        return self.comparisons[0].ours.family
+
     def choices(self) -> tuple[Choice, ...]:
         """What a voter may choose."""
-        return ("left", "right", "tie", "both_bad", "skip") if self.ties else ("left", "right", "skip")
+        return CHOICES if self.ties else ("left", "right", "skip")
 
     def progress(self, votes: Iterable[Vote]) -> dict[Comparison, int]:
-        """Votes so far for each comparison."""
-        met = Counter(frozenset(entry.contestant for entry in vote.battle.pair.entries) for vote in votes)
-        return {row: met[frozenset((row.ours, row.rival))] for row in self.comparisons}
+        """Decisive votes so far for each comparison."""
+        return {row: decisive for row, (_, decisive) in self.shares(votes).items()}
 
     def probabilities(self, counts: Mapping[Comparison, int], able: Iterable[str]) -> dict[tuple[str, str], float]:
         """How pairs are drawn: in proportion to the votes still missing, among contestants that can run here."""
@@ -99,12 +126,19 @@ class Study:
 
     def shares(self, votes: Iterable[Vote]) -> dict[Comparison, tuple[int, int]]:
         """For each comparison: votes for ours, and decisive votes."""
-        wins: Counter[Comparison] = Counter()
-        decisive: Counter[Comparison] = Counter()
+        return {
+            row: (sum(wins for wins, _ in voters), sum(decisive for _, decisive in voters))
+            for row, voters in self.by_voter(votes).items()
+        }
+
+    def by_voter(self, votes: Iterable[Vote]) -> dict[Comparison, list[tuple[int, int]]]:
+        """The same for each voter of each comparison."""
+        wins: Counter[tuple[Comparison, str]] = Counter()
+        decisive: defaultdict[Comparison, Counter[str]] = defaultdict(Counter)
         rows = {frozenset((row.ours, row.rival)): row for row in self.comparisons}
         for vote in votes:
             row = rows.get(frozenset(entry.contestant for entry in vote.battle.pair.entries))
             if row and vote.winner:
-                decisive[row] += 1
-                wins[row] += vote.winner.contestant == row.ours
-        return {row: (wins[row], decisive[row]) for row in self.comparisons}
+                decisive[row][vote.battle.voter] += 1
+                wins[row, vote.battle.voter] += vote.winner.contestant == row.ours
+        return {row: [(wins[row, voter], count) for voter, count in decisive[row].items()] for row in self.comparisons}

@@ -130,7 +130,10 @@ class Supply:
                 stop.wait(10 * self.pause)
 
     def hungry(self) -> Source | None:
-        """The source whose pool is emptiest in proportion, if any is low; what people left comes back first."""
+        """The source whose pool is emptiest in proportion, of those that are low; what people left comes back first.
+
+        One of which there is nothing to draw, such as a study that is complete, does not hunger.
+        """
         source = self._emptiest()
         if source and time.monotonic() - self.released > _RELEASE_SECONDS:
             self.released = time.monotonic()
@@ -139,8 +142,8 @@ class Supply:
 
     def _emptiest(self) -> Source | None:
         filled = [(self.store.pool_size(source.study) / source.low, index) for index, source in enumerate(self.sources)]
-        fill, index = min(filled, default=(1.0, 0))
-        return self.sources[index] if fill < 1 else None
+        low = (self.sources[index] for fill, index in sorted(filled) if fill < 1)
+        return next((source for source in low if self._able(source.probabilities())), None)
 
     def prepare(self, source: Source) -> Pair | None:
         """Draw a pair of pictures and put it into the pool; now and then a gold pair. None if nobody can draw."""
@@ -150,7 +153,7 @@ class Supply:
         drawn = draw(able, self.rng)
         contestants = (Contestant.parse(drawn.first), Contestant.parse(drawn.second))
         prompt = source.prompts[int(self.rng.integers(len(source.prompts)))]
-        gold = source.study is None and (self.rng.random() < GOLD_SHARE or self._lacks_gold())
+        gold = self.rng.random() < GOLD_SHARE or self._lacks_gold(source.study)
         pair = self.paint(
             prompt, source.prompt_set, contestants, probability=drawn.probability, study=source.study, gold=gold
         )
@@ -210,10 +213,10 @@ class Supply:
             software=self.painter.software,
         )
 
-    def _lacks_gold(self) -> bool:
+    def _lacks_gold(self, study: str | None) -> bool:
         """Whether there is a pool, but no gold pair for the first visitors."""
         nobody = ""
-        return self.store.pool_size(None) > 0 and self.store.candidate(nobody, None, gold=True) is None
+        return self.store.pool_size(study) > 0 and self.store.candidate(nobody, study, gold=True) is None
 
     def _able(self, probabilities: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
         """The pairs without benched contestants, their probabilities scaled up to 1 again."""

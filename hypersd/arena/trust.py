@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -65,6 +65,12 @@ class Cleaned:
     def reasons(self) -> dict[str, int]:
         """How many votes were dropped for each reason, most first."""
         return dict(Counter(reason for _, reason in self.dropped).most_common())
+
+    def within(self, study: str | None) -> Cleaned:
+        """Those given in a study or, for None, in the open arena."""
+        kept = tuple(vote for vote in self.kept if vote.battle.pair.study == study)
+        dropped = tuple((vote, reason) for vote, reason in self.dropped if vote.battle.pair.study == study)
+        return replace(self, kept=kept, dropped=dropped)
 
 
 def clean(votes: Iterable[Vote], rules: Rules | None = None, *, kind: Kind = "human") -> Cleaned:

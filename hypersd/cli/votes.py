@@ -16,6 +16,7 @@ from hypersd.models.registry import Machine, family
 if TYPE_CHECKING:
     from hypersd.arena.pictures import Pictures
     from hypersd.arena.store import Store
+    from hypersd.arena.studies import Study
     from hypersd.models.sharing import Engine
 
 _SECONDS_A_VOTE = 40
@@ -37,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
     importing = commands.add_parser("import", help="read an export of the arena format")
     importing.add_argument("file", type=Path, metavar="FILE", help="a Parquet file, or the folder of an export")
     importing.set_defaults(run=run_import)
-    counting = commands.add_parser("stats", help="how many votes, how many count, and why others do not")
+    counting = commands.add_parser("stats", help="how many votes the open arena has, how many count, and why not all")
     add_kind(counting)
     counting.set_defaults(run=run_stats)
     simulating = commands.add_parser("simulate", help="let simulated voters vote, marked as simulated")
@@ -48,6 +49,7 @@ def add_parser(subparsers: Any) -> None:
     simulating.add_argument(
         "--pairs", type=pairs, default=60, metavar="P", help="draw pairs until the pool has so many (default: 60)"
     )
+    simulating.add_argument("--study", metavar="NAME", help="vote in a declared study, on pairs that are drawn for it")
     simulating.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
     add_family(simulating)
     simulating.set_defaults(run=run_simulate)
@@ -135,20 +137,22 @@ def run_simulate(options: argparse.Namespace) -> int:
     chosen = family(options.family)
     if chosen.world is None:
         raise ValueError(f"simulated voters need a judge of their own for what they see, and {chosen.name} has none")
-    _fill(Engine(chosen, Machine.here()), store, pictures, options)
+    study = _study(options.study, chosen.name) if options.study else None
+    _fill(Engine(chosen, Machine.here()), store, pictures, options, study)
     judge = Judge(World.load(chosen.world))
     rng = random.Random(options.seed)  # noqa: S311 - simulated voters must be repeatable
     labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
+    choices = {study.name: study.choices()} if study else {}
     began = now() - timedelta(seconds=_SECONDS_A_VOTE * options.n)
     voters = Electorate(
-        desk=Desk(store, rng=rng, clock=SimulatedClock(began)),
+        desk=Desk(store, choices=choices, rng=rng, clock=SimulatedClock(began)),
         pictures=pictures,
         scorer=lambda picture, prompt: judge.score(np.asarray(picture), prompt).match,
         tastes=population(options.voters, rng, contestants=labels),
         rng=rng,
         name=f"sim-{options.seed}",
     )
-    cast = voters.vote(options.n)
+    cast = voters.vote(options.n, options.study)
     if options.json:
         emit({"votes": cast, "voters": options.voters, "kind": "simulated"})
     else:
@@ -156,27 +160,47 @@ def run_simulate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Namespace) -> None:
-    """Draw pairs of the family's contestants on held-out prompts until the store has as many as asked for."""
+def _study(name: str, family: str) -> Study:
+    """The shipped study of a name.
+
+    Raises:
+        ValueError: there is none, or it is of another family.
+    """
+    from hypersd.arena.studies import STUDIES, Study
+
+    known = [study for study in map(Study.read, sorted(STUDIES.glob("*.json"))) if study.family == family]
+    found = next((study for study in known if study.name == name), None)
+    if found is None:
+        raise ValueError(f"{family} has no study {name!r}; choose from: {', '.join(study.name for study in known)}")
+    return found
+
+
+def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Namespace, study: Study | None) -> None:
+    """Draw pairs until the store has as many as asked for: of the family's contestants, or those that a study wants."""
     import numpy as np
 
     from hypersd.arena.matchmaking import pair_probabilities
+    from hypersd.arena.studies import read_prompts
     from hypersd.arena.supply import Source, Supply
     from hypersd.arena.tables import PAIRS
     from hypersd.emoji.world import World
     from hypersd.evaluate.prompts import held_out_prompts
     from hypersd.feedback.painter import EnginePainter, contestants
 
-    missing = options.pairs - len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study.is_(None)))
+    missing = options.pairs - len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == options.study))
     if missing <= 0:
         return
-    shares = pair_probabilities([one.label for one in contestants(engine.family, engine.machine)])
-    world = World.load(Path(str(engine.family.world)))
+    able = [one.label for one in contestants(engine.family, engine.machine)]
+    if study:
+        shares, prompts = study.probabilities({}, able), read_prompts(study.prompts)
+    else:
+        world = World.load(Path(str(engine.family.world)))
+        shares, prompts = pair_probabilities(able), held_out_prompts(world, options.pairs, options.seed)
     source = Source(
-        study=None,
+        study=options.study,
         probabilities=lambda: shares,
-        prompts=held_out_prompts(world, options.pairs, options.seed),
-        prompt_set="held-out",
+        prompts=prompts,
+        prompt_set=study.prompts if study else "held-out",
     )
     supply = Supply(store, pictures, EnginePainter(engine), [source], rng=np.random.default_rng(options.seed))
     for number in range(missing):

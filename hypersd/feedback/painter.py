@@ -80,6 +80,18 @@ def contestants(family: Family, machine: Machine) -> list[Contestant]:
     ]
 
 
+def lacking(family: Family, machine: Machine, contestant: Contestant) -> str:
+    """Why a contestant cannot be drawn here; nothing if it can."""
+    if contestant.family != family.name:
+        return f"of another family than {family.name}"
+    try:
+        card = family.card(contestant.model)
+        card.recipe(contestant.steps)
+    except ValueError:
+        return "no such model at so many steps"
+    return availability(family, card, machine).reason
+
+
 def weights_version(family: Family, weights: Weights) -> str:
     """What tells these weights from others of the same name: the beginning of their hash, or their place on the Hub."""
     if weights.repository or family.folder is None:

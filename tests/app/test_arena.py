@@ -56,10 +56,10 @@ class Door:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
-    def battle(self, voter: str = ANN, besides: str = "") -> dict[str, Any]:
+    def battle(self, voter: str = ANN, besides: str = "", **words: str) -> dict[str, Any]:
         """A battle, once the pool has one."""
         for _ in range(600):
-            status, found = self("draw", voter, {"besides": besides})
+            status, found = self("draw", voter, {"besides": besides, **words})
             assert status == 200, found
             if found["battle"]:
                 return found
@@ -142,6 +142,31 @@ def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
     assert "prompt is empty" in door("own", "d" * 32, {"prompt": " "})[1]["error"]
 
 
+def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
+    voter = "f" * 32
+    assert door("draw", voter, {"study": "nothing"}) == (
+        422,
+        {"error": "There is no such study here; the open arena is."},
+    )
+    assert door("draw", voter, {"study": ""})[0] == 422
+    found = door.battle(voter, study="figure5-emoji")
+    assert set(found) == {"battle", "prompt", "sheet"}
+    assert door.battle(voter)["battle"] != found["battle"], "the open arena is another"
+    assert door("show", voter, {"battle": found["battle"]})[0] == 200
+    for choice in ("tie", "both_bad"):
+        words = {"battle": found["battle"], "choice": choice}
+        status, answer = door("vote", voter, words)
+        assert (status, "has to be chosen" in answer["error"]) == (422, True)
+        assert "必须二选一" in door("vote", voter, words, language="zh")[1]["error"]
+    status, told = door("vote", voter, {"battle": found["battle"], "choice": "left", "decision_ms": 1500})
+    assert status == 200, told
+    assert told["study"]["given"] == (0 if told["check"] else 1)
+    assert told["study"]["wanted"] == 500
+    _, progress = door("progress", voter)
+    assert progress["studies"] == [told["study"]]
+    assert "emoji/" not in json.dumps(progress["studies"])
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["draw", "show", "vote", "answer", "own", "progress"]), st.binary(max_size=200))
 def test_no_noise_breaks_the_door(door: Door, name: str, noise: bytes) -> None:
@@ -158,7 +183,7 @@ anything = st.recursive(
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["draw", "show", "vote", "answer", "progress"]),
-    st.dictionaries(st.sampled_from(["battle", "choice", "decision_ms", "input", "besides"]), anything),
+    st.dictionaries(st.sampled_from(["battle", "choice", "decision_ms", "input", "besides", "study"]), anything),
 )
 def test_no_nonsense_breaks_the_door(door: Door, name: str, words: dict[str, Any]) -> None:
     status, answer = door(name, raw=json.dumps(words).encode())
@@ -293,6 +318,8 @@ def test_no_gradio_event_reads_or_writes_the_arena(arena: Arena) -> None:
     config = demo.get_config_file()
     [part] = [one for one in config["components"] if one["props"].get("elem_id") == "hs-arena"]
     assert part["props"]["value"] == skeleton(), "the same for every visitor and battle"
+    assert "may be published" in skeleton()
+    assert "are published as a dataset" in skeleton(published=True)
     assert config["dependencies"] == []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypersd.arena.agreement import Rating, krippendorff, krippendorff_interval, wilson
+from hypersd.arena.agreement import Rating, clustered_wilson, krippendorff, krippendorff_interval, wilson
 
 
 def test_alpha_is_evalica_s() -> None:
@@ -46,3 +46,31 @@ def test_wilson_s_interval() -> None:
     assert math.isnan(wilson(0, 0).value)
     with pytest.raises(ValueError, match="no share"):
         wilson(3, 2)
+
+
+def test_one_vote_of_each_voter_has_nearly_wilsons_interval() -> None:
+    found, plain = clustered_wilson([(number % 2, 1) for number in range(40)]), wilson(20, 40)
+    assert (found.value, found.n) == (0.5, 40)
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.003)
+
+
+def test_one_voter_says_as_much_as_one_vote_and_nobody_nothing() -> None:
+    found, one = clustered_wilson([(30, 30)]), wilson(1, 1)
+    assert (found.value, found.n) == (1.0, 30)
+    assert (found.low, found.high) == pytest.approx((one.low, one.high))
+    assert math.isnan(clustered_wilson([]).value)
+    with pytest.raises(ValueError, match="no share"):
+        clustered_wilson([(3, 2), (0, 2)])
+
+
+def test_the_interval_of_clustered_votes_holds_what_it_promises() -> None:
+    """Thirty voters of twenty votes each; every voter has a share of their own, 0.6 on average."""
+    rng = np.random.default_rng(5)
+    held = plain_held = 0
+    for _ in range(400):
+        voters = [(int(rng.binomial(20, share)), 20) for share in rng.beta(3, 2, 30)]
+        found, plain = clustered_wilson(voters), wilson(sum(wins for wins, _ in voters), 600)
+        held += found.low <= 0.6 <= found.high
+        plain_held += plain.low <= 0.6 <= plain.high
+    assert 0.92 <= held / 400 <= 0.98
+    assert plain_held / 400 < 0.75, "as if each vote was another person's"

@@ -328,6 +328,38 @@ def test_studies_and_the_open_arena_do_not_mix(store: Store, desk_of: Desks) -> 
     assert [desk.draw("ann", study=study) for study in (None, "s")] == battles
 
 
+def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, desk_of: Desks) -> None:
+    for study in (None, "s"):
+        fill(store, 3, study=study)
+        fill(store, 1, study=study, gold=0)
+    desk = desk_of(first_gold=1)
+    battle = desk.draw("ann", study="s")
+    assert battle is not None
+    assert (battle.purpose, battle.pair.study) == ("gold", "s")
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_where_a_choice_is_forced_neither_is_no_choice(store: Store, clock: Clock, choice: str) -> None:
+    fill(store, 1, study="forced")
+    fill(store, 1, study="free")
+    fill(store, 1)
+    desk = Desk(store, clock=clock, choices={"forced": ("left", "right", "skip")})
+    kept = []
+    for study in ("forced", "free", None):
+        battle = desk.draw("ann", study=study)
+        assert battle is not None
+        desk.show(battle.id, "ann")
+        if study == "forced" and choice in {"tie", "both_bad"}:
+            with pytest.raises(Refused, match="has to be chosen"):
+                desk.vote(battle.id, "ann", choice)
+            assert desk.draw("ann", study=study) is not None, "it waits for another vote"
+        else:
+            desk.vote(battle.id, "ann", choice)
+            kept.append(study)
+    assert {one.battle.pair.study for one in store.votes()} == set(kept)
+    assert len(kept) == (2 if choice in {"tie", "both_bad"} else 3)
+
+
 def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, desk_of: Desks) -> None:
     fill(store, 16)
     battles: list[Battle | None] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/arena.sqlite"
 
 
-def fill(store: Store, pictures: Pictures, count: int) -> None:
+def fill(store: Store, pictures: Pictures, count: int, study: str | None = None) -> None:
     """Pairs of a picture and its blurred copy, under three contestants' names."""
     sharp, soft, grey = (Contestant("toy", name, 1) for name in ("sharp", "soft", "grey"))
     for seed in range(count):
@@ -42,9 +43,8 @@ def fill(store: Store, pictures: Pictures, count: int) -> None:
         one, other = (
             Entry(contestant=who, picture=pictures.put(drawn[who]), seconds=0.1, calls=1, version="1") for who in chosen
         )
-        store.add_pair(
-            Pair(prompt=f"prompt {seed}", prompt_set="toy", seed=seed, entries=(one, other), probability=1 / 3)
-        )
+        prompt = {"prompt": f"prompt {seed}", "prompt_set": "toy", "seed": seed}
+        store.add_pair(Pair(**prompt, entries=(one, other), probability=1 / 3, study=study))
 
 
 def electorate(store: Store, pictures: Pictures, tastes: list[Taste], seed: int = 0) -> Electorate:
@@ -111,6 +111,19 @@ def test_partisans_take_their_favourite_whatever_it_looks_like(store: Store, pic
     assert len(took[True]) > 10
     assert all(took[True])
     assert sum(took[False]) < 0.2 * len(took[False])
+
+
+def test_in_a_forced_study_everybody_chooses(store: Store, pictures: Pictures) -> None:
+    fill(store, pictures, 20, study="forced")
+    undecided = Taste(alignment=0, sharpness=0, colour=0, left=0, noise=0.01, tie_below=1.0)
+    voters = electorate(store, pictures, [undecided, replace(undecided, bad_below=0.9)])
+    free = [voters.choose(taste, "a cat", *store.pairs()[0].entries) for taste in voters.tastes]
+    assert free == ["tie", "both_bad"]
+    desk = replace(voters.desk, choices={"forced": ("left", "right", "skip")})
+    assert replace(voters, desk=desk).vote(30, "forced") == 30
+    votes = list(store.votes())
+    assert {vote.choice for vote in votes} == {"left", "right"}
+    assert compute(votes, kind="simulated").votes == 0, "the open board is the open arena's"
 
 
 def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures: Pictures) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.battle import Battle, Choice, Contestant, Entry, Pair, Vote, now
-from hypersd.arena.studies import Study
+from hypersd.arena.battle import CHOICES, Battle, Choice, Contestant, Entry, Pair, Vote, now
+from hypersd.arena.studies import Study, read_prompts
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "studies"
 
@@ -31,6 +31,9 @@ def test_the_shipped_studies_can_be_read(name: str) -> None:
     assert study.name == name
     assert not study.ties, "the paper's study forced a choice"
     assert study.choices() == ("left", "right", "skip")
+    assert replace(study, ties=True).choices() == CHOICES
+    assert study.family == name.partition("-")[2]
+    assert len(read_prompts(study.prompts)) >= 120
 
 
 def test_the_paper_s_sixteen_comparisons_are_there() -> None:
@@ -48,6 +51,15 @@ def test_what_is_missing_most_is_drawn_most() -> None:
     assert study.probabilities(counts, able) == pytest.approx({first.labels: 1 / 3, second.labels: 2 / 3})
     assert study.probabilities(dict.fromkeys(study.comparisons, 10), able) == {}
     assert study.probabilities(counts, ["emoji/base@25"]) == {}
+
+
+def test_what_decides_nothing_is_no_progress() -> None:
+    study = Study.read(FOLDER / "figure5-emoji.json")
+    row = study.comparisons[0]
+    votes = [vote(*row.labels, choice) for choice in CHOICES]
+    assert study.progress(votes)[row] == 2
+    with pytest.raises(ValueError, match="no set of prompts 'nothing'"):
+        read_prompts("nothing")
 
 
 def test_shares_do_not_depend_on_the_side_or_on_who_stands_first() -> None:

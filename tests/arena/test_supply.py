@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -203,20 +203,41 @@ def test_what_people_left_is_handed_out_again_before_more_is_drawn(store: Store,
     assert store.pool_size(None) == 2
 
 
-def test_a_study_is_filled_beside_the_open_arena_and_has_no_gold_pairs(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supply, "GOLD_SHARE", 0.5)
+def study_of(probabilities: Callable[[], Mapping[tuple[str, str], float]]) -> Source:
+    return Source(study="figure-5", probabilities=probabilities, prompts=["a dog"], prompt_set="emoji-v1", low=8)
+
+
+def test_a_study_is_filled_beside_the_open_arena(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
-    study = Source(
-        study="figure-5", probabilities=lambda: even(HYPER, BASE), prompts=["a dog"], prompt_set="emoji-v1", low=8
-    )
-    worker.sources = [*worker.sources, study]
+    worker.sources = [*worker.sources, study_of(lambda: even(HYPER, BASE))]
     run_until(worker, when(lambda: worker.hungry() is None))
-    assert store.pool_size("figure-5") == 8
+    assert (store.pool_size(None), store.pool_size("figure-5")) == (5, 8)
     made = [pair for pair in store.pairs() if pair.study]
-    assert {pair.gold for pair in made} == {None}
-    assert all(contestants(pair) == {HYPER, BASE} for pair in made)
+    assert all(contestants(pair) == {HYPER, BASE} for pair in made if pair.gold is None)
+
+
+def test_a_study_has_gold_pairs_of_its_own(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supply, "GOLD_SHARE", 0.0)
+    worker = working(store, tmp_path / "pictures", Squares())
+    for _ in range(3):
+        worker.prepare(worker.sources[0])
+    source = study_of(lambda: even(HYPER, BASE))
+    made = [worker.prepare(source) for _ in range(4)]
+    assert [pair and pair.gold for pair in made] == [None, 0, None, None]
+    found = store.candidate("ann", "figure-5", gold=True)
+    assert found is not None
+    assert found[0] == made[1]
+
+
+def test_a_complete_study_draws_nothing_and_keeps_nobody_waiting(store: Store, tmp_path: Path) -> None:
+    worker = working(store, tmp_path / "pictures", Squares())
+    open_arena = worker.sources[0]
+    complete = study_of(dict[tuple[str, str], float])
+    worker.sources = [complete, open_arena]
+    assert worker.hungry() == open_arena, "although the study's pool is as empty"
+    assert worker.prepare(complete) is None
+    run_until(worker, when(lambda: store.pool_size(None) >= 5))
+    assert store.pool_size("figure-5") == 0
 
 
 def test_pictures_that_cannot_be_kept_do_not_end_the_work(

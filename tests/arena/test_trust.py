@@ -190,3 +190,17 @@ def test_whatever_others_do_an_honest_voters_votes_count(others: list[Vote], rng
     rng.shuffle(together)
     kept = {one.id for one in clean(together).kept}
     assert {one.id for one in honest} <= kept
+
+
+def test_votes_within_a_study_are_told_apart_after_all_of_a_voters_votes_were_looked_at() -> None:
+    pairs = [pair(id=f"pair-{number}", study="s" if number % 2 else None) for number in range(6)]
+    golds = [pair(id=f"gold-{number}", gold=0, study="s") for number in range(6)]
+    good = [vote(number, pair=one) for number, one in enumerate(pairs)]
+    wrong = [vote(10 + number, pair=one, purpose="gold", choice="right") for number, one in enumerate(golds)]
+    cleaned = clean([*good, *wrong])
+    open_, study = cleaned.within(None), cleaned.within("s")
+    assert open_.kept == study.kept == ()
+    assert open_.reasons == {"failed gold pairs": 3}
+    assert study.reasons == {"gold pair": 6, "failed gold pairs": 3}
+    assert clean(good).within("s").kept == tuple(good[1::2])
+    assert clean(good).within("other").votes == ()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -12,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from app.build import launch
 from app.settings import Settings
 from hypersd.arena.places import Places
+from hypersd.arena.studies import STUDIES
 from hypersd.models.registry import FAMILIES
 from tests.families import emoji_family
 
@@ -42,18 +45,20 @@ class Watched:
             self.complaints.append(f"the page asked for {url}")
 
 
-@pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("browser") / "emoji-xl"
-    emoji_family(FAMILIES["emoji"], folder)
-    demo = launch(
-        Settings(emoji=folder, places=Places(data=folder.parent / "data")),
-        block=False,
-        quiet=True,
-        server_name="127.0.0.1",
-    )
+@contextmanager
+def served(folder: Path, studies: Path = STUDIES) -> Generator[str]:
+    """A page over a new family in `folder`; its address."""
+    emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
+    settings = Settings(emoji=folder / "emoji-xl", places=Places(data=folder / "data"), studies=studies)
+    demo = launch(settings, block=False, quiet=True, server_name="127.0.0.1")
     yield demo.local_url
     demo.close()
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("browser")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -49,12 +49,24 @@ def test_simulated_votes_go_all_the_way_to_a_ranking(call: Call, tmp_path: Path)
         assert again.complaint == here.complaint
 
 
+def test_simulated_voters_take_part_in_a_study(call: Call, tmp_path: Path) -> None:
+    words = ("--n", "6", "--voters", "3", "--pairs", "5", "--study", "figure5-emoji")
+    assert call("votes", "simulate", *words, "--json").document["votes"] == 6
+    store = Store(f"sqlite:///{tmp_path}/arena.sqlite")
+    made = list(store.votes())
+    store.engine.dispose()
+    assert {(vote.battle.kind, vote.battle.pair.study) for vote in made} == {("simulated", "figure5-emoji")}
+    assert {vote.choice for vote in made} <= {"left", "right"}
+    assert {vote.battle.pair.prompt_set for vote in made} == {"emoji-v1"}
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (("votes", "export", "--format", "csv", "--out", "x"), "invalid choice"),
         (("votes", "simulate", "--n", "0"), "n"),
         (("votes", "simulate", "--n", "5", "--family", "sdxl"), "judge of their own"),
+        (("votes", "simulate", "--n", "5", "--study", "figure5-sdxl"), "choose from: figure5-emoji"),
         (("votes", "import", "nowhere.parquet"), "nowhere.parquet"),
         (("rank", "--votes", "nowhere"), "nowhere"),
     ],

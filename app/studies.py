@@ -1,0 +1,134 @@
+"""The declared studies of the family in use: which can be held here, how far they are, what a participant is told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.studio import Studio
+from hypersd.arena.battle import Contestant
+from hypersd.arena.desk import Refused
+from hypersd.arena.progress import Counting
+from hypersd.arena.store import Store
+from hypersd.arena.studies import Study, read_prompts
+
+if TYPE_CHECKING:
+    from hypersd.arena.supply import Source
+
+log = logging.getLogger(__name__)
+
+_UNABLE_SECONDS = 20.0
+"""How long it is remembered who cannot run here: to find out takes a look at files."""
+
+_POOL_SHARE = 4
+"""The open arena's pool is so many times as large as a study's: what is drawn for a study and not needed is lost."""
+
+
+def read_studies(folder: Path, family: str) -> dict[str, Study]:
+    """The studies of a family that a folder declares, by name; one that cannot be held is left out and logged."""
+    found: dict[str, Study] = {}
+    for file in sorted(folder.glob("*.json")):
+        try:
+            study = Study.read(file)
+            read_prompts(study.prompts)
+        except ValueError as error:
+            log.error("a study is left out: %s", error)  # noqa: TRY400 - the message says it
+        else:
+            found |= {study.name: study} if study.family == family else {}
+    return found
+
+
+@dataclass
+class Studies:
+    """What the arena offers beside the open arena.
+
+    Args:
+        declared: the studies of the family in use, by name.
+    """
+
+    studio: Studio
+    store: Store
+    declared: Mapping[str, Study]
+    _unable: Mapping[Contestant, str] = field(default_factory=dict[Contestant, str])
+    _unable_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counting = Counting(self.store)
+
+    def find(self, name: str) -> Study:
+        """The study of a name.
+
+        Raises:
+            Refused: there is none, or it cannot be held here.
+        """
+        if name not in self.declared:
+            raise Refused("there is no such study here; the open arena is")
+        study = self.declared[name]
+        if problem := self.problem(study):
+            raise Refused(f"this study cannot be held here: {problem}")
+        return study
+
+    def unable(self) -> Mapping[Contestant, str]:
+        """Which contestants of the studies cannot be drawn here, and why; none while that is not known yet."""
+        machine = self.studio.machine
+        if machine is not None and time.monotonic() >= self._unable_until:
+            from hypersd.feedback.painter import lacking  # noqa: PLC0415 - brings torch
+
+            family, benched = self.studio.family(self.studio.first), self.store.benched()
+            wanted = {who for study in self.declared.values() for who in _contestants(study)}
+            reasons = {who: benched.get(who) or lacking(family, machine, who) for who in wanted}
+            self._unable = {who: reason for who, reason in reasons.items() if reason}
+            self._unable_until = time.monotonic() + _UNABLE_SECONDS
+        return self._unable
+
+    def problem(self, study: Study) -> str:
+        """Why none of a study's comparisons can be drawn here; nothing if one can."""
+        unable = self.unable()
+        reasons = [unable.get(row.ours) or unable.get(row.rival, "") for row in study.comparisons]
+        return reasons[0] if all(reasons) else ""
+
+    def probabilities(self, study: Study) -> dict[tuple[str, str], float]:
+        """How a study's pairs are drawn; nothing if it has all votes that can be given here."""
+        unable = self.unable()
+        able = [who.label for who in _contestants(study) if who not in unable]
+        return study.probabilities(self.counting.progress(study).counts, able)
+
+    def sources(self, low: int) -> list[Source]:
+        """What pairs are drawn of for studies, beside an open arena with a pool of `low`."""
+        from hypersd.arena.supply import Source  # noqa: PLC0415 - brings scipy
+
+        return [
+            Source(
+                study=study.name,
+                probabilities=partial(self.probabilities, study),
+                prompts=read_prompts(study.prompts),
+                prompt_set=study.prompts,
+                low=max(1, low // _POOL_SHARE),
+            )
+            for study in self.declared.values()
+        ]
+
+    def told(self, study: Study) -> dict[str, Any]:
+        """What participants are told of a study: totals only, since they must not know who meets whom."""
+        progress, problem = self.counting.progress(study), self.problem(study)
+        return {
+            "name": study.name,
+            "title": study.title,
+            "title_zh": study.title_zh,
+            "forced": not study.ties,
+            "given": progress.given,
+            "wanted": progress.wanted,
+            "complete": progress.complete,
+            "comparisons": len(study.comparisons),
+            "done": not problem and not self.probabilities(study),
+            "problem": problem,
+        }
+
+
+def _contestants(study: Study) -> Iterable[Contestant]:
+    return (who for row in study.comparisons for who in (row.ours, row.rival))

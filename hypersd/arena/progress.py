@@ -1,0 +1,98 @@
+"""How far declared studies are, counted as their votes come in."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypersd.arena.agreement import Share, clustered_wilson
+from hypersd.arena.battle import Kind, Vote, now
+from hypersd.arena.store import Store
+from hypersd.arena.studies import Comparison, Study
+from hypersd.arena.tables import PAIRS, VOTES
+from hypersd.arena.trust import clean
+
+_OVERLAP = timedelta(minutes=1)
+"""Each look begins so long before the last one: another process may have been slower to keep an earlier vote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What was voted in a study so far.
+
+    Args:
+        shares: of each comparison's votes that count and are decisive, how many were for ours.
+    """
+
+    study: Study
+    shares: Mapping[Comparison, Share]
+
+    @property
+    def counts(self) -> dict[Comparison, int]:
+        """How many votes each comparison has."""
+        return {row: share.n for row, share in self.shares.items()}
+
+    @property
+    def given(self) -> int:
+        """How many of the wanted votes there are; what a comparison has beyond is not counted."""
+        return sum(min(count, self.study.votes) for count in self.counts.values())
+
+    @property
+    def wanted(self) -> int:
+        """How many votes are wanted in all."""
+        return self.study.votes * len(self.study.comparisons)
+
+    @property
+    def complete(self) -> int:
+        """How many comparisons have all their votes."""
+        return sum(count >= self.study.votes for count in self.counts.values())
+
+
+@dataclass
+class Counting:
+    """Counts the votes that were given in studies. Thread-safe.
+
+    It looks only at votes made since it looked last: `add` is for those that are older and come from elsewhere.
+    """
+
+    store: Store
+    _votes: defaultdict[str, dict[str, Vote]] = field(default_factory=lambda: defaultdict(dict[str, Vote]))
+    _known: dict[tuple[str, Kind], tuple[int, Progress]] = field(default_factory=dict)
+    _looked: datetime | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, votes: Iterable[Vote]) -> None:
+        """Count these too, as far as they were given in a study."""
+        with self._lock:
+            self._add(votes)
+
+    def progress(self, study: Study, kind: Kind = "human") -> Progress:
+        """How far a study is, by the votes of one kind of voter.
+
+        They are cleaned by themselves: a voter is judged by what they did in the study.
+        """
+        with self._lock:
+            self._look()
+            votes = self._votes[study.name]
+            seen, known = self._known.get((study.name, kind), (-1, None))
+            if known is None or seen != len(votes) or known.study != study:
+                kept = clean(votes.values(), kind=kind).kept
+                shares = {row: clustered_wilson(voters) for row, voters in study.by_voter(kept).items()}
+                known = Progress(study=study, shares=shares)
+                self._known[study.name, kind] = len(votes), known
+            return known
+
+    def _look(self) -> None:
+        moment = now()
+        since: list[Any] = [VOTES.c.voted >= self._looked - _OVERLAP] if self._looked else []
+        self._add(self.store.votes(PAIRS.c.study.is_not(None), *since))
+        self._looked = moment
+
+    def _add(self, votes: Iterable[Vote]) -> None:
+        for vote in votes:
+            if vote.battle.pair.study is not None:
+                self._votes[vote.battle.pair.study][vote.id] = vote

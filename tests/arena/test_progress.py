@@ -1,0 +1,97 @@
+"""How far studies are: counted as votes come in, from here or elsewhere, each once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hypersd.arena.battle import Battle, Choice, Contestant, Kind, Vote, now
+from hypersd.arena.progress import Counting
+from hypersd.arena.store import Store
+from hypersd.arena.studies import Comparison, Study
+from tests.arena.conftest import pair
+
+HYPER, BASE, TURBO = (Contestant.parse(label) for label in ("emoji/hyper@4", "emoji/base@25", "emoji/turbo@1"))
+AGAINST_BASE, AGAINST_TURBO = Comparison(ours=HYPER, rival=BASE), Comparison(ours=HYPER, rival=TURBO)
+STUDY = Study(
+    name="s", title="A study", prompts="emoji-v1", votes=3, ties=False, comparisons=(AGAINST_BASE, AGAINST_TURBO)
+)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite is enough here: the store itself is tested on both databases."""
+    return f"sqlite:///{tmp_path}/arena.sqlite"
+
+
+def vote(
+    store: Store,
+    rival: Contestant = BASE,
+    choice: Choice = "left",
+    *,
+    voter: str = "ann",
+    study: str | None = "s",
+    kind: Kind = "human",
+    hours_ago: float = 0,
+) -> Vote:
+    given = pair(HYPER.label, rival.label, study=study)
+    moment = now() - timedelta(hours=hours_ago)
+    battle = Battle(pair=given, swapped=False, voter=voter, kind=kind, expires=moment)
+    store.add_pair(given)
+    store.add_battle(battle)
+    made = Vote(battle=battle, choice=choice, voted=moment)
+    store.add_vote(made)
+    return made
+
+
+def test_votes_count_as_they_come_and_where_they_were_given(store: Store) -> None:
+    counting = Counting(store)
+    empty = counting.progress(STUDY)
+    assert (empty.given, empty.wanted, empty.complete) == (0, 6, 0)
+    for choice in ("left", "right", "skip"):
+        vote(store, choice=choice)
+    vote(store, TURBO)
+    vote(store, study=None)
+    vote(store, study="another")
+    vote(store, kind="simulated")
+    found = counting.progress(STUDY)
+    assert found.counts == {AGAINST_BASE: 2, AGAINST_TURBO: 1}
+    assert found.shares[AGAINST_BASE].value == 0.5
+    assert (found.given, found.complete) == (3, 0)
+    assert counting.progress(STUDY, "simulated").counts == {AGAINST_BASE: 1, AGAINST_TURBO: 0}
+
+
+def test_votes_beyond_those_wanted_make_no_other_comparison_complete(store: Store) -> None:
+    counting = Counting(store)
+    for number in range(5):
+        vote(store, voter=f"voter-{number}")
+    found = counting.progress(STUDY)
+    assert found.counts[AGAINST_BASE] == 5
+    assert (found.given, found.complete) == (3, 1)
+
+
+def test_votes_that_do_not_count_are_none(store: Store) -> None:
+    """A voter who fails the study's checks has given nothing."""
+    counting = Counting(store)
+    vote(store)
+    assert counting.progress(STUDY).given == 1
+    for _ in range(6):
+        spoiled = pair(HYPER.label, HYPER.label, study="s", gold=0)
+        battle = Battle(pair=spoiled, swapped=False, voter="ann", kind="human", purpose="gold", expires=now())
+        store.add_pair(spoiled)
+        store.add_battle(battle)
+        store.add_vote(Vote(battle=battle, choice="right"))
+    assert counting.progress(STUDY).given == 0
+
+
+def test_older_votes_that_come_from_elsewhere_are_added_once(store: Store) -> None:
+    counting = Counting(store)
+    assert counting.progress(STUDY).given == 0
+    old = vote(store, hours_ago=5)
+    assert counting.progress(STUDY).given == 0, "only what is new is looked at"
+    for _ in range(2):
+        counting.add([old, vote(store, study=None)])
+        assert counting.progress(STUDY).given == 1
+    assert Counting(store).progress(STUDY).given == 1, "the first look is at all"
