@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import ipaddress
 import logging
 import secrets
 import threading
@@ -21,6 +22,7 @@ from app.studio import Studio
 from app.told import Compared, compared, personal, revealed
 from hypersd.arena.battle import KINDS, Client, Contestant, now, pseudonym
 from hypersd.arena.board import Board, pair_shares, summarise
+from hypersd.arena.crowd import Crowd
 from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.pictures import Damaged, Pictures, sheet
 from hypersd.arena.store import Store
@@ -63,6 +65,14 @@ def read_secret(folder: Path) -> bytes:
     return file.read_bytes()
 
 
+def local(address: str) -> bool:
+    """Whether this is the machine itself, which is not limited: its owner, or a proxy that stands for everybody."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass
 class Arena:
     """Everything that the arena's pages and its HTTP door ask for. Thread-safe.
@@ -90,7 +100,9 @@ class Arena:
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.store, choices={name: study.choices() for name, study in self.declared.items()})
+        self.crowd = Crowd()
+        choices = {name: study.choices() for name, study in self.declared.items()}
+        self.desk = Desk(self.store, checks={"address": self.crowd.check}, choices=choices)
         self.studies = Studies(self.studio, self.store, self.declared)
         self.publisher: Publisher | None = None
         self._known_shares: Mapping[tuple[str, str], float] = {}
@@ -125,7 +137,14 @@ class Arena:
         """
         if not (16 <= len(token) <= 64 and token.isascii() and token.replace("-", "").isalnum()):
             raise Refused("the page has lost its name for you; load it again")
-        return pseudonym(self.secret, f"{address}|{token}")
+        voter = pseudonym(self.secret, f"{address}|{token}")
+        if not local(address):
+            self.crowd.note(pseudonym(self.secret, address), voter)
+        return voter
+
+    def wait(self, address: str, *, own: bool) -> float:
+        """Count a request from an address (one for an own prompt if `own`); seconds that it has to wait, 0 if none."""
+        return 0.0 if local(address) else self.crowd.wait(pseudonym(self.secret, address), own=own)
 
     def draw(self, voter: str, besides: str = "", study: str | None = None) -> dict[str, Any]:
         """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none.

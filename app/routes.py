@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ Worker = Callable[[Handle, str, Words], Awaitable[Words]]
 _LARGEST = 16_384
 _LONGEST_LINE = 12
 _COUNTED = "already counted: your first vote stands"
+_CROWDED = "too much comes from your address at once; nothing was taken, so please try again in a moment"
 _AWAY = "the arena cannot be reached for a moment; your vote was not taken, so please try again"
 
 
@@ -48,7 +50,9 @@ def routes(arena: Arena) -> list[Route]:
     }
     workers: dict[str, Worker] = {"own": Line()}
     return [
-        Route(f"/arena/{name}", endpoint(arena, handle, workers.get(name, at_once)), methods=["POST"])
+        Route(
+            f"/arena/{name}", endpoint(arena, handle, workers.get(name, at_once), own=name == "own"), methods=["POST"]
+        )
         for name, handle in doors.items()
     ]
 
@@ -56,6 +60,14 @@ def routes(arena: Arena) -> list[Route]:
 async def at_once(handle: Handle, voter: str, words: Words) -> Words:
     """Run `handle` on one of the server's threads."""
     return await run_in_threadpool(handle, voter, words)
+
+
+class Crowded(Exception):  # noqa: N818 - not an error
+    """More comes from one address than one address may send; it may go on after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 @dataclass
@@ -85,14 +97,23 @@ class Line:
             self.waiting.discard(voter)
 
 
-def endpoint(arena: Arena, handle: Handle, worker: Worker = at_once) -> Callable[[Request], Any]:
-    """An endpoint that answers everything with a sentence: 200, 409 (counted before), 422 (cannot be), 503 (away)."""
+def endpoint(arena: Arena, handle: Handle, worker: Worker = at_once, *, own: bool = False) -> Callable[[Request], Any]:
+    """An endpoint that answers everything with a sentence.
+
+    200; 409: counted before; 422: cannot be; 429: too much from one address, with `Retry-After`; 503: away.
+    """
 
     async def answer(request: Request) -> JSONResponse:
+        headers: dict[str, str] = {}
+        home = address(request)
         try:
             words = parsed(await _body(request))
-            voter = arena.voter(address(request), request.headers.get("x-voter", ""))
+            admit(arena, home, own=own)
+            voter = arena.voter(home, request.headers.get("x-voter", ""))
             return JSONResponse(await worker(handle, voter, words))
+        except Crowded as crowded:
+            said, status = _CROWDED, 429
+            headers["retry-after"] = str(math.ceil(crowded.seconds))
         except AlreadyCounted:
             said, status = _COUNTED, 409
         except (Refused, ValueError) as error:
@@ -100,9 +121,20 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker = at_once) -> Callable
         except Exception:
             log.exception("the arena's door failed")
             said, status = _AWAY, 503
-        return JSONResponse({"error": sentence(said, request.headers.get("accept-language", ""))}, status)
+        told = sentence(said, request.headers.get("accept-language", ""))
+        return JSONResponse({"error": told}, status, headers=headers)
 
     return answer
+
+
+def admit(arena: Arena, home: str, *, own: bool) -> None:
+    """Count a request from an address, one for an own prompt if `own`.
+
+    Raises:
+        Crowded: it is too much.
+    """
+    if seconds := arena.wait(home, own=own):
+        raise Crowded(seconds)
 
 
 def address(request: Request) -> str:

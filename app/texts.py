@@ -173,6 +173,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "the models could not draw that; try other words": "模型无法绘制该内容，请换个说法。",
         "no two models can run here, so there is nothing to compare": "此处没有两个可运行的模型，无法对比。",
         "your pair is being drawn already; it comes when it is ready": "您的图片对正在绘制，完成后即会出现。",
+        "too much comes from your address at once; nothing was taken, so please try again in a moment": (
+            "您的地址短时间内请求过多，未记录任何内容，请稍后再试。"
+        ),
         "many visitors wait for the models; try again in a minute": "等待的访客较多，请一分钟后再试。",
         "the prompt is empty; say what to draw, for example: a big cat on a blue background": (
             "提示词为空，请说明要画什么，例如：a big cat on a blue background"

@@ -20,16 +20,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.arena import PERSONAL_BOARD, Arena, open_arena, read_secret
+from app.arena import PERSONAL_BOARD, Arena, local, open_arena, read_secret
 from app.build import launch
 from app.pages.arena import build_arena, skeleton
 from app.routes import Line, client, parsed, text
 from app.settings import Settings
 from app.studio import Studio
 from hypersd.arena.battle import Client, pseudonym
+from hypersd.arena.crowd import Allowance
 from hypersd.arena.desk import Desk, Habits, Refused
 from hypersd.arena.places import Places
 from hypersd.arena.store import Store
+from hypersd.arena.trust import clean
 from hypersd.models.registry import FAMILIES
 from tests.arena.conftest import entry, pair
 from tests.families import emoji_family
@@ -45,10 +47,17 @@ class Door:
     data: Path
 
     def __call__(
-        self, name: str, voter: str = ANN, body: object = None, raw: bytes | None = None, language: str = "en"
+        self,
+        name: str,
+        voter: str = ANN,
+        body: object = None,
+        raw: bytes | None = None,
+        *,
+        language: str = "en",
+        home: str = "",
     ) -> tuple[int, Any]:
         data = raw if raw is not None else json.dumps(body or {}).encode()
-        headers = {"x-voter": voter, "accept-language": language}
+        headers = {"x-voter": voter, "accept-language": language, **({"x-forwarded-for": home} if home else {})}
         request = urllib.request.Request(f"{self.url}arena/{name}", data, headers)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -140,6 +149,38 @@ def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
     _, told = door("vote", "d" * 32, {"battle": battle["battle"], "choice": "right"})
     assert told["public"] is False
     assert "prompt is empty" in door("own", "d" * 32, {"prompt": " "})[1]["error"]
+
+
+def test_too_much_from_one_address_has_to_wait(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "owner/space")  # behind its proxy, which says where a visitor comes from
+    most = Allowance().own_a_minute
+    asked = [door("own", "f" * 32, {"prompt": " "}, home="203.0.113.9") for _ in range(most + 5)]
+    assert [status for status, _ in asked[:most]] == [422] * most
+    status, told = asked[-1]
+    assert status == 429
+    assert told["error"].startswith("Too much comes from your address")
+    assert door("progress", "f" * 32, home="203.0.113.9")[0] == 200, "votes go on"
+    assert door("own", "f" * 32, {"prompt": " "}, home="203.0.113.10")[0] == 422, "so do others"
+    assert "203.0.113" not in "".join(file.read_bytes().decode("latin-1") for file in door.data.glob("*.sqlite*"))
+
+
+def test_this_machine_is_not_limited() -> None:
+    assert local("127.0.0.1")
+    assert local("::1")
+    assert not local("203.0.113.9")
+    assert not local("")
+
+
+def test_where_a_vote_comes_from_is_a_gate_beside_it(arena: Arena) -> None:
+    voter = arena.voter("203.0.113.9", "f" * 32)
+    for number in range(Allowance().voters_an_hour):
+        arena.voter("203.0.113.9", f"{number:032d}")
+    battle = arena.desk.own(pair(), voter)
+    arena.show(voter, battle.id)
+    arena.vote(voter, battle.id, "left", Client())
+    (kept,) = arena.store.votes()
+    assert kept.gates == {"address": "failed"}
+    assert clean([kept]).reasons == {"gate": 1}
 
 
 def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
