@@ -16,18 +16,18 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.boards import Boards
 from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
-from app.told import Compared, compared, personal, revealed
-from hypersd.arena.battle import KINDS, Client, Contestant, now, pseudonym
-from hypersd.arena.board import Board, pair_shares, summarise
+from app.told import personal, revealed
+from hypersd.arena.battle import Client, Contestant, now, pseudonym
+from hypersd.arena.board import pair_shares
 from hypersd.arena.crowd import Crowd
 from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.pictures import Damaged, Pictures, sheet
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Study, read_prompts
-from hypersd.arena.trust import clean
 from hypersd.models.cards import Family
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ _LOST_PAIRS = 5
 """How many pairs a draw passes over because their pictures are lost: if it is all of them, something else is wrong."""
 
 _REFRESH_SECONDS = 20.0
+_PATIENCE_SECONDS = 0.5
+"""How long the boards' worker rests when nobody asks, and how soon it hears that the end has come."""
+
 _LAST_SECONDS = 10.0
 """How long the end waits for each worker."""
 
@@ -94,8 +97,6 @@ class Arena:
     publish: str = ""
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
     low: int = 40
-    boards: dict[str, Board] = field(default_factory=dict[str, Board])
-    comparisons: dict[str, list[Compared]] = field(default_factory=dict[str, list[Compared]])
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
@@ -104,6 +105,7 @@ class Arena:
         choices = {name: study.choices() for name, study in self.declared.items()}
         self.desk = Desk(self.store, checks={"address": self.crowd.check}, choices=choices)
         self.studies = Studies(self.studio, self.store, self.declared)
+        self.boards = Boards(self.family.name)
         self.publisher: Publisher | None = None
         self._known_shares: Mapping[tuple[str, str], float] = {}
         self._shares_until = 0.0
@@ -280,20 +282,21 @@ class Arena:
 
     def _compute(self) -> None:
         """Keep the boards fresh: never while somebody looks, always behind."""
-        seen = -1
-        while not self._stop.wait(_REFRESH_SECONDS if seen >= 0 else 0.1):
+        seen, next_look = -1, 0.0
+        while not self._stop.is_set():
             try:
-                if (count := self.store.count_votes()) != seen:
-                    votes = list(self.store.votes())
-                    self.studies.counting.add(votes)
-                    for kind in KINDS:
-                        cleaned = clean(votes, kind=kind).within(None)
-                        self.boards[kind] = summarise(cleaned)
-                        self.comparisons[kind] = compared(self.family.name, cleaned.kept)
-                    seen = count
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + _REFRESH_SECONDS
+                    if (count := self.store.count_votes()) != seen:
+                        votes = list(self.store.votes())
+                        self.studies.counting.add(votes)
+                        self.boards.renew(votes)
+                        seen = count
+                if not self.boards.serve():
+                    self.boards.wait(_PATIENCE_SECONDS)
             except Exception:
                 log.exception("the boards could not be computed; the last ones stay")
-                seen = max(seen, 0)
+                self._stop.wait(_PATIENCE_SECONDS)
 
 
 def open_arena(studio: Studio, settings: Settings) -> Arena | None:

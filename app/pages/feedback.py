@@ -18,6 +18,7 @@ from app.arena import Arena
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Runner
 from hypersd.arena.battle import KINDS, Kind
+from hypersd.arena.views import View
 from hypersd.feedback.rounds import Round
 from hypersd.models.entrants import entrants
 
@@ -219,8 +220,10 @@ class Handlers:
 
     def _votes(self) -> dict[Kind, int]:
         """Of the arena's votes, how many are of each kind of voters; nothing while they are not counted."""
-        boards = self.arena.boards if self.arena else {}
-        return {kind: boards[kind].votes for kind in KINDS if kind in boards}
+        if self.arena is None:
+            return {}
+        boards = {kind: self.arena.boards.get(View(kind=kind)) for kind in KINDS}
+        return {kind: board.votes for kind, board in boards.items() if board}
 
     def _label(self, one: Round) -> str:
         made = one.done("contestant")

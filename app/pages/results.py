@@ -6,6 +6,7 @@ import html
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from app.pages.study_rows import study_rows
 from app.plots import frontier, interval_bar, preference_bar
 from app.told import Compared
 from hypersd.arena.agreement import Share
-from hypersd.arena.battle import KINDS
+from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.board import LEAST_VOTES, PRELIMINARY, Board
+from hypersd.arena.views import Choices, View
 
 _WHO = {"human": "People", "simulated": "Simulated voters"}
-_NONE = '<p class="hs-empty">Nothing has been computed yet. It takes a few seconds after the start.</p>'
+_NONE = '<p class="hs-empty">Being computed. It takes a few seconds.</p>'
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -30,29 +32,61 @@ def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
         gr.HTML('<p class="hs-empty">The arena is closed, so there are no results.</p>')
         return
 
-    def show(kind: str) -> str:
-        board = arena.boards.get(kind)
+    def show(kind: Kind, family: str, steps: int, prompts: str) -> str:
+        view = View(kind=kind, family=family, steps=steps, prompts=prompts)
+        board = arena.boards.get(view)
         if board is None:
             return _NONE
-        return (
-            report(board, arena.comparisons.get(kind, [])) + study_rows(arena.studies, board.kind) + _published(arena)
-        )
+        if view != View(kind=kind):
+            return report(board, [], about(view))
+        return report(board, arena.boards.comparisons[kind]) + study_rows(arena.studies, kind) + _published(arena)
 
-    def save(kind: str) -> str:
+    def save(kind: Kind, family: str, steps: int, prompts: str) -> str:
+        view = View(kind=kind, family=family, steps=steps, prompts=prompts)
+        board = arena.boards.get(view)
         file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"results-{kind}.json"
-        board = arena.boards.get(kind)
-        file.write_text(json.dumps(board.as_dict() if board else {}, indent=2), encoding="utf-8")
+        told = {"view": asdict(view), **board.as_dict()} if board else {}
+        file.write_text(json.dumps(told, indent=2), encoding="utf-8")
         return str(file)
+
+    def refresh(last: str, kind: Kind, family: str, steps: int, prompts: str) -> list[Any]:
+        told = show(kind, family, steps, prompts)
+        return [gr.skip(), gr.skip()] if told == last else [told, told]
+
+    def offered(last: Choices) -> list[Any]:
+        known = arena.boards.choices
+        if known == last:  # an update would close a list that somebody has just opened
+            return [gr.skip()] * 4
+        return [
+            known,
+            gr.Dropdown([("All", ""), *((name, name) for name in known.families)]),
+            gr.Dropdown([("All", 0), *((str(count), count) for count in known.steps)]),
+            gr.Dropdown([("All", ""), *((name, name) for name in known.prompts)]),
+        ]
 
     with gr.Row(elem_id="hs-results-head"):
         kind = gr.Radio([(_WHO[kind], kind) for kind in KINDS], value=KINDS[0], label="Voters", elem_id="hs-kind")
+        family = gr.Dropdown([("All", "")], value="", label="Family", elem_id="hs-of-family", min_width=120)
+        steps = gr.Dropdown([("All", 0)], value=0, label="Steps of both", elem_id="hs-of-steps", min_width=120)
+        prompts = gr.Dropdown([("All", "")], value="", label="Prompts", elem_id="hs-of-prompts", min_width=120)
         download = gr.DownloadButton("Download as JSON", size="sm", scale=0, elem_id="hs-results-download")
     shown = gr.HTML(_NONE, elem_id="hs-report")
-    timer = gr.Timer(5)
-    kind.change(show, kind, shown, **_QUIET)
-    timer.tick(show, kind, shown, **_QUIET)
-    demo.load(show, kind, shown, **_QUIET)
-    download.click(save, kind, download, **_QUIET)
+    last, known = gr.State(""), gr.State(Choices())
+    timer = gr.Timer(2)
+    chosen = [kind, family, steps, prompts]
+    gr.on([demo.load, timer.tick, *(one.change for one in chosen)], refresh, [last, *chosen], [last, shown], **_QUIET)
+    gr.on([demo.load, timer.tick], offered, known, [known, family, steps, prompts], **_QUIET)
+    download.click(save, chosen, download, **_QUIET)
+
+
+def about(view: View) -> str:
+    """Which votes a narrowed board is about, as a sentence."""
+    parts = [
+        f"between contestants of {view.family}" if view.family else "",
+        f"with both at {view.steps} step{'' if view.steps == 1 else 's'}" if view.steps else "",
+        f"on the prompts of {view.prompts}" if view.prompts else "",
+    ]
+    return f"A part of the votes: only those {', '.join(part for part in parts if part)}."
 
 
 def _published(arena: Arena) -> str:
@@ -65,9 +99,9 @@ def _published(arena: Arena) -> str:
     return f"<p class=hs-note>Votes are published: {when}, {health.waiting:,} waiting.{failed}</p>"
 
 
-def report(board: Board, comparisons: Sequence[Compared]) -> str:
-    """The whole board as HTML."""
-    parts = [_summary(board)]
+def report(board: Board, comparisons: Sequence[Compared], part: str = "") -> str:
+    """The whole board as HTML; `part` says of which votes it is, if not of all."""
+    parts = [f"<p><b>{html.escape(part)}</b></p>" if part else "", _summary(board)]
     if board.problem:
         parts.append(f'<p class="hs-message">No ranking yet: {html.escape(board.problem)}.</p>')
     elif not board.standings:

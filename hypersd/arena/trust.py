@@ -6,7 +6,7 @@ Raw votes are never changed, so another set of rules can be played over the same
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
@@ -68,9 +68,12 @@ class Cleaned:
 
     def within(self, study: str | None) -> Cleaned:
         """Those given in a study or, for None, in the open arena."""
-        kept = tuple(vote for vote in self.kept if vote.battle.pair.study == study)
-        dropped = tuple((vote, reason) for vote, reason in self.dropped if vote.battle.pair.study == study)
-        return replace(self, kept=kept, dropped=dropped)
+        return self.where(lambda vote: vote.battle.pair.study == study)
+
+    def where(self, holds: Callable[[Vote], bool]) -> Cleaned:
+        """Those for which something holds."""
+        kept = tuple(vote for vote in self.kept if holds(vote))
+        return replace(self, kept=kept, dropped=tuple((vote, why) for vote, why in self.dropped if holds(vote)))
 
 
 def clean(votes: Iterable[Vote], rules: Rules | None = None, *, kind: Kind = "human") -> Cleaned:

@@ -32,6 +32,7 @@ from hypersd.arena.desk import Desk, Habits, Refused
 from hypersd.arena.places import Places
 from hypersd.arena.store import Store
 from hypersd.arena.trust import clean
+from hypersd.arena.views import View
 from hypersd.models.registry import FAMILIES
 from tests.arena.conftest import entry, pair
 from tests.families import emoji_family
@@ -369,8 +370,10 @@ def test_the_boards_follow_the_votes(tmp_path: Path) -> None:
     assert isinstance(arena, Arena)
     worker = threading.Thread(target=arena._compute, daemon=True)
     worker.start()
-    wait_for(lambda: "human" in arena.boards)
-    assert arena.boards["human"].problem == "there are no votes"
+    wait_for(lambda: arena.boards.get(View()) is not None)
+    board = arena.boards.get(View())
+    assert board is not None
+    assert board.problem == "there are no votes"
     arena.stop()
     worker.join(timeout=30)
     assert not worker.is_alive()

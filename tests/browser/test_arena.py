@@ -214,3 +214,23 @@ def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, url: str, sc
     found = Axe().run(page, context=f"#hs-{'arena' if tab == 'arena' else 'report'}")
     assert found.violations_count == 0, found.generate_report()
     page.close()
+
+
+def test_results_are_narrowed_by_steps_and_say_so(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    enter(page, url)
+    page.get_by_role("button", name="Left").click()
+    expect(page.locator(".hs-told figcaption")).to_have_count(2)
+    page.goto(f"{url}?tab=results")
+    expect(page.locator(".hs-report").first).to_be_visible()
+    steps = page.locator("#hs-of-steps input")
+    expect(steps).to_have_value("All")
+    steps.click()
+    option = page.get_by_role("option").nth(1)
+    wanted = (option.get_attribute("aria-label") or option.inner_text()).strip()
+    option.click()
+    expect(page.locator("#hs-report")).to_contain_text(f"with both at {wanted} step")
+    found = Axe().run(page, context="#hs-results-head")
+    assert found.violations_count == 0, found.generate_report()
+    page.close()

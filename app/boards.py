@@ -1,0 +1,79 @@
+"""The boards behind the Results tab: computed by a worker, newest question first; never while somebody looks."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.told import Compared, compared
+from hypersd.arena.battle import KINDS, Kind, Vote
+from hypersd.arena.board import Board, summarise
+from hypersd.arena.trust import Cleaned, clean
+from hypersd.arena.views import Choices, View
+
+_MOST = 48
+"""Boards that are kept: those that were asked for last."""
+
+_LONGEST_LINE = 24
+"""Views that wait to be computed; who asks for more than one at a time is not kept waiting by older questions."""
+
+
+@dataclass
+class Boards:
+    """Every board that was asked for, of the votes as they were last read. Thread-safe.
+
+    Args:
+        family: whose comparisons with the paper are made.
+    """
+
+    family: str
+    choices: Choices = field(default_factory=Choices)
+    comparisons: dict[Kind, list[Compared]] = field(default_factory=dict[Kind, list[Compared]])
+    _cleaned: dict[Kind, Cleaned] = field(default_factory=dict[Kind, Cleaned])
+    _boards: OrderedDict[View, Board] = field(default_factory=OrderedDict[View, Board])
+    _wanted: list[View] = field(default_factory=list[View])
+    _asked: threading.Condition = field(default_factory=threading.Condition)
+
+    def get(self, view: View) -> Board | None:
+        """A view's board; None if it has not been computed: then it is, soon."""
+        with self._asked:
+            if view in self._boards:
+                self._boards.move_to_end(view)
+                return self._boards[view]
+            self._wanted = [*(one for one in self._wanted if one != view), view][-_LONGEST_LINE:]
+            self._asked.notify_all()
+            return None
+
+    def renew(self, votes: Sequence[Vote]) -> None:
+        """There are new votes: the boards of all of them are computed now, others when somebody asks again."""
+        cleaned = {kind: clean(votes, kind=kind).within(None) for kind in KINDS}
+        whole = [(View(kind=kind), summarise(each)) for kind, each in cleaned.items()]
+        with self._asked:
+            self._cleaned = cleaned
+            self._boards = OrderedDict(whole)
+            self.choices = Choices.of(votes)
+            self.comparisons = {kind: compared(self.family, each.kept) for kind, each in cleaned.items()}
+
+    def serve(self) -> bool:
+        """Compute the board that was asked for last; False if none waits."""
+        with self._asked:
+            if not self._wanted or not self._cleaned:
+                return False
+            view, cleaned = self._wanted.pop(), self._cleaned
+            if view in self._boards:
+                return True
+        board = summarise(view.of(cleaned[view.kind]))
+        with self._asked:
+            if cleaned is self._cleaned:  # else there are new votes, and the page asks again
+                self._boards[view] = board
+                while len(self._boards) > _MOST:
+                    self._boards.popitem(last=False)
+        return True
+
+    def wait(self, seconds: float) -> None:
+        """Rest until somebody asks, at most so long."""
+        with self._asked:
+            if not self._wanted:
+                self._asked.wait(seconds)

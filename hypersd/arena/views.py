@@ -1,0 +1,60 @@
+"""Which votes a board is about: of whom, on what, between whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.trust import Cleaned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A part of the votes; what is empty or 0 does not narrow it.
+
+    Args:
+        family: of both contestants.
+        steps: of both contestants: at equal steps, a picture's cost says nothing.
+        prompts: the prompt set.
+    """
+
+    kind: Kind = "human"
+    family: str = ""
+    steps: int = 0
+    prompts: str = ""
+
+    def holds(self, vote: Vote) -> bool:
+        """Whether a vote belongs to it."""
+        pair = vote.battle.pair
+        both = [entry.contestant for entry in pair.entries]
+        return (
+            vote.battle.kind == self.kind
+            and (not self.family or all(one.family == self.family for one in both))
+            and (not self.steps or all(one.steps == self.steps for one in both))
+            and (not self.prompts or pair.prompt_set == self.prompts)
+        )
+
+    def of(self, cleaned: Cleaned) -> Cleaned:
+        """That part of the votes. They were cleaned together: what a voter did elsewhere counts for their trust."""
+        return cleaned if self == View(kind=self.kind) else cleaned.where(self.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What there is to choose from, in votes that may be shown."""
+
+    families: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    prompts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, votes: Iterable[Vote]) -> Choices:
+        """What these votes are about; own prompts are nobody else's business, and belong to no set."""
+        pairs = [vote.battle.pair for vote in votes if vote.battle.pair.owner is None]
+        who = {entry.contestant for pair in pairs for entry in pair.entries}
+        return cls(
+            tuple(sorted({one.family for one in who})),
+            tuple(sorted({one.steps for one in who})),
+            tuple(sorted({pair.prompt_set for pair in pairs})),
+        )

@@ -1,0 +1,78 @@
+"""The boards: the newest question first, nothing computed on asking, and all forgotten when votes come."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from app.boards import Boards
+from app.pages.results import about
+from hypersd.arena.views import View
+from tests.arena.conftest import pair
+from tests.arena.test_trust import vote
+
+
+def test_a_board_is_computed_behind_and_found_afterwards() -> None:
+    boards = Boards("emoji")
+    assert boards.get(View()) is None
+    assert not boards.serve(), "the votes have not been read"
+    boards.renew([vote(pair=pair())])
+    whole = boards.get(View())
+    assert whole is not None
+    assert whole.votes == 1
+    narrow = View(steps=4)
+    assert boards.get(narrow) is None
+    while boards.serve():
+        pass
+    found = boards.get(narrow)
+    assert found is not None
+    assert found.votes == 0
+    assert boards.choices.steps == (4, 25)
+
+
+def test_the_newest_question_is_answered_first() -> None:
+    boards = Boards("emoji")
+    boards.renew([])
+    for steps in (1, 2, 4):
+        assert boards.get(View(steps=steps)) is None
+    assert boards.serve()
+    assert boards.get(View(steps=4)) is not None
+    assert boards.get(View(steps=1)) is None
+
+
+def test_new_votes_make_old_boards_void() -> None:
+    boards = Boards("emoji")
+    boards.renew([])
+    boards.get(View(family="emoji"))
+    assert boards.serve()
+    assert boards.get(View(family="emoji")) is not None
+    boards.renew([vote(pair=pair())])
+    assert boards.get(View(family="emoji")) is None
+    assert boards.serve()
+    found = boards.get(View(family="emoji"))
+    assert found is not None
+    assert found.votes == 1
+
+
+def test_no_more_boards_are_kept_than_are_looked_at() -> None:
+    boards = Boards("emoji")
+    boards.renew([])
+    for steps in range(1, 101):
+        boards.get(View(steps=steps))
+        boards.serve()
+    assert len(boards._boards) <= 48
+
+
+def test_a_question_wakes_whoever_waits_for_one() -> None:
+    boards = Boards("emoji")
+    boards.renew([])
+    threading.Timer(0.1, lambda: boards.get(View(steps=1))).start()
+    began = time.monotonic()
+    boards.wait(60)
+    assert time.monotonic() - began < 30
+
+
+def test_a_narrowed_board_says_what_it_is_about() -> None:
+    assert about(View(family="emoji", steps=1, prompts="emoji-v1")) == (
+        "A part of the votes: only those between contestants of emoji, with both at 1 step, on the prompts of emoji-v1."
+    )

@@ -1,0 +1,43 @@
+"""A part of the votes: who is in it, and that it was cleaned with all the others."""
+
+from __future__ import annotations
+
+from hypersd.arena.trust import clean
+from hypersd.arena.views import Choices, View
+from tests.arena.conftest import pair
+from tests.arena.test_trust import vote
+
+FOUR = pair("emoji/hyper@4", "emoji/turbo@4", prompt_set="emoji-v1")
+MIXED = pair("emoji/hyper@4", "emoji/base@25", prompt_set="emoji-v1")
+OTHER = pair("sdxl/hyper@4", "sdxl/turbo@4", prompt_set="photographs-and-art-v1")
+OWN = pair("emoji/hyper@1", "emoji/turbo@1", owner="ann", prompt_set="own")
+VOTES = [vote(index, pair=one, voter=f"v{index}") for index, one in enumerate([FOUR, MIXED, OTHER, OWN])]
+
+
+def pairs_of(view: View) -> list[object]:
+    return [vote.battle.pair for vote in view.of(clean(VOTES)).kept]
+
+
+def test_each_filter_keeps_what_both_contestants_have() -> None:
+    assert pairs_of(View()) == [FOUR, MIXED, OTHER]
+    assert pairs_of(View(family="emoji")) == [FOUR, MIXED]
+    assert pairs_of(View(steps=4)) == [FOUR, OTHER]
+    assert pairs_of(View(prompts="photographs-and-art-v1")) == [OTHER]
+    assert pairs_of(View(family="emoji", steps=4, prompts="emoji-v1")) == [FOUR]
+    assert pairs_of(View(family="sd15")) == []
+
+
+def test_own_prompts_stay_out_whatever_is_asked() -> None:
+    view = View(prompts="own")
+    assert pairs_of(view) == []
+    assert view.of(clean(VOTES)).reasons == {"own prompt": 1}, "they are counted, and do not count"
+
+
+def test_kinds_never_mix() -> None:
+    assert not View(kind="simulated").holds(VOTES[0])
+    assert View().holds(VOTES[0])
+
+
+def test_what_there_is_to_choose_from_leaves_own_prompts_out() -> None:
+    assert Choices.of(VOTES) == Choices(("emoji", "sdxl"), (4, 25), ("emoji-v1", "photographs-and-art-v1"))
+    assert Choices.of([]) == Choices()
