@@ -34,9 +34,8 @@ def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
         board = arena.boards.get(kind)
         if board is None:
             return _NONE
-        return (
-            report(board, arena.comparisons.get(kind, [])) + study_rows(arena.studies, board.kind) + _published(arena)
-        )
+        studies = study_rows(arena.studies, board.kind)
+        return report(board, arena.comparisons.get(kind, []), studies) + _published(arena)
 
     def save(kind: str) -> str:
         file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"results-{kind}.json"
@@ -65,8 +64,8 @@ def _published(arena: Arena) -> str:
     return f"<p class=hs-note>Votes are published: {when}, {health.waiting:,} waiting.{failed}</p>"
 
 
-def report(board: Board, comparisons: Sequence[Compared]) -> str:
-    """The whole board as HTML."""
+def report(board: Board, comparisons: Sequence[Compared], studies: str = "") -> str:
+    """The whole board as HTML, with the rows of `studies` in it."""
     parts = [_summary(board)]
     if board.problem:
         parts.append(f'<p class="hs-message">No ranking yet: {html.escape(board.problem)}.</p>')
@@ -76,7 +75,7 @@ def report(board: Board, comparisons: Sequence[Compared]) -> str:
         parts += [_standings(board), frontier(board.standings)]
     if board.win_rates:
         parts.append(_heat_map(board))
-    parts += [_comparisons(comparisons), _trust(board)]
+    parts += [_comparisons(comparisons), studies, _trust(board)]
     return f'<section class="hs-report" aria-label="Results">{"".join(parts)}</section>'
 
 
