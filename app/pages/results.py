@@ -38,8 +38,9 @@ def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
         if board is None:
             return _NONE
         if view != View(kind=kind):
-            return report(board, [], about(view))
-        return report(board, arena.boards.comparisons[kind]) + study_rows(arena.studies, kind) + _published(arena)
+            return report(board, [], part=about(view))
+        studies = study_rows(arena.studies, kind)
+        return report(board, arena.boards.comparisons[kind], studies) + _published(arena)
 
     def save(kind: Kind, family: str, steps: int, prompts: str) -> str:
         view = View(kind=kind, family=family, steps=steps, prompts=prompts)
@@ -99,8 +100,8 @@ def _published(arena: Arena) -> str:
     return f"<p class=hs-note>Votes are published: {when}, {health.waiting:,} waiting.{failed}</p>"
 
 
-def report(board: Board, comparisons: Sequence[Compared], part: str = "") -> str:
-    """The whole board as HTML; `part` says of which votes it is, if not of all."""
+def report(board: Board, comparisons: Sequence[Compared], studies: str = "", part: str = "") -> str:
+    """The whole board as HTML, with the rows of `studies` in it; `part` says of which votes it is, if not of all."""
     parts = [f"<p><b>{html.escape(part)}</b></p>" if part else "", _summary(board)]
     if board.problem:
         parts.append(f'<p class="hs-message">No ranking yet: {html.escape(board.problem)}.</p>')
@@ -110,7 +111,7 @@ def report(board: Board, comparisons: Sequence[Compared], part: str = "") -> str
         parts += [_standings(board), frontier(board.standings)]
     if board.win_rates:
         parts.append(_heat_map(board))
-    parts += [_comparisons(comparisons), _trust(board)]
+    parts += [_comparisons(comparisons), studies, _trust(board)]
     return f'<section class="hs-report" aria-label="Results">{"".join(parts)}</section>'
 
 

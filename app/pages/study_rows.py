@@ -19,8 +19,7 @@ def study_rows(studies: Studies, kind: Kind) -> str:
     """Every study of the family as HTML, by the votes of one kind of voter."""
     unable = studies.unable()
     found = [studies.counting.progress(study, kind) for study in studies.declared.values()]
-    parts = "".join(_study(progress, unable) for progress in found)
-    return f'<section class="hs-report" aria-label="Studies">{parts}</section>' if parts else ""
+    return "".join(_study(progress, unable) for progress in found)
 
 
 def _study(progress: Progress, unable: Mapping[Contestant, str]) -> str:
