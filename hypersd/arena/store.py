@@ -229,6 +229,11 @@ class Store:
         with self._reading() as connection, connection.execution_options(yield_per=2000).execute(query) as rows:
             yield from map(vote_of, rows)
 
+    def vote_ids(self) -> list[str]:
+        """The names of all votes, in no order."""
+        with self._reading() as connection:
+            return list(connection.scalars(select(VOTES.c.id)))
+
     def count_votes(self, *conditions: Any) -> int:
         """How many votes fit."""
         with self._reading() as connection:
