@@ -161,7 +161,7 @@ class Arena:
             if battle is None:
                 break
             try:
-                pictures = self.sheet(battle.pair.id, battle.swapped)
+                pictures = self.sheet(*(entry.picture for entry in battle.sides))
             except (FileNotFoundError, Damaged):
                 log.exception("the pictures of a pair are lost; it is shown to nobody any more")
                 self.store.withdraw(battle.pair.id)
@@ -217,7 +217,7 @@ class Arena:
         if pair is None:
             raise Refused("the models could not draw that; try other words")
         battle = self.desk.own(pair, voter)
-        return {"battle": battle.id, "prompt": prompt, "sheet": self.sheet(pair.id, battle.swapped)}
+        return {"battle": battle.id, "prompt": prompt, "sheet": self.sheet(*(entry.picture for entry in battle.sides))}
 
     def progress(self, voter: str) -> dict[str, Any]:
         """How many votes a visitor has given, from a certain number on what they prefer; and how far studies are."""
@@ -245,10 +245,8 @@ class Arena:
         benched = self.store.benched()
         return [one.label for one in able if one not in benched]
 
-    def _sheet(self, pair_id: str, swapped: bool) -> str:  # noqa: FBT001 - part of the cache's key
-        pair = self.store.pair(pair_id)
-        first, second = (self.pictures.open(entry.picture) for entry in pair.entries)
-        data = sheet(second, first) if swapped else sheet(first, second)
+    def _sheet(self, left: str, right: str) -> str:
+        data = sheet(self.pictures.open(left), self.pictures.open(right))
         return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
 
     def _supply(self) -> None:

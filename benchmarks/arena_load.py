@@ -1,11 +1,12 @@
 """The arena under load: many voters over HTTP against the running app while its models draw; and killed meanwhile.
 
-    python -m benchmarks.arena_load [--voters 64] [--seconds 30] [--kills 0] [--json]
+    python -m benchmarks.arena_load [--voters 64,256] [--seconds 30] [--kills 0] [--still] [--json]
 
 Each voter draws a battle, thinks two seconds, votes, and fetches the next, through the door that the page uses. Timed
 is what a visitor waits for: from the vote to its acknowledgement, and to the next pair. With `--kills N` the server is
 killed without warning N times while they vote, and started again; then every acknowledged vote must be in the store
-exactly once. The pool is filled first: by the app itself, as it always is.
+exactly once, and the pool and the board must still be readable. The pool is filled first: by the app itself, as it
+always is. With `--still` nothing draws (`benchmarks.arena_still`), so that the processor's time is that of votes alone.
 """
 
 from __future__ import annotations
@@ -17,20 +18,21 @@ import os
 import random
 import secrets
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from benchmarks.accounting import account, quantiles
 from benchmarks.startup import free_port
+from hypersd.arena.board import compute
 from hypersd.arena.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +45,7 @@ class Server:
     """The app in a process of its own, on the shipped family."""
 
     folder: Path
+    still: bool = False
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -66,19 +69,36 @@ class Server:
             "HYPERSD_SECRET": "benchmark",
         }
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, **quiet)
+        self.process = subprocess.Popen(
+            [sys.executable, *(["-m", "benchmarks.arena_still"] if self.still else ["app.py"])],
+            cwd=ROOT,
+            env=environment,
+            **quiet,
+        )
         for _ in range(1200):
             with suppress(httpx.HTTPError):
                 if httpx.post(f"{self.url}/arena/progress", json={}, headers={"x-voter": "x" * 32}).is_success:
                     return
             time.sleep(0.1)
-        raise RuntimeError("app.py does not answer; start it by hand to see why")
+        raise RuntimeError("the server does not answer; start it by hand to see why")
 
     def kill(self) -> None:
         """Kill it without warning."""
         if self.process:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
+
+    def cpu_ms(self) -> float:
+        """Milliseconds of the processor that it has used since it started (Linux)."""
+        assert self.process
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mib(self) -> float:
+        """The most memory that it ever held, in MiB (Linux)."""
+        assert self.process
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 @dataclass
@@ -148,26 +168,24 @@ async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
     return seen
 
 
-def quantiles(values: list[float]) -> dict[str, float]:
-    """The median, and what 5 and 1 in 100 exceed, in milliseconds."""
-    if len(values) < 2:
-        return {}
-    cuts = statistics.quantiles(values, n=100)
-    return {"p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1)}
-
-
-def measure(voters: int, seconds: float, kills: int) -> dict[str, Any]:
+def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str, Any]:
     """One run on a fresh store."""
     with tempfile.TemporaryDirectory(prefix="hypersd-load-") as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), still)
         server.start()
         try:
             while server.store.pool_size(None) < _POOL:
                 time.sleep(1)
+            before = server.cpu_ms()
             seen = asyncio.run(load(server, voters, seconds, kills))
+            used, peak = server.cpu_ms() - before, server.peak_mib()
         finally:
             server.kill()
-        kept = Counter(vote.battle.id for vote in server.store.votes())
+        store = server.store
+        kept = list(store.votes())
+        found = account(seen.acknowledged, [vote.battle.id for vote in kept])
+        board, pool = compute(kept), store.pool_size(None)
+        store.engine.dispose()
     return {
         "voters": voters,
         "votes": len(seen.acknowledged),
@@ -175,8 +193,12 @@ def measure(voters: int, seconds: float, kills: int) -> dict[str, Any]:
         "vote_ms": quantiles(seen.vote_ms),
         "next_pair_ms": quantiles(seen.next_ms),
         "kills": kills,
-        "lost": sum(battle not in kept for battle in seen.acknowledged),
-        "doubled": sum(count > 1 for count in kept.values()),
+        "server_cpu_ms_a_vote": None if kills else round(used / max(1, len(seen.acknowledged)), 1),
+        "server_peak_mib": round(peak),
+        **asdict(found),
+        "sound": found.sound and board.votes == len(kept),
+        "board": board.problem or f"{len(board.standings)} standings of {board.votes} votes",
+        "pool": pool,
         "refused": dict(seen.refused),
     }
 
@@ -184,17 +206,19 @@ def measure(voters: int, seconds: float, kills: int) -> dict[str, Any]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voters", type=int, default=64)
+    parser.add_argument("--voters", default="64,256", help="how many at once, in one run after another")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--still", action="store_true", help="the arena's door alone: no page, no models")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = measure(options.voters, options.seconds, options.kills)
-    if options.json:
-        print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:>18}: {value}")
+    for voters in map(int, options.voters.split(",")):
+        found = measure(voters, options.seconds, options.kills, still=options.still)
+        if options.json:
+            print(json.dumps(found))
+            continue
+        for name, value in found.items():
+            print(f"{name:>20}: {value}")
 
 
 if __name__ == "__main__":

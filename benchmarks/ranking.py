@@ -97,12 +97,12 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows))
         return
-    print("votes      fit + intervals   memory    a resample: ours   evalica     ratio")
+    print("votes      fit + intervals   memory    a resample: ours   evalica    memory     ratio")
     for row in rows:
         print(
             f"{row['votes']:<10,.0f} {row['ranking_seconds']:>8.3f} s {row['ranking_mib']:>13.0f} MiB"
             f" {1000 * row['our_seconds_a_resample']:>14.2f} ms {1000 * row['evalica_seconds_a_resample']:>9.1f} ms"
-            f" {row['ratio']:>8.0f}"
+            f" {row['evalica_mib']:>5.0f} MiB {row['ratio']:>8.0f}"
         )
 
 

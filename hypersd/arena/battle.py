@@ -38,7 +38,10 @@ def pseudonym(secret: bytes, who: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Contestant:
-    """A model at a number of steps; its label, `emoji/hyper@4`, is its name in every ranking."""
+    """A model at a number of steps; its label, `emoji/hyper@4`, is its name in every ranking.
+
+    0 steps mean that they are not known (a vote from elsewhere); the label then ends in `@?`, and nobody ranks it.
+    """
 
     family: str
     model: str
@@ -47,7 +50,7 @@ class Contestant:
     @property
     def label(self) -> str:
         """`family/model@steps`."""
-        return f"{self.family}/{self.model}@{self.steps}"
+        return f"{self.family}/{self.model}@{self.steps or '?'}"
 
     @classmethod
     def parse(cls, label: str) -> Contestant:
@@ -58,9 +61,10 @@ class Contestant:
         """
         family, slash, rest = label.partition("/")
         model, at, steps = rest.rpartition("@")
-        if not (slash and at and family and model and steps.isdecimal() and int(steps)):
+        known = steps.isdecimal() and int(steps)
+        if not (slash and at and family and model and (known or steps == "?")):
             raise ValueError(f"{label!r} names no contestant; write it like emoji/hyper@4")
-        return cls(family, model, int(steps))
+        return cls(family, model, int(known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,7 @@ class Entry:
     Args:
         picture: SHA-256 of the picture's bytes, its name in the picture folder.
         seconds: denoising and decoding.
-        calls: UNet evaluations.
+        calls: UNet evaluations; 0 if neither they nor the seconds are known.
         version: of the contestant's weights.
     """
 

@@ -40,7 +40,7 @@ class Standing:
         elo, low, high: strength and its interval, on Elo's scale.
         rank, rank_low, rank_high: by strength, and between which ranks it lies.
         sure_rank: 1 + the number of contestants better beyond doubt.
-        seconds: median over its pictures.
+        seconds: median over its pictures; 0 if it is not known of any.
     """
 
     contestant: str
@@ -91,13 +91,16 @@ class Board:
 
 
 def judgements(votes: Iterable[Vote]) -> list[Judgement]:
-    """Kept votes as judgements between contestants; "both bad" and skips say nothing about who is better."""
+    """Kept votes as judgements between contestants; "both bad" and skips say nothing about who is better.
+
+    Nor do votes on what drew at an unknown number of steps (imported ones): it is no contestant of this arena.
+    """
     outcomes: dict[str, Outcome] = {"left": "left", "right": "right", "tie": "tie"}
     made: list[Judgement] = []
     for vote in votes:
-        left, right = (entry.contestant.label for entry in vote.battle.sides)
-        if vote.choice in outcomes and left != right:
-            made.append(Judgement(vote.battle.voter, left, right, outcomes[vote.choice]))
+        left, right = (entry.contestant for entry in vote.battle.sides)
+        if vote.choice in outcomes and left != right and left.steps and right.steps:
+            made.append(Judgement(vote.battle.voter, left.label, right.label, outcomes[vote.choice]))
     return made
 
 
@@ -169,8 +172,8 @@ def _seconds(votes: Iterable[Vote]) -> dict[str, float]:
     took: dict[str, list[float]] = defaultdict(list)
     for vote in votes:
         for entry in vote.battle.pair.entries:
-            took[entry.contestant.label].append(entry.seconds)
-    return {name: median(seconds) for name, seconds in took.items()}
+            took[entry.contestant.label] += [entry.seconds] if entry.calls else []
+    return {name: median(seconds) if seconds else 0.0 for name, seconds in took.items()}
 
 
 def _left_share(cleaned: Cleaned) -> Share:

@@ -194,7 +194,7 @@ class Desk:
         battle = self.store.battle(battle_id)
         if battle is None or battle.voter != voter:
             raise Refused("this battle is not yours; load the page again for one of your own")
-        if self.store.vote_of(battle_id):
+        if self.store.has_vote(battle_id):
             raise AlreadyCounted
         if battle.expires < self.clock():
             raise Refused("this battle has expired; here is the next one")
@@ -202,9 +202,10 @@ class Desk:
 
     def _limit(self, voter: str) -> None:
         moment = self.clock()
-        if self.store.voted_since(voter, moment - timedelta(minutes=1)) >= self.habits.votes_a_minute:
+        minute, day = self.store.voted_since(voter, moment - timedelta(minutes=1), moment - timedelta(days=1))
+        if minute >= self.habits.votes_a_minute:
             raise Refused("that was many votes in a short time; rest your eyes for a minute, then go on")
-        if self.store.voted_since(voter, moment - timedelta(days=1)) >= self.habits.votes_a_day:
+        if day >= self.habits.votes_a_day:
             raise Refused("that was very many votes for one day; thank you, and come back tomorrow")
 
 

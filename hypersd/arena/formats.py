@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from datasets import Features, Image, Value
 
 from hypersd.arena.battle import Entry, Vote
+from hypersd.arena.pickapic import number_of
 
 Format = Literal["pickapic", "preference", "arena", "imagereward"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -116,17 +117,12 @@ def pickapic_rows(votes: Sequence[Vote], read: Read) -> Iterator[Row]:
             "label_1": 1 - label,
             "has_label": True,
             "are_different": left.picture != right.picture,
-            "ranking_id": _number(vote.id),
-            "user_id": _number(vote.battle.voter),
+            "ranking_id": number_of(vote.id),
+            "user_id": number_of(vote.battle.voter),
             "num_example_per_prompt": per_prompt[vote.battle.pair.prompt],
             "created_at": vote.voted,
             "kind": vote.battle.kind,
         }
-
-
-def _number(name: str) -> int:
-    """A stable whole number of 62 bits for a name, for columns that want numbers."""
-    return int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 2
 
 
 def preference_rows(votes: Iterable[Vote], read: Read) -> Iterator[Row]:

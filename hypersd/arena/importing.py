@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Table
 
-from hypersd.arena.battle import CHOICES, KINDS, Battle, Client, Contestant, Entry, Gate, Pair, Purpose, Vote
+from hypersd.arena.battle import CHOICES, KINDS, Battle, Client, Contestant, Entry, Gate, Kind, Pair, Purpose, Vote
 from hypersd.arena.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
+from hypersd.arena.pickapic import NEEDED, OPTIONAL, STUDY, number_of, vote_of_row
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.records import battle_row, pair_row, vote_row
 from hypersd.arena.store import Store
@@ -48,6 +49,20 @@ class Shard:
     system: Any
     path: str
 
+    def columns(self) -> set[str]:
+        """The names of its columns.
+
+        Raises:
+            ValueError: it is no Parquet file, or is damaged; the message names it.
+            OSError: it cannot be read.
+        """
+        with self.system.open(self.path, "rb") as file:
+            try:
+                return set(pq.ParquetFile(file).schema_arrow.names)
+            except pa.ArrowException as error:
+                reason = str(error).partition("\n")[0]
+                raise ValueError(f"{self.path} is damaged, or no Parquet file: {reason}") from error
+
     @property
     def name(self) -> str:
         """Its file name without ending."""
@@ -71,6 +86,31 @@ class Shard:
                 reason = str(error).partition("\n")[0]
                 raise ValueError(f"{self.path} is damaged, or no export of the arena format: {reason}") from error
 
+    def pickapic(self, kind: Kind, pictures: Pictures, known: Container[int]) -> Iterator[list[Vote]]:
+        """The labelled votes of a file in the columns of Pick-a-Pic, some at a time; their pictures go into the folder.
+
+        Args:
+            kind: of the voters, where a row does not say.
+            pictures: where the pictures are kept.
+            known: `ranking_id`s that are left out.
+
+        Raises:
+            ValueError: it is damaged; the message names it.
+            OSError: it cannot be read, or the pictures cannot be written.
+        """
+        columns = sorted(self.columns() & (NEEDED | OPTIONAL))
+        with self.system.open(self.path, "rb") as file:
+            try:
+                for batch in pq.ParquetFile(file).iter_batches(16, columns=columns):
+                    rows = [row for row in batch.to_pylist() if row.get("has_label", True)]
+                    votes = [vote_of_row(row, kind, pictures) for row in rows if row.get("ranking_id") not in known]
+                    for vote in votes:
+                        _check_vote(vote)
+                    yield votes
+            except (pa.ArrowException, ValueError, TypeError) as error:
+                reason = str(error).partition("\n")[0]
+                raise ValueError(f"{self.path} has a row that no vote can be: {reason}") from error
+
 
 def shards(source: str | Path) -> list[Shard]:
     """The Parquet files of a source: one file, or a folder with all that is below it; a path or any fsspec URL.
@@ -93,8 +133,16 @@ def shards(source: str | Path) -> list[Shard]:
     return files
 
 
-def import_votes(source: str | Path, store: Store, pictures: Pictures) -> Imported:
-    """Read an export of the `arena` format, a folder or a file of it, into a store; doing so twice changes nothing.
+def import_votes(source: str | Path, store: Store, pictures: Pictures, kind: Kind = "human") -> Imported:
+    """Read a folder or a file of the `arena` format, or of Pick-a-Pic's columns, into a store.
+
+    Doing so twice changes nothing, and an export that came from this store brings nothing new.
+
+    Args:
+        source: a path, or any URL that fsspec knows.
+        store: where the votes go.
+        pictures: where their pictures go.
+        kind: of the voters of Pick-a-Pic, where a row does not say.
 
     Raises:
         FileNotFoundError: there is no such file, or no Parquet in the folder.
@@ -102,8 +150,14 @@ def import_votes(source: str | Path, store: Store, pictures: Pictures) -> Import
         ValueError: a file is not such an export, or is damaged; the message names it. What was read before stays.
     """
     read = new = 0
+    own: set[int] | None = None
     for shard in shards(source):
-        for votes in shard.batches(pictures):
+        if shard.columns() >= NEEDED:
+            own = _own_numbers(store) if own is None else own
+            batches = shard.pickapic(kind, pictures, own)
+        else:
+            batches = shard.batches(pictures)
+        for votes in batches:
             new += store.restore(votes)
             read += len(votes)
     return Imported(read, new)
@@ -123,6 +177,11 @@ def read_votes(source: str | Path) -> list[Vote]:
                 if known.id == vote.id and vote.knowing_time:
                     found[vote.battle.id] = vote
     return sorted(found.values(), key=lambda vote: (vote.voted, vote.id))
+
+
+def _own_numbers(store: Store) -> set[int]:
+    """What an export in the columns of Pick-a-Pic calls the votes that were made here."""
+    return {number_of(name) for name in store.vote_ids() if not name.startswith(STUDY)}
 
 
 def _check_columns(schema: pa.Schema) -> None:
@@ -161,8 +220,7 @@ def _vote(row: Mapping[str, Any], pictures: Pictures | None) -> Vote:
         voted=row["voted"],
         knowing_time=row["knowing_time"],
     )
-    for table, its_row in ((PAIRS, pair_row(pair)), (BATTLES, battle_row(battle)), (VOTES, vote_row(vote))):
-        _check(table, its_row)
+    _check_vote(vote)
     if pictures:
         for side in "ab":
             pictures.keep(row[f"picture_{side}"], row[f"image_{side}"]["bytes"])
@@ -192,6 +250,19 @@ def _facts(text: str) -> dict[str, str]:
     if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
         raise ValueError(f"{text[:80]!r} is no object of texts")
     return facts
+
+
+def _check_vote(vote: Vote) -> None:
+    """Whether the tables can keep a vote with its battle and pair.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    battle = vote.battle
+    if battle.kind not in KINDS:
+        raise ValueError(f"{battle.kind!r} is no kind")
+    for table, row in ((PAIRS, pair_row(battle.pair)), (BATTLES, battle_row(battle)), (VOTES, vote_row(vote))):
+        _check(table, row)
 
 
 def _check(table: Table, row: Mapping[str, Any]) -> None:

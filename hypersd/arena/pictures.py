@@ -13,11 +13,14 @@ import fsspec
 from PIL import Image
 
 
-def encode(picture: Image.Image) -> bytes:
-    """The picture's bytes, lossless, without any metadata: two equal pictures have equal bytes."""
+def encode(picture: Image.Image, *, quality: int = 60, method: int = 2) -> bytes:
+    """The picture's bytes, lossless, without any metadata: two equal pictures have equal bytes.
+
+    `quality` (0 to 100) and `method` (0 to 6) are the effort of making them few.
+    """
     plain = Image.frombytes("RGB", picture.size, picture.convert("RGB").tobytes())
     file = io.BytesIO()
-    plain.save(file, "WEBP", lossless=True, quality=60, method=2)
+    plain.save(file, "WEBP", lossless=True, quality=quality, method=method)
     return file.getvalue()
 
 
@@ -32,7 +35,7 @@ def sheet(left: Image.Image, right: Image.Image) -> bytes:
     for index, picture in enumerate((left, right)):
         fitted = picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
         both.paste(fitted, (index * width, 0))
-    return encode(both)
+    return encode(both, quality=0, method=0)  # a visitor waits for it: a tenth of the time, for a quarter more bytes
 
 
 class Damaged(OSError):  # noqa: N818 - as FileNotFoundError is

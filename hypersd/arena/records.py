@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, Select, Table, select
@@ -15,12 +16,14 @@ def _prefixed(table: Table, prefix: str) -> list[Any]:
     return [column.label(f"{prefix}_{column.name}") for column in table.c]
 
 
+@cache
 def select_battles() -> Select[Any]:
     """Battles with their pairs, for `battle_of`."""
     joined = BATTLES.join(PAIRS, PAIRS.c.id == BATTLES.c.pair_id)
     return select(PAIRS, *_prefixed(BATTLES, "battle")).select_from(joined)
 
 
+@cache
 def select_votes() -> Select[Any]:
     """Votes with their battles, pairs and answers, for `vote_of`."""
     return (

@@ -229,6 +229,11 @@ class Store:
         with self._reading() as connection, connection.execution_options(yield_per=2000).execute(query) as rows:
             yield from map(vote_of, rows)
 
+    def vote_ids(self) -> list[str]:
+        """The names of all votes, in no order."""
+        with self._reading() as connection:
+            return list(connection.scalars(select(VOTES.c.id)))
+
     def count_votes(self, *conditions: Any) -> int:
         """How many votes fit."""
         with self._reading() as connection:
@@ -243,12 +248,18 @@ class Store:
         """How many votes a voter has given."""
         return self.count_votes(BATTLES.c.voter == voter)
 
-    def voted_since(self, voter: str, moment: datetime) -> int:
-        """How many votes a voter has given since a moment."""
-        since = func.count().filter(VOTES.c.voted >= moment)  # no condition: everybody's votes since then may be many
+    def voted_since(self, voter: str, *moments: datetime) -> tuple[int, ...]:
+        """How many votes a voter has given since each of the moments."""
+        # No condition on the moment: everybody's votes since then may be many.
+        since = [func.count().filter(VOTES.c.voted >= moment) for moment in moments]
+        query = select(*since).select_from(VOTES.join(BATTLES)).where(BATTLES.c.voter == voter)
         with self._reading() as connection:
-            query = select(since).select_from(VOTES.join(BATTLES)).where(BATTLES.c.voter == voter)
-            return connection.scalar(query) or 0
+            return tuple(connection.execute(query).one())
+
+    def has_vote(self, battle_id: str) -> bool:
+        """Whether a battle has its vote."""
+        with self._reading() as connection:
+            return connection.scalar(select(literal(1)).where(VOTES.c.battle_id == battle_id)) is not None
 
     # -- bench
 

@@ -35,8 +35,11 @@ def add_parser(subparsers: Any) -> None:
     exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
     add_kind(exporting)
     exporting.set_defaults(run=run_export)
-    importing = commands.add_parser("import", help="read an export of the arena format")
+    importing = commands.add_parser("import", help="read votes: an export of the arena format, or Pick-a-Pic's columns")
     importing.add_argument("file", type=Path, metavar="FILE", help="a Parquet file, or the folder of an export")
+    importing.add_argument(
+        "--kind", choices=KINDS, default="human", help="of voters of whom the file does not say (default: human)"
+    )
     importing.set_defaults(run=run_import)
     counting = commands.add_parser("stats", help="how many votes the open arena has, how many count, and why not all")
     add_kind(counting)
@@ -99,7 +102,7 @@ def run_import(options: argparse.Namespace) -> int:
     from hypersd.arena.importing import import_votes
 
     store, pictures = open_store()
-    done = import_votes(options.file, store, pictures)
+    done = import_votes(options.file, store, pictures, options.kind)
     if options.json:
         emit({"votes": done.votes, "new": done.new})
     else:

@@ -185,7 +185,7 @@ def read_preferences(source: str | Path, pictures: Pictures, kind: Kind | None =
     votes: dict[str, Vote] = {}
     examples: list[tuple[Kind, Preference]] = []
     for shard in shards(source):
-        if _columns(shard) >= _PICKAPIC:
+        if shard.columns() >= _PICKAPIC:
             examples += _read_pickapic(shard, pictures)
         else:
             votes |= {vote.battle.id: vote for batch in shard.batches(pictures) for vote in batch}
@@ -196,14 +196,6 @@ def read_preferences(source: str | Path, pictures: Pictures, kind: Kind | None =
     if not found.examples:
         raise ValueError(f"there are no {found.kind} votes that count in {source}")
     return found
-
-
-def _columns(shard: Shard) -> set[str]:
-    try:
-        with shard.system.open(shard.path, "rb") as file:
-            return set(pq.ParquetFile(file).schema_arrow.names)
-    except pa.ArrowException as error:
-        raise ValueError(f"{shard.path} is damaged, or no Parquet file: {str(error).splitlines()[0]}") from error
 
 
 def _read_pickapic(shard: Shard, pictures: Pictures) -> list[tuple[Kind, Preference]]:

@@ -436,7 +436,7 @@ def test_votes_can_be_counted_and_read_by_anything_in_the_tables(store: Store) -
     for number in range(3):
         store.add_vote(Vote(battle=shown(store, given, f"voter-{number}"), choice="tie"))
     assert store.count_votes(VOTES.c.choice == "tie") == 3
-    assert store.voted_since("voter-1", now() - timedelta(minutes=1)) == 1
+    assert store.voted_since("voter-1", now() - timedelta(minutes=1)) == (1,)
     with store.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(VOTES)) == 3
     assert json.loads(json.dumps([vote.battle.pair.prompt for vote in store.votes()])) == ["a cat"] * 3

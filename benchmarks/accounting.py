@@ -1,0 +1,49 @@
+"""What a run of voters comes to: its percentiles, and whether each acknowledged vote was kept once."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How the votes that a store kept agree with those that voters were told are kept.
+
+    Args:
+        lost: acknowledged, but not in the store.
+        doubled: battles with more than one vote in the store.
+        repeated: battles whose vote was acknowledged more than once.
+        unheard: kept, but its voter never heard so: the server was killed in between. That is no fault.
+    """
+
+    lost: int
+    doubled: int
+    repeated: int
+    unheard: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether every acknowledged vote is there exactly once."""
+        return not (self.lost or self.doubled or self.repeated)
+
+
+def account(acknowledged: Iterable[str], kept: Iterable[str]) -> Account:
+    """Compare the battles of acknowledged votes with the battles of the votes in the store."""
+    told, there = Counter(acknowledged), Counter(kept)
+    return Account(
+        lost=len(told.keys() - there.keys()),
+        doubled=sum(count > 1 for count in there.values()),
+        repeated=sum(count > 1 for count in told.values()),
+        unheard=len(there.keys() - told.keys()),
+    )
+
+
+def quantiles(values: Sequence[float]) -> dict[str, float]:
+    """The median, and what 5 and 1 in 100 exceed, in the unit of the values; nothing for fewer than two."""
+    if len(values) < 2:
+        return {}
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return {"p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1)}

@@ -1,0 +1,65 @@
+"""The arena's door alone, over pairs of noise, with nothing that draws: what a vote costs by itself.
+
+    HYPERSD_DATA=FOLDER GRADIO_SERVER_PORT=PORT python -m benchmarks.arena_still [--pairs 2000]
+
+`benchmarks.arena_load --still` starts it in place of the app.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+import numpy as np
+import uvicorn
+from PIL import Image
+from sqlalchemy import insert
+from starlette.applications import Starlette
+
+from app.arena import Arena, open_arena
+from app.routes import routes
+from app.settings import Settings
+from app.studio import Studio
+from hypersd.arena.battle import Contestant, Entry, Pair
+from hypersd.arena.records import pair_row
+from hypersd.arena.tables import PAIRS
+
+_PICTURES = 16
+_SIZE = 128
+"""As the embedded family draws."""
+
+
+def fill(arena: Arena, pairs: int) -> None:
+    """Put pairs of few, different pictures into the pool: blotches, about as hard to compress as a drawn scene."""
+    rng = np.random.default_rng(0)
+    blotches = rng.integers(0, 256, (_PICTURES, 16, 16, 3), dtype=np.uint8)
+    names = [arena.pictures.put(Image.fromarray(one).resize((_SIZE, _SIZE))) for one in blotches]
+    made: list[Pair] = []
+    for number in range(pairs):
+        first, second = (
+            Entry(contestant=Contestant("emoji", model, 4), picture=names[place], seconds=1, calls=4, version="1")
+            for model, place in zip(("base", "hyper"), rng.choice(_PICTURES, 2, replace=False), strict=True)
+        )
+        prompt = f"pair {number}"
+        made.append(Pair(prompt=prompt, prompt_set="noise", seed=number, entries=(first, second), probability=1))
+    if made:
+        with arena.store.engine.begin() as connection:  # at once: each by itself waits for the disk
+            connection.execute(insert(PAIRS), [pair_row(pair) for pair in made])
+
+
+def main() -> None:
+    """Serve until it is stopped."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=2000)
+    options = parser.parse_args()
+    settings = Settings.from_environment()
+    arena = open_arena(Studio(settings.families(), settings.family), settings)
+    if arena is None:
+        raise SystemExit("the store cannot be opened")
+    fill(arena, options.pairs - arena.store.pool_size(None))
+    port = int(os.environ["GRADIO_SERVER_PORT"])
+    uvicorn.run(Starlette(routes=routes(arena)), host="127.0.0.1", port=port, log_level="error")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Votes in the columns of Pick-a-Pic, read as ours; what these columns do not say is marked as not known.
+
+Not known are always the seed (-1), the probability of the pair (0), the times and calls (0), the weights, the moment of
+showing and the decision's time; and, where the column is empty or missing, the voter and who drew the pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from hypersd.arena.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
+from hypersd.arena.pictures import Pictures
+
+NEEDED = frozenset({"caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at"})
+"""The columns without which a row is no vote."""
+
+OPTIONAL = frozenset({"has_label", "user_id", "ranking_id", "model_0", "model_1", "kind"})
+"""Those that say more, where they are there."""
+
+STUDY = "pickapic"
+"""The study that such pairs are of: the open arena shows them to nobody."""
+
+_CHOICES: Mapping[tuple[float, float], Choice] = {(1.0, 0.0): "left", (0.0, 1.0): "right", (0.5, 0.5): "tie"}
+_UNKNOWN = "unknown"
+
+
+def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: Pictures) -> Vote:
+    """The vote of a labelled row, its pictures kept byte for byte; the same row is the same vote each time.
+
+    Args:
+        row: of Pick-a-Pic's columns.
+        kind: of the voter, where the row does not say.
+        pictures: where the pictures are kept.
+
+    Raises:
+        ValueError: the row says what no vote can.
+        OSError: a picture cannot be written.
+    """
+    choice = _CHOICES.get((row["label_0"], row["label_1"]))
+    if choice is None:
+        raise ValueError(f"labels are 1 and 0, 0 and 1, or 0.5 each, not {row['label_0']} and {row['label_1']}")
+    left, right = (_entry(row, side, pictures) for side in (0, 1))
+    swapped = (right.picture, right.contestant) < (left.picture, left.contestant)
+    entries = (right, left) if swapped else (left, right)
+    moment = _moment(row["created_at"])
+    who, ranking = (_whole(row, name) for name in ("user_id", "ranking_id"))
+    content = _digest(row["caption"], left, right, choice, who, moment.isoformat())
+    vote_id = f"pickapic{int(content[:15], 16) if ranking is None else ranking:016x}{content[:8]}"
+    pair = Pair(
+        id=f"pickapic{_digest(row['caption'], *entries)[:24]}",
+        prompt=row["caption"],
+        prompt_set=STUDY,
+        seed=-1,
+        entries=entries,
+        probability=0.0,
+        study=STUDY,
+        device=_UNKNOWN,
+        created=moment,
+    )
+    battle = Battle(
+        id=vote_id,
+        pair=pair,
+        swapped=swapped,
+        voter=f"{_UNKNOWN}{content[:17]}" if who is None else f"p{who}",
+        kind=row.get("kind") or kind,
+        drawn=moment,
+        expires=moment,
+    )
+    return Vote(id=vote_id, battle=battle, choice=choice, voted=moment)
+
+
+def number_of(name: str) -> int:
+    """The whole number, of 62 bits at most, by which Pick-a-Pic's columns name a vote or a voter.
+
+    It is the one that an imported vote or voter came with; of any other it is a hash of the name.
+    """
+    if name.startswith("pickapic"):
+        return int(name[8:24], 16)
+    if name.startswith("p") and name[1:].isdecimal():
+        return int(name[1:])
+    return int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 2
+
+
+def _entry(row: Mapping[str, Any], side: int, pictures: Pictures) -> Entry:
+    data = row[f"jpg_{side}"]
+    if not isinstance(data, bytes):
+        raise ValueError(f"it has no picture in jpg_{side}")  # noqa: TRY004 - what was read is wrong, no call
+    name = sha256(data).hexdigest()
+    pictures.keep(name, data)
+    model = row.get(f"model_{side}") or _UNKNOWN
+    try:
+        contestant = Contestant.parse(model)
+    except ValueError:
+        contestant = Contestant(_UNKNOWN, model, 0)
+    return Entry(contestant=contestant, picture=name, seconds=0.0, calls=0, version=_UNKNOWN)
+
+
+def _whole(row: Mapping[str, Any], name: str) -> int | None:
+    value = row.get(name)
+    if value is not None and not (isinstance(value, int) and 0 <= value < 2**63):
+        raise ValueError(f"{name} is a whole number of 0 or more, not {value!r}")
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        raise ValueError(f"created_at is a moment, not {value!r}")  # noqa: TRY004 - as above
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(aware.timestamp(), UTC)  # a plain one: Arrow's nanoseconds come as pandas' own
+
+
+def _digest(*facts: object) -> str:
+    """What tells a row from others, whatever else the columns came with."""
+    told = [(fact.picture, fact.contestant.label) if isinstance(fact, Entry) else fact for fact in facts]
+    return sha256(repr(told).encode(errors="surrogatepass")).hexdigest()

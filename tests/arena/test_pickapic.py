@@ -1,0 +1,184 @@
+"""Pick-a-Pic's votes: taken as they are, what they lack marked, and given again as they came."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset, load_dataset
+from PIL import Image
+
+from hypersd.arena.board import compute, judgements
+from hypersd.arena.desk import Desk
+from hypersd.arena.export import export
+from hypersd.arena.importing import import_votes
+from hypersd.arena.pickapic import number_of
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.store import Store
+from hypersd.feedback.preferences import from_votes
+from tests.arena.voted import fresh, vote
+
+Place = tuple[Store, Pictures]
+MOMENT = datetime(2023, 2, 1, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite is enough here: the store itself is tested on both databases."""
+    return f"sqlite:///{tmp_path}/arena.sqlite"
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Any:
+    store, pictures = fresh(tmp_path, "there")
+    yield store, pictures
+    store.engine.dispose()
+
+
+def jpeg(shade: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), (shade, 80, 160)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def original(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """A row as Pick-a-Pic has it."""
+    return {
+        "are_different": True,
+        "best_image_uid": f"uid-{number}-0",
+        "caption": f"a fox, number {number}",
+        "created_at": MOMENT.replace(tzinfo=None) + timedelta(minutes=number),
+        "has_label": True,
+        "image_0_uid": f"uid-{number}-0",
+        "image_0_url": "https://example.org/0.png",
+        "image_1_uid": f"uid-{number}-1",
+        "image_1_url": "https://example.org/1.png",
+        "jpg_0": jpeg(2 * number),
+        "jpg_1": jpeg(2 * number + 100),
+        "label_0": 1.0,
+        "label_1": 0.0,
+        "model_0": "stabilityai/stable-diffusion-2-1",
+        "model_1": "dreamlike-art/dreamlike-photoreal-2.0",
+        "ranking_id": 17 + number,
+        "user_id": 4,
+        "num_example_per_prompt": 1,
+        "__index_level_0__": number,
+    } | changes
+
+
+def written(tmp_path: Path, *rows: dict[str, Any]) -> Path:
+    file = tmp_path / "original.parquet"
+    Dataset.from_list(list(rows)).to_parquet(file)
+    return file
+
+
+def loaded(folder: Path, cache: Path) -> dict[int, dict[str, Any]]:
+    splits = load_dataset(str(folder), cache_dir=str(cache))
+    return {row["ranking_id"]: row for split in splits.values() for row in split}
+
+
+def test_the_originals_rows_come_in_once_and_go_out_as_they_came(there: Place, tmp_path: Path) -> None:
+    labels = [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)]
+    rows = [original(number, label_0=labels[number % 3][0], label_1=labels[number % 3][1]) for number in range(24)]
+    file = written(tmp_path, *rows, original(99, has_label=False))
+    assert [import_votes(file, *there).new for _ in range(2)] == [24, 0]
+    made = list(there[0].votes())
+    export(made, there[1], "pickapic", tmp_path / "out")
+    given = loaded(tmp_path / "out", tmp_path / "cache")
+    assert given.keys() == {row["ranking_id"] for row in rows}
+    for row in rows:
+        again = given[row["ranking_id"]]
+        same = ("caption", "jpg_0", "jpg_1", "label_0", "label_1", "user_id", "has_label", "are_different")
+        assert {name: again[name] for name in same} == {name: row[name] for name in same}
+        assert again["created_at"] == row["created_at"].replace(tzinfo=UTC)
+        assert again["model_0"] == f"unknown/{row['model_0']}@?"
+    elsewhere = fresh(tmp_path, "elsewhere")
+    assert import_votes(tmp_path / "out", *there).new == 0, "they are here already"
+    assert [import_votes(tmp_path / "out", *elsewhere).new for _ in range(2)] == [24, 0]
+    assert {one.id[:24] for one in elsewhere[0].votes()} == {one.id[:24] for one in made}
+    elsewhere[0].engine.dispose()
+
+
+def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
+    store: Store, pictures: Pictures, there: Place, tmp_path: Path
+) -> None:
+    for number, choice in enumerate(("left", "right", "tie")):
+        vote(store, pictures, number, "simulated", choice=choice)
+    made = list(store.votes())
+    export(made, pictures, "pickapic", tmp_path / "out", kind="simulated")
+    assert import_votes(tmp_path / "out", store, pictures).new == 0, "they were made here"
+    assert [import_votes(tmp_path / "out", *there).new for _ in range(2)] == [3, 0]
+    found = {one.battle.pair.prompt: one for one in there[0].votes()}
+    for one in made:
+        again = found[one.battle.pair.prompt]
+        assert (again.choice, again.battle.kind, again.voted) == (one.choice, "simulated", one.voted)
+        told, known = ([(e.contestant, e.picture) for e in it.battle.sides] for it in (again, one))
+        assert told == known
+        assert number_of(again.id) == number_of(one.id)
+    assert import_votes(tmp_path / "out", store, pictures).new == 0
+    assert compute(there[0].votes(), kind="simulated").kept == 3
+    assert len(judgements(there[0].votes())) == 3
+
+
+def test_what_the_columns_lack_is_marked_and_neither_ranked_nor_shown(there: Place, tmp_path: Path) -> None:
+    bare = {name: original()[name] for name in ("caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at")}
+    assert import_votes(written(tmp_path, bare), *there, "simulated").new == 1
+    (made,) = there[0].votes()
+    battle, pair = made.battle, made.battle.pair
+    assert {entry.contestant.label for entry in pair.entries} == {"unknown/unknown@?"}
+    assert {(entry.seconds, entry.calls, entry.version) for entry in pair.entries} == {(0.0, 0, "unknown")}
+    assert (pair.seed, pair.probability, pair.study, pair.device) == (-1, 0.0, "pickapic", "unknown")
+    assert (battle.kind, battle.shown, made.client.decision_ms) == ("simulated", None, None)
+    assert battle.voter.startswith("unknown")
+    assert judgements([made]) == []
+    assert Desk(there[0]).draw("somebody") is None
+
+
+def test_a_reward_model_learns_from_them(there: Place, tmp_path: Path) -> None:
+    import_votes(written(tmp_path, original(0), original(1, label_0=0.0, label_1=1.0)), *there)
+    found = from_votes(there[0].votes())
+    assert {(one.prompt, one.target) for one in found.examples} == {
+        ("a fox, number 0", 1.0),
+        ("a fox, number 1", 0.0),
+    }
+    assert there[1].get(found.examples[0].pictures[0]) == jpeg(0)
+
+
+def test_voters_of_the_same_pictures_meet_in_one_pair(there: Place, tmp_path: Path) -> None:
+    first = original()
+    sides = {"jpg_0": "jpg_1", "jpg_1": "jpg_0", "model_0": "model_1", "model_1": "model_0"}
+    turned = first | {new: first[old] for new, old in sides.items()} | {"user_id": 5, "ranking_id": 2**62}
+    assert import_votes(written(tmp_path, first, turned), *there).new == 2
+    made = list(there[0].votes())
+    assert len({one.battle.pair.id for one in made}) == 1
+    assert {one.winner.picture for one in made if one.winner} == {
+        made[0].battle.sides[0].picture,
+        made[0].battle.sides[1].picture,
+    }
+    assert {one.battle.voter for one in made} == {"p4", "p5"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"label_0": 1.0, "label_1": 1.0}, "labels are 1 and 0"),
+        ({"label_0": None}, "labels are"),
+        ({"caption": None}, "has no prompt"),
+        ({"caption": "a\0b"}, "cannot be kept"),
+        ({"jpg_1": None}, "no picture in jpg_1"),
+        ({"jpg_1": b"no picture"}, "cannot be opened"),
+        ({"created_at": None}, "created_at is a moment"),
+        ({"user_id": -4}, "user_id is a whole number"),
+        ({"model_0": "x" * 200}, "cannot be kept"),
+        ({"kind": "robot"}, "'robot' is no kind"),
+    ],
+)
+def test_a_row_that_no_vote_can_be_is_named(there: Place, tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    file = written(tmp_path, original(**change))
+    with pytest.raises(ValueError, match=r"original\.parquet has a row that no vote can be") as raised:
+        import_votes(file, *there)
+    assert words in str(raised.value)
+    assert there[0].count_votes() == 0
