@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.boards import Boards
+from app.judging import Judging
 from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
@@ -85,6 +86,7 @@ class Arena:
         store: of pairs, battles and votes.
         pictures: the folder of pictures.
         secret: the key under which voters are hashed.
+        judging: what a reward model says of the pictures.
         publish: where votes are sent and read back from; empty is nowhere.
         declared: the studies of the family, by name.
         low: how many unseen pairs the pool should hold.
@@ -94,6 +96,7 @@ class Arena:
     store: Store
     pictures: Pictures
     secret: bytes
+    judging: Judging
     publish: str = ""
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
     low: int = 40
@@ -118,7 +121,7 @@ class Arena:
 
     def start(self) -> None:
         """Begin to prepare pairs and to compute the boards, behind the page."""
-        for work in (self._supply, self._compute, *([self._publish] if self.publish else [])):
+        for work in (self._supply, self._compute, self._judge, *([self._publish] if self.publish else [])):
             self._threads.append(threading.Thread(target=work, name=f"arena{work.__name__}", daemon=True))
             self._threads[-1].start()
         # Python ends daemon threads wherever they are; one that is inside of torch would take the process down.
@@ -296,6 +299,14 @@ class Arena:
                 log.exception("the boards could not be computed; the last ones stay")
                 self._stop.wait(_PATIENCE_SECONDS)
 
+    def _judge(self) -> None:
+        """Let the reward model look at what was voted on, when there is one and nobody waits."""
+        while not self._stop.wait(_REFRESH_SECONDS):
+            try:
+                self.judging.work(self.boards.kept(), self._stop.is_set)
+            except Exception:
+                log.exception("the judge could not look; what it said before stays")
+
 
 def open_arena(studio: Studio, settings: Settings) -> Arena | None:
     """The arena as the settings describe it; None, with the reason in the log, if its store cannot be opened."""
@@ -306,4 +317,5 @@ def open_arena(studio: Studio, settings: Settings) -> Arena | None:
         log.exception("the arena stays closed: its votes cannot be kept")
         return None
     declared = read_studies(settings.studies, studio.first)
-    return Arena(studio, store, pictures, secret, settings.publish, declared)
+    judging = Judging(pictures, settings.places.loop, settings.reward, studio.busy)
+    return Arena(studio, store, pictures, secret, judging, settings.publish, declared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.told import Compared, compared
@@ -55,6 +55,11 @@ class Boards:
             self._boards = OrderedDict(whole)
             self.choices = Choices.of(votes)
             self.comparisons = {kind: compared(self.family, each.kept) for kind, each in cleaned.items()}
+
+    def kept(self) -> Mapping[Kind, Sequence[Vote]]:
+        """The votes that count, of each kind of voter, as they were last read."""
+        with self._asked:
+            return {kind: each.kept for kind, each in self._cleaned.items()}
 
     def serve(self) -> bool:
         """Compute the board that was asked for last; False if none waits."""

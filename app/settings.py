@@ -32,6 +32,8 @@ class Settings:
         studies: the folder of declared studies, if not the one in assets/ (`HYPERSD_STUDIES`).
         publish: where votes are sent and read back from (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
         secret: the key under which voters are hashed (`HYPERSD_SECRET`); empty means one kept in the data folder.
+        reward: a folder of `reward train` whose model judges on the Results tab (`HYPERSD_REWARD`); None is the
+            newest of the feedback loop.
         owner_token: whoever knows it is the page's owner (`HYPERSD_OWNER_TOKEN`); empty means that nobody can.
         owner_name: whoever signs in under this name is (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`);
             empty means that nobody can sign in.
@@ -43,6 +45,7 @@ class Settings:
     studies: Path = STUDIES
     secret: str = ""
     publish: str = ""
+    reward: Path | None = None
     owner_token: str = field(default="", repr=False)
     owner_name: str = ""
 
@@ -62,6 +65,9 @@ class Settings:
         studies = environment.get("HYPERSD_STUDIES")
         if studies and not Path(studies).is_dir():
             raise ValueError(f"HYPERSD_STUDIES is {studies!r}, which is no folder; unset it for those that are shipped")
+        reward = environment.get("HYPERSD_REWARD")
+        if reward and not (Path(reward) / "reward.json").is_file():
+            raise ValueError(f"HYPERSD_REWARD is {reward!r}, which holds no reward model; make one with `reward train`")
         return cls(
             family=family,
             emoji=Path(folder) if folder else None,
@@ -69,6 +75,7 @@ class Settings:
             studies=Path(studies) if studies else STUDIES,
             secret=environment.get("HYPERSD_SECRET", ""),
             publish=environment.get("HYPERSD_PUBLISH", ""),
+            reward=Path(reward) if reward else None,
             owner_token=environment.get("HYPERSD_OWNER_TOKEN", ""),
             owner_name=environment.get("SPACE_AUTHOR_NAME", "") if environment.get("OAUTH_CLIENT_ID") else "",
         )

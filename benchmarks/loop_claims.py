@@ -43,7 +43,7 @@ def claims(one: Round) -> Iterator[Claim]:
     ceiling = reward["self_agreement"]["value"]
     told = f"{reward['accuracy']:.1%} ({low:.1%} to {high:.1%})"
     yield Claim("reward accuracy on unseen prompts ≥ 75 %", told, reward["accuracy"] >= LEAST_ACCURACY)
-    gap = f"{reward['accuracy'] - ceiling:+.1%} of {ceiling:.1%}"
+    gap = f"{100 * (ceiling - reward['accuracy']):.1f} points below {ceiling:.1%}"
     yield Claim("within 3 points of self-agreement", gap, reward["accuracy"] >= ceiling - NEAR_CEILING)
     for steps, share in battles["steps"].items():
         told = f"{share['value']:.1%} ({share['low']:.1%} to {share['high']:.1%})"

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app.arena import Arena
+from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
 from app.plots import frontier, interval_bar, preference_bar
 from app.told import Compared
@@ -39,8 +40,8 @@ def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
             return _NONE
         if view != View(kind=kind):
             return report(board, [], part=about(view))
-        studies = study_rows(arena.studies, kind)
-        return report(board, arena.boards.comparisons[kind], studies) + _published(arena)
+        more = judge_rows(arena.judging.found.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
+        return report(board, arena.boards.comparisons[kind], more) + _published(arena)
 
     def save(kind: Kind, family: str, steps: int, prompts: str) -> str:
         view = View(kind=kind, family=family, steps=steps, prompts=prompts)
@@ -100,8 +101,8 @@ def _published(arena: Arena) -> str:
     return f"<p class=hs-note>Votes are published: {when}, {health.waiting:,} waiting.{failed}</p>"
 
 
-def report(board: Board, comparisons: Sequence[Compared], studies: str = "", part: str = "") -> str:
-    """The whole board as HTML, with the rows of `studies` in it; `part` says of which votes it is, if not of all."""
+def report(board: Board, comparisons: Sequence[Compared], more: str = "", part: str = "") -> str:
+    """The whole board as HTML, with `more` in it; `part` says of which votes it is, if not of all."""
     parts = [f"<p><b>{html.escape(part)}</b></p>" if part else "", _summary(board)]
     if board.problem:
         parts.append(f'<p class="hs-message">No ranking yet: {html.escape(board.problem)}.</p>')
@@ -111,7 +112,7 @@ def report(board: Board, comparisons: Sequence[Compared], studies: str = "", par
         parts += [_standings(board), frontier(board.standings)]
     if board.win_rates:
         parts.append(_heat_map(board))
-    parts += [_comparisons(comparisons), studies, _trust(board)]
+    parts += [_comparisons(comparisons), more, _trust(board)]
     return f'<section class="hs-report" aria-label="Results">{"".join(parts)}</section>'
 
 

@@ -77,13 +77,20 @@ class Preferences:
 
     def split(self, part: Split, seed: int = 0) -> tuple[Preference, ...]:
         """The part's choices: 70 % of prompts train, 10 % validation, 20 % test, by prompt, never by vote."""
-        prompts = sorted(
-            {one.prompt for one in self.examples}, key=lambda text: sha256(f"{seed}:{text}".encode()).digest()
-        )
+        prompts = sorted({one.prompt for one in self.examples}, key=lambda text: place_of(text, seed))
         first = round(_SHARES["train"] * len(prompts))
         second = first + round(_SHARES["validation"] * len(prompts))
         chosen = set({"train": prompts[:first], "validation": prompts[first:second], "test": prompts[second:]}[part])
         return tuple(one for one in self.examples if one.prompt in chosen)
+
+    def tested_from(self, seed: int = 0) -> str:
+        """The place of the first prompt of `test`: no prompt from there on is learned from, here or elsewhere."""
+        return min((place_of(one.prompt, seed) for one in self.split("test", seed)), default="")
+
+
+def place_of(prompt: str, seed: int) -> str:
+    """Where a prompt stands in the order by which prompts are split: a hash, in hexadecimal digits."""
+    return sha256(f"{seed}:{prompt}".encode()).hexdigest()
 
 
 def one_kind(kinds: Iterable[Kind]) -> Kind:

@@ -80,6 +80,7 @@ class RewardTask:
             "kind": report.kind,
             "seed": self.seed,
             "accuracy": report.accuracy.value,
+            "tested_from": self.preferences.tested_from(self.seed),
             "preferred": preferred,
         }
         second.facts |= {

@@ -16,6 +16,7 @@ import pytest
 
 from app import rounds as told
 from app.arena import Arena
+from app.judging import Judging
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Progress, Runner, open_runner
 from app.pages.feedback import Handlers, build_feedback, layout
@@ -330,7 +331,9 @@ def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emo
     studio = Studio(settings.families(), "emoji", settings.families)
     studio.machine = machine(tmp_path)
     engine = studio._engine("emoji")
-    arena = Arena(studio, Store(f"sqlite:///{tmp_path}/votes.sqlite"), Pictures(str(tmp_path / "pictures")), b"key")
+    pictures = Pictures(str(tmp_path / "pictures"))
+    judging = Judging(pictures, settings.places.loop)
+    arena = Arena(studio, Store(f"sqlite:///{tmp_path}/votes.sqlite"), pictures, b"key", judging)
     before = arena._labels()
     enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
     assert set(arena._labels()) - set(before) == {"emoji/hyper-a1b2c1-r1@4"}

@@ -1,0 +1,90 @@
+"""The judge behind the Results tab: the newest reward model looks at the pictures that were voted on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.pictures import Damaged, Pictures
+from hypersd.feedback.rounds import rounds
+
+if TYPE_CHECKING:
+    from hypersd.feedback.verdicts import Verdicts
+
+log = logging.getLogger(__name__)
+
+_BATCH = 16
+_MOST = 4000
+"""Pictures that are looked at, those of the latest votes: each takes some milliseconds."""
+
+
+@dataclass
+class Judging:
+    """Rewards of the pictures that were voted on, and what they say. One thread works, any thread reads.
+
+    Args:
+        pictures: where they are.
+        loop: the folder of the feedback loop; the newest finished reward model in it is asked.
+        chosen: a reward model's folder that is asked instead; None is the newest.
+        busy: whether somebody waits for the models: then the judge waits too.
+    """
+
+    pictures: Pictures
+    loop: Path
+    chosen: Path | None = None
+    busy: Callable[[], bool] = lambda: False
+    found: Mapping[Kind, Verdicts] = field(default_factory=dict[Kind, "Verdicts"])
+    _asked: Path | None = None
+    _rewards: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+
+    def folder(self) -> Path | None:
+        """The reward model to ask; None if there is none."""
+        made = [one.folder / "reward" for one in rounds(self.loop) if (one.folder / "reward" / "reward.json").exists()]
+        return self.chosen or (made[-1] if made else None)
+
+    def work(self, kept: Mapping[Kind, Sequence[Vote]], stopped: Callable[[], bool]) -> None:
+        """Look at what has not been looked at, and set the judge beside each kind of voter.
+
+        Raises:
+            FileNotFoundError, ValueError: the reward model is missing or damaged.
+        """
+        folder = self.folder()
+        if folder is None:
+            return
+        # Brings torch, which nobody needs where there is no reward model.
+        from hypersd.feedback.preferences import place_of  # noqa: PLC0415
+        from hypersd.feedback.reward import RewardModel  # noqa: PLC0415
+        from hypersd.feedback.verdicts import pictures_of, verdicts  # noqa: PLC0415
+
+        if folder != self._asked:
+            self._asked, self._rewards = folder, {}
+        wanted = {kind: pictures_of(votes)[-_MOST:] for kind, votes in kept.items()}
+        missing = [key for keys in wanted.values() for key in keys if key not in self._rewards]
+        model = RewardModel.load(folder)
+        for start in range(0, len(missing), _BATCH):
+            if stopped() or self.busy():
+                break
+            self._look(missing[start : start + _BATCH], model.score)
+        seed, border = int(model.facts.get("seed", 0)), str(model.facts.get("tested_from", "g"))
+        self.found = {
+            kind: verdicts(votes, self._rewards, lambda prompt: place_of(prompt, seed) < border)
+            for kind, votes in kept.items()
+        }
+
+    def _look(self, keys: Sequence[tuple[str, str]], score: Callable[..., Sequence[float]]) -> None:
+        opened: list[tuple[Image.Image, str, str]] = []
+        for name, prompt in keys:
+            try:
+                opened.append((self.pictures.open(name), name, prompt))
+            except (FileNotFoundError, Damaged):
+                log.warning("a picture that was voted on is lost; the judge passes it over")
+        if opened:
+            rewards = score([picture for picture, _, _ in opened], [prompt for _, _, prompt in opened])
+            for (_, name, prompt), reward in zip(opened, rewards, strict=True):
+                self._rewards[name, prompt] = float(reward)

@@ -1,0 +1,92 @@
+"""The judge behind the Results tab: a real reward model on real pictures, and what the page says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.judging import Judging
+from app.pages.judge_rows import judge_rows
+from app.settings import Settings
+from hypersd.arena.agreement import wilson
+from hypersd.arena.battle import Vote
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.store import Store
+from hypersd.feedback.reward import RewardModel
+from tests.arena.voted import vote
+from tests.families import write_clip
+
+QUANTILES = {"0.25": -1.0, "0.5": 0.0, "0.75": 1.0, "0.9": 2.0}
+
+
+def reward_model(folder: Path, tested_from: str) -> None:
+    """A reward model that has learned nothing, from prompts before a place."""
+    write_clip(folder / "clip")
+    model = RewardModel.start(folder / "clip")
+    model.facts |= {"seed": 0, "tested_from": tested_from, "preferred": QUANTILES}
+    model.save(folder / "reward")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    return Pictures(str(tmp_path / "pictures"))
+
+
+@pytest.fixture
+def votes(tmp_path: Path, pictures: Pictures) -> list[Vote]:
+    store = Store(f"sqlite:///{tmp_path}/votes.sqlite")
+    made = [vote(store, pictures, number) for number in range(4)]
+    store.engine.dispose()
+    return made
+
+
+def never() -> bool:
+    return False
+
+
+def test_the_newest_reward_model_judges_what_was_voted_on(
+    tmp_path: Path, pictures: Pictures, votes: list[Vote]
+) -> None:
+    judging = Judging(pictures, tmp_path / "loop")
+    judging.work({"human": votes}, never)
+    assert judging.found == {}, "there is no reward model"
+    reward_model(tmp_path / "loop" / "round-1", tested_from="")
+    judging.work({"human": votes, "simulated": []}, never)
+    found = judging.found["human"]
+    assert {label for label, _ in found.means} == {"toy/a@1", "toy/b@1"}
+    assert (found.agreement.n, found.unseen) == (4, 0)
+    assert judging.found["simulated"].means == ()
+    told = judge_rows(found, wilson(9, 10))
+    assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in told
+
+
+def test_votes_on_prompts_that_it_learned_from_say_nothing(
+    tmp_path: Path, pictures: Pictures, votes: list[Vote]
+) -> None:
+    reward_model(tmp_path, tested_from="g")  # after every hash
+    judging = Judging(pictures, tmp_path / "loop", chosen=tmp_path / "reward")
+    judging.work({"human": votes}, never)
+    assert judging.found["human"].agreement.n == 0
+    assert "is not known" in judge_rows(judging.found["human"], None)
+
+
+def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: Pictures, votes: list[Vote]) -> None:
+    reward_model(tmp_path, tested_from="")
+    visitors: list[Any] = [True]
+    judging = Judging(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))
+    judging.work({"human": votes}, never)
+    assert judging.found["human"].unseen == 4
+    visitors.clear()
+    judging.work({"human": votes}, never)
+    assert judging.found["human"].unseen == 0
+
+
+def test_without_a_judge_the_page_says_how_to_get_one() -> None:
+    assert "reward train" in judge_rows(None, None)
+
+
+def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no reward model"):
+        Settings.from_environment({"HYPERSD_REWARD": str(tmp_path)})
