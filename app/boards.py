@@ -48,7 +48,7 @@ class Boards:
 
     def renew(self, votes: Sequence[Vote]) -> None:
         """There are new votes: the boards of all of them are computed now, others when somebody asks again."""
-        cleaned = {kind: clean(votes, kind=kind).within(None) for kind in KINDS}
+        cleaned: dict[Kind, Cleaned] = {kind: clean(votes, kind=kind).within(None) for kind in KINDS}
         whole = [(View(kind=kind), summarise(each)) for kind, each in cleaned.items()]
         with self._asked:
             self._cleaned = cleaned

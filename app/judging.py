@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -77,7 +77,7 @@ class Judging:
             for kind, votes in kept.items()
         }
 
-    def _look(self, keys: Sequence[tuple[str, str]], score: Callable[..., Sequence[float]]) -> None:
+    def _look(self, keys: Sequence[tuple[str, str]], score: Callable[..., Any]) -> None:
         opened: list[tuple[Image.Image, str, str]] = []
         for name, prompt in keys:
             try:

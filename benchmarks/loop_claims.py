@@ -43,7 +43,7 @@ def claims(one: Round) -> Iterator[Claim]:
     ceiling = reward["self_agreement"]["value"]
     told = f"{reward['accuracy']:.1%} ({low:.1%} to {high:.1%})"
     yield Claim("reward accuracy on unseen prompts ≥ 75 %", told, reward["accuracy"] >= LEAST_ACCURACY)
-    gap = f"{100 * (ceiling - reward['accuracy']):.1f} points below {ceiling:.1%}"
+    gap = f"{100 * (reward['accuracy'] - ceiling):+.1f} points to {ceiling:.1%}"
     yield Claim("within 3 points of self-agreement", gap, reward["accuracy"] >= ceiling - NEAR_CEILING)
     for steps, share in battles["steps"].items():
         told = f"{share['value']:.1%} ({share['low']:.1%} to {share['high']:.1%})"
@@ -86,10 +86,11 @@ def main() -> int:
     """Print a row a claim, a column a loop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("loops", type=Path, nargs="+", metavar="LOOP")
-    found = [Round(1, folder / "round-1") for folder in parser.parse_args().loops]
-    tastes = [f"{stage(one, 'votes')['taste'] or 'people'}, {stage(one, 'feedback')['method']}" for one in found]
+    loops: list[Path] = parser.parse_args().loops
+    found = [Round(1, folder / "round-1") for folder in loops]
+    titles = [f"{folder}: {stage(one, 'votes')['taste'] or 'people'}" for folder, one in zip(loops, found, strict=True)]
     columns = [list(claims(one)) for one in found]
-    print("| claim | " + " | ".join(tastes) + " |")
+    print("| claim | " + " | ".join(titles) + " |")
     print("|---|" + "---|" * len(found))
     for row in zip(*columns, strict=True):
         cells = [claim.reached if claim.met else f"**missed: {claim.reached}**" for claim in row]

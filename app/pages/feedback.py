@@ -222,8 +222,11 @@ class Handlers:
         """Of the arena's votes, how many are of each kind of voters; nothing while they are not counted."""
         if self.arena is None:
             return {}
-        boards = {kind: self.arena.boards.get(View(kind=kind)) for kind in KINDS}
-        return {kind: board.votes for kind, board in boards.items() if board}
+        counted: dict[Kind, int] = {}
+        for kind in KINDS:
+            if board := self.arena.boards.get(View(kind=kind)):
+                counted[kind] = board.votes
+        return counted
 
     def _label(self, one: Round) -> str:
         made = one.done("contestant")

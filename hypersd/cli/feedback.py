@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.enter:
         enter(options.enter, chosen, options.model, results, folder=entrants_folder(), lineage={})
-    told = {
+    told: dict[str, Any] = {
         "method": options.method,
         "family": chosen.name,
         "entered": options.enter,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
@@ -105,7 +106,8 @@ def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     """
     if not file.is_file():
         raise FileNotFoundError(f"there is no adapter {file}")
-    state, alphas = StableDiffusionXLPipeline.lora_state_dict(str(file), unet_config=unet.config, use_safetensors=True)
+    read: Any = StableDiffusionXLPipeline.lora_state_dict(str(file), unet_config=unet.config, use_safetensors=True)
+    state, alphas = read
     try:
         unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet")
     except RuntimeError as error:

@@ -43,7 +43,8 @@ class TextEncoders:
     @property
     def pooled_dim(self) -> int:
         """Channels of the pooled embedding."""
-        return int(self.encoders[1].config.projection_dim)
+        config: Any = self.encoders[1].config
+        return int(config.projection_dim)
 
     def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
         """Keyword arguments for an SDXL UNet: penultimate hidden states of both encoders, pooled text, time ids."""
