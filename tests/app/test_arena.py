@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sqlite3
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,6 +184,31 @@ def test_where_a_vote_comes_from_is_a_gate_beside_it(arena: Arena) -> None:
     (kept,) = arena.store.votes()
     assert kept.gates == {"address": "failed"}
     assert clean([kept]).reasons == {"gate": 1}
+
+
+@contextmanager
+def full_disk() -> Generator[None]:
+    """While this is open no file of this process can grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_on_a_full_disk_a_vote_is_clearly_not_taken_and_can_be_given_later(door: Door) -> None:
+    voter = "9" * 32
+    battle = door.battle(voter)["battle"]
+    assert door("show", voter, {"battle": battle})[0] == 200
+    words = {"battle": battle, "choice": "left"}
+    with full_disk():
+        status, told = door("vote", voter, words)
+    assert status == 503
+    assert "your vote was not taken" in told["error"]
+    assert door("progress", voter)[1]["votes"] == 0
+    assert door("vote", voter, words)[0] == 200, "as soon as there is space again"
+    assert door("progress", voter)[1]["votes"] == 1
 
 
 def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
