@@ -18,6 +18,7 @@ from hypersd.arena.importing import import_votes
 from hypersd.arena.pickapic import number_of
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.trust import clean
 from hypersd.feedback.preferences import from_votes
 from tests.arena.voted import fresh, vote
 
@@ -119,7 +120,9 @@ def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
         assert told == known
         assert number_of(again.id) == number_of(one.id)
     assert import_votes(tmp_path / "out", store, pictures).new == 0
-    assert compute(there[0].votes(), kind="simulated").kept == 3
+    cleaned = clean(there[0].votes(), kind="simulated")
+    assert len(cleaned.kept) == len(cleaned.within("pickapic").kept) == 3
+    assert compute(there[0].votes(), kind="simulated").kept == 0, "the open board is of what was drawn here"
     assert len(judgements(there[0].votes())) == 3
 
 
