@@ -200,10 +200,11 @@ class Desk:
         self.store.add_answer(battle_id, known, self.clock())
 
     def _mine(self, battle_id: str, voter: str) -> Battle:
-        battle = self.store.battle(battle_id)
-        if battle is None or battle.voter != voter:
+        found = self.store.standing(battle_id)
+        if found is None or found[0].voter != voter:
             raise Refused("this battle is not yours; load the page again for one of your own")
-        if self.store.has_vote(battle_id):
+        battle, voted = found
+        if voted:
             raise AlreadyCounted
         if battle.expires < self.clock():
             raise Refused("this battle has expired; here is the next one")

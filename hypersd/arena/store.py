@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, exists, func, insert, literal, select, update
+from sqlalchemy import Engine, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from hypersd.arena import queries
 from hypersd.arena.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
 from hypersd.arena.database import INSERTS, connect_to, migrate, reading
 from hypersd.arena.ledger import Ledger
@@ -28,8 +29,6 @@ from hypersd.arena.records import (
     vote_row,
 )
 from hypersd.arena.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
-
-_OPEN = PAIRS.c.owner.is_(None) & PAIRS.c.gold.is_(None)
 
 
 class AlreadyCounted(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -64,8 +63,9 @@ class Store:
 
     def pool_size(self, study: str | None) -> int:
         """How many pairs of a study (None: of the open arena) are there for whoever comes next."""
+        waiting = select(func.count()).where(PAIRS.c.served == 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
-            return connection.scalar(select(func.count()).where(PAIRS.c.served == 0, _OPEN, _of(study))) or 0
+            return connection.scalar(waiting) or 0
 
     def release(self, moment: datetime) -> int:
         """Put back into the pool what was handed out and not voted on in time; returns how many pairs.
@@ -74,7 +74,7 @@ class Store:
         """
         voted = exists().where(VOTES.c.battle_id == BATTLES.c.id)
         taken = exists().where(BATTLES.c.pair_id == PAIRS.c.id, (BATTLES.c.expires > moment) | voted)
-        left = (PAIRS.c.served > 0) & _OPEN & ~taken
+        left = (PAIRS.c.served > 0) & queries.OPEN & ~taken
         with reading(self.engine) as connection:  # looks at all pairs, so not while it keeps others from writing
             ids = list(connection.scalars(select(PAIRS.c.id).where(left).limit(1000)))
         if not ids:
@@ -113,59 +113,56 @@ class Store:
         One that nobody has seen comes first or, for `overlap`, one that others have judged; among others the one that
         was handed out least. None if the voter has seen them all.
         """
-        seen = exists().where(BATTLES.c.pair_id == PAIRS.c.id, BATTLES.c.voter == voter)
-        judged = exists().where(BATTLES.c.pair_id == PAIRS.c.id, VOTES.c.battle_id == BATTLES.c.id)
-        usable = (PAIRS.c.gold.is_not(None) if gold else _OPEN) & _of(study) & ~seen
-        queue = select(PAIRS).where(usable).order_by(PAIRS.c.served, PAIRS.c.created).limit(1)
+        given = {"voter": voter, "study": study}
+        kinds = (True, False) if overlap else (False,)
         with reading(self.engine) as connection:
-            row = connection.execute(queue.where(PAIRS.c.served > 0, judged)).first() if overlap else None
-            row = row or connection.execute(queue.where(PAIRS.c.served >= 0)).first()
-        return (pair_of(row), row.served == 0) if row else None
+            for judged in kinds:
+                query = queries.candidate(in_study=study is not None, gold=gold, judged=judged)
+                if row := connection.execute(query, given).first():
+                    return pair_of(row), row.served == 0
+        return None
 
     # -- battles
 
     def add_battle(self, battle: Battle) -> None:
         """Hand a pair to a voter."""
         with self.engine.begin() as connection:
-            connection.execute(insert(BATTLES).values(battle_row(battle)))
-            served = update(PAIRS).where(PAIRS.c.id == battle.pair.id, PAIRS.c.served >= 0)
-            connection.execute(served.values(served=PAIRS.c.served + 1))
+            connection.execute(insert(BATTLES), battle_row(battle))
+            connection.execute(queries.SERVE, {"pair": battle.pair.id})
 
     def claim(self, battle: Battle) -> bool:
         """Hand a pair to a voter if nobody else got it since it was looked up; says whether it worked."""
         with self.engine.begin() as connection:
-            free = update(PAIRS).where(PAIRS.c.id == battle.pair.id, PAIRS.c.served == 0).values(served=1)
-            if connection.execute(free).rowcount != 1:
+            if connection.execute(queries.CLAIM, {"pair": battle.pair.id}).rowcount != 1:
                 return False
-            connection.execute(insert(BATTLES).values(battle_row(battle)))
+            connection.execute(insert(BATTLES), battle_row(battle))
             return True
 
     def battle(self, battle_id: str) -> Battle | None:
         """A battle by id; None if there is none."""
+        found = self.standing(battle_id)
+        return found[0] if found else None
+
+    def standing(self, battle_id: str) -> tuple[Battle, bool] | None:
+        """A battle by id, and whether it has its vote; None if there is none."""
         with reading(self.engine) as connection:
-            row = connection.execute(select_battles().where(BATTLES.c.id == battle_id)).first()
-        return battle_of(row) if row else None
+            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
+        return (battle_of(row), bool(row.has_vote)) if row else None
 
     def show(self, battle_id: str, moment: datetime) -> None:
         """Note when a battle's pictures were first handed over."""
         with self.engine.begin() as connection:
-            first = update(BATTLES).where(BATTLES.c.id == battle_id, BATTLES.c.shown.is_(None))
-            connection.execute(first.values(shown=moment))
+            connection.execute(queries.SHOW, {"battle": battle_id, "moment": moment})
 
     def open_battle(self, voter: str, study: str | None, moment: datetime, besides: str = "") -> Battle | None:
         """The battle that still waits for this voter's vote: a page that is loaded again goes on with it.
 
         The one that they have seen, if there is one, before one that was only fetched ahead.
         """
-        unvoted = ~exists().where(VOTES.c.battle_id == BATTLES.c.id)
-        mine = (BATTLES.c.voter == voter) & (BATTLES.c.expires > moment) & (BATTLES.c.id != besides)
+        query = queries.open_battle(in_study=study is not None)
+        given = {"voter": voter, "study": study, "moment": moment, "besides": besides}
         with reading(self.engine) as connection:
-            row = connection.execute(
-                select_battles()
-                .where(mine, unvoted, PAIRS.c.served >= 0, _of(study))
-                .order_by(BATTLES.c.shown.is_(None), BATTLES.c.drawn.desc())
-                .limit(1)
-            ).first()
+            row = connection.execute(query, given).first()
         return battle_of(row) if row else None
 
     def repeatable(self, voter: str, study: str | None, after: int) -> Battle | None:
@@ -174,7 +171,7 @@ class Store:
         shown_again = exists().where(again.c.repeat_of == BATTLES.c.id)
         judged = select_battles().join(VOTES, VOTES.c.battle_id == BATTLES.c.id)
         mine = (BATTLES.c.voter == voter) & (VOTES.c.choice != "skip") & (PAIRS.c.served >= 0)
-        query = judged.where(mine, _of(study)).order_by(VOTES.c.voted.desc())
+        query = judged.where(mine, queries.of(study)).order_by(VOTES.c.voted.desc())
         with reading(self.engine) as connection:
             old = connection.execute(query.add_columns(shown_again.label("again")).offset(after).limit(50)).all()
         fit = (row for row in old if row.battle_purpose == "open" and not row.again)
@@ -183,9 +180,8 @@ class Store:
 
     def handed_out(self, voter: str) -> Counter[Purpose]:
         """How many battles of each purpose a voter has been handed, voted on or not."""
-        query = select(BATTLES.c.purpose, func.count()).where(BATTLES.c.voter == voter).group_by(BATTLES.c.purpose)
         with reading(self.engine) as connection:
-            return Counter({row[0]: row[1] for row in connection.execute(query)})
+            return Counter({row[0]: row[1] for row in connection.execute(queries.HANDED_OUT, {"voter": voter})})
 
     # -- votes
 
@@ -197,7 +193,7 @@ class Store:
         """
         try:
             with self.engine.begin() as connection:
-                connection.execute(insert(VOTES).values(vote_row(vote)))
+                connection.execute(insert(VOTES), vote_row(vote))
         except IntegrityError as error:
             if self.vote_of(vote.battle.id) is None:
                 raise
@@ -247,20 +243,14 @@ class Store:
 
     def count_of(self, voter: str) -> int:
         """How many votes a voter has given."""
-        return self.count_votes(BATTLES.c.voter == voter)
+        with reading(self.engine) as connection:
+            return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
 
     def voted_since(self, voter: str, *moments: datetime) -> tuple[int, ...]:
         """How many votes a voter has given since each of the moments."""
-        # No condition on the moment: everybody's votes since then may be many.
-        since = [func.count().filter(VOTES.c.voted >= moment) for moment in moments]
-        query = select(*since).select_from(VOTES.join(BATTLES)).where(BATTLES.c.voter == voter)
+        given = {f"moment{number}": moment for number, moment in enumerate(moments)}
         with reading(self.engine) as connection:
-            return tuple(connection.execute(query).one())
-
-    def has_vote(self, battle_id: str) -> bool:
-        """Whether a battle has its vote."""
-        with reading(self.engine) as connection:
-            return connection.scalar(select(literal(1)).where(VOTES.c.battle_id == battle_id)) is not None
+            return tuple(connection.execute(queries.voted_since(len(moments)), {"voter": voter, **given}).one())
 
     # -- bench
 
@@ -280,7 +270,3 @@ class Store:
         """Who is not drawn, and why."""
         with reading(self.engine) as connection:
             return {Contestant.parse(row.contestant): row.reason for row in connection.execute(select(BENCHED))}
-
-
-def _of(study: str | None) -> Any:
-    return PAIRS.c.study.is_(None) if study is None else PAIRS.c.study == study

@@ -211,6 +211,17 @@ def test_the_next_pair_is_found_without_looking_at_all_of_them(tmp_path: Path) -
     store.engine.dispose()
 
 
+def test_a_battle_is_read_with_whether_it_has_its_vote(store: Store) -> None:
+    given = pair()
+    store.add_pair(given)
+    battle, other = shown(store, given), shown(store, given, "ben")
+    assert store.standing(battle.id) == (battle, False)
+    store.add_vote(Vote(battle=battle, choice="skip"))
+    assert store.standing(battle.id) == (battle, True)
+    assert store.standing(other.id) == (other, False), "another's vote on the same pair is not its own"
+    assert store.standing("0" * 32) is None
+
+
 def test_two_replicas_bench_a_contestant_at_once(store: Store) -> None:
     hyper = Contestant.parse("emoji/hyper@4")
     with ThreadPoolExecutor(8) as threads:
