@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import base64
-import ipaddress
 import logging
 import secrets
 import threading
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.boards import Boards
 from app.judging import Judging
+from app.networks import local
 from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
@@ -67,14 +67,6 @@ def read_secret(folder: Path) -> bytes:
     except FileExistsError:
         pass
     return file.read_bytes()
-
-
-def local(address: str) -> bool:
-    """Whether this is the machine itself, which is not limited: its owner, or a proxy that stands for everybody."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass

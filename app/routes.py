@@ -18,9 +18,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app.arena import Arena
+from app.networks import local, network
 from app.texts import sentence
 from hypersd.arena.battle import Client
-from hypersd.arena.desk import Refused
+from hypersd.arena.desk import Later, Refused
 from hypersd.arena.store import AlreadyCounted
 
 log = logging.getLogger(__name__)
@@ -62,14 +63,6 @@ async def at_once(handle: Handle, voter: str, words: Words) -> Words:
     return await run_in_threadpool(handle, voter, words)
 
 
-class Crowded(Exception):  # noqa: N818 - not an error
-    """More comes from one address than one address may send; it may go on after so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
-
-
 @dataclass
 class Line:
     """Visitors who wait for the models: one after another, each once, and not too many.
@@ -100,7 +93,7 @@ class Line:
 def endpoint(arena: Arena, handle: Handle, worker: Worker = at_once, *, own: bool = False) -> Callable[[Request], Any]:
     """An endpoint that answers everything with a sentence.
 
-    200; 409: counted before; 422: cannot be; 429: too much from one address, with `Retry-After`; 503: away.
+    200; 409: counted before; 422: cannot be; 429: too much of one voter or address, with `Retry-After`; 503: away.
     """
 
     async def answer(request: Request) -> JSONResponse:
@@ -111,9 +104,9 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker = at_once, *, own: boo
             admit(arena, home, own=own)
             voter = arena.voter(home, request.headers.get("x-voter", ""))
             return JSONResponse(await worker(handle, voter, words))
-        except Crowded as crowded:
-            said, status = _CROWDED, 429
-            headers["retry-after"] = str(math.ceil(crowded.seconds))
+        except Later as later:
+            said, status = str(later), 429
+            headers["retry-after"] = str(math.ceil(later.seconds))
         except AlreadyCounted:
             said, status = _COUNTED, 409
         except (Refused, ValueError) as error:
@@ -131,16 +124,20 @@ def admit(arena: Arena, home: str, *, own: bool) -> None:
     """Count a request from an address, one for an own prompt if `own`.
 
     Raises:
-        Crowded: it is too much.
+        Later: it is too much.
     """
     if seconds := arena.wait(home, own=own):
-        raise Crowded(seconds)
+        raise Later(_CROWDED, seconds)
 
 
 def address(request: Request) -> str:
-    """Where a visitor comes from. Behind the proxy of a Space it is the first hop that the proxy names."""
+    """Where a visitor comes from. Behind the proxy of a Space it is the first hop that the proxy names.
+
+    Nobody is forwarded from this machine itself: who says so wants to pass for it.
+    """
     forwarded = request.headers.get("x-forwarded-for", "") if os.environ.get("SPACE_ID") else ""
-    return forwarded.partition(",")[0].strip() or (request.client.host if request.client else "")
+    first = network(forwarded.partition(",")[0].strip())
+    return first if first and not local(first) else network(request.client.host if request.client else "")
 
 
 async def _body(request: Request) -> bytes:

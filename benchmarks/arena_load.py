@@ -4,9 +4,10 @@
 
 Each voter draws a battle, thinks two seconds, votes, and fetches the next, through the door that the page uses. Timed
 is what a visitor waits for: from the vote to its acknowledgement, and to the next pair. With `--kills N` the server is
-killed without warning N times while they vote, and started again; then every acknowledged vote must be in the store
-exactly once, and the pool and the board must still be readable. The pool is filled first: by the app itself, as it
-always is. With `--still` nothing draws (`benchmarks.arena_still`), so that the processor's time is that of votes alone.
+killed without warning N times while they vote, and started again, which takes as long as it takes; then every
+acknowledged vote must be in the store exactly once, and the pool and the board must still be readable. The pool is
+filled first: by the app itself, as it always is. With `--still` nothing draws (`benchmarks.arena_still`), so that the
+processor's time is that of votes alone.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from hypersd.arena.store import Store
 ROOT = Path(__file__).resolve().parents[1]
 THINK_SECONDS = 2.0
 _POOL = 40
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass
@@ -109,25 +111,26 @@ class Seen:
     next_ms: list[float] = field(default_factory=list[float])
     acknowledged: list[str] = field(default_factory=list[str])
     refused: Counter[str] = field(default_factory=Counter[str])
+    news: asyncio.Queue[str] = field(default_factory=asyncio.Queue[str])
 
 
-async def voter(server: Server, seen: Seen, end: float, rng: random.Random) -> None:
+async def voter(server: Server, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
     """One visitor: never in step with the others, never in a hurry."""
     token = secrets.token_hex(16)
     await asyncio.sleep(rng.uniform(0, THINK_SECONDS))
     async with httpx.AsyncClient(base_url=server.url, headers={"x-voter": token}, timeout=30) as http:
-        while time.monotonic() < end:
+        while not over.is_set():
             try:
-                await rounds(http, seen, end, rng)
+                await rounds(http, seen, over, rng)
             except httpx.HTTPError as error:  # the server was killed
                 seen.refused[type(error).__name__] += 1
                 await asyncio.sleep(0.5)
 
 
-async def rounds(http: httpx.AsyncClient, seen: Seen, end: float, rng: random.Random) -> None:
-    """Vote until the end; raises what the connection does."""
+async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
+    """Vote until it is over; raises what the connection does."""
     battle = (await ask(http, seen, "draw", {}))[0]
-    while time.monotonic() < end:
+    while not over.is_set():
         if not battle or not battle.get("battle"):
             await asyncio.sleep(0.5)
             battle = (await ask(http, seen, "draw", {}))[0]
@@ -138,6 +141,7 @@ async def rounds(http: httpx.AsyncClient, seen: Seen, end: float, rng: random.Ra
         told, vote_ms = await ask(http, seen, "vote", words)
         if told:
             seen.acknowledged.append(battle["battle"])
+            seen.news.put_nowait(battle["battle"])
             seen.vote_ms.append(vote_ms)
         battle, next_ms = await ask(http, seen, "draw", {"besides": battle["battle"]})
         if told and battle:
@@ -156,16 +160,26 @@ async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, A
 
 
 async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
-    """All voters at once, and the killer beside them."""
-    seen, rng = Seen(), random.Random(0)
-    end = time.monotonic() + seconds
-    people = [asyncio.create_task(voter(server, seen, end, random.Random(number))) for number in range(voters)]
+    """All voters at once: for so many seconds or, with the killer beside them, until it is done and they vote again."""
+    seen, rng, over = Seen(), random.Random(0), asyncio.Event()
+    people = [asyncio.create_task(voter(server, seen, over, random.Random(number))) for number in range(voters)]
     for _ in range(kills):
-        await asyncio.sleep(rng.uniform(0.5, seconds / (kills + 1)))
+        await under_way(seen, voters)
+        await asyncio.sleep(rng.uniform(0, 2 * THINK_SECONDS))
         server.kill()
         await asyncio.to_thread(server.start)
+    await (under_way(seen, voters) if kills else asyncio.sleep(seconds))
+    over.set()
     await asyncio.gather(*people)
     return seen
+
+
+async def under_way(seen: Seen, voters: int) -> None:
+    """Return when half as many votes as there are voters were acknowledged from now on: the server is under load."""
+    seen.news = asyncio.Queue()
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        for _ in range(voters // 2):
+            await seen.news.get()
 
 
 def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str, Any]:
@@ -176,9 +190,9 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         try:
             while server.store.pool_size(None) < _POOL:
                 time.sleep(1)
-            before = server.cpu_ms()
+            before, start = server.cpu_ms(), time.monotonic()
             seen = asyncio.run(load(server, voters, seconds, kills))
-            used, peak = server.cpu_ms() - before, server.peak_mib()
+            used, peak, took = server.cpu_ms() - before, server.peak_mib(), time.monotonic() - start
         finally:
             server.kill()
         store = server.store
@@ -189,7 +203,8 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
     return {
         "voters": voters,
         "votes": len(seen.acknowledged),
-        "votes_per_second": round(len(seen.acknowledged) / seconds, 1),
+        "seconds": round(took, 1),
+        "votes_per_second": round(len(seen.acknowledged) / took, 1),
         "vote_ms": quantiles(seen.vote_ms),
         "next_pair_ms": quantiles(seen.next_ms),
         "kills": kills,
@@ -207,7 +222,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--voters", default="64,256", help="how many at once, in one run after another")
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--seconds", type=float, default=30, help="of a run without kills")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--still", action="store_true", help="the arena's door alone: no page, no models")
     parser.add_argument("--json", action="store_true")

@@ -15,32 +15,61 @@ from dataclasses import dataclass, field
 
 from hypersd.arena.battle import Gate
 
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
+"""In seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """The thresholds, for one address. A school class behind one of them stays below all.
 
+    What is allowed comes back evenly: who has used up a day's share waits for seconds or minutes, not until tomorrow.
+
     Args:
         requests_a_minute: of any kind. Thirty people who vote every 3 seconds make 600 votes and 1,200 other requests.
+        requests_a_day: thirty people who all vote as often as one of them may in a day make 90,000.
         own_a_minute: own prompts: each takes the models for a second or more.
+        own_a_day: about half an hour of the models on a small machine.
         voters_an_hour: more new voters than this within an hour are not people who share an address; whatever all of
             them vote in that time is marked.
         remembered: addresses and voters that are kept in mind, the latest.
+        remembered_each: voters of one address that are kept in mind, the latest; the others are new when they return.
     """
 
     requests_a_minute: int = 2400
+    requests_a_day: int = 100_000
     own_a_minute: int = 20
+    own_a_day: int = 600
     voters_an_hour: int = 100
     remembered: int = 20_000
+    remembered_each: int = 400
+
+
+@dataclass
+class _Share:
+    """What is left of a share of `most`, which comes back evenly over `seconds`, as of a moment."""
+
+    most: int
+    seconds: float
+    moment: float
+    left: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.most
+
+    def wait(self, now: float) -> float:
+        """Seconds until one more is there, 0 if one is."""
+        self.left = min(self.most, self.left + (now - self.moment) * self.most / self.seconds)
+        self.moment = now
+        return max(0.0, (1 - self.left) * self.seconds / self.most)
 
 
 @dataclass
 class _Address:
-    """What is left to an address, as of a moment, and since when it has sent which voters."""
+    """What is left to an address, and since when it has sent which voters, the newest last."""
 
-    requests: float
-    own: float
-    moment: float
+    requests: tuple[_Share, _Share]
+    own: tuple[_Share, _Share]
     voters: dict[str, float] = field(default_factory=dict[str, float])
 
 
@@ -61,19 +90,21 @@ class Crowd:
     def wait(self, address: str, *, own: bool = False) -> float:
         """Count a request, one for an own prompt if `own`; seconds after which it may come again, 0 if it may now."""
         with self._lock:
-            found = self._at(address)
-            if found.requests < 1:
-                return (1 - found.requests) * 60 / self.allowance.requests_a_minute
-            if own and found.own < 1:
-                return (1 - found.own) * 60 / self.allowance.own_a_minute
-            found.requests -= 1
-            found.own -= own
+            found, now = self._at(address), self.clock()
+            shares = (*found.requests, *found.own) if own else found.requests
+            if seconds := max(share.wait(now) for share in shares):
+                return seconds
+            for share in shares:
+                share.left -= 1
             return 0.0
 
     def note(self, address: str, voter: str) -> None:
         """A voter comes from an address."""
         with self._lock:
-            self._at(address).voters.setdefault(voter, self.clock())
+            voters = self._at(address).voters
+            voters.setdefault(voter, self.clock())
+            if len(voters) > self.allowance.remembered_each:
+                del voters[next(iter(voters))]
             self._home[voter] = address
             self._home.move_to_end(voter)
             while len(self._home) > self.allowance.remembered:
@@ -87,19 +118,21 @@ class Crowd:
         with self._lock:
             if voter not in self._home:
                 return "unavailable"
-            found = self._at(self._home[voter])
-            since = self.clock() - 3600
-            found.voters = {name: first for name, first in found.voters.items() if first >= since}
-            return "failed" if len(found.voters) > self.allowance.voters_an_hour else "ok"
+            since = self.clock() - _HOUR
+            fresh = sum(first >= since for first in self._at(self._home[voter]).voters.values())
+            return "failed" if fresh > self.allowance.voters_an_hour else "ok"
 
     def _at(self, address: str) -> _Address:
-        now, most = self.clock(), self.allowance
-        found = self._addresses.setdefault(address, _Address(most.requests_a_minute, most.own_a_minute, now))
-        passed = (now - found.moment) / 60
-        found.requests = min(most.requests_a_minute, found.requests + passed * most.requests_a_minute)
-        found.own = min(most.own_a_minute, found.own + passed * most.own_a_minute)
-        found.moment = now
+        most = self.allowance
+        if address not in self._addresses:
+            self._addresses[address] = _Address(
+                (self._share(most.requests_a_minute, _MINUTE), self._share(most.requests_a_day, _DAY)),
+                (self._share(most.own_a_minute, _MINUTE), self._share(most.own_a_day, _DAY)),
+            )
         self._addresses.move_to_end(address)
         while len(self._addresses) > most.remembered:
             self._addresses.popitem(last=False)
-        return found
+        return self._addresses[address]
+
+    def _share(self, most: int, seconds: float) -> _Share:
+        return _Share(most, seconds, self.clock())

@@ -13,8 +13,12 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 
-READING = "hypersd_reading"
+INSERTS = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
+"""An INSERT that can say what happens if the row is there, by the name of the database."""
+
+_READING = "hypersd_reading"
 """The execution option of connections that only read."""
 
 _BUSY_SECONDS = 10
@@ -71,10 +75,15 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
         # A writer takes its lock at once: one that began as a reader could not wait for another writer.
-        reading = connection.get_execution_options().get(READING)
+        reading = connection.get_execution_options().get(_READING)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def reading(engine: Engine) -> Connection:
+    """A connection that only reads: on SQLite it waits for no writer, and none waits for it."""
+    return engine.connect().execution_options(**{_READING: True})
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

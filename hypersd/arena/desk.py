@@ -20,6 +20,14 @@ class Refused(ValueError):  # noqa: N818 - it is an answer, not a fault
     """A vote or a draw that cannot be taken; the message says why and what to do."""
 
 
+class Later(Refused):
+    """As above, but it can be taken after so many `seconds`, at the latest."""
+
+    def __init__(self, said: str, seconds: float) -> None:
+        super().__init__(said)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
     """How the desk hands out battles.
@@ -76,7 +84,7 @@ class Desk:
             None if there is no pair that they have not seen.
 
         Raises:
-            Refused: they have voted more than a person would.
+            Later: they have voted more than a person would.
         """
         self._limit(voter)
         waiting = self.store.open_battle(voter, study, self.clock() + self.habits.lifetime / 4, besides=besides)
@@ -164,6 +172,7 @@ class Desk:
             AlreadyCounted: the battle has its vote; the first one stands.
             Refused: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or not
                 in this study.
+            Later: they have voted more than a person would.
         """
         known = _choice(choice)
         battle = self._mine(battle_id, voter)
@@ -191,10 +200,11 @@ class Desk:
         self.store.add_answer(battle_id, known, self.clock())
 
     def _mine(self, battle_id: str, voter: str) -> Battle:
-        battle = self.store.battle(battle_id)
-        if battle is None or battle.voter != voter:
+        found = self.store.standing(battle_id)
+        if found is None or found[0].voter != voter:
             raise Refused("this battle is not yours; load the page again for one of your own")
-        if self.store.has_vote(battle_id):
+        battle, voted = found
+        if voted:
             raise AlreadyCounted
         if battle.expires < self.clock():
             raise Refused("this battle has expired; here is the next one")
@@ -204,9 +214,9 @@ class Desk:
         moment = self.clock()
         minute, day = self.store.voted_since(voter, moment - timedelta(minutes=1), moment - timedelta(days=1))
         if minute >= self.habits.votes_a_minute:
-            raise Refused("that was many votes in a short time; rest your eyes for a minute, then go on")
+            raise Later("that was many votes in a short time; rest your eyes for a minute, then go on", 60)
         if day >= self.habits.votes_a_day:
-            raise Refused("that was very many votes for one day; thank you, and come back tomorrow")
+            raise Later("that was very many votes for one day; thank you, and come back tomorrow", 86_400)
 
 
 def _asked(name: str, check: Check, voter: str) -> Gate:

@@ -158,7 +158,7 @@ def import_votes(source: str | Path, store: Store, pictures: Pictures, kind: Kin
         else:
             batches = shard.batches(pictures)
         for votes in batches:
-            new += store.restore(votes)
+            new += store.ledger.restore(votes)
             read += len(votes)
     return Imported(read, new)
 

@@ -112,7 +112,7 @@ class Publisher:
         try:
             while self.publish():
                 pass
-            waiting, failure, last = self.store.count_unpublished(), self._unread, now()
+            waiting, failure, last = self.store.ledger.count_unpublished(), self._unread, now()
         except Exception as error:
             log.exception("votes could not be published; they are kept here and tried again")
             waiting, failure, last = self.health.waiting, _sentence(error), self.health.last
@@ -131,14 +131,16 @@ class Publisher:
         Raises:
             OSError: the target refuses.
         """
-        votes = [vote for vote in self.store.unpublished(_AT_ONCE + len(self.aside)) if vote.id not in self.aside]
+        votes = [
+            vote for vote in self.store.ledger.unpublished(_AT_ONCE + len(self.aside)) if vote.id not in self.aside
+        ]
         by_kind: dict[Kind, list[Vote]] = defaultdict(list)
         for vote in votes:
             by_kind[vote.battle.kind].append(vote)
         for kind, theirs in by_kind.items():
             shard = f"{self.boot}-{new_id()}"
             self._send(kind, shard, theirs)
-            self.store.published(shard, [vote for vote in theirs if vote.id not in self.aside])
+            self.store.ledger.published(shard, [vote for vote in theirs if vote.id not in self.aside])
         return len(votes)
 
     def _send(self, kind: Kind, shard: str, votes: Sequence[Vote]) -> None:
@@ -163,7 +165,7 @@ class Publisher:
     def _waiting(self) -> int:
         """How many votes wait, as far as the store can say now."""
         try:
-            waiting = self.store.count_unpublished()
+            waiting = self.store.ledger.count_unpublished()
         except Exception as error:
             log.exception("the store does not answer; looking again")
             self.health = replace(self.health, failure=f"the store does not answer: {_sentence(error)}")
@@ -181,7 +183,7 @@ def restore(store: Store, pictures: Pictures, url: str) -> int:
         OSError: the target cannot be read.
         ValueError: a shard is damaged; the others are read.
     """
-    known = store.shards()
+    known = store.ledger.shards()
     new, broken = 0, ""
     for shard in _published(url):
         if shard.name in known:
@@ -199,9 +201,9 @@ def _restore(store: Store, pictures: Pictures, shard: Shard) -> int:
     """All of a shard; it is known only when the last of its votes is here."""
     new, all_of_them = 0, list[Vote]()
     for votes in shard.batches(pictures):
-        new += store.restore(votes)
+        new += store.ledger.restore(votes)
         all_of_them += votes
-    store.published(shard.name, all_of_them)
+    store.ledger.published(shard.name, all_of_them)
     return new
 
 

@@ -6,17 +6,18 @@ Votes are only ever added. Each method is one transaction: when it returns, what
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, exists, func, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from hypersd.arena import queries
 from hypersd.arena.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
-from hypersd.arena.database import READING, connect_to, migrate
+from hypersd.arena.database import INSERTS, connect_to, migrate, reading
+from hypersd.arena.ledger import Ledger
 from hypersd.arena.records import (
     battle_of,
     battle_row,
@@ -28,9 +29,6 @@ from hypersd.arena.records import (
     vote_row,
 )
 from hypersd.arena.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
-
-_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_OPEN = PAIRS.c.owner.is_(None) & PAIRS.c.gold.is_(None)
 
 
 class AlreadyCounted(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -49,10 +47,12 @@ class Store:
 
     url: str = field(repr=False)  # has a password
     engine: Engine = field(init=False, repr=False)
+    ledger: Ledger = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", connect_to(self.url))
         migrate(self.engine)
+        object.__setattr__(self, "ledger", Ledger(self.engine))
 
     # -- pairs
 
@@ -63,8 +63,9 @@ class Store:
 
     def pool_size(self, study: str | None) -> int:
         """How many pairs of a study (None: of the open arena) are there for whoever comes next."""
-        with self._reading() as connection:
-            return connection.scalar(select(func.count()).where(PAIRS.c.served == 0, _OPEN, _of(study))) or 0
+        waiting = select(func.count()).where(PAIRS.c.served == 0, queries.OPEN, queries.of(study))
+        with reading(self.engine) as connection:
+            return connection.scalar(waiting) or 0
 
     def release(self, moment: datetime) -> int:
         """Put back into the pool what was handed out and not voted on in time; returns how many pairs.
@@ -73,8 +74,8 @@ class Store:
         """
         voted = exists().where(VOTES.c.battle_id == BATTLES.c.id)
         taken = exists().where(BATTLES.c.pair_id == PAIRS.c.id, (BATTLES.c.expires > moment) | voted)
-        left = (PAIRS.c.served > 0) & _OPEN & ~taken
-        with self._reading() as connection:  # looks at all pairs, so not while it keeps others from writing
+        left = (PAIRS.c.served > 0) & queries.OPEN & ~taken
+        with reading(self.engine) as connection:  # looks at all pairs, so not while it keeps others from writing
             ids = list(connection.scalars(select(PAIRS.c.id).where(left).limit(1000)))
         if not ids:
             return 0
@@ -92,7 +93,7 @@ class Store:
         Raises:
             LookupError: there is none.
         """
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(select(PAIRS).where(PAIRS.c.id == pair_id)).first()
         if row is None:
             raise LookupError(f"there is no pair {pair_id}")
@@ -100,7 +101,7 @@ class Store:
 
     def pairs(self, *conditions: Any) -> list[Pair]:
         """The pairs that fit, oldest first."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(select(PAIRS).where(*conditions).order_by(PAIRS.c.created, PAIRS.c.id))
             return [pair_of(row) for row in rows]
 
@@ -112,59 +113,56 @@ class Store:
         One that nobody has seen comes first or, for `overlap`, one that others have judged; among others the one that
         was handed out least. None if the voter has seen them all.
         """
-        seen = exists().where(BATTLES.c.pair_id == PAIRS.c.id, BATTLES.c.voter == voter)
-        judged = exists().where(BATTLES.c.pair_id == PAIRS.c.id, VOTES.c.battle_id == BATTLES.c.id)
-        usable = (PAIRS.c.gold.is_not(None) if gold else _OPEN) & _of(study) & ~seen
-        queue = select(PAIRS).where(usable).order_by(PAIRS.c.served, PAIRS.c.created).limit(1)
-        with self._reading() as connection:
-            row = connection.execute(queue.where(PAIRS.c.served > 0, judged)).first() if overlap else None
-            row = row or connection.execute(queue.where(PAIRS.c.served >= 0)).first()
-        return (pair_of(row), row.served == 0) if row else None
+        given = {"voter": voter, "study": study}
+        kinds = (True, False) if overlap else (False,)
+        with reading(self.engine) as connection:
+            for judged in kinds:
+                query = queries.candidate(in_study=study is not None, gold=gold, judged=judged)
+                if row := connection.execute(query, given).first():
+                    return pair_of(row), row.served == 0
+        return None
 
     # -- battles
 
     def add_battle(self, battle: Battle) -> None:
         """Hand a pair to a voter."""
         with self.engine.begin() as connection:
-            connection.execute(insert(BATTLES).values(battle_row(battle)))
-            served = update(PAIRS).where(PAIRS.c.id == battle.pair.id, PAIRS.c.served >= 0)
-            connection.execute(served.values(served=PAIRS.c.served + 1))
+            connection.execute(insert(BATTLES), battle_row(battle))
+            connection.execute(queries.SERVE, {"pair": battle.pair.id})
 
     def claim(self, battle: Battle) -> bool:
         """Hand a pair to a voter if nobody else got it since it was looked up; says whether it worked."""
         with self.engine.begin() as connection:
-            free = update(PAIRS).where(PAIRS.c.id == battle.pair.id, PAIRS.c.served == 0).values(served=1)
-            if connection.execute(free).rowcount != 1:
+            if connection.execute(queries.CLAIM, {"pair": battle.pair.id}).rowcount != 1:
                 return False
-            connection.execute(insert(BATTLES).values(battle_row(battle)))
+            connection.execute(insert(BATTLES), battle_row(battle))
             return True
 
     def battle(self, battle_id: str) -> Battle | None:
         """A battle by id; None if there is none."""
-        with self._reading() as connection:
-            row = connection.execute(select_battles().where(BATTLES.c.id == battle_id)).first()
-        return battle_of(row) if row else None
+        found = self.standing(battle_id)
+        return found[0] if found else None
+
+    def standing(self, battle_id: str) -> tuple[Battle, bool] | None:
+        """A battle by id, and whether it has its vote; None if there is none."""
+        with reading(self.engine) as connection:
+            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
+        return (battle_of(row), bool(row.has_vote)) if row else None
 
     def show(self, battle_id: str, moment: datetime) -> None:
         """Note when a battle's pictures were first handed over."""
         with self.engine.begin() as connection:
-            first = update(BATTLES).where(BATTLES.c.id == battle_id, BATTLES.c.shown.is_(None))
-            connection.execute(first.values(shown=moment))
+            connection.execute(queries.SHOW, {"battle": battle_id, "moment": moment})
 
     def open_battle(self, voter: str, study: str | None, moment: datetime, besides: str = "") -> Battle | None:
         """The battle that still waits for this voter's vote: a page that is loaded again goes on with it.
 
         The one that they have seen, if there is one, before one that was only fetched ahead.
         """
-        unvoted = ~exists().where(VOTES.c.battle_id == BATTLES.c.id)
-        mine = (BATTLES.c.voter == voter) & (BATTLES.c.expires > moment) & (BATTLES.c.id != besides)
-        with self._reading() as connection:
-            row = connection.execute(
-                select_battles()
-                .where(mine, unvoted, PAIRS.c.served >= 0, _of(study))
-                .order_by(BATTLES.c.shown.is_(None), BATTLES.c.drawn.desc())
-                .limit(1)
-            ).first()
+        query = queries.open_battle(in_study=study is not None)
+        given = {"voter": voter, "study": study, "moment": moment, "besides": besides}
+        with reading(self.engine) as connection:
+            row = connection.execute(query, given).first()
         return battle_of(row) if row else None
 
     def repeatable(self, voter: str, study: str | None, after: int) -> Battle | None:
@@ -173,8 +171,8 @@ class Store:
         shown_again = exists().where(again.c.repeat_of == BATTLES.c.id)
         judged = select_battles().join(VOTES, VOTES.c.battle_id == BATTLES.c.id)
         mine = (BATTLES.c.voter == voter) & (VOTES.c.choice != "skip") & (PAIRS.c.served >= 0)
-        query = judged.where(mine, _of(study)).order_by(VOTES.c.voted.desc())
-        with self._reading() as connection:
+        query = judged.where(mine, queries.of(study)).order_by(VOTES.c.voted.desc())
+        with reading(self.engine) as connection:
             old = connection.execute(query.add_columns(shown_again.label("again")).offset(after).limit(50)).all()
         fit = (row for row in old if row.battle_purpose == "open" and not row.again)
         row = next(fit, None)
@@ -182,9 +180,8 @@ class Store:
 
     def handed_out(self, voter: str) -> Counter[Purpose]:
         """How many battles of each purpose a voter has been handed, voted on or not."""
-        query = select(BATTLES.c.purpose, func.count()).where(BATTLES.c.voter == voter).group_by(BATTLES.c.purpose)
-        with self._reading() as connection:
-            return Counter({row[0]: row[1] for row in connection.execute(query)})
+        with reading(self.engine) as connection:
+            return Counter({row[0]: row[1] for row in connection.execute(queries.HANDED_OUT, {"voter": voter})})
 
     # -- votes
 
@@ -196,7 +193,7 @@ class Store:
         """
         try:
             with self.engine.begin() as connection:
-                connection.execute(insert(VOTES).values(vote_row(vote)))
+                connection.execute(insert(VOTES), vote_row(vote))
         except IntegrityError as error:
             if self.vote_of(vote.battle.id) is None:
                 raise
@@ -204,7 +201,7 @@ class Store:
 
     def vote_of(self, battle_id: str) -> Vote | None:
         """The vote of a battle; None if it has none."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(select_votes().where(VOTES.c.battle_id == battle_id)).first()
         return vote_of(row) if row else None
 
@@ -226,17 +223,17 @@ class Store:
     def votes(self, *conditions: Any) -> Iterator[Vote]:
         """The votes that fit, in the order in which they were made."""
         query = select_votes().where(*conditions).order_by(VOTES.c.voted, VOTES.c.id)
-        with self._reading() as connection, connection.execution_options(yield_per=2000).execute(query) as rows:
+        with reading(self.engine) as connection, connection.execution_options(yield_per=2000).execute(query) as rows:
             yield from map(vote_of, rows)
 
     def vote_ids(self) -> list[str]:
         """The names of all votes, in no order."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return list(connection.scalars(select(VOTES.c.id)))
 
     def count_votes(self, *conditions: Any) -> int:
         """How many votes fit."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             counted = VOTES.join(BATTLES).join(PAIRS) if conditions else VOTES
             return connection.scalar(select(func.count()).select_from(counted).where(*conditions)) or 0
 
@@ -246,20 +243,14 @@ class Store:
 
     def count_of(self, voter: str) -> int:
         """How many votes a voter has given."""
-        return self.count_votes(BATTLES.c.voter == voter)
+        with reading(self.engine) as connection:
+            return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
 
     def voted_since(self, voter: str, *moments: datetime) -> tuple[int, ...]:
         """How many votes a voter has given since each of the moments."""
-        # No condition on the moment: everybody's votes since then may be many.
-        since = [func.count().filter(VOTES.c.voted >= moment) for moment in moments]
-        query = select(*since).select_from(VOTES.join(BATTLES)).where(BATTLES.c.voter == voter)
-        with self._reading() as connection:
-            return tuple(connection.execute(query).one())
-
-    def has_vote(self, battle_id: str) -> bool:
-        """Whether a battle has its vote."""
-        with self._reading() as connection:
-            return connection.scalar(select(literal(1)).where(VOTES.c.battle_id == battle_id)) is not None
+        given = {f"moment{number}": moment for number, moment in enumerate(moments)}
+        with reading(self.engine) as connection:
+            return tuple(connection.execute(queries.voted_since(len(moments)), {"voter": voter, **given}).one())
 
     # -- bench
 
@@ -267,7 +258,7 @@ class Store:
         """Draw this contestant no more."""
         row = {"contestant": contestant.label, "reason": reason, "since": now()}
         with self.engine.begin() as connection:
-            insertion = _INSERTS[connection.dialect.name](BENCHED).values(row)
+            insertion = INSERTS[connection.dialect.name](BENCHED).values(row)
             connection.execute(insertion.on_conflict_do_update(index_elements=["contestant"], set_=row))
 
     def unbench(self, contestant: Contestant) -> None:
@@ -277,79 +268,5 @@ class Store:
 
     def benched(self) -> dict[Contestant, str]:
         """Who is not drawn, and why."""
-        with self._reading() as connection:
+        with reading(self.engine) as connection:
             return {Contestant.parse(row.contestant): row.reason for row in connection.execute(select(BENCHED))}
-
-    # -- publishing
-
-    def unpublished(self, limit: int) -> list[Vote]:
-        """The oldest votes that no shard holds yet."""
-        waiting = ~exists().where(SHARDS.c.vote_id == VOTES.c.id)
-        query = select_votes().where(waiting).order_by(VOTES.c.voted, VOTES.c.id).limit(limit)
-        with self._reading() as connection:
-            return [vote_of(row) for row in connection.execute(query)]
-
-    def count_unpublished(self) -> int:
-        """How many votes no shard holds yet."""
-        waiting = ~exists().where(SHARDS.c.vote_id == VOTES.c.id)
-        with self._reading() as connection:
-            return connection.scalar(select(func.count()).select_from(VOTES).where(waiting)) or 0
-
-    def published(self, shard: str, votes: Sequence[Vote]) -> None:
-        """Note that a shard holds these votes as they are here.
-
-        Nothing changes for those that another one holds already, nor for those answered since they were read, nor for
-        those that are not here.
-        """
-        ids = [vote.id for vote in votes]
-        with self.engine.begin() as connection:
-            locked = select(VOTES.c.id).where(VOTES.c.id.in_(ids)).order_by(VOTES.c.id).with_for_update()
-            here = set(connection.scalars(locked))
-            known = set(connection.scalars(select(SHARDS.c.vote_id).where(SHARDS.c.vote_id.in_(ids))))
-            joined = VOTES.join(ANSWERS, ANSWERS.c.battle_id == VOTES.c.battle_id)
-            answered = set(connection.scalars(select(VOTES.c.id).select_from(joined).where(VOTES.c.id.in_(ids))))
-            old = {vote.id for vote in votes if vote.knowing_time is None} & answered
-            rows = [{"vote_id": vote, "shard": shard} for vote in here - known - old]
-            if rows:
-                connection.execute(insert(SHARDS), rows)
-
-    def shards(self) -> set[str]:
-        """The shards that votes are known to be in."""
-        with self._reading() as connection:
-            return set(connection.scalars(select(SHARDS.c.shard).distinct()))
-
-    def restore(self, votes: Sequence[Vote]) -> int:
-        """Add votes from elsewhere with their battles, pairs and answers; returns how many were new.
-
-        What is here stays as it is: a vote, an answer, or another vote on the same battle. Two replicas may do this at
-        the same time.
-        """
-        new = 0
-        with self.engine.begin() as connection:
-            for vote in votes:
-                if not _has(connection, VOTES, vote.id):
-                    _add(connection, PAIRS, {**pair_row(vote.battle.pair), "served": 1})
-                    _add(connection, BATTLES, battle_row(vote.battle))
-                    new += _add(connection, VOTES, vote_row(vote))
-                if vote.knowing_time and _has(connection, VOTES, vote.id):
-                    answer = {"battle_id": vote.battle.id, "choice": vote.knowing_time, "answered": vote.voted}
-                    _add(connection, ANSWERS, answer)
-        return new
-
-    def _reading(self) -> Connection:
-        return self.engine.connect().execution_options(**{READING: True})
-
-
-def _has(connection: Connection, table: Table, row_id: str) -> bool:
-    return connection.scalar(select(literal(1)).where(table.c.id == row_id)) is not None
-
-
-def _add(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Insert a row unless there is one of its key; says whether it was inserted."""
-    added = _INSERTS[connection.dialect.name](table).values(row).on_conflict_do_nothing()
-    # Without the option PostgreSQL's driver does not say how many rows an INSERT made.
-    return connection.execute(added, execution_options={"preserve_rowcount": True}).rowcount == 1
-
-
-def _of(study: str | None) -> Any:
-    return PAIRS.c.study.is_(None) if study is None else PAIRS.c.study == study

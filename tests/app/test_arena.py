@@ -21,11 +21,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.testclient import TestClient
 
-from app.arena import PERSONAL_BOARD, Arena, local, open_arena, read_secret
+from app.arena import PERSONAL_BOARD, Arena, open_arena, read_secret
 from app.build import launch
 from app.pages.arena import build_arena, skeleton
-from app.routes import Line, client, parsed, text
+from app.routes import Line, address, client, parsed, routes, text
 from app.settings import Settings
 from app.studio import Studio
 from hypersd.arena.battle import Client, pseudonym
@@ -167,11 +170,36 @@ def test_too_much_from_one_address_has_to_wait(door: Door, monkeypatch: pytest.M
     assert "203.0.113" not in "".join(file.read_bytes().decode("latin-1") for file in door.data.glob("*.sqlite*"))
 
 
-def test_this_machine_is_not_limited() -> None:
-    assert local("127.0.0.1")
-    assert local("::1")
-    assert not local("203.0.113.9")
-    assert not local("")
+@pytest.mark.parametrize(
+    ("space", "forwarded", "known_as"),
+    [
+        ("owner/space", "203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        ("owner/space", "2001:db8::1:2:3:4", "2001:db8::"),
+        ("owner/space", "127.0.0.1", "10.0.0.7"),  # nobody passes for the machine itself
+        ("owner/space", "", "10.0.0.7"),
+        ("", "203.0.113.9", "10.0.0.7"),  # without a proxy anybody can say so
+    ],
+)
+def test_where_a_visitor_comes_from(monkeypatch: pytest.MonkeyPatch, space: str, forwarded: str, known_as: str) -> None:
+    monkeypatch.setenv("SPACE_ID", space)
+    headers = [(b"x-forwarded-for", forwarded.encode())]
+    assert address(Request({"type": "http", "headers": headers, "client": ("10.0.0.7", 50_000)})) == known_as
+
+
+def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
+    arena.desk = Desk(arena.store, Habits(votes_a_minute=1))
+    page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN})
+    voter = arena.voter("testclient", ANN)
+    first, second = (arena.desk.own(pair(owner=voter, seed=seed), voter).id for seed in range(2))
+    for battle in (first, second):
+        assert page.post("/arena/show", json={"battle": battle}).status_code == 200
+    assert page.post("/arena/vote", json={"battle": first, "choice": "left"}).status_code == 200
+    refused = page.post("/arena/vote", json={"battle": second, "choice": "left"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.json() == {"error": "That was many votes in a short time; rest your eyes for a minute, then go on."}
+    assert arena.store.count_votes() == 1
+    arena.desk = Desk(arena.store)
+    assert page.post("/arena/vote", json={"battle": second, "choice": "left"}).status_code == 200
 
 
 def test_where_a_vote_comes_from_is_a_gate_beside_it(arena: Arena) -> None:

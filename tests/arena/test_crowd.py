@@ -72,3 +72,51 @@ def test_it_forgets_who_came_long_ago(clock: Clock) -> None:
         crowd.note(address, f"voter of {address}")
     assert crowd.wait("a") == 0, "as if it had never come"
     assert crowd.check("first") == "unavailable"
+
+
+def test_a_days_share_comes_back_evenly(clock: Clock) -> None:
+    crowd = Crowd(Allowance(own_a_minute=10, own_a_day=12), clock)
+    for _ in range(2):
+        while crowd.wait("a", own=True) == 0:
+            clock.now += 6
+    clock.now += 600
+    assert 0 < crowd.wait("a", own=True) <= 86_400 / 12
+    assert crowd.wait("a") == 0, "votes go on"
+    clock.now += 86_400
+    assert crowd.wait("a", own=True) == 0
+
+
+def test_a_class_that_votes_all_day_stays_below_the_days_share(clock: Clock) -> None:
+    crowd = Crowd(clock=clock)
+    for _ in range(30 * 1000):
+        for _ in range(3):
+            assert crowd.wait("school") == 0
+        clock.now += 0.3  # all pupils together make a vote ten times every three seconds
+
+
+def test_who_is_refused_uses_up_nothing(clock: Clock) -> None:
+    crowd = Crowd(Allowance(requests_a_minute=60, own_a_minute=1), clock)
+    for _ in range(100):
+        crowd.wait("a", own=True)
+    assert [crowd.wait("a") for _ in range(59)] == [0.0] * 59
+    assert crowd.wait("a") > 0
+
+
+def test_voters_who_come_and_go_at_one_address_do_not_pile_up(clock: Clock) -> None:
+    crowd = Crowd(Allowance(voters_an_hour=3, remembered_each=5), clock)
+    for number in range(1000):
+        crowd.note("farm", f"voter-{number}")
+    assert len(crowd._addresses["farm"].voters) == 5
+    assert crowd.check("voter-999") == "failed"
+
+
+def test_voters_who_stay_are_not_new_again(clock: Clock) -> None:
+    crowd = Crowd(Allowance(voters_an_hour=3), clock)
+    for _ in range(3):  # two in each of three hours
+        clock.now += 3601
+        for number in range(2):
+            crowd.note("home", f"voter-{number}")
+            assert crowd.check(f"voter-{number}") == "ok"
+    for number in range(3):
+        crowd.note("home", f"guest-{number}")
+    assert crowd.check("voter-0") == "ok", "three of the five are new"

@@ -211,6 +211,17 @@ def test_the_next_pair_is_found_without_looking_at_all_of_them(tmp_path: Path) -
     store.engine.dispose()
 
 
+def test_a_battle_is_read_with_whether_it_has_its_vote(store: Store) -> None:
+    given = pair()
+    store.add_pair(given)
+    battle, other = shown(store, given), shown(store, given, "ben")
+    assert store.standing(battle.id) == (battle, False)
+    store.add_vote(Vote(battle=battle, choice="skip"))
+    assert store.standing(battle.id) == (battle, True)
+    assert store.standing(other.id) == (other, False), "another's vote on the same pair is not its own"
+    assert store.standing("0" * 32) is None
+
+
 def test_two_replicas_bench_a_contestant_at_once(store: Store) -> None:
     hyper = Contestant.parse("emoji/hyper@4")
     with ThreadPoolExecutor(8) as threads:
@@ -225,25 +236,6 @@ def test_a_benched_contestant_is_named_with_its_reason(store: Store) -> None:
     assert store.benched() == {hyper: "it fails"}
     store.unbench(hyper)
     assert store.benched() == {}
-
-
-def test_publishing_and_restoring_are_idempotent(store: Store, tmp_path: Path) -> None:
-    given = pair()
-    store.add_pair(given)
-    votes = [Vote(battle=shown(store, given, voter), choice="right") for voter in ("ann", "ben", "cyd")]
-    for vote in votes:
-        store.add_vote(vote)
-    assert [vote.id for vote in store.unpublished(2)] == [vote.id for vote in votes[:2]]
-    store.published("shard", votes[:2])
-    store.published("shard", votes[:2])
-    assert store.unpublished(9) == votes[2:]
-    other = Store(f"sqlite:///{tmp_path}/other.sqlite")
-    assert [other.restore(votes) for _ in range(2)] == [3, 0]
-    assert list(other.votes()) == votes
-    assert other.unpublished(9) == votes, "what comes from an import is still to be published"
-    other.published("shard", votes)
-    assert other.unpublished(9) == []
-    assert other.shards() == {"shard"}
 
 
 @pytest.mark.parametrize(
@@ -408,9 +400,9 @@ def test_a_database_that_goes_away_is_an_error_soon_and_works_when_it_is_back(po
         store.count_votes,
         lambda: store.bench(hyper, "it fails"),
         store.benched,
-        lambda: store.unpublished(9),
-        lambda: store.published("shard", [vote]),
-        lambda: store.restore([vote]),
+        lambda: store.ledger.unpublished(9),
+        lambda: store.ledger.published("shard", [vote]),
+        lambda: store.ledger.restore([vote]),
     ]
     postgres.stop()
     start = time.monotonic()

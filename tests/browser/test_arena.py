@@ -167,6 +167,21 @@ def test_a_server_that_is_away_is_a_sentence_and_no_vote_is_lost(watched: Any) -
     watched.complaints.clear()  # Chromium's own, of the request that was broken off on purpose
 
 
+def test_who_has_to_wait_reads_why_and_votes_on_the_same_pair_later(watched: Any) -> None:
+    page, said = watched.page, "That was many votes in a short time."
+    enter(page, watched.url)
+    before = sheet(page)
+    page.route("**/arena/vote", lambda route: route.fulfill(status=429, json={"error": said}))
+    page.keyboard.press("1")
+    expect(page.locator(".hs-said")).to_have_text(said)
+    page.unroute("**/arena/vote")
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    assert sheet(page) == before
+    page.keyboard.press("1")
+    expect(page.locator(".hs-count")).to_contain_text("1 vote so far")
+    watched.complaints.clear()  # Chromium's own, of an answer that says no
+
+
 def test_the_pair_survives_a_reload(watched: Any) -> None:
     page = watched.page
     enter(page, watched.url)

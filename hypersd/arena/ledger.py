@@ -1,0 +1,86 @@
+"""Votes on their way between machines: which of them have been sent somewhere, and those that come from somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, exists, func, insert, literal, select
+
+from hypersd.arena.battle import Vote
+from hypersd.arena.database import INSERTS, reading
+from hypersd.arena.records import battle_row, pair_row, select_votes, vote_of, vote_row
+from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The shards that a store's votes were sent in (`publish`), and the way in for votes of others."""
+
+    engine: Engine
+
+    def unpublished(self, limit: int) -> list[Vote]:
+        """The oldest votes that no shard holds yet."""
+        waiting = ~exists().where(SHARDS.c.vote_id == VOTES.c.id)
+        query = select_votes().where(waiting).order_by(VOTES.c.voted, VOTES.c.id).limit(limit)
+        with reading(self.engine) as connection:
+            return [vote_of(row) for row in connection.execute(query)]
+
+    def count_unpublished(self) -> int:
+        """How many votes no shard holds yet."""
+        waiting = ~exists().where(SHARDS.c.vote_id == VOTES.c.id)
+        with reading(self.engine) as connection:
+            return connection.scalar(select(func.count()).select_from(VOTES).where(waiting)) or 0
+
+    def published(self, shard: str, votes: Sequence[Vote]) -> None:
+        """Note that a shard holds these votes as they are here.
+
+        Nothing changes for those that another one holds already, nor for those answered since they were read, nor for
+        those that are not here.
+        """
+        ids = [vote.id for vote in votes]
+        with self.engine.begin() as connection:
+            locked = select(VOTES.c.id).where(VOTES.c.id.in_(ids)).order_by(VOTES.c.id).with_for_update()
+            here = set(connection.scalars(locked))
+            known = set(connection.scalars(select(SHARDS.c.vote_id).where(SHARDS.c.vote_id.in_(ids))))
+            joined = VOTES.join(ANSWERS, ANSWERS.c.battle_id == VOTES.c.battle_id)
+            answered = set(connection.scalars(select(VOTES.c.id).select_from(joined).where(VOTES.c.id.in_(ids))))
+            old = {vote.id for vote in votes if vote.knowing_time is None} & answered
+            rows = [{"vote_id": vote, "shard": shard} for vote in here - known - old]
+            if rows:
+                connection.execute(insert(SHARDS), rows)
+
+    def shards(self) -> set[str]:
+        """The shards that votes are known to be in."""
+        with reading(self.engine) as connection:
+            return set(connection.scalars(select(SHARDS.c.shard).distinct()))
+
+    def restore(self, votes: Sequence[Vote]) -> int:
+        """Add votes from elsewhere with their battles, pairs and answers; returns how many were new.
+
+        What is here stays as it is: a vote, an answer, or another vote on the same battle. Two replicas may do this at
+        the same time.
+        """
+        new = 0
+        with self.engine.begin() as connection:
+            for vote in votes:
+                if not _has(connection, VOTES, vote.id):
+                    _add(connection, PAIRS, {**pair_row(vote.battle.pair), "served": 1})
+                    _add(connection, BATTLES, battle_row(vote.battle))
+                    new += _add(connection, VOTES, vote_row(vote))
+                if vote.knowing_time and _has(connection, VOTES, vote.id):
+                    answer = {"battle_id": vote.battle.id, "choice": vote.knowing_time, "answered": vote.voted}
+                    _add(connection, ANSWERS, answer)
+        return new
+
+
+def _has(connection: Connection, table: Table, row_id: str) -> bool:
+    return connection.scalar(select(literal(1)).where(table.c.id == row_id)) is not None
+
+
+def _add(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless there is one of its key; says whether it was inserted."""
+    added = INSERTS[connection.dialect.name](table).values(row).on_conflict_do_nothing()
+    # Without the option PostgreSQL's driver does not say how many rows an INSERT made.
+    return connection.execute(added, execution_options={"preserve_rowcount": True}).rowcount == 1

@@ -1,0 +1,25 @@
+"""Which votes were sent, and votes that come from elsewhere, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.store import Store
+from tests.arena.voted import fresh, vote
+
+
+def test_publishing_and_restoring_are_idempotent(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+    votes = [vote(store, pictures, number) for number in range(3)]
+    assert [one.id for one in store.ledger.unpublished(2)] == [one.id for one in votes[:2]]
+    store.ledger.published("shard", votes[:2])
+    store.ledger.published("shard", votes[:2])
+    assert store.ledger.unpublished(9) == votes[2:]
+    other, _ = fresh(tmp_path, "other")
+    assert [other.ledger.restore(votes) for _ in range(2)] == [3, 0]
+    assert list(other.votes()) == votes
+    assert other.ledger.unpublished(9) == votes, "what comes from an import is still to be published"
+    other.ledger.published("shard", votes)
+    assert other.ledger.unpublished(9) == []
+    assert other.ledger.shards() == {"shard"}
+    other.engine.dispose()
