@@ -77,13 +77,19 @@ def report(one: Round) -> str:
         ValueError: a stage's file is damaged.
     """
     votes, reward, made = one.done("votes"), one.done("reward"), one.done("contestant")
-    battles = one.done("battles")
+    battles, beside = one.done("battles"), one.done("beside")
     name = f": <code>{html.escape(str(made['name']))}</code>" if made else ""
     parts = [f"<h2>Round {one.number}{name}</h2>"]
     parts += [_votes(votes, made)] if votes else ["<p>Its votes have not been counted yet.</p>"]
-    parts += [_battles(battles)] if battles else []
+    parts += (
+        [f"<h3>Blind battles against the model that it was made from</h3>{_battles(battles, 'Blind battles')}"]
+        if battles
+        else []
+    )
     parts += [_reward(reward, one.folder / "reward")] if reward else []
-    parts += [_adapters(made["adapters"], one.folder / "feedback")] if made else []
+    if made:
+        parts.append(f"<h3>How each adapter was tuned</h3>{_adapters(made['adapters'], one.tuning(), 'Adapters')}")
+    parts += [_beside(beside, made, one.tuning(beside["method"]))] if beside and made else []
     parts += [_ablation(one.folder / "metrics" / "ablation.md")] if one.done("metrics") else []
     return f'<section class="hs-report" aria-label="Round {one.number}">{"".join(parts)}</section>'
 
@@ -102,10 +108,21 @@ def _votes(votes: Mapping[str, Any], made: Mapping[str, Any] | None) -> str:
     )
 
 
-def _battles(battles: Mapping[str, Any]) -> str:
-    heading = "<h3>Blind battles against the model that it was made from</h3>"
+def _beside(beside: Mapping[str, Any], made: Mapping[str, Any], folder: Path) -> str:
+    """What the other method made of the same votes."""
+    name, parent, tuned = (html.escape(str(told)) for told in (beside["name"], beside["parent"], made["name"]))
+    method = html.escape(_METHODS.get(beside["method"], str(beside["method"])))
+    battles = {word: _battles(told, f"{method} against the {word}") for word, told in beside["battles"].items()}
+    return (
+        f"<h3>The same votes by {method}</h3><p><code>{name}</code> against <code>{parent}</code>, which it was made "
+        f"from too:</p>{battles['untuned']}<p>And against <code>{tuned}</code>:</p>{battles['tuned']}"
+        f"{_adapters(beside['adapters'], folder, f'Adapters of {method}')}"
+    )
+
+
+def _battles(battles: Mapping[str, Any], label: str) -> str:
     if not battles["steps"]:
-        return f"{heading}<p>{html.escape(str(battles['told']))}</p>"
+        return f"<p>{html.escape(str(battles['told']))}</p>"
     simulated = battles["kind"] == "simulated"
     rows = "".join(
         f"<tr><th scope=row>{html.escape(steps)}</th><td>{share['value']:.1%}</td><td>{_bar(share)}</td>"
@@ -116,7 +133,7 @@ def _battles(battles: Mapping[str, Any]) -> str:
     judges = f"{battles['voters']} {'simulated voters, not by people' if simulated else 'people'}"
     columns = ("Steps", "Wins", _SCALE, "95 % interval", "Decisive", "Ties", "")
     return (
-        f"{heading}{_table('Blind battles', columns, rows)}"
+        f"{_table(label, columns, rows)}"
         f"<p class=hs-note>Judged by {judges}; none of them had a vote in the training.</p>"
     )
 
@@ -152,7 +169,7 @@ def _reward(reward: Mapping[str, Any], folder: Path) -> str:
     return f"<h3>The reward model</h3>{_table('The reward model', columns, rows)}{_figures(figures)}"
 
 
-def _adapters(adapters: Sequence[Mapping[str, Any]], folder: Path) -> str:
+def _adapters(adapters: Sequence[Mapping[str, Any]], folder: Path, label: str) -> str:
     rows = "".join(map(_adapter, adapters))
     figures = "".join(
         _figure(
@@ -163,7 +180,7 @@ def _adapters(adapters: Sequence[Mapping[str, Any]], folder: Path) -> str:
     )
     columns = ("Adapter", "Steps", "Weight", "Reward", "Reward of other votes", "Diversity", "Training")
     note = "<p class=hs-note>Rewards before and after; diversity as a share of before.</p>"
-    return f"<h3>How each adapter was tuned</h3>{_table('Adapters', columns, rows)}{note}{_figures(figures)}"
+    return f"{_table(label, columns, rows)}{note}{_figures(figures)}"
 
 
 def _adapter(adapter: Mapping[str, Any]) -> str:

@@ -99,6 +99,14 @@ def write_round(
         "ties": {"1": 20, "2": 19, "4": 24},
         "told": "People vote next: the contestant is in the arena.",
     }
+    beside = {
+        "name": f"hyper-d4e5f{number}-r{number}",
+        "parent": parent,
+        "method": "dpo",
+        "adapters": [tuned(one.tuning("dpo"), "hyper", [1, 2, 4, 8], weight=0.5)],
+        "lineage": lineage | {"method": "dpo"},
+        "battles": {"untuned": battles, "tuned": battles},
+    }
     told: dict[StageName, dict[str, Any]] = {
         "votes": {"kind": kind, "data": report.data, "votes": 2804, "voters": 40, "taste": taste},
         "reward": report.as_dict() | {"model": "9f8e7d6c5b4a3210"},
@@ -106,6 +114,7 @@ def write_round(
         "contestant": made,
         "battles": battles,
         "metrics": {"prompts": 16, "seeds": 8, "changes": []},
+        "beside": beside,
         "report": {"report": "report.md", "before": "before.webp", "after": "after.webp"},
     }
     (one.folder / "metrics").mkdir()

@@ -33,6 +33,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--rounds", type=rounds, default=1, metavar="N", help="default: 1")
     parser.add_argument("--model", default="hyper", help="which model the first round tunes (default: hyper)")
     parser.add_argument("--method", choices=METHODS, default="refl", help="default: refl")
+    parser.add_argument(
+        "--beside", choices=METHODS, help="tune with the same votes by this method too, and compare the two"
+    )
     parser.add_argument("--taste", choices=_TASTES, default="plain", help="of simulated voters (default: plain)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder for each round")
     add_family(parser)
@@ -50,9 +53,12 @@ def run(options: argparse.Namespace) -> int:
     if chosen.world is None:
         raise ValueError(f"{chosen.name} cannot go round: its base is not in a folder with scenes and a judge")
     chosen.card(options.model)
+    if options.beside == options.method:
+        raise ValueError(f"--beside {options.beside} is the method itself; name the other one")
     out = writable_folder(options.out)
     show_log()
-    from hypersd.feedback.loop import Loop, Size
+    from hypersd.feedback.loop import Loop
+    from hypersd.feedback.size import Size
 
     source = options.votes
     rounds = Loop(
@@ -63,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
         gather=None if source == SIMULATE else lambda folder: gather(source, options.kind, folder),
         taste=options.taste,
         method=options.method,
+        beside=options.beside,
         kind_of=kinds_of_prompts(chosen.world),
         size=Size().shortened(options.shorten),
         seed=options.seed,

@@ -31,6 +31,7 @@ from hypersd.feedback.painter import contestants
 from hypersd.feedback.preferences import Preferences, from_votes
 from hypersd.feedback.reward_run import RewardTask
 from hypersd.feedback.rounds import Round
+from hypersd.feedback.size import Size
 from hypersd.feedback.tuning import Method, digest
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare
 from hypersd.models.cards import Family
@@ -43,40 +44,6 @@ log = logging.getLogger(__name__)
 _BATTLE_STEPS = (1, 2, 4)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How much of everything.
-
-    Args:
-        pairs, votes, voters: of the votes that are learned from, where they are simulated.
-        battles, battle_pairs, judges: votes and pairs of pictures in the blind battles for each number of steps, and
-            voters that cast them.
-        prompts: that metrics are taken over.
-        shorten: factor on the number of training steps.
-    """
-
-    pairs: int = 900
-    votes: int = 4500
-    voters: int = 40
-    battles: int = 200
-    battle_pairs: int = 40
-    judges: int = 25
-    prompts: int = 16
-    shorten: float = 1.0
-
-    def shortened(self, factor: float) -> Size:
-        """This fraction of everything, for a quick look; never less than what a stage needs."""
-        return replace(
-            self,
-            pairs=max(60, round(factor * self.pairs)),
-            votes=max(300, round(factor * self.votes)),
-            battles=max(20, round(factor * self.battles)),
-            battle_pairs=max(8, round(factor * self.battle_pairs)),
-            prompts=max(2, round(factor * self.prompts)),
-            shorten=factor * self.shorten,
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class Loop:
     """One loop in a folder.
@@ -87,6 +54,8 @@ class Loop:
         entrants: the folder in which contestants are registered.
         gather: the votes of people (or other voters) and their pictures; None lets voters be simulated.
         taste: of the simulated voters.
+        method: of the tuning; the next round starts from what it made.
+        beside: another method, to tune the same model with the same votes and to be compared in the report.
         kind_of: the kind of a prompt, for reports.
     """
 
@@ -97,6 +66,7 @@ class Loop:
     gather: Callable[[Path], tuple[Preferences, Pictures]] | None = None
     taste: str = "plain"
     method: Method = "refl"
+    beside: Method | None = None
     kind_of: Callable[[str], str] = lambda _prompt: "all"
     size: Size = field(default_factory=Size)
     seed: int = 0
@@ -124,19 +94,19 @@ class Loop:
         log.info("round %d: reward", one.number)
         reward = one.do("reward", lambda: self._reward(one))
         log.info("round %d: feedback", one.number)
-        name = f"{self.start}-{self._signature(votes, reward)}-r{one.number}"
         lineage = {"votes": votes["data"], "kind": votes["kind"], "reward": reward["model"], "round": one.number}
-        tuned = one.do("feedback", lambda: self._feedback(one, parent, name, lineage))
-        made = one.do("contestant", lambda: {"name": name, "parent": parent, **tuned})
+        tuned = one.do("feedback", lambda: self._feedback(one, parent, self.method, lineage))
+        made = one.do("contestant", lambda: {"name": self._name(self.method, lineage), "parent": parent, **tuned})
         log.info("round %d: battles", one.number)
-        one.do("battles", lambda: self._battles(one, made, votes["kind"]))
+        one.do("battles", lambda: self._battles(one, str(made["name"]), parent, votes["kind"]))
         log.info("round %d: metrics", one.number)
         one.do("metrics", lambda: self._metrics(one, made))
+        one.do("beside", lambda: self._beside(one, made, lineage))
         one.do("report", lambda: write_report(one, self._engine(), made))
 
-    def _signature(self, votes: Mapping[str, Any], reward: Mapping[str, Any]) -> str:
-        told = f"{votes['data']}{reward['model']}{self.method}{self.seed}{self.start}"
-        return sha256(told.encode()).hexdigest()[:6]
+    def _name(self, method: Method, lineage: Mapping[str, Any]) -> str:
+        told = f"{lineage['votes']}{lineage['reward']}{method}{self.seed}{self.start}"
+        return f"{self.start}-{sha256(told.encode()).hexdigest()[:6]}-r{lineage['round']}"
 
     def _engine(self) -> Engine:
         return Engine(with_entrants(self.family, self.entrants), Machine.here())
@@ -199,23 +169,24 @@ class Loop:
         ).run()
         return report.as_dict() | {"model": digest(folder / "model.safetensors")}
 
-    def _feedback(self, one: Round, parent: str, name: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
-        family = with_entrants(self.family, self.entrants)
+    def _feedback(self, one: Round, parent: str, method: Method, lineage: Mapping[str, Any]) -> dict[str, Any]:
+        family, name = with_entrants(self.family, self.entrants), self._name(method, lineage)
         results = tune(
             family,
             groups_of(family, parent),
             rewards=[one.folder / "reward"],
-            out=one.folder / "feedback",
-            method=self.method,
-            votes=self._gathered(one, parent) if self.method == "dpo" else None,
+            out=one.tuning(None if method == self.method else method),
+            method=method,
+            votes=self._gathered(one, parent) if method == "dpo" else None,
             shorten=self.size.shorten,
             seed=self.seed,
         )
-        papers = {**lineage, "method": self.method, "parent": parent}
+        papers = {**lineage, "method": method, "parent": parent}
         if name not in {card.name for card in family.cards}:
             enter(name, self.family, self.start, results, folder=self.entrants, lineage=papers)
         return {
-            "method": self.method,
+            "name": name,
+            "method": method,
             "adapters": [
                 {
                     "name": group.file.stem,
@@ -232,16 +203,31 @@ class Loop:
             "lineage": papers,
         }
 
-    def _battles(self, one: Round, made: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-        """Blind battles of the tuned against the untuned, by voters that were never learned from."""
+    def _beside(self, one: Round, made: Mapping[str, Any], lineage: Mapping[str, Any]) -> dict[str, Any]:
+        """What the other method makes of the same votes, against the untuned model and against what was made."""
+        if self.beside is None:
+            return {}
+        log.info("round %d: %s beside it", one.number, self.beside)
+        parent = str(made["parent"])
+        other = self._feedback(one, parent, self.beside, lineage)
+        name = str(other["name"])
+        against = {"untuned": parent, "tuned": str(made["name"])}
+        fought = {
+            word: self._battles(one, name, old, lineage["kind"], f"{self.beside}-against-{word}")
+            for word, old in against.items()
+        }
+        return {**other, "parent": parent, "battles": fought}
+
+    def _battles(self, one: Round, new: str, old: str, kind: Kind, folder: str = "battles") -> dict[str, Any]:
+        """Blind battles of two contestants, by voters that were never learned from."""
         if kind == "human":
             return {"kind": "human", "steps": {}, "told": "People vote next: the contestant is in the arena."}
         seed = self.seed * 1000 + 500 + one.number
         return fight(
             self._engine(),
-            one.folder / "battles",
-            new=str(made["name"]),
-            old=str(made["parent"]),
+            one.folder / folder,
+            new=new,
+            old=old,
             steps=_BATTLE_STEPS,
             scorer=self._scorer(),
             tastes=electorate(self.taste, self.size.judges, random.Random(seed)),  # noqa: S311 - repeatable

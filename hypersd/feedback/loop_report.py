@@ -58,6 +58,7 @@ def picture_grid(engine: Engine, model: str) -> Image.Image:
 def text(one: Round, made: Mapping[str, Any]) -> str:
     """The report in Markdown, from the files of the round's stages."""
     votes, reward, battles = one.done("votes") or {}, one.done("reward") or {}, one.done("battles") or {}
+    beside = one.done("beside") or {}
     parts = [
         f"# Round {one.number}: {made['name']}",
         f"Made from `{made['parent']}` by {made['method']}. {_votes(votes)}",
@@ -66,7 +67,8 @@ def text(one: Round, made: Mapping[str, Any]) -> str:
         "## The reward model",
         _reward(reward),
         "## How each adapter was tuned",
-        *(_adapter(adapter) for adapter in made["adapters"]),
+        *(_adapter(adapter, one.tuning().name) for adapter in made["adapters"]),
+        *(_beside(beside, made, one.tuning(beside["method"]).name) if beside else ()),
         "## With feedback against without (the judge, and the reward)",
         _ablation(one.folder / "metrics" / "ablation.md"),
         "## Before, and after",
@@ -100,6 +102,17 @@ def _battles(battles: Mapping[str, Any]) -> str:
     return "\n".join(lines) + f"\n\n{who}"
 
 
+def _beside(beside: Mapping[str, Any], made: Mapping[str, Any], folder: str) -> list[str]:
+    return [
+        f"## The same votes by {beside['method']}",
+        f"`{beside['name']}` was made from `{beside['parent']}` too. Against `{beside['parent']}`:",
+        _battles(beside["battles"]["untuned"]),
+        f"Against `{made['name']}`, which {made['method']} made:",
+        _battles(beside["battles"]["tuned"]),
+        *(_adapter(adapter, folder) for adapter in beside["adapters"]),
+    ]
+
+
 def _reward(reward: Mapping[str, Any]) -> str:
     low, high = reward["accuracy_interval"]
     ceiling = reward["self_agreement"]["value"]
@@ -109,7 +122,7 @@ def _reward(reward: Mapping[str, Any]) -> str:
     return told + " All of it: [reward/report.md](reward/report.md)."
 
 
-def _adapter(adapter: Mapping[str, Any]) -> str:
+def _adapter(adapter: Mapping[str, Any], folder: str) -> str:
     points: Sequence[Mapping[str, Any]] = adapter["points"]
     start = points[0]
     chosen = next(point for point in points if point["weight"] == adapter["weight"])
@@ -119,7 +132,7 @@ def _adapter(adapter: Mapping[str, Any]) -> str:
         f"`{adapter['name']}` (steps {', '.join(map(str, adapter['steps']))}): weight {adapter['weight']:g}, reward "
         f"{start['reward']:.2f} to {chosen['reward']:.2f}, reward of other votes {start['second']:.2f} to "
         f"{chosen['second']:.2f}, diversity {chosen['diversity'] / start['diversity']:.0%} of before.{stopped}{nothing}"
-        f"\n\n![Reward against distance](feedback/{adapter['name']}/merge.png)"
+        f"\n\n![Reward against distance]({folder}/{adapter['name']}/merge.png)"
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "report"]
-STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "report")
+StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report"]
+STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report")
 REPORT = "report.md"
 
 
@@ -50,10 +50,15 @@ class Round:
         part.replace(self.folder / f"{stage}.json")
         return told
 
+    def tuning(self, beside: str | None = None) -> Path:
+        """Where adapters are tuned: the round's own, or by another method beside them."""
+        return self.folder / ("feedback" if beside is None else f"feedback-{beside}")
+
     @property
     def stage(self) -> StageName | None:
-        """The first stage that is not done; None if all are."""
-        return next((stage for stage in STAGES if not (self.folder / f"{stage}.json").exists()), None)
+        """The first stage that is not done; None if the last one is."""
+        done = {stage for stage in STAGES if (self.folder / f"{stage}.json").exists()}
+        return None if STAGES[-1] in done else next(stage for stage in STAGES if stage not in done)
 
 
 def rounds(folder: Path) -> list[Round]:

@@ -168,13 +168,13 @@ def test_the_state_of_the_loop(tmp_path: Path) -> None:
     assert "<dd>0</dd>" in told.state([], {}, None)
     assert "not counted yet" in told.state([], {}, None)
     write_round(tmp_path, 1)
-    text = told.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, Progress(1, 7, None, running=False))
+    text = told.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, Progress(1, 8, None, running=False))
     assert "<dt>People</dt><dd>1 vote</dd><dd><small>the last round did not learn from them" in text
     assert "<dt>Simulated voters</dt><dd>3,000 votes</dd><dd><small>196 more than the last round counted" in text
     write_round(tmp_path, 2, stages=2, taste="vivid")
     text = told.state(rounds(tmp_path), {"human": 0, "simulated": 3000}, Progress(2, 2, "feedback", running=True))
     assert "learned from voters of its own" in text
-    assert "Round 2 is running: stage 3 of 7, feedback" in text
+    assert "Round 2 is running: stage 3 of 8, feedback" in text
     still = told.state(rounds(tmp_path), {}, Progress(2, 2, "feedback", running=False))
     assert "not being run from this page" in still
     assert "kept" in still
@@ -194,9 +194,12 @@ def test_what_a_round_came_to(tmp_path: Path) -> None:
         "stopped itself: diversity fell below 90 % of before",
         "nothing better than the model as it was",
         "<b>+0.250 [+0.180, +0.320]</b>",
+        "The same votes by Diffusion-DPO",
+        "<code>hyper-d4e5f1-r1</code> against <code>hyper</code>",
+        "And against <code>hyper-a1b2c1-r1</code>",
     ):
         assert words in text
-    assert text.count("<img ") == text.count('alt="') == 4
+    assert text.count("<img ") == text.count('alt="') == 5
     assert "<script" not in text
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 from app.build import launch_options
 from app.loop import Owner, Runner
 from app.pages.feedback import build_feedback
+from hypersd.feedback.rounds import STAGES
 from tests.loops import enter, write_round
 
 PATIENCE_MS = 60_000
@@ -26,7 +27,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("feedback")
     adapter = folder / "adapter.safetensors"
     adapter.write_bytes(b"any")
-    for number, stages in ((1, 7), (2, 7), (3, 1)):
+    for number, stages in ((1, len(STAGES)), (2, len(STAGES)), (3, 1)):
         write_round(folder / "loop", number, stages=stages)
         enter(folder / "contestants", number, adapter)
     runner = Runner(folder / "loop", lambda _: [sys.executable, "-c", WORK], grace=1.0)
@@ -81,7 +82,7 @@ def test_the_owner_starts_a_round_sees_it_and_cancels_it(browser: Browser, tab: 
     expect(page.locator("#hs-owner-message")).to_contain_text("Only the owner")
     page.get_by_label("所有者令牌").fill("sesame")
     page.get_by_role("button", name="开始一轮").click()
-    expect(page.locator("#hs-loop-state")).to_contain_text("Round 3 is running: stage 2 of 7, reward")
+    expect(page.locator("#hs-loop-state")).to_contain_text("Round 3 is running: stage 2 of 8, reward")
     expect(page.locator("#hs-log")).to_contain_text("round 3: <reward>", timeout=PATIENCE_MS)
     page.get_by_role("button", name="取消").click()
     expect(page.locator("#hs-owner-message")).to_contain_text("What was done is kept")

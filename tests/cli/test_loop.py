@@ -28,7 +28,8 @@ def _own_data(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def go(call: Call, out: Path) -> Result:
-    return call("loop", "--votes", "simulate", "--rounds", "1", "--shorten", "0.01", "--out", out, "--json")
+    words = ("--votes", "simulate", "--rounds", "1", "--beside", "dpo", "--shorten", "0.01")
+    return call("loop", *words, "--out", out, "--json")
 
 
 def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Call, home: Path) -> None:
@@ -37,21 +38,27 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     (one,) = rounds(out)
     assert one.stage is None, "every stage is done"
     name = told["contestant"]
-    assert [entrant.name for entrant in entrants(home / "contestants")] == [name]
+    other = (one.done("beside") or {})["name"]
+    methods = {entrant.name: entrant.lineage["method"] for entrant in entrants(home / "contestants")}
+    assert methods == {name: "refl", other: "dpo"}, "both methods' contestants are in the arena"
     assert name in {model["name"] for model in call("models", "--json").document["models"]}
     report = (one.folder / "report.md").read_text(encoding="utf-8")
     assert "No person voted" in report
     assert name in report
+    assert f"`{other}` was made from `hyper` too" in report
     for file in ("before.webp", "after.webp"):
-        assert Image.open(one.folder / file).size == (6 * 128, 3 * 128)
+        with Image.open(one.folder / file) as picture:
+            assert picture.size == (6 * 128, 3 * 128)
     battles = one.done("battles") or {}
     assert set(battles["steps"]) == {"1", "2", "4"}
-    learned, judged = (voters(one.folder / folder) for folder in ("training-votes", "battles"))
+    learned = voters(one.folder / "training-votes")
     assert learned
-    assert judged
-    assert not learned & judged, "who judges has not been learned from"
-    lineage = entrants(home / "contestants")[0].lineage
-    assert lineage["votes"] == (one.done("votes") or {})["data"]
+    for folder in ("battles", "dpo-against-untuned", "dpo-against-tuned"):
+        judged = voters(one.folder / folder)
+        assert judged
+        assert not learned & judged, "who judges has not been learned from"
+    votes = (one.done("votes") or {})["data"]
+    assert {entrant.lineage["votes"] for entrant in entrants(home / "contestants")} == {votes}
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
     assert go(call, out).document == [told]
     assert before == {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
@@ -121,6 +128,7 @@ def test_a_reward_model_is_made_of_an_export_and_scores_files(
         (("loop", "--votes", "nowhere", "--out", "x"), "nowhere"),
         (("loop", "--votes", "simulate", "--model", "magic", "--out", "x"), "magic"),
         (("loop", "--votes", "simulate", "--rounds", "0", "--out", "x"), "rounds"),
+        (("loop", "--votes", "simulate", "--beside", "refl", "--out", "x"), "name the other one"),
         (("loop", "--votes", "simulate", "--family", "sd15", "--out", "x"), "cannot go round"),
     ],
 )

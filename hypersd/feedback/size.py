@@ -1,0 +1,39 @@
+"""How much of everything a round of the loop takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much of everything.
+
+    Args:
+        pairs, votes, voters: of the votes that are learned from, where they are simulated.
+        battles, battle_pairs, judges: votes and pairs of pictures in the blind battles for each number of steps, and
+            voters that cast them.
+        prompts: that metrics are taken over.
+        shorten: factor on the number of training steps.
+    """
+
+    pairs: int = 900
+    votes: int = 4500
+    voters: int = 40
+    battles: int = 200
+    battle_pairs: int = 40
+    judges: int = 25
+    prompts: int = 16
+    shorten: float = 1.0
+
+    def shortened(self, factor: float) -> Size:
+        """This fraction of everything, for a quick look; never less than what a stage needs."""
+        return replace(
+            self,
+            pairs=max(60, round(factor * self.pairs)),
+            votes=max(300, round(factor * self.votes)),
+            battles=max(20, round(factor * self.battles)),
+            battle_pairs=max(8, round(factor * self.battle_pairs)),
+            prompts=max(2, round(factor * self.prompts)),
+            shorten=factor * self.shorten,
+        )
