@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import tempfile
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,83 +16,117 @@ from app.arena import Arena
 from app.pages.board_rows import report
 from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
+from app.phrases import ENGLISH, Speaker, speaker
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import Choices, View
 
+Words = Callable[[str], Any]
+
 _WHO = {"human": "People", "simulated": "Simulated voters"}
-_NONE = '<p class="hs-empty">Being computed. It takes a few seconds.</p>'
+_NONE = '<p class="hs-empty">{}</p>'
+_COMPUTING = "Being computed. It takes a few seconds."
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
-    """Lay out the tab and connect it."""
+def build_results(demo: gr.Blocks, arena: Arena | None, words: Words) -> None:
+    """Lay out the tab and connect it; `words` are labels in the visitor's language, by their keys."""
     if arena is None:
-        gr.HTML('<p class="hs-empty">The arena is closed, so there are no results.</p>')
+        gr.HTML(_NONE.format(words("results_closed")))
         return
+    with gr.Row(elem_id="hs-results-head"):
+        kind = gr.Radio(_kinds(ENGLISH), value=KINDS[0], label=words("results_voters"), elem_id="hs-kind")
+        narrow: dict[str, Any] = {"min_width": 120, "interactive": True}
+        family = gr.Dropdown([("All", "")], value="", label=words("results_family"), elem_id="hs-of-family", **narrow)
+        steps = gr.Dropdown([("All", 0)], value=0, label=words("results_steps"), elem_id="hs-of-steps", **narrow)
+        prompts = gr.Dropdown(
+            [("All", "")], value="", label=words("results_prompts"), elem_id="hs-of-prompts", **narrow
+        )
+        download = gr.DownloadButton(words("results_download"), size="sm", scale=0, elem_id="hs-results-download")
+    shown = gr.HTML(_NONE.format(_COMPUTING), elem_id="hs-report")
+    last, known = gr.State(""), gr.State(None)
+    timer = gr.Timer(2)
+    chosen, handlers = [kind, family, steps, prompts], Handlers(arena)
+    looks = [demo.load, timer.tick, *(one.change for one in chosen)]
+    gr.on(looks, handlers.refresh, [last, *chosen], [last, shown], **_QUIET)
+    gr.on([demo.load, timer.tick], handlers.offered, known, [known, *chosen], **_QUIET)
+    download.click(handlers.save, chosen, download, **_QUIET)
 
-    def show(kind: Kind, family: str, steps: int, prompts: str) -> str:
-        view = View(kind=kind, family=family, steps=steps, prompts=prompts)
-        board = arena.boards.get(view)
-        if board is None:
-            return _NONE
-        if view != View(kind=kind):
-            return report(board, [], part=about(view))
-        more = judge_rows(arena.judging.found.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
-        return report(board, arena.boards.comparisons[kind], more) + _published(arena)
 
-    def save(kind: Kind, family: str, steps: int, prompts: str) -> str:
+@dataclass(frozen=True, eq=False)
+class Handlers:
+    """What happens when. Each speaks the language that the visitor's browser asks for."""
+
+    arena: Arena
+
+    def refresh(  # noqa: PLR0917 - Gradio hands over one value for each component
+        self, last: str, kind: Kind, family: str, steps: int, prompts: str, request: gr.Request
+    ) -> list[Any]:
+        """Now and then, and when something else is chosen: the report, if it is not what is there."""
+        told = self._show(View(kind=kind, family=family, steps=steps, prompts=prompts), _speaker(request))
+        return [gr.skip(), gr.skip()] if told == last else [told, told]
+
+    def offered(self, last: Choices | None, request: gr.Request) -> list[Any]:
+        """What there is to choose from, where that has changed: an update closes a list that somebody has opened."""
+        known, say = self.arena.boards.choices, _speaker(request)
+        if known == last:
+            return [gr.skip()] * 5
+        every = say("All")
+        return [
+            known,
+            gr.Radio(_kinds(say)),
+            gr.Dropdown([(every, ""), *((name, name) for name in known.families)]),
+            gr.Dropdown([(every, 0), *((str(count), count) for count in known.steps)]),
+            gr.Dropdown([(every, ""), *((name, name) for name in known.prompts)]),
+        ]
+
+    def save(self, kind: Kind, family: str, steps: int, prompts: str) -> str:
+        """The board as a file."""
         view = View(kind=kind, family=family, steps=steps, prompts=prompts)
-        board = arena.boards.get(view)
+        board = self.arena.boards.get(view)
         file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"results-{kind}.json"
         told = {"view": asdict(view), **board.as_dict()} if board else {}
         file.write_text(json.dumps(told, indent=2), encoding="utf-8")
         return str(file)
 
-    def refresh(last: str, kind: Kind, family: str, steps: int, prompts: str) -> list[Any]:
-        told = show(kind, family, steps, prompts)
-        return [gr.skip(), gr.skip()] if told == last else [told, told]
+    def _show(self, view: View, say: Speaker) -> str:
+        arena, kind = self.arena, view.kind
+        board = arena.boards.get(view)
+        if board is None:
+            return _NONE.format(say(_COMPUTING))
+        if view != View(kind=kind):
+            return report(board, [], part=about(view, say), say=say)
+        judged = judge_rows(arena.judging.found.get(kind), board.self_agreement, say)
+        more = judged + study_rows(arena.studies, kind, say)
+        return report(board, arena.boards.comparisons[kind], more, say=say) + self._published(say)
 
-    def offered(last: Choices) -> list[Any]:
-        known = arena.boards.choices
-        if known == last:  # an update would close a list that somebody has just opened
-            return [gr.skip()] * 4
-        return [
-            known,
-            gr.Dropdown([("All", ""), *((name, name) for name in known.families)]),
-            gr.Dropdown([("All", 0), *((str(count), count) for count in known.steps)]),
-            gr.Dropdown([("All", ""), *((name, name) for name in known.prompts)]),
-        ]
-
-    with gr.Row(elem_id="hs-results-head"):
-        kind = gr.Radio([(_WHO[kind], kind) for kind in KINDS], value=KINDS[0], label="Voters", elem_id="hs-kind")
-        family = gr.Dropdown([("All", "")], value="", label="Family", elem_id="hs-of-family", min_width=120)
-        steps = gr.Dropdown([("All", 0)], value=0, label="Steps of both", elem_id="hs-of-steps", min_width=120)
-        prompts = gr.Dropdown([("All", "")], value="", label="Prompts", elem_id="hs-of-prompts", min_width=120)
-        download = gr.DownloadButton("Download as JSON", size="sm", scale=0, elem_id="hs-results-download")
-    shown = gr.HTML(_NONE, elem_id="hs-report")
-    last, known = gr.State(""), gr.State(Choices())
-    timer = gr.Timer(2)
-    chosen = [kind, family, steps, prompts]
-    gr.on([demo.load, timer.tick, *(one.change for one in chosen)], refresh, [last, *chosen], [last, shown], **_QUIET)
-    gr.on([demo.load, timer.tick], offered, known, [known, family, steps, prompts], **_QUIET)
-    download.click(save, chosen, download, **_QUIET)
+    def _published(self, say: Speaker) -> str:
+        """How safe the votes are, where they are published."""
+        if self.arena.publisher is None:
+            return ""
+        health = self.arena.publisher.health
+        sent = health.last and say("last sent {moment:%Y-%m-%d %H:%M} UTC", moment=health.last)
+        when = sent or say("nothing sent yet")
+        told = say("Votes are published: {when}, {waiting:,} waiting.", when=when, waiting=health.waiting)
+        if health.failure:
+            told += say(" The last attempt failed: {reason}.", reason=html.escape(health.failure))
+        return f"<p class=hs-note>{told}</p>"
 
 
-def about(view: View) -> str:
+def about(view: View, say: Speaker = ENGLISH) -> str:
     """Which votes a narrowed board is about, as a sentence."""
+    steps = "with both at {steps} step" if view.steps == 1 else "with both at {steps} steps"
     parts = [
-        f"between contestants of {view.family}" if view.family else "",
-        f"with both at {view.steps} step{'' if view.steps == 1 else 's'}" if view.steps else "",
-        f"on the prompts of {view.prompts}" if view.prompts else "",
+        say("between contestants of {family}", family=view.family) if view.family else "",
+        say(steps, steps=view.steps) if view.steps else "",
+        say("on the prompts of {prompts}", prompts=view.prompts) if view.prompts else "",
     ]
-    return f"A part of the votes: only those {', '.join(part for part in parts if part)}."
+    told = say(", ").join(part for part in parts if part)
+    return say("A part of the votes: only those {parts}.", parts=told)
 
 
-def _published(arena: Arena) -> str:
-    """How safe the votes are, where they are published."""
-    if arena.publisher is None:
-        return ""
-    health = arena.publisher.health
-    when = f"last sent {health.last:%Y-%m-%d %H:%M} UTC" if health.last else "nothing sent yet"
-    failed = f" The last attempt failed: {html.escape(health.failure)}." if health.failure else ""
-    return f"<p class=hs-note>Votes are published: {when}, {health.waiting:,} waiting.{failed}</p>"
+def _speaker(request: gr.Request) -> Speaker:
+    return speaker(request.headers.get("accept-language", ""))
+
+
+def _kinds(say: Speaker) -> list[tuple[str, str]]:
+    return [(say(_WHO[kind]), kind) for kind in KINDS]
