@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import html
-import json
-import tempfile
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -25,7 +23,15 @@ Words = Callable[[str], Any]
 _WHO = {"human": "People", "simulated": "Simulated voters"}
 _NONE = '<p class="hs-empty">{}</p>'
 _COMPUTING = "Being computed. It takes a few seconds."
+_AGAIN = "This part of the votes is being computed; try again in a few seconds."
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_SAVE = """({ name, told }) => {
+  const file = new Blob([JSON.stringify(told, null, 2)], { type: "application/json" });
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}"""
+"""A download button of Gradio's downloads what it held before it was pressed: what another filter had to say."""
 
 
 def build_results(demo: gr.Blocks, arena: Arena | None, words: Words) -> None:
@@ -41,15 +47,16 @@ def build_results(demo: gr.Blocks, arena: Arena | None, words: Words) -> None:
         prompts = gr.Dropdown(
             [("All", "")], value="", label=words("results_prompts"), elem_id="hs-of-prompts", **narrow
         )
-        download = gr.DownloadButton(words("results_download"), size="sm", scale=0, elem_id="hs-results-download")
+        download = gr.Button(words("results_download"), size="sm", scale=0, elem_id="hs-results-download")
     shown = gr.HTML(_NONE.format(_COMPUTING), elem_id="hs-report")
-    last, known = gr.State(""), gr.State(None)
+    last, known, saved = gr.State(""), gr.State(None), gr.JSON(visible="hidden")
     timer = gr.Timer(2)
     chosen, handlers = [kind, family, steps, prompts], Handlers(arena)
     looks = [demo.load, timer.tick, *(one.change for one in chosen)]
     gr.on(looks, handlers.refresh, [last, *chosen], [last, shown], **_QUIET)
     gr.on([demo.load, timer.tick], handlers.offered, known, [known, *chosen], **_QUIET)
-    download.click(handlers.save, chosen, download, **_QUIET)
+    asked = download.click(handlers.save, chosen, saved, **_QUIET)
+    asked.success(None, saved, None, js=_SAVE, api_visibility="private")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +86,13 @@ class Handlers:
             gr.Dropdown([(every, ""), *((name, name) for name in known.prompts)]),
         ]
 
-    def save(self, kind: Kind, family: str, steps: int, prompts: str) -> str:
-        """The board as a file."""
-        view = View(kind=kind, family=family, steps=steps, prompts=prompts)
+    def save(self, kind: Kind, family: str, steps: int, prompts: str, request: gr.Request) -> dict[str, Any]:
+        """The board as a file: its name, and what is in it."""
+        view, say = View(kind=kind, family=family, steps=steps, prompts=prompts), _speaker(request)
         board = self.arena.boards.get(view)
-        file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"results-{kind}.json"
-        told = {"view": asdict(view), **board.as_dict()} if board else {}
-        file.write_text(json.dumps(told, indent=2), encoding="utf-8")
-        return str(file)
+        if board is None:
+            raise gr.Error(say(_AGAIN), title=say("Not yet"), print_exception=False)
+        return {"name": file_name(view), "told": {"view": asdict(view), **board.as_dict()}}
 
     def _show(self, view: View, say: Speaker) -> str:
         arena, kind = self.arena, view.kind
@@ -122,6 +128,13 @@ def about(view: View, say: Speaker = ENGLISH) -> str:
     ]
     told = say(", ").join(part for part in parts if part)
     return say("A part of the votes: only those {parts}.", parts=told)
+
+
+def file_name(view: View) -> str:
+    """The file of a view's board, named after what narrows it."""
+    steps = f"{view.steps}-step{'' if view.steps == 1 else 's'}" if view.steps else ""
+    parts = ["results", view.kind, view.family, steps, view.prompts]
+    return re.sub(r"[^\w.-]+", "-", "-".join(part for part in parts if part)) + ".json"
 
 
 def _speaker(request: gr.Request) -> Speaker:
