@@ -25,6 +25,8 @@ const arena = (root) => {
   root.querySelectorAll("[data-label]").forEach((node) => { node.setAttribute("aria-label", say(node.dataset.label)); });
 
   const SETTLE_MS = 300;  // after a reveal: a second click that was meant for the pair before is no vote on this one
+  const PAUSE_MS = 1500;
+  const LONGEST_REST_MS = 600000;  // a day's share comes back meanwhile: nobody has to load the page again for it
   const stage = one(".hs-stage");
   const halves = [...root.querySelectorAll(".hs-half")];
   const choices = [...root.querySelectorAll(".hs-choice")];
@@ -46,7 +48,8 @@ const arena = (root) => {
       });
     } catch { throw new Error(say("offline")); }
     const found = await answer.json().catch(() => ({ error: say("offline") }));
-    if (!answer.ok) throw Object.assign(new Error(found.error), { status: answer.status });
+    const wait = 1000 * answer.headers.get("retry-after");
+    if (!answer.ok) throw Object.assign(new Error(found.error), { status: answer.status, wait });
     return found;
   };
 
@@ -91,12 +94,17 @@ const arena = (root) => {
     next = fetched(battle.battle).catch(() => null);
   };
 
-  const begin = async () => {
+  // What the server asks for, in milliseconds.
+  const rest = (error) => Math.min(error.wait || PAUSE_MS, LONGEST_REST_MS);
+  const begin = async (troubled = false) => {
     clearTimeout(waiting);
     const wanted = study;
+    let pause = PAUSE_MS;
     try {
       const found = await fetched();
       if (wanted !== study) return;  // the visitor went elsewhere meanwhile
+      if (troubled) tell("");  // it is over
+      troubled = false;
       if (found.battle) { show(found); return; }
       if (study) count(await ask("progress"));
       blank();
@@ -108,10 +116,14 @@ const arena = (root) => {
       if (closed) enter(null);
       tell(error.message, true);
       if (closed) return;
+      troubled = true;
+      pause = rest(error);
     }
-    waiting = setTimeout(() => (visible() ? begin() : later()), 1500);
+    later(pause, troubled);
   };
-  const later = () => { waiting = setTimeout(() => (visible() ? begin() : later()), 400); };
+  const later = (pause, troubled) => {
+    waiting = setTimeout(() => (visible() ? begin(troubled) : later(400, troubled)), pause);
+  };
   const blank = () => {
     current = null;
     enable(false);
@@ -247,8 +259,12 @@ const arena = (root) => {
       tell(error.message, true);
       if (current !== battle) return;
       if (error.status === 409 || error.status === 422) { advance(); return; }
-      revealed = ask("show", { battle: battle.battle }).catch(() => {});
-      enable(true);
+      const again = () => {
+        revealed = ask("show", { battle: battle.battle }).catch(() => {});
+        enable(true);
+      };
+      if (error.status !== 429) again();
+      else settling = setTimeout(() => { if (current === battle) { tell(""); again(); } }, rest(error));
     }
   };
   choices.forEach((button) => button.addEventListener("click", (event) => {
