@@ -22,7 +22,7 @@ _LONGEST_LINE = 24
 
 @dataclass
 class Boards:
-    """Every board that was asked for, of the votes as they were last read. Thread-safe.
+    """Every board that was asked for, of the votes as they were last read, or as they were before. Thread-safe.
 
     Args:
         family: whose comparisons with the paper are made.
@@ -33,18 +33,19 @@ class Boards:
     comparisons: dict[Kind, list[Compared]] = field(default_factory=dict[Kind, list[Compared]])
     _cleaned: dict[Kind, Cleaned] = field(default_factory=dict[Kind, Cleaned])
     _boards: OrderedDict[View, Board] = field(default_factory=OrderedDict[View, Board])
+    _fresh: set[View] = field(default_factory=set[View])
     _wanted: list[View] = field(default_factory=list[View])
     _asked: threading.Condition = field(default_factory=threading.Condition)
 
     def get(self, view: View) -> Board | None:
-        """A view's board; None if it has not been computed: then it is, soon."""
+        """A view's board; an older one, or None, if it is not of the last votes: then it is, soon."""
         with self._asked:
             if view in self._boards:
                 self._boards.move_to_end(view)
-                return self._boards[view]
-            self._wanted = [*(one for one in self._wanted if one != view), view][-_LONGEST_LINE:]
-            self._asked.notify_all()
-            return None
+            if view not in self._fresh:
+                self._wanted = [*(one for one in self._wanted if one != view), view][-_LONGEST_LINE:]
+                self._asked.notify_all()
+            return self._boards.get(view)
 
     def renew(self, votes: Sequence[Vote]) -> None:
         """There are new votes: the boards of all of them are computed now, others when somebody asks again."""
@@ -52,7 +53,9 @@ class Boards:
         whole = [(View(kind=kind), summarise(each)) for kind, each in cleaned.items()]
         with self._asked:
             self._cleaned = cleaned
-            self._boards = OrderedDict(whole)
+            self._fresh = set()
+            for view, board in whole:
+                self._keep(view, board)
             self.choices = Choices.of(votes)
             self.comparisons = {kind: compared(self.family, each.kept) for kind, each in cleaned.items()}
 
@@ -67,15 +70,21 @@ class Boards:
             if not self._wanted or not self._cleaned:
                 return False
             view, cleaned = self._wanted.pop(), self._cleaned
-            if view in self._boards:
+            if view in self._fresh:
                 return True
         board = summarise(view.of(cleaned[view.kind]))
         with self._asked:
             if cleaned is self._cleaned:  # else there are new votes, and the page asks again
-                self._boards[view] = board
-                while len(self._boards) > _MOST:
-                    self._boards.popitem(last=False)
+                self._keep(view, board)
         return True
+
+    def _keep(self, view: View, board: Board) -> None:
+        self._boards[view] = board
+        self._boards.move_to_end(view)
+        self._fresh.add(view)
+        while len(self._boards) > _MOST:
+            oldest, _ = self._boards.popitem(last=False)
+            self._fresh.discard(oldest)
 
     def wait(self, seconds: float) -> None:
         """Rest until somebody asks, at most so long."""

@@ -6,35 +6,39 @@ import html
 import math
 from collections.abc import Sequence
 
+from app.phrases import ENGLISH, Speaker
 from app.told import Compared
 from hypersd.arena.board import Standing
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 300, 56, 44
 
 
-def interval_bar(low: float, value: float, high: float, least: float, most: float) -> str:
+def interval_bar(low: float, value: float, high: float, least: float, most: float, *, say: Speaker = ENGLISH) -> str:
     """An interval on a scale from `least` to `most`, with a mark at its value."""
     width = max(most - least, 1e-9)
     start, middle, end = (100 * (x - least) / width for x in (low, value, high))
+    told = say("{low:.0f} to {high:.0f}", low=low, high=high)
     return (
-        f'<span class="hs-interval" role="img" aria-label="{low:.0f} to {high:.0f}">'
+        f'<span class="hs-interval" role="img" aria-label="{told}">'
         f'<i style="left:{start:.1f}%;width:{max(end - start, 0.5):.1f}%"></i><b style="left:{middle:.1f}%"></b></span>'
     )
 
 
-def preference_bar(one: Compared) -> str:
+def preference_bar(one: Compared, say: Speaker = ENGLISH) -> str:
     """One comparison: the share of votes for ours, and the paper's where there is one."""
     share = one.wins / one.decisive if one.decisive else 0.0
-    mine = f"{100 * share:.0f} % of {one.decisive}" if one.decisive else "no votes yet"
-    paper = f" <small>paper: {one.row.paper} %</small>" if one.row.paper else ""
-    names = f"{html.escape(one.row.ours.label)} against {html.escape(one.row.rival.label)}"
+    given = say("{share:.0f} % of {count}", share=100 * share, count=one.decisive)
+    mine = given if one.decisive else say("no votes yet")
+    paper = f" <small>{say('paper: {share} %', share=one.row.paper)}</small>" if one.row.paper else ""
+    ours, rival = (html.escape(label) for label in one.row.labels)
+    names = say("{ours} against {rival}", ours=ours, rival=rival)
     return (
         f'<div class="hs-preference"><span>{names}</span><span class="hs-bar" role="img" aria-label="{mine}">'
         f'<i style="width:{100 * share:.1f}%"></i></span><span>{mine}{paper}</span></div>'
     )
 
 
-def frontier(standings: Sequence[Standing]) -> str:
+def frontier(standings: Sequence[Standing], say: Speaker = ENGLISH) -> str:
     """Quality against seconds, with the contestants that nobody beats in both joined by a line."""
     timed = [one for one in standings if one.seconds > 0]
     if len(timed) < 2:
@@ -62,13 +66,16 @@ def frontier(standings: Sequence[Standing]) -> str:
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/><text x="{x + 8:.1f}" y="{y + 4:.1f}">{name}</text>'
         )
+    ends = {"low": 10 ** min(logs), "high": 10 ** max(logs)}
+    across = say("seconds for a picture (logarithmic: {low:.2f} to {high:.2f})", **ends)
     axes = (
-        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 8}" text-anchor="middle">seconds for a picture (logarithmic: '
-        f"{10 ** min(logs):.2f} to {10 ** max(logs):.2f})</text>"
-        f'<text x="14" y="{_HEIGHT / 2}" text-anchor="middle" transform="rotate(-90 14 {_HEIGHT / 2})">strength</text>'
+        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 8}" text-anchor="middle">{across}</text>'
+        f'<text x="14" y="{_HEIGHT / 2}" text-anchor="middle" transform="rotate(-90 14 {_HEIGHT / 2})">'
+        f"{say('strength')}</text>"
         f'<path d="M{_LEFT} 8V{_HEIGHT - _BOTTOM + 8}H{_WIDTH - 8}"/>'
     )
     return (
-        '<h2>Quality against time</h2><svg class="hs-frontier" role="img" aria-label="Strength against seconds" '
+        f"<h2>{say('Quality against time')}</h2>"
+        f'<svg class="hs-frontier" role="img" aria-label="{say("Strength against seconds")}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{axes}<polyline points="{" ".join(line)}"/>{marks}</svg>'
     )

@@ -1,4 +1,4 @@
-"""What the arena says, in English and Chinese: on its page, and in answer to what cannot be."""
+"""What the page says in English and Chinese: its labels, the arena, and the answers to what cannot be."""
 
 from __future__ import annotations
 
@@ -36,6 +36,27 @@ FEEDBACK: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "feedback_token": "所有者令牌",
             "feedback_start": "开始一轮",
             "feedback_cancel": "取消",
+        },
+    }
+)
+
+RESULTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "en": {
+            "results_voters": "Voters",
+            "results_family": "Family",
+            "results_steps": "Steps of both",
+            "results_prompts": "Prompts",
+            "results_download": "Download as JSON",
+            "results_closed": "The arena is closed, so there are no results.",
+        },
+        "zh": {
+            "results_voters": "投票者",
+            "results_family": "系列",
+            "results_steps": "双方步数",
+            "results_prompts": "提示词",
+            "results_download": "下载 JSON",
+            "results_closed": "竞技场未开放，因此没有结果。",
         },
     }
 )
@@ -188,8 +209,13 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
 """What the arena's door answers in Chinese, by what it says otherwise; a sentence with a value in it stays English."""
 
 
+def reads_chinese(languages: str) -> bool:
+    """Whether a visitor's `Accept-Language` begins with Chinese."""
+    return languages.strip().lower().startswith("zh")
+
+
 def sentence(said: str, languages: str = "") -> str:
     """A message as a sentence, in Chinese where the visitor's `Accept-Language` begins with it and there is one."""
-    if languages.strip().lower().startswith("zh") and said in SENTENCES:
+    if reads_chinese(languages) and said in SENTENCES:
         return SENTENCES[said]
     return f"{said[:1].upper()}{said[1:]}{'' if said.endswith(('.', '!', '?')) else '.'}"

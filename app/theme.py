@@ -13,9 +13,14 @@ _INK, _PAPER = "*neutral_900", "*neutral_50"
 
 
 def page_script() -> str:
-    """JavaScript that Gradio runs once when the page is there: keys, full-size view, link copying, the arena."""
-    parts = [(_STATIC / name).read_text(encoding="utf-8") for name in ("page.js", "arena.js")]
-    return f"() => {{ {' '.join(f'({part.strip()})();' for part in parts)} }}"
+    """JavaScript that Gradio runs once when the page is there: keys, full-size view, link copying, the arena.
+
+    Each file is a function; the arena's calls the one that looks closer.
+    """
+    closer, page, arena = (
+        (_STATIC / name).read_text(encoding="utf-8").strip() for name in ("closer.js", "page.js", "arena.js")
+    )
+    return f"() => {{ const lookingCloser = {closer}; ({page})(); ({arena})(); }}"
 
 
 class Calm(Base):

@@ -1,4 +1,4 @@
-"""The Arena tab: two pictures, no names, one key. What moves on it is static/arena.js; what it says, texts.py."""
+"""The Arena tab: two pictures, no names, one key. It moves by static/arena.js and closer.js, and speaks by texts.py."""
 
 from __future__ import annotations
 

@@ -3,208 +3,143 @@
 from __future__ import annotations
 
 import html
-import json
-import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import gradio as gr
 
 from app.arena import Arena
+from app.pages.board_rows import report
 from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
-from app.plots import frontier, interval_bar, preference_bar
-from app.told import Compared
-from hypersd.arena.agreement import Share
+from app.phrases import ENGLISH, Speaker, speaker
 from hypersd.arena.battle import KINDS, Kind
-from hypersd.arena.board import LEAST_VOTES, PRELIMINARY, Board
 from hypersd.arena.views import Choices, View
 
+Words = Callable[[str], Any]
+
 _WHO = {"human": "People", "simulated": "Simulated voters"}
-_NONE = '<p class="hs-empty">Being computed. It takes a few seconds.</p>'
+_NONE = '<p class="hs-empty">{}</p>'
+_COMPUTING = "Being computed. It takes a few seconds."
+_AGAIN = "This part of the votes is being computed; try again in a few seconds."
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_SAVE = """({ name, told }) => {
+  const file = new Blob([JSON.stringify(told, null, 2)], { type: "application/json" });
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}"""
+"""A download button of Gradio's downloads what it held before it was pressed: what another filter had to say."""
 
 
-def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
-    """Lay out the tab and connect it."""
+def build_results(demo: gr.Blocks, arena: Arena | None, words: Words) -> None:
+    """Lay out the tab and connect it; `words` are labels in the visitor's language, by their keys."""
     if arena is None:
-        gr.HTML('<p class="hs-empty">The arena is closed, so there are no results.</p>')
+        gr.HTML(_NONE.format(words("results_closed")))
         return
+    with gr.Row(elem_id="hs-results-head"):
+        kind = gr.Radio(_kinds(ENGLISH), value=KINDS[0], label=words("results_voters"), elem_id="hs-kind")
+        narrow: dict[str, Any] = {"min_width": 120, "interactive": True}
+        family = gr.Dropdown([("All", "")], value="", label=words("results_family"), elem_id="hs-of-family", **narrow)
+        steps = gr.Dropdown([("All", 0)], value=0, label=words("results_steps"), elem_id="hs-of-steps", **narrow)
+        prompts = gr.Dropdown(
+            [("All", "")], value="", label=words("results_prompts"), elem_id="hs-of-prompts", **narrow
+        )
+        download = gr.Button(words("results_download"), size="sm", scale=0, elem_id="hs-results-download")
+    shown = gr.HTML(_NONE.format(_COMPUTING), elem_id="hs-report")
+    last, known, saved = gr.State(""), gr.State(None), gr.JSON(visible="hidden")
+    timer = gr.Timer(2)
+    chosen, handlers = [kind, family, steps, prompts], Handlers(arena)
+    looks = [demo.load, timer.tick, *(one.change for one in chosen)]
+    gr.on(looks, handlers.refresh, [last, *chosen], [last, shown], **_QUIET)
+    gr.on([demo.load, timer.tick], handlers.offered, known, [known, *chosen], **_QUIET)
+    asked = download.click(handlers.save, chosen, saved, **_QUIET)
+    asked.success(None, saved, None, js=_SAVE, api_visibility="private")
 
-    def show(kind: Kind, family: str, steps: int, prompts: str) -> str:
-        view = View(kind=kind, family=family, steps=steps, prompts=prompts)
-        board = arena.boards.get(view)
-        if board is None:
-            return _NONE
-        if view != View(kind=kind):
-            return report(board, [], part=about(view))
-        more = judge_rows(arena.judging.found.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
-        return report(board, arena.boards.comparisons[kind], more) + _published(arena)
 
-    def save(kind: Kind, family: str, steps: int, prompts: str) -> str:
-        view = View(kind=kind, family=family, steps=steps, prompts=prompts)
-        board = arena.boards.get(view)
-        file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"results-{kind}.json"
-        told = {"view": asdict(view), **board.as_dict()} if board else {}
-        file.write_text(json.dumps(told, indent=2), encoding="utf-8")
-        return str(file)
+@dataclass(frozen=True, eq=False)
+class Handlers:
+    """What happens when. Each speaks the language that the visitor's browser asks for."""
 
-    def refresh(last: str, kind: Kind, family: str, steps: int, prompts: str) -> list[Any]:
-        told = show(kind, family, steps, prompts)
+    arena: Arena
+
+    def refresh(  # noqa: PLR0917 - Gradio hands over one value for each component
+        self, last: str, kind: Kind, family: str, steps: int, prompts: str, request: gr.Request
+    ) -> list[Any]:
+        """Now and then, and when something else is chosen: the report, if it is not what is there."""
+        told = self._show(View(kind=kind, family=family, steps=steps, prompts=prompts), _speaker(request))
         return [gr.skip(), gr.skip()] if told == last else [told, told]
 
-    def offered(last: Choices) -> list[Any]:
-        known = arena.boards.choices
-        if known == last:  # an update would close a list that somebody has just opened
-            return [gr.skip()] * 4
+    def offered(self, last: Choices | None, request: gr.Request) -> list[Any]:
+        """What there is to choose from, where that has changed: an update closes a list that somebody has opened."""
+        known, say = self.arena.boards.choices, _speaker(request)
+        if known == last:
+            return [gr.skip()] * 5
+        every = say("All")
         return [
             known,
-            gr.Dropdown([("All", ""), *((name, name) for name in known.families)]),
-            gr.Dropdown([("All", 0), *((str(count), count) for count in known.steps)]),
-            gr.Dropdown([("All", ""), *((name, name) for name in known.prompts)]),
+            gr.Radio(_kinds(say)),
+            gr.Dropdown([(every, ""), *((name, name) for name in known.families)]),
+            gr.Dropdown([(every, 0), *((str(count), count) for count in known.steps)]),
+            gr.Dropdown([(every, ""), *((name, name) for name in known.prompts)]),
         ]
 
-    with gr.Row(elem_id="hs-results-head"):
-        kind = gr.Radio([(_WHO[kind], kind) for kind in KINDS], value=KINDS[0], label="Voters", elem_id="hs-kind")
-        family = gr.Dropdown([("All", "")], value="", label="Family", elem_id="hs-of-family", min_width=120)
-        steps = gr.Dropdown([("All", 0)], value=0, label="Steps of both", elem_id="hs-of-steps", min_width=120)
-        prompts = gr.Dropdown([("All", "")], value="", label="Prompts", elem_id="hs-of-prompts", min_width=120)
-        download = gr.DownloadButton("Download as JSON", size="sm", scale=0, elem_id="hs-results-download")
-    shown = gr.HTML(_NONE, elem_id="hs-report")
-    last, known = gr.State(""), gr.State(Choices())
-    timer = gr.Timer(2)
-    chosen = [kind, family, steps, prompts]
-    gr.on([demo.load, timer.tick, *(one.change for one in chosen)], refresh, [last, *chosen], [last, shown], **_QUIET)
-    gr.on([demo.load, timer.tick], offered, known, [known, family, steps, prompts], **_QUIET)
-    download.click(save, chosen, download, **_QUIET)
+    def save(self, kind: Kind, family: str, steps: int, prompts: str, request: gr.Request) -> dict[str, Any]:
+        """The board as a file: its name, and what is in it."""
+        view, say = View(kind=kind, family=family, steps=steps, prompts=prompts), _speaker(request)
+        board = self.arena.boards.get(view)
+        if board is None:
+            raise gr.Error(say(_AGAIN), title=say("Not yet"), print_exception=False)
+        return {"name": file_name(view), "told": {"view": asdict(view), **board.as_dict()}}
+
+    def _show(self, view: View, say: Speaker) -> str:
+        arena, kind = self.arena, view.kind
+        board = arena.boards.get(view)
+        if board is None:
+            return _NONE.format(say(_COMPUTING))
+        if view != View(kind=kind):
+            return report(board, [], part=about(view, say), say=say)
+        judged = judge_rows(arena.judging.found.get(kind), board.self_agreement, say)
+        more = judged + study_rows(arena.studies, kind, say)
+        return report(board, arena.boards.comparisons[kind], more, say=say) + self._published(say)
+
+    def _published(self, say: Speaker) -> str:
+        """How safe the votes are, where they are published."""
+        if self.arena.publisher is None:
+            return ""
+        health = self.arena.publisher.health
+        sent = health.last and say("last sent {moment:%Y-%m-%d %H:%M} UTC", moment=health.last)
+        when = sent or say("nothing sent yet")
+        told = say("Votes are published: {when}, {waiting:,} waiting.", when=when, waiting=health.waiting)
+        if health.failure:
+            told += say(" The last attempt failed: {reason}.", reason=html.escape(health.failure))
+        return f"<p class=hs-note>{told}</p>"
 
 
-def about(view: View) -> str:
+def about(view: View, say: Speaker = ENGLISH) -> str:
     """Which votes a narrowed board is about, as a sentence."""
+    steps = "with both at {steps} step" if view.steps == 1 else "with both at {steps} steps"
     parts = [
-        f"between contestants of {view.family}" if view.family else "",
-        f"with both at {view.steps} step{'' if view.steps == 1 else 's'}" if view.steps else "",
-        f"on the prompts of {view.prompts}" if view.prompts else "",
+        say("between contestants of {family}", family=view.family) if view.family else "",
+        say(steps, steps=view.steps) if view.steps else "",
+        say("on the prompts of {prompts}", prompts=view.prompts) if view.prompts else "",
     ]
-    return f"A part of the votes: only those {', '.join(part for part in parts if part)}."
+    told = say(", ").join(part for part in parts if part)
+    return say("A part of the votes: only those {parts}.", parts=told)
 
 
-def _published(arena: Arena) -> str:
-    """How safe the votes are, where they are published."""
-    if arena.publisher is None:
-        return ""
-    health = arena.publisher.health
-    when = f"last sent {health.last:%Y-%m-%d %H:%M} UTC" if health.last else "nothing sent yet"
-    failed = f" The last attempt failed: {html.escape(health.failure)}." if health.failure else ""
-    return f"<p class=hs-note>Votes are published: {when}, {health.waiting:,} waiting.{failed}</p>"
+def file_name(view: View) -> str:
+    """The file of a view's board, named after what narrows it."""
+    steps = f"{view.steps}-step{'' if view.steps == 1 else 's'}" if view.steps else ""
+    parts = ["results", view.kind, view.family, steps, view.prompts]
+    return re.sub(r"[^\w.-]+", "-", "-".join(part for part in parts if part)) + ".json"
 
 
-def report(board: Board, comparisons: Sequence[Compared], more: str = "", part: str = "") -> str:
-    """The whole board as HTML, with `more` in it; `part` says of which votes it is, if not of all."""
-    parts = [f"<p><b>{html.escape(part)}</b></p>" if part else "", _summary(board)]
-    if board.problem:
-        parts.append(f'<p class="hs-message">No ranking yet: {html.escape(board.problem)}.</p>')
-    elif not board.standings:
-        parts.append(f'<p class="hs-message">A contestant is shown from {LEAST_VOTES} votes on.</p>')
-    else:
-        parts += [_standings(board), frontier(board.standings)]
-    if board.win_rates:
-        parts.append(_heat_map(board))
-    parts += [_comparisons(comparisons), more, _trust(board)]
-    return f'<section class="hs-report" aria-label="Results">{"".join(parts)}</section>'
+def _speaker(request: gr.Request) -> Speaker:
+    return speaker(request.headers.get("accept-language", ""))
 
 
-def _summary(board: Board) -> str:
-    simulated = " <b>No person voted here: these votes are simulated.</b>" if board.kind == "simulated" else ""
-    return (
-        f"<p>Votes: {board.votes:,}. Voters: {board.voters:,}. Votes that count: {board.kept:,}, by rules of version "
-        f"{html.escape(board.rules)}.{simulated}</p>"
-    )
-
-
-def _standings(board: Board) -> str:
-    low = min(one.low for one in board.standings)
-    high = max(one.high for one in board.standings)
-    columns = ("Rank", "Contestant", "Interval", "Strength", "95 %", "Votes", "Seconds")
-    head = "".join(f"<th scope=col>{column}</th>" for column in columns)
-    rows = "".join(
-        f"<tr><td>{_span(one.rank_low, one.rank_high)}</td><th scope=row>{html.escape(one.contestant)}"
-        f"{' <small>preliminary</small>' if one.preliminary else ''}</th>"
-        f"<td>{interval_bar(one.low, one.elo, one.high, low, high)}</td><td>{one.elo:.0f}</td>"
-        f"<td>{one.low:.0f} to {one.high:.0f}</td><td>{one.votes:,}</td><td>{one.seconds:.2f}</td></tr>"
-        for one in board.standings
-    )
-    return (
-        '<h2>Strength</h2><div class="hs-wide" tabindex="0" role="region" aria-label="Strength"><table>'
-        f"<thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div><p class=hs-note>Strength is on Elo's scale: 1000 on average, 100 "
-        "more wins 64 % of battles. Ranks are 95 % intervals, clustered by voter. Preliminary: fewer than "
-        f"{PRELIMINARY} votes.</p>"
-    )
-
-
-def _span(low: int, high: int) -> str:
-    return f"{low}" if low == high else f"{low}\N{EN DASH}{high}"
-
-
-def _heat_map(board: Board) -> str:
-    names = [html.escape(name.partition("/")[2]) for name in board.contestants]
-    settled = {(one.better, one.worse) for one in board.decisions if one.settled}
-    head = "".join(f"<th scope=col>{name}</th>" for name in names)
-    rows = ""
-    for row, rates in zip(board.contestants, board.win_rates, strict=True):
-        cells = ""
-        for column, rate in zip(board.contestants, rates, strict=True):
-            sure = (row, column) in settled or (column, row) in settled
-            mark = ' <abbr title="settled">\N{CHECK MARK}</abbr>' if sure else ""
-            cells += "<td></td>" if rate is None else f'<td style="--rate:{rate:.3f}">{100 * rate:.0f}{mark}</td>'
-        rows += f"<tr><th scope=row>{html.escape(row.partition('/')[2])}</th>{cells}</tr>"
-    return (
-        '<h2>Who wins against whom</h2><div class="hs-wide" tabindex="0" role="region" aria-label="Win rates">'
-        f'<table class="hs-heat"><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        "<p class=hs-note>Percent of battles that the row's contestant won, ties as halves. \N{CHECK MARK}: settled, "
-        "by a test that may be looked at after every vote.</p>"
-    )
-
-
-def _comparisons(comparisons: Sequence[Compared]) -> str:
-    rows = "".join(preference_bar(one) for one in comparisons if one.decisive or one.row.paper)
-    if not rows:
-        return ""
-    return (
-        f"<h2>Figure 5's comparisons</h2>{rows}<p class=hs-note>Share of decisive votes for the first; the paper's own "
-        "numbers, where it has them, are marked.</p>"
-    )
-
-
-def _trust(board: Board) -> str:
-    facts = [
-        ("Left side chosen", _share(board.left_share)),
-        ("Voters agree with themselves", _share(board.self_agreement)),
-        ("Voters agree with each other (Krippendorff's \N{GREEK SMALL LETTER ALPHA})", _alpha(board.agreement)),
-    ]
-    if board.influence:
-        shift = board.influence.shift
-        moved = f"moves {html.escape(board.influence.contestant)} by {shift}" if shift else "changes no rank"
-        facts.append(("Leaving out any one voter", moved))
-    rows = "".join(f"<tr><th scope=row>{name}</th><td>{value}</td></tr>" for name, value in facts)
-    reasons = "".join(
-        f"<tr><th scope=row>{html.escape(reason)}</th><td>{count:,}</td></tr>"
-        for reason, count in board.reasons.items()
-    )
-    left_out = f"<h2>Votes that do not count</h2><table><tbody>{reasons}</tbody></table>" if reasons else ""
-    return f"<h2>Can it be trusted?</h2><table><tbody>{rows}</tbody></table>{left_out}"
-
-
-def _share(share: Share | None) -> str:
-    if share is None or not share.n:
-        return "not measured yet"
-    return f"{share.value:.0%} of {share.n:,} ({share.low:.0%} to {share.high:.0%})"
-
-
-def _alpha(share: Share | None) -> str:
-    if share is None or not share.n:
-        return "not measured yet"
-    return f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f}, {share.n:,} pairs)"
+def _kinds(say: Speaker) -> list[tuple[str, str]]:
+    return [(say(_WHO[kind]), kind) for kind in KINDS]

@@ -25,8 +25,11 @@ const arena = (root) => {
   root.querySelectorAll("[data-label]").forEach((node) => { node.setAttribute("aria-label", say(node.dataset.label)); });
 
   const SETTLE_MS = 300;  // after a reveal: a second click that was meant for the pair before is no vote on this one
+  const PAUSE_MS = 1500;
+  const LONGEST_REST_MS = 600000;  // a day's share comes back meanwhile: nobody has to load the page again for it
   const stage = one(".hs-stage");
   const halves = [...root.querySelectorAll(".hs-half")];
+  const { unzoom, closer } = lookingCloser(root);
   const choices = [...root.querySelectorAll(".hs-choice")];
   const base = new URL(document.querySelector("base")?.href || window.location.href);
   const token = (() => {
@@ -46,7 +49,8 @@ const arena = (root) => {
       });
     } catch { throw new Error(say("offline")); }
     const found = await answer.json().catch(() => ({ error: say("offline") }));
-    if (!answer.ok) throw Object.assign(new Error(found.error), { status: answer.status });
+    const wait = 1000 * answer.headers.get("retry-after");
+    if (!answer.ok) throw Object.assign(new Error(found.error), { status: answer.status, wait });
     return found;
   };
 
@@ -91,12 +95,17 @@ const arena = (root) => {
     next = fetched(battle.battle).catch(() => null);
   };
 
-  const begin = async () => {
+  // What the server asks for, in milliseconds.
+  const rest = (error) => Math.min(error.wait || PAUSE_MS, LONGEST_REST_MS);
+  const begin = async (troubled = false) => {
     clearTimeout(waiting);
     const wanted = study;
+    let pause = PAUSE_MS;
     try {
       const found = await fetched();
       if (wanted !== study) return;  // the visitor went elsewhere meanwhile
+      if (troubled) tell("");  // it is over
+      troubled = false;
       if (found.battle) { show(found); return; }
       if (study) count(await ask("progress"));
       blank();
@@ -108,10 +117,14 @@ const arena = (root) => {
       if (closed) enter(null);
       tell(error.message, true);
       if (closed) return;
+      troubled = true;
+      pause = rest(error);
     }
-    waiting = setTimeout(() => (visible() ? begin() : later()), 1500);
+    later(pause, troubled);
   };
-  const later = () => { waiting = setTimeout(() => (visible() ? begin() : later()), 400); };
+  const later = (pause, troubled) => {
+    waiting = setTimeout(() => (visible() ? begin(troubled) : later(400, troubled)), pause);
+  };
   const blank = () => {
     current = null;
     enable(false);
@@ -247,8 +260,12 @@ const arena = (root) => {
       tell(error.message, true);
       if (current !== battle) return;
       if (error.status === 409 || error.status === 422) { advance(); return; }
-      revealed = ask("show", { battle: battle.battle }).catch(() => {});
-      enable(true);
+      const again = () => {
+        revealed = ask("show", { battle: battle.battle }).catch(() => {});
+        enable(true);
+      };
+      if (error.status !== 429) again();
+      else settling = setTimeout(() => { if (current === battle) { tell(""); again(); } }, rest(error));
     }
   };
   choices.forEach((button) => button.addEventListener("click", (event) => {
@@ -256,52 +273,17 @@ const arena = (root) => {
     if (event.detail) button.blur();  // so that the space bar skips next, and does not press this button again
   }));
   const keys = { 1: "left", 2: "right", 0: "tie", 9: "both_bad", " ": "skip" };
-  const steps = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10] };
   document.addEventListener("keydown", (event) => {
     const busy = event.target.closest("textarea, input:not([type=range]), select, [role=listbox], [role=tab]");
     const pressing = event.key === " " && event.target.closest("button, a, summary");
-    const sliding = event.key in steps && event.target.closest("input");
+    const sliding = event.key.startsWith("Arrow") && event.target.closest("input");
     if (!visible() || busy || pressing || sliding || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in steps && stage.classList.contains("zoomed")) { event.preventDefault(); look(...steps[event.key]); }
+    closer(event);
     if (event.repeat) return;
-    if (event.key === "z") zoom();
-    if (event.key === "s") slide();
-    if (event.key === "Escape") unzoom();
     if (!(event.key in keys) || choices.find((button) => button.dataset.choice === keys[event.key]).hidden) return;
     event.preventDefault();
     vote(keys[event.key], "key");
   });
-
-  // Looking closer: both halves zoom to the same place; or one lies over the other, cut by a slider.
-  let x = 50, y = 50;
-  const place = () => { stage.style.setProperty("--x", `${x}%`); stage.style.setProperty("--y", `${y}%`); };
-  const look = (right, down) => {
-    [x, y] = [x + right, y + down].map((value) => Math.min(100, Math.max(0, value)));
-    place();
-  };
-  const follow = (event) => {
-    const box = event.currentTarget.getBoundingClientRect();
-    [x, y] = [100 * (event.clientX - box.left) / box.width, 100 * (event.clientY - box.top) / box.height];
-    place();
-  };
-  const zoom = (on = !stage.classList.contains("zoomed")) => {
-    stage.classList.toggle("zoomed", on);
-    one(".hs-zoom").setAttribute("aria-pressed", String(on));
-  };
-  const unzoom = () => zoom(false);
-  const slide = () => {
-    const over = stage.dataset.view === "side";
-    stage.dataset.view = over ? "over" : "side";
-    one(".hs-cut").hidden = !over;
-    one(".hs-view").setAttribute("aria-pressed", String(over));
-  };
-  halves.forEach((half) => {
-    half.addEventListener("pointermove", follow);
-    half.addEventListener("click", (event) => { follow(event); zoom(); });
-  });
-  one(".hs-cut").addEventListener("input", (event) => stage.style.setProperty("--cut", `${event.target.value}%`));
-  one(".hs-zoom").addEventListener("click", () => zoom());
-  one(".hs-view").addEventListener("click", slide);
 
   one(".hs-own").addEventListener("submit", async (event) => {
     event.preventDefault();

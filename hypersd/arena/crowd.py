@@ -30,8 +30,9 @@ class Allowance:
         requests_a_day: thirty people who all vote as often as one of them may in a day make 90,000.
         own_a_minute: own prompts: each takes the models for a second or more.
         own_a_day: about half an hour of the models on a small machine.
-        voters_an_hour: more new voters than this within an hour are not people who share an address; whatever all of
-            them vote in that time is marked.
+        voters_an_hour: more new voters than this within an hour are not people who share an address. From the one too
+            many on, whatever comes from there is marked, by old voters and new, for as long as there are as many
+            within the hour. Votes that were given before stay as they were.
         remembered: addresses and voters that are kept in mind, the latest.
         remembered_each: voters of one address that are kept in mind, the latest; the others are new when they return.
     """
@@ -111,9 +112,10 @@ class Crowd:
                 self._home.popitem(last=False)
 
     def check(self, voter: str) -> Gate:
-        """A gate for the desk: `failed` if this voter's address has sent too many new ones within an hour.
+        """A gate for the desk: `failed` if this voter's address has sent too many new ones within the last hour.
 
-        `unavailable` if it is not known where they come from: after a restart, or for votes that came another way.
+        It is asked once, when a vote comes in. `unavailable` if it is not known where they come from: after a restart,
+        or for votes that came another way.
         """
         with self._lock:
             if voter not in self._home:

@@ -1,4 +1,4 @@
-"""The boards: the newest question first, nothing computed on asking, and all forgotten when votes come."""
+"""The boards: the newest question first, nothing computed on asking, and the older one until the newer is there."""
 
 from __future__ import annotations
 
@@ -40,18 +40,22 @@ def test_the_newest_question_is_answered_first() -> None:
     assert boards.get(View(steps=1)) is None
 
 
-def test_new_votes_make_old_boards_void() -> None:
-    boards = Boards("emoji")
+def test_when_votes_come_the_older_board_stays_until_the_newer_is_there() -> None:
+    boards, view = Boards("emoji"), View(family="emoji")
     boards.renew([])
-    boards.get(View(family="emoji"))
+    boards.get(view)
     assert boards.serve()
-    assert boards.get(View(family="emoji")) is not None
+    assert not boards.serve()
     boards.renew([vote(pair=pair())])
-    assert boards.get(View(family="emoji")) is None
+    assert not boards.serve(), "nobody asks"
+    older = boards.get(view)
+    assert older is not None
+    assert older.votes == 0
     assert boards.serve()
-    found = boards.get(View(family="emoji"))
-    assert found is not None
-    assert found.votes == 1
+    newer = boards.get(view)
+    assert newer is not None
+    assert newer.votes == 1
+    assert not boards.serve(), "nothing is left to do"
 
 
 def test_no_more_boards_are_kept_than_are_looked_at() -> None:
@@ -61,6 +65,7 @@ def test_no_more_boards_are_kept_than_are_looked_at() -> None:
         boards.get(View(steps=steps))
         boards.serve()
     assert len(boards._boards) <= 48
+    assert boards._fresh == set(boards._boards)
 
 
 def test_a_question_wakes_whoever_waits_for_one() -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from hypersd.models.registry import FAMILIES
 
 PATIENCE_MS = 120_000
 expect.set_options(timeout=PATIENCE_MS)
 READY = ".hs-stage[aria-busy=false]"
+TOO_MUCH = "That was many votes in a short time."
 
 
 def enter(page: Page, url: str) -> None:
@@ -167,19 +168,67 @@ def test_a_server_that_is_away_is_a_sentence_and_no_vote_is_lost(watched: Any) -
     watched.complaints.clear()  # Chromium's own, of the request that was broken off on purpose
 
 
+def refuse(page: Page, door: str, seconds: int) -> list[str]:
+    """Let a door say that it is too much, and to come again after so many seconds; what it was asked is listed."""
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=429, json={"error": TOO_MUCH}, headers={"retry-after": f"{seconds}"})
+
+    page.route(f"**/arena/{door}", answer)
+    return asked
+
+
 def test_who_has_to_wait_reads_why_and_votes_on_the_same_pair_later(watched: Any) -> None:
-    page, said = watched.page, "That was many votes in a short time."
+    page = watched.page
+    page.clock.install()
     enter(page, watched.url)
     before = sheet(page)
-    page.route("**/arena/vote", lambda route: route.fulfill(status=429, json={"error": said}))
+    asked = refuse(page, "vote", 60)
     page.keyboard.press("1")
-    expect(page.locator(".hs-said")).to_have_text(said)
+    expect(page.locator(".hs-said")).to_have_text(TOO_MUCH)
+    page.clock.run_for(50_000)
+    page.keyboard.press("1")
+    expect(page.locator(".hs-choice").first).to_be_disabled()
+    expect(page.locator(".hs-said")).to_have_text(TOO_MUCH)
+    assert len(asked) == 1, "who has to rest does not ask in vain"
     page.unroute("**/arena/vote")
+    page.clock.run_for(15_000)
     expect(page.locator(".hs-choice").first).to_be_enabled()
+    expect(page.locator(".hs-said")).to_be_empty()
     assert sheet(page) == before
     page.keyboard.press("1")
     expect(page.locator(".hs-count")).to_contain_text("1 vote so far")
     watched.complaints.clear()  # Chromium's own, of an answer that says no
+
+
+def test_a_day_s_rest_is_asked_about_again_before_the_day_is_over(watched: Any) -> None:
+    page = watched.page
+    page.clock.install()
+    enter(page, watched.url)
+    refuse(page, "vote", 86_400)
+    page.keyboard.press("1")
+    expect(page.locator(".hs-said")).to_have_text(TOO_MUCH)
+    page.clock.run_for(11 * 60_000)
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    expect(page.locator(".hs-said")).to_be_empty()
+    watched.complaints.clear()  # as above
+
+
+def test_who_is_given_no_pair_for_now_gets_one_when_the_rest_is_over(watched: Any) -> None:
+    page = watched.page
+    page.clock.install()
+    asked = refuse(page, "draw", 60)
+    page.goto(f"{watched.url}?tab=arena")
+    expect(page.locator(".hs-said")).to_have_text(TOO_MUCH)
+    page.clock.run_for(50_000)
+    assert len(asked) == 1, "the page waits as long as it was told to"
+    page.unroute("**/arena/draw")
+    page.clock.run_for(15_000)
+    expect(page.locator(READY)).to_be_visible()
+    expect(page.locator(".hs-said")).to_be_empty()
+    watched.complaints.clear()  # as above
 
 
 def test_the_pair_survives_a_reload(watched: Any) -> None:
