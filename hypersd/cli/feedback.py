@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, writable_folder
+from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, gather
 from hypersd.cli.votes import add_kind
-from hypersd.models.registry import family
+from hypersd.models.registry import Machine, availability, family
 
 if TYPE_CHECKING:
     from hypersd.feedback.contestant import Group
@@ -40,7 +40,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--method", choices=METHODS, default="refl", help=f"{titles} (default: refl)")
     add_votes(parser)
     add_kind(parser, None)
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own scenes)")
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own)")
+    parser.add_argument(
+        "--batch",
+        type=argument(lambda text: whole_number(text, 1, 1024, "pictures")),
+        metavar="N",
+        help="pictures a step (default: by their size; 16 up to 256 pixels, 4 of 512, 1 of 1024)",
+    )
     parser.add_argument("--enter", metavar="NAME", help="let the result enter the arena under this name")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, curves")
     add_family(parser)
@@ -55,8 +61,9 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tune."""
     chosen = family(options.family)
-    if chosen.folder is None:
-        raise ValueError(f"{chosen.name} cannot be tuned: its base is not in a folder")
+    found = availability(chosen, chosen.card(options.model), Machine.here())
+    if not found.available:
+        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
     if options.method == "refl" and options.votes is not None:
         raise ValueError("refl learns from the reward model; --votes is for --method dpo")
     out = writable_folder(options.out)
@@ -75,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
         method=options.method,
         votes=votes,
         prompts=prompts,
+        batch_size=options.batch,
         shorten=options.shorten,
         seed=options.seed,
     )

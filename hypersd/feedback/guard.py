@@ -85,7 +85,7 @@ class Panel:
     noise: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.noise = fixed_noise(self.student, len(self.prompts) * self.seeds, 0)
+        self.noise = fixed_noise(self.student, len(self.prompts) * self.seeds, 0).to(self.student.device)
         self.texts = self.reward.embed_prompts(self.prompts)
         self.second_texts = self.second.embed_prompts(self.prompts)
 

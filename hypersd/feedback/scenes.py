@@ -31,18 +31,19 @@ class SceneFeedback:
     batch_size: int = 6
 
     @classmethod
-    def of(cls, folder: Path) -> SceneFeedback | None:
-        """For a family's folder; None if it has no perception network.
+    def of(cls, folder: Path | None) -> SceneFeedback | None:
+        """For a world's folder; None without one, or if it has no perception network.
 
         Raises:
             ValueError: it is damaged.
         """
-        if not (folder / "perception").is_dir():
+        if folder is None or not (folder / "perception").is_dir():
             return None
         return cls(World.load(folder), load_perception(folder / "perception"))
 
     def __call__(self, student: Student, recipes: Sequence[Recipe], step: Step) -> Tensor:
         """The loss on new scenes, noised to a time at which the student is used; its gradient passes one call."""
+        self.network.to(step.device)
         scenes = [sample_scene(self.world, step.rng) for _ in range(self.batch_size)]
         clean = student.latents(to_tensor([render(self.world, scene) for scene in scenes]).to(step.device))
         times = times_of(student, recipes[int(step.rng.integers(len(recipes)))])
