@@ -98,6 +98,25 @@ def draw_through(
     raise ValueError(f"a recipe of {recipe.steps} steps has no call {call}")
 
 
+def redrawn(
+    student: Student, pictures: Tensor, captions: Sequence[str], recipes: Sequence[Recipe], step: Step
+) -> Tensor:
+    """What the student makes of noised pictures `(B, 3, H, W)` in [-1, 1], with a gradient through one call.
+
+    They are noised to a time at which the student is used, one of the later ones of a recipe's schedule: from noise
+    alone nothing can be told of a picture.
+    """
+    times = times_of(student, recipes[int(step.rng.integers(len(recipes)))])
+    late = times[-max(1, len(times) // 2) :]
+    now = torch.full((len(pictures),), int(late[int(step.rng.integers(len(late)))]), device=step.device)
+    clean = student.latents(pictures)
+    noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
+    schedule = student.schedule.to(step.device)
+    noisy = schedule.noisy(clean, noise, now)
+    told = student.text.conditioning(captions)
+    return student.picture(schedule.clean(noisy, student.predict(noisy, now, told), now)).clamp(-1, 1)
+
+
 def times_of(student: Student, recipe: Recipe) -> list[int]:
     """The times at which a recipe asks the student, from noise to picture."""
     return [int(time) for time in _scheduler(student, recipe).timesteps]
