@@ -53,8 +53,6 @@ _LAST_SECONDS = 10.0
 _REST = 10
 """What is worked out from all votes rests this many times as long as it took: votes go first."""
 
-_PROMPT_SETS = {"emoji": "emoji-v1", "sdxl": "photographs-and-art-v1", "sd15": "photographs-and-art-v1"}
-
 
 def read_secret(folder: Path) -> bytes:
     """The key under which voters are hashed, kept in `folder`; it is made when it is first needed."""
@@ -252,7 +250,7 @@ class Arena:
         from hypersd.arena.supply import Source, Supply  # noqa: PLC0415
         from hypersd.feedback.painter import EnginePainter  # noqa: PLC0415
 
-        name = _PROMPT_SETS[self.family.name]
+        name = self.family.prompt_set
         source = Source(
             study=None, probabilities=self._shares, prompts=read_prompts(name), prompt_set=name, low=self.low
         )

@@ -6,14 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, writable_folder
+from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, gather
 from hypersd.cli.votes import add_kind
-from hypersd.models.registry import family
+from hypersd.models.registry import Machine, availability, family
 
 if TYPE_CHECKING:
     from hypersd.feedback.contestant import Group
+    from hypersd.feedback.refl import Perception
 
 METHODS = {
     "refl": "reward feedback learning (Hyper-SD, section 3.2)",
@@ -40,7 +41,21 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--method", choices=METHODS, default="refl", help=f"{titles} (default: refl)")
     add_votes(parser)
     add_kind(parser, None)
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own scenes)")
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own)")
+    parser.add_argument(
+        "--detector",
+        type=Path,
+        metavar="FILE",
+        help="refl: torchvision's maskrcnn_resnet50_fpn_v2 as safetensors, for the visual-perception loss on "
+        "--photographs (default: the family's own network and scenes; without one there is no such loss)",
+    )
+    parser.add_argument("--photographs", type=Path, metavar="DIR", help="COCO 2017 as it is published, for --detector")
+    parser.add_argument(
+        "--batch",
+        type=argument(lambda text: whole_number(text, 1, 1024, "pictures")),
+        metavar="N",
+        help="pictures a step (default: by their size; 16 up to 256 pixels, 4 of 512, 1 of 1024)",
+    )
     parser.add_argument("--enter", metavar="NAME", help="let the result enter the arena under this name")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, curves")
     add_family(parser)
@@ -55,10 +70,15 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tune."""
     chosen = family(options.family)
-    if chosen.folder is None:
-        raise ValueError(f"{chosen.name} cannot be tuned: its base is not in a folder")
+    found = availability(chosen, chosen.card(options.model), Machine.here())
+    if not found.available:
+        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
     if options.method == "refl" and options.votes is not None:
         raise ValueError("refl learns from the reward model; --votes is for --method dpo")
+    if (options.detector is None) != (options.photographs is None):
+        raise ValueError("--detector and --photographs go together: the one finds what the other shows")
+    if options.detector and options.method != "refl":
+        raise ValueError(f"{options.method} has no visual-perception loss; --detector is for --method refl")
     out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.contestant import enter, groups_of, tune
@@ -75,6 +95,8 @@ def run(options: argparse.Namespace) -> int:
         method=options.method,
         votes=votes,
         prompts=prompts,
+        perception=_perception(options),
+        batch_size=options.batch,
         shorten=options.shorten,
         seed=options.seed,
     )
@@ -107,6 +129,15 @@ def run(options: argparse.Namespace) -> int:
                 f"weight {one['weight']:g}{'; ' + one['stopped'] if one['stopped'] else ''}"
             )
     return 0
+
+
+def _perception(options: argparse.Namespace) -> Perception | None:
+    """The one that was asked for."""
+    if options.detector is None:
+        return None
+    from hypersd.feedback.photographs import PhotographFeedback, load_detector, read_photographs
+
+    return PhotographFeedback(read_photographs(options.photographs), load_detector(options.detector))
 
 
 def _steps(group: Group) -> list[int]:

@@ -16,6 +16,7 @@ from hypersd.distill.pairs import PairBatches, draw_pairs
 from hypersd.distill.student import Student
 from hypersd.emoji.latents import LatentScenes, encode_scenes
 from hypersd.emoji.world import World
+from hypersd.models.loading import Source
 from hypersd.training.adapters import load_adapter, restore, save_adapter
 from hypersd.training.trainer import Objective, Step, Trainer, TrainingConfig
 
@@ -115,7 +116,7 @@ def _one_step(task: Task) -> None:
     load_adapter(task.student.unet, few_steps)
     pairs = task.pairs()
     for stage in one_step.STAGES:
-        fake = Student(task.student.folder, few_steps=few_steps) if stage.score else None
+        fake = Student(task.student.source, few_steps=few_steps) if stage.score else None
         objective = one_step.OneStep(task.student, stage, fake)
         task.train(stage.name, stage.steps, objective, pairs, 0.98)
         task.keep(stage.name, task.student.weights)
@@ -170,7 +171,7 @@ def distill(
     if not resume and any(out.glob("*/state/state.json")):
         raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
     torch.manual_seed(seed)
-    world, student = World.load(folder), Student(folder)
+    world, student = World.load(folder), Student(Source(folder))
     if data is None:
         out.mkdir(parents=True, exist_ok=True)
     chosen = METHODS[method]

@@ -1,4 +1,4 @@
-"""What every distillation starts from: a base model in a folder, an adapter on it that learns, the frozen text side."""
+"""What every training of an adapter starts from: a base model on disk, an adapter on it, the frozen text side."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from torch import Tensor
 
-from hypersd.models.loading import quietly
+from hypersd.models.loading import Source
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
 from hypersd.training.samples import draw
 from hypersd.training.solver import NoiseSchedule
 from hypersd.training.text import TextEncoders
 
 Conditioning = Mapping[str, Any]
+_CPU = torch.device("cpu")
+_LARGE = 256
+"""Pixels on a side beyond which a forward pass is repeated for the gradient rather than remembered."""
 
 
 @dataclass(eq=False)
@@ -27,28 +30,41 @@ class Student:
     """A UNet with a LoRA adapter that learns; with the adapter off, its teacher.
 
     Args:
-        folder: a StableDiffusionXLPipeline folder whose UNet predicts noise.
+        source: a pipeline of SDXL's or SD1.5's shape whose UNet predicts noise.
         rank: of the adapter.
         few_steps: the file of an adapter to be fused into the base first: then the model of few steps is the base.
+        device: where it is trained.
     """
 
-    folder: Path
+    source: Source
     rank: int = 16
     few_steps: Path | None = None
-    pipeline: StableDiffusionXLPipeline = field(init=False, repr=False)
+    device: torch.device = _CPU
+    pipeline: Any = field(init=False, repr=False)
+    few_steps_layers: Mapping[str, Tensor] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        with quietly():
-            self.pipeline = StableDiffusionXLPipeline.from_pretrained(self.folder, dtype=torch.float32)
-        self.unet = self.pipeline.unet
-        self.text = TextEncoders.load(self.folder, self.pipeline.default_sample_size * self.pipeline.vae_scale_factor)
+        self.pipeline = self.source.pipeline(torch.float32)
+        self.unet: UNet2DConditionModel = self.pipeline.unet
+        self.pixels = int(self.unet.config["sample_size"]) * int(self.pipeline.vae_scale_factor)
+        self.text = TextEncoders.of(self.pipeline, self.pixels)
         self.schedule = NoiseSchedule(self.pipeline.scheduler.alphas_cumprod)
-        if self.few_steps is not None:
-            fuse_adapter(self.unet, self.few_steps)
+        self.few_steps_layers = fuse_adapter(self.unet, self.few_steps) if self.few_steps else {}
         add_adapter(self.unet, self.rank)
         self.pipeline.vae.requires_grad_(False)
-        # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
-        self.unet.set_attn_processor(AttnProcessor())
+        if self.pixels > _LARGE:
+            self.pipeline.vae.enable_slicing()
+            for network in (self.unet, self.pipeline.vae):
+                network.enable_gradient_checkpointing()
+        if self.device.type == "cpu":
+            # The backward pass of PyTorch's fused attention takes several times as long as plain attention's there.
+            self.unet.set_attn_processor(AttnProcessor())
+        self.pipeline.to(self.device)
+
+    @property
+    def folder(self) -> Path:
+        """The pipeline's."""
+        return self.source.folder
 
     @property
     def weights(self) -> list[torch.nn.Parameter]:
@@ -57,7 +73,7 @@ class Student:
 
     def plain_unet(self) -> UNet2DConditionModel:
         """A fresh copy of the base UNet, without the adapter."""
-        unet = UNet2DConditionModel.from_pretrained(self.folder, subfolder="unet", dtype=torch.float32)
+        unet = self.source.unet(torch.float32)
         unet.set_attn_processor(AttnProcessor())
         return unet
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,21 @@ from typing import Any
 import numpy as np
 
 from hypersd.arena.pictures import Pictures
+from hypersd.arena.studies import read_prompts
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.latents import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
 from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.refl import Perception
+from hypersd.feedback.scenes import SceneFeedback
 from hypersd.feedback.tuning import Method, Tuned, TuningTask, digest
-from hypersd.models.cards import Family, Recipe
+from hypersd.models.cards import Family, Recipe, Weights
 from hypersd.models.entrants import Entrant, register
+from hypersd.models.loading import Loader
+from hypersd.models.registry import Machine, is_local
+
+log = logging.getLogger(__name__)
 
 _PROMPTS = 2000
 _VALIDATION = 12
@@ -46,23 +54,33 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[G
     An adapter that is not the model's own is run as the model's default recipe and all others of its adapter are.
 
     Raises:
-        ValueError: the model has no adapters in the family's folder.
+        ValueError: the model has no adapters.
         FileNotFoundError: there is no such adapter.
+        DownloadError: one of the model's cannot be fetched.
     """
     card = family.card(model)
-    by_file: dict[Path, list[Recipe]] = {}
+    by_weights: dict[Weights, list[Recipe]] = {}
     for recipe in card.recipes:
-        if recipe.weights.kind == "lora" and recipe.weights.repository is None:
-            by_file.setdefault(Path(str(family.folder)) / str(recipe.weights.file), []).append(recipe)
-    if not by_file:
+        if recipe.weights.kind == "lora":
+            by_weights.setdefault(recipe.weights, []).append(recipe)
+    if not by_weights:
         raise ValueError(f"{model} has no adapter that could be tuned")
+    loader = _loader(family)
     if adapter is None:
-        return [Group(file, tuple(recipes)) for file, recipes in by_file.items()]
+        return [Group(loader.file(weights), tuple(recipes)) for weights, recipes in by_weights.items()]
     if not adapter.is_file():
         raise FileNotFoundError(f"there is no adapter {adapter}")
-    own = {file.resolve(): recipes for file, recipes in by_file.items()}.get(adapter.resolve())
-    usual = by_file[Path(str(family.folder)) / str(card.recipe().weights.file)]
-    return [Group(adapter, tuple(own or usual))]
+    own = [
+        recipes
+        for weights, recipes in by_weights.items()
+        if is_local(family, weights, loader.machine) and loader.file(weights).samefile(adapter)
+    ]
+    usual = by_weights.get(card.recipe().weights) or next(iter(by_weights.values()))
+    return [Group(adapter, tuple(own[0] if own else usual))]
+
+
+def _loader(family: Family) -> Loader:
+    return Loader(family, Machine.here(), log.info)
 
 
 def tune(
@@ -74,32 +92,37 @@ def tune(
     method: Method = "refl",
     votes: tuple[Preferences, Pictures] | None = None,
     prompts: Sequence[str] | None = None,
+    perception: Perception | None = None,
+    batch_size: int | None = None,
     shorten: float = 1.0,
     seed: int = 0,
 ) -> list[tuple[Group, Tuned]]:
     """Tune each adapter, in `out/NAME`.
 
     Args:
-        family: in a folder.
+        family: its base is fetched if need be.
         groups: of `groups_of`.
         rewards: folders of `reward train`.
         out: where everything goes; a run that was broken off goes on.
         method: see `hypersd.feedback.tuning`.
         votes: for `dpo`, with their pictures; its training prompts' only.
-        prompts: to train on; None means captions of the family's own scenes.
+        prompts: to train on; None means captions of the family's own scenes or, if it knows none, its arena's prompts.
+        perception: for `refl`; None means a network that sees the family's own scenes, if it has one.
+        batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the number of steps.
         seed: of every random number.
 
     Raises:
-        ValueError: the family knows no scenes, so that prompts must be given, or something does not fit.
+        ValueError: the prompts are too few, or something does not fit.
         OSError: something is missing, or `out` cannot be written.
     """
     training, validation = _prompts(family, prompts)
+    source = _loader(family).source()
     return [
         (
             group,
             TuningTask(
-                folder=Path(str(family.folder)),
+                source=source,
                 few_steps=group.file,
                 recipes=group.trained,
                 rewards=rewards,
@@ -107,8 +130,10 @@ def tune(
                 validation=validation,
                 out=out / group.file.stem,
                 method=method,
+                perception=perception or SceneFeedback.of(family.world),
                 preferences=votes[0].split("train", seed) if votes else (),
                 pictures=votes[1] if votes else None,
+                batch_size=batch_size,
                 shorten=shorten,
                 seed=seed,
             ).run(),
@@ -119,13 +144,12 @@ def tune(
 
 def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
     """Prompts to train on, and others to look at."""
-    if given is not None:
-        last = max(1, len(given) // 10)
-        if len(given) < 4:
-            raise ValueError(f"{len(given)} prompts are too few; write at least four")
-        return given[:-last], given[-last:]
-    if family.world is None:
-        raise ValueError(f"{family.name} knows no scenes of its own; name a file of prompts")
+    if given is not None or family.world is None:
+        known = given or read_prompts(family.prompt_set)
+        last = max(1, len(known) // 10)
+        if len(known) < 4:
+            raise ValueError(f"{len(known)} prompts are too few; write at least four")
+        return known[:-last], known[-last:]
     world = World.load(family.world)
     rng = np.random.default_rng(5)
     scenes = [training_scene(world, index) for index in range(_PROMPTS)]

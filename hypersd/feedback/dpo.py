@@ -45,14 +45,14 @@ class RankedLatents:
         """Read and encode the pictures.
 
         Raises:
-            ValueError: no example prefers a picture, or pictures are not of one size.
+            ValueError: no example prefers a picture.
             OSError: a picture is missing or damaged.
         """
         decided = [one for one in examples if one.decisive]
         if not decided:
             raise ValueError("no vote prefers one picture; collect more votes")
         names = sorted({name for one in decided for name in one.pictures})
-        encoded = {name: student.latents(as_tensor([pictures.open(name)]))[0] for name in names}
+        encoded = {name: _encoded(pictures.open(name), student) for name in names}
         order = [one.pictures if one.target > 0.5 else one.pictures[::-1] for one in decided]
         return cls(
             torch.stack([encoded[better] for better, _ in order]),
@@ -65,6 +65,12 @@ class RankedLatents:
         """A random batch."""
         chosen = step.rng.integers(len(self.prompts), size=self.batch_size)
         return Ranked(self.better[chosen], self.worse[chosen], [self.prompts[int(index)] for index in chosen])
+
+
+def _encoded(picture: Image.Image, student: Student) -> Tensor:
+    """A picture's latents `(C, H, W)`; models of one family draw at several sizes, the student at its own."""
+    sized = picture.resize((student.pixels, student.pixels), Image.Resampling.BICUBIC)
+    return student.latents(as_tensor([sized]).to(student.device))[0].cpu()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,4 +146,4 @@ class DirectPreference:
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""
-        return self.student.draw(sorted({recipe.steps for recipe in self.recipes}, reverse=True))
+        return self.guard.panel.draw()

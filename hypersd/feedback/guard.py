@@ -7,17 +7,22 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.student import Student
+from hypersd.emoji.autoencoder import to_picture
 from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.rollout import draw_through, fixed_noise
+from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
 from hypersd.feedback.statistics import NAMES, statistics
 from hypersd.models.cards import Recipe
 from hypersd.training.trainer import Step, Stop
 
 _SLACK = 2.0
 """A training may go so many times as far as what is merged at last, at a smaller weight: it is looked at seldom."""
+
+_COLUMNS = 8
+"""Prompts on a grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Panel:
     noise: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.noise = fixed_noise(self.student, len(self.prompts) * self.seeds, 0)
+        self.noise = fixed_noise(self.student, len(self.prompts) * self.seeds, 0).to(self.student.device)
         self.texts = self.reward.embed_prompts(self.prompts)
         self.second_texts = self.second.embed_prompts(self.prompts)
 
@@ -88,11 +93,8 @@ class Panel:
     def look(self) -> tuple[Check, Tensor]:
         """The check, and the statistics of every picture `(N, 4)`."""
         rewards, seconds, aligned, spreads, distances, measured = [], [], [], [], [], []
-        for index, prompt in enumerate(self.prompts):
-            recipe = self.recipes[index % len(self.recipes)]
-            noise = self.noise[index * self.seeds : (index + 1) * self.seeds]
-            told = self.student.text.conditioning([prompt] * self.seeds)
-            drawn = draw_through(self.student, recipe, noise, told, recipe.steps - 1)
+        for index in range(len(self.prompts)):
+            drawn = self._drawn(index, self.recipes[index % len(self.recipes)], self.seeds)
             pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
             looks = self.reward.looks(pictures, self.texts[index].expand(self.seeds, -1))
             rewards.append(self.reward.judge(looks))
@@ -111,6 +113,21 @@ class Panel:
             statistics=dict(zip(NAMES, map(float, every.mean(dim=0)), strict=True)),
         )
         return check, every
+
+    @torch.no_grad()
+    def draw(self) -> Image.Image:
+        """What the student draws now: prompts from left to right, a row for each recipe, most steps first."""
+        columns = min(_COLUMNS, len(self.prompts))
+        rows = sorted(self.recipes, key=lambda recipe: -recipe.steps)
+        drawn = [self._drawn(index, recipe, 1).tuned for recipe in rows for index in range(columns)]
+        return to_picture(torch.cat([self.student.picture(latents) for latents in drawn]), columns)
+
+    def _drawn(self, index: int, recipe: Recipe, count: int) -> Drawn:
+        """A prompt's first few, from the same noise each time."""
+        noise = self.noise[index * self.seeds :][:count]
+        told = self.student.text.conditioning([self.prompts[index]] * count)
+        generator = torch.Generator().manual_seed(index)
+        return draw_through(self.student, recipe, noise, told, recipe.steps - 1, generator=generator)
 
 
 def spread(features: Tensor) -> Tensor:

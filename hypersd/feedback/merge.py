@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionXLPipeline
 from matplotlib.figure import Figure
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import Module
 
@@ -60,22 +59,21 @@ def choose(points: Sequence[Point]) -> Point:
     return max(allowed, key=lambda point: point.check.reward + point.check.second)
 
 
-def concatenate(few_steps: Path, feedback: Path, weight: float) -> dict[str, Tensor]:
-    """One adapter that does exactly what two do: their ranks one after the other.
+def concatenate(few_steps: Mapping[str, Tensor], feedback: Mapping[str, Tensor], weight: float) -> dict[str, Tensor]:
+    """One adapter that does exactly what two do, in the diffusers key format: their ranks one after the other.
 
     B₁A₁ + w·B₂A₂ = [B₁, w·B₂]·[A₁; A₂], for linear and convolution layers alike. A layer that only one of them adapts
     gets zeros for the other: all layers of one file have one rank.
 
     Raises:
-        FileNotFoundError: one of them is missing.
         ValueError: they are adapters of different models.
     """
-    one, other = load_file(few_steps), load_file(feedback)
-    ranks = [max(value.shape[0] for name, value in file.items() if name.endswith(_DOWN)) for file in (one, other)]
+    both = (few_steps, feedback)
+    ranks = [max(value.shape[0] for name, value in layers.items() if name.endswith(_DOWN)) for layers in both]
     merged: dict[str, Tensor] = {}
-    for name in sorted(one.keys() | other.keys()):
+    for name in sorted(few_steps.keys() | feedback.keys()):
         along = 0 if name.endswith(_DOWN) else 1
-        parts = [_padded(file.get(name), rank, along) for file, rank in zip((one, other), ranks, strict=True)]
+        parts = [_padded(layers.get(name), rank, along) for layers, rank in zip(both, ranks, strict=True)]
         like = next(part for part in parts if part is not None)
         filled = [
             like.new_zeros([rank if axis == along else size for axis, size in enumerate(like.shape)])
@@ -86,7 +84,7 @@ def concatenate(few_steps: Path, feedback: Path, weight: float) -> dict[str, Ten
         try:
             merged[name] = torch.cat([filled[0], filled[1] * (1.0 if along == 0 else weight)], dim=along)
         except RuntimeError as error:
-            raise ValueError(f"{few_steps} and {feedback} are adapters of different models: {name}") from error
+            raise ValueError(f"the two are adapters of different models: {name}") from error
     return merged
 
 
@@ -98,15 +96,15 @@ def _padded(value: Tensor | None, rank: int, along: int) -> Tensor | None:
     return torch.cat([value, value.new_zeros(missing)], dim=along)
 
 
-def write_merged(few_steps: Path, feedback: Path, weight: float, file: Path) -> None:
-    """Write the one adapter in the diffusers key format.
+def write_merged(few_steps: Mapping[str, Tensor], feedback: Mapping[str, Tensor], weight: float, file: Path) -> None:
+    """Write the one adapter in the diffusers key format, half precision.
 
     Raises:
-        ValueError, FileNotFoundError: as `concatenate`.
+        ValueError: as `concatenate`.
         OSError: the file cannot be written.
     """
     layers: dict[str, Module | Tensor] = {
-        name.removeprefix("unet."): value for name, value in concatenate(few_steps, feedback, weight).items()
+        name.removeprefix("unet."): value.half() for name, value in concatenate(few_steps, feedback, weight).items()
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)

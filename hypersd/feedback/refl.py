@@ -82,7 +82,7 @@ class RewardFeedback:
         recipe = self.recipes[int(step.rng.integers(len(self.recipes)))]
         call = int(step.rng.integers(recipe.steps))
         told = self.student.text.conditioning(batch.prompts)
-        drawn = draw_through(self.student, recipe, batch.noise, told, call)
+        drawn = draw_through(self.student, recipe, batch.noise, told, call, generator=step.generator)
         pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
         scores = [model(pictures, model.embed_prompts(batch.prompts)) for model in self.rewards]
         missing = sum(
@@ -111,4 +111,4 @@ class RewardFeedback:
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""
-        return self.student.draw(sorted({recipe.steps for recipe in self.recipes}, reverse=True))
+        return self.guard.panel.draw()

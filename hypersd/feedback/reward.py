@@ -130,17 +130,22 @@ class RewardModel(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Embeddings of length 1 `(B, D)` of pictures `(B, 3, H, W)` in [-1, 1]."""
-        pictures = pictures.float()  # antialiasing knows no bfloat16
-        if pictures.shape[-1] != self.pixels or pictures.shape[-2] != self.pixels:
-            pictures = F.interpolate(pictures, (self.pixels, self.pixels), mode="bicubic", antialias=True)
-        seen = self.clip.vision_model(((pictures + 1) / 2 - self.mean) / self.deviation)
+        seen = self.clip.vision_model(((self._sized(pictures) + 1) / 2 - self.mean) / self.deviation)
         return F.normalize(self.clip.visual_projection(seen.pooler_output).float(), dim=-1)
 
     def looks(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """What the head reads, `(B, F)`: cosine, statistics, their logarithms, texture."""
+        pictures = self._sized(pictures)
         cosine = (self.features(pictures) * texts).sum(dim=1, keepdim=True)
-        measured = statistics(pictures.float())
+        measured = statistics(pictures)
         return torch.cat([cosine, measured, measured.clamp(min=_FAINT).log(), texture(pictures)], dim=1).float()
+
+    def _sized(self, pictures: Tensor) -> Tensor:
+        """Pictures of any size at the one at which the model learned: texture and sharpness depend on it."""
+        pictures = pictures.float()  # antialiasing knows no bfloat16
+        if pictures.shape[-2:] == (self.pixels, self.pixels):
+            return pictures
+        return F.interpolate(pictures, (self.pixels, self.pixels), mode="bicubic", antialias=True).clamp(-1, 1)
 
     def judge(self, looks: Tensor) -> Tensor:
         """Rewards `(B,)` of what the head reads."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from hypersd.distill.student import Conditioning, Student
 from hypersd.models.cards import Recipe
 from hypersd.models.loading import build_scheduler, quietly
+from hypersd.sampling.sampler import step_arguments
 from hypersd.training.adapters import adapter_off
 from hypersd.training.trainer import Step
 
@@ -61,7 +62,9 @@ def fixed_noise(student: Student, count: int, seed: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng((7, seed)).standard_normal(shape, dtype=np.float32))
 
 
-def draw_through(student: Student, recipe: Recipe, noise: Tensor, told: Conditioning, call: int) -> Drawn:
+def draw_through(
+    student: Student, recipe: Recipe, noise: Tensor, told: Conditioning, call: int, *, generator: torch.Generator
+) -> Drawn:
     """Run a recipe without gradient up to a call, and take that call's clean latents, with a gradient.
 
     ReFL (Xu et al. 2023) looks at the clean picture that a random late step predicts; a student of few steps predicts
@@ -69,27 +72,49 @@ def draw_through(student: Student, recipe: Recipe, noise: Tensor, told: Conditio
 
     Args:
         student: the tuned one is the student, the untuned one the student with its adapter off.
-        recipe: the scheduler, the timesteps; guidance is not applied.
+        recipe: the scheduler, the timesteps, eta; guidance is not applied.
         noise: unit noise `(B, C, H, W)`.
         told: what the UNet is told of the prompts.
         call: from 0 to the number of the recipe's steps, exclusive.
+        generator: of the noise that some schedulers add.
 
     Raises:
         ValueError: the recipe has no such call.
     """
     scheduler = _scheduler(student, recipe)
+    extra = step_arguments(scheduler, recipe, generator)
     latents = noise * scheduler.init_noise_sigma
     for index, timestep in enumerate(scheduler.timesteps[: call + 1]):
         given = scheduler.scale_model_input(latents, timestep)
         times = timestep.expand(len(noise)).to(noise.device)
         if index < call:
             with torch.no_grad():
-                latents = scheduler.step(student.predict(given, times, told), timestep, latents).prev_sample
+                predicted = student.predict(given, times, told)
+                latents = scheduler.step(predicted, timestep, latents, **extra).prev_sample
             continue
         with torch.no_grad(), adapter_off(student.unet):
             untuned = _clean(scheduler, student.predict(given, times, told), timestep, latents)
         return Drawn(_clean(scheduler, student.predict(given, times, told), timestep, latents), untuned)
     raise ValueError(f"a recipe of {recipe.steps} steps has no call {call}")
+
+
+def redrawn(
+    student: Student, pictures: Tensor, captions: Sequence[str], recipes: Sequence[Recipe], step: Step
+) -> Tensor:
+    """What the student makes of noised pictures `(B, 3, H, W)` in [-1, 1], with a gradient through one call.
+
+    They are noised to a time at which the student is used, one of the later ones of a recipe's schedule: from noise
+    alone nothing can be told of a picture.
+    """
+    times = times_of(student, recipes[int(step.rng.integers(len(recipes)))])
+    late = times[-max(1, len(times) // 2) :]
+    now = torch.full((len(pictures),), int(late[int(step.rng.integers(len(late)))]), device=step.device)
+    clean = student.latents(pictures)
+    noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
+    schedule = student.schedule.to(step.device)
+    noisy = schedule.noisy(clean, noise, now)
+    told = student.text.conditioning(captions)
+    return student.picture(schedule.clean(noisy, student.predict(noisy, now, told), now)).clamp(-1, 1)
 
 
 def times_of(student: Student, recipe: Recipe) -> list[int]:

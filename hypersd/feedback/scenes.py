@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from hypersd.distill.student import Student
@@ -14,7 +13,7 @@ from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, instance_loss, load_perception
-from hypersd.feedback.rollout import times_of
+from hypersd.feedback.rollout import redrawn
 from hypersd.models.cards import Recipe
 from hypersd.training.trainer import Step
 
@@ -31,27 +30,20 @@ class SceneFeedback:
     batch_size: int = 6
 
     @classmethod
-    def of(cls, folder: Path) -> SceneFeedback | None:
-        """For a family's folder; None if it has no perception network.
+    def of(cls, folder: Path | None) -> SceneFeedback | None:
+        """For a world's folder; None without one, or if it has no perception network.
 
         Raises:
             ValueError: it is damaged.
         """
-        if not (folder / "perception").is_dir():
+        if folder is None or not (folder / "perception").is_dir():
             return None
         return cls(World.load(folder), load_perception(folder / "perception"))
 
     def __call__(self, student: Student, recipes: Sequence[Recipe], step: Step) -> Tensor:
         """The loss on new scenes, noised to a time at which the student is used; its gradient passes one call."""
+        self.network.to(step.device)
         scenes = [sample_scene(self.world, step.rng) for _ in range(self.batch_size)]
-        clean = student.latents(to_tensor([render(self.world, scene) for scene in scenes]).to(step.device))
-        times = times_of(student, recipes[int(step.rng.integers(len(recipes)))])
-        # The last ones: from noise alone nothing can be told of the scene.
-        late = times[-max(1, len(times) // 2) :]
-        now = torch.full((len(scenes),), int(late[int(step.rng.integers(len(late)))]), device=step.device)
-        noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
-        schedule = student.schedule.to(step.device)
-        noisy = schedule.noisy(clean, noise, now)
-        told = student.text.conditioning([caption(scene) for scene in scenes])
-        drawn = student.picture(schedule.clean(noisy, student.predict(noisy, now, told), now)).clamp(-1, 1)
+        clean = to_tensor([render(self.world, scene) for scene in scenes]).to(step.device)
+        drawn = redrawn(student, clean, [caption(scene) for scene in scenes], recipes, step)
         return instance_loss(self.network, drawn.float(), Masks.of(self.world, scenes).to(step.device)).mean()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import load_file
 
 from hypersd.arena.pictures import Pictures
 from hypersd.distill.student import Student
@@ -17,11 +18,12 @@ from hypersd.feedback import dpo, merge, refl
 from hypersd.feedback.guard import Guard, Limits, Panel
 from hypersd.feedback.merge import Point
 from hypersd.feedback.preferences import Preference
+from hypersd.feedback.refl import Perception
 from hypersd.feedback.reward import WEIGHTS, RewardModel
 from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import PromptBatches
-from hypersd.feedback.scenes import SceneFeedback
 from hypersd.models.cards import Recipe
+from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
 from hypersd.training.trainer import Trainer, TrainingConfig
@@ -29,6 +31,8 @@ from hypersd.training.trainer import Trainer, TrainingConfig
 Method = Literal["refl", "dpo"]
 RESULT = "feedback.json"
 _LOOK_EVERY = 20
+_MOST, _MOST_AT = 16, 256
+"""Pictures a step, and up to how many pixels on a side: memory grows with their area."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +58,18 @@ class TuningTask:
     """One adapter to be tuned.
 
     Args:
-        folder: the family's: a StableDiffusionXLPipeline, with a perception network for `refl` if it has one.
+        source: the base model.
         few_steps: the adapter's file.
         recipes: how it is run; all of one adapter.
         rewards: folders of `reward train`; all of them are pleased together. The first one's second model looks on.
         prompts: to train on; `validation` are others, to look at.
+        perception: for `refl`, if there is a network for it.
         preferences, pictures: the votes themselves, for `dpo`.
+        batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the number of steps, for a quick look.
     """
 
-    folder: Path
+    source: Source
     few_steps: Path
     recipes: Sequence[Recipe]
     rewards: Sequence[Path]
@@ -71,9 +77,11 @@ class TuningTask:
     validation: Sequence[str]
     out: Path
     method: Method = "refl"
+    perception: Perception | None = None
     preferences: Sequence[Preference] = ()
     pictures: Pictures | None = None
     limits: Limits = field(default_factory=Limits)
+    batch_size: int | None = None
     shorten: float = 1.0
     seed: int = 0
 
@@ -85,21 +93,23 @@ class TuningTask:
             OSError: something is missing, or `out` cannot be written.
         """
         torch.manual_seed(self.seed)
-        rewards = [RewardModel.load(folder) for folder in self.rewards]
-        second = RewardModel.load(self.rewards[0] / SECOND)
-        student = Student(self.folder, rank=refl.Settings().rank, few_steps=self.few_steps)
+        trainer = self._trainer((dpo if self.method == "dpo" else refl).Settings().steps)
+        device = trainer.accelerator.device
+        rewards = [RewardModel.load(folder).to(device) for folder in self.rewards]
+        second = RewardModel.load(self.rewards[0] / SECOND).to(device)
+        student = Student(self.source, rank=refl.Settings().rank, few_steps=self.few_steps, device=device)
         panel = Panel(student, rewards[0], second, self.recipes, self.validation)
         guard = Guard(panel, _LOOK_EVERY, self.limits)
         if self.method == "dpo":
-            self._dpo(student, guard)
+            self._dpo(trainer, student, guard)
         else:
-            self._refl(student, guard, rewards)
+            self._refl(trainer, student, guard, rewards)
         plugin = self.out / "feedback.safetensors"
         save_adapter(student.unet, plugin)
         points = merge.sweep(student, guard)
         chosen = merge.choose(points)
         adapter = self.out / "adapter.safetensors"
-        merge.write_merged(self.few_steps, plugin, chosen.weight, adapter)
+        merge.write_merged(student.few_steps_layers, load_file(plugin), chosen.weight, adapter)
         merge.figure(points, chosen.weight).savefig(self.out / "merge.png", dpi=120)
         _, numbers = load_state(self.out / "training" / "state") or ({}, {})
         tuned = Tuned(
@@ -114,19 +124,18 @@ class TuningTask:
         )
         return tuned
 
-    def _refl(self, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:
-        settings = refl.Settings()
-        perception = SceneFeedback.of(self.folder)
-        objective = refl.RewardFeedback(student, rewards, guard, self.recipes, perception, settings)
-        self._trainer(settings.steps).run(objective, PromptBatches(self.prompts, student, settings.batch_size))
+    def _refl(self, trainer: Trainer, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:
+        settings = refl.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
+        objective = refl.RewardFeedback(student, rewards, guard, self.recipes, self.perception, settings)
+        trainer.run(objective, PromptBatches(self.prompts, student, settings.batch_size))
 
-    def _dpo(self, student: Student, guard: Guard) -> None:
-        settings = dpo.Settings()
+    def _dpo(self, trainer: Trainer, student: Student, guard: Guard) -> None:
+        settings = dpo.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
         if self.pictures is None:
             raise ValueError("dpo learns from the votes themselves; name them")
         batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, settings.batch_size)
         objective = dpo.DirectPreference(student, guard, self.recipes, settings)
-        self._trainer(settings.steps).run(objective, batches)
+        trainer.run(objective, batches)
 
     def _trainer(self, steps: int) -> Trainer:
         total = max(1, round(steps * self.shorten))
@@ -155,6 +164,11 @@ class TuningTask:
                 for point in tuned.points
             ],
         }
+
+
+def pictures_a_step(pixels: int) -> int:
+    """How many pictures of this side a training looks at a step."""
+    return max(1, min(_MOST, _MOST * _MOST_AT**2 // pixels**2))
 
 
 def digest(file: Path) -> str:

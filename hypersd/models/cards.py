@@ -107,6 +107,7 @@ class Family:
         folder: the base on disk, for a family that ships with the package.
         variant: of the base's weight files ("fp16"), or None.
         vae: a repository whose VAE replaces the base's, or None.
+        prompt_set: name of the prompts that its models meet on, in assets/prompts.
         memory_gb: what its base needs on the device, in half precision.
         is_reimplementation: trained by this package at toy scale, not the published weights.
     """
@@ -116,6 +117,7 @@ class Family:
     pixels: int
     memory_gb: float
     cards: tuple[ModelCard, ...]
+    prompt_set: str
     repository: str | None = None
     folder: Path | None = None
     variant: str | None = None

@@ -42,6 +42,7 @@ EMOJI = Family(
     folder=FOLDER,
     pixels=_PIXELS,
     memory_gb=0.1,
+    prompt_set="emoji-v1",
     is_reimplementation=True,
     cards=(
         ModelCard(

@@ -36,7 +36,7 @@ _NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_deco
 """Folders of published repositories that drawing never reads."""
 
 
-class DownloadError(RuntimeError):
+class DownloadError(OSError):
     """A file could not be fetched; the message says which, and what to do."""
 
 
@@ -60,6 +60,49 @@ def quietly() -> Generator[None]:
                 library.enable_progress_bar()
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a base model is on disk.
+
+    Args:
+        folder: of a diffusers pipeline.
+        variant: of its weight files ("fp16"), or None.
+        vae: a folder whose VAE replaces the pipeline's own, or None.
+    """
+
+    folder: Path
+    variant: str | None = None
+    vae: Path | None = None
+
+    def pipeline(self, dtype: torch.dtype) -> DiffusionPipeline:
+        """Read all that drawing needs.
+
+        Raises:
+            OSError: the folder is not a pipeline.
+        """
+        replaced: dict[str, Any] = {}
+        if self.vae:
+            # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
+            replaced["vae"] = diffusers.AutoencoderKL.from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
+        index = json.loads((self.folder / "model_index.json").read_text())
+        # Not needed to draw, and large.
+        replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
+        with quietly():
+            return DiffusionPipeline.from_pretrained(
+                self.folder, dtype=dtype, variant=self.variant, use_safetensors=True, **replaced
+            )
+
+    def unet(self, dtype: torch.dtype) -> UNet2DConditionModel:
+        """Read the UNet alone.
+
+        Raises:
+            OSError: there is none.
+        """
+        return UNet2DConditionModel.from_pretrained(
+            self.folder, subfolder="unet", dtype=dtype, variant=self.variant, use_safetensors=True
+        )
+
+
 @dataclass(frozen=True)
 class Loader:
     """Reads a family's weights on a machine; `progress` hears what is being fetched."""
@@ -80,21 +123,16 @@ class Loader:
             DownloadError: it cannot be fetched.
             OSError: the folder is not a pipeline.
         """
+        return self.source().pipeline(self.dtype).to(self.machine.device)
+
+    def source(self) -> Source:
+        """Where the base is on disk, after fetching it if need be.
+
+        Raises:
+            DownloadError: it cannot be fetched.
+        """
         folder = self.family.folder or self._snapshot(str(self.family.repository))
-        replaced: dict[str, Any] = {}
-        if self.family.vae:
-            # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
-            replaced["vae"] = diffusers.AutoencoderKL.from_pretrained(
-                self._snapshot(self.family.vae), dtype=self.dtype, use_safetensors=True
-            )
-        index = json.loads((folder / "model_index.json").read_text())
-        # Not needed to draw, and large.
-        replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
-        with quietly():
-            pipeline = DiffusionPipeline.from_pretrained(
-                folder, dtype=self.dtype, variant=self._variant(folder), use_safetensors=True, **replaced
-            )
-        return pipeline.to(self.machine.device)
+        return Source(folder, self._variant(folder), self._snapshot(self.family.vae) if self.family.vae else None)
 
     def _variant(self, folder: Path) -> str | None:
         variant = self.family.variant
@@ -109,9 +147,7 @@ class Loader:
         """
         if weights.kind == "pipeline":
             folder = self._snapshot(str(weights.repository), only="unet/")
-            own: Any = UNet2DConditionModel.from_pretrained(
-                folder, subfolder="unet", dtype=self.dtype, variant=self._variant(folder), use_safetensors=True
-            )
+            own: Any = Source(folder, self._variant(folder)).unet(self.dtype)
             return own.to(self.machine.device).requires_grad_(False).eval()
         if weights.kind == "unet":
             with torch.device("meta"):  # billions of weights need no random start
@@ -132,18 +168,7 @@ class Loader:
             DownloadError: the file cannot be fetched.
             OSError: it is missing from the family's folder, is damaged, or has nothing for a UNet.
         """
-        path = self.file(weights)
-        try:
-            # Without use_safetensors, what cannot be read as safetensors would be unpickled.
-            loaded: Any = StableDiffusionXLPipeline.lora_state_dict(
-                str(path), unet_config=unet.config, use_safetensors=True, return_lora_metadata=True
-            )
-        except SafetensorError as error:
-            raise _damaged(path) from error
-        state, alphas, metadata = loaded
-        if not any(key.startswith("unet.") for key in state):
-            raise OSError(f"{path} has no adapter for a UNet in it")
-        unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet", adapter_name=name, metadata=metadata)
+        put_adapter(unet, self.file(weights), name)
 
     def file(self, weights: Weights) -> Path:
         """Where the weights' file is on disk, after fetching it if need be.
@@ -153,7 +178,8 @@ class Loader:
             FileNotFoundError: it is missing from the family's folder.
         """
         if weights.repository is None:
-            path = Path(str(self.family.folder)) / str(weights.file)
+            # An absolute path, as those of contestants that were made here are, needs no folder.
+            path = (self.family.folder or Path()) / str(weights.file)
             if not path.exists():
                 raise FileNotFoundError(f"{path} is missing; train it with `python -m hypersd distill`")
             return path
@@ -207,6 +233,25 @@ def _reporting(progress: Progress, what: str) -> type[Bar]:
             return shown
 
     return Reporting
+
+
+def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> None:
+    """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name.
+
+    Raises:
+        OSError: it is damaged, or has nothing for a UNet.
+    """
+    try:
+        # Without use_safetensors, what cannot be read as safetensors would be unpickled.
+        loaded: Any = StableDiffusionXLPipeline.lora_state_dict(
+            str(path), unet_config=unet.config, use_safetensors=True, return_lora_metadata=True
+        )
+    except SafetensorError as error:
+        raise _damaged(path) from error
+    state, alphas, metadata = loaded
+    if not any(key.startswith("unet.") for key in state):
+        raise OSError(f"{path} has no adapter for a UNet in it")
+    unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet", adapter_name=name, metadata=metadata)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

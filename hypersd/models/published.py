@@ -12,6 +12,7 @@ LCM = Scheduler(name="LCMScheduler")
 TCD = Scheduler(name="TCDScheduler")
 
 HYPER = "ByteDance/Hyper-SD"
+PROMPT_SET = "photographs-and-art-v1"
 
 
 def lora(repository: str, file: str = "pytorch_lora_weights.safetensors") -> Weights:

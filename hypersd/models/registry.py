@@ -102,7 +102,7 @@ def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
     if weights.kind == "none":
         return True
     if weights.repository is None:
-        return family.folder is not None and (family.folder / str(weights.file)).exists()
+        return ((family.folder or Path()) / str(weights.file)).exists()
     if weights.kind == "pipeline":
         return _unet_file(weights.repository, family.variant, machine) is not None
     return _cached(weights.repository, str(weights.file), machine) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.models.cards import Family, ModelCard, Scheduler, Weights
-from hypersd.models.published import LCM, TCD, at, hyper_n_step, hyper_unified, lora
+from hypersd.models.published import LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
 
 _PIXELS = 512
 
@@ -15,6 +15,7 @@ SD15 = Family(
     variant="fp16",
     pixels=_PIXELS,
     memory_gb=4,
+    prompt_set=PROMPT_SET,
     cards=(
         ModelCard(
             name="base",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.models.cards import Family, ModelCard, Recipe, Scheduler, Weights
-from hypersd.models.published import EULER_TRAILING, HYPER, LCM, TCD, at, hyper_n_step, hyper_unified, lora
+from hypersd.models.published import EULER_TRAILING, HYPER, LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"
@@ -35,6 +35,7 @@ SDXL = Family(
     vae="madebyollin/sdxl-vae-fp16-fix",
     pixels=_PIXELS,
     memory_gb=11,
+    prompt_set=PROMPT_SET,
     cards=(
         ModelCard(
             name="base",

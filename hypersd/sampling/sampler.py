@@ -90,7 +90,7 @@ def denoise(
     times = {"timesteps": list(recipe.timesteps)} if recipe.timesteps else {"num_inference_steps": recipe.steps}
     with quietly():  # LCM's scheduler warns of times that do not begin at 999; these are the recipe's own
         scheduler.set_timesteps(**times, device=prepared.device)
-    extra = _step_arguments(scheduler, recipe, generator)
+    extra = step_arguments(scheduler, recipe, generator)
     latents = noise.to(prepared.device, prepared.dtype) * scheduler.init_noise_sigma
     for index, timestep in enumerate(scheduler.timesteps):
         if cancelled():
@@ -118,8 +118,8 @@ def _clean(output: Any) -> Tensor:
     return output.prev_sample
 
 
-def _step_arguments(scheduler: Any, recipe: Recipe, generator: torch.Generator) -> Mapping[str, Any]:
-    """Only some schedulers take a generator or an eta."""
+def step_arguments(scheduler: Any, recipe: Recipe, generator: torch.Generator) -> Mapping[str, Any]:
+    """What a recipe tells a scheduler at each step; only some take a generator or an eta."""
     known = inspect.signature(scheduler.step).parameters
     wanted = {"generator": generator, "eta": recipe.eta}
     return {name: value for name, value in wanted.items() if name in known and value is not None}

@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from hypersd.models.loading import put_adapter
 
 TARGETS = [
     *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
@@ -97,20 +100,36 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
         raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
 
 
-def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> None:
-    """Make an adapter file (diffusers' or kohya's key format) part of the UNet's own weights.
+def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
+    """Make an adapter file (diffusers' or kohya's key format) part of the UNet's own weights; returns its layers.
+
+    They are as a file of `save_adapter` has them, whatever the format was: without alphas.
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: it is damaged.
         ValueError: it is an adapter for another model.
     """
     if not file.is_file():
         raise FileNotFoundError(f"there is no adapter {file}")
-    read: Any = StableDiffusionXLPipeline.lora_state_dict(str(file), unet_config=unet.config, use_safetensors=True)
-    state, alphas = read
     try:
-        unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet")
-    except RuntimeError as error:
+        put_adapter(unet, file, NAME)
+    except (RuntimeError, ValueError) as error:
         raise ValueError(f"{file} does not fit this model: {str(error).splitlines()[0]}") from error
+    layers = adapter_layers(unet)
     unet.fuse_lora(safe_fusing=True)
     unet.unload_lora()
+    return layers
+
+
+def adapter_layers(unet: UNet2DConditionModel) -> dict[str, Tensor]:
+    """The adapter in the diffusers key format, float32; what its alphas say is multiplied in."""
+    layers: dict[str, Tensor] = {}
+    for path, layer in unet.named_modules():
+        if isinstance(layer, LoraLayer) and NAME in layer.lora_A:
+            factors: Any = (layer.lora_A, layer.lora_B)
+            down, up = (factor[NAME].weight.detach().float() for factor in factors)
+            # Into the first factor, whose numbers are the larger ones: half precision knows no very small ones.
+            layers[f"unet.{path}.lora_A.weight"] = down * layer.scaling[NAME]
+            layers[f"unet.{path}.lora_B.weight"] = up.clone()
+    return layers

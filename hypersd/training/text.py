@@ -1,4 +1,4 @@
-"""The frozen text side of an SDXL-shaped model, as training needs it."""
+"""The frozen text side of a model, as training needs it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import DiffusionPipeline
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 
 @dataclass(frozen=True, eq=False)
 class TextEncoders:
-    """Both text encoders with their tokenizers; prompts in, UNet conditioning out, each prompt encoded once."""
+    """Text encoders with their tokenizers; prompts in, UNet conditioning out, each prompt encoded once.
 
-    tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
-    encoders: tuple[CLIPTextModel, CLIPTextModelWithProjection]
+    Args:
+        encoders: two of SDXL's shape, or one of SD1.5's.
+        pixels: the side of the pictures.
+    """
+
+    tokenizers: tuple[CLIPTokenizer, ...]
+    encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
     pixels: int
+
+    def __post_init__(self) -> None:
+        for encoder in self.encoders:
+            encoder.requires_grad_(False).eval()
 
     @classmethod
     def load(cls, folder: Path, pixels: int) -> TextEncoders:
-        """Read the encoders of the pipeline in `folder`; `pixels` is the side of the pictures.
+        """Read the encoders of the SDXL pipeline in `folder`; `pixels` is the side of the pictures.
 
         Raises:
             OSError: a part is missing.
@@ -31,9 +41,18 @@ class TextEncoders:
         tokenizers = tuple(CLIPTokenizer.from_pretrained(folder / name) for name in ("tokenizer", "tokenizer_2"))
         first = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         second = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2", dtype=torch.float32)
-        for encoder in (first, second):
-            encoder.requires_grad_(False).eval()
-        return cls((tokenizers[0], tokenizers[1]), (first, second), pixels)
+        return cls(tokenizers, (first, second), pixels)
+
+    @classmethod
+    def of(cls, pipeline: DiffusionPipeline, pixels: int) -> TextEncoders:
+        """Those of a loaded pipeline."""
+        parts: dict[str, Any] = pipeline.components
+        endings = [ending for ending in ("", "_2") if f"text_encoder{ending}" in parts]
+        return cls(
+            tuple(parts[f"tokenizer{ending}"] for ending in endings),
+            tuple(parts[f"text_encoder{ending}"] for ending in endings),
+            pixels,
+        )
 
     @property
     def hidden_dim(self) -> int:
@@ -42,30 +61,33 @@ class TextEncoders:
 
     @property
     def pooled_dim(self) -> int:
-        """Channels of the pooled embedding."""
+        """Channels of the pooled embedding of SDXL's second encoder."""
         config: Any = self.encoders[1].config
         return int(config.projection_dim)
 
     def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
-        """Keyword arguments for an SDXL UNet: penultimate hidden states of both encoders, pooled text, time ids."""
+        """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too."""
         encoded = [self._encode(prompt) for prompt in prompts]
-        device = self.encoders[0].device
-        side = float(self.pixels)
-        sizes = torch.tensor([side, side, 0, 0, side, side], device=device).expand(len(encoded), -1)
-        pooled = torch.stack([pooled for _, pooled in encoded])
-        return {
-            "encoder_hidden_states": torch.stack([hidden for hidden, _ in encoded]),
-            "added_cond_kwargs": {"text_embeds": pooled, "time_ids": sizes},
-        }
+        told: dict[str, Any] = {"encoder_hidden_states": torch.stack([hidden for hidden, _ in encoded])}
+        if len(self.encoders) > 1:
+            pooled = torch.stack([pooled for _, pooled in encoded])
+            side = float(self.pixels)
+            sizes = torch.tensor([side, side, 0, 0, side, side], device=pooled.device).expand(len(encoded), -1)
+            told["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes}
+        return told
 
     @lru_cache(maxsize=65536)  # noqa: B019 - lives as long as a training
     def _encode(self, prompt: str) -> tuple[Tensor, Tensor]:
+        """Hidden states `(tokens, channels)` and the last encoder's pooled text.
+
+        SDXL attends to both encoders' last states but one, SD1.5 to its encoder's last.
+        """
         hidden: list[Tensor] = []
         pooled = torch.empty(0)
         for tokenizer, encoder in zip(self.tokenizers, self.encoders, strict=True):
             tokens = tokenizer(prompt, padding="max_length", truncation=True, return_tensors="pt").input_ids
             with torch.no_grad(), torch.autocast(encoder.device.type, enabled=False):
-                output = encoder(tokens.to(encoder.device), output_hidden_states=True)
-            hidden.append(output.hidden_states[-2][0])
+                output: Any = encoder(tokens.to(encoder.device), output_hidden_states=True)
+            hidden.append(output.hidden_states[-2][0] if len(self.encoders) > 1 else output.last_hidden_state[0])
             pooled = output[0][0]
         return torch.cat(hidden, dim=-1), pooled

@@ -121,7 +121,7 @@ def test_a_reward_model_is_made_of_an_export_and_scores_files(
         (("reward", "train", "--family", "sdxl", "--out", "x"), "--backbone"),
         (("reward", "score", "nothing.png", "--reward", "x", "--prompt", "a cat"), "no picture there"),
         (("feedback", "--reward", "nowhere", "--out", "x"), "no reward model in nowhere"),
-        (("feedback", "--reward", "x", "--family", "sdxl", "--out", "x"), "sdxl cannot be tuned"),
+        (("feedback", "--reward", "x", "--family", "sdxl", "--out", "x"), "hyper of sdxl cannot be tuned here"),
         (("feedback", "--reward", "x", "--votes", "y", "--out", "x"), "--method dpo"),
         (("feedback", "--reward", "x", "--adapter", "gone.safetensors", "--out", "x"), "gone.safetensors"),
         (("feedback", "--reward", "x", "--model", "base", "--out", "x"), "no adapter"),

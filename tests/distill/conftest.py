@@ -11,6 +11,7 @@ import pytest
 from hypersd.distill.student import Student
 from hypersd.emoji.latents import LatentScenes
 from hypersd.emoji.world import World
+from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
 from tests.families import write_emoji
 
@@ -23,14 +24,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = json.loads((folder / "world.json").read_text())
     # Of its two objects one would be alone on a background, and no pair could be drawn there.
     (folder / "world.json").write_text(json.dumps({**world, "held_out": []}))
-    save_adapter(Student(folder).unet, folder / "adapters" / "hyper.safetensors")
+    save_adapter(Student(Source(folder)).unet, folder / "adapters" / "hyper.safetensors")
     return folder
 
 
 @pytest.fixture
 def student(folder: Path) -> Student:
     """A fresh student."""
-    return Student(folder, rank=2)
+    return Student(Source(folder), rank=2)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,9 @@ from PIL import Image
 
 from hypersd.arena.agreement import wilson
 from hypersd.arena.pictures import Pictures
+from hypersd.feedback.bradley_terry import Settings
 from hypersd.feedback.preferences import Preference, Preferences
+from hypersd.feedback.reward_run import RewardTask
 from tests.families import write_clip, write_emoji
 
 
@@ -59,3 +61,20 @@ def preferences(pictures: Pictures) -> Preferences:
     return Preferences(
         examples=tuple(examples), kind="simulated", self_agreement=wilson(9, 10), agreement=wilson(8, 10)
     )
+
+
+@pytest.fixture(scope="session")
+def reward(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, preferences: Preferences, pictures: Pictures
+) -> Path:
+    """A reward model that likes bright pictures."""
+    out = tmp_path_factory.mktemp("reward")
+    RewardTask(
+        preferences=preferences,
+        pictures=pictures,
+        backbone=folder / "clip",
+        out=out,
+        settings=Settings(steps=100),
+        curve=False,
+    ).run()
+    return out

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hypersd.arena.pictures import Pictures
 from hypersd.feedback.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
@@ -85,6 +86,16 @@ def test_a_model_comes_back_the_same(report: RewardReport, out: Path) -> None:
     assert pixels.grad.abs().sum() > 0
     preferred = one.facts["preferred"]
     assert preferred["0.25"] < preferred["0.5"] < preferred["0.9"]
+
+
+def test_a_picture_of_any_size_is_seen_as_the_model_learned_to_see(report: RewardReport, out: Path) -> None:
+    model = RewardModel.load(out)
+    small = noisy(120, 0).resize((model.pixels, model.pixels))
+    large = small.resize((4 * model.pixels, 4 * model.pixels), Image.Resampling.BICUBIC)
+    texts = model.embed_prompts(["a thing"])
+    seen = [float(model(as_tensor([picture]), texts)) for picture in (small, large)]
+    assert seen[1] == pytest.approx(seen[0], abs=0.1 * model.unit)
+    assert seen[1] == pytest.approx(float(model.score([large], ["a thing"])[0]), abs=0.1 * model.unit)
 
 
 def test_bad_input_is_named(out: Path, report: RewardReport, tmp_path: Path) -> None:

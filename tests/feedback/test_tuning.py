@@ -16,41 +16,24 @@ from safetensors.torch import load_file
 from hypersd.arena.pictures import Pictures
 from hypersd.distill.student import Student
 from hypersd.feedback import refl
-from hypersd.feedback.bradley_terry import Settings
 from hypersd.feedback.contestant import Group, enter, groups_of, tune
 from hypersd.feedback.dpo import DirectPreference, RankedLatents
 from hypersd.feedback.guard import Check, Guard, Limits, Panel, spread
 from hypersd.feedback.merge import WEIGHTS, Point, choose, concatenate, write_merged
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.reward_run import SECOND, RewardTask
+from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import Prompted, draw_through, fixed_noise, times_of
 from hypersd.feedback.tuning import TuningTask
 from hypersd.models.cards import Family
 from hypersd.models.entrants import with_entrants
+from hypersd.models.loading import Source
 from hypersd.models.registry import FAMILIES
 from hypersd.training.adapters import adapter_off, save_adapter
 from hypersd.training.trainer import Step, Stop
 
 HYPER = FAMILIES["emoji"].card("hyper")
 RECIPES = (HYPER.recipe(2), HYPER.recipe(4))
-
-
-@pytest.fixture(scope="module")
-def reward(
-    tmp_path_factory: pytest.TempPathFactory, folder: Path, preferences: Preferences, pictures: Pictures
-) -> Path:
-    """A reward model that likes bright pictures."""
-    out = tmp_path_factory.mktemp("reward")
-    RewardTask(
-        preferences=preferences,
-        pictures=pictures,
-        backbone=folder / "clip",
-        out=out,
-        settings=Settings(steps=100),
-        curve=False,
-    ).run()
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +56,7 @@ def step() -> Step:
 
 def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask:
     given = {
-        "folder": folder,
+        "source": Source(folder),
         "few_steps": folder / "adapters" / "hyper.safetensors",
         "recipes": RECIPES,
         "rewards": [reward],
@@ -88,8 +71,8 @@ def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask
 
 
 def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
-    tuned = Student(folder, rank=2, few_steps=folder / "adapters" / "hyper.safetensors")
-    plain = Student(folder, rank=2)
+    tuned = Student(Source(folder), rank=2, few_steps=folder / "adapters" / "hyper.safetensors")
+    plain = Student(Source(folder), rank=2)
     noise, told = fixed_noise(tuned, 1, 0), tuned.text.conditioning(["a cat"])
     times = torch.tensor([499])
     with torch.no_grad():
@@ -100,9 +83,9 @@ def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
 
 
 def test_a_drawing_through_every_call_ends_where_the_sampler_ends(folder: Path) -> None:
-    student = Student(folder, rank=2)
+    student = Student(Source(folder), rank=2)
     noise, told = fixed_noise(student, 2, 0), student.text.conditioning(["a cat", "a dog"])
-    drawn = draw_through(student, RECIPES[1], noise, told, 3)
+    drawn = draw_through(student, RECIPES[1], noise, told, 3, generator=step().generator)
     with torch.no_grad():
         expected = student.trajectory(noise, 4, told)
     # The sampler stops at the schedule's first time, where a trace of the noise is left.
@@ -111,7 +94,7 @@ def test_a_drawing_through_every_call_ends_where_the_sampler_ends(folder: Path) 
     assert not drawn.untuned.requires_grad
     assert times_of(student, HYPER.recipe(1)) == [800]
     with pytest.raises(ValueError, match="no call 4"):
-        draw_through(student, RECIPES[1], noise, told, 4)
+        draw_through(student, RECIPES[1], noise, told, 4, generator=step().generator)
 
 
 def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Path, tmp_path: Path) -> None:
@@ -126,7 +109,7 @@ def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Pa
 
 
 def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
-    student, model = Student(folder, rank=4), RewardModel.load(reward)
+    student, model = Student(Source(folder), rank=4), RewardModel.load(reward)
     guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
     free = refl.Settings(anchor=0.0)
     objective = refl.RewardFeedback(student, [model], guard, RECIPES[:1], settings=free)
@@ -154,7 +137,7 @@ def test_dpo_learns_from_the_votes_themselves(
 
 
 def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
-    student = Student(folder, rank=4)
+    student = Student(Source(folder), rank=4)
     batch = RankedLatents.of(preferences.examples[:8], pictures, student, batch_size=4)(step())
     guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
     objective = DirectPreference(student, guard, RECIPES)
@@ -172,7 +155,7 @@ def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Prefere
 
 
 def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
-    student = Student(folder, rank=2)
+    student = Student(Source(folder), rank=2)
     some = preferences.examples[:8]
     ranked = RankedLatents.of(some, pictures, student, batch_size=4)
     assert len(ranked.prompts) == sum(one.decisive for one in some)
@@ -209,7 +192,7 @@ class Still:
     ],
 )
 def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], reason: str) -> None:
-    student = Student(folder, rank=2)
+    student = Student(Source(folder), rank=2)
     panel = Still(student, check(), check(reward=1.0), check(reward=2.0, **later))
     guard = Guard(panel, every=1)  # type: ignore[arg-type]
     guard.after_step(step())
@@ -220,7 +203,7 @@ def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], r
 
 def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
     few_steps = folder / "adapters" / "hyper.safetensors"
-    student = Student(folder, rank=3)
+    student = Student(Source(folder), rank=3)
     for name, value in student.unet.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.02, generator=torch.Generator().manual_seed(len(name)))
@@ -228,12 +211,12 @@ def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
     save_adapter(student.unet, plugin)
     fewer, more = load_file(few_steps), load_file(plugin)
     assert fewer.keys() < more.keys(), "layers that only one of them adapts are filled up"
-    both = concatenate(few_steps, plugin, 1.0)
+    both = concatenate(fewer, more, 1.0)
     assert both.keys() == more.keys()
     assert {value.shape[0] for name, value in both.items() if name.endswith("lora_A.weight")} == {4 + 3}
     other = tmp_path / "other.safetensors"
     save_adapter(student.unet, other)
-    write_merged(plugin, other, 0.5, tmp_path / "merged.safetensors")
+    write_merged(load_file(plugin), load_file(other), 0.5, tmp_path / "merged.safetensors")
     merged = load_file(tmp_path / "merged.safetensors")
     ranks = {value.shape[0] for name, value in merged.items() if name.endswith("lora_A.weight")}
     assert ranks == {6}
@@ -263,7 +246,7 @@ def test_spread_is_the_mean_distance() -> None:
 
 
 def test_the_panel_looks_at_the_same_pictures_each_time(folder: Path, reward: Path) -> None:
-    student = Student(folder, rank=2)
+    student = Student(Source(folder), rank=2)
     models = RewardModel.load(reward), RewardModel.load(reward / SECOND)
     panel = Panel(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
     (one, pictures), (other, _) = panel.look(), panel.look()

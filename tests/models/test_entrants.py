@@ -8,10 +8,12 @@ import pytest
 
 from hypersd.models.cards import Family
 from hypersd.models.entrants import Entrant, entrants, entrants_folder, register, with_entrants
+from hypersd.models.loading import Loader
 from hypersd.models.registry import FAMILIES, Machine, availability, family
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
+from tests import families
 from tests.families import emoji_family
 
 
@@ -21,8 +23,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Family:
 
 
 def papers(name: str = "hyper-r1", **changed: object) -> Entrant:
-    given = {"adapters": {"2": "tuned.safetensors", "4": "tuned.safetensors"}, "lineage": {"kind": "simulated"}}
-    return Entrant(name=name, title="Tuned", family="emoji", parent="hyper", **{**given, **changed})  # type: ignore[arg-type]
+    given = {
+        "family": "emoji",
+        "adapters": {"2": "tuned.safetensors", "4": "tuned.safetensors"},
+        "lineage": {"kind": "simulated"},
+    }
+    return Entrant(name=name, title="Tuned", parent="hyper", **{**given, **changed})  # type: ignore[arg-type]
 
 
 def adapter(tiny: Family) -> Path:
@@ -60,6 +66,18 @@ def test_a_retired_one_meets_nobody(tiny: Family, tmp_path: Path) -> None:
     register(papers(retired=True), {"tuned.safetensors": adapter(tiny)}, tmp_path)
     assert with_entrants(tiny, tmp_path) is tiny
     assert [one.name for one in entrants(tmp_path)] == ["hyper-r1"]
+
+
+def test_one_of_a_published_family_is_there_like_any_other(sdxl: Family, cache: Path, tmp_path: Path) -> None:
+    machine = families.machine(cache)
+    weights = sdxl.card("hyper").recipe(4).weights
+    file = Loader(sdxl, machine, lambda _told: None).file(weights)
+    register(papers(family="sdxl", adapters={"4": "tuned.safetensors"}), {"tuned.safetensors": file}, tmp_path)
+    both = with_entrants(sdxl, tmp_path)
+    card = both.card("hyper-r1")
+    assert availability(both, card, machine).available
+    with Engine(both, machine).use(card.recipe()) as prepared:
+        assert prepared.unet.config["sample_size"] == 8
 
 
 def test_names_are_unique_and_plain(tiny: Family, tmp_path: Path) -> None:

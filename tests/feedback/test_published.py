@@ -1,0 +1,247 @@
+"""The published families are tuned like the embedded one: from the Hub's cache, with real names and key formats."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
+
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.studies import read_prompts
+from hypersd.cli.main import main
+from hypersd.distill import student as students
+from hypersd.distill.student import Student
+from hypersd.feedback import contestant
+from hypersd.feedback.contestant import Group, groups_of, tune
+from hypersd.feedback.merge import write_merged
+from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.rollout import draw_through, fixed_noise, times_of
+from hypersd.feedback.statistics import as_tensor
+from hypersd.feedback.tuning import Method, pictures_a_step
+from hypersd.models.cards import Family
+from hypersd.models.loading import DownloadError, Loader
+from hypersd.models.registry import FAMILIES, Machine
+from hypersd.models.registry import family as registered
+from hypersd.models.sharing import Engine
+from hypersd.sampling.sampler import Drawn, conditioning, denoise
+from hypersd.training.adapters import save_adapter
+from tests import families
+
+PROMPTS = ["a fox in the snow", "an old harbour", "a glass of tea", "a lighthouse at night"]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both published families' base and few-step LoRAs, tiny and random."""
+    cache = tmp_path_factory.mktemp("hub")
+    for name in ("sdxl", "sd15"):
+        whole = FAMILIES[name]
+        families.hub_cache(replace(whole, cards=tuple(whole.card(one) for one in ("hyper", "hyper-unified"))), cache)
+    return cache
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HYPERSD_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(params=["sdxl", "sd15"])
+def family(request: pytest.FixtureRequest) -> Family:
+    """Each of them."""
+    return FAMILIES[request.param]
+
+
+@pytest.fixture
+def votes(preferences: Preferences, pictures: Pictures) -> tuple[Preferences, Pictures]:
+    """Choices, and where their pictures are."""
+    return preferences, pictures
+
+
+def loader(family: Family) -> Loader:
+    return Loader(family, Machine.here(), lambda _told: None)
+
+
+def student(family: Family) -> Student:
+    """A fresh one, whose adapter changes something."""
+    torch.manual_seed(0)
+    where = loader(family)
+    made = Student(where.source(), rank=2, few_steps=where.file(family.card("hyper").recipe(4).weights))
+    for name, value in made.unet.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.05, generator=torch.Generator().manual_seed(len(name)))
+    return made
+
+
+def group(family: Family, steps: int = 4) -> Group:
+    return next(one for one in groups_of(family, "hyper") if one.recipes[0].steps == steps)
+
+
+def test_each_published_adapter_is_a_group(family: Family) -> None:
+    assert [(one.file.name, [recipe.steps for recipe in one.recipes]) for one in groups_of(family, "hyper")] == [
+        (f"Hyper-{family.name.upper()}-{steps}steps-lora.safetensors", [steps]) for steps in (2, 4, 8)
+    ]
+    (unified,) = groups_of(family, "hyper-unified")
+    assert [recipe.steps for recipe in unified.trained] == [1, 2, 4]
+    four = group(family)
+    assert groups_of(family, "hyper", four.file.resolve())[0].recipes == four.recipes, "known through its link too"
+
+
+@pytest.mark.parametrize("method", ["refl", "dpo"])
+def test_a_few_steps_change_the_adapter_and_leave_a_file_that_diffusers_loads(
+    family: Family, method: Method, reward: Path, votes: tuple[Preferences, Pictures], tmp_path: Path
+) -> None:
+    ((_, tuned),) = tune(
+        family,
+        [group(family)],
+        rewards=[reward],
+        out=tmp_path,
+        method=method,
+        votes=votes if method == "dpo" else None,
+        prompts=PROMPTS,
+        batch_size=2,
+        shorten=0.03,
+    )
+    assert any(value.any() for name, value in load_file(tuned.plugin).items() if name.endswith("lora_B.weight"))
+    told = json.loads((tmp_path / tuned.adapter.parent.name / "feedback.json").read_text())
+    assert told["method"] == method
+    assert len(told["merge"]) == 6
+    for file in (tuned.adapter, tuned.plugin):
+        pipeline = loader(family).base()
+        pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name="tuned")
+        assert pipeline.get_active_adapters() == ["tuned"]
+
+
+def test_the_merged_file_is_both_adapters_at_the_weight(family: Family, tmp_path: Path) -> None:
+    made = student(family)
+    save_adapter(made.unet, tmp_path / "plugin.safetensors")
+    write_merged(made.few_steps_layers, load_file(tmp_path / "plugin.safetensors"), 0.6, tmp_path / "one.safetensors")
+    few_steps = loader(family).file(family.card("hyper").recipe(4).weights)
+    both, one, plain = (loader(family).base() for _ in range(3))
+    both.load_lora_weights(str(few_steps.parent), weight_name=few_steps.name, adapter_name="few-steps")
+    both.load_lora_weights(str(tmp_path), weight_name="plugin.safetensors", adapter_name="plugin")
+    both.set_adapters(["few-steps", "plugin"], [1.0, 0.6])
+    one.load_lora_weights(str(tmp_path), weight_name="one.safetensors")
+    noise, told = fixed_noise(made, 1, 0), made.text.conditioning(["a fox"])
+    with torch.no_grad():
+        wanted, found, base = (each.unet(noise, 499, **told).sample for each in (both, one, plain))
+    assert (wanted - base).abs().max() > 0.05
+    assert (found - wanted).abs().max() < 0.02 * (wanted - base).abs().max(), "half precision, and nothing else"
+
+
+def test_alphas_are_part_of_the_layers(cache: Path, tmp_path: Path) -> None:
+    """The files of the cache say alpha = rank; published ones need not."""
+    family = FAMILIES["sdxl"]
+    file = loader(family).file(family.card("hyper").recipe(4).weights)
+    halved = {name: value / 2 if name.endswith(".alpha") else value for name, value in load_file(file).items()}
+    save_file(halved, tmp_path / "halved.safetensors")
+    source, files = loader(family).source(), (file, tmp_path / "halved.safetensors")
+    plain, half = (Student(source, rank=2, few_steps=one) for one in files)
+    for name, value in plain.few_steps_layers.items():
+        factor = 0.5 if name.endswith("lora_A.weight") else 1.0
+        assert torch.allclose(half.few_steps_layers[name], factor * value), name
+
+
+def test_the_text_is_what_the_pipeline_makes_of_it(family: Family) -> None:
+    made = student(family)
+    engine = Engine(family, Machine.here())
+    told = conditioning(made.unet, engine.encode("a fox"), made.pixels, guided=False)
+    mine = made.text.conditioning(["a fox"])
+    assert mine.keys() == told.keys()
+    assert torch.allclose(mine["encoder_hidden_states"], told["encoder_hidden_states"], atol=1e-5)
+    for name, value in told.get("added_cond_kwargs", {}).items():
+        assert torch.allclose(mine["added_cond_kwargs"][name], value.float(), atol=1e-5), name
+
+
+@pytest.mark.parametrize("model", ["hyper", "hyper-unified"])
+def test_the_student_draws_what_the_sampler_draws(family: Family, model: str) -> None:
+    recipe = family.card(model).recipe(4)
+    where = loader(family)
+    made = Student(where.source(), rank=2, few_steps=where.file(recipe.weights))
+    engine = Engine(family, Machine.here())
+    with engine.use(recipe) as prepared:
+        *_, last = denoise(prepared, recipe, engine.encode("a fox"), 3, pixels=made.pixels)
+    assert isinstance(last, Drawn)
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randn((1, 4, 8, 8), generator=generator)
+    told = made.text.conditioning(["a fox"])
+    drawn = draw_through(made, recipe, noise, told, 3, generator=generator)
+    picture = made.picture(drawn.untuned)[0].clamp(-1, 1)
+    assert len(times_of(made, recipe)) == 4
+    assert (picture - as_tensor([last.image])[0]).abs().max() < 0.02
+
+
+def test_large_pictures_are_learned_from_with_less_memory(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [pictures_a_step(pixels) for pixels in (64, 128, 256, 512, 1024)] == [16, 16, 16, 4, 1]
+    gradients: list[torch.Tensor] = []
+    for large in (256, 32):
+        monkeypatch.setattr(students, "_LARGE", large)
+        made = student(family)
+        assert made.unet.is_gradient_checkpointing == (large == 32)
+        told = made.text.conditioning(["a fox", "a harbour"])
+        recipe = family.card("hyper").recipe(4)
+        drawn = draw_through(made, recipe, fixed_noise(made, 2, 0), told, 1, generator=torch.Generator())
+        made.picture(drawn.tuned).square().mean().backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in made.weights if weight.grad is not None]))
+    assert gradients[0].any()
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-3, atol=1e-6)
+
+
+def test_prompts_are_the_family_s_own_and_some_are_kept_to_look_at(family: Family) -> None:
+    training, validation = contestant._prompts(family, None)
+    assert [*training, *validation] == read_prompts("photographs-and-art-v1")
+    assert len(validation) == 12
+    assert not set(training) & set(validation)
+
+
+def test_by_the_command_line_a_tuned_model_enters_the_arena(
+    family: Family, reward: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS))
+    words = ("feedback", "--family", family.name, "--reward", reward, "--adapter", group(family, 2).file)
+    told = ("--prompts", tmp_path / "prompts.txt", "--batch", 1, "--shorten", 0.01, "--enter", "hyper-mine", "--json")
+    status = main([str(word) for word in (*words, *told, "--out", tmp_path / "out")])
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    document = json.loads(printed.out)
+    assert document["family"] == family.name
+    assert [one["steps"] for one in document["adapters"]] == [[2]]
+    entered = registered(family.name)
+    recipe = entered.card("hyper-mine").recipe()
+    assert recipe.steps == 2
+    assert recipe.scheduler == family.card("hyper").recipe(2).scheduler
+    engine = Engine(entered, Machine.here())
+    with engine.use(recipe) as prepared:
+        *_, last = denoise(prepared, recipe, engine.encode("a fox"), 0, pixels=64)
+    assert isinstance(last, Drawn)
+
+
+def test_what_is_not_downloaded_is_told_in_one_line(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["feedback", "--family", family.name, "--reward", "x", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"hyper of {family.name} cannot be tuned here: needs about" in line
+    gpu = families.machine(tmp_path / "empty", device="cuda", gpu_memory_gb=80.0)
+    monkeypatch.setattr(Machine, "here", lambda: gpu)
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("not downloaded and no network")
+
+
+def test_one_missing_adapter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = FAMILIES["sdxl"]
+    only = replace(family, cards=(replace(family.card("hyper"), recipes=(family.card("hyper").recipe(4),)),))
+    families.hub_cache(only, tmp_path / "part")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "part"))
+    with pytest.raises(DownloadError, match=r"Hyper-SDXL-2steps-lora\.safetensors is not downloaded"):
+        groups_of(family, "hyper")
+    there = Loader(only, Machine.here(), lambda _told: None).file(only.card("hyper").recipe(4).weights)
+    assert groups_of(family, "hyper", there)[0].recipes == (family.card("hyper").recipe(4),)
