@@ -70,15 +70,15 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tune."""
     chosen = family(options.family)
-    found = availability(chosen, chosen.card(options.model), Machine.here())
-    if not found.available:
-        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
     if options.method == "refl" and options.votes is not None:
         raise ValueError("refl learns from the reward model; --votes is for --method dpo")
     if (options.detector is None) != (options.photographs is None):
         raise ValueError("--detector and --photographs go together: the one finds what the other shows")
     if options.detector and options.method != "refl":
         raise ValueError(f"{options.method} has no visual-perception loss; --detector is for --method refl")
+    found = availability(chosen, chosen.card(options.model), Machine.here())
+    if not found.available:
+        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
     out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.contestant import enter, groups_of, tune

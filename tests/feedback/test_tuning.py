@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from hypersd.arena.pictures import Pictures
@@ -162,6 +163,15 @@ def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Pre
     assert ranked.better.shape == ranked.worse.shape
     with pytest.raises(ValueError, match="no vote prefers"):
         RankedLatents.of([replace(one, target=0.5) for one in some], pictures, student, batch_size=4)
+
+
+def test_pictures_of_every_size_are_learned_from(folder: Path, preferences: Preferences, tmp_path: Path) -> None:
+    several = Pictures(str(tmp_path))
+    names = [several.put(Image.new("RGB", (side, side), "red")) for side in (64, 32)]
+    one = replace(preferences.examples[0], pictures=(names[0], names[1]), target=1.0, both_bad=False)
+    ranked = RankedLatents.of([one], several, Student(Source(folder), rank=2), batch_size=1)
+    assert ranked.better.shape == ranked.worse.shape == (1, 12, 4, 4)
+    assert torch.allclose(ranked.better, ranked.worse), "one red is like the other"
 
 
 def check(**changed: float) -> Check:
