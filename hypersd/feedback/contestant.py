@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 _PROMPTS = 2000
 _VALIDATION = 12
 _VALIDATION_SEED = 77
+_FEWEST = 3
+"""Prompts that are looked at however short the training is: one for each number of steps."""
+
 _LONGEST = 4
 """Schedules of more steps are not trained on: they are slower, and gain from what the shorter ones learn."""
 
@@ -109,14 +112,15 @@ def tune(
         prompts: to train on; None means captions of the family's own scenes or, if it knows none, its arena's prompts.
         perception: for `refl`; None means a network that sees the family's own scenes, if it has one.
         batch_size: pictures a step; None means as many as their size allows.
-        shorten: factor on the number of steps.
+        shorten: factor on the numbers of steps and of prompts that are looked at.
         seed: of every random number.
 
     Raises:
         ValueError: the prompts are too few, or something does not fit.
         OSError: something is missing, or `out` cannot be written.
     """
-    training, validation = _prompts(family, prompts)
+    training, others = _prompts(family, prompts)
+    validation = others[: max(_FEWEST, round(shorten * len(others)))]
     source = _loader(family).source()
     return [
         (
