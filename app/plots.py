@@ -11,6 +11,7 @@ from app.told import Compared
 from hypersd.arena.board import Standing
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 300, 56, 44
+_LABEL_WIDTH, _LABEL_HEIGHT = 84, 13
 
 
 def interval_bar(low: float, value: float, high: float, least: float, most: float, *, say: Speaker = ENGLISH) -> str:
@@ -59,12 +60,13 @@ def frontier(standings: Sequence[Standing], say: Speaker = ENGLISH) -> str:
             best = one.elo
             line.append("{:.1f},{:.1f}".format(*place(one.seconds, one.elo)))
     marks = ""
-    for one in timed:
+    heights = apart([place(one.seconds, one.elo) for one in timed])
+    for one, height in zip(timed, heights, strict=True):
         (x, y), (_, top), (_, bottom) = (place(one.seconds, value) for value in (one.elo, one.high, one.low))
         name = html.escape(one.contestant.partition("/")[2])
         marks += (
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/><text x="{x + 8:.1f}" y="{y + 4:.1f}">{name}</text>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/><text x="{x + 8:.1f}" y="{height + 4:.1f}">{name}</text>'
         )
     ends = {"low": 10 ** min(logs), "high": 10 ** max(logs)}
     across = say("seconds for a picture (logarithmic: {low:.2f} to {high:.2f})", **ends)
@@ -79,3 +81,16 @@ def frontier(standings: Sequence[Standing], say: Speaker = ENGLISH) -> str:
         f'<svg class="hs-frontier" role="img" aria-label="{say("Strength against seconds")}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{axes}<polyline points="{" ".join(line)}"/>{marks}</svg>'
     )
+
+
+def apart(places: Sequence[tuple[float, float]]) -> list[float]:
+    """For labels that begin at places (x, y): heights near y at which none lies on another; highest places first."""
+    found: dict[int, float] = {}
+    for index in sorted(range(len(places)), key=lambda index: places[index][1]):
+        x, y = places[index]
+        beside = sorted(height for other, height in found.items() if abs(places[other][0] - x) < _LABEL_WIDTH)
+        for height in beside:
+            if abs(height - y) < _LABEL_HEIGHT:
+                y = height + _LABEL_HEIGHT
+        found[index] = y
+    return [found[index] for index in range(len(places))]
