@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 LANGUAGES = ("en", "zh")
+
+Words = Callable[[str], Any]
+"""A label in the visitor's language, by its key: what `gr.I18n` gives, to be translated in the browser."""
 
 TABS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {

@@ -17,6 +17,7 @@ from app import rounds as told
 from app.arena import Arena
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Runner
+from app.texts import Words
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import View
 from hypersd.feedback.rounds import Round
@@ -25,7 +26,6 @@ from hypersd.models.entrants import entrants
 log = logging.getLogger(__name__)
 
 Updates = dict[Any, Any]
-Words = Callable[[str], Any]
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _INTRODUCTION = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,10 +14,9 @@ from app.pages.board_rows import report
 from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
 from app.phrases import ENGLISH, Speaker, speaker
+from app.texts import Words
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import Choices, View
-
-Words = Callable[[str], Any]
 
 _WHO = {"human": "People", "simulated": "Simulated voters"}
 _NONE = '<p class="hs-empty">{}</p>'
