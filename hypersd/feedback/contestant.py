@@ -149,7 +149,7 @@ def tune(
 def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
     """Prompts to train on, and others to look at."""
     if given is not None or family.world is None:
-        known = given or read_prompts(family.prompt_set)
+        known = read_prompts(family.prompt_set) if given is None else given
         last = max(1, len(known) // 10)
         if len(known) < 4:
             raise ValueError(f"{len(known)} prompts are too few; write at least four")
