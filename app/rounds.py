@@ -81,11 +81,9 @@ def report(one: Round) -> str:
     name = f": <code>{html.escape(str(made['name']))}</code>" if made else ""
     parts = [f"<h2>Round {one.number}{name}</h2>"]
     parts += [_votes(votes, made)] if votes else ["<p>Its votes have not been counted yet.</p>"]
-    parts += (
-        [f"<h3>Blind battles against the model that it was made from</h3>{_battles(battles, 'Blind battles')}"]
-        if battles
-        else []
-    )
+    if battles:
+        heading = "<h3>Blind battles against the model that it was made from</h3>"
+        parts.append(heading + _battles(battles, "Blind battles"))
     parts += [_reward(reward, one.folder / "reward")] if reward else []
     if made:
         parts.append(f"<h3>How each adapter was tuned</h3>{_adapters(made['adapters'], one.tuning(), 'Adapters')}")

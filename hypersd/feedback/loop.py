@@ -95,8 +95,8 @@ class Loop:
         reward = one.do("reward", lambda: self._reward(one))
         log.info("round %d: feedback", one.number)
         lineage = {"votes": votes["data"], "kind": votes["kind"], "reward": reward["model"], "round": one.number}
-        tuned = one.do("feedback", lambda: self._feedback(one, parent, self.method, lineage))
-        made = one.do("contestant", lambda: {"name": self._name(self.method, lineage), "parent": parent, **tuned})
+        tuned = one.do("feedback", lambda: self._feedback(one, parent, self.method, lineage, one.tuning()))
+        made = one.do("contestant", lambda: {"parent": parent, **tuned})
         log.info("round %d: battles", one.number)
         one.do("battles", lambda: self._battles(one, str(made["name"]), parent, votes["kind"]))
         log.info("round %d: metrics", one.number)
@@ -169,13 +169,15 @@ class Loop:
         ).run()
         return report.as_dict() | {"model": digest(folder / "model.safetensors")}
 
-    def _feedback(self, one: Round, parent: str, method: Method, lineage: Mapping[str, Any]) -> dict[str, Any]:
+    def _feedback(
+        self, one: Round, parent: str, method: Method, lineage: Mapping[str, Any], out: Path
+    ) -> dict[str, Any]:
         family, name = with_entrants(self.family, self.entrants), self._name(method, lineage)
         results = tune(
             family,
             groups_of(family, parent),
             rewards=[one.folder / "reward"],
-            out=one.tuning(None if method == self.method else method),
+            out=out,
             method=method,
             votes=self._gathered(one, parent) if method == "dpo" else None,
             shorten=self.size.shorten,
@@ -209,7 +211,7 @@ class Loop:
             return {}
         log.info("round %d: %s beside it", one.number, self.beside)
         parent = str(made["parent"])
-        other = self._feedback(one, parent, self.beside, lineage)
+        other = self._feedback(one, parent, self.beside, lineage, one.tuning(self.beside))
         name = str(other["name"])
         against = {"untuned": parent, "tuned": str(made["name"])}
         fought = {
