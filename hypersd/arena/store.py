@@ -87,18 +87,6 @@ class Store:
         with self.engine.begin() as connection:
             connection.execute(update(PAIRS).where(PAIRS.c.id == pair_id).values(served=WITHDRAWN))
 
-    def pair(self, pair_id: str) -> Pair:
-        """A pair by id.
-
-        Raises:
-            LookupError: there is none.
-        """
-        with reading(self.engine) as connection:
-            row = connection.execute(select(PAIRS).where(PAIRS.c.id == pair_id)).first()
-        if row is None:
-            raise LookupError(f"there is no pair {pair_id}")
-        return pair_of(row)
-
     def pairs(self, *conditions: Any) -> list[Pair]:
         """The pairs that fit, oldest first."""
         with reading(self.engine) as connection:

@@ -58,9 +58,7 @@ def test_everything_comes_back_as_it_went_in(store: Store) -> None:
     )
     store.add_vote(vote)
     assert store.battle(battle.id) == battle
-    assert store.pair(given.id) == given
-    with pytest.raises(LookupError):
-        store.pair("another")
+    assert store.pairs() == [given]
     assert store.vote_of(battle.id) == vote
     assert list(store.votes()) == [vote]
     assert vote.winner == given.entries[1]
@@ -383,7 +381,6 @@ def test_a_database_that_goes_away_is_an_error_soon_and_works_when_it_is_back(po
         lambda: store.pool_size(None),
         lambda: store.release(now()),
         lambda: store.withdraw(given.id),
-        lambda: store.pair(given.id),
         store.pairs,
         lambda: store.candidate("ann", None),
         lambda: store.add_battle(replace(battle, id="other")),
