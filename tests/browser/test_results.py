@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ def test_a_phone_in_light_and_dark_in_both_languages(browser: Browser, url: str,
     boxes = [part.bounding_box() for part in page.locator("#hs-results-head").locator("input, button").all()]
     assert len(boxes) == 6
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+    filters = [part.bounding_box() for part in page.locator("#hs-results-head .form > .block").all()]
+    rows = sorted({(box["y"], box["y"] + box["height"]) for box in filters if box})
+    assert len(rows) > 1
+    assert all(below - bottom >= 8 for (_, bottom), (below, _) in pairwise(rows))
     page.locator("#hs-of-steps input").click()
     expect(page.get_by_role("option").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
