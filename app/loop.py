@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 from app.settings import Settings
+from hypersd.feedback.hold import INHERITED, holder, lock, lock_file, sign
 from hypersd.feedback.rounds import STAGES, Round, rounds
 
 _ROOT = Path(__file__).resolve().parents[1]
-_LOG, _LOCK = "round.log", "round.lock"
+_LOG = "round.log"
 _LOG_BYTES = 4000
 _POLL_SECONDS = 0.05
 
@@ -77,8 +77,7 @@ class Progress:
 class Runner:
     """Starts rounds in a process group of their own, one at a time, and ends them.
 
-    The lock is an open file that the round's process holds: it is free when that is gone, however it came about. So a
-    pid that a crash left in the file holds nobody up, and a page that starts anew finds what still runs.
+    A page that starts anew finds what still runs, and so it does with rounds that a terminal has started.
 
     Args:
         folder: of the loop.
@@ -122,8 +121,8 @@ class Runner:
             raise NotAllowed(self.obstacle)
         self.folder.mkdir(parents=True, exist_ok=True)
         count = 1 + sum(one.stage is None for one in self.rounds())
-        with self._guard, (self.folder / _LOCK).open("a+") as lock:
-            if not _locked(lock):
+        with self._guard, lock_file(self.folder) as held:
+            if not lock(held):
                 raise NotAllowed("A round is running already; there is one at a time.")
             with (self.folder / _LOG).open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own command, with nothing of the visitor's in it
@@ -131,20 +130,18 @@ class Runner:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=self.environment,
+                    env=self.environment | {INHERITED: "1"},
                     start_new_session=True,
-                    pass_fds=(lock.fileno(),),
+                    pass_fds=(held.fileno(),),
                 )
-            lock.truncate(0)
-            lock.write(str(self._process.pid))
+            sign(held, self._process.pid)
 
     def pid(self) -> int | None:
-        """The process (and its group) that does a round now."""
+        """The process that does a round now."""
         if self._process is not None:
             self._process.poll()  # one that has ended must not stay a zombie
-        with self._guard, suppress(FileNotFoundError), (self.folder / _LOCK).open("r+") as lock:
-            return None if _locked(lock) else int(lock.read())
-        return None
+        with self._guard:
+            return holder(self.folder)
 
     def cancel(self) -> None:
         """End the round that is running; the stages that are done stay.
@@ -152,20 +149,17 @@ class Runner:
         Raises:
             NotAllowed: none is running.
         """
-        if (group := self.pid()) is None:
+        if (process := self.pid()) is None:
             raise NotAllowed("No round is running.")
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGTERM)
-        self._wait(group)
-        # What it started itself may be slower than it, or deaf to the first signal.
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-        self._wait(group)
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
+            # What it started itself may be slower than it, or deaf to the first signal.
+            _signal(process, signal_number)
+            self._wait(process)
 
-    def _wait(self, group: int) -> None:
-        """Until the group does no round any more, but not for longer than the grace."""
+    def _wait(self, process: int) -> None:
+        """Until it does no round any more, but not for longer than the grace."""
         end = time.monotonic() + self.grace
-        while self.pid() == group and time.monotonic() < end:
+        while self.pid() == process and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
 
     def log(self, lines: int = 12) -> str:
@@ -208,12 +202,10 @@ def _obstacle(settings: Settings) -> str:
     return ""
 
 
-def _locked(file: TextIO) -> bool:
-    """Lock an open file, and say whether nobody else holds it."""
-    import fcntl  # noqa: PLC0415 - not on Windows, where the rest of the page works
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _signal(process: int, number: signal.Signals) -> None:
+    """To the group that a process leads, and so to all that it started; else to it alone, for a terminal leads it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process, number)
+        return
+    with suppress(ProcessLookupError):
+        os.kill(process, number)

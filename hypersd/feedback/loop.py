@@ -25,6 +25,7 @@ from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 from hypersd.feedback.battles import fight, open_folder
 from hypersd.feedback.bradley_terry import Settings
 from hypersd.feedback.contestant import enter, groups_of, tune
+from hypersd.feedback.hold import hold
 from hypersd.feedback.loop_metrics import measure
 from hypersd.feedback.loop_report import write_report
 from hypersd.feedback.painter import contestants
@@ -77,7 +78,13 @@ class Loop:
         Raises:
             ValueError: there are too few votes, or a stage's file is damaged.
             OSError: something is missing, or the folder cannot be written.
+            HeldError: somebody does rounds in the folder already.
         """
+        self.out.mkdir(parents=True, exist_ok=True)
+        with hold(self.out):
+            return self._rounds(count)
+
+    def _rounds(self, count: int) -> list[Round]:
         done: list[Round] = []
         parent = self.start
         for number in range(1, count + 1):

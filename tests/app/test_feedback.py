@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,6 +28,7 @@ from app.studio import Studio
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.places import Places
 from hypersd.arena.store import Store
+from hypersd.feedback.hold import HeldError, hold
 from hypersd.feedback.rounds import rounds
 from hypersd.models.entrants import entrants
 from tests.families import machine
@@ -140,6 +144,44 @@ def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callab
     restarted.cancel()
     assert first.pid() is None
     wait(lambda: not at_work(group))
+
+
+def test_a_round_from_a_terminal_holds_the_page_up_and_the_other_way_round(runner: Callable[..., Runner]) -> None:
+    page = runner()
+    page.folder.mkdir()
+    holding = f"""
+import pathlib, time
+from hypersd.feedback.hold import hold
+with hold(pathlib.Path({str(page.folder)!r})):
+    print("at work", flush=True)
+    time.sleep(600)
+"""
+    command = [sys.executable, "-c", holding]
+    terminal = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # in this process's own group
+    assert terminal.stdout
+    assert terminal.stdout.readline() == "at work\n"
+    assert page.pid() == terminal.pid
+    with pytest.raises(NotAllowed, match="running already"):
+        page.start()
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "HeldError: a round is running in" in second.stderr
+    reaping = threading.Thread(target=terminal.wait)  # as a shell does
+    reaping.start()
+    page.cancel()
+    reaping.join(20)
+    assert terminal.returncode == -signal.SIGTERM
+    assert page.pid() is None
+    terminal.stdout.close()
+    page.start()
+    with pytest.raises(HeldError), hold(page.folder):
+        pass
+
+
+def test_what_the_page_starts_has_the_lock_in_its_hands(runner: Callable[..., Runner]) -> None:
+    page = runner("import pathlib; from hypersd.feedback.hold import hold; hold(pathlib.Path('/nowhere')).__enter__()")
+    page.start()
+    wait(lambda: page.pid() is None)
+    assert not page.log(), "it does not ask for it again"
 
 
 def test_what_does_not_want_to_end_is_ended(runner: Callable[..., Runner]) -> None:

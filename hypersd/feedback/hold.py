@@ -1,0 +1,88 @@
+"""One round at a time in a loop's folder, whoever starts it: a terminal or the page.
+
+The lock is an open file that the process which does the rounds holds: it is free when that is gone, however it came
+about. So a number that a crash left in the file holds nobody up.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+INHERITED = "HYPERSD_ROUND_LOCK"
+"""Set for a process that is started with the lock in its hands."""
+
+_FILE = "round.lock"
+_WAIT_SECONDS, _POLL_SECONDS = 1.0, 0.02
+
+
+class HeldError(ValueError):
+    """Somebody else does rounds in this folder."""
+
+
+def lock(file: TextIO) -> bool:
+    """Lock an open file, until all that have it are gone or close it; false if somebody else has."""
+    import fcntl  # noqa: PLC0415 - not on Windows, where the rest works
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def lock_file(folder: Path) -> Iterator[TextIO]:
+    """The file to be locked; closed at the end, so what nobody else has inherited is free again.
+
+    Raises:
+        OSError: the folder is missing or cannot be written.
+    """
+    with (folder / _FILE).open("a+", encoding="utf-8") as file:
+        yield file
+
+
+def sign(file: TextIO, process: int) -> None:
+    """Say in the locked file who does the rounds."""
+    file.truncate(0)
+    file.write(f"{process}\n")
+    file.flush()
+
+
+def holder(folder: Path) -> int | None:
+    """The process that does rounds in a folder now; None if nobody does."""
+    if not (folder / _FILE).exists():
+        return None
+    while True:
+        with lock_file(folder) as file:
+            if lock(file):
+                return None
+            file.seek(0)
+            if (told := file.read()).endswith("\n"):  # else it is being signed this moment
+                return int(told)
+        time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Keep others from doing rounds in a folder for as long as this lasts.
+
+    Raises:
+        HeldError: somebody does.
+        OSError: the folder is missing or cannot be written.
+    """
+    if os.environ.get(INHERITED) or os.name == "nt":
+        yield
+        return
+    with lock_file(folder) as file:
+        end = time.monotonic() + _WAIT_SECONDS
+        while not lock(file):  # who asks for the holder locks the file for a moment
+            if time.monotonic() > end:
+                raise HeldError(f"a round is running in {folder} already; wait for it, or name another folder")
+            time.sleep(_POLL_SECONDS)
+        sign(file, os.getpid())
+        yield
