@@ -17,7 +17,7 @@ from app.pages.results import build_results
 from app.routes import routes
 from app.settings import Settings
 from app.studio import Studio
-from app.texts import FEEDBACK, LANGUAGES, RESULTS, TABS
+from app.texts import CLOSED, FEEDBACK, LANGUAGES, RESULTS, TABS
 from app.theme import CSS_FILES, Calm, page_script
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,12 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-_LABELS = gr.I18n(**{language: {**TABS[language], **RESULTS[language], **FEEDBACK[language]} for language in LANGUAGES})
+_LABELS = gr.I18n(
+    **{
+        language: {key: text for texts in (TABS, CLOSED, RESULTS, FEEDBACK) for key, text in texts[language].items()}
+        for language in LANGUAGES
+    }
+)
 
 
 def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks:
@@ -82,7 +87,7 @@ def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks
             with gr.Tab(_LABELS("tab_compare"), id="compare"):
                 build_compare(demo, studio, status)
             with gr.Tab(_LABELS("tab_arena"), id="arena"):
-                build_arena(open_=arena is not None, published=bool(settings.publish))
+                build_arena(_LABELS, open_=arena is not None, published=bool(settings.publish))
             with gr.Tab(_LABELS("tab_results"), id="results"):
                 build_results(demo, arena, _LABELS)
             with gr.Tab(_LABELS("tab_feedback"), id="feedback"):

@@ -195,12 +195,12 @@ class Speaker:
         return reason
 
 
-ENGLISH = Speaker()
+ENGLISH, CHINESE = Speaker(), Speaker("zh")
 
 
 def speaker(languages: str) -> Speaker:
     """Who speaks the language that an `Accept-Language` header begins with."""
-    return Speaker("zh") if reads_chinese(languages) else ENGLISH
+    return CHINESE if reads_chinese(languages) else ENGLISH
 
 
 @cache

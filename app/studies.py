@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.phrases import CHINESE
 from app.studio import Studio
 from hypersd.arena.battle import Contestant
 from hypersd.arena.desk import Refused
@@ -127,6 +128,7 @@ class Studies:
             "comparisons": len(study.comparisons),
             "done": not problem and not self.probabilities(study),
             "problem": problem,
+            "problem_zh": CHINESE.because(problem),
         }
 
 

@@ -52,7 +52,6 @@ RESULTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "results_steps": "Steps of both",
             "results_prompts": "Prompts",
             "results_download": "Download as JSON",
-            "results_closed": "The arena is closed, so there are no results.",
         },
         "zh": {
             "results_voters": "投票者",
@@ -60,7 +59,24 @@ RESULTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "results_steps": "双方步数",
             "results_prompts": "提示词",
             "results_download": "下载 JSON",
-            "results_closed": "竞技场未开放，因此没有结果。",
+        },
+    }
+)
+
+CLOSED: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "en": {
+            "closed_arena": (
+                "The arena is closed: its votes cannot be kept. Whoever runs this page finds the reason in its log; "
+                "DATABASE_URL says where votes are kept."
+            ),
+            "closed_results": "The arena is closed, so there are no results.",
+        },
+        "zh": {
+            "closed_arena": (
+                "竞技场未开放：投票无法保存。页面运行者可在日志中找到原因；DATABASE_URL 指定投票的保存位置。"
+            ),
+            "closed_results": "竞技场未开放，因此没有结果。",
         },
     }
 )

@@ -7,18 +7,15 @@ import json
 
 import gradio as gr
 
-from app.texts import ARENA, LANGUAGES
+from app.texts import ARENA, LANGUAGES, Words
 
 _KEYS = (("left", "1"), ("right", "2"), ("tie", "0"), ("both_bad", "9"), ("skip", "Space"))
 
 
-_CLOSED = """<p class="hs-empty">The arena is closed: its votes cannot be kept. Whoever runs this page finds the reason
-in its log; DATABASE_URL says where votes are kept.</p>"""
-
-
-def build_arena(*, open_: bool, published: bool = False) -> None:
+def build_arena(words: Words, *, open_: bool, published: bool = False) -> None:
     """Lay out the tab. Its battles come over the arena's own door (`app/routes.py`), never through a component."""
-    gr.HTML(skeleton(published=published) if open_ else _CLOSED, elem_id="hs-arena")
+    shown = skeleton(published=published) if open_ else f'<p class="hs-empty">{words("closed_arena")}</p>'
+    gr.HTML(shown, elem_id="hs-arena")
 
 
 def skeleton(*, published: bool = False) -> str:

@@ -35,7 +35,7 @@ _SAVE = """({ name, told }) => {
 def build_results(demo: gr.Blocks, arena: Arena | None, words: Words) -> None:
     """Lay out the tab and connect it; `words` are labels in the visitor's language, by their keys."""
     if arena is None:
-        gr.HTML(_NONE.format(words("results_closed")))
+        gr.HTML(_NONE.format(words("closed_results")))
         return
     with gr.Row(elem_id="hs-results-head"):
         kind = gr.Radio(_kinds(ENGLISH), value=KINDS[0], label=words("results_voters"), elem_id="hs-kind")

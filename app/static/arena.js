@@ -157,13 +157,13 @@ const arena = (root) => {
     offer();
     begin();
   };
-  const titled = (found) => (language === "zh" && found.title_zh) || found.title;
+  const told = (found, name) => (language === "zh" && found[`${name}_zh`]) || found[name];
   const offer = () => {
     const modes = one(".hs-modes"), here = held();
     modes.hidden = !studies.length;
     if (modes.childElementCount !== 1 + studies.length) {
       modes.replaceChildren(...[{ name: null, title: say("open") }, ...studies].map((found) => {
-        const button = made("button", "", titled(found));
+        const button = made("button", "", told(found, "title"));
         button.type = "button";
         button.value = found.name ?? "";
         button.addEventListener("click", (event) => {
@@ -179,7 +179,7 @@ const arena = (root) => {
     });
     const numbers = here && ["given", "wanted", "complete", "comparisons"].map((name) => [name, here[name].toLocaleString(language)]);
     const lines = here ? [say("progress", Object.fromEntries(numbers)), ...(here.forced && !here.done ? [say("forced")] : [])] : [];
-    lines.push(...studies.filter(({ problem }) => problem).map((found) => say("cannot", { title: titled(found), problem: found.problem })));
+    lines.push(...studies.filter(({ problem }) => problem).map((found) => say("cannot", { title: told(found, "title"), problem: told(found, "problem") })));
     one(".hs-study").textContent = lines.join(" ");
     choices.forEach((button) => { button.hidden = Boolean(here?.forced) && ["tie", "both_bad"].includes(button.dataset.choice); });
     one(".hs-own").hidden = Boolean(study);

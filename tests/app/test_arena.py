@@ -31,6 +31,7 @@ from app.pages.arena import build_arena, skeleton
 from app.routes import Line, address, client, parsed, routes, text
 from app.settings import Settings
 from app.studio import Studio
+from app.texts import CLOSED
 from hypersd.arena.battle import Client, pseudonym
 from hypersd.arena.crowd import Allowance
 from hypersd.arena.desk import Desk, Habits, Refused
@@ -411,13 +412,20 @@ def test_those_who_wait_for_the_models_stand_in_one_line() -> None:
 
 def test_no_gradio_event_reads_or_writes_the_arena(arena: Arena) -> None:
     with gr.Blocks() as demo:
-        build_arena(open_=True)
+        build_arena(str, open_=True)
     config = demo.get_config_file()
     [part] = [one for one in config["components"] if one["props"].get("elem_id") == "hs-arena"]
     assert part["props"]["value"] == skeleton(), "the same for every visitor and battle"
     assert "may be published" in skeleton()
     assert "are published as a dataset" in skeleton(published=True)
     assert config["dependencies"] == []
+
+
+def test_a_closed_arena_says_so_in_the_language_of_the_labels() -> None:
+    with gr.Blocks() as demo:
+        build_arena(CLOSED["zh"].__getitem__, open_=False)
+    [part] = [one for one in demo.get_config_file()["components"] if one["props"].get("elem_id") == "hs-arena"]
+    assert CLOSED["zh"]["closed_arena"] in part["props"]["value"]
 
 
 def test_the_boards_follow_the_votes(tmp_path: Path) -> None:

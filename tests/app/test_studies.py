@@ -90,6 +90,7 @@ def test_a_study_hands_out_its_own_pairs_and_counts_its_own_votes(arena: Arena) 
         "comparisons": 1,
         "done": False,
         "problem": "",
+        "problem_zh": "",
     }
     assert [one["given"] for one in arena.progress("ben")["studies"]] == [1, 0, 0]
     assert "study" not in vote_openly(arena)
@@ -126,6 +127,7 @@ def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> 
     everything, none, part = arena.progress("ann")["studies"]
     assert (everything["problem"], part["problem"]) == ("", "")
     assert none["problem"] == "no such model at so many steps"
+    assert none["problem_zh"] == "没有这个步数的模型"
     assert not none["done"]
     assert arena.studies.probabilities(arena.declared["part"]) == {(HYPER, BASE): 1.0}
     for voter in ("ann", "ben"):

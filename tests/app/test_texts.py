@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.texts import ARENA, FEEDBACK, LANGUAGES, RESULTS, SENTENCES, TABS, sentence
+from app.texts import ARENA, CLOSED, FEEDBACK, LANGUAGES, RESULTS, SENTENCES, TABS, sentence
 from hypersd.emoji.world import World
 from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.sampling.request import check_prompt
 
 
-@pytest.mark.parametrize("texts", [ARENA, FEEDBACK, RESULTS, TABS])
+@pytest.mark.parametrize("texts", [ARENA, CLOSED, FEEDBACK, RESULTS, TABS])
 def test_every_text_is_there_in_both_languages_with_the_same_gaps(texts: dict[str, dict[str, str]]) -> None:
     assert set(texts) == set(LANGUAGES)
     assert list(texts["en"]) == list(texts["zh"])
@@ -29,8 +29,11 @@ def test_every_text_is_used(root: Path) -> None:
 
 
 def test_every_label_is_used(root: Path) -> None:
-    used = "".join((root / "app" / name).read_text() for name in ("build.py", "pages/feedback.py", "pages/results.py"))
-    assert not [key for key in (*TABS["en"], *RESULTS["en"], *FEEDBACK["en"]) if f'("{key}")' not in used]
+    used = "".join(
+        (root / "app" / name).read_text()
+        for name in ("build.py", *(f"pages/{tab}.py" for tab in ("arena", "feedback", "results")))
+    )
+    assert not [key for texts in (TABS, CLOSED, RESULTS, FEEDBACK) for key in texts["en"] if f'("{key}")' not in used]
 
 
 def test_what_is_translated_is_what_is_said(root: Path) -> None:
