@@ -15,6 +15,7 @@ from hypersd.distill.student import Student
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.latents import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
+from hypersd.training.precision import half_precision
 from hypersd.training.trainer import Step
 
 
@@ -54,7 +55,7 @@ def draw_pairs(world: World, teacher: Student, file: Path, *, steps: int, count:
         chosen = range(start, min(count, start + batch_size))
         noise = torch.from_numpy(np.stack([_noise(index, shape) for index in chosen]))
         told = teacher.text.conditioning([_caption(world, index) for index in chosen])
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(torch.device("cpu")):
             drawn[start : start + len(chosen)] = teacher.trajectory(noise, steps, told).numpy().astype(np.float16)
     drawn.flush()
     part.rename(file)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, render, sample_scene
+from hypersd.training.precision import half_precision
 from hypersd.training.trainer import Step
 
 EMPTY_SHARE = 0.1
@@ -39,7 +40,7 @@ def encode_scenes(world: World, autoencoder: AutoencoderTiny, count: int, file: 
     latents: NDArray[np.float16] | None = None
     for start in tqdm(range(0, count, batch_size), desc="encode"):
         scenes = [training_scene(world, index) for index in range(start, min(count, start + batch_size))]
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(torch.device("cpu")):
             encoded = autoencoder.encode(to_tensor([render(world, scene) for scene in scenes]))[0]
         block = (encoded.float() * autoencoder.config["scaling_factor"]).numpy().astype(np.float16)
         if latents is None:

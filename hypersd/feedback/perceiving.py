@@ -18,6 +18,7 @@ from torch import Tensor
 from hypersd.emoji.autoencoder import to_picture, to_tensor
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
+from hypersd.training.precision import half_precision
 from hypersd.training.trainer import Player, Step, Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def disturbed(pictures: Tensor, autoencoder: AutoencoderTiny, step: Step) -> Ten
     coded, blurred = len(pictures) // _ROUND_TRIP, len(pictures) // _BLURRED
     if coded:
         strength = _LATENT_NOISE * step.rng.random() / autoencoder.config["scaling_factor"]
-        with torch.autocast(step.device.type, torch.bfloat16):
+        with half_precision(step.device):
             latents = autoencoder.encode(pictures[:coded])[0]
             noise = torch.randn(latents.shape, generator=step.generator, device=step.device)
             pictures[:coded] = autoencoder.decode(latents + strength * noise)[0].float()

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hypersd.training.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
+from hypersd.training.precision import half_precision
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class TrainingConfig:
         decay_from: fraction of the steps after which the learning rate falls linearly to zero.
         warmup: steps over which the learning rate rises linearly from zero.
         ema_decay: decay of the moving average kept of the first player's weights; None keeps none.
-        precision: `"bf16"` (autocast) or `"no"` (float32).
+        precision: `"bf16"` (autocast, where the device computes in it; see `half_precision`) or `"no"` (float32).
         save_every: seconds between checkpoints.
         sample_every: steps between sample grids; 0 draws none.
         cpu: stay on the CPU even if there is an accelerator.
@@ -162,7 +163,7 @@ class Trainer:
             step = self._step(number)
             batch = batches(step)
             for player in objective.players:
-                with self._autocast():
+                with half_precision(self.accelerator.device, wanted=self.config.precision == "bf16"):
                     losses = objective.loss(player.name, batch, step)
                 run.move(player, losses["loss"], number)
                 for name, value in losses.items():
@@ -191,16 +192,6 @@ class Trainer:
         run.save(done, objective, reason)
         run.finish()
         return last
-
-    def _autocast(self) -> torch.autocast:
-        # Its cache of converted weights does not notice that `adapter_as` has changed them: a student would be computed
-        # with its teacher's weights.
-        return torch.autocast(
-            self.accelerator.device.type,
-            dtype=torch.bfloat16,
-            enabled=self.config.precision == "bf16",
-            cache_enabled=False,
-        )
 
     def _step(self, number: int) -> Step:
         seed = (self.config.seed, number, self.accelerator.process_index)
