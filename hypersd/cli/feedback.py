@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
     out = writable_folder(options.out)
     show_log()
-    from hypersd.feedback.contestant import enter, groups_of, tune
+    from hypersd.feedback.contestant import enter, gained, groups_of, tune
     from hypersd.models.entrants import entrants_folder
 
     wanted = groups_of(chosen, options.model, options.adapter)
@@ -100,12 +100,13 @@ def run(options: argparse.Namespace) -> int:
         shorten=options.shorten,
         seed=options.seed,
     )
-    if options.enter:
-        enter(options.enter, chosen, options.model, results, folder=entrants_folder(), lineage={})
+    enters = options.enter if gained(results) else None
+    if enters:
+        enter(enters, chosen, options.model, results, folder=entrants_folder(), lineage={})
     told: dict[str, Any] = {
         "method": options.method,
         "family": chosen.name,
-        "entered": options.enter,
+        "entered": enters,
         "adapters": [
             {
                 "steps": list(_steps(group)),
@@ -128,6 +129,8 @@ def run(options: argparse.Namespace) -> int:
                 f"of other votes {one['second_reward'][0]:.2f} to {one['second_reward'][1]:.2f}, "
                 f"weight {one['weight']:g}{'; ' + one['stopped'] if one['stopped'] else ''}"
             )
+        if options.enter:
+            say(f"{enters} is in the arena" if enters else "nothing better than the model as it was; nothing enters")
     return 0
 
 

@@ -161,6 +161,11 @@ def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str]
     return told, held_out_prompts(world, _VALIDATION, _VALIDATION_SEED)
 
 
+def gained(results: Sequence[tuple[Group, Tuned]]) -> bool:
+    """Whether anything better than the untuned model came of it; else a contestant would be its double."""
+    return any(tuned.weight for _, tuned in results)
+
+
 def enter(
     name: str,
     family: Family,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from hypersd.emoji.world import World
 from hypersd.evaluate.judge import Judge
 from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 from hypersd.feedback.battles import fight, open_folder
-from hypersd.feedback.bradley_terry import Settings
-from hypersd.feedback.contestant import enter, groups_of, tune
+from hypersd.feedback.contestant import enter, gained, groups_of, tune
 from hypersd.feedback.hold import hold
 from hypersd.feedback.loop_metrics import measure
 from hypersd.feedback.loop_report import write_report
@@ -43,6 +42,7 @@ from hypersd.models.sharing import Engine
 log = logging.getLogger(__name__)
 
 _BATTLE_STEPS = (1, 2, 4)
+_NOTHING = "None was fought: no weight of what was tuned is better than the model as it was, so nothing entered."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Loop:
             one = Round(number, self.out / f"round-{number}")
             self._round(one, parent)
             told = one.done("contestant")
-            parent = str(told["name"]) if told else parent
+            parent = str(told["name"]) if told and _entered(told) else parent
             done.append(one)
         return done
 
@@ -105,7 +105,7 @@ class Loop:
         tuned = one.do("feedback", lambda: self._feedback(one, parent, self.method, lineage, one.tuning()))
         made = one.do("contestant", lambda: {"parent": parent, **tuned})
         log.info("round %d: battles", one.number)
-        one.do("battles", lambda: self._battles(one, str(made["name"]), parent, votes["kind"]))
+        one.do("battles", lambda: self._battles(one, made, parent, votes["kind"]))
         log.info("round %d: metrics", one.number)
         one.do("metrics", lambda: self._metrics(one, made))
         one.do("beside", lambda: self._beside(one, made, lineage))
@@ -164,14 +164,12 @@ class Loop:
     def _reward(self, one: Round) -> dict[str, Any]:
         preferences, pictures = self._gathered(one, "")
         folder = one.folder / "reward"
-        plain = Settings()
         report = RewardTask(
             preferences=preferences,
             pictures=pictures,
             backbone=Path(str(self.family.folder)) / "clip",
             out=folder,
             kind_of=self.kind_of,
-            settings=replace(plain, steps=max(1, round(plain.steps * self.size.shorten))),
             seed=self.seed,
         ).run()
         return report.as_dict() | {"model": digest(folder / "model.safetensors")}
@@ -191,10 +189,12 @@ class Loop:
             seed=self.seed,
         )
         papers = {**lineage, "method": method, "parent": parent}
-        if name not in {card.name for card in family.cards}:
+        entered = gained(results)
+        if entered and name not in {card.name for card in family.cards}:
             enter(name, self.family, self.start, results, folder=self.entrants, lineage=papers)
         return {
             "name": name,
+            "entered": entered,
             "method": method,
             "adapters": [
                 {
@@ -219,23 +219,26 @@ class Loop:
         log.info("round %d: %s beside it", one.number, self.beside)
         parent = str(made["parent"])
         other = self._feedback(one, parent, self.beside, lineage, one.tuning(self.beside))
-        name = str(other["name"])
-        against = {"untuned": parent, "tuned": str(made["name"])}
+        against = {"untuned": parent, "tuned": str(made["name"]) if _entered(made) else parent}
         fought = {
-            word: self._battles(one, name, old, lineage["kind"], f"{self.beside}-against-{word}")
+            word: self._battles(one, other, old, lineage["kind"], f"{self.beside}-against-{word}")
             for word, old in against.items()
         }
         return {**other, "parent": parent, "battles": fought}
 
-    def _battles(self, one: Round, new: str, old: str, kind: Kind, folder: str = "battles") -> dict[str, Any]:
-        """Blind battles of two contestants, by voters that were never learned from."""
+    def _battles(
+        self, one: Round, new: Mapping[str, Any], old: str, kind: Kind, folder: str = "battles"
+    ) -> dict[str, Any]:
+        """Blind battles of a new contestant and an older one, by voters that were never learned from."""
+        if not _entered(new):
+            return {"kind": kind, "steps": {}, "told": _NOTHING}
         if kind == "human":
             return {"kind": "human", "steps": {}, "told": "People vote next: the contestant is in the arena."}
         seed = self.seed * 1000 + 500 + one.number
         return fight(
             self._engine(),
             one.folder / folder,
-            new=new,
+            new=str(new["name"]),
             old=old,
             steps=_BATTLE_STEPS,
             scorer=self._scorer(),
@@ -247,6 +250,8 @@ class Loop:
         )
 
     def _metrics(self, one: Round, made: Mapping[str, Any]) -> dict[str, Any]:
+        if not _entered(made):
+            return {}
         return measure(
             self._engine(),
             [str(made["parent"]), str(made["name"])],
@@ -255,3 +260,7 @@ class Loop:
             reward=one.folder / "reward",
             out=one.folder / "metrics",
         )
+
+
+def _entered(made: Mapping[str, Any]) -> bool:
+    return bool(made.get("entered", True))  # rounds of before this was written all let their contestant in

@@ -31,7 +31,8 @@ def write_report(one: Round, engine: Engine, made: Mapping[str, Any]) -> dict[st
         OSError: the folder cannot be written.
         ValueError: a stage's file is damaged.
     """
-    before, after = str(made["parent"]), str(made["name"])
+    before = str(made["parent"])
+    after = str(made["name"]) if made.get("entered", True) else before
     files = {name: one.folder / f"{name}.webp" for name in ("before", "after")}
     for (name, file), model in zip(files.items(), (before, after), strict=True):
         picture_grid(engine, model).save(file, quality=92)

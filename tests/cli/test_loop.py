@@ -38,14 +38,17 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     (one,) = rounds(out)
     assert one.stage is None, "every stage is done"
     name = told["contestant"]
-    other = (one.done("beside") or {})["name"]
+    made, beside = one.done("contestant") or {}, one.done("beside") or {}
+    assert made["entered"]
+    for what in (made, beside):
+        assert what["entered"] is any(adapter["weight"] for adapter in what["adapters"])
     methods = {entrant.name: entrant.lineage["method"] for entrant in entrants(home / "contestants")}
-    assert methods == {name: "refl", other: "dpo"}, "both methods' contestants are in the arena"
+    assert methods == {what["name"]: what["method"] for what in (made, beside) if what["entered"]}
     assert name in {model["name"] for model in call("models", "--json").document["models"]}
     report = (one.folder / "report.md").read_text(encoding="utf-8")
     assert "No person voted" in report
     assert name in report
-    assert f"`{other}` was made from `hyper` too" in report
+    assert f"`{beside['name']}` was made from `hyper` too" in report
     for file in ("before.webp", "after.webp"):
         with Image.open(one.folder / file) as picture:
             assert picture.size == (6 * 128, 3 * 128)
@@ -53,7 +56,8 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     assert set(battles["steps"]) == {"1", "2", "4"}
     learned = voters(one.folder / "training-votes")
     assert learned
-    for folder in ("battles", "dpo-against-untuned", "dpo-against-tuned"):
+    fought = ["battles", *(["dpo-against-untuned", "dpo-against-tuned"] if beside["entered"] else [])]
+    for folder in fought:
         judged = voters(one.folder / folder)
         assert judged
         assert not learned & judged, "who judges has not been learned from"
