@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -36,7 +36,7 @@ def lock(file: TextIO) -> bool:
 
 
 @contextmanager
-def lock_file(folder: Path) -> Iterator[TextIO]:
+def lock_file(folder: Path) -> Generator[TextIO]:
     """The file to be locked; closed at the end, so what nobody else has inherited is free again.
 
     Raises:
@@ -68,7 +68,7 @@ def holder(folder: Path) -> int | None:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Generator[None]:
     """Keep others from doing rounds in a folder for as long as this lasts.
 
     Raises:
