@@ -30,7 +30,7 @@ from hypersd.feedback.loop_report import write_report
 from hypersd.feedback.painter import contestants
 from hypersd.feedback.preferences import Preferences, from_votes
 from hypersd.feedback.reward_run import RewardTask
-from hypersd.feedback.rounds import Round
+from hypersd.feedback.rounds import Round, has_entered
 from hypersd.feedback.size import Size
 from hypersd.feedback.tuning import Method, digest
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare
@@ -91,7 +91,7 @@ class Loop:
             one = Round(number, self.out / f"round-{number}")
             self._round(one, parent)
             told = one.done("contestant")
-            parent = str(told["name"]) if told and _entered(told) else parent
+            parent = str(told["name"]) if told and has_entered(told) else parent
             done.append(one)
         return done
 
@@ -219,7 +219,7 @@ class Loop:
         log.info("round %d: %s beside it", one.number, self.beside)
         parent = str(made["parent"])
         other = self._feedback(one, parent, self.beside, lineage, one.tuning(self.beside))
-        against = {"untuned": parent, "tuned": str(made["name"]) if _entered(made) else parent}
+        against = {"untuned": parent, "tuned": str(made["name"]) if has_entered(made) else parent}
         fought = {
             word: self._battles(one, other, old, lineage["kind"], f"{self.beside}-against-{word}")
             for word, old in against.items()
@@ -230,7 +230,7 @@ class Loop:
         self, one: Round, new: Mapping[str, Any], old: str, kind: Kind, folder: str = "battles"
     ) -> dict[str, Any]:
         """Blind battles of a new contestant and an older one, by voters that were never learned from."""
-        if not _entered(new):
+        if not has_entered(new):
             return {"kind": kind, "steps": {}, "told": _NOTHING}
         if kind == "human":
             return {"kind": "human", "steps": {}, "told": "People vote next: the contestant is in the arena."}
@@ -250,7 +250,7 @@ class Loop:
         )
 
     def _metrics(self, one: Round, made: Mapping[str, Any]) -> dict[str, Any]:
-        if not _entered(made):
+        if not has_entered(made):
             return {}
         return measure(
             self._engine(),
@@ -260,7 +260,3 @@ class Loop:
             reward=one.folder / "reward",
             out=one.folder / "metrics",
         )
-
-
-def _entered(made: Mapping[str, Any]) -> bool:
-    return bool(made.get("entered", True))  # rounds of before this was written all let their contestant in

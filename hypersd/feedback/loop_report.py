@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from hypersd.feedback.rounds import REPORT, Round
+from hypersd.feedback.rounds import REPORT, Round, has_entered
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -32,7 +32,7 @@ def write_report(one: Round, engine: Engine, made: Mapping[str, Any]) -> dict[st
         ValueError: a stage's file is damaged.
     """
     before = str(made["parent"])
-    after = str(made["name"]) if made.get("entered", True) else before
+    after = str(made["name"]) if has_entered(made) else before
     files = {name: one.folder / f"{name}.webp" for name in ("before", "after")}
     for (name, file), model in zip(files.items(), (before, after), strict=True):
         picture_grid(engine, model).save(file, quality=92)

@@ -61,6 +61,11 @@ class Round:
         return None if STAGES[-1] in done else next(stage for stage in STAGES if stage not in done)
 
 
+def has_entered(made: Mapping[str, Any]) -> bool:
+    """Whether what a tuning made is in the arena: it is not where nothing better than its parent came of it."""
+    return bool(made.get("entered", True))  # rounds of before this was written all let their contestant in
+
+
 def rounds(folder: Path) -> list[Round]:
     """The rounds that a loop has begun, in order."""
     found = [Round(int(path.name.removeprefix("round-")), path) for path in folder.glob("round-[0-9]*")]
