@@ -8,7 +8,7 @@ import torch
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device computes in bfloat16: an accelerator, or a CPU with AVX-512 BF16 or AMX.
 
-    Other CPUs imitate it: on one with AVX2 alone a convolution and its gradient take 36 times as long as in float32.
+    Other CPUs imitate it, and take many times as long as in float32.
     """
     if device.type != "cpu":
         return True
