@@ -40,7 +40,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder for each round")
     add_family(parser)
     parser.add_argument(
-        "--shorten", type=argument(fraction), default=1.0, metavar="X", help="this fraction of everything"
+        "--shorten",
+        type=argument(fraction),
+        default=1.0,
+        metavar="X",
+        help="this fraction of everything but the reward model's training",
     )
     parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
     parser.add_argument("--json", action="store_true", help="print JSON")
