@@ -171,16 +171,11 @@ def test_every_module_says_what_it_is_for(root: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["hypersd", "hypersd.models.cards", "hypersd.cli.main"])
-def test_a_bare_import_is_quick_and_loads_no_torch(root: Path, module: str) -> None:
-    script = (
-        "import json, sys, time; start = time.process_time(); "
-        f"import {module}; seconds = time.process_time() - start; "
-        "print(json.dumps({'seconds': seconds, 'heavy': sorted({'torch', 'diffusers', 'gradio'} & set(sys.modules))}))"
-    )
+def test_a_bare_import_loads_nothing_heavy(root: Path, module: str) -> None:
+    heavy = {"torch", "diffusers", "transformers", "peft", "gradio", "numpy", "pandas", "PIL", "sqlalchemy", "scipy"}
+    script = f"import json, sys; import {module}; print(json.dumps(list(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
-    found = json.loads(out.stdout)
-    assert found["heavy"] == []
-    assert found["seconds"] < 0.3
+    assert not heavy & set(json.loads(out.stdout))
 
 
 def test_the_package_wins_over_the_entry_point(root: Path) -> None:
