@@ -18,7 +18,7 @@ from app.routes import routes
 from app.settings import Settings
 from app.studio import Studio
 from app.texts import CLOSED, FEEDBACK, LANGUAGES, RESULTS, TABS
-from app.theme import CSS_FILES, Calm, page_script
+from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ _LABELS = gr.I18n(
 
 
 def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks:
+    # Gradio would serve a copy, and remove it with what visitors made: after a day, or when another app ends.
+    gr.set_static_paths([DICE_ICON])
     with gr.Blocks(title="Hyper-SD, side by side", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML(_HEADER)
         first = studio.family(studio.first)

@@ -9,6 +9,7 @@ import urllib.request
 
 import gradio as gr
 import pytest
+from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -42,6 +43,13 @@ def test_models_and_steps_can_be_chosen_and_seeds_repeat(client: Client) -> None
     again = compare(client, models=["hyper"], steps=[1, 2])
     assert [(record["model"], record["steps"]) for record in first] == [("hyper", 1), ("hyper", 2)]
     assert [record["image"] for record in first] == [record["image"] for record in again]
+
+
+def test_the_dice_outlives_what_visitors_made(demo: gr.Blocks) -> None:
+    (icon,) = (block.icon for block in demo.blocks.values() if isinstance(block, gr.Button) and block.icon)
+    delete_files_created_by_app(demo, age=None)
+    with urllib.request.urlopen(f"{demo.local_url}gradio_api/file={icon['path']}") as answer:
+        assert answer.read().startswith(b"<svg")
 
 
 @pytest.mark.parametrize(
