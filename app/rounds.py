@@ -111,9 +111,14 @@ def _beside(beside: Mapping[str, Any], made: Mapping[str, Any], folder: Path) ->
     name, parent, tuned = (html.escape(str(told)) for told in (beside["name"], beside["parent"], made["name"]))
     method = html.escape(_METHODS.get(beside["method"], str(beside["method"])))
     battles = {word: _battles(told, f"{method} against the {word}") for word, told in beside["battles"].items()}
+    against_tuned = (
+        f"<p>And against <code>{tuned}</code>:</p>{battles['tuned']}"
+        if "tuned" in battles
+        else f"<p><code>{tuned}</code> did not enter the arena, so the two did not meet.</p>"
+    )
     return (
         f"<h3>The same votes by {method}</h3><p><code>{name}</code> against <code>{parent}</code>, which it was made "
-        f"from too:</p>{battles['untuned']}<p>And against <code>{tuned}</code>:</p>{battles['tuned']}"
+        f"from too:</p>{battles['untuned']}{against_tuned}"
         f"{_adapters(beside['adapters'], folder, f'Adapters of {method}')}"
     )
 

@@ -13,7 +13,7 @@ from hypersd.feedback.guard import Check
 from hypersd.feedback.loop_report import text
 from hypersd.feedback.merge import Point, figure
 from hypersd.feedback.reward_report import Bin, RewardReport, write
-from hypersd.feedback.rounds import STAGES, Round, StageName
+from hypersd.feedback.rounds import STAGES, Round, StageName, opponents
 from hypersd.models.entrants import Entrant, register
 
 _ABLATION = """| steps | feedback | object | pair | background | match | CLIP | reward | diversity |
@@ -73,7 +73,13 @@ def tuned(folder: Path, name: str, steps: list[int], *, weight: float, stopped: 
 
 
 def write_round(
-    folder: Path, number: int, *, stages: int = len(STAGES), kind: str = "simulated", taste: str | None = None
+    folder: Path,
+    number: int,
+    *,
+    stages: int = len(STAGES),
+    kind: str = "simulated",
+    taste: str | None = None,
+    entered: bool = True,
 ) -> Round:
     """A round in a loop's folder, with its first `stages` done; the first round tunes `hyper`."""
     one = Round(number, folder / f"round-{number}")
@@ -92,6 +98,7 @@ def write_round(
     ]
     shares = {"1": wilson(121, 180), "2": wilson(104, 181), "4": wilson(90, 176)}
     made = {"name": name, "parent": parent, "method": "refl", "adapters": adapters, "lineage": lineage}
+    made["entered"] = entered
     battles = {
         "kind": kind,
         "voters": 25,
@@ -105,7 +112,7 @@ def write_round(
         "method": "dpo",
         "adapters": [tuned(one.tuning("dpo"), "hyper", [1, 2, 4, 8], weight=0.5)],
         "lineage": lineage | {"method": "dpo"},
-        "battles": {"untuned": battles, "tuned": battles},
+        "battles": dict.fromkeys(opponents(made), battles),
     }
     told: dict[StageName, dict[str, Any]] = {
         "votes": {"kind": kind, "data": report.data, "votes": 2804, "voters": 40, "taste": taste},

@@ -30,7 +30,7 @@ from hypersd.feedback.loop_report import write_report
 from hypersd.feedback.painter import contestants
 from hypersd.feedback.preferences import Preferences, from_votes
 from hypersd.feedback.reward_run import RewardTask
-from hypersd.feedback.rounds import Round, has_entered
+from hypersd.feedback.rounds import Round, has_entered, opponents
 from hypersd.feedback.size import Size
 from hypersd.feedback.tuning import Method, digest
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare
@@ -219,10 +219,9 @@ class Loop:
         log.info("round %d: %s beside it", one.number, self.beside)
         parent = str(made["parent"])
         other = self._feedback(one, parent, self.beside, lineage, one.tuning(self.beside))
-        against = {"untuned": parent, "tuned": str(made["name"]) if has_entered(made) else parent}
         fought = {
             word: self._battles(one, other, old, lineage["kind"], f"{self.beside}-against-{word}")
-            for word, old in against.items()
+            for word, old in opponents(made).items()
         }
         return {**other, "parent": parent, "battles": fought}
 

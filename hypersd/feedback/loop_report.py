@@ -104,12 +104,17 @@ def _battles(battles: Mapping[str, Any]) -> str:
 
 
 def _beside(beside: Mapping[str, Any], made: Mapping[str, Any], folder: str) -> list[str]:
+    battles = beside["battles"]
+    against_tuned = (
+        (f"Against `{made['name']}`, which {made['method']} made:", _battles(battles["tuned"]))
+        if "tuned" in battles
+        else (f"No battle against what {made['method']} made: it did not enter the arena.",)
+    )
     return [
         f"## The same votes by {beside['method']}",
         f"`{beside['name']}` was made from `{beside['parent']}` too. Against `{beside['parent']}`:",
-        _battles(beside["battles"]["untuned"]),
-        f"Against `{made['name']}`, which {made['method']} made:",
-        _battles(beside["battles"]["tuned"]),
+        _battles(battles["untuned"]),
+        *against_tuned,
         *(_adapter(adapter, folder) for adapter in beside["adapters"]),
     ]
 

@@ -66,6 +66,12 @@ def has_entered(made: Mapping[str, Any]) -> bool:
     return bool(made.get("entered", True))  # rounds of before this was written all let their contestant in
 
 
+def opponents(made: Mapping[str, Any]) -> dict[str, str]:
+    """Whom a contestant of another method fights: the model that it came from, and what was made beside it, if any."""
+    untuned = {"untuned": str(made["parent"])}
+    return untuned | {"tuned": str(made["name"])} if has_entered(made) else untuned
+
+
 def rounds(folder: Path) -> list[Round]:
     """The rounds that a loop has begun, in order."""
     found = [Round(int(path.name.removeprefix("round-")), path) for path in folder.glob("round-[0-9]*")]

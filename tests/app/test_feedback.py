@@ -256,6 +256,16 @@ def test_a_round_of_people_says_so_and_one_at_work_shows_what_there_is(tmp_path:
     assert "not been counted yet" in told.report(write_round(tmp_path, 3, stages=0))
 
 
+def test_two_methods_do_not_meet_where_one_brought_nothing_into_the_arena(tmp_path: Path) -> None:
+    one = write_round(tmp_path, 1, entered=False)
+    page = told.report(one)
+    assert "<code>hyper-d4e5f1-r1</code> against <code>hyper</code>" in page
+    assert "<code>hyper-a1b2c1-r1</code> did not enter the arena, so the two did not meet" in page
+    report = (one.folder / "report.md").read_text(encoding="utf-8")
+    assert "No battle against what refl made: it did not enter the arena." in report
+    assert "Against `hyper-a1b2c1-r1`" not in report
+
+
 def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
     text = told.report(write_round(tmp_path, 1, stages=1, taste="<script>alert(1)</script>"))
     assert "<script" not in text
