@@ -12,6 +12,7 @@ from hypersd.models.registry import family
 
 METHODS = {
     "tscd": "trajectory segmented consistency distillation (Hyper-SD)",
+    "backward": "backward distillation of the family's few-step adapter, on its own trajectories (after Imagine Flash)",
     "one-step": "one-step enhancement by score distillation, from the family's few-step adapter (Hyper-SD)",
     "lightning": "progressive adversarial distillation (SDXL-Lightning)",
     "turbo": "adversarial diffusion distillation (SDXL-Turbo)",

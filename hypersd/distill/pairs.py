@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,37 +29,67 @@ class DrawnPairs:
     captions: list[str]
 
 
-def _caption(world: World, index: int) -> str:
+def told_of(world: World, index: int) -> str:
+    """The caption that goes with noise `index`: of a training scene, some in freer words."""
     rng = np.random.default_rng((2, index))
     scene = training_scene(world, index)
     return free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene)
 
 
-def _noise(index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return np.random.default_rng((3, index)).standard_normal(shape, dtype=np.float32)
+def noise_of(indices: Iterable[int], shape: tuple[int, ...]) -> Tensor:
+    """Unit noise of each index, `(B, *shape)`: it need not be kept."""
+    drawn = [np.random.default_rng((3, index)).standard_normal(shape, dtype=np.float32) for index in indices]
+    return torch.from_numpy(np.stack(drawn))
 
 
 @torch.no_grad()
-def draw_pairs(world: World, teacher: Student, file: Path, *, steps: int, count: int, batch_size: int = 64) -> None:
-    """Write what `teacher` draws in `steps` DDIM steps from `count` noises: float16 latents `(count, C, H, W)`.
+def draw_once(
+    world: World,
+    model: Student,
+    file: Path,
+    draw: Callable[[Tensor, list[str]], Tensor],
+    *,
+    shape: tuple[int, ...],
+    count: int,
+    batch_size: int = 64,
+) -> None:
+    """Write what `draw` makes of `count` noises and their captions: float16, `(count, *shape)`.
 
     The noise and the caption of each are those of its index, so only the result is kept. Nothing is done if `file` is
     already complete; it appears under its name only when it is.
+
+    Args:
+        world: what the captions tell of.
+        model: whose latents' shape the noise has.
+        file: where it goes (`.npy`).
+        draw: from noise `(B, C, H, W)` and B captions to `(B, *shape)`.
+        shape: of what is drawn of one noise.
+        count: how many noises.
+        batch_size: of them, how many at a time.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     if file.exists():
         return
-    side = teacher.unet.config["sample_size"]
-    shape = (teacher.unet.config["in_channels"], side, side)
     part = file.with_suffix(".part.npy")
     drawn = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *shape))
-    for start in tqdm(range(0, count, batch_size), desc="draw pairs"):
+    for start in tqdm(range(0, count, batch_size), desc=f"draw {file.stem}"):
         chosen = range(start, min(count, start + batch_size))
-        noise = torch.from_numpy(np.stack([_noise(index, shape) for index in chosen]))
-        told = teacher.text.conditioning([_caption(world, index) for index in chosen])
         with half_precision(torch.device("cpu")):
-            drawn[start : start + len(chosen)] = teacher.trajectory(noise, steps, told).numpy().astype(np.float16)
+            made = draw(noise_of(chosen, model.latent_shape), [told_of(world, index) for index in chosen])
+        drawn[start : start + len(chosen)] = made.numpy().astype(np.float16)
     drawn.flush()
     part.rename(file)
+
+
+def draw_pairs(world: World, teacher: Student, file: Path, *, steps: int, count: int, batch_size: int = 64) -> None:
+    """Write what `teacher` draws in `steps` DDIM steps, by `draw_once`: latents `(count, C, H, W)`."""
+
+    def draw(noise: Tensor, captions: list[str]) -> Tensor:
+        return teacher.trajectory(noise, steps, teacher.text.conditioning(captions))
+
+    draw_once(world, teacher, file, draw, shape=teacher.latent_shape, count=count, batch_size=batch_size)
 
 
 @dataclass(frozen=True)
@@ -72,9 +103,8 @@ class PairBatches:
     def __call__(self, step: Step) -> DrawnPairs:
         """A random batch."""
         chosen = [int(index) for index in step.rng.integers(len(self.clean), size=self.batch_size)]
-        noise = np.stack([_noise(index, self.clean.shape[1:]) for index in chosen])
         return DrawnPairs(
-            torch.from_numpy(noise).to(step.device),
+            noise_of(chosen, self.clean.shape[1:]).to(step.device),
             torch.from_numpy(self.clean[chosen]).float().to(step.device),
-            [_caption(self.world, index) for index in chosen],
+            [told_of(self.world, index) for index in chosen],
         )

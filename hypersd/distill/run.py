@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hypersd.distill import lightning, one_step, tscd, turbo
+from hypersd.distill import backward, lightning, one_step, tscd, turbo
 from hypersd.distill.pairs import PairBatches, draw_pairs
 from hypersd.distill.student import Student
 from hypersd.emoji.latents import LatentScenes, encode_scenes
@@ -28,6 +28,9 @@ PAIRS = 12_000
 PAIR_STEPS = 8
 """How many pairs a one-step student learns from, and in how many steps its teacher draws them."""
 
+JUMPS = 2_000
+"""Of how many trajectories of its own a student learns the jumps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -36,7 +39,7 @@ class Task:
     Args:
         world: what the scenes show.
         data: the folder that has, or is to have, what is trained on.
-        shorten: factor on every stage's number of steps, and on how many pairs are drawn.
+        shorten: factor on every stage's number of steps, and on how many pairs and trajectories are drawn.
     """
 
     student: Student
@@ -59,6 +62,13 @@ class Task:
         count = max(self.batch_size, round(PAIRS * self.shorten))
         draw_pairs(self.world, self.student, file, steps=PAIR_STEPS, count=count)
         return PairBatches(self.world, np.load(file), self.batch_size)
+
+    def jumps(self, settings: backward.Settings) -> backward.JumpBatches:
+        """Batches of the jumps of the student as it is now; it draws them if the folder has none."""
+        file = self.data / "jumps.npy"
+        count = max(self.batch_size, round(JUMPS * self.shorten))
+        backward.draw_jumps(self.world, self.student, file, count=count, settings=settings)
+        return backward.JumpBatches(self.world, self.student, np.load(file), self.batch_size, settings)
 
     def train(
         self,
@@ -111,8 +121,20 @@ def _turbo(task: Task) -> None:
     task.keep("turbo", task.student.weights)
 
 
+def _backward(task: Task) -> None:
+    load_adapter(task.student.unet, _few_steps(task))
+    settings = backward.Settings()
+    objective = backward.Backward(task.student, settings)
+    task.train("backward", settings.steps, objective, task.jumps(settings), 0.98)
+    task.keep("backward", task.student.weights)
+
+
+def _few_steps(task: Task) -> Path:
+    return task.student.folder / "adapters" / "hyper.safetensors"
+
+
 def _one_step(task: Task) -> None:
-    few_steps = task.student.folder / "adapters" / "hyper.safetensors"
+    few_steps = _few_steps(task)
     load_adapter(task.student.unet, few_steps)
     pairs = task.pairs()
     for stage in one_step.STAGES:
@@ -132,6 +154,7 @@ class Method:
 
 METHODS = {
     "tscd": Method(_tscd, 32),
+    "backward": Method(_backward, 32),
     "one-step": Method(_one_step, 40),
     "lightning": Method(_lightning, 24),
     "turbo": Method(_turbo, 16),
@@ -155,8 +178,8 @@ def distill(
         method: one of `METHODS`.
         folder: a StableDiffusionXLPipeline folder with a `world.json`.
         out: where everything goes.
-        data: a folder with `latents.npy`, as `hypersd emoji train` leaves it, or with the `pairs.npy` of an earlier
-            `one-step`; what is missing is drawn there, without it into `out`.
+        data: a folder with `latents.npy`, as `hypersd emoji train` leaves it, or with the `jumps.npy` or `pairs.npy`
+            of an earlier `backward` or `one-step`; what is missing is drawn there, without it into `out`.
         resume: go on from what `out` holds; without it, `out` must be new.
         shorten: factor on every stage's number of steps, for a quick look.
         batch_size: scenes a step; None means the method's own.

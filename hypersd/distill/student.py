@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ class Student:
         return self.source.folder
 
     @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of what the UNet draws."""
+        side = int(self.unet.config["sample_size"])
+        return int(self.unet.config["in_channels"]), side, side
+
+    @property
     def weights(self) -> list[torch.nn.Parameter]:
         """The adapter's weights."""
         return adapter_weights(self.unet)
@@ -105,12 +112,9 @@ class Student:
     def trajectory(self, noise: Tensor, steps: int, conditioning: Conditioning) -> Tensor:
         """Clean latents from noise `(B, C, H, W)`, by DDIM jumps at trailing timesteps, without guidance."""
         schedule, latents = self.schedule.to(noise.device), noise
-        stride = schedule.steps // steps
-        for index in range(steps, 0, -1):
-            now, then = (
-                torch.full((len(noise),), max(0, i * stride - 1), device=noise.device) for i in (index, index - 1)
-            )
-            latents = schedule.jump(latents, self.predict(latents, now, conditioning), now, then)
+        for now, then in pairwise(schedule.trailing(steps)):
+            start, end = (torch.full((len(noise),), time, device=noise.device) for time in (now, then))
+            latents = schedule.jump(latents, self.predict(latents, start, conditioning), start, end)
         return latents
 
     def draw(self, steps: Sequence[int]) -> Image.Image:

@@ -29,6 +29,10 @@ class NoiseSchedule:
         """T."""
         return len(self.alphas_cumprod)
 
+    def trailing(self, steps: int) -> list[int]:
+        """The times between which DDIM jumps with "trailing" spacing: from T − 1 down to 0, `steps` + 1 of them."""
+        return [max(0, index * (self.steps // steps) - 1) for index in range(steps, -1, -1)]
+
     def alpha(self, times: Tensor) -> Tensor:
         """α at `times` `(B,)`, shaped `(B, 1, 1, 1)`."""
         return self.alphas_cumprod[times].sqrt().view(-1, 1, 1, 1)

@@ -54,5 +54,5 @@ def save_clip(folder: Path) -> None:
 
 
 def test_an_unknown_method_is_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="tscd, one-step, lightning, turbo"):
+    with pytest.raises(ValueError, match="tscd, backward, one-step, lightning, turbo"):
         distill("magic", folder=folder, out=tmp_path)

@@ -1,0 +1,160 @@
+"""Backward distillation: the student's own jumps, matched to where the teacher goes from there in finer steps.
+
+Consistency distillation shows a student noisy pictures; when it draws, it meets what it drew itself so far. Here it
+learns from that (after Imagine Flash, Kohler et al. 2024, section 3.1): it starts where it arrives on its own way from
+noise, and the target is the guided base model's, which solves the ODE from there to the end of the jump. The targets
+are drawn once, by the student as it is at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from hypersd.distill.pairs import draw_once, told_of
+from hypersd.distill.student import Student
+from hypersd.emoji.world import World
+from hypersd.training.adapters import adapter_off
+from hypersd.training.trainer import Player, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """This project's choices.
+
+    Args:
+        shares: how much of a batch starts at each of the jumps, the first one first. There are as many jumps as
+            shares. What an early jump gets wrong a later one can mend; nothing follows the last.
+        solver_steps: DDIM steps of the teacher along one jump.
+        guidance: the teacher's scale.
+    """
+
+    shares: tuple[float, ...] = (0.1, 0.1, 0.2, 0.6)
+    solver_steps: int = 3
+    guidance: float = 3.0
+    steps: int = 1000
+    learning_rate: float = 5e-4
+
+
+@dataclass(frozen=True, slots=True)
+class OwnJumps:
+    """A batch of jumps: from latents `(B, C, H, W)` at times `(B,)` to the teacher's at later times."""
+
+    start: Tensor
+    start_times: Tensor
+    target: Tensor
+    end_times: Tensor
+    captions: list[str]
+
+
+def draw_jumps(
+    world: World, student: Student, file: Path, *, count: int, settings: Settings, batch_size: int = 64
+) -> None:
+    """Write the jumps of `count` trajectories, by `draw_once`: start and target, `(count, jumps, 2, C, H, W)`."""
+    jumps = len(settings.shares)
+
+    def draw(noise: Tensor, captions: list[str]) -> Tensor:
+        return own_jumps(student, noise, captions, settings)
+
+    shape = (jumps, 2, *student.latent_shape)
+    draw_once(world, student, file, draw, shape=shape, count=count, batch_size=batch_size)
+
+
+@torch.no_grad()
+def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: Settings) -> Tensor:
+    """Where the student starts each of its jumps from noise `(B, C, H, W)`, and where the teacher arrives from there.
+
+    Returns:
+        `(B, jumps, 2, C, H, W)`.
+    """
+    schedule, conditioning = student.schedule.to(noise.device), student.text.conditioning(captions)
+    scale = torch.full((len(noise),), settings.guidance, device=noise.device)
+    latents, found = noise, []
+    for now, then in pairwise(schedule.trailing(len(settings.shares))):
+        start, end = _times(now, noise), _times(then, noise)
+        target = latents
+        for fine, finer in pairwise(np.linspace(now, then, settings.solver_steps + 1).round().astype(int)):
+            here, there = _times(int(fine), noise), _times(int(finer), noise)
+            with adapter_off(student.unet):
+                guided = student.guided(target, here, captions, scale)
+            target = schedule.jump(target, guided, here, there)
+        found.append(torch.stack([latents, target], dim=1))
+        latents = schedule.jump(latents, student.predict(latents, start, conditioning), start, end)
+    return torch.stack(found, dim=1)
+
+
+def _times(time: int, like: Tensor) -> Tensor:
+    return torch.full((len(like),), time, device=like.device)
+
+
+@dataclass(frozen=True)
+class JumpBatches:
+    """Batches of what `draw_jumps` wrote: `JumpBatches(world, student, drawn, batch_size, settings)(step)`."""
+
+    world: World
+    student: Student
+    drawn: NDArray[np.float16]
+    batch_size: int
+    settings: Settings
+
+    def __call__(self, step: Step) -> OwnJumps:
+        """Random jumps of random trajectories."""
+        rows = step.rng.integers(len(self.drawn), size=self.batch_size)
+        jumps = step.rng.choice(len(self.settings.shares), size=self.batch_size, p=self.settings.shares)
+        start, target = torch.from_numpy(self.drawn[rows, jumps]).float().to(step.device).unbind(dim=1)
+        times = torch.tensor(self.student.schedule.trailing(len(self.settings.shares)))
+        chosen = torch.from_numpy(jumps)
+        return OwnJumps(
+            start,
+            times[chosen].to(step.device),
+            target,
+            times[chosen + 1].to(step.device),
+            [told_of(self.world, int(index)) for index in rows],
+        )
+
+
+@dataclass(eq=False)
+class Backward:
+    """Objective: arrive where the teacher does.
+
+    The squared error of a sample is divided by how far an error of the predicted noise moves the jump's end
+    (`NoiseSchedule.leverage`), or the first jumps would be most of the loss.
+    """
+
+    student: Student
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.players = [
+            Player(
+                name="student", network=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.9, 0.99)
+            )
+        ]
+
+    def loss(self, player: str, batch: OwnJumps, step: Step) -> Mapping[str, Tensor]:
+        """Logs `mse`, of the latents where the jumps end."""
+        schedule = self.student.schedule.to(step.device)
+        conditioning = self.student.text.conditioning(batch.captions)
+        noise = self.student.predict(batch.start, batch.start_times, conditioning)
+        arrived = schedule.jump(batch.start, noise, batch.start_times, batch.end_times)
+        errors = (arrived - batch.target).square().mean(dim=(1, 2, 3))
+        return {"loss": (errors / schedule.leverage(batch.start_times, batch.end_times)).mean(), "mse": errors.mean()}
+
+    def after_step(self, step: Step) -> None:
+        """Nothing else moves."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Nothing else is kept."""
+        return {}
+
+    def sample(self) -> Image.Image:
+        """What the student draws in 8, 4 and 2 steps."""
+        return self.student.draw((8, 4, 2))

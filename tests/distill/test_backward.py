@@ -1,0 +1,89 @@
+"""The student learns its own jumps: from where it arrives by itself to where the teacher arrives from there."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hypersd.distill.backward import Backward, JumpBatches, OwnJumps, Settings, draw_jumps, own_jumps
+from hypersd.distill.pairs import noise_of, told_of
+from hypersd.distill.student import Student
+from hypersd.emoji.world import World
+from hypersd.training.adapters import adapter_off
+from hypersd.training.trainer import Step
+
+SETTINGS = Settings(shares=(0.25, 0.75), solver_steps=2, guidance=2.0)
+
+
+def step(number: int = 0) -> Step:
+    return Step(
+        number=number,
+        progress=0.0,
+        device=torch.device("cpu"),
+        generator=torch.Generator().manual_seed(number),
+        rng=np.random.default_rng(number),
+    )
+
+
+@pytest.fixture
+def unlike_the_base(student: Student) -> Student:
+    """A student whose adapter changes what is drawn."""
+    for weight in student.weights:
+        torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(1))
+    return student
+
+
+@torch.no_grad()
+def test_jumps_start_on_the_students_way_and_end_where_the_guided_base_goes(unlike_the_base: Student) -> None:
+    student, captions = unlike_the_base, ["a cat", "a dog"]
+    noise = noise_of(range(2), student.latent_shape)
+    jumps = own_jumps(student, noise, captions, SETTINGS)
+    assert jumps.shape == (2, 2, 2, *student.latent_shape)
+    assert torch.equal(jumps[:, 0, 0], noise)
+
+    times = [torch.full((2,), time) for time in (999, 499, 250, 0)]
+    schedule, told = student.schedule, student.text.conditioning(captions)
+    halfway = schedule.jump(noise, student.predict(noise, times[0], told), times[0], times[1])
+    assert torch.allclose(jumps[:, 1, 0], halfway, atol=1e-5)
+    target, scale = halfway, torch.full((2,), 2.0)
+    with adapter_off(student.unet):
+        for here, there in pairwise(times[1:]):
+            target = schedule.jump(target, student.guided(target, here, captions, scale), here, there)
+    assert torch.allclose(jumps[:, 1, 1], target, atol=1e-5)
+    ends = student.trajectory(noise, 2, told)
+    assert not torch.allclose(jumps[:, 1, 1], ends, atol=0.05), "the student itself goes elsewhere"
+
+
+def test_the_loss_is_the_distance_between_the_ends_of_the_jumps(unlike_the_base: Student) -> None:
+    student = unlike_the_base
+    objective = Backward(student, SETTINGS)
+    start, start_times = noise_of(range(2), student.latent_shape), torch.tensor([999, 499])
+    end_times = torch.tensor([499, 0])
+    with torch.no_grad():
+        noise = student.predict(start, start_times, student.text.conditioning(["a cat", "a dog"]))
+        arrived = student.schedule.jump(start, noise, start_times, end_times)
+    for moved in (0.0, 0.5):
+        batch = OwnJumps(start, start_times, arrived + moved, end_times, ["a cat", "a dog"])
+        told = objective.loss("student", batch, step())
+        assert float(told["mse"].detach()) == pytest.approx(moved**2, abs=1e-6)
+        leverage = student.schedule.leverage(start_times, end_times)
+        assert float(told["loss"].detach()) == pytest.approx(moved**2 * float((1 / leverage).mean()), abs=1e-5)
+
+
+def test_a_batch_takes_jumps_by_their_shares(student: Student, folder: Path, tmp_path: Path) -> None:
+    world, file = World.load(folder), tmp_path / "jumps.npy"
+    draw_jumps(world, student, file, count=5, settings=SETTINGS, batch_size=2)
+    drawn = np.load(file)
+    assert drawn.shape == (5, 2, 2, *student.latent_shape)
+    batch = JumpBatches(world, student, drawn, 400, SETTINGS)(step())
+    assert set(zip(batch.start_times.tolist(), batch.end_times.tolist(), strict=True)) == {(999, 499), (499, 0)}
+    assert 0.65 < float((batch.start_times == 499).float().mean()) < 0.85
+    first = int((batch.start_times == 999).nonzero()[0])
+    index = next(
+        i for i in range(5) if torch.allclose(batch.start[first], noise_of([i], student.latent_shape)[0], atol=0.01)
+    )
+    assert batch.captions[first] == told_of(world, index), "each jump with its own caption"
