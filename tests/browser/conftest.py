@@ -46,12 +46,10 @@ class Watched:
 
 
 @contextmanager
-def served(folder: Path, studies: Path = STUDIES, *, shipped: bool = False) -> Generator[str]:
-    """A page over a new family in `folder`, or over the shipped one; its address."""
-    emoji = None if shipped else folder / "emoji-xl"
-    if emoji is not None:
-        emoji_family(FAMILIES["emoji"], emoji)
-    settings = Settings(emoji=emoji, places=Places(data=folder / "data"), studies=studies)
+def served(folder: Path, studies: Path = STUDIES) -> Generator[str]:
+    """A page over a new family in `folder`; its address."""
+    emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
+    settings = Settings(emoji=folder / "emoji-xl", places=Places(data=folder / "data"), studies=studies)
     demo = launch(settings, block=False, quiet=True, server_name="127.0.0.1")
     yield demo.local_url
     demo.close()
@@ -81,25 +79,11 @@ def scheme(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@contextmanager
-def visited(browser: Browser, url: str) -> Generator[Watched]:
-    """A desktop visitor's page; no complaint may be left in the end."""
+@pytest.fixture
+def watched(browser: Browser, url: str) -> Iterator[Watched]:
+    """A desktop visitor's page; no complaint may be left when the test ends."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     visit = Watched(page, url)
     yield visit
     page.close()
     assert visit.complaints == []
-
-
-@pytest.fixture
-def watched(browser: Browser, url: str) -> Iterator[Watched]:
-    """A visitor of the tiny family's page."""
-    with visited(browser, url) as visit:
-        yield visit
-
-
-@pytest.fixture
-def watched_shipped(browser: Browser, tmp_path: Path) -> Iterator[Watched]:
-    """A visitor of the shipped family's page: there the base takes seconds."""
-    with served(tmp_path, shipped=True) as address, visited(browser, address) as visit:
-        yield visit

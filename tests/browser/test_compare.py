@@ -48,9 +48,9 @@ def test_what_is_in_use_is_always_in_sight(watched: Any) -> None:
     expect(page.locator(".hs-status")).to_be_in_viewport()
 
 
-def test_escape_stops_and_the_next_run_works(watched_shipped: Any) -> None:
-    page = watched_shipped.page
-    visit(page, watched_shipped.url, "?prompt=a+cat&seed=1&models=base:50,turbo:1")
+def test_escape_stops_and_the_next_run_works(watched: Any) -> None:
+    page = watched.page
+    visit(page, watched.url, "?prompt=a+cat&seed=1&models=base:50,turbo:1")
     expect(page.locator(".hs-frame.preview")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#hs-message")).to_contain_text("Stopped")
