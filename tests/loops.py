@@ -97,8 +97,14 @@ def write_round(
         tuned(one.folder / "feedback", "hyper-1step", [1], weight=0.0),
     ]
     shares = {"1": wilson(121, 180), "2": wilson(104, 181), "4": wilson(90, 176)}
-    made = {"name": name, "parent": parent, "method": "refl", "adapters": adapters, "lineage": lineage}
-    made["entered"] = entered
+    made = {
+        "name": name,
+        "parent": parent,
+        "method": "refl",
+        "adapters": adapters,
+        "lineage": lineage,
+        "entered": entered,
+    }
     battles = {
         "kind": kind,
         "voters": 25,

@@ -7,13 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hypersd.distill.student import Student
 from hypersd.emoji.latents import LatentScenes
 from hypersd.emoji.world import World
 from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
+from hypersd.training.trainer import Step
 from tests.families import write_emoji
+
+
+def step(number: int = 0) -> Step:
+    """What an objective may know of its step number `number`."""
+    return Step(
+        number=number,
+        progress=0.0,
+        device=torch.device("cpu"),
+        generator=torch.Generator().manual_seed(number),
+        rng=np.random.default_rng(number),
+    )
 
 
 @pytest.fixture(scope="session")

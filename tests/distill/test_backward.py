@@ -14,19 +14,9 @@ from hypersd.distill.pairs import noise_of, told_of
 from hypersd.distill.student import Student
 from hypersd.emoji.world import World
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Step
+from tests.distill.conftest import step
 
 SETTINGS = Settings(shares=(0.25, 0.75), solver_steps=2, guidance=2.0)
-
-
-def step(number: int = 0) -> Step:
-    return Step(
-        number=number,
-        progress=0.0,
-        device=torch.device("cpu"),
-        generator=torch.Generator().manual_seed(number),
-        rng=np.random.default_rng(number),
-    )
 
 
 @pytest.fixture

@@ -14,17 +14,7 @@ from hypersd.distill.student import Student
 from hypersd.emoji.world import World
 from hypersd.models.loading import Source
 from hypersd.training.adapters import load_adapter, save_adapter
-from hypersd.training.trainer import Step
-
-
-def step(number: int = 0) -> Step:
-    return Step(
-        number=number,
-        progress=0.0,
-        device=torch.device("cpu"),
-        generator=torch.Generator().manual_seed(number),
-        rng=np.random.default_rng(number),
-    )
+from tests.distill.conftest import step
 
 
 @pytest.fixture(scope="module")
