@@ -238,7 +238,7 @@ def test_the_space_installs_the_gradio_that_is_required(root: Path) -> None:
 
 
 def test_ci_runs_the_readme_s_test_command(root: Path) -> None:
-    command = "pip install -r requirements-dev.txt && pytest"
+    command = "pip install -r requirements-dev.txt && pytest -n 2"
     assert f"\n{command}\n" in (root / "README.md").read_text()
     assert command in (root / ".ci" / "run").read_text()
 
