@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,12 @@ INSERTS = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.in
 
 _READING = "hypersd_reading"
 """The execution option of connections that only read."""
+
+_SOON = "hypersd_soon"
+"""The execution option of connections whose writing need not be on disk at once."""
+
+_TURN = "hypersd_turn"
+"""The execution option of engines whose writers take turns: the lock that they hold."""
 
 _BUSY_SECONDS = 10
 _ONE_AT_A_TIME = threading.Lock()
@@ -63,20 +70,28 @@ def _sqlite(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ValueError("the arena keeps its votes in a file; write it like sqlite:///data/arena.sqlite")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_timeout=_BUSY_SECONDS)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": _BUSY_SECONDS},
+        pool_timeout=_BUSY_SECONDS,
+        execution_options={_TURN: threading.Lock()},
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
         connection.isolation_level = None  # Python's sqlite3 must not begin transactions by itself
         _write_ahead(connection)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("PRAGMA foreign_keys=ON")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
         # A writer takes its lock at once: one that began as a reader could not wait for another writer.
-        reading = connection.get_execution_options().get(_READING)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get(_READING):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get(_SOON) else 'FULL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -84,6 +99,24 @@ def _sqlite(url: URL) -> Engine:
 def reading(engine: Engine) -> Connection:
     """A connection that only reads: on SQLite it waits for no writer, and none waits for it."""
     return engine.connect().execution_options(**{_READING: True})
+
+
+@contextmanager
+def writing(engine: Engine, *, soon: bool = False) -> Generator[Connection]:
+    """A transaction that writes. When it has ended, it is on disk.
+
+    SQLite has one writer at a time, and whoever finds it at work sleeps, for up to 100 ms at once. So the writers of
+    this process take turns: the next one goes on as soon as the last one has ended.
+
+    Args:
+        engine: the database.
+        soon: SQLite may put it on disk later, with the next transaction that is not of this kind, and before it: what
+            a vote builds on is there when the vote is. A process that dies loses nothing; a machine that does may
+            lose what no vote followed. PostgreSQL commits as always.
+    """
+    turn = engine.get_execution_options().get(_TURN, nullcontext())
+    with turn, engine.connect().execution_options(**{_SOON: soon}) as connection, connection.begin():
+        yield connection
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -104,7 +137,7 @@ def migrate(engine: Engine) -> None:
     """Make the tables, or bring them up to date."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with _ONE_AT_A_TIME, engine.begin() as connection:
+    with _ONE_AT_A_TIME, writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # two replicas that start at once: one migrates, one waits
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         config.attributes["connection"] = connection

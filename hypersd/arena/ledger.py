@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, exists, func, insert, literal, select
 
 from hypersd.arena.battle import Vote
-from hypersd.arena.database import INSERTS, reading
+from hypersd.arena.database import INSERTS, reading, writing
 from hypersd.arena.records import battle_row, pair_row, select_votes, vote_of, vote_row
 from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES
 
@@ -40,7 +40,7 @@ class Ledger:
         those that are not here.
         """
         ids = [vote.id for vote in votes]
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             locked = select(VOTES.c.id).where(VOTES.c.id.in_(ids)).order_by(VOTES.c.id).with_for_update()
             here = set(connection.scalars(locked))
             known = set(connection.scalars(select(SHARDS.c.vote_id).where(SHARDS.c.vote_id.in_(ids))))
@@ -63,7 +63,7 @@ class Ledger:
         the same time.
         """
         new = 0
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             for vote in votes:
                 if not _has(connection, VOTES, vote.id):
                     _add(connection, PAIRS, {**pair_row(vote.battle.pair), "served": 1})

@@ -1,6 +1,7 @@
 """Where pairs, battles and votes are kept: SQLite on a local disk, or PostgreSQL.
 
-Votes are only ever added. Each method is one transaction: when it returns, what it did is on disk.
+Votes are only ever added. Each method is one transaction: when it returns, what it did is on disk, but for battles
+handed out and shown: on SQLite these are there when a vote is (`writing`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hypersd.arena import queries
 from hypersd.arena.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
-from hypersd.arena.database import INSERTS, connect_to, migrate, reading
+from hypersd.arena.database import INSERTS, connect_to, migrate, reading, writing
 from hypersd.arena.ledger import Ledger
 from hypersd.arena.records import (
     battle_of,
@@ -58,7 +59,7 @@ class Store:
 
     def add_pair(self, pair: Pair) -> None:
         """Put a finished pair into the pool."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(insert(PAIRS).values(pair_row(pair)))
 
     def pool_size(self, study: str | None) -> int:
@@ -79,12 +80,12 @@ class Store:
             ids = list(connection.scalars(select(PAIRS.c.id).where(left).limit(1000)))
         if not ids:
             return 0
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             return connection.execute(update(PAIRS).where(PAIRS.c.id.in_(ids), left).values(served=0)).rowcount
 
     def withdraw(self, pair_id: str) -> None:
         """Show a pair to nobody any more: its pictures are lost. Votes on it stay."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(update(PAIRS).where(PAIRS.c.id == pair_id).values(served=WITHDRAWN))
 
     def pairs(self, *conditions: Any) -> list[Pair]:
@@ -114,13 +115,13 @@ class Store:
 
     def add_battle(self, battle: Battle) -> None:
         """Hand a pair to a voter."""
-        with self.engine.begin() as connection:
+        with writing(self.engine, soon=True) as connection:
             connection.execute(insert(BATTLES), battle_row(battle))
             connection.execute(queries.SERVE, {"pair": battle.pair.id})
 
     def claim(self, battle: Battle) -> bool:
         """Hand a pair to a voter if nobody else got it since it was looked up; says whether it worked."""
-        with self.engine.begin() as connection:
+        with writing(self.engine, soon=True) as connection:
             if connection.execute(queries.CLAIM, {"pair": battle.pair.id}).rowcount != 1:
                 return False
             connection.execute(insert(BATTLES), battle_row(battle))
@@ -139,7 +140,7 @@ class Store:
 
     def show(self, battle_id: str, moment: datetime) -> None:
         """Note when a battle's pictures were first handed over."""
-        with self.engine.begin() as connection:
+        with writing(self.engine, soon=True) as connection:
             connection.execute(queries.SHOW, {"battle": battle_id, "moment": moment})
 
     def open_battle(self, voter: str, study: str | None, moment: datetime, besides: str = "") -> Battle | None:
@@ -180,7 +181,7 @@ class Store:
             AlreadyCounted: its battle has one.
         """
         try:
-            with self.engine.begin() as connection:
+            with writing(self.engine) as connection:
                 connection.execute(insert(VOTES), vote_row(vote))
         except IntegrityError as error:
             if self.vote_of(vote.battle.id) is None:
@@ -201,7 +202,7 @@ class Store:
         """
         its_vote = select(VOTES.c.id).where(VOTES.c.battle_id == battle_id)
         try:
-            with self.engine.begin() as connection:
+            with writing(self.engine) as connection:
                 connection.execute(its_vote.with_for_update())  # `published` waits, or this waits for it
                 connection.execute(insert(ANSWERS).values(battle_id=battle_id, choice=choice, answered=moment))
                 connection.execute(SHARDS.delete().where(SHARDS.c.vote_id.in_(its_vote)))
@@ -245,13 +246,13 @@ class Store:
     def bench(self, contestant: Contestant, reason: str) -> None:
         """Draw this contestant no more."""
         row = {"contestant": contestant.label, "reason": reason, "since": now()}
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             insertion = INSERTS[connection.dialect.name](BENCHED).values(row)
             connection.execute(insertion.on_conflict_do_update(index_elements=["contestant"], set_=row))
 
     def unbench(self, contestant: Contestant) -> None:
         """Draw it again."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(BENCHED.delete().where(BENCHED.c.contestant == contestant.label))
 
     def benched(self) -> dict[Contestant, str]:

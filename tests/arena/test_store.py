@@ -109,6 +109,19 @@ def test_a_fresh_pair_is_claimed_once(store: Store) -> None:
     assert store.pool_size(None) == 0
 
 
+def test_sqlite_waits_for_the_disk_when_a_vote_is_kept_but_not_when_a_pair_is_handed_out(tmp_path: Path) -> None:
+    store, said = Store(f"sqlite:///{tmp_path}/arena.sqlite"), list[str]()
+    given = pair()
+    store.add_pair(given)
+    event.listen(store.engine, "before_cursor_execute", lambda *words: said.append(words[2]))
+    battle = Battle(pair=given, swapped=False, voter="ann", kind="human", expires=now() + timedelta(minutes=5))
+    assert store.claim(battle)
+    store.show(battle.id, now())
+    store.add_vote(Vote(battle=replace(battle, shown=now()), choice="left"))
+    asked = [words.removeprefix("PRAGMA synchronous=") for words in said if "synchronous" in words]
+    assert asked == ["NORMAL", "NORMAL", "FULL"]
+
+
 def test_own_gold_and_study_pairs_are_kept_apart(store: Store) -> None:
     own, gold, study = pair(owner="ann"), pair(gold=0), pair(study="s")
     for given in (own, gold, study):
