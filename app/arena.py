@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.behind import start_behind
 from app.boards import Boards
 from app.judging import Judging
 from app.networks import local
@@ -112,8 +113,7 @@ class Arena:
     def start(self) -> None:
         """Begin to prepare pairs and to compute the boards, behind the page."""
         for work in (self._supply, self._compute, self._judge, *([self._publish] if self.publish else [])):
-            self._threads.append(threading.Thread(target=work, name=f"arena{work.__name__}", daemon=True))
-            self._threads[-1].start()
+            self._threads.append(start_behind(work, f"arena{work.__name__}"))
         # Python ends daemon threads wherever they are; one that is inside of torch would take the process down.
         atexit.register(self.stop)
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 from app import cards
 from app.arena import Arena, open_arena
+from app.behind import short_turns
 from app.loop import Owner, open_runner
 from app.pages.arena import build_arena
 from app.pages.compare import build_compare
@@ -44,6 +45,7 @@ def launch(settings: Settings, *, block: bool = True, **options: Any) -> gr.Bloc
         block: do not return while it is served.
         options: more arguments for Gradio's `launch`.
     """
+    short_turns()
     studio = Studio(settings.families(), settings.family, settings.families)
     arena = open_arena(studio, settings)
     demo = _build(settings, studio, arena)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from queue import SimpleQueue
+
+import pytest
+
+from app.behind import short_turns, start_behind
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a whole process can step back")
+def test_work_behind_the_page_steps_back_with_its_threads_and_nothing_else_does() -> None:
+    before, told = niceness(), SimpleQueue[int]()
+
+    def work() -> None:
+        told.put(niceness())
+        own = threading.Thread(target=lambda: told.put(niceness()))
+        own.start()
+        own.join()
+
+    thread = start_behind(work, "behind")
+    thread.join()
+    assert thread.daemon
+    assert [told.get(), told.get()] == [10, 10]
+    assert niceness() == before
+
+
+def test_threads_take_turns_ten_times_as_often_as_python_lets_them() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)  # as Python starts
+    try:
+        short_turns()
+        assert sys.getswitchinterval() == pytest.approx(0.0005)
+    finally:
+        sys.setswitchinterval(before)
