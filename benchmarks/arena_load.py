@@ -2,12 +2,14 @@
 
     python -m benchmarks.arena_load [--voters 64,256] [--seconds 30] [--kills 0] [--still] [--json]
 
-Each voter draws a battle, thinks two seconds, votes, and fetches the next, through the door that the page uses. Timed
-is what a visitor waits for: from the vote to its acknowledgement, and to the next pair. With `--kills N` the server is
-killed without warning N times while they vote, and started again, which takes as long as it takes; then every
-acknowledged vote must be in the store exactly once, and the pool and the board must still be readable. The pool is
-filled first: by the app itself, as it always is. With `--still` nothing draws (`benchmarks.arena_still`), so that the
-processor's time is that of votes alone.
+Each voter does what the page does, through the same door: is shown a battle, fetches the next one meanwhile, thinks
+two seconds, votes, and goes on to the next one when the vote is acknowledged. Timed is what a visitor waits for, the
+vote and the next pair, and the fetching, which nobody waits for unless it takes longer than they think. Voters come one
+after another, over ten seconds, and the timing begins when all are there. With `--kills N` the server is killed without
+warning N times while they vote, and started again, which takes as long as it takes; then every acknowledged vote must
+be in the store exactly once, and the pool and the board must still be readable. The pool is filled first: by the app
+itself, as it always is. With `--still` nothing draws (`benchmarks.arena_still`), so that the processor's time is that
+of votes alone.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from hypersd.arena.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 THINK_SECONDS = 2.0
+_ARRIVAL_SECONDS = 10.0
 _POOL = 40
 _PATIENCE_SECONDS = 120.0
 
@@ -109,15 +112,21 @@ class Seen:
 
     vote_ms: list[float] = field(default_factory=list[float])
     next_ms: list[float] = field(default_factory=list[float])
+    draw_ms: list[float] = field(default_factory=list[float])
     acknowledged: list[str] = field(default_factory=list[str])
     refused: Counter[str] = field(default_factory=Counter[str])
     news: asyncio.Queue[str] = field(default_factory=asyncio.Queue[str])
+
+    def begin(self) -> None:
+        """Forget how long things took so far."""
+        for times in (self.vote_ms, self.next_ms, self.draw_ms):
+            times.clear()
 
 
 async def voter(server: Server, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
     """One visitor: never in step with the others, never in a hurry."""
     token = secrets.token_hex(16)
-    await asyncio.sleep(rng.uniform(0, THINK_SECONDS))
+    await asyncio.sleep(rng.uniform(0, _ARRIVAL_SECONDS))
     async with httpx.AsyncClient(base_url=server.url, headers={"x-voter": token}, timeout=30) as http:
         while not over.is_set():
             try:
@@ -135,17 +144,23 @@ async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: 
             await asyncio.sleep(0.5)
             battle = (await ask(http, seen, "draw", {}))[0]
             continue
-        await ask(http, seen, "show", {"battle": battle["battle"]})
-        await asyncio.sleep(rng.uniform(0.5, 1.5) * THINK_SECONDS)
-        words = {"battle": battle["battle"], "choice": rng.choice(["left", "right", "tie"]), "decision_ms": 2000}
-        told, vote_ms = await ask(http, seen, "vote", words)
-        if told:
-            seen.acknowledged.append(battle["battle"])
-            seen.news.put_nowait(battle["battle"])
-            seen.vote_ms.append(vote_ms)
-        battle, next_ms = await ask(http, seen, "draw", {"besides": battle["battle"]})
+        ahead = asyncio.create_task(ask(http, seen, "draw", {"besides": battle["battle"]}))
+        try:
+            await ask(http, seen, "show", {"battle": battle["battle"]})
+            await asyncio.sleep(rng.uniform(0.5, 1.5) * THINK_SECONDS)
+            clicked = time.perf_counter()
+            words = {"battle": battle["battle"], "choice": rng.choice(["left", "right", "tie"]), "decision_ms": 2000}
+            told, vote_ms = await ask(http, seen, "vote", words)
+            if told:
+                seen.acknowledged.append(battle["battle"])
+                seen.news.put_nowait(battle["battle"])
+                seen.vote_ms.append(vote_ms)
+            battle, draw_ms = await ahead
+        finally:
+            ahead.cancel()
         if told and battle:
-            seen.next_ms.append(vote_ms + next_ms)
+            seen.next_ms.append(1000 * (time.perf_counter() - clicked))
+            seen.draw_ms.append(draw_ms)
 
 
 async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, Any]) -> tuple[Any, float]:
@@ -160,7 +175,7 @@ async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, A
 
 
 async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
-    """All voters at once: for so many seconds or, with the killer beside them, until it is done and they vote again."""
+    """All voters: for so many seconds or, with the killer beside them, until it is done and they vote again."""
     seen, rng, over = Seen(), random.Random(0), asyncio.Event()
     people = [asyncio.create_task(voter(server, seen, over, random.Random(number))) for number in range(voters)]
     for _ in range(kills):
@@ -168,10 +183,17 @@ async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
         await asyncio.sleep(rng.uniform(0, 2 * THINK_SECONDS))
         server.kill()
         await asyncio.to_thread(server.start)
-    await (under_way(seen, voters) if kills else asyncio.sleep(seconds))
+    await (under_way(seen, voters) if kills else steady(seen, seconds))
     over.set()
     await asyncio.gather(*people)
     return seen
+
+
+async def steady(seen: Seen, seconds: float) -> None:
+    """Return when all voters have come and were timed for so many seconds."""
+    await asyncio.sleep(_ARRIVAL_SECONDS + THINK_SECONDS)
+    seen.begin()
+    await asyncio.sleep(seconds)
 
 
 async def under_way(seen: Seen, voters: int) -> None:
@@ -204,9 +226,10 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         "voters": voters,
         "votes": len(seen.acknowledged),
         "seconds": round(took, 1),
-        "votes_per_second": round(len(seen.acknowledged) / took, 1),
+        "votes_per_second": None if kills else round(len(seen.vote_ms) / seconds, 1),
         "vote_ms": quantiles(seen.vote_ms),
         "next_pair_ms": quantiles(seen.next_ms),
+        "fetched_ms": quantiles(seen.draw_ms),
         "kills": kills,
         "server_cpu_ms_a_vote": None if kills else round(used / max(1, len(seen.acknowledged)), 1),
         "server_peak_mib": round(peak),
