@@ -34,7 +34,8 @@ _LARGEST = 16_384
 _LONGEST_LINE = 12
 _COUNTED = "already counted: your first vote stands"
 _CROWDED = "too much comes from your address at once; nothing was taken, so please try again in a moment"
-_AWAY = "the arena cannot be reached for a moment; your vote was not taken, so please try again"
+_AWAY = "the arena cannot be reached for a moment; please try again"
+_NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not taken, so please try again"
 
 
 def routes(arena: Arena) -> list[Route]:
@@ -50,12 +51,12 @@ def routes(arena: Arena) -> list[Route]:
         "progress": lambda voter, _: arena.progress(voter),
     }
     workers: dict[str, Worker] = {"own": Line()}
-    return [
-        Route(
-            f"/arena/{name}", endpoint(arena, handle, workers.get(name, at_once), own=name == "own"), methods=["POST"]
-        )
+    away = {name: _NOT_TAKEN if name in {"vote", "answer"} else _AWAY for name in doors}
+    answers = {
+        name: endpoint(arena, handle, workers.get(name, at_once), own=name == "own", away=away[name])
         for name, handle in doors.items()
-    ]
+    }
+    return [Route(f"/arena/{name}", answer, methods=["POST"]) for name, answer in answers.items()]
 
 
 async def at_once(handle: Handle, voter: str, words: Words) -> Words:
@@ -90,7 +91,9 @@ class Line:
             self.waiting.discard(voter)
 
 
-def endpoint(arena: Arena, handle: Handle, worker: Worker = at_once, *, own: bool = False) -> Callable[[Request], Any]:
+def endpoint(
+    arena: Arena, handle: Handle, worker: Worker = at_once, *, own: bool = False, away: str = _AWAY
+) -> Callable[[Request], Any]:
     """An endpoint that answers everything with a sentence.
 
     200; 409: counted before; 422: cannot be; 429: too much of one voter or address, with `Retry-After`; 503: away.
@@ -113,7 +116,7 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker = at_once, *, own: boo
             said, status = str(error).strip(), 422
         except Exception:
             log.exception("the arena's door failed")
-            said, status = _AWAY, 503
+            said, status = away, 503
         told = sentence(said, request.headers.get("accept-language", ""))
         return JSONResponse({"error": told}, status, headers=headers)
 

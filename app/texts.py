@@ -221,6 +221,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "the prompt is empty; say what to draw, for example: a big cat on a blue background": (
             "提示词为空，请说明要画什么，例如：a big cat on a blue background"
         ),
+        "the arena cannot be reached for a moment; please try again": "竞技场暂时无法访问，请重试。",
         "the arena cannot be reached for a moment; your vote was not taken, so please try again": (
             "竞技场暂时无法访问，您的投票未被记录，请重试。"
         ),

@@ -240,6 +240,16 @@ def test_on_a_full_disk_a_vote_is_clearly_not_taken_and_can_be_given_later(door:
     assert door("progress", voter)[1]["votes"] == 1
 
 
+def test_on_a_full_disk_nothing_is_handed_out_or_drawn_and_all_of_it_can_be_asked_for_later(door: Door) -> None:
+    voter, own = "8" * 32, {"prompt": "a small cat on a green background"}
+    door.battle(ANN)  # there are pairs, and models
+    with full_disk():
+        refused = door("draw", voter), door("own", voter, own)
+    assert refused == ((503, {"error": "The arena cannot be reached for a moment; please try again."}),) * 2
+    assert door.battle(voter)["battle"]
+    assert door("own", voter, own)[0] == 200
+
+
 def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
     voter = "f" * 32
     assert door("draw", voter, {"study": "nothing"}) == (
