@@ -3,13 +3,15 @@
     python -m benchmarks.arena_load [--voters 64,256] [--seconds 30] [--kills 0] [--still] [--json]
 
 Each voter does what the page does, through the same door: is shown a battle, fetches the next one meanwhile, thinks
-two seconds, votes, and goes on to the next one when the vote is acknowledged. Timed is what a visitor waits for, the
-vote and the next pair, and the fetching, which nobody waits for unless it takes longer than they think. Voters come one
-after another, over ten seconds, and the timing begins when all are there. With `--kills N` the server is killed without
-warning N times while they vote, and started again, which takes as long as it takes; then every acknowledged vote must
-be in the store exactly once, and the pool and the board must still be readable. The pool is filled first: by the app
-itself, as it always is. With `--still` nothing draws (`benchmarks.arena_still`), so that the processor's time is that
-of votes alone.
+two seconds, votes, and goes on to the next one when the vote is acknowledged. Timed are what a visitor waits for, the
+vote and the next pair; the fetching, which nobody waits for unless it takes longer than they think; and what both take
+inside of the server, by its own `Server-Timing`. Voters come one after another, over ten seconds, and the timing begins
+when all are there.
+
+With `--kills N` the server is killed without warning N times while they vote, and started again, which takes as long as
+it takes; then every acknowledged vote must be in the store exactly once, and the pool and the board must still be
+readable. The pool is filled first: by the app itself, as it always is. With `--still` nothing draws
+(`benchmarks.arena_still`), so that the processor's time is that of votes alone.
 """
 
 from __future__ import annotations
@@ -106,6 +108,15 @@ class Server:
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was told, None if it was refused, and its milliseconds: for who waited, and in the server."""
+
+    told: Any
+    ms: float
+    server_ms: float
+
+
 @dataclass
 class Seen:
     """What the voters saw."""
@@ -113,13 +124,15 @@ class Seen:
     vote_ms: list[float] = field(default_factory=list[float])
     next_ms: list[float] = field(default_factory=list[float])
     draw_ms: list[float] = field(default_factory=list[float])
+    server_vote_ms: list[float] = field(default_factory=list[float])
+    server_draw_ms: list[float] = field(default_factory=list[float])
     acknowledged: list[str] = field(default_factory=list[str])
     refused: Counter[str] = field(default_factory=Counter[str])
     news: asyncio.Queue[str] = field(default_factory=asyncio.Queue[str])
 
     def begin(self) -> None:
         """Forget how long things took so far."""
-        for times in (self.vote_ms, self.next_ms, self.draw_ms):
+        for times in (self.vote_ms, self.next_ms, self.draw_ms, self.server_vote_ms, self.server_draw_ms):
             times.clear()
 
 
@@ -138,11 +151,11 @@ async def voter(server: Server, seen: Seen, over: asyncio.Event, rng: random.Ran
 
 async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
     """Vote until it is over; raises what the connection does."""
-    battle = (await ask(http, seen, "draw", {}))[0]
+    battle = (await ask(http, seen, "draw", {})).told
     while not over.is_set():
         if not battle or not battle.get("battle"):
             await asyncio.sleep(0.5)
-            battle = (await ask(http, seen, "draw", {}))[0]
+            battle = (await ask(http, seen, "draw", {})).told
             continue
         ahead = asyncio.create_task(ask(http, seen, "draw", {"besides": battle["battle"]}))
         try:
@@ -150,28 +163,31 @@ async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: 
             await asyncio.sleep(rng.uniform(0.5, 1.5) * THINK_SECONDS)
             clicked = time.perf_counter()
             words = {"battle": battle["battle"], "choice": rng.choice(["left", "right", "tie"]), "decision_ms": 2000}
-            told, vote_ms = await ask(http, seen, "vote", words)
-            if told:
+            vote = await ask(http, seen, "vote", words)
+            if vote.told:
                 seen.acknowledged.append(battle["battle"])
                 seen.news.put_nowait(battle["battle"])
-                seen.vote_ms.append(vote_ms)
-            battle, draw_ms = await ahead
+            drawn = await ahead
         finally:
             ahead.cancel()
-        if told and battle:
+        battle = drawn.told
+        if vote.told and battle:
+            seen.vote_ms.append(vote.ms)
             seen.next_ms.append(1000 * (time.perf_counter() - clicked))
-            seen.draw_ms.append(draw_ms)
+            seen.draw_ms.append(drawn.ms)
+            seen.server_vote_ms.append(vote.server_ms)
+            seen.server_draw_ms.append(drawn.server_ms)
 
 
-async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, Any]) -> tuple[Any, float]:
-    """A request's answer (None if it was refused) and its milliseconds."""
+async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, Any]) -> Answer:
+    """Ask the arena's door."""
     start = time.perf_counter()
     answer = await http.post(f"/arena/{name}", json=words)
     took = 1000 * (time.perf_counter() - start)
+    inside = float(answer.headers.get("server-timing", "dur=nan").rpartition("=")[2])
     if not answer.is_success:
         seen.refused[f"{name} {answer.status_code}"] += 1
-        return None, took
-    return answer.json(), took
+    return Answer(answer.json() if answer.is_success else None, took, inside)
 
 
 async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
@@ -230,6 +246,8 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         "vote_ms": quantiles(seen.vote_ms),
         "next_pair_ms": quantiles(seen.next_ms),
         "fetched_ms": quantiles(seen.draw_ms),
+        "server_vote_ms": quantiles(seen.server_vote_ms),
+        "server_fetched_ms": quantiles(seen.server_draw_ms),
         "kills": kills,
         "server_cpu_ms_a_vote": None if kills else round(used / max(1, len(seen.acknowledged)), 1),
         "server_peak_mib": round(peak),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import resource
 import sqlite3
 import threading
@@ -197,6 +198,7 @@ def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
     assert page.post("/arena/vote", json={"battle": first, "choice": "left"}).status_code == 200
     refused = page.post("/arena/vote", json={"battle": second, "choice": "left"})
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert re.fullmatch(r"arena;dur=\d+\.\d", refused.headers["server-timing"])
     assert refused.json() == {"error": "That was many votes in a short time; rest your eyes for a minute, then go on."}
     assert arena.store.count_votes() == 1
     arena.desk = Desk(arena.store)
