@@ -28,7 +28,8 @@ def start_behind(work: Callable[[], None], name: str) -> threading.Thread:
 
     def stepped_back() -> None:
         if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            own = os.PRIO_PROCESS, threading.get_native_id()
+            os.setpriority(*own, max(_NICE, os.getpriority(*own)))  # nobody but root may step forward
         work()
 
     thread = threading.Thread(target=stepped_back, name=name, daemon=True)

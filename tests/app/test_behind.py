@@ -1,3 +1,5 @@
+"""What works behind the page steps back, and lets others have their turn."""
+
 from __future__ import annotations
 
 import os
@@ -29,6 +31,20 @@ def test_work_behind_the_page_steps_back_with_its_threads_and_nothing_else_does(
     assert thread.daemon
     assert [told.get(), told.get()] == [10, 10]
     assert niceness() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a whole process can step back")
+def test_work_of_a_process_that_stands_further_back_stays_there() -> None:
+    told = SimpleQueue[int]()
+
+    def start() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+        start_behind(lambda: told.put(niceness()), "behind").join()
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    starter.join()
+    assert told.get() == 15
 
 
 def test_threads_take_turns_ten_times_as_often_as_python_lets_them() -> None:
