@@ -52,12 +52,15 @@ def routes(arena: Arena) -> list[Route]:
         "progress": lambda voter, _: arena.progress(voter),
     }
     workers: dict[str, Worker] = {"own": Line()}
-    away = {name: _NOT_TAKEN if name in {"vote", "answer"} else _AWAY for name in doors}
-    answers = {
-        name: endpoint(arena, handle, workers.get(name, at_once), own=name == "own", away=away[name])
+    away: dict[str, str] = {"vote": _NOT_TAKEN, "answer": _NOT_TAKEN}
+    return [
+        Route(
+            f"/arena/{name}",
+            endpoint(arena, handle, workers.get(name, at_once), own=name == "own", away=away.get(name, _AWAY)),
+            methods=["POST"],
+        )
         for name, handle in doors.items()
-    }
-    return [Route(f"/arena/{name}", answer, methods=["POST"]) for name, answer in answers.items()]
+    ]
 
 
 async def at_once(handle: Handle, voter: str, words: Words) -> Words:
@@ -92,9 +95,7 @@ class Line:
             self.waiting.discard(voter)
 
 
-def endpoint(
-    arena: Arena, handle: Handle, worker: Worker = at_once, *, own: bool = False, away: str = _AWAY
-) -> Callable[[Request], Any]:
+def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: str) -> Callable[[Request], Any]:
     """An endpoint that answers everything with a sentence, and says in `Server-Timing` how long it took.
 
     200; 409: counted before; 422: cannot be; 429: too much of one voter or address, with `Retry-After`; 503: away.
