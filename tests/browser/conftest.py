@@ -28,6 +28,7 @@ class Watched:
     page: Page
     url: str
     complaints: list[str] = field(default_factory=list)
+    aborted: bool = False
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(PATIENCE_MS)
@@ -36,8 +37,12 @@ class Watched:
         self.page.on("request", lambda request: self._request(request.url))
 
     def _console(self, kind: str, text: str) -> None:
-        # Gradio itself aborts what it was reading when a page is left.
-        if kind == "error" and "AbortError" not in text:
+        if kind != "error":
+            return
+        # As a page is left Gradio aborts what it was reading, and then says of each event under way that its connection
+        # broke. A connection that breaks by itself has another cause before it.
+        self.aborted = "AbortError" in text or (self.aborted and "Connection errored out" in text)
+        if not self.aborted:
             self.complaints.append(text)
 
     def _request(self, url: str) -> None:

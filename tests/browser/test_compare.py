@@ -61,6 +61,14 @@ def test_escape_stops_and_the_next_run_works(watched: Any) -> None:
     expect(page.locator("#hs-run")).to_be_visible()
 
 
+def test_a_page_that_is_left_in_a_run_opens_again_without_a_complaint(watched: Any) -> None:
+    page = watched.page
+    visit(page, watched.url, "?prompt=a+cat&seed=1&models=base:50")
+    expect(page.locator(".hs-frame.preview")).to_be_visible()
+    visit(page, watched.url, "?prompt=a+cat&seed=1&models=turbo:1")
+    finished(page, 1)
+
+
 def test_a_permalink_restores_the_run(watched: Any) -> None:
     page = watched.page
     query = "?prompt=a+small+dog&seed=42&family=emoji&models=hyper:2,turbo:1"
