@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from hypersd.feedback.rounds import REPORT, Round, has_entered
@@ -63,6 +64,7 @@ def text(one: Round, made: Mapping[str, Any]) -> str:
     parts = [
         f"# Round {one.number}: {made['name']}",
         f"Made from `{made['parent']}` by {made['method']}. {_votes(votes)}",
+        _took(one),
         "## Blind battles against the model that it was made from",
         _battles(battles),
         "## The reward model",
@@ -78,6 +80,12 @@ def text(one: Round, made: Mapping[str, Any]) -> str:
         "![After](after.webp)",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _took(one: Round) -> str:
+    minutes = {stage: seconds / 60 for stage, seconds in one.seconds().items()}
+    told = ", ".join(f"{stage} {spent:.1f}" for stage, spent in minutes.items())
+    return f"It took {sum(minutes.values()):.1f} minutes with {torch.get_num_threads()} threads: {told}."
 
 
 def _votes(votes: Mapping[str, Any]) -> str:

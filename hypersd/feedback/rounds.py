@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Literal
 StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report"]
 STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report")
 REPORT = "report.md"
+_SECONDS = "seconds.json"
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,10 @@ class Round:
         Raises:
             ValueError: its file is damaged.
         """
-        file = self.folder / f"{stage}.json"
-        try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file} is damaged; delete it and the stage is done again") from error
+        return self._read(f"{stage}.json", "delete it and the stage is done again")
 
     def do(self, stage: StageName, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """Do a stage unless it is done, and remember what it came to.
+        """Do a stage unless it is done, and remember what it came to and how long it took.
 
         Raises:
             ValueError: its file is damaged.
@@ -43,12 +39,40 @@ class Round:
         known = self.done(stage)
         if known is not None:
             return known
-        told = dict(work())
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{stage}.json.part"
-        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        part.replace(self.folder / f"{stage}.json")
+        begun = time.monotonic()
+        try:
+            told = dict(work())
+        finally:
+            self._spend(stage, time.monotonic() - begun)
+        self._write(f"{stage}.json", told)
         return told
+
+    def seconds(self) -> dict[StageName, float]:
+        """How long each stage was worked on, in the order of their first try; one that was killed does not count.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return self._read(_SECONDS, "delete it and only what is not yet done is timed") or {}
+
+    def _spend(self, stage: StageName, seconds: float) -> None:
+        spent = self.seconds()
+        self._write(_SECONDS, {**spent, stage: round(spent.get(stage, 0.0) + seconds, 1)})
+
+    def _read(self, name: str, remedy: str) -> dict[Any, Any] | None:
+        file = self.folder / name
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{file} is damaged; {remedy}") from error
+
+    def _write(self, name: str, told: Mapping[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f"{name}.part"
+        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        part.replace(self.folder / name)
 
     def tuning(self, beside: str | None = None) -> Path:
         """Where adapters are tuned: the round's own, or by another method beside them."""

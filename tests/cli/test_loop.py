@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     report = (one.folder / "report.md").read_text(encoding="utf-8")
     assert "No person voted" in report
     assert name in report
+    assert re.search(r"It took \d+\.\d minutes with \d+ threads: votes \d", report)
     assert f"`{beside['name']}` was made from `hyper` too" in report
     for file in ("before.webp", "after.webp"):
         with Image.open(one.folder / file) as picture:
@@ -153,3 +156,25 @@ def test_a_damaged_stage_is_named(tmp_path: Path) -> None:
     (one.folder / "votes.json").write_text("{")
     with pytest.raises(ValueError, match=r"votes\.json is damaged"):
         one.done("votes")
+
+
+def test_what_a_stage_took_is_kept_also_when_it_was_broken_off(tmp_path: Path) -> None:
+    one = Round(1, tmp_path / "round-1")
+
+    def broken() -> dict[str, int]:
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one.do("votes", broken)
+    first = one.seconds()["votes"]
+    assert first >= 0.2
+    assert one.done("votes") is None
+    one.do("votes", lambda: time.sleep(0.2) or {"votes": 3})
+    assert one.seconds()["votes"] >= first + 0.2
+    one.do("votes", lambda: {"votes": 4})
+    one.do("reward", dict)
+    assert list(one.seconds()) == ["votes", "reward"]
+    (one.folder / "seconds.json").write_text("{")
+    with pytest.raises(ValueError, match=r"seconds\.json is damaged"):
+        one.seconds()
