@@ -33,9 +33,9 @@ from hypersd.feedback.reward_run import RewardTask
 from hypersd.feedback.rounds import Round, has_entered, opponents
 from hypersd.feedback.size import Size
 from hypersd.feedback.tuning import Method, digest
-from hypersd.feedback.voters import all_pairs, cast, electorate, prepare
+from hypersd.feedback.voters import all_pairs, cast, electorate, prepare, who_draws
 from hypersd.models.cards import Family
-from hypersd.models.entrants import with_entrants
+from hypersd.models.entrants import entrants, with_entrants
 from hypersd.models.registry import Machine
 from hypersd.models.sharing import Engine
 
@@ -148,10 +148,8 @@ class Loop:
 
     def _simulate(self, store: Store, pictures: Pictures, one: Round, parent: str) -> None:
         engine = self._engine()
-        # The base takes as long as all others together; what is tuned has few steps and is learned from those.
-        able = [each for each in contestants(engine.family, engine.machine) if each.steps <= 8]
-        known = {card.name for card in self.family.cards} | {parent}
-        wanted = [each for each in able if each.model in known]
+        made = {entrant.name for entrant in entrants(self.entrants)}
+        wanted = who_draws(contestants(engine.family, engine.machine), made - {parent})
         seed = self.seed * 1000 + one.number
         # Battles and metrics are on prompts that are held out. These are drawn with replacement: few shall come twice.
         prompts = common_prompts(self._world(), 4 * self.size.pairs, seed)

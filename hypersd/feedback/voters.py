@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import combinations
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from hypersd.feedback.painter import EnginePainter
 from hypersd.models.sharing import Engine
 
 _SECONDS_A_VOTE = 40
+_MOST_STEPS = 8
 TASTES: Mapping[str, Taste] = MappingProxyType(
     {
         "plain": Taste(alignment=8, sharpness=2, colour=1, noise=0.35, bad_below=0.5),
@@ -93,6 +94,15 @@ def cast(
     began = now() - timedelta(seconds=_SECONDS_A_VOTE * count)
     desk = Desk(store, habits or Habits(), rng=rng, clock=SimulatedClock(began))
     return Electorate(desk=desk, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name).vote(count)
+
+
+def who_draws(contestants: Iterable[Contestant], strangers: Container[str]) -> list[Contestant]:
+    """Whose pictures simulated voters see: those of few steps, and no model that another loop has let in.
+
+    The base takes as long as all others together; what is tuned has few steps and is learned from those. And one
+    command gives the same votes on every machine, whatever was tuned there before.
+    """
+    return [one for one in contestants if one.steps <= _MOST_STEPS and one.model not in strangers]
 
 
 def all_pairs(contestants: Sequence[Contestant]) -> list[tuple[Contestant, Contestant]]:
