@@ -148,10 +148,12 @@ class Trainer:
             FloatingPointError: a loss is not finite.
         """
         run = _Run(self.config, self.accelerator, objective.players)
-        start = run.resume(objective)
+        start, reason = run.resume(objective)
+        # A training that ended itself is over: nothing is trained, and why it ended stays in its state.
+        end = start if reason else self.config.steps
         meters: dict[str, list[float]] = {}
         last: dict[str, float] = {}
-        done, reason = self.config.steps, ""
+        done = end
         since, saved = time.monotonic(), time.monotonic()
         bar = tqdm(
             total=self.config.steps,
@@ -159,7 +161,7 @@ class Trainer:
             disable=not self.accelerator.is_main_process,
             desc=self.config.out.name,
         )
-        for number in range(start, self.config.steps):
+        for number in range(start, end):
             step = self._step(number)
             batch = batches(step)
             for player in objective.players:
@@ -303,11 +305,11 @@ class _Run:
             tensors |= optimizer_tensors(optimizer, f"optimizer.{name}")
         save_state(self.config.out / "state", tensors, {"step": number, "seed": self.config.seed, "stopped": stopped})
 
-    def resume(self, objective: Objective[Any]) -> int:
-        """Load the last checkpoint; returns the number of the first step still to do."""
+    def resume(self, objective: Objective[Any]) -> tuple[int, str]:
+        """Load the last checkpoint; returns the number of the first step still to do, and why none is, if none is."""
         found = load_state(self.config.out / "state")
         if found is None:
-            return 0
+            return 0, ""
         tensors, numbers = found
         mine = self._tensors(objective)
         if missing := sorted(name for name in mine if name not in tensors or tensors[name].shape != mine[name].shape):
@@ -318,7 +320,7 @@ class _Run:
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, tensors, f"optimizer.{name}")
         log.info("resumed %s at step %d", self.config.out, numbers["step"])
-        return self.config.steps if numbers.get("stopped") else int(numbers["step"])
+        return int(numbers["step"]), str(numbers.get("stopped", ""))
 
 
 class _Swapped:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hypersd.training.trainer import Player, Step, Trainer, TrainingConfig
+from hypersd.training.trainer import Player, Step, Stop, Trainer, TrainingConfig
 
 
 class Regression:
@@ -80,6 +80,22 @@ def test_a_resumed_run_repeats_what_an_unbroken_one_does(tmp_path: Path) -> None
     Trainer(config(tmp_path / "b", 12, ema_decay=0.9)).run(resumed, batch)
     assert resumed.turns.count("after") == 5
     torch.testing.assert_close(resumed.model.weight, unbroken.model.weight, rtol=0, atol=0)
+
+
+def test_a_training_that_ended_itself_is_over_and_keeps_its_reason(tmp_path: Path) -> None:
+    class Enough(Regression):
+        def after_step(self, step: Step) -> None:
+            super().after_step(step)
+            if step.number == 4:
+                raise Stop("it is good enough")
+
+    Trainer(config(tmp_path, 12)).run(Enough(), batch)
+    for _ in range(2):
+        again = Enough()
+        Trainer(config(tmp_path, 12)).run(again, batch)
+        assert again.turns == []
+        numbers = json.loads((tmp_path / "state" / "state.json").read_text())
+        assert (numbers["step"], numbers["stopped"]) == (5, "it is good enough")
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
