@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -142,18 +144,23 @@ class Guard:
     """Looks at a student in training now and then, and ends it where something speaks against going on.
 
     How far to go back is then asked of the merge, which looks at smaller weights of what was learned.
+
+    Args:
+        panel: of the student before its training.
+        every: steps from one look to the next.
+        file: remembers what was seen, for a training that is broken off and goes on; None remembers nothing.
     """
 
     panel: Panel
     every: int
     limits: Limits = field(default_factory=Limits)
+    file: Path | None = None
     history: list[tuple[int, Check]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.start, pictures = self.panel.look()
         self.deviations = pictures.std(dim=0)
-        self.history.append((0, self.start))
-        self.best_second = self.start.second
+        self.history = [(0, self.start), *self._remembered()]
 
     def after_step(self, step: Step) -> None:
         """Look, if it is time to.
@@ -161,13 +168,34 @@ class Guard:
         Raises:
             Stop: something speaks against going on.
         """
-        if (step.number + 1) % self.every:
+        number = step.number + 1
+        if number % self.every:
             return
         check, _ = self.panel.look()
-        self.history.append((step.number + 1, check))
-        self.best_second = max(self.best_second, check.second)
-        if objection := self.objection(check, self.best_second, slack=_SLACK):
+        # A training that was broken off does the steps after its last checkpoint again.
+        self.history = [*((when, one) for when, one in self.history if when < number), (number, check)]
+        self._remember()
+        best = max(one.second for _, one in self.history)
+        if objection := self.objection(check, best, slack=_SLACK):
             raise Stop(objection)
+
+    def _remembered(self) -> list[tuple[int, Check]]:
+        if self.file is None or not self.file.exists():
+            return []
+        try:
+            return [(step, Check(**seen)) for step, seen in json.loads(self.file.read_text(encoding="utf-8"))]
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{self.file} is damaged ({error}); delete its folder and the training starts anew"
+            ) from error
+
+    def _remember(self) -> None:
+        if self.file is None:
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps([(step, one.as_dict()) for step, one in self.history[1:]]) + "\n", encoding="utf-8")
+        part.replace(self.file)
 
     def objection(self, check: Check, second: float, slack: float = 1.0) -> str:
         """What speaks against a check, compared with the start; or nothing.

@@ -99,7 +99,7 @@ class TuningTask:
         second = RewardModel.load(self.rewards[0] / SECOND).to(device)
         student = Student(self.source, rank=refl.Settings().rank, few_steps=self.few_steps, device=device)
         panel = Panel(student, rewards[0], second, self.recipes, self.validation)
-        guard = Guard(panel, _LOOK_EVERY, self.limits)
+        guard = Guard(panel, _LOOK_EVERY, self.limits, self.out / "training" / "looks.json")
         if self.method == "dpo":
             self._dpo(trainer, student, guard)
         else:

@@ -44,10 +44,10 @@ def family(folder: Path) -> Family:
     return replace(tiny, folder=folder, pixels=32, cards=tuple(replace(card, pixels=32) for card in tiny.cards))
 
 
-def step() -> Step:
+def step(number: int = 0) -> Step:
     """Always the same random numbers."""
     return Step(
-        number=0,
+        number=number,
         progress=0.0,
         device=torch.device("cpu"),
         generator=torch.Generator().manual_seed(0),
@@ -207,8 +207,25 @@ def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], r
     guard = Guard(panel, every=1)  # type: ignore[arg-type]
     guard.after_step(step())
     with pytest.raises(Stop, match=reason):
-        guard.after_step(step())
+        guard.after_step(step(1))
     assert [one.reward for _, one in guard.history] == [0.0, 1.0, 2.0]
+
+
+def test_a_guard_that_is_asked_again_remembers_the_best_it_saw(folder: Path, tmp_path: Path) -> None:
+    student, file = Student(Source(folder), rank=2), tmp_path / "looks.json"
+    before = Guard(Still(student, check(), check(second=2.0)), every=1, file=file)  # type: ignore[arg-type]
+    before.after_step(step())
+    later = Guard(Still(student, check(), check(second=1.5)), every=1, file=file)  # type: ignore[arg-type]
+    assert later.history == before.history
+    with pytest.raises(Stop, match=r"fell from 2\.00 to 1\.50"):
+        later.after_step(step(1))
+    assert [number for number, _ in later.history] == [0, 1, 2]
+    again = Guard(Still(student, check(), check(second=1.2)), every=1, file=file)  # type: ignore[arg-type]
+    again.after_step(step())
+    assert [number for number, _ in again.history] == [0, 1], "what comes after is not known yet"
+    file.write_text("[[1, {}]]")
+    with pytest.raises(ValueError, match=r"looks\.json is damaged"):
+        Guard(Still(student, check()), every=1, file=file)  # type: ignore[arg-type]
 
 
 def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
