@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,7 @@ from hypersd.emoji.world import World
 from hypersd.evaluate.judge import Judge
 from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 from hypersd.feedback.battles import fight, open_folder
-from hypersd.feedback.contestant import enter, gained, groups_of, tune
+from hypersd.feedback.contestant import Group, enter, gained, groups_of, tune
 from hypersd.feedback.hold import hold
 from hypersd.feedback.loop_metrics import measure
 from hypersd.feedback.loop_report import write_report
@@ -32,7 +32,7 @@ from hypersd.feedback.preferences import Preferences, from_votes
 from hypersd.feedback.reward_run import RewardTask
 from hypersd.feedback.rounds import Round, has_entered, opponents
 from hypersd.feedback.size import Size
-from hypersd.feedback.tuning import Method, digest
+from hypersd.feedback.tuning import Method, Tuned, digest
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare, who_draws
 from hypersd.models.cards import Family
 from hypersd.models.entrants import entrants, with_entrants
@@ -111,8 +111,9 @@ class Loop:
         one.do("beside", lambda: self._beside(one, made, lineage))
         one.do("report", lambda: write_report(one, self._engine(), made))
 
-    def _name(self, method: Method, lineage: Mapping[str, Any]) -> str:
-        told = f"{lineage['votes']}{lineage['reward']}{method}{self.seed}{self.start}"
+    def _name(self, lineage: Mapping[str, Any], results: Sequence[tuple[Group, Tuned]]) -> str:
+        """The same for the same adapters of the same votes, so that a stage done again finds its own contestant."""
+        told = f"{lineage['votes']}{lineage['reward']}" + "".join(digest(tuned.adapter) for _, tuned in results)
         return f"{self.start}-{sha256(told.encode()).hexdigest()[:6]}-r{lineage['round']}"
 
     def _engine(self) -> Engine:
@@ -175,7 +176,7 @@ class Loop:
     def _feedback(
         self, one: Round, parent: str, method: Method, lineage: Mapping[str, Any], out: Path
     ) -> dict[str, Any]:
-        family, name = with_entrants(self.family, self.entrants), self._name(method, lineage)
+        family = with_entrants(self.family, self.entrants)
         results = tune(
             family,
             groups_of(family, parent),
@@ -186,9 +187,10 @@ class Loop:
             shorten=self.size.shorten,
             seed=self.seed,
         )
+        name = self._name(lineage, results)
         papers = {**lineage, "method": method, "parent": parent}
         entered = gained(results)
-        if entered and name not in {card.name for card in family.cards}:
+        if entered and name not in {entrant.name for entrant in entrants(self.entrants)}:
             enter(name, self.family, self.start, results, folder=self.entrants, lineage=papers)
         return {
             "name": name,
