@@ -51,8 +51,8 @@ def _since(kind: Kind, count: int | None, last: Mapping[str, Any] | None) -> tup
         return value, "the last round did not learn from them"
     if last.get("taste"):
         return value, "the last round learned from voters of its own, not from these"
-    more = max(0, count - int(last["votes"]))
-    return value, f"{more:,} more than the last round counted" if more else "no more than the last round counted"
+    more = max(0, count - int(last.get("cast", last["votes"])))  # rounds of before told only of those that count
+    return value, f"{more:,} more than the last round read" if more else "no more than the last round read"
 
 
 def _progress(progress: Progress | None) -> str:

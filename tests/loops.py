@@ -121,7 +121,7 @@ def write_round(
         "battles": dict.fromkeys(opponents(made), battles),
     }
     told: dict[StageName, dict[str, Any]] = {
-        "votes": {"kind": kind, "data": report.data, "votes": 2804, "voters": 40, "taste": taste},
+        "votes": {"kind": kind, "data": report.data, "votes": 2804, "cast": 2990, "voters": 40, "taste": taste},
         "reward": report.as_dict() | {"model": "9f8e7d6c5b4a3210"},
         "feedback": {"method": "refl", "adapters": adapters, "lineage": lineage},
         "contestant": made,

@@ -23,6 +23,7 @@ from hypersd.emoji.world import World
 from hypersd.evaluate.judge import Judge
 from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 from hypersd.feedback.battles import fight, open_folder
+from hypersd.feedback.choices import keep
 from hypersd.feedback.contestant import Group, enter, gained, groups_of, tune
 from hypersd.feedback.hold import hold
 from hypersd.feedback.loop_metrics import measure
@@ -96,7 +97,8 @@ class Loop:
         return done
 
     def _round(self, one: Round, parent: str) -> None:
-        one.folder.mkdir(parents=True, exist_ok=True)
+        if one.stage is not None:
+            one.begin(self._plan(parent))
         votes = one.do("votes", lambda: self._votes(one, parent))
         log.info("round %d: reward", one.number)
         reward = one.do("reward", lambda: self._reward(one))
@@ -110,6 +112,18 @@ class Loop:
         one.do("metrics", lambda: self._metrics(one, made))
         one.do("beside", lambda: self._beside(one, made, lineage))
         one.do("report", lambda: write_report(one, self._engine(), made))
+
+    def _plan(self, parent: str) -> dict[str, Any]:
+        """What a round that goes on must not change: half of it would be of the one kind, half of the other."""
+        return {
+            "model": parent,
+            "votes": "simulate" if self.gather is None else "given",
+            "taste": self.taste,
+            "method": self.method,
+            "beside": self.beside,
+            "shorten": self.size.shorten,
+            "seed": self.seed,
+        }
 
     def _name(self, lineage: Mapping[str, Any], results: Sequence[tuple[Group, Tuned]]) -> str:
         """The same for the same adapters of the same votes, so that a stage done again finds its own contestant."""
@@ -134,14 +148,16 @@ class Loop:
             "kind": preferences.kind,
             "data": preferences.digest,
             "votes": len(preferences.examples),
+            "cast": preferences.cast,
             "voters": len({example.voter for example in preferences.examples}),
             "taste": self.taste if self.gather is None else None,
         }
 
     def _gathered(self, one: Round, parent: str) -> tuple[Preferences, Pictures]:
-        """The votes that count; simulated ones are cast the first time."""
+        """The votes that count, as they were when the round began; simulated ones are cast then."""
         if self.gather is not None:
-            return self.gather(one.folder)
+            found, pictures = self.gather(one.folder)
+            return keep(found, one.folder / "choices.json"), pictures
         store, pictures = open_folder(one.folder / "training-votes")
         if store.count_votes() < self.size.votes:
             self._simulate(store, pictures, one, parent)
@@ -234,7 +250,7 @@ class Loop:
         if kind == "human":
             return {"kind": "human", "steps": {}, "told": "People vote next: the contestant is in the arena."}
         seed = self.seed * 1000 + 500 + one.number
-        return fight(
+        fought = fight(
             self._engine(),
             one.folder / folder,
             new=str(new["name"]),
@@ -247,6 +263,7 @@ class Loop:
             name=f"judge-{one.number}",
             seed=seed,
         )
+        return {**fought, "taste": self.taste}
 
     def _metrics(self, one: Round, made: Mapping[str, Any]) -> dict[str, Any]:
         if not has_entered(made):

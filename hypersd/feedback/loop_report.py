@@ -107,7 +107,8 @@ def _battles(battles: Mapping[str, Any]) -> str:
             f"| {steps} | {share['value']:.1%} | {share['low']:.1%} to {share['high']:.1%} | {share['n']} | "
             f"{battles['ties'][steps]} | {verdict} |"
         )
-    who = f"{battles['voters']} {battles['kind']} voters judged; none of them had a vote in the training."
+    taste = f" with the taste “{battles['taste']}”" if "taste" in battles else ""  # rounds of before did not tell
+    who = f"{battles['voters']} {battles['kind']} voters{taste} judged; none of them had a vote in the training."
     return "\n".join(lines) + f"\n\n{who}"
 
 

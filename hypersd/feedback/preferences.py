@@ -60,12 +60,14 @@ class Preferences:
         self_agreement: of pairs that a voter was shown twice, sides swapped, and both times preferred a picture of,
             how often it was the same one.
         agreement: of two voters who both preferred one picture of the same pair, how often it was the same.
+        cast: how many votes of the open arena were read, those that do not count among them, as a board counts them.
     """
 
     examples: tuple[Preference, ...]
     kind: str
     self_agreement: Share
     agreement: Share
+    cast: int
 
     @property
     def digest(self) -> str:
@@ -133,6 +135,7 @@ def from_votes(votes: Iterable[Vote], kind: Kind | None = None) -> Preferences:
         kind=kind,
         self_agreement=wilson(*self_agreement(decided)),
         agreement=_agreement(examples),
+        cast=sum(vote.battle.pair.study is None for vote in mine),
     )
 
 
@@ -199,7 +202,8 @@ def read_preferences(source: str | Path, pictures: Pictures, kind: Kind | None =
     kind = kind or one_kind([*(vote.battle.kind for vote in votes.values()), *(whose for whose, _ in examples)])
     found = from_votes(votes.values(), kind)
     if mine := [one for whose, one in examples if whose == kind]:
-        found = replace(found, examples=(*found.examples, *_weighted(mine)), agreement=_agreement(mine))
+        examples_of_both = (*found.examples, *_weighted(mine))
+        found = replace(found, examples=examples_of_both, agreement=_agreement(mine), cast=found.cast + len(mine))
     if not found.examples:
         raise ValueError(f"there are no {found.kind} votes that count in {source}")
     return found

@@ -12,7 +12,7 @@ from typing import Any, Literal
 StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report"]
 STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report")
 REPORT = "report.md"
-_SECONDS = "seconds.json"
+_PLAN, _SECONDS = "plan.json", "seconds.json"
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,20 @@ class Round:
 
     number: int
     folder: Path
+
+    def begin(self, plan: Mapping[str, Any]) -> None:
+        """Write down how the round is made. One that goes on is made as it was begun.
+
+        Raises:
+            ValueError: it was begun in another way, or the file is damaged.
+        """
+        known = self._read(_PLAN, "delete its folder and the round starts anew")
+        if known is None:
+            self._write(_PLAN, plan)
+        elif other := [f"{name} {known.get(name)}" for name, value in plan.items() if known.get(name) != value]:
+            raise ValueError(
+                f"{self.folder} was begun with {', '.join(other)}; go on with that, or name another folder"
+            )
 
     def done(self, stage: StageName) -> dict[str, Any] | None:
         """What a stage came to; None if it has not been done.

@@ -212,7 +212,7 @@ def test_the_state_of_the_loop(tmp_path: Path) -> None:
     write_round(tmp_path, 1)
     text = told.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, Progress(1, 8, None, running=False))
     assert "<dt>People</dt><dd>1 vote</dd><dd><small>the last round did not learn from them" in text
-    assert "<dt>Simulated voters</dt><dd>3,000 votes</dd><dd><small>196 more than the last round counted" in text
+    assert "<dt>Simulated voters</dt><dd>3,000 votes</dd><dd><small>10 more than the last round read" in text
     write_round(tmp_path, 2, stages=2, taste="vivid")
     text = told.state(rounds(tmp_path), {"human": 0, "simulated": 3000}, Progress(2, 2, "feedback", running=True))
     assert "learned from voters of its own" in text

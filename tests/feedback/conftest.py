@@ -59,7 +59,7 @@ def preferences(pictures: Pictures) -> Preferences:
             )
         )
     return Preferences(
-        examples=tuple(examples), kind="simulated", self_agreement=wilson(9, 10), agreement=wilson(8, 10)
+        examples=tuple(examples), kind="simulated", self_agreement=wilson(9, 10), agreement=wilson(8, 10), cast=240
     )
 
 

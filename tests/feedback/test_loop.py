@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from hypersd.arena.agreement import wilson
+from hypersd.feedback.choices import keep
 from hypersd.feedback.loop import Loop
+from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.rounds import Round
 from hypersd.models.entrants import entrants
 from hypersd.models.registry import family
@@ -36,3 +42,25 @@ def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_o
         assert "Nothing better than the model as it was" in report
     before, after = ((first.folder / f"{name}.webp").read_bytes() for name in ("before", "after"))
     assert before == after
+
+
+def test_a_round_learns_from_the_votes_that_were_there_when_it_began(preferences: Preferences, tmp_path: Path) -> None:
+    file = tmp_path / "round-1" / "choices.json"
+    assert keep(preferences, file) == preferences
+    later = replace(preferences, examples=preferences.examples[:-1], self_agreement=wilson(0, 0))
+    assert keep(later, file) == preferences
+    assert keep(later, tmp_path / "other.json") == later
+    again = keep(preferences, tmp_path / "other.json")
+    assert again.digest == later.digest
+    assert again.self_agreement.n == 0
+    file.write_text('{"examples": []}')
+    with pytest.raises(ValueError, match=r"choices\.json is damaged"):
+        keep(preferences, file)
+
+
+def test_a_round_goes_on_as_it_was_begun(tmp_path: Path) -> None:
+    one = Round(1, tmp_path / "round-1")
+    one.begin({"taste": "muted", "seed": 1})
+    one.begin({"taste": "muted", "seed": 1})
+    with pytest.raises(ValueError, match="was begun with taste muted; go on with that"):
+        one.begin({"taste": "plain", "seed": 1})

@@ -1,0 +1,46 @@
+"""The choices that a round learns from, in a file of its own: the arena's voters go on while the round learns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hypersd.arena.agreement import Share
+from hypersd.feedback.preferences import Preference, Preferences
+
+
+def keep(found: Preferences, file: Path) -> Preferences:
+    """What the file keeps; if there is none yet, it now keeps what was found.
+
+    Raises:
+        ValueError: the file is damaged.
+        OSError: it cannot be written.
+    """
+    if file.exists():
+        return _read(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
+    part.replace(file)
+    return found
+
+
+def _read(file: Path) -> Preferences:
+    try:
+        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return Preferences(
+            examples=tuple(_preference(one) for one in told["examples"]),
+            kind=told["kind"],
+            self_agreement=Share(**told["self_agreement"]),
+            agreement=Share(**told["agreement"]),
+            cast=told["cast"],
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{file} is damaged ({error}); delete its folder and the round starts anew") from error
+
+
+def _preference(told: dict[str, Any]) -> Preference:
+    pairs: dict[str, Any] = {name: tuple(told[name]) for name in ("pictures", "models")}
+    return Preference(**{**told, **pairs})
