@@ -258,12 +258,19 @@ class Loop:
             steps=_BATTLE_STEPS,
             scorer=self._scorer(),
             tastes=electorate(self.taste, self.size.judges, random.Random(seed)),  # noqa: S311 - repeatable
-            prompts=held_out_prompts(self._world(), self.size.battle_pairs * len(_BATTLE_STEPS), seed),
+            prompts=self._unseen(one, self.size.battle_pairs * len(_BATTLE_STEPS), seed),
             votes=self.size.battles,
             name=f"judge-{one.number}",
             seed=seed,
         )
         return {**fought, "taste": self.taste}
+
+    def _unseen(self, one: Round, count: int, seed: int) -> list[str]:
+        """Held-out prompts that none of the round's votes was about: people vote on some of them in the arena."""
+        seen = {example.prompt for example in self._gathered(one, "")[0].examples}
+        return [prompt for prompt in held_out_prompts(self._world(), count + len(seen), seed) if prompt not in seen][
+            :count
+        ]
 
     def _metrics(self, one: Round, made: Mapping[str, Any]) -> dict[str, Any]:
         if not has_entered(made):
@@ -272,7 +279,7 @@ class Loop:
             self._engine(),
             [str(made["parent"]), str(made["name"])],
             steps=_BATTLE_STEPS,
-            prompts=held_out_prompts(self._world(), self.size.prompts, 4242),
+            prompts=self._unseen(one, self.size.prompts, 4242),
             reward=one.folder / "reward",
             out=one.folder / "metrics",
         )
