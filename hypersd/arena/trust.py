@@ -108,11 +108,12 @@ def _reason(vote: Vote, rules: Rules, bursts: set[str], again: set[str]) -> Reas
         ("repeat", battle.purpose == "repeat"),
         ("own prompt", battle.pair.owner is not None),
         ("skipped", vote.choice == "skip"),
-        ("both bad", vote.choice == "both_bad"),
         ("gate", "failed" in vote.gates.values()),
         ("too fast", fast is not None and fast < rules.impossible_ms),
         ("seen before", vote.id in again),
         ("burst", vote.id in bursts),
+        # Last: who reads these votes for what they say of pictures leaves the others alone.
+        ("both bad", vote.choice == "both_bad"),
     )
     return next((reason for reason, holds in checks if holds), None)
 

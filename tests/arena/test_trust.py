@@ -42,6 +42,8 @@ def vote(number: int = 0, **changes: Any) -> Vote:
         ({"choice": "tie"}, None),
         ({"choice": "skip"}, "skipped"),
         ({"choice": "both_bad"}, "both bad"),
+        ({"choice": "both_bad", "gates": {"captcha": "failed"}}, "gate"),
+        ({"choice": "both_bad", "client": Client(decision_ms=100)}, "too fast"),
         ({"owner": "ann"}, "own prompt"),
         ({"purpose": "gold", "gold": 0}, "gold pair"),
         ({"purpose": "repeat"}, "repeat"),
