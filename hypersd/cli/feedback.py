@@ -10,6 +10,7 @@ from hypersd.cli.options import add_family, argument, fraction, read_prompts, se
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, gather
 from hypersd.cli.votes import add_kind
+from hypersd.models.entrants import check_name, entrants_folder
 from hypersd.models.registry import Machine, availability, family
 
 if TYPE_CHECKING:
@@ -79,10 +80,11 @@ def run(options: argparse.Namespace) -> int:
     found = availability(chosen, chosen.card(options.model), Machine.here())
     if not found.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
+    if options.enter is not None:
+        check_name(options.enter, entrants_folder(), {card.name for card in chosen.cards})
     out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
-    from hypersd.models.entrants import entrants_folder
 
     wanted = groups_of(chosen, options.model, options.adapter)
     prompts = read_prompts(options.prompts) if options.prompts else None
@@ -102,7 +104,10 @@ def run(options: argparse.Namespace) -> int:
     )
     enters = options.enter if gained(results) else None
     if enters:
-        enter(enters, chosen, options.model, results, folder=entrants_folder(), lineage={})
+        # Which adapter each of its own was made of, its papers say themselves.
+        made = {name: told for name, told in results[0][1].lineage.items() if name != "adapter"}
+        papers = {**made, "method": options.method, "parent": options.model}
+        enter(enters, chosen, options.model, results, folder=entrants_folder(), lineage=papers)
     told: dict[str, Any] = {
         "method": options.method,
         "family": chosen.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -44,6 +44,7 @@ class Tuned:
         plugin: the feedback's own adapter, at weight 1.
         weight: with which it was merged; 0 means that nothing better than the untuned model was found.
         stopped: why the training ended before its time; empty if it did not.
+        lineage: hashes of the votes, the reward models and the adapter that it is made of, and the voters' kind.
     """
 
     adapter: Path
@@ -51,6 +52,7 @@ class Tuned:
     weight: float
     stopped: str
     points: tuple[Point, ...]
+    lineage: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +120,9 @@ class TuningTask:
             weight=chosen.weight,
             stopped=str(numbers.get("stopped", "")),
             points=tuple(points),
+            lineage=self._lineage(rewards[0]),
         )
-        (self.out / RESULT).write_text(
-            json.dumps(self._told(tuned, guard, rewards[0]), indent=1) + "\n", encoding="utf-8"
-        )
+        (self.out / RESULT).write_text(json.dumps(self._told(tuned, guard), indent=1) + "\n", encoding="utf-8")
         return tuned
 
     def _refl(self, trainer: Trainer, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:
@@ -145,19 +146,21 @@ class TuningTask:
             )
         )
 
-    def _told(self, tuned: Tuned, guard: Guard, reward: RewardModel) -> dict[str, Any]:
-        """The result with its lineage: of which votes, which reward model, which adapter it was made."""
+    def _lineage(self, reward: RewardModel) -> dict[str, str]:
+        return {
+            "votes": reward.facts["data"],
+            "kind": reward.facts["kind"],
+            "reward": ", ".join(digest(folder / WEIGHTS) for folder in self.rewards),
+            "adapter": digest(self.few_steps),
+        }
+
+    def _told(self, tuned: Tuned, guard: Guard) -> dict[str, Any]:
         return {
             "method": self.method,
             "steps": [recipe.steps for recipe in self.recipes],
             "weight": tuned.weight,
             "stopped": tuned.stopped,
-            "lineage": {
-                "votes": reward.facts["data"],
-                "kind": reward.facts["kind"],
-                "reward": ", ".join(digest(folder / WEIGHTS) for folder in self.rewards),
-                "adapter": digest(self.few_steps),
-            },
+            "lineage": tuned.lineage,
             "history": [{"step": step, **check.as_dict()} for step, check in guard.history],
             "merge": [
                 {"weight": point.weight, "objection": point.objection, **point.check.as_dict()}

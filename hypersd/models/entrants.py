@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,23 @@ def entrants_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get("HYPERSD_DATA", "data")) / "contestants"
 
 
+def check_name(name: str, folder: Path, taken: Container[str] = ()) -> None:
+    """See that a contestant can have a name.
+
+    Args:
+        name: that it is to have.
+        folder: of all entrants.
+        taken: names of other models.
+
+    Raises:
+        ValueError: it cannot be one, or is taken.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be a name; use small letters, digits and hyphens, up to 40")
+    if name in taken or (folder / name / _CARD).exists():
+        raise ValueError(f"there is a model {name} already; choose another name")
+
+
 def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
     """Let a contestant enter: its files are copied, its card is written last, so it is there whole or not at all.
 
@@ -55,11 +72,8 @@ def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
         ValueError: the name cannot be one, or is taken.
         OSError: the folder cannot be written.
     """
-    if not _NAME.fullmatch(entrant.name):
-        raise ValueError(f"{entrant.name!r} cannot be a name; use small letters, digits and hyphens, up to 40")
+    check_name(entrant.name, folder)
     home = folder / entrant.name
-    if (home / _CARD).exists():
-        raise ValueError(f"there is a contestant {entrant.name} already; choose another name")
     home.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
         shutil.copyfile(file, home / name)

@@ -69,6 +69,10 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
     assert go(call, out).document == [told]
     assert before == {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
+    done = one.done("feedback")
+    (one.folder / "feedback.json").unlink()
+    assert go(call, out).document == [told]
+    assert one.done("feedback") == done, "a stage that is done again finds what it had made"
     drawn = call("compare", "a big cat on a blue background", "--models", name, "--out", home / "drawn", "--json")
     assert drawn.document["runs"][0]["model"] == name
 
@@ -132,6 +136,8 @@ def test_a_reward_model_is_made_of_an_export_and_scores_files(
         (("feedback", "--reward", "x", "--votes", "y", "--out", "x"), "--method dpo"),
         (("feedback", "--reward", "x", "--adapter", "gone.safetensors", "--out", "x"), "gone.safetensors"),
         (("feedback", "--reward", "x", "--model", "base", "--out", "x"), "no adapter"),
+        (("feedback", "--reward", "x", "--enter", "turbo", "--out", "x"), "there is a model turbo already"),
+        (("feedback", "--reward", "x", "--enter", "My Hyper", "--out", "x"), "cannot be a name"),
         (("loop", "--votes", "nowhere", "--out", "x"), "nowhere"),
         (("loop", "--votes", "simulate", "--model", "magic", "--out", "x"), "magic"),
         (("loop", "--votes", "simulate", "--rounds", "0", "--out", "x"), "rounds"),

@@ -292,6 +292,10 @@ def test_a_model_is_tuned_adapter_by_adapter_and_enters(family: Family, reward: 
     results = tune(
         family, groups, rewards=[reward], out=tmp_path / "tuned", prompts=["a cat", "a dog", "cat", "dog"], shorten=0.01
     )
+    for group, tuned in results:
+        told = json.loads((tmp_path / "tuned" / group.file.stem / "feedback.json").read_text())
+        assert dict(tuned.lineage) == told["lineage"]
+        assert tuned.lineage["kind"] == "simulated"
     enter("hyper-toy", family, "hyper", results, folder=tmp_path / "contestants", lineage={"kind": "simulated"})
     card = with_entrants(family, tmp_path / "contestants").card("hyper-toy")
     assert [recipe.steps for recipe in card.recipes] == [1, 2, 4, 8]
