@@ -119,8 +119,10 @@ class Engine:
         pipeline = self.load()
         with self._in_use:
             start = time.perf_counter()
-            unet = self._unet(recipe.weights)
-            self.state = "ready"  # fetching its weights may have said otherwise
+            try:
+                unet = self._unet(recipe.weights)
+            finally:
+                self.state = "ready"  # the base is, and fetching the recipe's weights may have said otherwise
             yield Prepared(
                 unet=unet,
                 vae=pipeline.vae,
