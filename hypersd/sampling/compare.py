@@ -93,6 +93,8 @@ def _run(
     cancelled: Callable[[], bool],
     previews: bool,
 ) -> Iterator[Event]:
+    if cancelled():  # before anything is fetched, loaded or waited for
+        raise Cancelled
     embeds = engine.encode(request.prompt)
     with engine.use(recipe) as prepared:
         for event in denoise(prepared, recipe, embeds, request.seed, pixels=card.pixels, cancelled=cancelled):

@@ -90,6 +90,12 @@ def test_cancelling_frees_the_worker_within_a_call(engine: Engine) -> None:
     assert [result.model for result in results(engine, request(Run(model="turbo", steps=1)))] == ["turbo"]
 
 
+def test_what_was_cancelled_before_its_turn_loads_nothing(emoji: Family, tmp_path: Path) -> None:
+    fresh = Engine(emoji, families.machine(tmp_path))
+    assert not list(compare(request(Run(model="base", steps=2)), fresh, cancelled=lambda: True))
+    assert fresh.state == "idle"
+
+
 def test_a_comparison_that_is_dropped_frees_the_worker(engine: Engine) -> None:
     events = compare(request(Run(model="base", steps=10)), engine, previews=True)
     assert isinstance(next(events), Preview)
