@@ -199,5 +199,9 @@ def _speed_up(event: Generation, base: Generation | None) -> str:
         return '<span class="hs-badge quiet" title="The others are measured against this one">reference</span>'
     factor = base.seconds / event.seconds
     words = f"{factor:.1f} times as fast as the base at {base.steps} steps"
-    look = "hs-badge" if factor > 1 else "hs-badge quiet"
-    return f'<span class="{look}" title="{words}" aria-label="{words}">{factor:.1f}{_TIMES} faster</span>'
+    look, shown = ("hs-badge", f"{factor:.1f}{_TIMES} faster") if factor > 1 else ("hs-badge quiet", _slower(factor))
+    return f'<span class="{look}" title="{words}" aria-label="{words}">{shown}</span>'
+
+
+def _slower(factor: float) -> str:
+    return f"{1 / factor:.1f}{_TIMES} slower" if factor < 1 else "as fast"

@@ -45,6 +45,9 @@ def test_the_speed_up_is_against_the_base() -> None:
     assert "20.0\N{MULTIPLICATION SIGN} faster" in html
     assert "reference" in html
     assert "faster" not in board(generation("hyper", 1, 0.1))
+    slow = board(generation("hyper", 1, 0.5), generation("base", 25, 0.2))
+    assert "2.5\N{MULTIPLICATION SIGN} slower" in slow
+    assert "faster" not in slow
 
 
 def test_the_base_is_measured_at_its_default_steps() -> None:
