@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ from app.pages.layout import EMPTY, Parts, layout
 from app.permalink import link, linked
 from app.studio import Job, Studio
 from hypersd.sampling.request import Generation, Request, Run, parse_seed
+
+log = logging.getLogger(__name__)
 
 _ROLL = "() => String(Math.floor(Math.random() * 2 ** 32))"
 _WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
@@ -79,7 +82,7 @@ class _Handlers:
             parts.timer: gr.Timer(active=True),
         }
 
-    def _refused(self, error: ValueError) -> Updates:
+    def _refused(self, error: Exception) -> Updates:
         return {self.parts.message: cards.message(_sentence(error), error=True), self.parts.job: None, **self._idle()}
 
     def _idle(self) -> Updates:
@@ -100,6 +103,10 @@ class _Handlers:
             last = self._finished(job.request, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
+        except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
+            log.exception("a comparison failed")
+            board = cards.board(family, job.request, shown, running=False)
+            last = {**self._refused(error), self.parts.board: board}
         yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
 
     def _finished(self, request: Request, shown: Mapping[cards.Key, cards.Shown]) -> Updates:
@@ -184,6 +191,7 @@ class _Handlers:
         """
         try:
             known = self.studio.family(family)
+            _check_types(prompt, steps)
             runs = tuple(
                 Run(model=name, steps=known.card(name).recipe(count).steps)
                 for name in models or [card.name for card in known.cards]
@@ -194,6 +202,16 @@ class _Handlers:
         except ValueError as error:
             raise gr.Error(_sentence(error), print_exception=False) from error
         return [_record(event) for event in events]
+
+
+def _check_types(prompt: Any, steps: Any) -> None:
+    """See that a script's JSON is what it is taken for.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(prompt, str) or not all(isinstance(count, int) for count in steps or ()):
+        raise ValueError("the prompt must be text, and every number of steps a whole number")
 
 
 def _record(event: Generation) -> dict[str, Any]:
@@ -209,7 +227,7 @@ def _record(event: Generation) -> dict[str, Any]:
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error).splitlines()[0]
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return f"{text[:1].upper()}{text[1:]}."
 
 

@@ -61,6 +61,8 @@ def test_the_dice_outlives_what_visitors_made(demo: gr.Blocks) -> None:
         ({"seed": "abc"}, "whole number"),
         ({"seed": 10**30}, "whole number"),
         ({"steps": [0]}, "0 steps"),
+        ({"steps": ["4"]}, "whole number"),
+        ({"prompt": None}, "must be text"),
         ({"models": ["dalle"]}, "dalle"),
         ({"family": "dalle"}, "dalle"),
         ({"family": "sdxl", "models": ["base"]}, "cannot run here"),
