@@ -19,6 +19,9 @@ METHODS = {
 }
 
 
+_GO_ON = ("backward", "one-step")
+
+
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     methods = "\n".join(f"  {name:10} {title}" for name, title in METHODS.items())
@@ -31,7 +34,19 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("method", choices=METHODS, metavar="METHOD", help=" | ".join(METHODS))
     add_family(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, samples, checkpoints")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="scenes from `emoji train` (default: draw new ones)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="what `emoji train` left: its scenes, and its family if it is in DIR/family (default: the shipped family, "
+        "and new scenes)",
+    )
+    parser.add_argument(
+        "--adapter",
+        type=Path,
+        metavar="FILE",
+        help="what backward and one-step start from (default: the family's own hyper)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the training in DIR")
     parser.add_argument(
         "--shorten",
@@ -52,15 +67,21 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"{chosen.name} cannot be distilled: its base is not in a folder with scenes to train on")
     if options.data is not None and not options.data.is_dir():
         raise ValueError(f"{options.data}: no such folder")
+    if options.adapter is not None and not options.adapter.is_file():
+        raise ValueError(f"{options.adapter}: no such adapter")
+    if options.adapter is not None and options.method not in _GO_ON:
+        raise ValueError(f"{options.method} starts from the base; --adapter is for {' and '.join(_GO_ON)}")
+    folder = chosen.world if options.data is None else _family_in(options.data) or chosen.world
     out = writable_folder(options.out)
     show_log()
     from hypersd.distill.run import distill
 
     distill(
         options.method,
-        folder=chosen.world,
+        folder=folder,
         out=out,
         data=options.data,
+        adapter=options.adapter,
         resume=options.resume,
         shorten=options.shorten,
         seed=options.seed,
@@ -71,3 +92,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         say(f"Adapters in {out}: {', '.join(adapters)}")
     return 0
+
+
+def _family_in(data: Path) -> Path | None:
+    """The family that was trained on these scenes: another one's autoencoder would not know their latents."""
+    folder = data / "family"
+    return folder if (folder / "model_index.json").is_file() else None

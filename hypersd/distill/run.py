@@ -39,6 +39,7 @@ class Task:
     Args:
         world: what the scenes show.
         data: the folder that has, or is to have, what is trained on.
+        few_steps: the adapter that `backward` and `one-step` start from.
         shorten: factor on every stage's number of steps, and on how many pairs and trajectories are drawn.
     """
 
@@ -47,6 +48,7 @@ class Task:
     data: Path
     batch_size: int
     out: Path
+    few_steps: Path
     seed: int = 0
     shorten: float = 1.0
 
@@ -122,23 +124,18 @@ def _turbo(task: Task) -> None:
 
 
 def _backward(task: Task) -> None:
-    load_adapter(task.student.unet, _few_steps(task))
+    load_adapter(task.student.unet, task.few_steps)
     settings = backward.Settings()
     objective = backward.Backward(task.student, settings)
     task.train("backward", settings.steps, objective, task.jumps(settings), 0.98)
     task.keep("backward", task.student.weights)
 
 
-def _few_steps(task: Task) -> Path:
-    return task.student.folder / "adapters" / "hyper.safetensors"
-
-
 def _one_step(task: Task) -> None:
-    few_steps = _few_steps(task)
-    load_adapter(task.student.unet, few_steps)
+    load_adapter(task.student.unet, task.few_steps)
     pairs = task.pairs()
     for stage in one_step.STAGES:
-        fake = Student(task.student.source, few_steps=few_steps) if stage.score else None
+        fake = Student(task.student.source, few_steps=task.few_steps) if stage.score else None
         objective = one_step.OneStep(task.student, stage, fake)
         task.train(stage.name, stage.steps, objective, pairs, 0.98)
         task.keep(stage.name, task.student.weights)
@@ -167,6 +164,7 @@ def distill(
     folder: Path,
     out: Path,
     data: Path | None = None,
+    adapter: Path | None = None,
     resume: bool = False,
     shorten: float = 1.0,
     batch_size: int | None = None,
@@ -180,6 +178,7 @@ def distill(
         out: where everything goes.
         data: a folder with `latents.npy`, as `hypersd emoji train` leaves it, or with the `jumps.npy` or `pairs.npy`
             of an earlier `backward` or `one-step`; what is missing is drawn there, without it into `out`.
+        adapter: of few steps, for `backward` and `one-step` to start from; None means the folder's own hyper.
         resume: go on from what `out` holds; without it, `out` must be new.
         shorten: factor on every stage's number of steps, for a quick look.
         batch_size: scenes a step; None means the method's own.
@@ -205,6 +204,7 @@ def distill(
             data=data or out,
             batch_size=batch_size or chosen.batch_size,
             out=out,
+            few_steps=adapter or folder / "adapters" / "hyper.safetensors",
             seed=seed,
             shorten=shorten,
         )

@@ -55,10 +55,33 @@ def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, 
         "folder": None,
         "out": tmp_path / "out",
         "data": tmp_path,
+        "adapter": None,
         "resume": True,
         "shorten": 0.5,
         "seed": 3,
     }
+
+
+def test_scenes_of_an_own_family_are_distilled_with_it(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    mine = tmp_path / "family"
+    mine.mkdir()
+    (mine / "model_index.json").write_text("{}")
+    (tmp_path / "mine.safetensors").touch()
+    words = ("--data", tmp_path, "--adapter", tmp_path / "mine.safetensors", "--out", tmp_path / "out")
+    assert call("distill", "backward", *words).status == 0
+    assert asked[0]["folder"] == mine
+    assert asked[0]["adapter"] == tmp_path / "mine.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("method", "file", "complaint"),
+    [("backward", "gone.safetensors", "no such adapter"), ("tscd", "mine.safetensors", "starts from the base")],
+)
+def test_an_adapter_must_be_there_and_of_use(
+    call: Call, tmp_path: Path, method: str, file: str, complaint: str
+) -> None:
+    (tmp_path / "mine.safetensors").touch()
+    assert complaint in call("distill", method, "--adapter", tmp_path / file, "--out", tmp_path / "out").complaint
 
 
 def test_a_family_without_scenes_cannot_be_distilled(call: Call, tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ def save_clip(folder: Path) -> None:
     CLIPModel(CLIPConfig(vision_config=vision.to_dict(), projection_dim=16)).save_pretrained(folder / "clip")
 
 
+def test_an_own_adapter_is_started_from(folder: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"gone\.safetensors"):
+        distill("backward", folder=folder, out=tmp_path, data=data, adapter=tmp_path / "gone.safetensors")
+
+
 def test_an_unknown_method_is_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tscd, backward, one-step, lightning, turbo"):
         distill("magic", folder=folder, out=tmp_path)
