@@ -111,11 +111,11 @@ def examples(family: Family, prompt: gr.Textbox, *, visible: bool) -> gr.Column:
 def models(family: Family, *, visible: bool) -> tuple[gr.Row, tuple[Tile, ...]]:
     """Lay out a family's tiles."""
     with gr.Row(visible=visible, elem_classes="hs-models") as row:
-        tiles = tuple(_tile(card) for card in family.cards)
+        tiles = tuple(_tile(card, "" if family.is_reimplementation else card.licence) for card in family.cards)
     return row, tiles
 
 
-def _tile(card: ModelCard) -> Tile:
+def _tile(card: ModelCard, licence: str) -> Tile:
     with gr.Column(elem_classes="hs-tile", min_width=0):
         chosen = gr.Checkbox(value=True, label=card.title, container=False, elem_classes="hs-name")
         steps = gr.CheckboxGroup(
@@ -127,6 +127,8 @@ def _tile(card: ModelCard) -> Tile:
             elem_classes="hs-steps",
         )
         note = gr.HTML(_note(card.note or _guidance(card)))
+        if licence:
+            gr.HTML(_note(f"licence: {licence}"))
     return Tile(card=card, chosen=chosen, steps=steps, note=note)
 
 

@@ -11,6 +11,9 @@ EULER_TRAILING = Scheduler(name="EulerDiscreteScheduler", arguments={"timestep_s
 LCM = Scheduler(name="LCMScheduler")
 TCD = Scheduler(name="TCDScheduler")
 
+HYPER_LICENCE = "openrail++ at first; read its LICENSE.md"
+"""The repository's licence tag was removed in August 2024, when other terms came before those in its text."""
+
 HYPER = "ByteDance/Hyper-SD"
 PROMPT_SET = "photographs-and-art-v1"
 

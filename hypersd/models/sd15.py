@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.models.cards import Family, ModelCard, Scheduler, Weights
-from hypersd.models.published import LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
+from hypersd.models.published import HYPER_LICENCE, LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
 
 _PIXELS = 512
 
@@ -33,7 +33,7 @@ SD15 = Family(
             recipes=hyper_n_step("SD15", (2, 4, 8)),
             default_steps=4,
             pixels=_PIXELS,
-            licence="creativeml-openrail-m",
+            licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
         ),
         ModelCard(
@@ -42,7 +42,7 @@ SD15 = Family(
             recipes=hyper_unified("SD15"),
             default_steps=1,
             pixels=_PIXELS,
-            licence="creativeml-openrail-m",
+            licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
         ),
         ModelCard(

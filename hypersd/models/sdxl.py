@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from hypersd.models.cards import Family, ModelCard, Recipe, Scheduler, Weights
-from hypersd.models.published import EULER_TRAILING, HYPER, LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
+from hypersd.models.published import (
+    EULER_TRAILING,
+    HYPER,
+    HYPER_LICENCE,
+    LCM,
+    PROMPT_SET,
+    TCD,
+    at,
+    hyper_n_step,
+    hyper_unified,
+    lora,
+)
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"
@@ -53,7 +64,7 @@ SDXL = Family(
             recipes=(_HYPER_ONE_STEP, *hyper_n_step("SDXL", (2, 4, 8))),
             default_steps=4,
             pixels=_PIXELS,
-            licence="openrail++",
+            licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
             note="One step runs the dedicated UNet (a download of 10 GB) at t = 800.",
         ),
@@ -63,7 +74,7 @@ SDXL = Family(
             recipes=hyper_unified("SDXL"),
             default_steps=1,
             pixels=_PIXELS,
-            licence="openrail++",
+            licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
         ),
         ModelCard(
