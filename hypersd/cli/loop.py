@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
         start=options.model,
         out=out,
         entrants=entrants_folder(),
-        gather=None if source == SIMULATE else lambda folder: gather(source, options.kind, folder),
+        # Once a round: each stage asks, a source may be far away, and what a round began with is what it keeps.
+        gather=None if source == SIMULATE else cache(lambda folder: gather(source, options.kind, folder)),
         taste=options.taste,
         method=options.method,
         beside=options.beside,
