@@ -17,8 +17,6 @@ METHODS = {
     "lightning": "progressive adversarial distillation (SDXL-Lightning)",
     "turbo": "adversarial diffusion distillation (SDXL-Turbo)",
 }
-
-
 _GO_ON = ("backward", "one-step")
 
 

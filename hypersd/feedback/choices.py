@@ -9,6 +9,7 @@ from typing import Any
 
 from hypersd.arena.agreement import Share
 from hypersd.feedback.preferences import Preference, Preferences
+from hypersd.files import write_json
 
 
 def keep(found: Preferences, file: Path) -> Preferences:
@@ -20,10 +21,7 @@ def keep(found: Preferences, file: Path) -> Preferences:
     """
     if file.exists():
         return _read(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
-    part.replace(file)
+    write_json(file, asdict(found))
     return found
 
 

@@ -17,6 +17,7 @@ from hypersd.emoji.autoencoder import to_picture
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
 from hypersd.feedback.statistics import NAMES, statistics
+from hypersd.files import write_json
 from hypersd.models.cards import Recipe
 from hypersd.training.trainer import Step, Stop
 
@@ -190,12 +191,8 @@ class Guard:
             ) from error
 
     def _remember(self) -> None:
-        if self.file is None:
-            return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_suffix(".part")
-        part.write_text(json.dumps([(step, one.as_dict()) for step, one in self.history[1:]]) + "\n", encoding="utf-8")
-        part.replace(self.file)
+        if self.file is not None:
+            write_json(self.file, [(step, one.as_dict()) for step, one in self.history[1:]])
 
     def objection(self, check: Check, second: float, slack: float = 1.0) -> str:
         """What speaks against a check, compared with the start; or nothing.

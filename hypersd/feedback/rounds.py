@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hypersd.files import write_json
+
 StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report"]
 STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report")
 REPORT = "report.md"
@@ -30,7 +32,7 @@ class Round:
         """
         known = self._read(_PLAN, "delete its folder and the round starts anew")
         if known is None:
-            self._write(_PLAN, plan)
+            write_json(self.folder / _PLAN, plan)
         elif other := [f"{name} {known.get(name)}" for name, value in plan.items() if known.get(name) != value]:
             raise ValueError(
                 f"{self.folder} was begun with {', '.join(other)}; go on with that, or name another folder"
@@ -58,7 +60,7 @@ class Round:
             told = dict(work())
         finally:
             self._spend(stage, time.monotonic() - begun)
-        self._write(f"{stage}.json", told)
+        write_json(self.folder / f"{stage}.json", told)
         return told
 
     def seconds(self) -> dict[StageName, float]:
@@ -71,7 +73,7 @@ class Round:
 
     def _spend(self, stage: StageName, seconds: float) -> None:
         spent = self.seconds()
-        self._write(_SECONDS, {**spent, stage: round(spent.get(stage, 0.0) + seconds, 1)})
+        write_json(self.folder / _SECONDS, {**spent, stage: round(spent.get(stage, 0.0) + seconds, 1)})
 
     def _read(self, name: str, remedy: str) -> dict[Any, Any] | None:
         file = self.folder / name
@@ -81,12 +83,6 @@ class Round:
             return None
         except json.JSONDecodeError as error:
             raise ValueError(f"{file} is damaged; {remedy}") from error
-
-    def _write(self, name: str, told: Mapping[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{name}.part"
-        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        part.replace(self.folder / name)
 
     def tuning(self, beside: str | None = None) -> Path:
         """Where adapters are tuned: the round's own, or by another method beside them."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hypersd.files import write_json
 from hypersd.models.cards import Family, ModelCard, Weights
 
 _CARD = "contestant.json"
@@ -77,9 +78,7 @@ def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
         shutil.copyfile(file, home / name)
-    part = home / f"{_CARD}.part"
-    part.write_text(json.dumps(asdict(entrant), indent=1) + "\n", encoding="utf-8")
-    part.replace(home / _CARD)
+    write_json(home / _CARD, asdict(entrant))
     return home
 
 

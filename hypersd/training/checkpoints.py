@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hypersd.files import write_json
+
 TENSORS = "state.safetensors"
 NUMBERS = "state.json"
 
@@ -25,9 +27,7 @@ def save_state(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str
     name = f"step-{numbers['step']}.{TENSORS}"
     save_file({key: value.detach().contiguous() for key, value in tensors.items()}, folder / f"{name}.part")
     (folder / f"{name}.part").replace(folder / name)
-    part = folder / f"{NUMBERS}.part"
-    part.write_text(json.dumps({**numbers, "tensors": name}, indent=1))
-    part.replace(folder / NUMBERS)
+    write_json(folder / NUMBERS, {**numbers, "tensors": name})
     for old in folder.glob(f"*.{TENSORS}"):
         if old.name != name:
             old.unlink()
