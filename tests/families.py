@@ -29,6 +29,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import (
+    BertTokenizer,
     CLIPConfig,
     CLIPImageProcessor,
     CLIPModel,
@@ -200,6 +201,69 @@ def write_clip(folder: Path) -> None:
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
     ).save_pretrained(folder)
+
+
+def write_image_reward(folder: Path, tokenizer: Path) -> None:
+    """Write ImageReward's published files with random weights, and BERT's tokenizer into a folder of its own.
+
+    Of 32 pixels: a picture tower of 128 numbers a patch in 2 heads, and a reader of 32 a token in 4, of 2 layers each.
+    """
+    letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    (tokenizer / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}).save_pretrained(tokenizer)
+    text = {
+        "architectures": ["BertModel"],
+        "hidden_act": "gelu",
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "layer_norm_eps": 1e-12,
+        "max_position_embeddings": 64,
+        "model_type": "bert",
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+        "pad_token_id": 0,
+        "vocab_size": len(pieces),
+        "encoder_width": 128,
+        "add_cross_attention": True,
+    }
+    (folder / "med_config.json").write_text(json.dumps(text), encoding="utf-8")
+    torch.manual_seed(0)
+    torch.save(_image_reward_weights(len(pieces)), folder / "ImageReward.pt")
+
+
+def _image_reward_weights(words: int) -> dict[str, Tensor]:
+    vision, text = "blip.visual_encoder", "blip.text_encoder"
+    weights = {
+        f"{vision}.cls_token": torch.randn(1, 1, 128),
+        f"{vision}.pos_embed": torch.randn(1, 5, 128),
+        f"{vision}.patch_embed.proj.weight": torch.randn(128, 3, 16, 16) / 28,
+        f"{vision}.patch_embed.proj.bias": torch.randn(128),
+        f"{text}.embeddings.position_ids": torch.arange(64)[None],
+        f"{text}.embeddings.word_embeddings.weight": torch.randn(words, 32),
+        f"{text}.embeddings.position_embeddings.weight": torch.randn(64, 32),
+    }
+    norms = {f"{vision}.norm": 128, f"{text}.embeddings.LayerNorm": 32}
+    linears = {"blip.vision_proj": (128, 8), "blip.text_proj": (32, 8)}
+    for layer in range(2):
+        block = f"{vision}.blocks.{layer}"
+        norms |= {f"{block}.norm1": 128, f"{block}.norm2": 128}
+        linears |= {f"{block}.attn.qkv": (128, 384), f"{block}.attn.proj": (128, 128)}
+        linears |= {f"{block}.mlp.fc1": (128, 192), f"{block}.mlp.fc2": (192, 128)}
+        block = f"{text}.encoder.layer.{layer}"
+        for kind, width in (("attention", 32), ("crossattention", 128)):
+            linears |= {f"{block}.{kind}.self.query": (32, 32), f"{block}.{kind}.output.dense": (32, 32)}
+            linears |= {f"{block}.{kind}.self.{part}": (width, 32) for part in ("key", "value")}
+            norms[f"{block}.{kind}.output.LayerNorm"] = 32
+        linears |= {f"{block}.intermediate.dense": (32, 48), f"{block}.output.dense": (48, 32)}
+        norms[f"{block}.output.LayerNorm"] = 32
+    widths = (32, 24, 16, 8, 4, 1)
+    linears |= {f"mlp.layers.{number}": widths[place : place + 2] for place, number in enumerate((0, 2, 4, 6, 7))}
+    for name, width in norms.items():
+        weights |= {f"{name}.weight": 1 + torch.randn(width) / 4, f"{name}.bias": torch.randn(width) / 4}
+    for name, (wide, narrow) in linears.items():
+        weights |= {f"{name}.weight": 2 * torch.randn(narrow, wide) / wide**0.5, f"{name}.bias": torch.randn(narrow)}
+    return weights
 
 
 def emoji_family(family: Family, folder: Path, *, without: Iterable[str] = ()) -> Family:

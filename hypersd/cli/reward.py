@@ -30,9 +30,9 @@ def add_parser(subparsers: Any) -> None:
     training.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model and the report on it")
     training.add_argument(
         "--backbone",
-        metavar="CLIP",
-        help="a CLIP model to start from: a folder or a repository in the Hub's cache, such as "
-        "yuvalkirstain/PickScore_v1 (default: the family's own)",
+        metavar="MODEL",
+        help="a CLIP model or ImageReward to start from: a folder or a repository of the Hub, such as "
+        "yuvalkirstain/PickScore_v1 or zai-org/ImageReward (default: the family's own CLIP)",
     )
     add_family(training)
     training.add_argument("--no-curve", action="store_true", help="leave out the learning curve, which takes as long")

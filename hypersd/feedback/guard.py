@@ -35,7 +35,7 @@ class Check:
     Args:
         reward: mean of the reward that is learned from.
         second: mean of a reward model of other votes, which is not.
-        alignment: mean cosine of pictures and prompts, by the reward's backbone: 100 of it are a CLIP score.
+        alignment: how well pictures fit their prompts: the mean of the reward's backbone.
         diversity: mean distance (1 − cosine of picture features) between pictures of one prompt.
         distance: mean squared distance of the clean latents to what the untuned student draws.
         statistics: mean of each of the pictures' statistics.
@@ -59,13 +59,13 @@ class Limits:
 
     Args:
         diversity: the lowest share of the start's diversity.
-        alignment_fall: how far the alignment may fall from the start's: half a point of the CLIP score.
+        alignment_fall: how far the alignment may fall from the start's, in the backbone's points.
         second_fall: how far the second reward may fall from its best, in quartile distances of preferred pictures.
         statistic_deviations: how far a statistic's mean may move, in standard deviations of the pictures at the start.
     """
 
     diversity: float = 0.9
-    alignment_fall: float = 0.005
+    alignment_fall: float = 0.5
     second_fall: float = 0.1
     statistic_deviations: float = 1.0
 
@@ -204,8 +204,9 @@ class Guard:
         """
         if check.diversity < (1 - slack * (1 - self.limits.diversity)) * self.start.diversity:
             return f"diversity fell to {check.diversity / self.start.diversity:.0%} of the start's"
-        if check.alignment < self.start.alignment - slack * self.limits.alignment_fall:
-            return f"pictures fit their prompts less: {100 * (check.alignment - self.start.alignment):+.1f} CLIP points"
+        points = (check.alignment - self.start.alignment) / self.panel.reward.backbone.point
+        if points < -slack * self.limits.alignment_fall:
+            return f"pictures fit their prompts less: {points:+.1f} points"
         if check.second < second - self.limits.second_fall * self.panel.second.unit:
             return (
                 f"the second reward model fell from {second:.2f} to {check.second:.2f} "

@@ -1,10 +1,10 @@
 """A reward model: how much people would like a picture for a prompt (ImageReward, PickScore).
 
-A frozen CLIP model, the family's own or a published one in its format (CLIP ViT-L and ViT-H, PickScore), and a linear
-head, as in LAION's aesthetic predictor. The cosine of both embeddings says how well a picture fits its prompt; what
-else people look at (how clean, sharp or colourful it is) stands in the picture's statistics and its texture. These are
-few numbers: a few hundred prompts with votes are enough for them, and the head learns in seconds. (Means and deviations
-of the tower's layers told less, and hid what these tell.)
+A frozen backbone and a linear head, as in LAION's aesthetic predictor. The backbone is a CLIP model, the family's own
+or a published one in its format (CLIP ViT-L and ViT-H, PickScore), or ImageReward: it says how well a picture fits its
+prompt. What else people look at (how clean, sharp or colourful it is) stands in the picture's statistics and its
+texture. These are few numbers: a few hundred prompts with votes are enough for them, and the head learns in seconds.
+(Means and deviations of the tower's layers told less, and hid what these tell.)
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
+from hypersd.feedback import image_reward
+from hypersd.feedback.backbones import Backbone, Clip
+from hypersd.feedback.image_reward import ImageReward
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.texture import WIDTH as TEXTURE
 from hypersd.feedback.texture import texture
-from hypersd.models.loading import quietly
 
 WEIGHTS, FACTS = "model.safetensors", "reward.json"
 _WIDTH = 1 + 2 * len(NAMES) + TEXTURE
-"""How many numbers the head reads: the cosine, the statistics and their logarithms, the texture."""
+"""How many numbers the head reads: the fit, the statistics and their logarithms, the texture."""
 
 _FAINT = 1e-3
 """Statistics below are taken for this: the logarithm of nothing says nothing."""
@@ -42,40 +43,29 @@ class RewardModel(nn.Module):
     """r(c, x): 0 where people begin to call a picture bad; a difference of one is odds of e to 1 (Bradley–Terry).
 
     Args:
-        clip: the backbone.
-        tokenizer: its own.
-        processor: its own; its size, mean and deviation are what the picture tower expects.
+        backbone: what sees, and reads.
         facts: where it comes from (JSON): written with it, not read by it.
     """
 
-    def __init__(
-        self, clip: CLIPModel, tokenizer: CLIPTokenizer, processor: CLIPImageProcessor, facts: dict[str, Any]
-    ) -> None:
+    def __init__(self, backbone: Backbone, facts: dict[str, Any]) -> None:
         super().__init__()
-        # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
-        clip.set_attn_implementation("eager")
-        self.clip, self.tokenizer, self.processor, self.facts = clip.requires_grad_(False), tokenizer, processor, facts
-        vision: Any = clip.config.vision_config
-        self.pixels = int(vision.image_size)
+        self.backbone, self.facts = backbone, facts
         self.center, self.scale = nn.Buffer(torch.zeros(_WIDTH)), nn.Buffer(torch.ones(_WIDTH))
         self.head = nn.Linear(_WIDTH, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.temperature = nn.Buffer(torch.tensor(1.0))
-        self.mean = nn.Buffer(torch.tensor(processor.image_mean).view(1, 3, 1, 1), persistent=False)
-        self.deviation = nn.Buffer(torch.tensor(processor.image_std).view(1, 3, 1, 1), persistent=False)
 
     @classmethod
     def start(cls, backbone: Path | str) -> RewardModel:
-        """A model to be trained, from a CLIP model in a folder or the Hub's cache.
+        """A model to be trained, from a CLIP model or ImageReward, in a folder or the Hub's cache.
 
         Raises:
-            OSError: there is no CLIP model there.
+            OSError: there is neither there.
         """
-        with quietly():
-            clip = CLIPModel.from_pretrained(backbone, dtype=torch.float32)
-        tokenizer, processor = CLIPTokenizer.from_pretrained(backbone), CLIPImageProcessor.from_pretrained(backbone)
-        return cls(clip, tokenizer, processor, {"backbone": str(backbone)})
+        published = image_reward.known(backbone)
+        begun = ImageReward.published(backbone) if published else Clip.pretrained(backbone)
+        return cls(begun, {"backbone": str(backbone)})
 
     @classmethod
     def load(cls, folder: Path | str) -> RewardModel:
@@ -92,8 +82,7 @@ class RewardModel(nn.Module):
             )
         try:
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-            clip = CLIPModel(CLIPConfig.from_pretrained(folder))
-            model = cls(clip, CLIPTokenizer.from_pretrained(folder), CLIPImageProcessor.from_pretrained(folder), facts)
+            model = cls(_saved(folder), facts)
             model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
         except (RuntimeError, json.JSONDecodeError) as error:
             raise ValueError(f"the reward model in {folder} is damaged: {str(error).splitlines()[0]}") from error
@@ -106,9 +95,7 @@ class RewardModel(nn.Module):
             OSError: the folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self.clip.config.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        self.processor.save_pretrained(folder)
+        self.backbone.save(folder)
         save_file({name: value.half().contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
         (folder / FACTS).write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
 
@@ -121,24 +108,25 @@ class RewardModel(nn.Module):
         quantiles = self.facts["preferred"]
         return max(1e-3, float(quantiles["0.75"] - quantiles["0.25"]))
 
+    @property
+    def pixels(self) -> int:
+        """The side of the pictures as they are seen."""
+        return self.backbone.pixels
+
     def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """Text embeddings of length 1 `(B, D)`; the text tower is frozen."""
-        tokens = self.tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt")
-        with torch.no_grad():
-            output = self.clip.text_model(**tokens.to(self.mean.device)).pooler_output
-            return F.normalize(self.clip.text_projection(output).float(), dim=-1)
+        """What `forward` needs of prompts, `(B, D)`; the text side is frozen."""
+        return self.backbone.embed_prompts(prompts)
 
     def features(self, pictures: Tensor) -> Tensor:
-        """Embeddings of length 1 `(B, D)` of pictures `(B, 3, H, W)` in [-1, 1]."""
-        seen = self.clip.vision_model(((self._sized(pictures) + 1) / 2 - self.mean) / self.deviation)
-        return F.normalize(self.clip.visual_projection(seen.pooler_output).float(), dim=-1)
+        """What the backbone sees in pictures `(B, 3, H, W)` in [-1, 1]: `(B, F)`, of length 1."""
+        return self.backbone.features(self._sized(pictures))
 
     def looks(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """What the head reads, `(B, F)`: cosine, statistics, their logarithms, texture."""
+        """What the head reads, `(B, F)`: fit, statistics, their logarithms, texture."""
         pictures = self._sized(pictures)
-        cosine = (self.features(pictures) * texts).sum(dim=1, keepdim=True)
+        fit = self.backbone.fit(pictures, texts)[:, None]
         measured = statistics(pictures)
-        return torch.cat([cosine, measured, measured.clamp(min=_FAINT).log(), texture(pictures)], dim=1).float()
+        return torch.cat([fit, measured, measured.clamp(min=_FAINT).log(), texture(pictures)], dim=1).float()
 
     def _sized(self, pictures: Tensor) -> Tensor:
         """Pictures of any size at the one at which the model learned: texture and sharpness depend on it."""
@@ -152,7 +140,7 @@ class RewardModel(nn.Module):
         return self.head((looks - self.center) / self.scale)[:, 0] / self.temperature
 
     def forward(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """Rewards `(B,)` of pictures `(B, 3, H, W)` in [-1, 1] for text embeddings `(B, D)`; differentiable."""
+        """Rewards `(B,)` of pictures `(B, 3, H, W)` in [-1, 1] for embedded prompts `(B, D)`; differentiable."""
         return self.judge(self.looks(pictures, texts))
 
     def fitted(self, picture: Image.Image) -> Image.Image:
@@ -174,3 +162,8 @@ class RewardModel(nn.Module):
             texts = self.embed_prompts(prompts[start : start + _BATCH])
             found.append(self(as_tensor(some).to(texts.device), texts).float().cpu().numpy())
         return np.concatenate(found)
+
+
+def _saved(folder: Path) -> Backbone:
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    return ImageReward.saved(folder) if kind == "blip" else Clip.saved(folder)

@@ -17,12 +17,16 @@ from hypersd.cli.main import main
 from hypersd.distill import student as students
 from hypersd.distill.student import Student
 from hypersd.feedback import contestant
+from hypersd.feedback.bradley_terry import Settings
 from hypersd.feedback.contestant import Group, groups_of, tune
 from hypersd.feedback.merge import write_merged
 from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.reward import FACTS
+from hypersd.feedback.reward_run import RewardTask
 from hypersd.feedback.rollout import draw_through, fixed_noise, times_of
 from hypersd.feedback.statistics import as_tensor
 from hypersd.feedback.tuning import Method, pictures_a_step
+from hypersd.files import write_json
 from hypersd.models.cards import Family
 from hypersd.models.loading import DownloadError, Loader
 from hypersd.models.registry import FAMILIES, Machine
@@ -90,6 +94,26 @@ def test_each_published_adapter_is_a_group(family: Family) -> None:
     assert [recipe.steps for recipe in unified.trained] == [1, 2, 4]
     four = group(family)
     assert groups_of(family, "hyper", four.file.resolve())[0].recipes == four.recipes, "known through its link too"
+
+
+def test_a_reward_model_that_began_as_imagereward_leads_a_tuning(
+    family: Family, votes: tuple[Preferences, Pictures], tmp_path: Path
+) -> None:
+    published = tmp_path / "published"
+    published.mkdir()
+    families.write_image_reward(published, published)
+    preferences, pictures = votes
+    out, settings = tmp_path / "reward", Settings(steps=30)
+    RewardTask(
+        preferences=preferences, pictures=pictures, backbone=published, out=out, settings=settings, curve=False
+    ).run()
+    # Pictures of random weights are like none that was voted on, and may please more than any: the hinge is put higher.
+    facts = json.loads((out / FACTS).read_text())
+    write_json(out / FACTS, facts | {"preferred": {share: 100 + float(share) for share in facts["preferred"]}})
+    ((_, tuned),) = tune(
+        family, [group(family)], rewards=[out], out=tmp_path / "tuned", prompts=PROMPTS, batch_size=2, shorten=0.03
+    )
+    assert any(value.any() for name, value in load_file(tuned.plugin).items() if name.endswith("lora_B.weight"))
 
 
 @pytest.mark.parametrize("method", ["refl", "dpo"])

@@ -1,0 +1,120 @@
+"""What a reward model is begun from: a frozen model that says how well a picture fits a prompt."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+from hypersd.models.loading import quietly
+
+
+class Backbone(nn.Module, ABC):
+    """Reads pictures at one size, and prompts.
+
+    Args:
+        pixels: the side of the pictures that it reads.
+        mean: of the pictures it learned from, for each of red, green and blue, with black at 0 and white at 1.
+        deviation: theirs.
+    """
+
+    point: ClassVar[float]
+    """A difference of the mean fit of many pictures that people begin to see."""
+
+    def __init__(self, pixels: int, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.mean = nn.Buffer(torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.deviation = nn.Buffer(torch.tensor(deviation).view(1, 3, 1, 1), persistent=False)
+
+    def normalised(self, pictures: Tensor) -> Tensor:
+        """Pictures `(B, 3, H, W)` in [-1, 1] as the picture tower expects them."""
+        return ((pictures + 1) / 2 - self.mean) / self.deviation
+
+    @abstractmethod
+    def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """All that `fit` needs of prompts, `(B, D)`; without gradient."""
+
+    @abstractmethod
+    def features(self, pictures: Tensor) -> Tensor:
+        """What is seen in pictures `(B, 3, pixels, pixels)` in [-1, 1]: `(B, F)`, of length 1; differentiable."""
+
+    @abstractmethod
+    def fit(self, pictures: Tensor, texts: Tensor) -> Tensor:
+        """How well each picture fits its prompt, `(B,)`: the more the better; differentiable in the pictures."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write all but the weights, for the model to be made anew.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+
+
+class Clip(Backbone):
+    """A CLIP model: the family's own, or one in its format (CLIP ViT-L and ViT-H, PickScore); the cosine is the fit.
+
+    Args:
+        clip: the model.
+        tokenizer: its own.
+        processor: its own; its mean and deviation are what the picture tower expects.
+    """
+
+    point = 0.01
+    """Of the CLIP score, which is 100 cosines."""
+
+    def __init__(self, clip: CLIPModel, tokenizer: CLIPTokenizer, processor: CLIPImageProcessor) -> None:
+        vision: Any = clip.config.vision_config
+        super().__init__(int(vision.image_size), processor.image_mean, processor.image_std)
+        # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
+        clip.set_attn_implementation("eager")
+        self.clip, self.tokenizer, self.processor = clip.requires_grad_(False), tokenizer, processor
+
+    @classmethod
+    def pretrained(cls, name: Path | str) -> Clip:
+        """From a folder or the Hub's cache.
+
+        Raises:
+            OSError: there is no CLIP model there.
+        """
+        with quietly():
+            clip = CLIPModel.from_pretrained(name, dtype=torch.float32)
+        return cls(clip, CLIPTokenizer.from_pretrained(name), CLIPImageProcessor.from_pretrained(name))
+
+    @classmethod
+    def saved(cls, folder: Path) -> Clip:
+        """What `save` wrote, with random weights.
+
+        Raises:
+            OSError: a part is missing.
+        """
+        clip = CLIPModel(CLIPConfig.from_pretrained(folder))
+        return cls(clip, CLIPTokenizer.from_pretrained(folder), CLIPImageProcessor.from_pretrained(folder))
+
+    def save(self, folder: Path) -> None:
+        """See `Backbone`."""
+        for part in (self.clip.config, self.tokenizer, self.processor):
+            part.save_pretrained(folder)
+
+    def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """Text embeddings of length 1."""
+        tokens = self.tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            output = self.clip.text_model(**tokens.to(self.mean.device)).pooler_output
+            return F.normalize(self.clip.text_projection(output).float(), dim=-1)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Picture embeddings."""
+        seen = self.clip.vision_model(self.normalised(pictures))
+        return F.normalize(self.clip.visual_projection(seen.pooler_output).float(), dim=-1)
+
+    def fit(self, pictures: Tensor, texts: Tensor) -> Tensor:
+        """The cosine of both embeddings."""
+        return (self.features(pictures) * texts).sum(dim=1)
