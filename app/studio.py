@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from hypersd.errors import gist
 from hypersd.models.cards import Family, ModelCard
 from hypersd.models.registry import Availability, Machine, availability
 from hypersd.sampling.request import Generation, Preview, Request
@@ -184,6 +185,6 @@ class Studio:
             if any(availability(family, card, self.machine).available for card in family.cards):
                 self._engine(self.first).load()
         except Exception as error:  # noqa: BLE001 - whatever it is, the page says it instead of waiting for ever
-            self._failure = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self._failure = gist(error)
         finally:
             self._machine_known.set()

@@ -17,6 +17,7 @@ from app.choices import Updates
 from app.pages.layout import EMPTY, Parts, layout
 from app.permalink import link, linked
 from app.studio import Job, Studio
+from hypersd.errors import gist
 from hypersd.sampling.request import Generation, Request, Run, parse_seed
 
 log = logging.getLogger(__name__)
@@ -227,7 +228,7 @@ def _record(event: Generation) -> dict[str, Any]:
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = gist(error)
     return f"{text[:1].upper()}{text[1:]}."
 
 

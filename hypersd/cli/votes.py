@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.cli.options import add_family, argument, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
+from hypersd.errors import gist
 from hypersd.models.registry import Machine, family
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def open_store() -> tuple[Store, Pictures]:
     try:
         return Places.from_environment().open()
     except SQLAlchemyError as error:
-        reason = str(error).partition("\n")[0]
+        reason = gist(error)
         raise ValueError(f"the vote store does not answer ({reason}); check DATABASE_URL") from error
 
 

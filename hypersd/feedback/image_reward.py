@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
+from hypersd.errors import gist
 from hypersd.feedback.backbones import Backbone
 
 WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
@@ -82,13 +82,11 @@ class ImageReward(Backbone):
         file, described = _file(name, WEIGHTS), _file(name, TEXT_CONFIG)
         try:
             # Nothing but tensors is unpickled.
-            state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-            weights = renamed(state)
+            weights = renamed(torch.load(file, map_location="cpu", weights_only=True))
             model = cls(_config(weights, json.loads(described.read_text(encoding="utf-8"))), _tokenizer(name))
             model.load_state_dict({key: weights[key].float() for key in model.state_dict()})
-        except (EOFError, IndexError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise OSError(f"{file} is damaged, or not ImageReward ({reason})") from error
+        except Exception as error:  # what a damaged pickle raises has no base of its own
+            raise OSError(f"{file} is damaged, or not ImageReward ({gist(error)})") from error
         return model
 
     @classmethod
@@ -195,8 +193,7 @@ def _file(name: Path | str, file: str) -> Path:
     try:
         return Path(hf_hub_download(str(name), file))
     except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise OSError(f"{file} of {name} is not downloaded, and cannot be fetched now ({reason})") from error
+        raise OSError(f"{file} of {name} is not downloaded, and cannot be fetched now ({gist(error)})") from error
 
 
 def _tokenizer(name: Path | str) -> BertTokenizer:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
 
 from hypersd.distill.student import Student
+from hypersd.errors import gist
 from hypersd.feedback.rollout import redrawn
 from hypersd.feedback.statistics import as_tensor
 from hypersd.models.cards import Recipe
@@ -98,7 +99,7 @@ def load_detector(file: Path, side: int = 800) -> MaskRCNN:
     try:
         network.load_state_dict(load_file(file))
     except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = gist(error)
         raise ValueError(f"{file} holds no maskrcnn_resnet50_fpn_v2 as safetensors: {reason}") from error
     network.train().requires_grad_(False)
     for part in network.modules():

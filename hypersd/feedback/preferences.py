@@ -19,6 +19,7 @@ from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.importing import Shard, shards
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.trust import clean, gold_score, self_agreement
+from hypersd.errors import gist
 
 Split = Literal["train", "validation", "test"]
 _HABITS = {"hasty voter", "one-sided", "failed gold pairs"}
@@ -222,7 +223,7 @@ def _read_pickapic(shard: Shard, pictures: Pictures) -> list[tuple[Kind, Prefere
                     kind: Kind = row.get("kind") or "human"
                     found.append((kind, _pickapic_preference(row, pictures)))
         except (pa.ArrowException, KeyError, TypeError, SyntaxError) as error:
-            raise ValueError(f"{shard.path} is damaged: {str(error).splitlines()[0]}") from error
+            raise ValueError(f"{shard.path} is damaged: {gist(error)}") from error
         return found
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from hypersd.errors import gist
 from hypersd.feedback import image_reward
 from hypersd.feedback.backbones import Backbone, Clip
 from hypersd.feedback.image_reward import ImageReward
@@ -85,7 +86,7 @@ class RewardModel(nn.Module):
             model = cls(_saved(folder), facts)
             model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
         except (RuntimeError, json.JSONDecodeError) as error:
-            raise ValueError(f"the reward model in {folder} is damaged: {str(error).splitlines()[0]}") from error
+            raise ValueError(f"the reward model in {folder} is damaged: {gist(error)}") from error
         return model.requires_grad_(False).eval()
 
     def save(self, folder: Path) -> None:

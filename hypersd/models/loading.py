@@ -22,6 +22,7 @@ from torch import Tensor
 from tqdm.asyncio import tqdm_asyncio
 from transformers.utils import logging as transformers_logging
 
+from hypersd.errors import gist
 from hypersd.models.cards import Family, Scheduler, Weights
 from hypersd.models.registry import Machine
 
@@ -218,7 +219,7 @@ class Loader:
                 f"{what} is not downloaded and there is no network; connect once to fetch it"
             ) from error
         except Exception as error:  # the network libraries' errors have no base of their own
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            reason = gist(error)
             raise DownloadError(f"fetching {what} failed ({reason}); try again: it goes on where it stopped") from error
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from hypersd.errors import gist
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.sharing import Engine
 from hypersd.sampling.request import Generation, Preview, Request, Run
@@ -115,7 +116,7 @@ def _run(
 def _sentence(error: Exception) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return "there is not enough GPU memory; close what else uses it, or choose fewer models"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return gist(error)
 
 
 def grid(request: Request, generations: Sequence[Generation], side: int = 256) -> Image.Image:

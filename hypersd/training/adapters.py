@@ -15,6 +15,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from hypersd.errors import gist
 from hypersd.models.loading import put_adapter
 
 TARGETS = [
@@ -95,7 +96,7 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     try:
         outcome = set_peft_model_state_dict(unet, layers, adapter_name=NAME)
     except RuntimeError as error:
-        raise ValueError(f"{file} does not fit this model: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{file} does not fit this model: {gist(error)}") from error
     if outcome.unexpected_keys:
         raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
 
@@ -115,7 +116,7 @@ def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
     try:
         put_adapter(unet, file, NAME)
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{file} does not fit this model: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{file} does not fit this model: {gist(error)}") from error
     layers = adapter_layers(unet)
     unet.fuse_lora(safe_fusing=True)
     unet.unload_lora()

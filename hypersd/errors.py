@@ -1,0 +1,8 @@
+"""What an error says, short enough for a sentence."""
+
+from __future__ import annotations
+
+
+def gist(error: BaseException) -> str:
+    """The first line of an error's message; its kind, if it has none. Libraries' messages often run over many lines."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
