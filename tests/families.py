@@ -29,7 +29,6 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import (
-    BertTokenizer,
     CLIPConfig,
     CLIPImageProcessor,
     CLIPModel,
@@ -204,14 +203,13 @@ def write_clip(folder: Path) -> None:
 
 
 def write_image_reward(folder: Path, tokenizer: Path) -> None:
-    """Write ImageReward's published files with random weights, and BERT's tokenizer into a folder of its own.
+    """Write ImageReward's published files with random weights, and BERT's words into a folder of their own.
 
     Of 32 pixels: a picture tower of 128 numbers a patch in 2 heads, and a reader of 32 a token in 4, of 2 layers each.
     """
     letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
     (tokenizer / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}).save_pretrained(tokenizer)
     text = {
         "architectures": ["BertModel"],
         "hidden_act": "gelu",

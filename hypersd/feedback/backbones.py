@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, PreTrainedTokenizerBase
 
 from hypersd.models.loading import quietly
 
@@ -58,6 +58,20 @@ class Backbone(nn.Module, ABC):
         """
 
 
+Words = TypeVar("Words", bound=PreTrainedTokenizerBase)
+
+
+def with_words(tokenizer: Words, where: Path | str) -> Words:
+    """The tokenizer, if it has any words: where its files are missing, transformers makes one that has none.
+
+    Raises:
+        OSError: it has none.
+    """
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise OSError(f"{where} has no tokenizer: the files with its words are missing")
+    return tokenizer
+
+
 class Clip(Backbone):
     """A CLIP model: the family's own, or one in its format (CLIP ViT-L and ViT-H, PickScore); the cosine is the fit.
 
@@ -82,11 +96,12 @@ class Clip(Backbone):
         """From a folder or the Hub's cache.
 
         Raises:
-            OSError: there is no CLIP model there.
+            OSError: there is no CLIP model there, or a part is missing.
         """
         with quietly():
             clip = CLIPModel.from_pretrained(name, dtype=torch.float32)
-        return cls(clip, CLIPTokenizer.from_pretrained(name), CLIPImageProcessor.from_pretrained(name))
+        tokenizer = with_words(CLIPTokenizer.from_pretrained(name), name)
+        return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(name))
 
     @classmethod
     def saved(cls, folder: Path) -> Clip:
@@ -96,7 +111,8 @@ class Clip(Backbone):
             OSError: a part is missing.
         """
         clip = CLIPModel(CLIPConfig.from_pretrained(folder))
-        return cls(clip, CLIPTokenizer.from_pretrained(folder), CLIPImageProcessor.from_pretrained(folder))
+        tokenizer = with_words(CLIPTokenizer.from_pretrained(folder), folder)
+        return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(folder))
 
     def save(self, folder: Path) -> None:
         """See `Backbone`."""

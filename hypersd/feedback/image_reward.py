@@ -23,12 +23,12 @@ from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextMode
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from hypersd.errors import gist
-from hypersd.feedback.backbones import Backbone
+from hypersd.feedback.backbones import Backbone, with_words
 
 WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
 """The published files."""
 
-_TOKENIZER = "google-bert/bert-base-uncased"
+_TOKENIZER, _WORDS = "google-bert/bert-base-uncased", "vocab.txt"
 _TOKENS = 35
 _MEAN, _DEVIATION = 0.16717362830052426, 1.0333394966054072
 """Of the scores before they are normalised."""
@@ -79,11 +79,11 @@ class ImageReward(Backbone):
         Raises:
             OSError: they are not there, are damaged, or the tokenizer is missing.
         """
-        file, described = _file(name, WEIGHTS), _file(name, TEXT_CONFIG)
+        file, described, tokenizer = _file(name, WEIGHTS), _file(name, TEXT_CONFIG), _tokenizer(name)
         try:
             # Nothing but tensors is unpickled.
             weights = renamed(torch.load(file, map_location="cpu", weights_only=True))
-            model = cls(_config(weights, json.loads(described.read_text(encoding="utf-8"))), _tokenizer(name))
+            model = cls(_config(weights, json.loads(described.read_text(encoding="utf-8"))), tokenizer)
             model.load_state_dict({key: weights[key].float() for key in model.state_dict()})
         except Exception as error:  # what a damaged pickle raises has no base of its own
             raise OSError(f"{file} is damaged, or not ImageReward ({gist(error)})") from error
@@ -96,7 +96,7 @@ class ImageReward(Backbone):
         Raises:
             OSError: a part is missing.
         """
-        return cls(BlipConfig.from_pretrained(folder), BertTokenizer.from_pretrained(folder))
+        return cls(BlipConfig.from_pretrained(folder), with_words(BertTokenizer.from_pretrained(folder), folder))
 
     def save(self, folder: Path) -> None:
         """See `Backbone`."""
@@ -129,7 +129,8 @@ class ImageReward(Backbone):
 
 def known(name: Path | str) -> bool:
     """Whether a folder or a repository of the Hub is ImageReward's."""
-    return (Path(name) / WEIGHTS).is_file() or str(name).rpartition("/")[2] == "ImageReward"
+    folder = Path(name)
+    return (folder / WEIGHTS).is_file() if folder.is_dir() else str(name).rpartition("/")[2] == "ImageReward"
 
 
 def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -197,6 +198,9 @@ def _file(name: Path | str, file: str) -> Path:
 
 
 def _tokenizer(name: Path | str) -> BertTokenizer:
-    """BERT's: beside the weights, if a folder has one, or the Hub's."""
-    beside = any((Path(name) / file).is_file() for file in ("tokenizer.json", "vocab.txt"))
-    return BertTokenizer.from_pretrained(name if beside else _TOKENIZER)
+    """BERT's: beside the weights, if a folder has it, or the Hub's.
+
+    Its words are asked for by name: where they are missing, transformers makes a tokenizer that knows none.
+    """
+    beside = (Path(name) / _WORDS).is_file()
+    return BertTokenizer(vocab=str(_file(name if beside else _TOKENIZER, _WORDS)))

@@ -145,10 +145,12 @@ def test_it_is_found_in_the_hubs_cache(published: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(OSError, match=r"ImageReward\.pt of zai-org/ImageReward is not downloaded"):
         RewardModel.start("zai-org/ImageReward")
-    write_image_reward(
-        hub_file(tmp_path, "zai-org/ImageReward", "ImageReward.pt").parent,
-        hub_file(tmp_path, "google-bert/bert-base-uncased", "vocab.txt").parent,
-    )
+    weights = hub_file(tmp_path, "zai-org/ImageReward", "ImageReward.pt").parent
+    for name in ("ImageReward.pt", "med_config.json"):
+        (weights / name).write_bytes((published / name).read_bytes())
+    with pytest.raises(OSError, match=r"vocab\.txt of google-bert/bert-base-uncased is not downloaded"):
+        RewardModel.start("zai-org/ImageReward")
+    write_image_reward(weights, hub_file(tmp_path, "google-bert/bert-base-uncased", "vocab.txt").parent)
     as_blobs(tmp_path)
     model = RewardModel.start("zai-org/ImageReward")
     assert model.facts == {"backbone": "zai-org/ImageReward"}
@@ -158,7 +160,8 @@ def test_it_is_found_in_the_hubs_cache(published: Path, tmp_path: Path, monkeypa
 
 
 def test_what_is_not_imagereward_is_said(published: Path, tmp_path: Path) -> None:
-    (tmp_path / "med_config.json").write_text((published / "med_config.json").read_text())
+    for name in ("med_config.json", "vocab.txt"):
+        (tmp_path / name).write_text((published / name).read_text())
     for content in (b"", b"not a pickle", b"\x80\x02]"):
         (tmp_path / "ImageReward.pt").write_bytes(content)
         with pytest.raises(OSError, match="damaged, or not ImageReward"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def test_bad_input_is_named(out: Path, report: RewardReport, tmp_path: Path) -> 
     (tmp_path / "reward.json").write_text("{")
     with pytest.raises(ValueError, match="damaged"):
         RewardModel.load(tmp_path)
+
+
+def test_a_backbone_without_words_is_refused(folder: Path, out: Path, report: RewardReport, tmp_path: Path) -> None:
+    for whole, load in ((folder / "clip", RewardModel.start), (out, RewardModel.load)):
+        shutil.copytree(whole, tmp_path / whole.name, ignore=shutil.ignore_patterns("tokenizer*"))
+        with pytest.raises(OSError, match="has no tokenizer"):
+            load(tmp_path / whole.name)
 
 
 def test_too_few_votes_are_told(folder: Path, preferences: Preferences, pictures: Pictures, tmp_path: Path) -> None:
