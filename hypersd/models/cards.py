@@ -109,6 +109,7 @@ class Family:
         vae: a repository whose VAE replaces the base's, or None.
         prompt_set: name of the prompts that its models meet on, in assets/prompts.
         memory_gb: what its base needs on the device, in half precision.
+        unet_gb: what a model with a UNet of its own needs beside that.
         is_reimplementation: trained by this package at toy scale, not the published weights.
     """
 
@@ -122,6 +123,7 @@ class Family:
     folder: Path | None = None
     variant: str | None = None
     vae: str | None = None
+    unet_gb: float = 0
     is_reimplementation: bool = False
 
     def card(self, name: str) -> ModelCard:

@@ -88,11 +88,13 @@ def availability(family: Family, card: ModelCard, machine: Machine) -> Availabil
         if not is_local(family, usual, machine):
             return Availability(False, f"{usual.file} is not in {family.folder}")
         return Availability(True)
-    downloaded = _base_is_local(family, machine)
-    needed = _needed_gb(family, machine) if downloaded else family.memory_gb
+    downloaded, local = _base_is_local(family, machine), is_local(family, usual, machine)
+    own = family.unet_gb if usual.kind in ("unet", "pipeline") else 0
+    needed = _base_gb(family, machine) if downloaded else family.memory_gb
+    needed += _unet_gb(family, usual, machine) if own and local else own
     if needed > max(machine.gpu_memory_gb, _CPU_FRIENDLY_GB):
-        return Availability(False, f"needs about {family.memory_gb:g} GB of GPU memory")
-    if machine.offline and not (downloaded and is_local(family, usual, machine)):
+        return Availability(False, f"needs about {family.memory_gb + own:g} GB of GPU memory")
+    if machine.offline and not (downloaded and local):
         return Availability(False, "not downloaded and no network")
     return Availability(True)
 
@@ -114,11 +116,18 @@ def _base_is_local(family: Family, machine: Machine) -> bool:
     return pipeline is not None and (family.vae is None or _cached(family.vae, "config.json", machine) is not None)
 
 
-def _needed_gb(family: Family, machine: Machine) -> float:
+def _base_gb(family: Family, machine: Machine) -> float:
     """What the downloaded base takes; a small stand-in with the same names needs less than the published weights."""
     unet = _unet_file(str(family.repository), family.variant, machine)
     held = sum(file.stat().st_size for file in unet.parents[1].rglob("*.safetensors")) if unet else 0
     return min(family.memory_gb, _WITH_ACTIVATIONS * held / 1e9)
+
+
+def _unet_gb(family: Family, weights: Weights, machine: Machine) -> float:
+    """What a downloaded UNet of its own takes."""
+    repository, file = str(weights.repository), weights.file
+    found = _cached(repository, file, machine) if file else _unet_file(repository, family.variant, machine)
+    return found.stat().st_size / 1e9 if found else family.unet_gb
 
 
 def _unet_file(repository: str, variant: str | None, machine: Machine) -> Path | None:

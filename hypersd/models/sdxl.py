@@ -46,6 +46,7 @@ SDXL = Family(
     vae="madebyollin/sdxl-vae-fp16-fix",
     pixels=_PIXELS,
     memory_gb=11,
+    unet_gb=5,
     prompt_set=PROMPT_SET,
     cards=(
         ModelCard(

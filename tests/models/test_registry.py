@@ -40,6 +40,14 @@ def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
     assert availability(SDXL, card, small).reason == "needs about 11 GB of GPU memory"
 
 
+def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Family, cache: Path) -> None:
+    gpu = replace(families.machine(tmp_path, device="cuda", gpu_memory_gb=12.0), offline=False)
+    assert availability(SDXL, SDXL.card("hyper"), gpu).available
+    assert availability(SDXL, SDXL.card("turbo"), gpu).reason == "needs about 16 GB of GPU memory"
+    assert availability(SDXL, SDXL.card("turbo"), replace(gpu, gpu_memory_gb=16.0)).available
+    assert availability(sdxl, sdxl.card("turbo"), families.machine(cache)).available, "what is downloaded is small"
+
+
 def test_what_stands_in_the_cache_is_available(sdxl: Family, sd15: Family, cache: Path) -> None:
     machine = families.machine(cache)
     for family in (sdxl, sd15):
