@@ -274,9 +274,11 @@ const arena = (root) => {
   }));
   const keys = { 1: "left", 2: "right", 0: "tie", 9: "both_bad", " ": "skip" };
   document.addEventListener("keydown", (event) => {
-    const busy = event.target.closest("textarea, input:not([type=range]), select, [role=listbox], [role=tab]");
+    const busy = event.target.closest("textarea, input:not([type=range]), select, [role=listbox]");
     const pressing = event.key === " " && event.target.closest("button, a, summary");
-    const sliding = event.key.startsWith("Arrow") && event.target.closest("input");
+    // The arrows' own: a slider moves with them, and so does a row of tabs. Its other keys are free: who has just
+    // clicked on this tab votes with the next key.
+    const sliding = event.key.startsWith("Arrow") && event.target.closest("input, [role=tab]");
     if (!visible() || busy || pressing || sliding || event.ctrlKey || event.metaKey || event.altKey) return;
     closer(event);
     if (event.repeat) return;

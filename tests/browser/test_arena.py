@@ -129,6 +129,17 @@ def test_tab_and_enter_vote_and_keep_their_place(watched: Any) -> None:
     expect(page.get_by_role("button", name="Right")).to_be_focused()
 
 
+def test_who_clicked_on_the_tab_votes_with_the_next_key(watched: Any) -> None:
+    page = watched.page
+    page.goto(watched.url)
+    page.get_by_role("tab", name="Arena").click()
+    expect(page.locator(READY)).to_be_visible()
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    with page.expect_response("**/arena/vote"):
+        page.keyboard.press("1")
+    expect(page.locator(".hs-told figcaption").first).to_contain_text("step")
+
+
 def test_after_a_click_the_space_bar_skips(watched: Any) -> None:
     page = watched.page
     enter(page, watched.url)
