@@ -25,6 +25,23 @@ def finished(page: Page, count: int) -> None:
     expect(page.locator(".hs-board[aria-busy=false] .hs-card .hs-open")).to_have_count(count)
 
 
+PREVIEW, OVER = ".hs-frame.preview", ".hs-board[aria-busy=false] .hs-card[data-model=base] .hs-open"
+STOPPED = "#hs-message:has-text('Stopped')"
+CHANCES = 10
+"""Runs in which to meet the base before it has drawn: a browser without a core to itself may come late."""
+
+
+def caught(page: Page) -> bool:
+    """Whether the base was met while it drew; if not, its run is over."""
+    expect(page.locator(f"{PREVIEW}, {OVER}").first).to_be_visible()
+    return page.locator(PREVIEW).count() > 0
+
+
+def again(page: Page) -> None:
+    page.press(PROMPT, "Enter")
+    expect(page.locator(".hs-board[aria-busy=true]")).to_be_visible()
+
+
 def test_enter_draws_all_models_cheapest_first(watched: Any) -> None:
     page = watched.page
     visit(page, watched.url)
@@ -51,12 +68,16 @@ def test_what_is_in_use_is_always_in_sight(watched: Any) -> None:
 def test_escape_stops_and_the_next_run_works(watched: Any) -> None:
     page = watched.page
     visit(page, watched.url, "?prompt=a+cat&seed=1&models=base:50,turbo:1")
-    expect(page.locator(".hs-frame.preview")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator("#hs-message")).to_contain_text("Stopped")
+    for _ in range(CHANCES):
+        if caught(page):
+            page.keyboard.press("Escape")
+            expect(page.locator(f"{STOPPED}, {OVER}").first).to_be_visible()
+            if page.locator(STOPPED).count():
+                break
+        again(page)
+    expect(page.locator(STOPPED)).to_be_visible()
     finished(page, 1)
-    page.press(PROMPT, "Enter")
-    expect(page.locator(".hs-board[aria-busy=true]")).to_be_visible()
+    again(page)
     page.keyboard.press("Escape")
     expect(page.locator("#hs-run")).to_be_visible()
 
@@ -64,7 +85,12 @@ def test_escape_stops_and_the_next_run_works(watched: Any) -> None:
 def test_a_page_that_is_left_in_a_run_opens_again_without_a_complaint(watched: Any) -> None:
     page = watched.page
     visit(page, watched.url, "?prompt=a+cat&seed=1&models=base:50")
-    expect(page.locator(".hs-frame.preview")).to_be_visible()
+    for _ in range(CHANCES):
+        if caught(page):
+            break
+        again(page)
+    else:
+        pytest.fail("every run was over before it was met")
     visit(page, watched.url, "?prompt=a+cat&seed=1&models=turbo:1")
     finished(page, 1)
 
