@@ -24,6 +24,7 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from hypersd.errors import gist
 from hypersd.feedback.backbones import Backbone, with_words
+from hypersd.models.loading import fetched
 
 WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
 """The published files."""
@@ -189,12 +190,7 @@ def _layers(weights: Mapping[str, Tensor], prefix: str) -> int:
 def _file(name: Path | str, file: str) -> Path:
     """A published file, in a folder or the Hub's cache."""
     here = Path(name) / file
-    if here.is_file():
-        return here
-    try:
-        return Path(hf_hub_download(str(name), file))
-    except (OSError, ValueError) as error:
-        raise OSError(f"{file} of {name} is not downloaded, and cannot be fetched now ({gist(error)})") from error
+    return here if here.is_file() else fetched(f"{file} of {name}", lambda: hf_hub_download(str(name), file))
 
 
 def _tokenizer(name: Path | str) -> BertTokenizer:

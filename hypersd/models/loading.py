@@ -212,15 +212,22 @@ class Loader:
 
     def _fetched(self, what: str, fetch: Callable[[], str]) -> Path:
         self.progress(f"fetching {what}")
-        try:
-            return Path(fetch())
-        except LocalEntryNotFoundError as error:
-            raise DownloadError(
-                f"{what} is not downloaded and there is no network; connect once to fetch it"
-            ) from error
-        except Exception as error:  # the network libraries' errors have no base of their own
-            reason = gist(error)
-            raise DownloadError(f"fetching {what} failed ({reason}); try again: it goes on where it stopped") from error
+        return fetched(what, fetch)
+
+
+def fetched(what: str, fetch: Callable[[], str]) -> Path:
+    """Where `fetch` has put what it fetches from the Hub.
+
+    Raises:
+        DownloadError: it cannot.
+    """
+    try:
+        return Path(fetch())
+    except LocalEntryNotFoundError as error:
+        raise DownloadError(f"{what} is not downloaded and there is no network; connect once to fetch it") from error
+    except Exception as error:  # the network libraries' errors have no base of their own
+        reason = gist(error)
+        raise DownloadError(f"fetching {what} failed ({reason}); try again: it goes on where it stopped") from error
 
 
 def _reporting(progress: Progress, what: str) -> type[Bar]:
