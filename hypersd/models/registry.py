@@ -91,7 +91,7 @@ def availability(family: Family, card: ModelCard, machine: Machine) -> Availabil
     downloaded, local = _base_is_local(family, machine), is_local(family, usual, machine)
     own = family.unet_gb if usual.kind in ("unet", "pipeline") else 0
     needed = _base_gb(family, machine) if downloaded else family.memory_gb
-    needed += _unet_gb(family, usual, machine) if own and local else own
+    needed += _unet_gb(family, usual, machine) if own else 0
     if needed > max(machine.gpu_memory_gb, _CPU_FRIENDLY_GB):
         return Availability(False, f"needs about {family.memory_gb + own:g} GB of GPU memory")
     if machine.offline and not (downloaded and local):
@@ -124,7 +124,7 @@ def _base_gb(family: Family, machine: Machine) -> float:
 
 
 def _unet_gb(family: Family, weights: Weights, machine: Machine) -> float:
-    """What a downloaded UNet of its own takes."""
+    """What a UNet of its own takes; as that of the base, less if a small stand-in is downloaded."""
     repository, file = str(weights.repository), weights.file
     found = _cached(repository, file, machine) if file else _unet_file(repository, family.variant, machine)
     return found.stat().st_size / 1e9 if found else family.unet_gb
