@@ -100,8 +100,7 @@ class Clip(Backbone):
         """
         with quietly():
             clip = CLIPModel.from_pretrained(name, dtype=torch.float32)
-        tokenizer = with_words(CLIPTokenizer.from_pretrained(name), name)
-        return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(name))
+        return cls._around(clip, name)
 
     @classmethod
     def saved(cls, folder: Path) -> Clip:
@@ -110,9 +109,12 @@ class Clip(Backbone):
         Raises:
             OSError: a part is missing.
         """
-        clip = CLIPModel(CLIPConfig.from_pretrained(folder))
-        tokenizer = with_words(CLIPTokenizer.from_pretrained(folder), folder)
-        return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(folder))
+        return cls._around(CLIPModel(CLIPConfig.from_pretrained(folder)), folder)
+
+    @classmethod
+    def _around(cls, clip: CLIPModel, name: Path | str) -> Clip:
+        tokenizer = with_words(CLIPTokenizer.from_pretrained(name), name)
+        return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(name))
 
     def save(self, folder: Path) -> None:
         """See `Backbone`."""
