@@ -66,7 +66,7 @@ def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask
         "out": out,
         "shorten": 0.34,
         # A tiny random family draws noise: nothing about it is to be guarded.
-        "limits": Limits(diversity=0.0, alignment_fall=1000, second_fall=100, statistic_deviations=1000),
+        "limits": Limits(diversity=0.0, alignment_fall=100, second_fall=100, statistic_deviations=1000),
     }
     return TuningTask(**{**given, **changed})  # type: ignore[arg-type]
 
