@@ -130,14 +130,13 @@ class Finder:
 
         It stays near where it began, or it could climb over to another object.
         """
+        search = _Search(self.world, match.name, difference, ground)
         seen: set[tuple[int, int, int]] = set()
-        best = self._measure(difference, ground, match.name, (match.left, match.top, match.pixels))
+        best = search.at((match.left, match.top, match.pixels))
         while True:
             places = {(best.left + dx, best.top + dy, best.pixels + size) for dx, dy, size in _MOVES} - seen
             seen |= places
-            tried = [
-                self._measure(difference, ground, match.name, place) for place in places if self._fits(place, match)
-            ]
+            tried = [search.at(place) for place in places if self._fits(place, match)]
             better = max(tried, key=_by_gain, default=best)
             if better.gain <= best.gain:
                 return best
@@ -150,19 +149,6 @@ class Finder:
         match = max(refined, key=_by_gain, default=None)
         return match if match is not None and match.gain > 0 else None
 
-    def template(self, name: str, pixels: int, ground: Floats) -> Floats:
-        """What the object adds to a picture of the background, `(pixels, pixels, 3)`."""
-        sprite = self.world.sprite(name, pixels)
-        return sprite[..., :3] - sprite[..., 3:] * ground
-
-    def _measure(self, difference: Floats, ground: Floats, name: str, place: tuple[int, int, int]) -> Match:
-        left, top, pixels = place
-        template = self.template(name, pixels, ground)
-        seen = difference[top : top + pixels, left : left + pixels]
-        energy = np.asarray(np.vdot(template, template))
-        gained = float(_gain(np.asarray(np.vdot(seen, template)), energy))
-        return Match(name=name, left=left, top=top, pixels=pixels, gain=gained)
-
     def _fits(self, place: tuple[int, int, int], start: Match) -> bool:
         """Whether the square is inside the picture, of a size that occurs, and close to where the search began."""
         left, top, pixels = place
@@ -170,6 +156,30 @@ class Finder:
         across, down = left - start.left + (pixels - start.pixels) / 2, top - start.top + (pixels - start.pixels) / 2
         near = max(abs(across), abs(down)) <= _REACH * self.side
         return inside and near and self._smallest <= pixels <= self._largest
+
+
+class _Search:
+    """Measures one object at many places and sizes of one picture.
+
+    No template is drawn: ⟨D, P - A b⟩ = ⟨D, P⟩ + ⟨-D b, A⟩ is the product of the picture's bands (D, -D b) with the
+    sprite's (P, A), and a template's energy follows from the sprite's inner products, once for each size.
+    """
+
+    def __init__(self, world: World, name: str, difference: Floats, ground: Floats) -> None:
+        self._world, self._name, self._ground = world, name, ground
+        self._bands = np.concatenate([difference, -(difference @ ground)[..., None]], axis=-1)
+        self._energies: dict[int, Floats] = {}
+
+    def at(self, place: tuple[int, int, int]) -> Match:
+        """The object in the square of `left`, `top` and `pixels`."""
+        left, top, pixels = place
+        sprite = self._world.sprite(self._name, pixels)
+        correlation = np.vdot(self._bands[top : top + pixels, left : left + pixels], sprite)
+        if pixels not in self._energies:
+            flat = sprite.reshape(-1, 4)
+            self._energies[pixels] = _energy((flat.T @ flat)[None], self._ground)[0]
+        gain = float(_gain(np.asarray(correlation), self._energies[pixels]))
+        return Match(name=self._name, left=left, top=top, pixels=pixels, gain=gain)
 
 
 def halved(picture: Floats) -> Floats:
