@@ -25,11 +25,11 @@ def run(options: argparse.Namespace) -> int:
     machine = Machine.here()
     models = [described(each, card, machine) for each in chosen for card in each.cards]
     if options.json:
-        here = {"device": machine.device, "precision": machine.precision, "offline": machine.offline}
+        here = {"device": machine.device, "precision": machine.precision, "offline": not machine.online}
         emit({"machine": here, "models": models})
     else:
         say(listing(models))
-        say(f"\nThis machine: {machine.device}, {machine.precision}{', offline' if machine.offline else ''}")
+        say(f"\nThis machine: {machine.device}, {machine.precision}{'' if machine.online else ', offline'}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Reading weights: from the family's folder or the Hub, resumable, with progress, explained when it fails."""
+"""Reading weights: from the family's folder or the Hub, with progress, explained when it fails."""
 
 from __future__ import annotations
 
@@ -135,6 +135,25 @@ class Loader:
         folder = self.family.folder or self._snapshot(str(self.family.repository))
         return Source(folder, self._variant(folder), self._snapshot(self.family.vae) if self.family.vae else None)
 
+    def fetch(self, weights: Weights) -> None:
+        """See to it that these weights are on disk; for those of kind "none", that the base is.
+
+        The Hub's client takes up a connection that breaks where it broke; what it gives up on is begun anew.
+
+        Raises:
+            DownloadError: they cannot be fetched.
+            FileNotFoundError: they are missing from the family's folder.
+        """
+        if weights.kind == "none":
+            self.source()
+        elif weights.kind == "pipeline":
+            self._unet_folder(weights)
+        else:
+            self.file(weights)
+
+    def _unet_folder(self, weights: Weights) -> Path:
+        return self._snapshot(str(weights.repository), only="unet/")
+
     def _variant(self, folder: Path) -> str | None:
         variant = self.family.variant
         return variant if variant and any((folder / "unet").glob(f"*.{variant}.safetensors")) else None
@@ -147,7 +166,7 @@ class Loader:
             OSError: a file is missing from the family's folder, or is damaged.
         """
         if weights.kind == "pipeline":
-            folder = self._snapshot(str(weights.repository), only="unet/")
+            folder = self._unet_folder(weights)
             own: Any = Source(folder, self._variant(folder)).unet(self.dtype)
             return own.to(self.machine.device).requires_grad_(False).eval()
         if weights.kind == "unet":
@@ -190,7 +209,8 @@ class Loader:
                 str(weights.repository),
                 str(weights.file),
                 cache_dir=self.machine.cache,
-                local_files_only=self.machine.offline,
+                endpoint=self.machine.hub,
+                local_files_only=not self.machine.online,
                 tqdm_class=_reporting(self.progress, str(weights.file)),
             ),
         )
@@ -205,7 +225,8 @@ class Loader:
                 allow_patterns=[f"{only}*.json", f"{only}*.txt", weights],
                 ignore_patterns=_NOT_NEEDED,
                 cache_dir=self.machine.cache,
-                local_files_only=self.machine.offline,
+                endpoint=self.machine.hub,
+                local_files_only=not self.machine.online,
                 tqdm_class=_reporting(self.progress, repository),
             ),
         )
@@ -227,13 +248,19 @@ def fetched(what: str, fetch: Callable[[], str]) -> Path:
         raise DownloadError(f"{what} is not downloaded and there is no network; connect once to fetch it") from error
     except Exception as error:  # the network libraries' errors have no base of their own
         reason = gist(error)
-        raise DownloadError(f"fetching {what} failed ({reason}); try again: it goes on where it stopped") from error
+        raise DownloadError(
+            f"fetching {what} failed ({reason}); try again: complete files are kept"
+        ) from error
 
 
 def _reporting(progress: Progress, what: str) -> type[Bar]:
     """A progress bar that also tells `progress` how far it is."""
 
     class Reporting(Bar):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            # Older clients of the Hub switch it off where there is no terminal; it would count nothing then.
+            super().__init__(*arguments, **{**named, "disable": False})
+
         def update(self, n: float | None = 1) -> bool | None:
             shown = super().update(n)
             if self.total and self.unit == "B":

@@ -13,6 +13,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from hypersd.models.cards import Family, ModelCard, Weights
 from hypersd.models.emoji import EMOJI
 from hypersd.models.entrants import entrants_folder, with_entrants
+from hypersd.models.network import reachable
 from hypersd.models.sd15 import SD15
 from hypersd.models.sdxl import SDXL
 
@@ -40,6 +41,7 @@ class Machine:
         gpu_memory_gb: 0 without a GPU.
         offline: downloads are not allowed.
         cache: the Hub's cache.
+        hub: the Hub's address.
     """
 
     device: str
@@ -47,10 +49,11 @@ class Machine:
     gpu_memory_gb: float
     offline: bool
     cache: Path
+    hub: str = constants.ENDPOINT
 
     @classmethod
     def here(cls) -> Machine:
-        """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`) describe it."""
+        """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it."""
         import torch  # noqa: PLC0415 - slow, and the cards can be read without it
 
         offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
@@ -63,6 +66,11 @@ class Machine:
             return cls(device="mps", precision="float16", gpu_memory_gb=memory, offline=offline, cache=cache)
         return cls(device="cpu", precision="float32", gpu_memory_gb=0, offline=offline, cache=cache)
 
+    @property
+    def online(self) -> bool:
+        """Whether the Hub can be asked: downloads are allowed, and it answers (looked up once a minute)."""
+        return not self.offline and reachable(self.hub)
+
 
 @dataclass(frozen=True, slots=True)
 class Availability:
@@ -74,6 +82,9 @@ class Availability:
 
 _CPU_FRIENDLY_GB = 1.0
 """Up to this size a family is usable without a GPU."""
+
+BASE = Weights()
+"""The base's own weights."""
 
 _WITH_ACTIVATIONS = 1.5
 """Memory that a run takes, as a multiple of the weights."""
@@ -88,21 +99,21 @@ def availability(family: Family, card: ModelCard, machine: Machine) -> Availabil
         if not is_local(family, usual, machine):
             return Availability(False, f"{usual.file} is not in {family.folder}")
         return Availability(True)
-    downloaded, local = _base_is_local(family, machine), is_local(family, usual, machine)
+    downloaded, local = is_local(family, BASE, machine), is_local(family, usual, machine)
     own = family.unet_gb if usual.kind in ("unet", "pipeline") else 0
     needed = _base_gb(family, machine) if downloaded else family.memory_gb
     needed += _unet_gb(family, usual, machine) if own else 0
     if needed > max(machine.gpu_memory_gb, _CPU_FRIENDLY_GB):
         return Availability(False, f"needs about {family.memory_gb + own:g} GB of GPU memory")
-    if machine.offline and not (downloaded and local):
+    if not (downloaded and local) and not machine.online:
         return Availability(False, "not downloaded and no network")
     return Availability(True)
 
 
 def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
-    """Whether the weights, over the base, are on disk."""
+    """Whether the weights are on disk; those of kind "none" are the base's own."""
     if weights.kind == "none":
-        return True
+        return family.folder is not None or _base_is_local(family, machine)
     if weights.repository is None:
         return ((family.folder or Path()) / str(weights.file)).exists()
     if weights.kind == "pipeline":

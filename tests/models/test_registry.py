@@ -9,6 +9,7 @@ from hypersd.models.cards import Family
 from hypersd.models.registry import Machine, availability
 from hypersd.models.sdxl import SDXL
 from tests import families
+from tests.models.hub import serve
 
 
 def test_the_embedded_family_is_available_without_a_network(emoji: Family, tmp_path: Path) -> None:
@@ -35,16 +36,24 @@ def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
     assert availability(SDXL, card, families.machine(tmp_path)).reason == "needs about 11 GB of GPU memory"
     gpu = families.machine(tmp_path, device="cuda", gpu_memory_gb=24.0)
     assert availability(SDXL, card, gpu).reason == "not downloaded and no network"
-    assert availability(SDXL, card, replace(gpu, offline=False)).available
-    small = replace(gpu, offline=False, gpu_memory_gb=6.0)
-    assert availability(SDXL, card, small).reason == "needs about 11 GB of GPU memory"
+    with serve(tmp_path) as hub:
+        online = replace(gpu, offline=False, hub=hub.address)
+        assert availability(SDXL, card, online).available
+        assert not availability(SDXL, card, replace(online, offline=True)).available, "downloads are not allowed"
+        small = replace(online, gpu_memory_gb=6.0)
+        assert availability(SDXL, card, small).reason == "needs about 11 GB of GPU memory"
+    with serve(tmp_path) as gone:
+        pass
+    unplugged = replace(gpu, offline=False, hub=gone.address)
+    assert availability(SDXL, card, unplugged).reason == "not downloaded and no network"
 
 
 def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Family, cache: Path) -> None:
-    gpu = replace(families.machine(tmp_path, device="cuda", gpu_memory_gb=12.0), offline=False)
-    assert availability(SDXL, SDXL.card("hyper"), gpu).available
-    assert availability(SDXL, SDXL.card("turbo"), gpu).reason == "needs about 16 GB of GPU memory"
-    assert availability(SDXL, SDXL.card("turbo"), replace(gpu, gpu_memory_gb=16.0)).available
+    with serve(tmp_path) as hub:
+        gpu = families.machine(tmp_path, device="cuda", gpu_memory_gb=12.0, offline=False, hub=hub.address)
+        assert availability(SDXL, SDXL.card("hyper"), gpu).available
+        assert availability(SDXL, SDXL.card("turbo"), gpu).reason == "needs about 16 GB of GPU memory"
+        assert availability(SDXL, SDXL.card("turbo"), replace(gpu, gpu_memory_gb=16.0)).available
     assert availability(sdxl, sdxl.card("turbo"), families.machine(cache)).available, "what is downloaded is small"
 
 

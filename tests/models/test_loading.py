@@ -1,0 +1,67 @@
+"""Downloads, from a Hub on this machine: they report, are resumed, and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from hypersd.models.cards import Family, Weights
+from hypersd.models.loading import DownloadError, Loader
+from hypersd.models.registry import Machine
+from tests import families
+from tests.models.hub import Hub, serve
+
+WEIGHTS = Weights(kind="lora", repository="someone/adapter", file="adapter.safetensors")
+PIECE = constants.DOWNLOAD_CHUNK_SIZE
+DATA = bytes(range(256)) * (4 * PIECE // 256)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """With a file that comes in four pieces."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    file = tmp_path / "hub" / "someone" / "adapter" / "adapter.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(DATA)
+    with serve(tmp_path / "hub") as found:
+        yield found
+        found.flowing.set()
+
+
+def online(cache: Path, hub: Hub) -> Machine:
+    return families.machine(cache, offline=False, hub=hub.address)
+
+
+def test_a_download_says_how_far_it_is(sdxl: Family, hub: Hub, tmp_path: Path) -> None:
+    said: list[str] = []
+    file = Loader(sdxl, online(tmp_path, hub), said.append).file(WEIGHTS)
+    assert file.read_bytes() == DATA
+    expected = ["", ": 25 %", ": 50 %", ": 75 %", ": 100 %"]
+    assert said == [f"fetching adapter.safetensors{progress}" for progress in expected]
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(sdxl: Family, hub: Hub, tmp_path: Path) -> None:
+    hub.breaks = 1
+    file = Loader(sdxl, online(tmp_path, hub), lambda _: None).file(WEIGHTS)
+    assert file.read_bytes() == DATA
+    assert hub.begun == [0, 2 * PIECE]
+
+
+def test_what_the_hub_does_not_give_is_explained(sdxl: Family, hub: Hub, tmp_path: Path) -> None:
+    loader = Loader(sdxl, online(tmp_path, hub), lambda _: None)
+    with pytest.raises(DownloadError, match=r"other.safetensors .*try again|other.safetensors is not downloaded"):
+        loader.file(replace(WEIGHTS, file="other.safetensors"))
+
+
+def test_without_a_network_what_is_missing_is_named(sdxl: Family, cache: Path, tmp_path: Path) -> None:
+    with serve(tmp_path) as gone:
+        pass
+    loader = Loader(sdxl, online(cache, gone), lambda _: None)
+    missing = replace(WEIGHTS, file="missing.safetensors")
+    with pytest.raises(DownloadError, match=r"missing.safetensors is not downloaded and there is no network"):
+        loader.file(missing)
+    assert loader.file(sdxl.card("hyper").recipe().weights).is_file(), "what is in the cache needs none"
