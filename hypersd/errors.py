@@ -1,6 +1,10 @@
-"""What an error says, short enough for a sentence."""
+"""What an error says, short enough for a sentence; and what is no error."""
 
 from __future__ import annotations
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error
+    """A run was cancelled; its worker is free."""
 
 
 def gist(error: BaseException) -> str:

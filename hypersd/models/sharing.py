@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,13 +19,16 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
+from hypersd.errors import Cancelled
 from hypersd.models.cards import Family, Recipe, Weights
 from hypersd.models.loading import Loader, build_scheduler
-from hypersd.models.registry import Machine
+from hypersd.models.registry import BASE, Machine, is_local
 
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB
 _GPU_SHARE = 0.8
+_GLANCE = 0.1
+"""Seconds between looks at whether a run that waits for a download has been cancelled."""
 
 
 def plan(budget_bytes: int, base_bytes: int, count: int) -> Literal["fused", "shared"]:
@@ -80,6 +84,8 @@ class Engine:
         self.family, self.machine = family, machine
         self.state = "idle"
         self._loading = threading.Lock()
+        self._asking = threading.Lock()
+        self._fetches: dict[Weights, Future[None]] = {}
         self._in_use = threading.Lock()
         self._loader = Loader(family, machine, self._report)
         self._pipeline: Any = None
@@ -91,12 +97,15 @@ class Engine:
     def _report(self, message: str) -> None:
         self.state = message
 
-    def load(self) -> DiffusionPipeline:
+    def load(self, cancelled: Callable[[], bool] = lambda: False) -> DiffusionPipeline:
         """Load the base, once; `state` tells how far it is: idle, fetching …, loading, ready, or failed: why.
 
         Raises:
             DownloadError, OSError: it cannot be fetched or read.
+            Cancelled: `cancelled` became true while it was being fetched, which goes on for whoever asks next.
         """
+        if self._pipeline is None:
+            self._fetch(BASE, cancelled)
         with self._loading:
             if self._pipeline is None:
                 self.state = "loading"
@@ -110,13 +119,15 @@ class Engine:
             return self._pipeline
 
     @contextmanager
-    def use(self, recipe: Recipe) -> Generator[Prepared]:
+    def use(self, recipe: Recipe, cancelled: Callable[[], bool] = lambda: False) -> Generator[Prepared]:
         """Hold the family's weights, set up for a recipe.
 
         Raises:
             DownloadError, OSError: the recipe's weights cannot be fetched or read.
+            Cancelled: `cancelled` became true while they were being fetched, which goes on for whoever asks next.
         """
-        pipeline = self.load()
+        pipeline = self.load(cancelled)
+        self._fetch(recipe.weights, cancelled)
         with self._in_use:
             start = time.perf_counter()
             try:
@@ -132,6 +143,27 @@ class Engine:
                 dtype=self._loader.dtype,
                 switch_seconds=time.perf_counter() - start,
             )
+
+    def _fetch(self, weights: Weights, cancelled: Callable[[], bool]) -> None:
+        """Wait until weights are on disk. They are fetched beside the runs: whoever waits may leave, and it goes on."""
+        if is_local(self.family, weights, self.machine):
+            return
+        with self._asking:
+            fetch = self._fetches.get(weights)
+            if fetch is None or (fetch.done() and fetch.exception()):
+                fetch = self._fetches[weights] = _in_background(lambda: self._bring(weights))
+        while not wait([fetch], timeout=_GLANCE).done:
+            if cancelled():
+                raise Cancelled
+        fetch.result()
+
+    def _bring(self, weights: Weights) -> None:
+        try:
+            self._loader.fetch(weights)
+        except Exception as error:
+            self.state = "ready" if self._pipeline else f"failed: {error}"
+            raise
+        self.state = "ready" if self._pipeline else "idle"
 
     def weight_bytes(self) -> int:
         """Bytes of all weights that are held now."""
@@ -195,3 +227,17 @@ class Engine:
 
     def _no_prompt(self) -> tuple[Tensor, Tensor | None]:
         return self._conditioning("", guided=True)[1]
+
+
+def _in_background(work: Callable[[], None]) -> Future[None]:
+    """Do work in a thread that does not keep the process from ending."""
+    future: Future[None] = Future()
+
+    def do() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            future.set_exception(error)
+
+    threading.Thread(target=do, name="fetch", daemon=True).start()
+    return future

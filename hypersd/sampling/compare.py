@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from hypersd.errors import gist
+from hypersd.errors import Cancelled, gist
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.sharing import Engine
 from hypersd.sampling.request import Generation, Preview, Request, Run
-from hypersd.sampling.sampler import Cancelled, Drawn, decode, denoise
+from hypersd.sampling.sampler import Drawn, decode, denoise
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def compare(
     """Draw every run of a request, the cheapest first, each result as soon as it is there.
 
     A run that fails yields a `Generation` with an error; the others go on. When `cancelled` becomes true, the iteration
-    ends within one UNet call.
+    ends within one UNet call; what is being fetched then is fetched to its end, for whoever asks next.
 
     Raises:
         ValueError: a model is unknown, or does not run at the number of steps asked for.
@@ -96,8 +96,9 @@ def _run(
 ) -> Iterator[Event]:
     if cancelled():  # before anything is fetched, loaded or waited for
         raise Cancelled
+    engine.load(cancelled)
     embeds = engine.encode(request.prompt)
-    with engine.use(recipe) as prepared:
+    with engine.use(recipe, cancelled) as prepared:
         for event in denoise(prepared, recipe, embeds, request.seed, pixels=card.pixels, cancelled=cancelled):
             if isinstance(event, Drawn):
                 yield Generation(

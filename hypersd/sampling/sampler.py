@@ -13,13 +13,10 @@ from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
+from hypersd.errors import Cancelled
 from hypersd.models.cards import Recipe
 from hypersd.models.loading import quietly
 from hypersd.models.sharing import Prepared, PromptEmbeds
-
-
-class Cancelled(Exception):  # noqa: N818 - not an error
-    """The run was cancelled; its worker is free."""
 
 
 def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Generator]:

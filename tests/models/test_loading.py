@@ -1,4 +1,4 @@
-"""Downloads, from a Hub on this machine: they report, are resumed, and explained."""
+"""Downloads, from a Hub on this machine: they report, are resumed and explained, and a run need not wait for them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from hypersd.errors import Cancelled
 from hypersd.models.cards import Family, Weights
 from hypersd.models.loading import DownloadError, Loader
-from hypersd.models.registry import Machine
+from hypersd.models.registry import Machine, is_local
+from hypersd.models.sharing import Engine
 from tests import families
 from tests.models.hub import Hub, serve
 
@@ -55,6 +57,33 @@ def test_what_the_hub_does_not_give_is_explained(sdxl: Family, hub: Hub, tmp_pat
     loader = Loader(sdxl, online(tmp_path, hub), lambda _: None)
     with pytest.raises(DownloadError, match=r"other.safetensors .*try again|other.safetensors is not downloaded"):
         loader.file(replace(WEIGHTS, file="other.safetensors"))
+
+
+def test_a_run_need_not_wait_for_its_weights(sdxl: Family, cache: Path, hub: Hub) -> None:
+    machine = online(cache, hub)
+    engine = Engine(sdxl, machine)
+    recipe = replace(sdxl.card("hyper").recipe(), weights=WEIGHTS)
+    engine.load()
+    hub.flowing.clear()
+    with pytest.raises(Cancelled), engine.use(recipe, hub.asked.is_set):
+        pass
+    with engine.use(sdxl.card("base").recipe()) as prepared:
+        assert prepared.unet is engine.load().unet, "others draw meanwhile"
+    assert not is_local(sdxl, WEIGHTS, machine)
+    hub.flowing.set()
+    with pytest.raises(OSError, match="damaged or incomplete"), engine.use(recipe):
+        pass  # it has come, and is no adapter
+    assert is_local(sdxl, WEIGHTS, machine)
+    assert hub.begun == [0], "the download went on without the run that began it"
+
+
+def test_a_download_that_failed_is_begun_anew(sdxl: Family, cache: Path, hub: Hub) -> None:
+    engine = Engine(sdxl, online(cache, hub))
+    recipe = replace(sdxl.card("hyper").recipe(), weights=replace(WEIGHTS, file="late.safetensors"))
+    for _ in range(2):
+        with pytest.raises(DownloadError, match=r"late.safetensors"), engine.use(recipe):
+            pass
+        assert engine.state == "ready", "the base is"
 
 
 def test_without_a_network_what_is_missing_is_named(sdxl: Family, cache: Path, tmp_path: Path) -> None:
