@@ -186,6 +186,7 @@ def open_runner(settings: Settings) -> Runner:
     environment = {**os.environ, "HYPERSD_DATA": str(places.data.resolve())}
     environment |= {"DATABASE_URL": places.database} if places.database else {}
     environment |= {"HYPERSD_PICTURES": places.pictures} if places.pictures else {}
+    environment |= {"HYPERSD_EMOJI": str(settings.emoji.resolve())} if settings.emoji else {}
     # The package is found from wherever the page was started; what only the page needs to know stays with it.
     environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     for secret in ("HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"):
@@ -197,8 +198,6 @@ def _obstacle(settings: Settings) -> str:
     family = settings.families()[settings.family]
     if family.world is None:
         return f"{family.title} cannot go round: it has no scenes of its own and no judge of them."
-    if settings.emoji is not None:
-        return "A round tunes the family that ships with the package, and this page shows another (HYPERSD_EMOJI)."
     return ""
 
 

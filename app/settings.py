@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hypersd.arena.places import Places
 from hypersd.arena.studies import STUDIES
 from hypersd.models.cards import Family
 from hypersd.models.entrants import entrants_folder, with_entrants
-from hypersd.models.registry import FAMILIES
+from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,6 @@ class Settings:
         family = environment.get("HYPERSD_FAMILY", cls().family)
         if family not in FAMILIES:
             raise ValueError(f"HYPERSD_FAMILY is {family!r}; choose from: {', '.join(FAMILIES)}")
-        folder = environment.get("HYPERSD_EMOJI")
-        if folder and not Path(folder).is_dir():
-            raise ValueError(f"HYPERSD_EMOJI is {folder!r}, which is not a folder; unset it to use the one in assets/")
         studies = environment.get("HYPERSD_STUDIES")
         if studies and not Path(studies).is_dir():
             raise ValueError(f"HYPERSD_STUDIES is {studies!r}, which is no folder; unset it for those that are shipped")
@@ -70,7 +67,7 @@ class Settings:
             raise ValueError(f"HYPERSD_REWARD is {reward!r}, which holds no reward model; make one with `reward train`")
         return cls(
             family=family,
-            emoji=Path(folder) if folder else None,
+            emoji=embedded_folder(environment),
             places=Places.from_environment(environment),
             studies=Path(studies) if studies else STUDIES,
             secret=environment.get("HYPERSD_SECRET", ""),
@@ -90,10 +87,7 @@ class Settings:
 
         A damaged contestant keeps all of them out, with the reason in the log: the page is worth more.
         """
-        families = {
-            name: replace(family, folder=self.emoji) if family.folder and self.emoji else family
-            for name, family in FAMILIES.items()
-        }
+        families = {name: living_in(self.emoji, family) for name, family in FAMILIES.items()}
         try:
             return {name: with_entrants(family, self.entrants) for name, family in families.items()}
         except ValueError as error:

@@ -27,7 +27,7 @@ os.environ.update(
     }
 )
 # Settings of whoever runs the tests must not leak into them.
-for name in ("HF_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "SPACE_ID", "SYSTEM", "HYPERSD_ASSETS"):
+for name in ("HF_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "SPACE_ID", "SYSTEM", "HYPERSD_EMOJI"):
     os.environ.pop(name, None)
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,14 +21,32 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for famil
 
 
 def family(name: str) -> Family:
-    """A family by name, with the contestants that were made from it here.
+    """A family by name, where it lives (`HYPERSD_EMOJI`), with the contestants that were made from it here.
 
     Raises:
-        ValueError: there is none; the message lists those that exist. Or a contestant's card is damaged.
+        ValueError: there is none; the message lists those that exist. Or a contestant's card is damaged, or
+            `HYPERSD_EMOJI` is no folder.
     """
     if name not in FAMILIES:
         raise ValueError(f"unknown family {name!r}; choose from: {', '.join(FAMILIES)}")
-    return with_entrants(FAMILIES[name], entrants_folder())
+    return with_entrants(living_in(embedded_folder(), FAMILIES[name]), entrants_folder())
+
+
+def embedded_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Where the embedded family lives, if not in assets/ (`HYPERSD_EMOJI`): one that was rebuilt, say.
+
+    Raises:
+        ValueError: it is no folder.
+    """
+    folder = environment.get("HYPERSD_EMOJI")
+    if folder and not Path(folder).is_dir():
+        raise ValueError(f"HYPERSD_EMOJI is {folder!r}, which is not a folder; unset it to use the one in assets/")
+    return Path(folder) if folder else None
+
+
+def living_in(folder: Path | None, family: Family) -> Family:
+    """The family, in another folder if one is named and it lives in any."""
+    return replace(family, folder=folder) if folder and family.folder else family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

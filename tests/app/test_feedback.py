@@ -106,25 +106,23 @@ def test_the_owner_is_named_by_the_environment() -> None:
 
 
 def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, emoji_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYPERSD_OWNER_TOKEN", "sesame")
-    runner = open_runner(Settings(places=Places(data=tmp_path, database="sqlite:///elsewhere.sqlite")))
+    places = Places(data=tmp_path, database="sqlite:///elsewhere.sqlite")
+    runner = open_runner(Settings(places=places, emoji=emoji_folder))
     words = ["loop", "--family", "emoji", "--rounds", "3", "--out", str(tmp_path / "loop")]
     assert list(runner.command(3)) == [sys.executable, "-m", "hypersd", *words]
     assert runner.environment["HYPERSD_DATA"] == str(tmp_path)
+    assert runner.environment["HYPERSD_EMOJI"] == str(emoji_folder)
     assert runner.environment["DATABASE_URL"] == "sqlite:///elsewhere.sqlite"
     assert "HYPERSD_OWNER_TOKEN" not in runner.environment
     assert not runner.obstacle
 
 
-def test_where_no_round_can_be_run_a_start_says_why(tmp_path: Path, emoji_folder: Path) -> None:
-    for settings, why in (
-        (Settings(family="sdxl", places=Places(data=tmp_path)), "no judge"),
-        (Settings(emoji=emoji_folder, places=Places(data=tmp_path)), "HYPERSD_EMOJI"),
-    ):
-        with pytest.raises(NotAllowed, match=why):
-            open_runner(settings).start()
+def test_where_no_round_can_be_run_a_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(NotAllowed, match="no judge"):
+        open_runner(Settings(family="sdxl", places=Places(data=tmp_path))).start()
 
 
 def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callable[..., Runner]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from hypersd.models.cards import Family
-from hypersd.models.registry import Machine, availability
+from hypersd.models.registry import Machine, availability, family
 from hypersd.models.sdxl import SDXL
 from tests import families
 from tests.models.hub import serve
@@ -59,9 +61,9 @@ def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Fa
 
 def test_what_stands_in_the_cache_is_available(sdxl: Family, sd15: Family, cache: Path) -> None:
     machine = families.machine(cache)
-    for family in (sdxl, sd15):
-        assert {card.name: availability(family, card, machine).reason for card in family.cards} == {
-            card.name: "" for card in family.cards
+    for each in (sdxl, sd15):
+        assert {card.name: availability(each, card, machine).reason for card in each.cards} == {
+            card.name: "" for card in each.cards
         }
 
 
@@ -69,3 +71,12 @@ def test_this_machine_never_uses_half_precision_on_a_cpu() -> None:
     machine = Machine.here()
     assert machine.offline, "the tests set HF_HUB_OFFLINE"
     assert machine.device != "cpu" or machine.precision == "float32"
+
+
+def test_the_embedded_family_can_live_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPERSD_EMOJI", str(tmp_path))
+    assert family("emoji").folder == tmp_path
+    assert family("sdxl").folder is None, "it lives on the Hub"
+    monkeypatch.setenv("HYPERSD_EMOJI", str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=r"HYPERSD_EMOJI is .*nowhere.* not a folder"):
+        family("emoji")
