@@ -8,37 +8,24 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import diffusers
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 from huggingface_hub import hf_hub_download, snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from tqdm.asyncio import tqdm_asyncio
 from transformers.utils import logging as transformers_logging
 
-from hypersd.errors import gist
 from hypersd.models.cards import Family, Scheduler, Weights
+from hypersd.models.downloads import Progress, fetched, reporting
 from hypersd.models.registry import Machine
-
-if TYPE_CHECKING:
-    Bar = tqdm_asyncio[Any]
-else:
-    Bar = tqdm_asyncio  # generic for type checkers only; the Hub's client asks for this kind
-
-Progress = Callable[[str], None]
 
 _NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*"]
 """Folders of published repositories that drawing never reads."""
-
-
-class DownloadError(OSError):
-    """A file could not be fetched; the message says which, and what to do."""
 
 
 @contextmanager
@@ -211,7 +198,7 @@ class Loader:
                 cache_dir=self.machine.cache,
                 endpoint=self.machine.hub,
                 local_files_only=not self.machine.online,
-                tqdm_class=_reporting(self.progress, str(weights.file)),
+                tqdm_class=reporting(self.progress, str(weights.file)),
             ),
         )
 
@@ -227,45 +214,13 @@ class Loader:
                 cache_dir=self.machine.cache,
                 endpoint=self.machine.hub,
                 local_files_only=not self.machine.online,
-                tqdm_class=_reporting(self.progress, repository),
+                tqdm_class=reporting(self.progress, repository),
             ),
         )
 
     def _fetched(self, what: str, fetch: Callable[[], str]) -> Path:
         self.progress(f"fetching {what}")
         return fetched(what, fetch)
-
-
-def fetched(what: str, fetch: Callable[[], str]) -> Path:
-    """Where `fetch` has put what it fetches from the Hub.
-
-    Raises:
-        DownloadError: it cannot.
-    """
-    try:
-        return Path(fetch())
-    except LocalEntryNotFoundError as error:
-        raise DownloadError(f"{what} is not downloaded and there is no network; connect once to fetch it") from error
-    except Exception as error:  # the network libraries' errors have no base of their own
-        reason = gist(error)
-        raise DownloadError(f"fetching {what} failed ({reason}); try again: complete files are kept") from error
-
-
-def _reporting(progress: Progress, what: str) -> type[Bar]:
-    """A progress bar that also tells `progress` how far it is."""
-
-    class Reporting(Bar):
-        def __init__(self, *arguments: Any, **named: Any) -> None:
-            # Older clients of the Hub switch it off where there is no terminal; it would count nothing then.
-            super().__init__(*arguments, **{**named, "disable": False})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            if self.total and self.unit == "B":
-                progress(f"fetching {what}: {100 * self.n / self.total:.0f} %")
-            return shown
-
-    return Reporting
 
 
 def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> None:

@@ -28,7 +28,8 @@ from hypersd.feedback.statistics import as_tensor
 from hypersd.feedback.tuning import Method, pictures_a_step
 from hypersd.files import write_json
 from hypersd.models.cards import Family
-from hypersd.models.loading import DownloadError, Loader
+from hypersd.models.downloads import DownloadError
+from hypersd.models.loading import Loader
 from hypersd.models.registry import FAMILIES, Machine
 from hypersd.models.registry import family as registered
 from hypersd.models.sharing import Engine

@@ -11,7 +11,8 @@ from huggingface_hub import constants
 
 from hypersd.errors import Cancelled
 from hypersd.models.cards import Family, Weights
-from hypersd.models.loading import DownloadError, Loader
+from hypersd.models.downloads import DownloadError
+from hypersd.models.loading import Loader
 from hypersd.models.registry import Machine, is_local
 from hypersd.models.sharing import Engine
 from tests import families

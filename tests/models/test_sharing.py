@@ -12,7 +12,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from hypersd.models import sharing
 from hypersd.models.cards import Family, Weights
-from hypersd.models.loading import DownloadError
+from hypersd.models.downloads import DownloadError
 from hypersd.models.sharing import Engine, held_bytes, plan, weight_bytes
 from tests import families
 
