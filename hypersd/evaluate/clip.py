@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer, PreTrainedTokenizerBase
 
 from hypersd.emoji.world import Pixels
 from hypersd.models.loading import quietly
 
 _BATCH = 64
 """Pictures a call; more would only take more memory."""
+
+Words = TypeVar("Words", bound=PreTrainedTokenizerBase)
+
+
+def with_words(tokenizer: Words, where: Path | str) -> Words:
+    """The tokenizer, if it has any words: where its files are missing, transformers makes one that has none.
+
+    Raises:
+        OSError: it has none.
+    """
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise OSError(f"{where} has no tokenizer: the files with its words are missing")
+    return tokenizer
 
 
 class ClipScore:
@@ -25,7 +39,7 @@ class ClipScore:
 
     Raises:
         FileNotFoundError: the folder holds no model.
-        OSError: it holds something else.
+        OSError: it holds something else, or no tokenizer.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -35,7 +49,7 @@ class ClipScore:
         with quietly():
             self._model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
         self._processor = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
-        self._tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        self._tokenizer = with_words(CLIPTokenizer.from_pretrained(folder, local_files_only=True), folder)
 
     def __call__(self, pictures: Sequence[Pixels | Image.Image], prompts: Sequence[str]) -> NDArray[np.float32]:
         """100 × the cosine between the embeddings of each picture and its prompt (Hessel et al. 2021), `(N,)`.

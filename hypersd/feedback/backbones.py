@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, PreTrainedTokenizerBase
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
+from hypersd.evaluate.clip import with_words
 from hypersd.models.loading import quietly
 
 
@@ -56,20 +57,6 @@ class Backbone(nn.Module, ABC):
         Raises:
             OSError: the folder cannot be written.
         """
-
-
-Words = TypeVar("Words", bound=PreTrainedTokenizerBase)
-
-
-def with_words(tokenizer: Words, where: Path | str) -> Words:
-    """The tokenizer, if it has any words: where its files are missing, transformers makes one that has none.
-
-    Raises:
-        OSError: it has none.
-    """
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise OSError(f"{where} has no tokenizer: the files with its words are missing")
-    return tokenizer
 
 
 class Clip(Backbone):

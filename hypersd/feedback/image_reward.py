@@ -23,8 +23,9 @@ from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextMode
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from hypersd.errors import gist
-from hypersd.feedback.backbones import Backbone, with_words
-from hypersd.models.loading import fetched
+from hypersd.evaluate.clip import with_words
+from hypersd.feedback.backbones import Backbone
+from hypersd.models.downloads import fetched
 
 WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
 """The published files."""

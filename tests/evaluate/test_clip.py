@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,7 @@ def test_unfit_input_is_refused(folder: Path, pictures: list[Pixels], tmp_path: 
         ClipScore(folder)(pictures[:2], ["a cat"])
     with pytest.raises(FileNotFoundError, match="no CLIP model"):
         ClipScore(tmp_path)
+    wordless = tmp_path / "wordless"
+    shutil.copytree(folder, wordless, ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(OSError, match="has no tokenizer"):
+        ClipScore(wordless)
