@@ -26,9 +26,9 @@ from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import Prompted, draw_through, fixed_noise, times_of
 from hypersd.feedback.tuning import TuningTask
-from hypersd.models.cards import Family
+from hypersd.models.cards import Family, Recipe
 from hypersd.models.entrants import with_entrants
-from hypersd.models.loading import Source
+from hypersd.models.loading import Source, build_scheduler
 from hypersd.models.registry import FAMILIES
 from hypersd.training.adapters import adapter_off, save_adapter
 from hypersd.training.trainer import Step, Stop
@@ -83,19 +83,33 @@ def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
         assert torch.equal(tuned.predict(noise, times, told), untuned), "a new adapter changes nothing"
 
 
-def test_a_drawing_through_every_call_ends_where_the_sampler_ends(folder: Path) -> None:
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.scheduler.name)
+def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, recipe: Recipe) -> None:
     student = Student(Source(folder), rank=2)
-    noise, told = fixed_noise(student, 2, 0), student.text.conditioning(["a cat", "a dog"])
-    drawn = draw_through(student, RECIPES[1], noise, told, 3, generator=step().generator)
-    with torch.no_grad():
-        expected = student.trajectory(noise, 4, told)
+    prompts = ["a cat", "a dog"]
+    noise, told = fixed_noise(student, 2, 0), student.text.conditioning(prompts)
+    drawn = draw_through(student, recipe, noise, told, recipe.steps - 1, generator=step().generator)
+    student.pipeline.scheduler = build_scheduler(student.pipeline.scheduler, recipe.scheduler)
+    student.pipeline.set_progress_bar_config(disable=True)
+    expected = student.pipeline(
+        prompts,
+        num_inference_steps=recipe.steps,
+        guidance_scale=0.0,
+        eta=recipe.eta or 0.0,
+        latents=noise,
+        generator=step().generator,
+        output_type="latent",
+    ).images
     # The sampler stops at the schedule's first time, where a trace of the noise is left.
     assert torch.allclose(drawn.tuned.detach(), expected, atol=0.2)
     assert drawn.tuned.requires_grad
     assert not drawn.untuned.requires_grad
-    assert times_of(student, HYPER.recipe(1)) == [800]
-    with pytest.raises(ValueError, match="no call 4"):
-        draw_through(student, RECIPES[1], noise, told, 4, generator=step().generator)
+    with pytest.raises(ValueError, match=f"no call {recipe.steps}"):
+        draw_through(student, recipe, noise, told, recipe.steps, generator=step().generator)
+
+
+def test_a_student_is_asked_at_its_recipe_s_own_times(folder: Path) -> None:
+    assert times_of(Student(Source(folder), rank=2), HYPER.recipe(1)) == [800]
 
 
 def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Path, tmp_path: Path) -> None:
@@ -142,7 +156,7 @@ def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Prefere
     batch = RankedLatents.of(preferences.examples[:8], pictures, student, batch_size=4)(step())
     guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
     objective = DirectPreference(student, guard, RECIPES)
-    assert objective.times.tolist() == [249, 499, 749, 999]
+    assert objective.times.tolist() == [259, 499, 759, 999]
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
     losses: list[float] = []
     for _ in range(12):
