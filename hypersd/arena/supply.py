@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from hypersd.arena.battle import Contestant, Entry, Pair, now
 from hypersd.arena.matchmaking import draw
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 GOLD_SHARE = 0.06
 TRIES = 3
 """How often a failing contestant is tried before it is benched."""
+
+_TILES = 8
+"""How many tiles a spoiled picture is cut into, across and down: smaller than what it shows."""
 
 _RELEASE_SECONDS = 60
 """How often pairs that people left without a vote are looked for: it takes a look at every pair."""
@@ -233,6 +237,14 @@ class Supply:
 
 
 def spoil(picture: Image.Image) -> Image.Image:
-    """A copy that is worse beyond doubt: blurred until its shapes melt, and half its colour gone."""
-    blurred = picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 24))
-    return Image.blend(blurred, blurred.convert("L").convert("RGB"), 0.5)
+    """A copy that is worse beyond doubt, whatever one's taste: cut into tiles, which change places.
+
+    Its colours, brightness and sharpness stay what they were. Who likes pictures soft or pale may prefer a blurred or a
+    faded copy, and is no cheater.
+    """
+    width, height = (side // _TILES for side in picture.size)
+    corners = [(column * width, row * height) for row in range(_TILES) for column in range(_TILES)]
+    spoiled = picture.copy()
+    for to, start in zip(corners, random.Random(0).sample(corners, len(corners)), strict=True):  # noqa: S311 - no secret
+        spoiled.paste(picture.crop((*start, start[0] + width, start[1] + height)), to)
+    return spoiled

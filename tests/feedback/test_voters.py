@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from hypersd.arena.battle import Contestant
-from hypersd.feedback.voters import who_draws
+import random
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hypersd.arena.battle import Contestant, Entry
+from hypersd.arena.desk import Desk
+from hypersd.arena.simulate import Electorate
+from hypersd.arena.supply import spoil
+from hypersd.emoji.captions import caption
+from hypersd.emoji.world import World, render, sample_scene
+from hypersd.evaluate.judge import Judge
+from hypersd.feedback.battles import open_folder
+from hypersd.feedback.voters import TASTES, who_draws
+from hypersd.models.emoji import FOLDER
 
 
 def test_simulated_voters_see_few_steps_and_nothing_of_another_loop() -> None:
@@ -11,3 +25,27 @@ def test_simulated_voters_see_few_steps_and_nothing_of_another_loop() -> None:
     able = [Contestant(family="emoji", model=name, steps=steps) for name, steps in names]
     drawn = who_draws(able, {"hyper-other-r1"})
     assert [(one.model, one.steps) for one in drawn] == [("hyper", 1), ("hyper", 8), ("hyper-mine-r1", 4)]
+
+
+def test_no_taste_prefers_a_spoiled_picture(tmp_path: Path) -> None:
+    store, pictures = open_folder(tmp_path)
+    world = World.load(FOLDER)
+    judge = Judge(world)
+    voters = Electorate(
+        desk=Desk(store),
+        pictures=pictures,
+        scorer=lambda picture, prompt: judge.score(np.asarray(picture), prompt).match,
+        tastes=list(TASTES.values()),
+        rng=random.Random(0),
+    )
+    rng, hyper = np.random.default_rng(1), Contestant("emoji", "hyper", 4)
+    for scene in (sample_scene(world, rng) for _ in range(12)):
+        clean = Image.fromarray(render(world, scene))
+        one, other = (
+            Entry(contestant=hyper, picture=pictures.put(each), seconds=0, calls=4, version="1")
+            for each in (clean, spoil(clean))
+        )
+        for name, taste in TASTES.items():
+            gap = voters.liking(taste, caption(scene), one) - voters.liking(taste, caption(scene), other)
+            assert gap > 4 * taste.noise, f"voters who like it {name} would be taken for cheaters"
+    store.engine.dispose()
