@@ -14,7 +14,7 @@ from torch import Tensor
 from hypersd.distill.student import Conditioning, Student
 from hypersd.models.cards import Recipe
 from hypersd.models.loading import build_scheduler, quietly
-from hypersd.sampling.sampler import step_arguments
+from hypersd.sampling.sampler import clean_latents, step_arguments
 from hypersd.training.adapters import adapter_off
 from hypersd.training.trainer import Step
 
@@ -133,8 +133,4 @@ def _scheduler(student: Student, recipe: Recipe) -> Any:
 def _clean(scheduler: Any, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
     """The clean latents that a predicted noise amounts to; some schedulers count their steps, so a copy is asked."""
     output = copy.deepcopy(scheduler).step(predicted, timestep, latents)
-    for name in ("pred_original_sample", "denoised"):
-        if name in output:
-            return output[name]
-    alpha = scheduler.alphas_cumprod[timestep.long()]  # TCD does not tell
-    return (latents - (1 - alpha).sqrt() * predicted) / alpha.sqrt()
+    return clean_latents(scheduler, output, predicted, timestep, latents)

@@ -99,10 +99,10 @@ def denoise(
             without, with_prompt = predicted.chunk(2)
             predicted = without + recipe.guidance_scale * (with_prompt - without)
         output = scheduler.step(predicted, timestep, latents, **extra)
-        latents = output.prev_sample
+        noisy, latents = latents, output.prev_sample
         _settle(prepared.device)
         seconds += time.perf_counter() - clock
-        yield Progress(index + 1, _clean(output))
+        yield Progress(index + 1, clean_latents(scheduler, output, predicted, timestep, noisy))
         clock = time.perf_counter()
     image = decode(prepared.vae, latents)
     yield Drawn(image, calls, seconds + time.perf_counter() - clock)
@@ -114,12 +114,16 @@ def _settle(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
-def _clean(output: Any) -> Tensor:
-    """What the model believes the clean latents to be; schedulers call it by two names, or do not tell."""
+def clean_latents(scheduler: Any, output: Any, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
+    """What a model believes the clean latents to be, from the noise that it predicted in `latents` at a time.
+
+    Schedulers tell in their output, under two names; TCD's does not.
+    """
     for name in ("pred_original_sample", "denoised"):
         if name in output:
             return output[name]
-    return output.prev_sample
+    alpha = scheduler.alphas_cumprod[int(timestep)]
+    return (latents - (1 - alpha).sqrt() * predicted) / alpha.sqrt()
 
 
 def step_arguments(scheduler: Any, recipe: Recipe, generator: torch.Generator) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,17 @@ def test_steps_are_told_and_cancelling_comes_before_the_next_call(emoji: Family,
             next(run)
     assert seen == [1, 2]
     assert drawn(engine, emoji.card("turbo"), emoji.card("turbo").recipe(), 0).calls >= 1, "the worker is free again"
+
+
+def test_every_scheduler_tells_what_the_model_believes_in(emoji: Family, tmp_path: Path) -> None:
+    engine = Engine(emoji, families.machine(tmp_path))
+    tcd = emoji.card("hyper").recipe(8)
+    ddim = replace(tcd, scheduler=emoji.card("hyper").recipe(2).scheduler, eta=None)
+    believed = []
+    for recipe in (tcd, ddim):
+        embeds = engine.encode(PROMPT)
+        with engine.use(recipe) as prepared:
+            first = next(iter(denoise(prepared, recipe, embeds, 0, pixels=emoji.pixels)))
+        assert isinstance(first, Progress)
+        believed.append(first.clean)
+    assert torch.allclose(*believed, atol=1e-3), "both begin with the same noise at the same time"
