@@ -128,7 +128,8 @@ class Studio:
     def engine(self, timeout: float) -> Engine | None:
         """The first family's engine, loaded; None if it is not within so many seconds, or cannot be."""
         self._machine_known.wait(timeout)
-        return self._engines.get(self.first) if self.state(self.first) == "ready" else None
+        engine = self._engines.get(self.first)
+        return engine if engine and engine.loaded else None
 
     @contextmanager
     def drawing(self) -> Generator[None]:

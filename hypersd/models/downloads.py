@@ -33,7 +33,9 @@ def fetched(what: str, fetch: Callable[[], str]) -> Path:
     try:
         return Path(fetch())
     except LocalEntryNotFoundError as error:
-        raise DownloadError(f"{what} is not downloaded and there is no network; connect once to fetch it") from error
+        raise DownloadError(
+            f"{what} is not downloaded and the Hub cannot be reached; connect once to fetch it"
+        ) from error
     except Exception as error:  # the network libraries' errors have no base of their own
         reason = gist(error)
         raise DownloadError(f"fetching {what} failed ({reason}); try again: complete files are kept") from error

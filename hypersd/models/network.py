@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 _PATIENCE = 2.0
-"""Seconds until a server that does not answer is given up."""
+"""Seconds until an address that does not answer is given up; a server may have several."""
 
 _BELIEVED = 60
 """Seconds for which an answer is taken to hold: people switch networks on while a page is open."""
 
 
 def reachable(address: str) -> bool:
-    """Whether something listens where `address` (a URL) leads: there, or at the environment's proxy for it."""
+    """Whether something listens at `address` (a URL). Where a proxy leads there, a download itself has to tell."""
     there = urlsplit(address)
-    if not proxy_bypass(there.netloc):
-        there = urlsplit(getproxies().get(there.scheme, address))
+    if {there.scheme, "all"} & getproxies().keys() and not proxy_bypass(there.netloc):
+        return True
     port = there.port or (80 if there.scheme == "http" else 443)
     return _listens(there.hostname or "", port, int(time.monotonic() // _BELIEVED))
 

@@ -145,11 +145,14 @@ class Engine:
             )
 
     def _fetch(self, weights: Weights, cancelled: Callable[[], bool]) -> None:
-        """Wait until weights are on disk. They are fetched beside the runs: whoever waits may leave, and it goes on."""
-        if is_local(self.family, weights, self.machine):
-            return
+        """Wait until weights are on disk. They are fetched beside the runs: whoever waits may leave, and it goes on.
+
+        A base is many files, of which some may be there from a download that was broken off: it is always asked for.
+        """
         with self._asking:
             fetch = self._fetches.get(weights)
+            if fetch is None and weights != BASE and is_local(self.family, weights, self.machine):
+                return
             if fetch is None or (fetch.done() and fetch.exception()):
                 fetch = self._fetches[weights] = _in_background(lambda: self._bring(weights))
         while not wait([fetch], timeout=_GLANCE).done:
@@ -164,6 +167,11 @@ class Engine:
             self.state = "ready" if self._pipeline else f"failed: {error}"
             raise
         self.state = "ready" if self._pipeline else "idle"
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the base is; an adapter may still be on its way."""
+        return self._pipeline is not None
 
     def weight_bytes(self) -> int:
         """Bytes of all weights that are held now."""
@@ -236,7 +244,7 @@ def _in_background(work: Callable[[], None]) -> Future[None]:
     def do() -> None:
         try:
             future.set_result(work())
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
+        except BaseException as error:  # noqa: BLE001 - whoever waits is told
             future.set_exception(error)
 
     threading.Thread(target=do, name="fetch", daemon=True).start()

@@ -130,6 +130,6 @@ def test_a_damaged_adapter_is_an_explained_error_and_never_unpickled(emoji: Fami
 
 def test_an_unfinished_download_is_explained(sdxl: Family, tmp_path: Path) -> None:
     engine = Engine(sdxl, families.machine(tmp_path))
-    with pytest.raises(DownloadError, match="not downloaded and there is no network"):
+    with pytest.raises(DownloadError, match="not downloaded and the Hub cannot be reached"):
         engine.load()
     assert engine.state.startswith("failed: stabilityai/stable-diffusion-xl-base-1.0 is not downloaded")
