@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
-from hypersd.models.registry import family
+from hypersd.models.registry import FAMILIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,19 +90,19 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
-def embedded_folder() -> Path:
-    """The folder of the family that is shipped.
+def shipped_folder() -> Path:
+    """The folder of the family that is shipped, wherever `HYPERSD_EMOJI` may point: what is rebuilt starts from it.
 
     Raises:
         OSError: it is missing.
     """
-    folder = family(DEFAULT_FAMILY).world
+    folder = FAMILIES[DEFAULT_FAMILY].world
     if folder is None:
         raise FileNotFoundError(f"the family {DEFAULT_FAMILY} has no world.json")
     return folder
 
 
-def embedded_world() -> World:
+def shipped_world() -> World:
     """The world of the family that is shipped.
 
     Raises:
@@ -110,7 +110,7 @@ def embedded_world() -> World:
     """
     from hypersd.emoji.world import World
 
-    return World.load(embedded_folder())
+    return World.load(shipped_folder())
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -120,7 +120,7 @@ def run_train(options: argparse.Namespace) -> int:
     from hypersd.emoji.train import STAGES, Recipe, train
 
     stages = options.stages or STAGES
-    folder = train(embedded_world(), out, stages=stages, seed=options.seed, recipe=shortened(Recipe(), options.shorten))
+    folder = train(shipped_world(), out, stages=stages, seed=options.seed, recipe=shortened(Recipe(), options.shorten))
     if options.json:
         emit({"folder": str(folder), "stages": list(stages), "seed": options.seed})
     else:
@@ -137,7 +137,7 @@ def shortened(recipe: Recipe, fraction: float) -> Recipe:
 def run_perceive(options: argparse.Namespace) -> int:
     """Train the perception network, or take the one that is there; measure it."""
     out = writable_folder(options.out) if options.out else None
-    home = options.data / "family" if options.data else embedded_folder()
+    home = options.data / "family" if options.data else shipped_folder()
     show_log()
     from diffusers import AutoencoderTiny
 
@@ -174,7 +174,7 @@ def run_render(options: argparse.Namespace) -> int:
     from hypersd.emoji.captions import caption
     from hypersd.emoji.world import render, sample_scene
 
-    world, rng = embedded_world(), np.random.default_rng(options.seed)
+    world, rng = shipped_world(), np.random.default_rng(options.seed)
     if options.prompt is not None and options.held_out:
         raise ValueError("give a prompt or --held-out, not both")
     scenes: list[Scene] = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hypersd.cli.emoji import embedded_world, shortened
+from hypersd.cli.emoji import shipped_world, shortened
 from hypersd.emoji.captions import read
 from hypersd.emoji.train import Recipe
 from tests.cli.conftest import Call
@@ -21,7 +21,7 @@ def test_scenes_are_drawn_with_their_captions(call: Call, tmp_path: Path) -> Non
     for scene in document["scenes"]:
         with Image.open(tmp_path / scene["file"]) as picture:
             assert picture.size == (128, 128)
-        reading = read(embedded_world(), scene["caption"])
+        reading = read(shipped_world(), scene["caption"])
         assert list(reading.objects) == [placed["name"] for placed in scene["objects"]]
         assert reading.background == scene["background"]
 
@@ -33,13 +33,13 @@ def test_a_prompt_says_what_is_drawn(call: Call, tmp_path: Path) -> None:
     with Image.open(tmp_path / "0000.png") as picture:
         corner = np.asarray(picture)[0, 0]
         assert picture.size == (64, 64)
-    assert tuple(corner) == embedded_world().backgrounds["pink"]
+    assert tuple(corner) == shipped_world().backgrounds["pink"]
 
 
 def test_held_out_scenes_are_held_out(call: Call, tmp_path: Path) -> None:
     words = ("emoji", "render", "--held-out", "--count", "20", "--out", tmp_path, "--json")
     for scene in call(*words).document["scenes"]:
-        assert (scene["objects"][0]["name"], scene["background"]) in embedded_world().held_out
+        assert (scene["objects"][0]["name"], scene["background"]) in shipped_world().held_out
 
 
 def test_the_same_seed_draws_the_same_scenes(call: Call, tmp_path: Path) -> None:
