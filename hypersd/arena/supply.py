@@ -239,8 +239,8 @@ class Supply:
 def spoil(picture: Image.Image) -> Image.Image:
     """A copy that is worse beyond doubt, whatever one's taste: cut into tiles, which change places.
 
-    Its colours, brightness and sharpness stay what they were. Who likes pictures soft or pale may prefer a blurred or a
-    faded copy, and is no cheater.
+    All of its colours stay, and nothing becomes softer: who likes pictures soft or pale may prefer a blurred or a faded
+    copy, and is no cheater.
     """
     width, height = (side // _TILES for side in picture.size)
     corners = [(column * width, row * height) for row in range(_TILES) for column in range(_TILES)]

@@ -279,11 +279,19 @@ def test_a_database_that_goes_away_does_not_end_the_work(
     store.engine.dispose()
 
 
+class Noise(Squares):
+    """Paints noise, in which every place differs from every other."""
+
+    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
+        pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        return [Painted(Image.fromarray(pixels), 0.1, one.steps, "1") for one in contestants]
+
+
 def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supply, "GOLD_SHARE", 1.0)
-    worker = working(store, tmp_path / "pictures", Squares())
+    worker = working(store, tmp_path / "pictures", Noise())
     pair = worker.prepare(worker.sources[0])
     assert pair is not None
     assert pair.gold == 0
@@ -291,6 +299,7 @@ def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
     assert good.contestant == bad.contestant
     clean, spoiled = (worker.pictures.open(one.picture) for one in (good, bad))
     assert np.array_equal(np.asarray(spoiled), np.asarray(spoil(clean)))
+    assert not np.array_equal(np.asarray(spoiled), np.asarray(clean))
     assert store.pool_size(None) == 0, "gold pairs are not part of the pool's count"
 
 
