@@ -129,8 +129,8 @@ def summarise(cleaned: Cleaned) -> Board:
     )
     try:
         found = fit(tally)
-        sure = clustered(found)
-    except (ValueError, ArithmeticError) as error:
+        sure, influence = clustered(found), leave_one_out(found)
+    except (ValueError, ArithmeticError) as error:  # numpy's LinAlgError is a ValueError
         return replace(base, problem=f"{error}")
     return replace(
         base,
@@ -139,7 +139,7 @@ def summarise(cleaned: Cleaned) -> Board:
         win_rates=tuple(tuple(None if math.isnan(rate) else float(rate) for rate in row) for row in tally.win_rates()),
         decisions=tuple(decisions(tally)),
         side_effect=(found.side, *map(float, sure.side)),
-        influence=leave_one_out(found),
+        influence=influence,
     )
 
 

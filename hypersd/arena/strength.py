@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ class Design:
         contestants: n.
         side: the index of γ, or None.
         tie: the index of log ν, or None.
+        ties: whether the model knows ties.
     """
 
     features: Floats
@@ -36,6 +37,7 @@ class Design:
     contestants: int
     side: int | None
     tie: int | None
+    ties: bool
 
     def counts(self, votes: Floats) -> Floats:
         """Votes `(…, P, 3)` as counts of all comparisons `(…, K, 3)`, the prior's among them."""
@@ -45,10 +47,17 @@ class Design:
 
     def games(self, votes: Floats) -> Floats:
         """Votes `(…, 3)` as the model knows them: if it knows no ties, each is half a win for both."""
-        if self.tie is not None:
+        if self.ties:
             return votes
         left, right, tie = np.moveaxis(votes, -1, 0)
         return np.stack([left + tie / 2, right + tie / 2, np.zeros_like(tie)], axis=-1)
+
+    def holding_ties(self, beta: Floats) -> Design:
+        """The same with ν held at what it is in β `(p,)`: data without a tie, or of ties alone, do not tell it."""
+        if self.tie is None:
+            return self
+        held = self.offsets + beta[self.tie] * self.features[..., self.tie]
+        return replace(self, features=np.delete(self.features, self.tie, axis=-1), offsets=held, tie=None)
 
     def probabilities(self, beta: Floats) -> Floats:
         """Of each outcome of each comparison, `(…, K, 3)`, for β `(…, p)`."""
@@ -148,7 +157,7 @@ def build_design(tally: Tally, *, ties: Ties, prior_games: float, side: bool) ->
         features[:pairs, 2, tie_index], offsets[:pairs, 2] = 1, 0
     features[pairs + np.arange(virtual), 0, np.arange(virtual)] = 1
     prior[pairs:, :2] = prior_games / 2
-    return Design(features, offsets, prior, n, side_index, tie_index)
+    return Design(features, offsets, prior, n, side_index, tie_index, with_ties)
 
 
 def fit(tally: Tally, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAMES, side: bool = True) -> Fit:

@@ -121,12 +121,16 @@ class Influence:
 def leave_one_out(fit: Fit) -> Influence:
     """The largest change of a rank when one voter's votes are left out, by refitting without each.
 
+    The weight of ties is not refitted: one voter may have said all of them, or everything else.
+
     Raises:
         ValueError: there are fewer than two voters.
     """
     _several(fit)
     without = fit.tally.totals() - fit.tally.by_voter()
-    beta = fit.design.solve(without, np.tile(fit.beta, (len(fit.tally.voters), 1)))
+    design = fit.design.holding_ties(fit.beta)
+    start = fit.beta[: design.features.shape[-1]]
+    beta = design.solve(without, np.tile(start, (len(fit.tally.voters), 1)))
     moved = np.abs(_ranks(beta[:, : fit.design.contestants]) - _ranks(fit.theta[None]))
     voter, contestant = np.unravel_index(int(moved.argmax()), moved.shape)
     if not moved[voter, contestant]:

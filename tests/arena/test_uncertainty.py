@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,15 @@ def test_one_voter_who_decides_is_found() -> None:
     assert (found.shift, found.voter) == (1, "whale")
     clear = [Judgement(f"v{index}", "a", "b", "left") for index in range(20)]
     assert leave_one_out(fit(Tally.of(clear))).shift == 0
+
+
+@pytest.mark.parametrize("outcomes", [("tie", "left"), ("left", "tie")], ids=["all ties", "all that are none"])
+def test_one_voter_may_say_all_of_a_kind(outcomes: tuple[Literal["tie", "left"], Literal["tie", "left"]]) -> None:
+    one, others = outcomes
+    made = [Judgement("one", "a", "b", one), Judgement("one", "b", "c", one)]
+    made += [Judgement(f"v{index}", left, right, others) for index in range(3) for left, right in ("ab", "bc", "ca")]
+    found = leave_one_out(fit(Tally.of(made)))
+    assert found.shift in {0, 1, 2}
 
 
 def test_one_voter_alone_says_nothing_about_others() -> None:
