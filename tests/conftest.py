@@ -27,9 +27,10 @@ os.environ.update(
     }
 )
 # Settings of whoever runs the tests must not leak into them.
-for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "HF_ENDPOINT"):
-    os.environ.pop(name, None)
-for name in ("HF_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "SPACE_ID", "SYSTEM", "HYPERSD_EMOJI"):
+for name in (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
+    *("HF_ENDPOINT", "HF_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "SPACE_ID", "SYSTEM", "HYPERSD_EMOJI"),
+):
     os.environ.pop(name, None)
 
 ROOT = Path(__file__).resolve().parents[1]

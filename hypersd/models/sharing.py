@@ -104,7 +104,7 @@ class Engine:
             DownloadError, OSError: it cannot be fetched or read.
             Cancelled: `cancelled` became true while it was being fetched, which goes on for whoever asks next.
         """
-        if self._pipeline is None:
+        if not self.loaded:
             self._fetch(BASE, cancelled)
         with self._loading:
             if self._pipeline is None:
@@ -164,9 +164,9 @@ class Engine:
         try:
             self._loader.fetch(weights)
         except Exception as error:
-            self.state = "ready" if self._pipeline else f"failed: {error}"
+            self.state = "ready" if self.loaded else f"failed: {error}"
             raise
-        self.state = "ready" if self._pipeline else "idle"
+        self.state = "ready" if self.loaded else "idle"
 
     @property
     def loaded(self) -> bool:
