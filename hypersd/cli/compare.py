@@ -18,6 +18,7 @@ from hypersd.cli.options import (
     writable_folder,
 )
 from hypersd.cli.output import emit, note, say, table, write_json
+from hypersd.files import atomic_path
 from hypersd.models.cards import Family
 from hypersd.models.registry import Machine, availability, family
 
@@ -146,10 +147,12 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
             file = f"{result.model}-{result.steps}.png" if often[result.model] > 1 else f"{result.model}.png"
             runs.append(recorded(result, file))
             if result.image is not None:
-                result.image.save(folder / file)
+                with atomic_path(folder / file) as part:
+                    result.image.save(part)
                 note(f"  {file}: {result.seconds:.2f} s")
     if any(generation.image is not None for generation in generations):
-        grid(request, generations).save(folder / "grid.png")
+        with atomic_path(folder / "grid.png") as part:
+            grid(request, generations).save(part)
     record = {"prompt": request.prompt, "seed": request.seed, "family": request.family, "runs": runs}
     write_json(folder / "comparison.json", record)
     return record

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
+from hypersd.files import atomic_path
 from hypersd.models.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def run_render(options: argparse.Namespace) -> int:
     out, records = writable_folder(options.out), []
     for index, scene in enumerate(scenes):
         file = f"{index:04d}.png"
-        Image.fromarray(render(world, scene, options.side)).save(out / file)
+        with atomic_path(out / file) as part:
+            Image.fromarray(render(world, scene, options.side)).save(part)
         objects = [{"name": each.name, "x": each.x, "y": each.y, "size": each.size} for each in scene.objects]
         records.append({"file": file, "caption": caption(scene), "background": scene.background, "objects": objects})
     document = {"seed": options.seed, "side": options.side, "scenes": records}

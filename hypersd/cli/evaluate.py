@@ -21,6 +21,7 @@ from hypersd.cli.options import (
     writable_folder,
 )
 from hypersd.cli.output import emit, note, say
+from hypersd.files import atomic_path
 from hypersd.models.registry import Machine, family
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def run(options: argparse.Namespace) -> int:
         drawn = [(request, draw(request, engine)) for request in several]
         count(jury, drawn, tallies)
         if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
-            grid(*drawn[0]).save(out / f"grid-{index:04d}.png")
+            with atomic_path(out / f"grid-{index:04d}.png") as part:
+                grid(*drawn[0]).save(part)
     rows = rows_of(tallies, jury, prompts)
     write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
     files = [*write_report(rows, out), out / "pictures.csv"]
