@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.options import argument, source
 from hypersd.cli.output import emit, say, table
 from hypersd.cli.votes import add_kind, open_store
 
@@ -17,6 +18,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("rank", help="rank contestants by votes, with intervals")
     parser.add_argument(
         "--votes",
+        type=argument(source),
         metavar="SOURCE",
         help="an export of the arena format or a folder of published votes, also hf://datasets/OWNER/NAME; "
         "default: the vote store",

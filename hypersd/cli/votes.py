@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.battle import KINDS, Kind
-from hypersd.cli.options import add_family, argument, seed_number, whole_number, writable_folder
+from hypersd.cli.options import add_family, argument, path, seed_number, source, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
 from hypersd.errors import gist
 from hypersd.models.registry import Machine, family
@@ -33,11 +33,13 @@ def add_parser(subparsers: Any) -> None:
     exporting = commands.add_parser("export", help="write votes as Parquet that datasets.load_dataset opens")
     exporting.add_argument("--format", choices=_FORMATS, required=True)
     exporting.add_argument("--drop-ties", action="store_true", help="in pickapic: without ties, as DPO training needs")
-    exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
+    exporting.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     add_kind(exporting)
     exporting.set_defaults(run=run_export)
     importing = commands.add_parser("import", help="read votes: an export of the arena format, or Pick-a-Pic's columns")
-    importing.add_argument("file", type=Path, metavar="FILE", help="a Parquet file, or the folder of an export")
+    importing.add_argument(
+        "file", type=argument(source), metavar="FILE", help="a Parquet file, or the folder of an export"
+    )
     importing.add_argument(
         "--kind", choices=KINDS, default="human", help="of voters of whom the file does not say (default: human)"
     )
