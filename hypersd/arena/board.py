@@ -99,7 +99,7 @@ def judgements(votes: Iterable[Vote]) -> list[Judgement]:
     made: list[Judgement] = []
     for vote in votes:
         left, right = (entry.contestant for entry in vote.battle.sides)
-        if vote.choice in outcomes and left != right and left.steps and right.steps:
+        if vote.choice in outcomes and left != right:
             made.append(Judgement(vote.battle.voter, left.label, right.label, outcomes[vote.choice]))
     return made
 

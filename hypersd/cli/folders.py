@@ -42,9 +42,10 @@ def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bo
         ValueError: there is something in it that is not the command's own and would be replaced.
         OSError: it cannot be written.
     """
-    names = list(names)
-    earlier = {command: list(_KNOWN[command](folder, names))}
-    with output_folder(writable_folder(folder), command, names, earlier=earlier, keep=keep):
+    names, known = list(names), _KNOWN[command]
+    with output_folder(
+        writable_folder(folder), command, names, lambda out: {command: list(known(out, names))}, keep=keep
+    ):
         yield folder
 
 

@@ -93,8 +93,11 @@ def run_export(options: argparse.Namespace) -> int:
     store, pictures = open_store()
     out = writable_folder(options.out)
     done = export(store.votes(), pictures, options.format, out, kind=options.kind, drop_ties=options.drop_ties)
+    if done.left_out:
+        note(f"{done.left_out:,} votes are left out, since a picture is missing or damaged ({done.lost})")
     if options.json:
-        emit({"format": options.format, "kind": options.kind, "rows": done.rows, "files": list(map(str, done.files))})
+        said = {"format": options.format, "kind": options.kind, "rows": done.rows, "files": list(map(str, done.files))}
+        emit(said | {"left_out": done.left_out})
     else:
         say(f"{sum(done.rows.values()):,} rows in {out} ({', '.join(f'{k} {v:,}' for k, v in done.rows.items())})")
     return 0
