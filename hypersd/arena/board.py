@@ -93,7 +93,8 @@ class Board:
 def judgements(votes: Iterable[Vote]) -> list[Judgement]:
     """Kept votes as judgements between contestants; "both bad" and skips say nothing about who is better.
 
-    Nor do votes on what drew at an unknown number of steps (imported ones): it is no contestant of this arena.
+    Imported votes name models at unknown numbers of steps, `@?`; they are in studies of their own, so the open arena's
+    ranking knows none of these models.
     """
     outcomes: dict[str, Outcome] = {"left": "left", "right": "right", "tie": "tie"}
     made: list[Judgement] = []

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.logs import STUDY as LOG
 from hypersd.arena.logs import is_log
-from hypersd.arena.pickapic import NEEDED, STUDY, number_of
+from hypersd.arena.pickapic import NEEDED, number_of
+from hypersd.arena.pickapic import STUDY as PICKAPIC
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
 from hypersd.arena.vote_files import Rejects, Shard, Skipped, shards
 
 Layout = Literal["arena", "pickapic", "log"]
+_IMPORTED = (PICKAPIC, LOG)
+"""The studies of imported votes."""
 _OURS = {"vote_id", "battle_id", "pair_id"}
 """Columns that tell the `arena` format from other arenas' logs, which have some of the others."""
 
@@ -34,14 +38,14 @@ class Imported:
         new: of them, those that were not there yet.
         skipped: rows that no vote can be.
         unlabelled: rows of Pick-a-Pic without a choice, and lines of a log that record no vote.
-        studies: of all votes read, how many belong to which study; the open arena's are under None.
+        studies: of all votes read, how many belong to which study; the open arena's are under "".
     """
 
     votes: int
     new: int
     skipped: tuple[Skipped, ...] = ()
     unlabelled: int = 0
-    studies: Mapping[str | None, int] = field(default_factory=dict[str | None, int])
+    studies: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def import_votes(source: str | Path, store: Store, pictures: Pictures, kind: Kind = "human") -> Imported:
@@ -62,7 +66,7 @@ def import_votes(source: str | Path, store: Store, pictures: Pictures, kind: Kin
             read before stays.
     """
     new, rejects = 0, Rejects()
-    studies: Counter[str | None] = Counter()
+    studies: Counter[str] = Counter()
     own: set[int] | None = None
     for shard in shards(source):
         layout = _layout(shard)
@@ -70,7 +74,7 @@ def import_votes(source: str | Path, store: Store, pictures: Pictures, kind: Kin
             own = _own_numbers(store)
         for votes in _READERS[layout](shard, kind, pictures, own or set(), rejects):
             new += store.ledger.restore(votes)
-            studies.update(vote.battle.pair.study for vote in votes)
+            studies.update(vote.battle.pair.study or "" for vote in votes)
     return Imported(
         votes=studies.total(),
         new=new,
@@ -98,6 +102,25 @@ def read_votes(source: str | Path, rejects: Rejects | None = None) -> list[Vote]
                 if known.id == vote.id and vote.knowing_time:
                     found[vote.battle.id] = vote
     return sorted(found.values(), key=lambda vote: (vote.voted, vote.id))
+
+
+def count_studies(votes: Iterable[Vote], kind: Kind) -> Mapping[str, int]:
+    """Votes of one kind of voter that are in studies, imported ones among them, by study: no open board shows them."""
+    studies = (vote.battle.pair.study for vote in votes if vote.battle.kind == kind)
+    return dict(Counter(study for study in studies if study is not None).most_common())
+
+
+def whereabouts(studies: Mapping[str, int]) -> str:
+    """A sentence that says where votes are that the open arena's ranking does not count; empty if there are none."""
+    imported = {name: studies[name] for name in _IMPORTED if name in studies}
+    others = {name: count for name, count in studies.items() if name and name not in imported}
+    said = [f"{count:,} votes are in the study {name}" for name, count in others.items()]
+    said += [
+        f"{count:,} imported votes are in the study {name}: they were made elsewhere, and models at unknown numbers of "
+        "steps are no contestants here (rank them on their own with `rank --votes FILE`)"
+        for name, count in imported.items()
+    ]
+    return "; ".join(said)
 
 
 def _layout(shard: Shard) -> Layout:
@@ -133,7 +156,7 @@ def _in_the_open(vote: Vote) -> Vote:
 
 def _own_numbers(store: Store) -> set[int]:
     """What an export in the columns of Pick-a-Pic calls the votes that were made here."""
-    return {number_of(name) for name in store.vote_ids() if not name.startswith(STUDY)}
+    return {number_of(name) for name in store.vote_ids() if not name.startswith(PICKAPIC)}
 
 
 _READERS: Mapping[

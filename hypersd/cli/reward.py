@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.folders import REWARD, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source
-from hypersd.cli.output import emit, say, show_log, table
+from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
 from hypersd.models.registry import family
 
@@ -80,15 +80,24 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictu
         OSError: the source cannot be reached.
     """
     from hypersd.arena.pictures import Pictures
+    from hypersd.feedback.legible import with_pictures
     from hypersd.feedback.preferences import from_votes, read_preferences
 
     if source is not None:
         pictures = Pictures(str(out / "pictures"))
         return read_preferences(source, pictures, kind), pictures
     store, pictures = open_store()
-    found = from_votes(store.votes(), kind)
+    counted = from_votes(store.votes(), kind)
+    if not counted.examples:
+        raise ValueError(
+            f"there are no {counted.kind} votes that count in the vote store; collect some, or name --votes"
+        )
+    found, lost = with_pictures(counted, pictures)
+    if lost:
+        left_out = f"{len(counted.examples) - len(found.examples):,} votes are left out, since a picture of theirs"
+        note(f"{left_out} is missing or damaged ({next(iter(lost))})")
     if not found.examples:
-        raise ValueError(f"there are no {found.kind} votes that count in the vote store; collect some, or name --votes")
+        raise ValueError(f"no picture of the {len(counted.examples):,} votes in the vote store can be read")
     return found, pictures
 
 
