@@ -143,10 +143,10 @@ def _layout(shard: Shard) -> Layout:
     if columns & {"jpg_0", "jpg_1", "label_0", "label_1"}:
         missing = ", ".join(sorted(NEEDED - columns))
         raise ValueError(f"{shard.path} has Pick-a-Pic's columns, but not {missing}")
-    listed = ", ".join(sorted(columns)[:6]) or "none"
+    listed = ", ".join(sorted(columns)[:6])[:200] or "nothing"
     raise ValueError(
-        f"{shard.path} is no file of votes: it has the columns {listed[:200]}; votes have those of an export of the "
-        "arena format or of Pick-a-Pic, or model_a, model_b and winner"
+        f"{shard.path} is no file of votes: it has no columns model_a, model_b and winner, nor those of Pick-a-Pic or "
+        f"of the arena format, but {listed}"
     )
 
 

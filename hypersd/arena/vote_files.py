@@ -25,6 +25,7 @@ from hypersd.arena.values import whole
 
 _BATCH, _BATCH_WITH_PICTURES = 256, 16
 _TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")
+_NO_EXPORT = "is damaged, or no export of the arena format"
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError)
 """Errors by which a row says that it is no vote."""
 
@@ -99,11 +100,11 @@ class Shard:
             OSError: it cannot be read, or the pictures cannot be written.
         """
         if missing := sorted(arena_rows.COLUMNS - self.columns()):
-            raise ValueError(f"{self.path} is no export of the arena format: it has no column {missing[0]}")
+            raise ValueError(f"{self.path} {_NO_EXPORT}: it has no column {missing[0]}")
         columns = arena_rows.COLUMNS if pictures else arena_rows.COLUMNS - IMAGES
         at_once = _BATCH if pictures is None else _BATCH_WITH_PICTURES
         rows = self._parquet_rows(columns, at_once)
-        return self._votes(rows, lambda row: vote_of_arena_row(row, pictures), rejects, at_once)
+        return self._votes(rows, lambda row: vote_of_arena_row(row, pictures), rejects, at_once, _NO_EXPORT)
 
     def pickapic(
         self, kind: Kind, pictures: Pictures | None, known: Container[int | None], rejects: Rejects
@@ -130,7 +131,7 @@ class Shard:
             return checked(vote_of_row(row, kind, pictures))
 
         rows = self._parquet_rows(self.columns() & (NEEDED | OPTIONAL), _BATCH_WITH_PICTURES)
-        return self._votes(rows, vote, rejects)
+        return self._votes(rows, vote, rejects, _BATCH_WITH_PICTURES)
 
     def log(self, kind: Kind, rejects: Rejects) -> Iterator[list[Vote]]:
         """The votes of another arena's log, some at a time; see `hypersd.arena.logs`.
@@ -192,7 +193,8 @@ class Shard:
         rows: Rows,
         read: Callable[[Mapping[str, Any]], Vote | None],
         rejects: Rejects | None,
-        at_once: int = _BATCH_WITH_PICTURES,
+        at_once: int,
+        complaint: str = "has a row that no vote can be",
     ) -> Iterator[list[Vote]]:
         """Votes of rows, some at a time.
 
@@ -209,7 +211,7 @@ class Shard:
                 except _BROKEN as error:
                     skipped = Skipped(file=self.path, row=number, reason=_reason(error))
                     if rejects is None:
-                        raise ValueError(f"{self.path} has a row that no vote can be: {_told(skipped)}") from error
+                        raise ValueError(f"{self.path} {complaint}: {_told(skipped)}") from error
                     rejects.skipped.append(skipped)
                     broken = broken or skipped
                     continue
@@ -218,7 +220,7 @@ class Shard:
                     votes.append(vote)
             yield votes
         if broken and not readable:
-            raise ValueError(f"{self.path} has no row that a vote can be: {_told(broken)}")
+            raise ValueError(f"{self.path} {complaint}: {_told(broken)}")
 
 
 def shards(source: str | Path) -> list[Shard]:

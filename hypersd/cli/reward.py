@@ -89,9 +89,8 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictu
     store, pictures = open_store()
     counted = from_votes(store.votes(), kind)
     if not counted.examples:
-        raise ValueError(
-            f"there are no {counted.kind} votes that count in the vote store; collect some, or name --votes"
-        )
+        reason = f"there are no {counted.kind} votes that count in the vote store"
+        raise ValueError(f"{reason}; collect some, or name --votes")
     found, lost = with_pictures(counted, pictures)
     if lost:
         left_out = f"{len(counted.examples) - len(found.examples):,} votes are left out, since a picture of theirs"

@@ -122,16 +122,7 @@ def run_import(options: argparse.Namespace) -> int:
     if done.unlabelled:
         note(f"{done.unlabelled:,} rows record no choice")
     if options.json:
-        rows = [asdict(skipped) for skipped in done.skipped]
-        emit(
-            {
-                "votes": done.votes,
-                "new": done.new,
-                "unlabelled": done.unlabelled,
-                "studies": done.studies,
-                "skipped": rows,
-            }
-        )
+        emit(asdict(done))
     else:
         say(f"{done.votes:,} votes read, {done.new:,} of them new")
         if elsewhere := whereabouts(done.studies):
