@@ -89,9 +89,9 @@ def run(options: argparse.Namespace) -> int:
     show_log()
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
 
-    wanted = groups_of(chosen, options.model, options.adapter)
-    prompts = read_prompts(options.prompts) if options.prompts else None
     with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
+        wanted = groups_of(chosen, options.model, options.adapter)
+        prompts = read_prompts(options.prompts) if options.prompts else None
         results = tune(
             chosen,
             wanted,
