@@ -12,14 +12,14 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from app import cards
-from app import rounds as told
+from app import cards, rounds
 from app.arena import Arena
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Runner
 from app.texts import Words
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import View
+from hypersd.feedback.results import CONTESTANT, REPORT
 from hypersd.feedback.rounds import Round
 from hypersd.models.entrants import entrants
 
@@ -184,12 +184,12 @@ class Handlers:
             progress, every = self.runner.progress(), self.runner.rounds()
             running = bool(progress and progress.running)
             updates: Updates = {
-                parts.state: told.state(every, self._votes(), progress),
+                parts.state: rounds.state(every, self._votes(), progress),
                 parts.start: gr.Button(interactive=not running),
                 parts.cancel: gr.Button(visible=running),
                 parts.log: self._log(token, profile),
             }
-            known = [(one.number, one.stage) for one in every]
+            known = [(one.number, one.stage.name if one.stage else None) for one in every]
             if known == seen:
                 return updates
             # A visitor who has not chosen another round sees the last one that is done.
@@ -208,7 +208,7 @@ class Handlers:
         if one is None:
             return {parts.pair: gr.Column(visible=False), parts.report: _NONE}
         try:
-            report = told.report(one)
+            report = rounds.report(one)
         except ValueError as error:
             report = cards.message(f"{error}.", error=True)
         pictures = _before_and_after(one)
@@ -229,8 +229,9 @@ class Handlers:
         return counted
 
     def _label(self, one: Round) -> str:
-        made = one.done("contestant")
-        return f"Round {one.number}: {made['name']}" if made else f"Round {one.number}, at work on {one.stage}"
+        if contestant := one.done(CONTESTANT):
+            return f"Round {one.number}: {contestant.name}"
+        return f"Round {one.number}, at work on {one.stage.name if one.stage else 'nothing'}"
 
     def _log(self, token: str | None, profile: gr.OAuthProfile | None) -> str:
         try:
@@ -248,11 +249,10 @@ def _last(known: Sequence[tuple[int, str | None]]) -> int | None:
 
 
 def _before_and_after(one: Round) -> tuple[Image.Image, Image.Image] | None:
-    pictures = one.done("report")
-    if pictures is None:
+    if (pictures := one.done(REPORT)) is None:
         return None
     try:
-        before, after = (Image.open(one.folder / str(pictures[name])).convert("RGB") for name in ("before", "after"))
+        before, after = (Image.open(one.folder / name).convert("RGB") for name in (pictures.before, pictures.after))
     except OSError:
         log.exception("the pictures of round %d are lost; the page does without", one.number)
         return None
