@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.arena.battle import CHOICES, Choice, Contestant, Vote
+from hypersd.resources import assets_folder
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
-STUDIES = _ASSETS / "studies"
+STUDIES = assets_folder() / "studies"
 """The folder of the studies that are shipped."""
 
 
@@ -26,7 +26,7 @@ def read_prompts(name: str) -> list[str]:
     Raises:
         ValueError: there is no such set.
     """
-    file = _ASSETS / "prompts" / f"{name}.txt"
+    file = assets_folder() / "prompts" / f"{name}.txt"
     if not file.is_file():
         raise ValueError(f"there is no set of prompts {name!r} in {file.parent}")
     return file.read_text(encoding="utf-8").splitlines()
