@@ -23,11 +23,12 @@ def render(template: str, **values: object) -> Markup:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: "" if value is None else value,
     )
+    environment.filters["thousands"] = "{:,}".format
+    return environment

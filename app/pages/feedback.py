@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from app import cards, rounds
 from app.arena import Arena
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Runner
-from app.texts import Words
+from app.templating import render
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import View
 from hypersd.feedback.results import CONTESTANT, REPORT
@@ -70,9 +69,7 @@ class Parts:
         return [getattr(self, name) for name in self.__dataclass_fields__]
 
 
-def build_feedback(
-    demo: gr.Blocks, runner: Runner, owner: Owner, *, arena: Arena | None, contestants: Path, words: Words
-) -> None:
+def build_feedback(demo: gr.Blocks, runner: Runner, owner: Owner, *, arena: Arena | None, contestants: Path) -> None:
     """Lay out the tab and connect it.
 
     Args:
@@ -81,19 +78,18 @@ def build_feedback(
         owner: who may start a round.
         arena: whose votes are counted.
         contestants: the folder in which they are registered.
-        words: a label in the visitor's language, by its key.
     """
-    Handlers(runner, owner, arena, contestants, layout(owner, words)).connect(demo)
+    Handlers(runner, owner, arena, contestants, layout(owner)).connect(demo)
 
 
-def layout(owner: Owner, words: Words) -> Parts:
+def layout(owner: Owner) -> Parts:
     """Lay out the tab, from top to bottom."""
     gr.HTML(_INTRODUCTION)
     state = gr.HTML("", elem_id="hs-loop-state")
-    picker = gr.Dropdown([], label=words("feedback_round"), interactive=True, visible=False, elem_id="hs-round")
+    picker = gr.Dropdown([], label="Round", interactive=True, visible=False, elem_id="hs-round")
     with gr.Column(visible=False, elem_id="hs-before-after") as pair:
         slider = gr.ImageSlider(
-            label=words("feedback_pictures"),
+            label="Before and after",
             interactive=False,
             max_height=640,
             buttons=["fullscreen"],
@@ -103,20 +99,18 @@ def layout(owner: Owner, words: Words) -> Parts:
     report = gr.HTML(_NONE, elem_id="hs-round-report")
     tree = gr.HTML("", elem_id="hs-lineage")
     known = bool(owner.token or owner.name)
-    with gr.Accordion(words("feedback_owner"), open=False, elem_id="hs-owner"):
+    with gr.Accordion("For the owner of this page", open=False, elem_id="hs-owner"):
         gr.HTML(_OWNER if known else _HOW_TO)
         if owner.name:
             gr.LoginButton(size="sm", elem_id="hs-login")
         box = (
-            gr.Textbox(label=words("feedback_token"), type="password", max_lines=1, elem_id="hs-token")
+            gr.Textbox(label="The owner's token", type="password", max_lines=1, elem_id="hs-token")
             if owner.token
             else None
         )
         with gr.Row(visible=known, elem_id="hs-owner-buttons"):
-            start = gr.Button(words("feedback_start"), variant="primary", scale=0, min_width=150, elem_id="hs-start")
-            cancel = gr.Button(
-                words("feedback_cancel"), variant="stop", scale=0, min_width=150, visible=False, elem_id="hs-cancel"
-            )
+            start = gr.Button("Start a round", variant="primary", scale=0, min_width=150, elem_id="hs-start")
+            cancel = gr.Button("Cancel", variant="stop", scale=0, min_width=150, visible=False, elem_id="hs-cancel")
         message = gr.HTML("", elem_id="hs-owner-message")
         journal = gr.HTML("", elem_id="hs-log")
     return Parts(
@@ -238,8 +232,8 @@ class Handlers:
             self.owner.check(token, profile.username if profile else None)
         except NotAllowed:
             return ""
-        lines = html.escape(self.runner.log())
-        return f'<pre tabindex="0" role="region" aria-label="Log">{lines}</pre>' if lines else ""
+        lines = self.runner.log()
+        return render("log", lines=lines) if lines else ""
 
 
 def _last(known: Sequence[tuple[int, str | None]]) -> int | None:

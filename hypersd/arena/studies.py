@@ -56,7 +56,6 @@ class Study:
     """A study as its file declares it.
 
     Args:
-        title_zh: the title in Chinese; empty if it has none.
         prompts: name of the prompt set.
         votes: wanted for each comparison, forced or decisive ones.
         ties: whether "tie" and "both bad" may be chosen; the paper's study forced a choice.
@@ -68,7 +67,6 @@ class Study:
     votes: int
     ties: bool
     comparisons: tuple[Comparison, ...]
-    title_zh: str = ""
 
     @classmethod
     def read(cls, file: Path) -> Study:
@@ -88,7 +86,6 @@ class Study:
             study = cls(
                 name=file.stem,
                 title=str(found["title"]),
-                title_zh=str(found.get("title_zh", "")),
                 prompts=str(found["prompts"]),
                 votes=int(found["votes"]),
                 ties=bool(found["ties"]),

@@ -90,7 +90,9 @@ def text(current: Round, *, pictures: ReportResult | None = None) -> str:
     parts = [f"# Round {current.number}" + (f": {contestant.name}" if contestant else "")]
     origin = f"Made from `{contestant.parent}` by {_METHODS[contestant.method]}. " if contestant else ""
     parts.append(origin + (_votes(votes) if votes else "Its votes have not been counted yet."))
-    parts += [_took(current)] if current.stage is None or pictures else []
+    if seconds := current.seconds():
+        # The threads are known to the process that did the work, which is the one that has just drawn the pictures.
+        parts.append(_took(seconds, threads=torch.get_num_threads() if pictures else None))
     if battles:
         parts += ["## Blind battles against the model that it was made from", _battles(battles)]
     if reward:
@@ -108,10 +110,11 @@ def text(current: Round, *, pictures: ReportResult | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _took(current: Round) -> str:
-    minutes = {stage: seconds / 60 for stage, seconds in current.seconds().items()}
+def _took(seconds: Mapping[str, float], *, threads: int | None) -> str:
+    minutes = {stage: spent / 60 for stage, spent in seconds.items()}
     by_stage = ", ".join(f"{stage} {spent:.1f}" for stage, spent in minutes.items())
-    return f"It took {sum(minutes.values()):.1f} minutes with {torch.get_num_threads()} threads: {by_stage}."
+    with_threads = f" with {threads} threads" if threads else ""
+    return f"It took {sum(minutes.values()):.1f} minutes{with_threads}: {by_stage}."
 
 
 def _votes(votes: VotesResult) -> str:

@@ -286,7 +286,7 @@ class Page:
 
     def __init__(self, runner: Runner, owner: Owner) -> None:
         with gr.Blocks(analytics_enabled=False) as self.demo:
-            build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent, words=str)
+            build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent)
         self.demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", ssr_mode=False)
 
     def click(self, name: str, token: str | None) -> str:
@@ -326,7 +326,7 @@ def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
     page = Page(work, Owner(""))
     try:
         labels = [one.get("props", {}).get("label") for one in page.demo.config["components"]]
-        assert "feedback_token" not in labels
+        assert "The owner's token" not in labels
         assert "HYPERSD_OWNER_TOKEN" in str(page.demo.config)
         assert "Only the owner" in page.click("start", "")
         assert work.pid() is None
@@ -337,7 +337,7 @@ def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
 def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., Runner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False):
-        parts = layout(Owner(""), str)
+        parts = layout(Owner(""))
     handlers = Handlers(work, Owner("", "ann"), None, work.folder, parts)
     start, cancel = handlers.start, handlers.cancel
     ann, ben = (
@@ -357,7 +357,7 @@ def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., Runner]) -> 
 def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner: Callable[..., Runner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False) as demo:
-        build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent, words=str)
+        build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent)
     look = next(one.fn for one in demo.fns.values() if one.name == "look")
     parts = look.__self__.parts
 
