@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from functools import cache
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.feedback import METHODS
 from hypersd.cli.folders import ROUNDS, command_folder
@@ -14,6 +14,9 @@ from hypersd.cli.reward import gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
 from hypersd.models.entrants import entrants_folder
 from hypersd.models.registry import family
+
+if TYPE_CHECKING:
+    from hypersd.feedback.rounds import Round
 
 SIMULATE = "simulate"
 _TASTES = ("plain", "vivid", "muted")
@@ -72,8 +75,7 @@ def run(options: argparse.Namespace) -> int:
             start=options.model,
             out=out,
             entrants=entrants_folder(),
-            # Once a round: each stage asks, a source may be far away, and what a round began with is what it keeps.
-            gather=None if votes == SIMULATE else cache(lambda folder: gather(votes, options.kind, folder)),
+            gather=None if votes == SIMULATE else lambda folder: gather(votes, options.kind, folder),
             taste=options.taste,
             method=options.method,
             beside=options.beside,
@@ -81,23 +83,36 @@ def run(options: argparse.Namespace) -> int:
             size=Size().shortened(options.shorten),
             seed=options.seed,
         ).run(options.rounds)
-    told: list[dict[str, Any]] = [
-        {
-            "round": one.number,
-            "contestant": (one.done("contestant") or {})["name"],
-            "accuracy": (one.done("reward") or {})["accuracy"],
-            "wins": (one.done("battles") or {})["steps"],
-            "report": str(one.folder / "report.md"),
-        }
-        for one in rounds
-    ]
     if options.json:
-        emit(told)
+        emit([summary(current) for current in rounds])
     else:
-        for one in told:
-            wins = ", ".join(
-                f"{share['value']:.0%} at {steps} ({share['low']:.0%} to {share['high']:.0%})"
-                for steps, share in one["wins"].items()
-            )
-            say(f"round {one['round']}: {one['contestant']} wins {wins or 'no battle yet'}; {one['report']}")
+        for current in rounds:
+            say(sentence(current))
     return 0
+
+
+def summary(current: Round) -> dict[str, Any]:
+    """A round as JSON."""
+    from hypersd.feedback.results import BATTLES, CONTESTANT, REWARD
+    from hypersd.feedback.rounds import REPORT_FILE
+
+    return {
+        "round": current.number,
+        "contestant": current.result(CONTESTANT).name,
+        "accuracy": current.result(REWARD).accuracy,
+        "wins": {str(steps): asdict(share) for steps, share in current.result(BATTLES).steps.items()},
+        "report": str(current.folder / REPORT_FILE),
+    }
+
+
+def sentence(current: Round) -> str:
+    """A round for people."""
+    from hypersd.feedback.results import BATTLES, CONTESTANT
+    from hypersd.feedback.rounds import REPORT_FILE
+
+    wins = ", ".join(
+        f"{share.value:.0%} at {steps} ({share.low:.0%} to {share.high:.0%})"
+        for steps, share in current.result(BATTLES).steps.items()
+    )
+    name = current.result(CONTESTANT).name
+    return f"round {current.number}: {name} wins {wins or 'no battle yet'}; {current.folder / REPORT_FILE}"

@@ -18,8 +18,9 @@ from hypersd.emoji.world import World
 from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.refl import Perception
+from hypersd.feedback.results import Method
 from hypersd.feedback.scenes import SceneFeedback
-from hypersd.feedback.tuning import Method, Tuned, TuningTask, digest
+from hypersd.feedback.tuning import Tuned, TuningTask, digest
 from hypersd.models.cards import Family, Recipe, Weights
 from hypersd.models.entrants import Entrant, register
 from hypersd.models.loading import Loader

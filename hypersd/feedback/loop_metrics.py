@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from hypersd.evaluate.ablation import ablation_table, changes
 from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.pictures import write_pictures
+from hypersd.feedback.results import MetricChange, MetricsResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.files import write_text
 from hypersd.models.sharing import Engine
@@ -21,7 +21,7 @@ _SEEDS = 8
 
 def measure(
     engine: Engine, models: Sequence[str], *, steps: Sequence[int], prompts: Sequence[str], reward: Path, out: Path
-) -> dict[str, Any]:
+) -> MetricsResult:
     """Draw every prompt with both models under the same seeds, and compare what the jury finds in pairs.
 
     Args:
@@ -55,18 +55,18 @@ def measure(
     write_pictures(judged, out / "pictures.csv")
     without, tuned = ([one for one in judged if one.model == model] for model in models)
     write_text(out / "ablation.md", ablation_table(without, tuned))
-    return {
-        "prompts": len(prompts),
-        "seeds": _SEEDS,
-        "changes": [
-            {
-                "metric": change.metric,
-                "steps": change.steps,
-                "without": change.without.mean,
-                "with": change.tuned.mean,
-                "difference": asdict(change.difference),
-            }
+    return MetricsResult(
+        prompts=len(prompts),
+        seeds=_SEEDS,
+        changes=tuple(
+            MetricChange(
+                metric=change.metric,
+                steps=change.steps,
+                without=change.without.mean,
+                tuned=change.tuned.mean,
+                difference=asdict(change.difference),
+            )
             for change in changes(without, tuned)
             if change.without.known
-        ],
-    }
+        ),
+    )

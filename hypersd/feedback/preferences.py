@@ -65,7 +65,7 @@ class Preferences:
     """
 
     examples: tuple[Preference, ...]
-    kind: str
+    kind: Kind
     self_agreement: Share
     agreement: Share
     cast: int

@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hypersd.arena.agreement import Share, wilson
+from hypersd.arena.battle import Kind
 from hypersd.feedback.bradley_terry import ChoiceTable
 from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.results import RewardResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.shortcuts import decisive, hits_by_identity, hits_by_statistics, left_won
 from hypersd.files import atomic_path, write_json, write_text
@@ -47,7 +49,7 @@ class RewardReport:
         second: accuracy of the second model, trained on other votes, on the validation prompts.
     """
 
-    kind: str
+    kind: Kind
     data: str
     votes: int
     prompts: Mapping[str, int]
@@ -74,6 +76,22 @@ class RewardReport:
             "accuracy_interval": [interval["low"], interval["high"]],
             "decisive": interval["n"],
         }
+
+    def result(self, model: str) -> RewardResult:
+        """The figures that a round's folder keeps; `model` is the hash of the weights."""
+        return RewardResult(
+            kind=self.kind,
+            accuracy=self.accuracy.value,
+            accuracy_interval=(self.accuracy.low, self.accuracy.high),
+            decisive=self.accuracy.n,
+            self_agreement=self.self_agreement,
+            agreement=self.agreement,
+            shortcuts=dict(self.shortcuts),
+            model=model,
+            data=self.data,
+            votes=self.votes,
+            prompts=dict(self.prompts),
+        )
 
 
 def _finite(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -18,6 +18,7 @@ from hypersd.feedback.guard import Guard, Limits, Panel
 from hypersd.feedback.merge import Point
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.refl import Perception
+from hypersd.feedback.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.reward import WEIGHTS, RewardModel
 from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import PromptBatches
@@ -28,7 +29,6 @@ from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
 from hypersd.training.trainer import Trainer, TrainingConfig
 
-Method = Literal["refl", "dpo"]
 RESULT = "feedback.json"
 _LOOK_EVERY = 20
 _MOST, _MOST_AT = 16, 256
@@ -53,6 +53,14 @@ class Tuned:
     stopped: str
     points: tuple[Point, ...]
     lineage: Mapping[str, str]
+
+    def result(self, name: str, steps: Sequence[int]) -> AdapterResult:
+        """The adapter as a round's folder keeps it: its file's name, the steps at which it is run, and the sweep."""
+        points = tuple(
+            SweepResult(weight=point.weight, objection=point.objection, **point.check.as_dict())
+            for point in self.points
+        )
+        return AdapterResult(name=name, steps=tuple(steps), weight=self.weight, stopped=self.stopped, points=points)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hypersd.models.cards import Family, ModelCard, Recipe, Scheduler, Weights
+from hypersd.resources import assets_folder
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "emoji-xl"
+FOLDER = assets_folder() / "emoji-xl"
 _PIXELS = 128
 _TRAILING = {"timestep_spacing": "trailing"}
 _LICENCE = "apache-2.0"
