@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hypersd.errors import gist
+from hypersd.models.adapter_file import inspect
 from hypersd.models.loading import put_adapter
 
 TARGETS = [
@@ -90,8 +91,9 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is an adapter of another shape.
+        ValueError: it is no adapter, or one of another shape.
     """
+    inspect(file)
     layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
     try:
         outcome = set_peft_model_state_dict(unet, layers, adapter_name=NAME)
@@ -108,15 +110,9 @@ def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: it is damaged.
-        ValueError: it is an adapter for another model.
+        AdapterError: it is damaged, something else, or made for another model.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no adapter {file}")
-    try:
-        put_adapter(unet, file, NAME)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{file} does not fit this model: {gist(error)}") from error
+    put_adapter(unet, file, NAME)
     layers = adapter_layers(unet)
     unet.fuse_lora(safe_fusing=True)
     unet.unload_lora()
