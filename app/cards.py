@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from hypersd.emoji.captions import read
 from hypersd.emoji.world import World
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.registry import Machine
+from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
@@ -70,19 +70,9 @@ def message(text: str, *, error: bool = False) -> str:
 
 
 def unknown_words(family: Family, prompt: str) -> str:
-    """A kind word about words that the family has never seen, or nothing."""
-    if family.world is None:
-        return ""
-    world = World.load(family.world)
-    unknown = read(world, prompt).unknown
-    if not unknown:
-        return ""
-    names = _listed([f"\N{LEFT DOUBLE QUOTATION MARK}{word}\N{RIGHT DOUBLE QUOTATION MARK}" for word in unknown[:5]])
-    more = " and other words" if len(unknown) > 5 else ""
-    return (
-        f"{family.title} has never seen {names}{more}, so it will guess. It knows {len(world.objects)} things, from "
-        f"{_listed(list(world.objects)[:3])} to {list(world.objects)[-1]}: all are listed below."
-    )
+    """Kind words about what of a prompt the family has never seen or cannot draw, or nothing."""
+    remarks = word_remarks(family, prompt)
+    return " ".join([*remarks, "All that it can draw is listed below."] if remarks else [])
 
 
 def vocabulary(family: Family) -> str:
@@ -93,7 +83,7 @@ def vocabulary(family: Family) -> str:
     return (
         f'<details class="hs-words"><summary>All {len(world.objects)} things it can draw</summary>'
         f"<p>{html.escape(', '.join(sorted(world.objects)))}.</p>"
-        f"<p>On a background that is {html.escape(_listed(sorted(world.backgrounds), last='or'))}; big or small, "
+        f"<p>On a background that is {html.escape(listed(sorted(world.backgrounds), last='or'))}; big or small, "
         f"or two things, one <i>left of</i> the other.</p></details>"
     )
 
@@ -101,10 +91,6 @@ def vocabulary(family: Family) -> str:
 def link(query: str) -> str:
     """A permanent link; the page's script copies its address when it is clicked."""
     return f'<a class="hs-link" href="{html.escape(query)}" title="Opens this run again">Copy link to this run</a>'
-
-
-def _listed(words: Sequence[str], last: str = "and") -> str:
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
 
 
 def planned(family: Family, request: Request) -> list[tuple[ModelCard, Recipe]]:

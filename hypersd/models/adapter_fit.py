@@ -16,7 +16,16 @@ from diffusers.utils import convert_unet_state_dict_to_peft
 from torch import Tensor
 
 from hypersd.errors import gist
-from hypersd.models.adapter_file import ARCHITECTURES, AdapterError, AdapterFile, Shapes, architecture, inspect, layer_of, read_header
+from hypersd.models.adapter_file import (
+    ARCHITECTURES,
+    AdapterError,
+    AdapterFile,
+    Shapes,
+    architecture,
+    inspect,
+    layer_of,
+    read_header,
+)
 
 _NAMED = 3
 """Layers that a message names; the others are counted."""

@@ -248,6 +248,8 @@ def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit
     adapter = inspect(path)
     fitted = fit(adapter, unet.config, _weight_shapes(unet))
     layers, alphas = unet_layers(adapter, _read(path), unet.config)
+    if broken := next((key for key, value in layers.items() if not torch.isfinite(value).all()), None):
+        raise AdapterError(f"{path} has numbers that are not finite (in {broken}); train it or download it again")
     metadata = adapter_metadata(adapter)
     unet.load_lora_adapter(
         {f"unet.{key}": value for key, value in layers.items() if layer_of(key) in fitted.paths},

@@ -32,6 +32,10 @@ _GLANCE = 0.1
 """Seconds between looks at whether a run that waits for a download has been cancelled."""
 
 
+_LONGEST_WORD = 40
+"""Characters; what is longer is no word that could be named as a whole."""
+
+
 def plan(budget_bytes: int, base_bytes: int, count: int) -> Literal["fused", "shared"]:
     """Whether `count` fused copies of a UNet of `base_bytes` fit into the budget beside the base."""
     return "fused" if base_bytes * (count + 1) <= budget_bytes else "shared"
@@ -263,8 +267,10 @@ def unread(tokenizer: Any, prompt: str) -> str:
     room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
     if len(offsets) <= room:
         return ""
-    words = (word for word in re.finditer(r"\S+", prompt) if word.end() > offsets[room][0])
-    return prompt[next(words).start() :].rstrip()
+    cut = offsets[room][0]
+    start = next(word.start() for word in re.finditer(r"\S+", prompt) if word.end() > cut)
+    # Some languages write without spaces: there a "word" may be the whole prompt.
+    return prompt[start if cut - start < _LONGEST_WORD else cut :].rstrip()
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:
