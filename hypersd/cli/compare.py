@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
 from hypersd.cli.errors import FAILED, complain
 from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
     argument,
-    read_prompts,
     seed_number,
     writable_folder,
 )
@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT")
     parser.add_argument(
-        "--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line, instead of PROMPT"
+        "--prompts", type=Path, metavar="FILE", help=f"prompts instead of PROMPT: {PROMPT_FILE}"
     )
     add_family(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
@@ -88,7 +88,7 @@ def prompts_of(options: argparse.Namespace) -> list[str]:
         raise ValueError("give a prompt, or a file of them with --prompts")
     if options.prompts is None:
         return [check_prompt(options.prompt)]
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompt_file(options.prompts)
     for number, prompt in enumerate(prompts, start=1):
         try:
             check_prompt(prompt)

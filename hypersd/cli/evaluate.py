@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
 from hypersd.cli.compare import runnable
 from hypersd.cli.errors import FAILED, complain
 from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
     argument,
-    read_prompts,
     seed_number,
     whole_number,
     writable_folder,
@@ -47,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line, instead")
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help=f"prompts instead: {PROMPT_FILE}")
     parser.add_argument(
         "--count",
         type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
@@ -148,7 +148,7 @@ def prompts_of(options: argparse.Namespace, world: World) -> list[str]:
 
     if options.prompts is None:
         return held_out_prompts(world, options.count, options.seed)
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompt_file(options.prompts)
     for number, prompt in enumerate(prompts, start=1):
         reading = read(world, prompt)
         if len(reading.objects) not in (1, 2) or reading.background is None:

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, whole_number, writable_folder
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
+from hypersd.cli.options import add_family, argument, fraction, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, gather
 from hypersd.cli.votes import add_kind
@@ -42,7 +43,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--method", choices=METHODS, default="refl", help=f"{titles} (default: refl)")
     add_votes(parser)
     add_kind(parser, None)
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own)")
+    parser.add_argument(
+        "--prompts", type=Path, metavar="FILE", help=f"to train on (default: the family's own): {PROMPT_FILE}"
+    )
     parser.add_argument(
         "--detector",
         type=Path,
@@ -87,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
 
     wanted = groups_of(chosen, options.model, options.adapter)
-    prompts = read_prompts(options.prompts) if options.prompts else None
+    prompts = read_prompt_file(options.prompts) if options.prompts else None
     votes = gather(options.votes, options.kind, out) if options.method == "dpo" else None
     results = tune(
         chosen,
