@@ -217,6 +217,19 @@ class Loader:
             ),
         )
 
+    def files(self, weights: Weights) -> tuple[Path, ...]:
+        """The files of these weights on disk, after fetching them if need be; for kind "none", the base's UNet.
+
+        Raises:
+            DownloadError: they cannot be fetched.
+            FileNotFoundError: they are missing from the family's folder.
+        """
+        if weights.kind in ("lora", "unet"):
+            return (self.file(weights),)
+        folder = self.source().folder if weights.kind == "none" else self._unet_folder(weights)
+        variant = self._variant(folder)
+        return tuple(sorted((folder / "unet").glob(f"*.{variant}.safetensors" if variant else "*.safetensors")))
+
     def _snapshot(self, repository: str, only: str = "") -> Path:
         """The folder of a repository, with the weights of the family's variant where it has one for them."""
         weights = f"{only}*.{self.family.variant}.safetensors" if repository != self.family.vae else "*.safetensors"

@@ -14,6 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Literal
 
 import torch
@@ -28,6 +29,7 @@ from hypersd.models.registry import BASE, Machine, is_local
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB
 _GPU_SHARE = 0.8
+_PIECE = 4 * 2**20
 _GLANCE = 0.1
 """Seconds between looks at whether a run that waits for a download has been cancelled."""
 
@@ -104,6 +106,7 @@ class Engine:
         self._unets: dict[Weights, UNet2DConditionModel] = {}
         self._adapters: dict[Weights, str] = {}
         self._warnings: dict[Weights, str] = {}
+        self.sha256 = lru_cache(maxsize=256)(self._sha256)
         self.encode = lru_cache(maxsize=64)(self._encode)
         self._empty = lru_cache(maxsize=1)(self._no_prompt)
 
@@ -232,6 +235,15 @@ class Engine:
             recipe.weights for card in self.family.cards for recipe in card.recipes if recipe.weights.kind == "lora"
         }
         return plan(self._budget, weight_bytes(self._pipeline.unet), len(files)) == "shared"
+
+    def _sha256(self, weights: Weights) -> str:
+        """SHA-256 of the weights' file, in hexadecimal; of their bytes one after another if they are several files."""
+        digest = sha256()
+        for path in self._loader.files(weights):
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+        return digest.hexdigest()
 
     def _encode(self, prompt: str) -> PromptEmbeds:
         self.load()  # not in inference mode: weights made there could not be fused with an adapter

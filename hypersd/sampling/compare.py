@@ -112,7 +112,6 @@ def _run(
                     seconds=event.seconds,
                     image=event.image,
                     timesteps=event.timesteps,
-                    dtype=str(prepared.dtype).removeprefix("torch."),
                     unread=embeds.unread,
                     warnings=tuple(filter(None, (unread_remark(embeds.unread), prepared.warning))),
                 )

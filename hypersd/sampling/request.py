@@ -79,7 +79,6 @@ class Generation:
         seconds: denoising and decoding; loading, switching and previews are not counted.
         image: None if the run failed; then `error` is a sentence that says why.
         timesteps: at which the UNet was evaluated, from noise to picture.
-        dtype: of the arithmetic, such as `"float32"`; empty if the run failed before it began.
         unread: the end of the prompt that the text encoders do not read.
         warnings: sentences about what was not done as asked: words not read, layers of an adapter not applied.
     """
@@ -92,7 +91,6 @@ class Generation:
     image: Image.Image | None = None
     error: str | None = None
     timesteps: tuple[float, ...] = ()
-    dtype: str = ""
     unread: str = ""
     warnings: tuple[str, ...] = ()
 
