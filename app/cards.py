@@ -13,6 +13,8 @@ from PIL import Image
 from hypersd.emoji.world import World
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.registry import Machine
+from hypersd.sampling.png import png_info
+from hypersd.sampling.record import picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
 
@@ -33,17 +35,25 @@ class Shown:
     picture: str
 
     @classmethod
-    def of(cls, event: Preview | Generation) -> Shown:
-        """An event, its picture encoded once for all the times that the card is drawn."""
-        return cls(event, data_url(event.image) if event.image else "")
+    def of(cls, event: Preview | Generation, texts: Mapping[str, str]) -> Shown:
+        """An event, its picture (with these texts in it) encoded once for all the times that the card is drawn."""
+        return cls(event, data_url(event.image, texts) if event.image else "")
 
 
-def data_url(image: Image.Image) -> str:
-    """A picture that travels inside the page: lossless if it is small, WebP of high quality if it is large."""
-    kind, options = ("png", {}) if max(image.size) <= _LARGE else ("webp", {"quality": 92})
+def data_url(image: Image.Image, texts: Mapping[str, str]) -> str:
+    """A picture that travels inside the page: a PNG with these texts if it is small, WebP of high quality if large."""
+    small = max(image.size) <= _LARGE
+    kind, options = ("png", {"pnginfo": png_info(texts)}) if small else ("webp", {"quality": 92})
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def texts(family: Family, request: Request, event: Preview | Generation) -> dict[str, str]:
+    """The texts that the picture of a run carries: its whole recipe; none for a preview."""
+    if isinstance(event, Preview) or event.image is None:
+        return {}
+    return picture_texts(request, run_record(event, family, None), {"versions": versions()}, event.image.size)
 
 
 def status(family: Family, machine: Machine | None, state: str) -> str:

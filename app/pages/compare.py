@@ -18,6 +18,9 @@ from app.pages.layout import EMPTY, Parts, layout
 from app.permalink import link, linked
 from app.studio import Job, Studio
 from hypersd.errors import gist
+from hypersd.models.cards import Family
+from hypersd.sampling.png import write_png
+from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.remarks import word_remarks
 from hypersd.sampling.request import Generation, Request, Run, parse_seed
 
@@ -99,7 +102,7 @@ class _Handlers:
         shown: dict[cards.Key, cards.Shown] = {}
         try:
             for event in self.studio.draw(job):
-                shown[event.model, event.steps] = cards.Shown.of(event)
+                shown[event.model, event.steps] = cards.Shown.of(event, cards.texts(family, job.request, event))
                 if not job.superseded.is_set():
                     board = cards.board(family, job.request, shown, running=True)
                     yield {self.parts.board: board, **self._remarks(job.request, shown)}
@@ -142,7 +145,7 @@ class _Handlers:
         return {
             parts.closer: gr.Column(visible=True),
             parts.link: cards.link(link(request)),
-            parts.download: gr.DownloadButton(value=_grid_file(request, drawn)),
+            parts.download: gr.DownloadButton(value=_grid_file(family, request, drawn)),
             parts.left: gr.Dropdown(names, value=left, visible=pair),
             parts.right: gr.Dropdown(names, value=right, visible=pair),
             parts.slider: gr.ImageSlider(value=self.look_closer(drawn, left, right), visible=pair),
@@ -214,7 +217,8 @@ class _Handlers:
             events = [event for event in self.studio.draw(Job(request)) if isinstance(event, Generation)]
         except ValueError as error:
             raise gr.Error(_sentence(error), print_exception=False) from error
-        return [_record(event, word_remarks(known, request.prompt)) for event in events]
+        remarks = word_remarks(known, request.prompt)
+        return [_record(event, cards.texts(known, request, event), remarks) for event in events]
 
 
 def _check_types(prompt: Any, steps: Any) -> None:
@@ -227,7 +231,7 @@ def _check_types(prompt: Any, steps: Any) -> None:
         raise ValueError("the prompt must be text, and every number of steps a whole number")
 
 
-def _record(event: Generation, remarks: Sequence[str]) -> dict[str, Any]:
+def _record(event: Generation, texts: Mapping[str, str], remarks: Sequence[str]) -> dict[str, Any]:
     return {
         "model": event.model,
         "steps": event.steps,
@@ -235,7 +239,7 @@ def _record(event: Generation, remarks: Sequence[str]) -> dict[str, Any]:
         "guidance_scale": event.guidance_scale,
         "seconds": event.seconds,
         "error": event.error,
-        "image": cards.data_url(event.image) if event.image else None,
+        "image": cards.data_url(event.image, texts) if event.image else None,
         "warnings": [*remarks, *event.warnings],
     }
 
@@ -245,10 +249,11 @@ def _sentence(error: Exception) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _grid_file(request: Request, drawn: list[Generation]) -> str:
+def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str:
     from hypersd.sampling.compare import grid  # noqa: PLC0415 - brings torch
 
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"
-    grid(request, drawn).save(file)
+    texts = grid_texts(request, [run_record(each, family, None) for each in drawn], {"versions": versions()})
+    write_png(file, grid(request, drawn), texts)
     return str(file)

@@ -98,9 +98,7 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{folder / RECORD} is not a record of a comparison; move it away, or leave out --resume"
-        ) from error
+        raise ValueError(f"{folder / RECORD} is no record of a comparison; move it away and go on") from error
     for key in ("prompt", "seed", "family"):
         if record.get(key) != getattr(request, key):
             raise _other(folder, key, record.get(key), getattr(request, key))
@@ -119,8 +117,8 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
 
 def _other(folder: Path, what: str, before: object, now: object) -> ValueError:
     return ValueError(
-        f"cannot resume: {folder} was drawn with another {what} ({str(before)[:80]}, not {str(now)[:80]}); give the same "
-        "options as before, or choose another folder"
+        f"cannot resume: {folder} was drawn with another {what} ({str(before)[:80]}, not {str(now)[:80]}); "
+        "give the same options as before, or choose another folder"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,8 +172,10 @@ def run_render(options: argparse.Namespace) -> int:
     import numpy as np
     from PIL import Image
 
-    from hypersd.emoji.captions import caption
+    from hypersd.emoji.captions import caption, read
     from hypersd.emoji.world import render, sample_scene
+    from hypersd.sampling.png import write_png
+    from hypersd.sampling.remarks import unused_remark
 
     world, rng = shipped_world(), np.random.default_rng(options.seed)
     if options.prompt is not None and options.held_out:
@@ -186,11 +189,17 @@ def run_render(options: argparse.Namespace) -> int:
     out, records = writable_folder(options.out), []
     for index, scene in enumerate(scenes):
         file = f"{index:04d}.png"
-        Image.fromarray(render(world, scene, options.side)).save(out / file)
         objects = [{"name": each.name, "x": each.x, "y": each.y, "size": each.size} for each in scene.objects]
-        records.append({"file": file, "caption": caption(scene), "background": scene.background, "objects": objects})
-    document = {"seed": options.seed, "side": options.side, "scenes": records}
+        record = {"file": file, "caption": caption(scene), "background": scene.background, "objects": objects}
+        whole = {"seed": options.seed, "side": options.side, **record}
+        texts = {"prompt": caption(scene), "seed": str(options.seed), "hypersd": json.dumps(whole)}
+        write_png(out / file, Image.fromarray(render(world, scene, options.side)), texts)
+        records.append(record)
+    unused = () if options.prompt is None else read(world, options.prompt).unused
+    document = {"seed": options.seed, "side": options.side, "unused": list(unused), "scenes": records}
     write_json(out / "scenes.json", document)
+    if unused:
+        note(unused_remark(unused))
     if options.json:
         emit(document)
     else:

@@ -22,6 +22,7 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.models.registry import Machine, family
+from hypersd.sampling.record import grid_texts, run_record, versions
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
@@ -79,6 +80,7 @@ class Tally:
 
     looks: list[Look] = field(default_factory=list["Look"])
     errors: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
 
 
 def run(options: argparse.Namespace) -> int:
@@ -96,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
     from hypersd.evaluate.report import markdown, write_report
     from hypersd.models.sharing import Engine
     from hypersd.sampling.compare import grid
+    from hypersd.sampling.png import write_png
 
     jury = Jury.of(chosen.world, chosen.pixels, reward)
     prompts = prompts_of(options, jury.judge.world)
@@ -106,7 +109,10 @@ def run(options: argparse.Namespace) -> int:
         drawn = [(request, draw(request, engine)) for request in several]
         count(jury, drawn, tallies)
         if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
-            grid(*drawn[0]).save(out / f"grid-{index:04d}.png")
+            request, generations = drawn[0]
+            records = [run_record(generation, chosen, None) for generation in generations]
+            texts = grid_texts(request, records, {"versions": versions()})
+            write_png(out / f"grid-{index:04d}.png", grid(request, generations), texts)
     rows = rows_of(tallies, jury, prompts)
     write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
     files = [*write_report(rows, out), out / "pictures.csv"]
@@ -116,6 +122,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         say(markdown(rows))
         note(f"written: {', '.join(str(file) for file in files)}")
+    for warning in dict.fromkeys(each for tally in tallies.values() for each in tally.warnings):
+        note(warning)
     errors = {name: tally.errors[0] for name, tally in tallies.items() if tally.errors}
     for (model, steps), error in errors.items():
         complain(f"{model} at {steps} steps: {error}")
@@ -189,9 +197,11 @@ def count(
 ) -> None:
     """Let the jury look at the pictures of one prompt, and add what it saw to the tallies."""
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
-    for _, failed in results:
-        if failed.image is None:
-            tallies[failed.model, failed.steps].errors.append(failed.error or "no picture")
+    for _, result in results:
+        tally = tallies[result.model, result.steps]
+        tally.warnings.extend(result.warnings)
+        if result.image is None:
+            tally.errors.append(result.error or "no picture")
     for look in jury.look(drawn[0][0].prompt, results):
         tallies[look.judged.model, look.judged.steps].looks.append(look)
 

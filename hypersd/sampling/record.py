@@ -80,7 +80,7 @@ def run_record(generation: Generation, family: Family, file: str | None, sha256:
         "seconds": round(generation.seconds, 4),
         "file": file,
         **{key: settings[key] for key in ("scheduler", "eta", "weights")},
-        "timesteps": list(generation.timesteps),
+        "timesteps": [int(time) if time.is_integer() else time for time in generation.timesteps],
         "warnings": list(generation.warnings),
     }
     if generation.image is None:
