@@ -7,6 +7,7 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from PIL import Image
 
@@ -22,6 +23,7 @@ _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 _STATES = {"starting": "starting", "idle": "loads with the first run", "loading": "loading models", "ready": "ready"}
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _LARGE = 512
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 Key = tuple[str, int]
 """A run's model and steps: what tells the cards of a comparison apart."""
@@ -35,7 +37,7 @@ class Shown:
     picture: str
 
     @classmethod
-    def of(cls, event: Preview | Generation, texts: Mapping[str, str]) -> Shown:
+    def of(cls, event: Preview | Generation, texts: Mapping[str, str] = _NO_TEXTS) -> Shown:
         """An event, its picture (with these texts in it) encoded once for all the times that the card is drawn."""
         return cls(event, data_url(event.image, texts) if event.image else "")
 

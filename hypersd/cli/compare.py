@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
-from hypersd.cli.comparison import RECORD, compare_into, finished, report
+from hypersd.cli.comparison import compare_into, finished, report
 from hypersd.cli.errors import FAILED, complain
 from hypersd.cli.options import (
     add_family,
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     folders = [out / f"{index:04d}" if options.prompts else out for index in range(len(requests))]
     before: dict[Path, dict[str, Any]] = {}
     if options.resume:
-        if options.prompts and (beyond := out / f"{len(folders):04d}" / RECORD).exists():
+        if options.prompts and (beyond := out / f"{len(folders):04d}").exists():
             raise ValueError(f"cannot resume: {options.prompts} has {len(folders)} prompts, and {beyond} is of another")
         before = earlier(folders, requests, engine)
     records: list[dict[str, Any]] = []

@@ -23,6 +23,7 @@ from hypersd.cli.options import (
 from hypersd.cli.output import emit, note, say
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.record import grid_texts, run_record, versions
+from hypersd.sampling.remarks import word_remarks
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
@@ -102,6 +103,8 @@ def run(options: argparse.Namespace) -> int:
 
     jury = Jury.of(chosen.world, chosen.pixels, reward)
     prompts = prompts_of(options, jury.judge.world)
+    for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
+        note(remark)
     requests = requests_for(prompts, options, runs)
     tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
     engine = Engine(chosen, machine)

@@ -56,7 +56,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
         "a pickle or another archive, which is not opened since it can run code",
         "convert it to safetensors",
     ),
-    (b"\x80\x02", "a pickle, which is not opened since it can run code", "convert it to safetensors"),
+    (b"\x80", "a pickle, which is not opened since it can run code", "convert it to safetensors"),
     (b"GGUF", "a GGUF file", "give a LoRA in safetensors"),
     (b"<", "a web page", "download the file itself"),
     (b"{", "a text in JSON", "give a LoRA in safetensors"),

@@ -152,26 +152,28 @@ def unet_layers(
         AdapterError: the library cannot make sense of a key.
     """
     kept = {key: value for key, value in state.items() if key in adapter.readable_keys}
-    alphas: dict[str, float] = {}
+    alphas: dict[str, Any] = {}
     if adapter.format == "diffusers":  # the library reads alphas of kohya's format only
-        alphas = {key: float(kept.pop(key).item()) for key in list(kept) if key.endswith(".alpha")}
+        alphas = {key: kept.pop(key).item() for key in list(kept) if key.endswith(".alpha")}
     try:
         loaded: Any = StableDiffusionXLPipeline.lora_state_dict(kept, unet_config=SimpleNamespace(**config))
     except (ValueError, KeyError, IndexError) as error:
         raise AdapterError(f"{adapter.path} has keys that are not understood ({gist(error)})") from error
-    converted, read = loaded
-    layers = {
-        key.removeprefix("unet.").replace(".processor.", "."): value
-        for key, value in converted.items()
-        if key.startswith("unet.")
-    }
-    layers = convert_unet_state_dict_to_peft(layers) if layers else layers
-    alphas |= {key: value for key, value in (read or {}).items() if key.startswith("unet.")}
-    if alphas:  # a layer without one has scale 1; the library would give it the others' alpha
-        for key, value in layers.items():
-            if key.endswith(_FACTORS[0]):
-                alphas.setdefault(f"unet.{layer_of(key)}.alpha", float(value.shape[0]))
-    return layers, alphas
+    converted, kohya_alphas = loaded
+    layers = _peft_keys(converted)
+    if alphas := _peft_keys(alphas | (kohya_alphas or {})):
+        by_path = {layer_of(key.removesuffix(".alpha")): float(value) for key, value in alphas.items()}
+        ranks = {layer_of(key): value.shape[0] for key, value in layers.items() if key.endswith(_FACTORS[0])}
+        # A layer without an alpha has scale 1; the library would give it the others' alpha.
+        return layers, {f"unet.{path}.alpha": by_path.get(path, float(rank)) for path, rank in ranks.items()}
+    return layers, {}
+
+
+def _peft_keys(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The UNet's part of a state, in peft's keys."""
+    unet = {key.removeprefix("unet."): value for key, value in state.items() if key.startswith("unet.")}
+    converted: dict[str, Any] = convert_unet_state_dict_to_peft(unet)
+    return {key.replace(".processor.", "."): value for key, value in converted.items()}
 
 
 def adapter_metadata(adapter: AdapterFile) -> dict[str, Any] | None:
