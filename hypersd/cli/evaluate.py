@@ -23,7 +23,6 @@ from hypersd.cli.options import (
 from hypersd.cli.output import emit, note, say
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.record import grid_texts, run_record, versions
-from hypersd.sampling.remarks import word_remarks
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
@@ -100,6 +99,7 @@ def run(options: argparse.Namespace) -> int:
     from hypersd.models.sharing import Engine
     from hypersd.sampling.compare import grid
     from hypersd.sampling.png import write_png
+    from hypersd.sampling.remarks import word_remarks
 
     jury = Jury.of(chosen.world, chosen.pixels, reward)
     prompts = prompts_of(options, jury.judge.world)

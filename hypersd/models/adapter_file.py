@@ -56,7 +56,11 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
         "a pickle or another archive, which is not opened since it can run code",
         "convert it to safetensors",
     ),
-    (b"\x80", "a pickle, which is not opened since it can run code", "convert it to safetensors"),
+    (
+        b"\x80",
+        "a pickle, which is not opened since it can run code, or damaged or incomplete",
+        "convert it to safetensors",
+    ),
     (b"GGUF", "a GGUF file", "give a LoRA in safetensors"),
     (b"<", "a web page", "download the file itself"),
     (b"{", "a text in JSON", "give a LoRA in safetensors"),
@@ -203,8 +207,9 @@ def unreadable(path: Path) -> str:
         head = file.read(64)
     if not head:
         return f"{path} is empty; {_again(path)}"
+    begun = head[8:9] == b"{"  # a header after its length, which may have any bytes
     for beginning, kind, remedy in _BEGINNINGS:
-        if head.startswith(beginning):
+        if head.startswith(beginning) and not begun:
             return f"{path} is {kind}; {remedy}"
     return f"{path} is damaged or incomplete; {_again(path)}"
 

@@ -96,7 +96,9 @@ def versions() -> dict[str, str]:
 def picture_texts(
     request: Request, run: Mapping[str, Any], context: Mapping[str, Any], size: tuple[int, int]
 ) -> dict[str, str]:
-    """The texts that a picture carries: prompt, seed, model, steps, the whole record, and what other tools read.
+    """The texts that a picture carries: prompt, seed, model, steps, the whole recipe, and what other tools read.
+
+    The seconds are no part of it: the same recipe gives the same file.
 
     Args:
         request: what was asked for.
@@ -104,7 +106,8 @@ def picture_texts(
         context: what all runs have in common, such as versions.
         size: of the picture in pixels, width and height.
     """
-    whole = {"prompt": request.prompt, "seed": request.seed, "family": request.family, **context, **run}
+    recipe = {key: value for key, value in run.items() if key not in {"seconds", "file"}}
+    whole = {"prompt": request.prompt, "seed": request.seed, "family": request.family, **context, **recipe}
     return {
         "parameters": parameters(request, run, size),
         "prompt": request.prompt,
