@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 from diffusers.utils import convert_unet_state_dict_to_peft
 from torch import Tensor
@@ -136,6 +136,11 @@ def fit_file(path: Path, unet: Path) -> AdapterFit:
     config = json.loads((unet / "config.json").read_text(encoding="utf-8"))
     shapes = {key: shape for file in unet.glob("*.safetensors") for key, shape in read_header(file)[0].items()}
     return fit(adapter, config, shapes)
+
+
+def weight_shapes(unet: UNet2DConditionModel) -> dict[str, tuple[int, ...]]:
+    """The shapes of a UNet's own weights; an adapter that is on it already has moved some to a `base_layer`."""
+    return {name.replace(".base_layer.", "."): tuple(value.shape) for name, value in unet.named_parameters()}
 
 
 def unet_layers(

@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
-from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers
+from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
 from hypersd.models.cards import Family, Scheduler, Weights
 from hypersd.models.downloads import Progress, fetched, reporting
 from hypersd.models.registry import Machine
@@ -190,7 +190,7 @@ class Loader:
             DownloadError: the file cannot be fetched.
             OSError: it is missing from the family's folder, is damaged, or has nothing for this UNet.
         """
-        return fit(inspect(self.file(weights)), base.config, _weight_shapes(base))
+        return fit(inspect(self.file(weights)), base.config, weight_shapes(base))
 
     def file(self, weights: Weights) -> Path:
         """Where the weights' file is on disk, after fetching it if need be.
@@ -259,7 +259,7 @@ def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit
         FileNotFoundError: there is no such file.
     """
     adapter = inspect(path)
-    fitted = fit(adapter, unet.config, _weight_shapes(unet))
+    fitted = fit(adapter, unet.config, weight_shapes(unet))
     layers, alphas = unet_layers(adapter, _read(path), unet.config)
     if broken := next((key for key, value in layers.items() if not torch.isfinite(value).all()), None):
         raise AdapterError(f"{path} has numbers that are not finite (in {broken}); train it or download it again")
@@ -272,11 +272,6 @@ def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit
         metadata=metadata,
     )
     return fitted
-
-
-def _weight_shapes(unet: UNet2DConditionModel) -> dict[str, tuple[int, ...]]:
-    """The shapes of a UNet's own weights; an adapter that is on it already has moved some to a `base_layer`."""
-    return {name.replace(".base_layer.", "."): tuple(value.shape) for name, value in unet.named_parameters()}
 
 
 def _read(path: Path) -> dict[str, Tensor]:

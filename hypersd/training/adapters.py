@@ -15,8 +15,8 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hypersd.errors import gist
 from hypersd.models.adapter_file import inspect
+from hypersd.models.adapter_fit import fit, weight_shapes
 from hypersd.models.loading import put_adapter
 
 TARGETS = [
@@ -93,14 +93,14 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
         FileNotFoundError: there is no such file.
         ValueError: it is no adapter, or one of another shape.
     """
-    inspect(file)
+    fit(inspect(file), unet.config, weight_shapes(unet))
     layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
     try:
         outcome = set_peft_model_state_dict(unet, layers, adapter_name=NAME)
     except RuntimeError as error:
-        raise ValueError(f"{file} does not fit this model: {gist(error)}") from error
+        raise ValueError(f"{file} does not fit this training: its rank or its layers are others") from error
     if outcome.unexpected_keys:
-        raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
+        raise ValueError(f"{file} does not fit this training: it has {outcome.unexpected_keys[0]}")
 
 
 def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
