@@ -6,20 +6,24 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from PIL import Image
 
 from app.templating import render
-from hypersd.emoji.captions import read
 from hypersd.emoji.world import World
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.registry import Machine
+from hypersd.sampling.png import png_info
+from hypersd.sampling.record import picture_texts, run_record, versions
+from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 _STATES = {"starting": "starting", "idle": "loads with the first run", "loading": "loading models", "ready": "ready"}
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _LARGE = 512
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 Key = tuple[str, int]
 """A run's model and steps: what tells the cards of a comparison apart."""
@@ -33,17 +37,25 @@ class Shown:
     picture: str
 
     @classmethod
-    def of(cls, event: Preview | Generation) -> Shown:
-        """An event, its picture encoded once for all the times that the card is drawn."""
-        return cls(event, data_url(event.image) if event.image else "")
+    def of(cls, event: Preview | Generation, texts: Mapping[str, str] = _NO_TEXTS) -> Shown:
+        """An event, its picture (with these texts in it) encoded once for all the times that the card is drawn."""
+        return cls(event, data_url(event.image, texts) if event.image else "")
 
 
-def data_url(image: Image.Image) -> str:
-    """A picture that travels inside the page: lossless if it is small, WebP of high quality if it is large."""
-    kind, options = ("png", {}) if max(image.size) <= _LARGE else ("webp", {"quality": 92})
+def data_url(image: Image.Image, texts: Mapping[str, str]) -> str:
+    """A picture that travels inside the page: a PNG with these texts if it is small, WebP of high quality if large."""
+    small = max(image.size) <= _LARGE
+    kind, options = ("png", {"pnginfo": png_info(texts)}) if small else ("webp", {"quality": 92})
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def texts(family: Family, request: Request, event: Preview | Generation) -> dict[str, str]:
+    """The texts that the picture of a run carries: its whole recipe; none for a preview."""
+    if isinstance(event, Preview) or event.image is None:
+        return {}
+    return picture_texts(request, run_record(event, family, None), {"versions": versions()}, event.image.size)
 
 
 def status(family: Family, machine: Machine | None, state: str) -> str:
@@ -64,19 +76,9 @@ def message(text: str, *, error: bool = False) -> str:
 
 
 def unknown_words(family: Family, prompt: str) -> str:
-    """A kind word about words that the family has never seen, or nothing."""
-    if family.world is None:
-        return ""
-    world = World.load(family.world)
-    unknown = read(world, prompt).unknown
-    if not unknown:
-        return ""
-    names = _listed([f"\N{LEFT DOUBLE QUOTATION MARK}{word}\N{RIGHT DOUBLE QUOTATION MARK}" for word in unknown[:5]])
-    more = " and other words" if len(unknown) > 5 else ""
-    return (
-        f"{family.title} has never seen {names}{more}, so it will guess. It knows {len(world.objects)} things, from "
-        f"{_listed(list(world.objects)[:3])} to {list(world.objects)[-1]}: all are listed below."
-    )
+    """Kind words about what of a prompt the family has never seen or cannot draw, or nothing."""
+    remarks = word_remarks(family, prompt)
+    return " ".join([*remarks, "All that it can draw is listed below."] if remarks else [])
 
 
 def vocabulary(family: Family) -> str:
@@ -84,17 +86,13 @@ def vocabulary(family: Family) -> str:
     if family.world is None:
         return ""
     world = World.load(family.world)
-    backgrounds = _listed(sorted(world.backgrounds), last="or")
+    backgrounds = listed(sorted(world.backgrounds), last="or")
     return render("vocabulary", objects=list(world.objects), backgrounds=backgrounds)
 
 
 def link(query: str) -> str:
     """A permanent link; the page's script copies its address when it is clicked."""
     return render("link", query=query)
-
-
-def _listed(words: Sequence[str], last: str = "and") -> str:
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
 
 
 def planned(family: Family, request: Request) -> list[tuple[ModelCard, Recipe]]:

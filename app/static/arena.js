@@ -290,7 +290,7 @@ const arena = (root) => {
     try {
       const found = await decoded(await ask("own", { prompt: one("#hs-own-prompt").value }));
       if (study) tell("");  // it waits in the open arena
-      else if (current === before) { tell(""); show(found); } else { tell(say("coming")); next = Promise.resolve(found); }
+      else if (current === before) { tell(found.warnings.join(" ")); show(found); } else { tell([say("coming"), ...found.warnings].join(" ")); next = Promise.resolve(found); }
     } catch (error) { tell(error.message, true); }
     button.disabled = false;
   });

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.arena.battle import CHOICES, Choice, Contestant, Vote
+from hypersd.arena.prompts import read_prompt_file
 from hypersd.resources import assets_folder
 
 STUDIES = assets_folder() / "studies"
@@ -29,7 +30,7 @@ def read_prompts(name: str) -> list[str]:
     file = assets_folder() / "prompts" / f"{name}.txt"
     if not file.is_file():
         raise ValueError(f"there is no set of prompts {name!r} in {file.parent}")
-    return file.read_text(encoding="utf-8").splitlines()
+    return read_prompt_file(file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, path, seed_number, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
-from hypersd.files import atomic_path
 from hypersd.models.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -177,8 +177,10 @@ def run_render(options: argparse.Namespace) -> int:
     import numpy as np
     from PIL import Image
 
-    from hypersd.emoji.captions import caption
+    from hypersd.emoji.captions import caption, read
     from hypersd.emoji.world import render, sample_scene
+    from hypersd.sampling.png import write_png
+    from hypersd.sampling.remarks import unused_remark
 
     world, rng = shipped_world(), np.random.default_rng(options.seed)
     if options.prompt is not None and options.held_out:
@@ -190,16 +192,20 @@ def run_render(options: argparse.Namespace) -> int:
         for _ in range(options.count)
     ]
     files = [f"{index:04d}.png" for index in range(len(scenes))]
+    unused = () if options.prompt is None else read(world, options.prompt).unused
     records: list[dict[str, Any]] = []
     with command_folder(options.out, "emoji render", [*files, SCENES]) as out:
         for file, scene in zip(files, scenes, strict=True):
-            with atomic_path(out / file) as part:
-                Image.fromarray(render(world, scene, options.side)).save(part)
             objects = [{"name": each.name, "x": each.x, "y": each.y, "size": each.size} for each in scene.objects]
-            shown = {"caption": caption(scene), "background": scene.background, "objects": objects}
-            records.append({"file": file} | shown)
-        document = {"seed": options.seed, "side": options.side, "scenes": records}
+            record = {"file": file, "caption": caption(scene), "background": scene.background, "objects": objects}
+            whole = {"seed": options.seed, "side": options.side, **record}
+            texts = {"prompt": caption(scene), "seed": str(options.seed), "hypersd": json.dumps(whole)}
+            write_png(out / file, Image.fromarray(render(world, scene, options.side)), texts)
+            records.append(record)
+        document = {"seed": options.seed, "side": options.side, "unused": list(unused), "scenes": records}
         write_json(out / SCENES, document)
+    if unused:
+        note(unused_remark(unused))
     if options.json:
         emit(document)
     else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
 from hypersd.cli.compare import runnable
 from hypersd.cli.errors import FAILED, complain
 from hypersd.cli.folders import EVALUATION, command_folder
@@ -17,14 +18,13 @@ from hypersd.cli.options import (
     add_models_and_steps,
     argument,
     path,
-    read_prompts,
     seed_number,
     whole_number,
 )
 from hypersd.cli.output import emit, note, say
-from hypersd.files import atomic_path
 from hypersd.models.cards import Family
 from hypersd.models.registry import Machine, family
+from hypersd.sampling.record import grid_texts, run_record, versions
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
@@ -50,9 +50,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
-    parser.add_argument(
-        "--prompts", type=argument(path), metavar="FILE", help="a text file with one prompt a line, instead"
-    )
+    parser.add_argument("--prompts", type=argument(path), metavar="FILE", help=f"prompts instead: {PROMPT_FILE}")
     parser.add_argument(
         "--count",
         type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
@@ -87,6 +85,7 @@ class Tally:
 
     looks: list[Look] = field(default_factory=list["Look"])
     errors: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
 
 
 def run(options: argparse.Namespace) -> int:
@@ -106,6 +105,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         say(markdown(rows))
         note(f"written: {', '.join(str(file) for file in files)}")
+    for warning in dict.fromkeys(each for tally in tallies.values() for each in tally.warnings):
+        note(warning)
     errors = {name: tally.errors[0] for name, tally in tallies.items() if tally.errors}
     for (model, steps), error in errors.items():
         complain(f"{model} at {steps} steps: {error}")
@@ -123,9 +124,13 @@ def measure(
     from hypersd.evaluate.report import write_report
     from hypersd.models.sharing import Engine
     from hypersd.sampling.compare import grid
+    from hypersd.sampling.png import write_png
+    from hypersd.sampling.remarks import word_remarks
 
     jury = Jury.of(Path(str(chosen.world)), chosen.pixels, reward)
     prompts = prompts_of(options, jury.judge.world)
+    for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
+        note(remark)
     requests = requests_for(prompts, options, runs)
     tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
     engine = Engine(chosen, Machine.here())
@@ -133,8 +138,10 @@ def measure(
         drawn = [(request, draw(request, engine)) for request in several]
         count(jury, drawn, tallies)
         if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
-            with atomic_path(out / f"grid-{index:04d}.png") as part:
-                grid(*drawn[0]).save(part)
+            request, generations = drawn[0]
+            records = [run_record(generation, chosen, None) for generation in generations]
+            texts = grid_texts(request, records, {"versions": versions()})
+            write_png(out / f"grid-{index:04d}.png", grid(request, generations), texts)
     rows = rows_of(tallies, jury, prompts)
     write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
     files = [*write_report(rows, out), out / "pictures.csv"]
@@ -167,7 +174,7 @@ def prompts_of(options: argparse.Namespace, world: World) -> list[str]:
 
     if options.prompts is None:
         return held_out_prompts(world, options.count, options.seed)
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompt_file(options.prompts)
     for number, prompt in enumerate(prompts, start=1):
         reading = read(world, prompt)
         if len(reading.objects) not in (1, 2) or reading.background is None:
@@ -208,9 +215,11 @@ def count(
 ) -> None:
     """Let the jury look at the pictures of one prompt, and add what it saw to the tallies."""
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
-    for _, failed in results:
-        if failed.image is None:
-            tallies[failed.model, failed.steps].errors.append(failed.error or "no picture")
+    for _, result in results:
+        tally = tallies[result.model, result.steps]
+        tally.warnings.extend(result.warnings)
+        if result.image is None:
+            tally.errors.append(result.error or "no picture")
     for look in jury.look(drawn[0][0].prompt, results):
         tallies[look.judged.model, look.judged.steps].looks.append(look)
 

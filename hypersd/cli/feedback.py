@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
 from hypersd.cli.folders import FEEDBACK, command_folder
-from hypersd.cli.options import add_family, argument, fraction, path, read_prompts, seed_number, whole_number
+from hypersd.cli.options import add_family, argument, fraction, path, seed_number, whole_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, gather
 from hypersd.cli.votes import add_kind
@@ -43,7 +44,10 @@ def add_parser(subparsers: Any) -> None:
     add_votes(parser)
     add_kind(parser, None)
     parser.add_argument(
-        "--prompts", type=argument(path), metavar="FILE", help="to train on (default: the family's own)"
+        "--prompts",
+        type=argument(path),
+        metavar="FILE",
+        help=f"to train on (default: the family's own): {PROMPT_FILE}",
     )
     parser.add_argument(
         "--detector",
@@ -91,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
     with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
         wanted = groups_of(chosen, options.model, options.adapter)
-        prompts = read_prompts(options.prompts) if options.prompts else None
+        prompts = read_prompt_file(options.prompts) if options.prompts else None
         results = tune(
             chosen,
             wanted,

@@ -1,4 +1,4 @@
-"""Reading what was typed: lists, seeds, files of prompts, folders to write to. Each complaint says what to do."""
+"""Reading what was typed: lists, seeds, folders to write to. Each complaint says what to do."""
 
 from __future__ import annotations
 
@@ -100,23 +100,6 @@ def fraction(text: str) -> float:
     if not 0 < value <= 1:
         raise ValueError(f"expected a number above 0 and up to 1, not {text[:40]!r}")
     return value
-
-
-def read_prompts(file: Path) -> list[str]:
-    """The prompts in a text file, one a line; empty lines do not count.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not UTF-8 text, or there is no prompt in it.
-    """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not a text file in UTF-8") from error
-    prompts = [line.strip(" \t\r") for line in text.split("\n") if line.strip()]
-    if not prompts:
-        raise ValueError(f"{file}: no prompts in it; write one a line")
-    return prompts
 
 
 def writable_folder(folder: Path) -> Path:

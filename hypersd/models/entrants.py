@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.files import atomic_folder, write_json
+from hypersd.models.adapter_file import inspect
 from hypersd.models.cards import Family, ModelCard, Weights
 
 _CARD = "contestant.json"
@@ -71,9 +72,11 @@ def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
 
     Raises:
         ValueError: the name cannot be one, or is taken.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or a file is missing or is no adapter.
     """
     check_name(entrant.name, folder)
+    for file in files.values():
+        inspect(file)
     home = folder / entrant.name
     with atomic_folder(home) as part:
         for name, file in files.items():

@@ -17,6 +17,7 @@ from hypersd.errors import Cancelled
 from hypersd.models.cards import Recipe
 from hypersd.models.loading import quietly
 from hypersd.models.sharing import Prepared, PromptEmbeds
+from hypersd.sampling.finite import check_embeds, check_latents, check_picture
 
 
 def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Generator]:
@@ -38,8 +39,13 @@ def conditioning(unet: UNet2DConditionModel, embeds: PromptEmbeds, pixels: int, 
 
 @torch.inference_mode()
 def decode(vae: Any, latents: Tensor) -> Image.Image:
-    """Scaled latents `(1, C, H, W)` to a picture."""
+    """Scaled latents `(1, C, H, W)` to a picture.
+
+    Raises:
+        NotFiniteError: the VAE gave what is no number.
+    """
     picture = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0][0]
+    check_picture(picture)
     pixels = ((picture.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
@@ -54,11 +60,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The end of a run: the picture, the UNet evaluations it took, and the seconds."""
+    """The end of a run: the picture, the UNet evaluations it took, the seconds, and the times on the way."""
 
     image: Image.Image
     calls: int
     seconds: float
+    timesteps: tuple[float, ...]
 
 
 @torch.inference_mode()
@@ -77,8 +84,10 @@ def denoise(
 
     Raises:
         Cancelled: `cancelled` became true; it is asked before each UNet call.
+        NotFiniteError: a number overflowed, or a weight is none: there is no picture.
     """
     unet, scheduler = prepared.unet, prepared.scheduler
+    check_embeds(embeds.hidden, embeds.pooled)
     guided = recipe.guidance_scale > 1
     told = conditioning(unet, embeds, pixels, guided=guided)
     side = pixels // prepared.vae_scale
@@ -100,12 +109,14 @@ def denoise(
             predicted = without + recipe.guidance_scale * (with_prompt - without)
         output = scheduler.step(predicted, timestep, latents, **extra)
         noisy, latents = latents, output.prev_sample
+        check_latents(latents, index + 1, len(scheduler.timesteps))
         _settle(prepared.device)
         seconds += time.perf_counter() - clock
         yield Progress(index + 1, clean_latents(scheduler, output, predicted, timestep, noisy))
         clock = time.perf_counter()
     image = decode(prepared.vae, latents)
-    yield Drawn(image, calls, seconds + time.perf_counter() - clock)
+    times_used = tuple(float(timestep) for timestep in scheduler.timesteps)
+    yield Drawn(image, calls, seconds + time.perf_counter() - clock, times_used)
 
 
 def _settle(device: torch.device) -> None:

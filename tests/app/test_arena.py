@@ -148,6 +148,7 @@ def test_an_expired_battle_is_refused_and_another_is_there(door: Door) -> None:
 def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
     door.battle()  # the models are there
     status, battle = door("own", "d" * 32, {"prompt": "a <b>cat</b> \u202e on red"})
+    assert "“b”" in " ".join(battle["warnings"]), "what it has never seen is named"
     assert status == 200, battle
     assert battle["prompt"] == "a <b>cat</b> \u202e on red"
     assert door("show", "d" * 32, {"battle": battle["battle"]})[0] == 200
