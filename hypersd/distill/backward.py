@@ -23,7 +23,7 @@ from hypersd.distill.pairs import draw_once, told_of
 from hypersd.distill.student import Student
 from hypersd.emoji.world import World
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Player, Step
+from hypersd.training.objective import Objective, Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class JumpBatches:
 
 
 @dataclass(eq=False)
-class Backward:
+class Backward(Objective[OwnJumps]):
     """Objective: arrive where the teacher does.
 
     The squared error of a sample is divided by how far an error of the predicted noise moves the jump's end
@@ -147,13 +147,6 @@ class Backward:
         arrived = schedule.jump(batch.start, noise, batch.start_times, batch.end_times)
         errors = (arrived - batch.target).square().mean(dim=(1, 2, 3))
         return {"loss": (errors / schedule.leverage(batch.start_times, batch.end_times)).mean(), "mse": errors.mean()}
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     def sample(self) -> Image.Image:
         """What the student draws in 8, 4 and 2 steps."""

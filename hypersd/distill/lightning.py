@@ -13,7 +13,7 @@ from hypersd.distill.discriminator import LatentDiscriminator, blend, discrimina
 from hypersd.distill.student import Conditioning, Student
 from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_as, adapter_off
-from hypersd.training.trainer import Player, Step
+from hypersd.training.objective import Objective, Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Settings:
 
 
 @dataclass(eq=False)
-class ProgressiveAdversarial:
+class ProgressiveAdversarial(Objective[CaptionedLatents]):
     """Objective of one stage.
 
     Args:
@@ -162,13 +162,6 @@ class ProgressiveAdversarial:
             schedule = self.student.schedule.to(step.device)
             end, end_times = schedule.renoise(end, noise, end_times, later), later
         return self.discriminator(end, end_times, conditioning, start, start_times)
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     def sample(self) -> Image.Image:
         """What the student draws in 4, 2 and 1 steps."""

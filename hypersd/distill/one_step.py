@@ -20,8 +20,8 @@ from torch import Tensor
 from hypersd.distill.pairs import DrawnPairs
 from hypersd.distill.student import Conditioning, Student
 from hypersd.training.adapters import adapter_off
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
-from hypersd.training.trainer import Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Settings:
 
 
 @dataclass(eq=False)
-class OneStep:
+class OneStep(Objective[DrawnPairs]):
     """Objective of one stage.
 
     Args:
@@ -125,13 +125,6 @@ class OneStep:
         times = torch.randint(*self.settings.score_times, (len(clean),), generator=step.generator, device=step.device)
         noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
         return self.student.schedule.to(step.device).noisy(clean, noise, times), times, noise
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     def sample(self) -> Image.Image:
         """What the student draws in one step."""

@@ -16,8 +16,8 @@ from hypersd.distill.student import Student
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.latents import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
+from hypersd.training.objective import Step
 from hypersd.training.precision import half_precision
-from hypersd.training.trainer import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from hypersd.distill.discriminator import LatentDiscriminator, blend, discrimina
 from hypersd.distill.student import Student
 from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_as, adapter_off, follow
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.solver import Grid, offset_noise
-from hypersd.training.trainer import Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Jump:
 
 
 @dataclass(eq=False)
-class TrajectorySegmentedConsistency:
+class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
     """Objective of one stage: jump to where the average student, one teacher step further on, jumps to.
 
     d(Ψ(x_tn, f_stu, t_end), Ψ(x̂_tn−1, f_stu⁻, t_end)), eq. 12. The squared error of a sample is divided by how far an

@@ -18,7 +18,7 @@ from transformers import CLIPModel
 from hypersd.distill.student import Conditioning, Student
 from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Player, Step
+from hypersd.training.objective import Objective, Player, Step
 
 STUDENT_TIMES = (249, 499, 749, 999)
 
@@ -74,7 +74,7 @@ class PictureDiscriminator(nn.Module):
 
 
 @dataclass(eq=False)
-class AdversarialDiffusion:
+class AdversarialDiffusion(Objective[CaptionedLatents]):
     """Objective: fool the discriminator, and agree with the teacher's look at the student's noised picture."""
 
     student: Student
@@ -147,13 +147,6 @@ class AdversarialDiffusion:
         penalty = torch.stack([slope.square().sum(dim=(1, 2)).mean() for slope in slopes]).sum()
         hinge = F.relu(1 - on_real).mean() + F.relu(1 + self.discriminator(fake, pooled)).mean()
         return {"loss": hinge + self.settings.gradient_penalty * penalty, "penalty": penalty}
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     def sample(self) -> Image.Image:
         """What the student draws in 4, 2 and 1 steps."""

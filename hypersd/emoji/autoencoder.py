@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.training.trainer import Player, Step
+from hypersd.training.objective import Objective, Player, Step
 
 LATENT_CHANNELS = 12
 LATENT_NOISE = 0.03
@@ -144,7 +144,7 @@ def edges(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @dataclass
-class Reconstruction:
+class Reconstruction(Objective[Tensor]):
     """Objective: draw the picture again from noisy latents; absolute error, squared error, and error of edges."""
 
     world: World
@@ -167,13 +167,6 @@ class Reconstruction:
         latents = latents.float()
         loss = F.l1_loss(drawn, batch) + 2 * squared + 0.5 * contours + 0.01 * latents.square().mean()
         return {"loss": loss, "psnr": -10 * torch.log10(squared / 4), "spread": latents.std()}
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     @torch.no_grad()
     def sample(self) -> Image.Image:

@@ -17,10 +17,10 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from hypersd.emoji.autoencoder import LATENT_CHANNELS
 from hypersd.emoji.latents import CaptionedLatents
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
 from hypersd.training.solver import NoiseSchedule, offset_noise
 from hypersd.training.text import TextEncoders
-from hypersd.training.trainer import Player, Step
 
 PIXELS = 128
 GUIDANCE = 3.0
@@ -95,7 +95,7 @@ def save_pipeline(pipeline: StableDiffusionXLPipeline, folder: Path) -> None:
 
 
 @dataclass
-class Denoising:
+class Denoising(Objective[CaptionedLatents]):
     """Objective: predict the noise in a noisy latent (Ho et al. 2020), weighted by Min-SNR, text encoders frozen."""
 
     folder: Path
@@ -124,13 +124,6 @@ class Denoising:
         errors = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
         snr = schedule.alphas_cumprod[times] / (1 - schedule.alphas_cumprod[times])
         return {"loss": (errors * (SNR_CAP / snr).clamp(max=1)).mean(), "plain": errors.mean()}
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     def sample(self) -> Image.Image:
         """25 steps with guidance, then 4."""

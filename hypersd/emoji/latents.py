@@ -15,8 +15,8 @@ from tqdm import tqdm
 from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, render, sample_scene
+from hypersd.training.objective import Step
 from hypersd.training.precision import half_precision
-from hypersd.training.trainer import Step
 
 EMPTY_SHARE = 0.1
 FREE_SHARE = 0.3

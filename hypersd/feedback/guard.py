@@ -19,7 +19,7 @@ from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
 from hypersd.feedback.statistics import NAMES, statistics
 from hypersd.files import write_json
 from hypersd.models.cards import Recipe
-from hypersd.training.trainer import Step, Stop
+from hypersd.training.objective import Step, Stop
 
 _SLACK = 2.0
 """A training may go so many times as far as what is merged at last, at a smaller weight: it is looked at seldom."""

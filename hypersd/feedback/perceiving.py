@@ -18,8 +18,9 @@ from torch import Tensor
 from hypersd.emoji.autoencoder import to_picture, to_tensor
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.precision import half_precision
-from hypersd.training.trainer import Player, Step, Trainer, TrainingConfig
+from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def _blurred(pictures: Tensor, sigma: float) -> Tensor:
 
 
 @dataclass
-class SoloTraining:
+class SoloTraining(Objective[Perceived]):
     """Objective: see what is in the scenes."""
 
     world: World
@@ -96,13 +97,6 @@ class SoloTraining:
     def loss(self, player: str, batch: Perceived, step: Step) -> Mapping[str, Tensor]:
         """The mean instance loss."""
         return {"loss": instance_loss(self.network, batch.pictures, batch.targets).mean()}
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     @torch.no_grad()
     def sample(self) -> Image.Image:

@@ -16,7 +16,7 @@ from hypersd.models.cards import Recipe
 from hypersd.models.loading import build_scheduler, quietly
 from hypersd.sampling.sampler import clean_latents, step_arguments
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 
 @dataclass(frozen=True, slots=True)

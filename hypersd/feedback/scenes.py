@@ -15,7 +15,7 @@ from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, instance_loss, load_perception
 from hypersd.feedback.rollout import redrawn
 from hypersd.models.cards import Recipe
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 
 @dataclass(frozen=True, eq=False)

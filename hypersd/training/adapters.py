@@ -78,11 +78,13 @@ def follow(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -
 
 
 def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
-    """Write the adapter in the diffusers key format, half precision."""
+    """Write the adapter in the diffusers key format, half precision; the file appears under its name when complete."""
     weights = get_peft_model_state_dict(unet, adapter_name=NAME)
     layers: dict[str, nn.Module | Tensor] = {key: value.half() for key, value in weights.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
+    part = file.with_name(f"{file.name}.part")
+    StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=part.name)
+    part.replace(file)
 
 
 def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:

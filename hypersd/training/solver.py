@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 
 @dataclass(frozen=True, eq=False)
