@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.pairs import draw_once, told_of
+from hypersd.distill.pairs import caption_of, draw_once
 from hypersd.distill.student import Student
-from hypersd.emoji.world import World
 from hypersd.training.adapters import adapter_off
+from hypersd.training.data import CaptionedData
 from hypersd.training.objective import Objective, Player, Step
 
 
@@ -56,16 +56,14 @@ class OwnJumps:
 
 
 def draw_jumps(
-    world: World, student: Student, file: Path, *, count: int, settings: Settings, batch_size: int = 64
+    data: CaptionedData, student: Student, file: Path, *, count: int, settings: Settings, batch_size: int = 64
 ) -> None:
     """Write the jumps of `count` trajectories, by `draw_once`: start and target, `(count, jumps, 2, C, H, W)`."""
-    jumps = len(settings.shares)
 
     def draw(noise: Tensor, captions: list[str]) -> Tensor:
         return own_jumps(student, noise, captions, settings)
 
-    shape = (jumps, 2, *student.latent_shape)
-    draw_once(world, student, file, draw, shape=shape, count=count, batch_size=batch_size)
+    draw_once(data, student, file, draw, count=count, batch_size=batch_size)
 
 
 @torch.no_grad()
@@ -97,9 +95,9 @@ def _times(time: int, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class JumpBatches:
-    """Batches of what `draw_jumps` wrote: `JumpBatches(world, student, drawn, batch_size, settings)(step)`."""
+    """Batches of what `draw_jumps` wrote: `JumpBatches(data, student, drawn, batch_size, settings)(step)`."""
 
-    world: World
+    data: CaptionedData
     student: Student
     drawn: NDArray[np.float16]
     batch_size: int
@@ -117,7 +115,7 @@ class JumpBatches:
             times[chosen].to(step.device),
             target,
             times[chosen + 1].to(step.device),
-            [told_of(self.world, int(index)) for index in rows],
+            [caption_of(self.data, int(index)) for index in rows],
         )
 
 
@@ -148,6 +146,6 @@ class Backward(Objective[OwnJumps]):
         errors = (arrived - batch.target).square().mean(dim=(1, 2, 3))
         return {"loss": (errors / schedule.leverage(batch.start_times, batch.end_times)).mean(), "mse": errors.mean()}
 
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in 8, 4 and 2 steps."""
         return self.student.draw((8, 4, 2))

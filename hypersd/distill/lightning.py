@@ -11,8 +11,8 @@ from torch import Tensor
 
 from hypersd.distill.discriminator import LatentDiscriminator, blend, discriminator_loss, generator_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_as, adapter_off
+from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
 
 
@@ -163,6 +163,6 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
             end, end_times = schedule.renoise(end, noise, end_times, later), later
         return self.discriminator(end, end_times, conditioning, start, start_times)
 
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in 4, 2 and 1 steps."""
         return self.student.draw((4, 2, 1))

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from hypersd.distill.pairs import DrawnPairs
 from hypersd.distill.student import Conditioning, Student
+from hypersd.models.loading import quietly
 from hypersd.training.adapters import adapter_off
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
@@ -126,8 +127,11 @@ class OneStep(Objective[DrawnPairs]):
         noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
         return self.student.schedule.to(step.device).noisy(clean, noise, times), times, noise
 
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in one step."""
-        pipeline = self.student.pipeline
+        pipeline, prompts = self.student.pipeline, self.student.sample_prompts
+        if not prompts:
+            return None
         pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
-        return draw(pipeline, (1,), guidance_scale=0.0, timesteps=[self.settings.time])
+        with quietly():  # a first timestep of 800 is what this student is asked at
+            return draw(pipeline, prompts, (1,), guidance_scale=0.0, timesteps=[self.settings.time])

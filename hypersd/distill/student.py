@@ -35,12 +35,14 @@ class Student:
         rank: of the adapter.
         few_steps: the file of an adapter to be fused into the base first: then the model of few steps is the base.
         device: where it is trained.
+        sample_prompts: of the grids that `draw` draws.
     """
 
     source: Source
     rank: int = 16
     few_steps: Path | None = None
     device: torch.device = _CPU
+    sample_prompts: Sequence[str] = ()
     pipeline: Any = field(init=False, repr=False)
     few_steps_layers: Mapping[str, Tensor] = field(init=False, repr=False)
 
@@ -117,7 +119,9 @@ class Student:
             latents = schedule.jump(latents, self.predict(latents, start, conditioning), start, end)
         return latents
 
-    def draw(self, steps: Sequence[int]) -> Image.Image:
+    def draw(self, steps: Sequence[int]) -> Image.Image | None:
         """What the student draws without guidance by DDIM with trailing timesteps, a row for each number of steps."""
+        if not self.sample_prompts:
+            return None
         self.pipeline.scheduler = DDIMScheduler.from_config(self.pipeline.scheduler.config, timestep_spacing="trailing")
-        return draw(self.pipeline, steps, guidance_scale=0.0)
+        return draw(self.pipeline, self.sample_prompts, steps, guidance_scale=0.0)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from hypersd.distill.discriminator import LatentDiscriminator, blend, discriminator_loss, generator_loss
 from hypersd.distill.student import Student
-from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_as, adapter_off, follow
+from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.solver import Grid, offset_noise
 
@@ -187,7 +187,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         """The target's weights."""
         return {f"average.{index}": value for index, value in enumerate(self.average)}
 
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the average student draws in 8, 4, 2 and 1 steps."""
         with adapter_as(self.student.unet, self.average):
             return self.student.draw((8, 4, 2, 1))

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from transformers import CLIPModel
 
 from hypersd.distill.student import Conditioning, Student
-from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_off
+from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
 
 STUDENT_TIMES = (249, 499, 749, 999)
@@ -148,6 +148,6 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         hinge = F.relu(1 - on_real).mean() + F.relu(1 + self.discriminator(fake, pooled)).mean()
         return {"loss": hinge + self.settings.gradient_penalty * penalty, "penalty": penalty}
 
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in 4, 2 and 1 steps."""
         return self.student.draw((4, 2, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hypersd.emoji.autoencoder import LATENT_CHANNELS
-from hypersd.emoji.latents import CaptionedLatents
+from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
 from hypersd.training.solver import NoiseSchedule, offset_noise
@@ -99,6 +99,7 @@ class Denoising(Objective[CaptionedLatents]):
     """Objective: predict the noise in a noisy latent (Ho et al. 2020), weighted by Min-SNR, text encoders frozen."""
 
     folder: Path
+    sample_prompts: Sequence[str]
     learning_rate: float = 8e-4
     unet: UNet2DConditionModel = field(init=False)
 
@@ -127,4 +128,4 @@ class Denoising(Objective[CaptionedLatents]):
 
     def sample(self) -> Image.Image:
         """25 steps with guidance, then 4."""
-        return draw(build_pipeline(self.folder, self.unet), steps=(25, 4), guidance_scale=GUIDANCE)
+        return draw(build_pipeline(self.folder, self.unet), self.sample_prompts, steps=(25, 4), guidance_scale=GUIDANCE)

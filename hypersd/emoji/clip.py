@@ -30,9 +30,9 @@ from transformers import (
     PreTrainedModel,
 )
 
-from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, place, render, sample_scene
+from hypersd.training.images import to_tensor
 from hypersd.training.objective import Objective, Player, Step
 
 LENGTH = 24

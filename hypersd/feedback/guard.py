@@ -13,12 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.student import Student
-from hypersd.emoji.autoencoder import to_picture
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
 from hypersd.feedback.statistics import NAMES, statistics
 from hypersd.files import write_json
 from hypersd.models.cards import Recipe
+from hypersd.training.images import to_picture
 from hypersd.training.objective import Step, Stop
 
 _SLACK = 2.0

@@ -15,11 +15,13 @@ from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import Tensor
 
-from hypersd.emoji.autoencoder import to_picture, to_tensor
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
+from hypersd.training.images import to_picture, to_tensor
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.precision import half_precision
+from hypersd.training.records import hash_folder
 from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
@@ -208,7 +210,12 @@ def train_perception(
     )
     trainer = Trainer(config)
     autoencoder.to(trainer.accelerator.device)
-    trainer.run(objective, partial(perceived, world, autoencoder, batch_size))
+    data = {
+        "batch_size": batch_size,
+        "world": TrainingScenes(world).fingerprint,
+        "vae": hash_folder(world_folder / "vae"),
+    }
+    trainer.run(objective, partial(perceived, world, autoencoder, batch_size), data=data)
     network = objective.network.cpu().requires_grad_(False).eval()
     save_perception(network, out / "perception")
     log.info("the perception network is in %s", out / "perception")

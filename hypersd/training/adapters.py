@@ -12,6 +12,7 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -92,15 +93,20 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is an adapter of another shape.
+        ValueError: it is damaged, no adapter, or one of another shape.
     """
-    layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
+    try:
+        layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
+    except SafetensorError as error:
+        raise ValueError(f"{file} is damaged: {gist(error)}") from error
     try:
         outcome = set_peft_model_state_dict(unet, layers, adapter_name=NAME)
     except RuntimeError as error:
         raise ValueError(f"{file} does not fit this model: {gist(error)}") from error
     if outcome.unexpected_keys:
         raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
+    if missing := [name for name in outcome.missing_keys if "lora_" in name]:
+        raise ValueError(f"{file} does not fit this model: it has no {missing[0]}")
 
 
 def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ from hypersd.feedback.perception import (
     save_perception,
 )
 from hypersd.models.emoji import FOLDER
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 SHIPPED = FOLDER / "perception"
 WIDTHS = (8, 8, 16)
