@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from hypersd.distill.losses import jump_errors, jump_loss
 from hypersd.distill.pairs import caption_of, draw_once
 from hypersd.distill.student import Student
 from hypersd.training.adapters import adapter_off
@@ -143,8 +144,8 @@ class Backward(Objective[OwnJumps]):
         conditioning = self.student.text.conditioning(batch.captions)
         noise = self.student.predict(batch.start, batch.start_times, conditioning)
         arrived = schedule.jump(batch.start, noise, batch.start_times, batch.end_times)
-        errors = (arrived - batch.target).square().mean(dim=(1, 2, 3))
-        return {"loss": (errors / schedule.leverage(batch.start_times, batch.end_times)).mean(), "mse": errors.mean()}
+        loss = jump_loss(arrived, batch.target, schedule.leverage(batch.start_times, batch.end_times))
+        return {"loss": loss, "mse": jump_errors(arrived, batch.target).mean()}
 
     def sample(self) -> Image.Image | None:
         """What the student draws in 8, 4 and 2 steps."""

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminator import LatentDiscriminator, blend, discriminator_loss, generator_loss
+from hypersd.distill.discriminator import LatentDiscriminator
+from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
 from hypersd.training.adapters import adapter_as, adapter_off
 from hypersd.training.data import CaptionedLatents
@@ -143,13 +144,13 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         target = self.teach(start, times, batch.captions)
         arrived = schedule.jump(start, self.student.predict(start, times, conditioning), times, end)
         self.made = target, arrived.detach(), end, start, times
-        errors = (arrived - target).square().mean(dim=(1, 2, 3))
-        fidelity = (errors / schedule.leverage(times, end).clamp(min=1)).mean()
+        mse = jump_errors(arrived, target).mean()
+        fidelity = jump_loss(arrived, target, schedule.leverage(times, end).clamp(min=1))
         if not self.stage.adversarial:
-            return {"loss": fidelity, "mse": errors.mean()}
+            return {"loss": fidelity, "mse": mse}
         adversarial = generator_loss(self._judge(arrived, end, conditioning, start, times, step))
         loss = blend(arrived, fidelity, adversarial, self.stage.adversarial)
-        return {"loss": loss, "mse": errors.mean(), "adversarial": adversarial}
+        return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def _judge(  # noqa: PLR0917 - a jump is where and when it started and ended
         self, end: Tensor, end_times: Tensor, conditioning: Conditioning, start: Tensor, start_times: Tensor, step: Step

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminator import LatentDiscriminator, blend, discriminator_loss, generator_loss
+from hypersd.distill.discriminator import LatentDiscriminator
+from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Student
 from hypersd.training.adapters import adapter_as, adapter_off, follow
 from hypersd.training.data import CaptionedLatents
@@ -170,14 +171,15 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         schedule = self.student.schedule.to(step.device)
         arrived = schedule.jump(jump.start, noise, jump.start_times, jump.end_times)
         self.made = jump, arrived.detach()
-        errors = (arrived - jump.target).square().mean(dim=(1, 2, 3))
-        fidelity = (errors / schedule.leverage(jump.start_times, jump.end_times).clamp(min=1)).mean()
+        mse = jump_errors(arrived, jump.target).mean()
+        leverage = schedule.leverage(jump.start_times, jump.end_times).clamp(min=1)
+        fidelity = jump_loss(arrived, jump.target, leverage)
         if not self.stage.adversarial:
-            return {"loss": fidelity, "mse": errors.mean()}
+            return {"loss": fidelity, "mse": mse}
         fake = self.discriminator(arrived, jump.end_times, conditioning, jump.start, jump.start_times)
         adversarial = generator_loss(fake)
         loss = blend(arrived, fidelity, adversarial, self.stage.adversarial)
-        return {"loss": loss, "mse": errors.mean(), "adversarial": adversarial}
+        return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def after_step(self, step: Step) -> None:
         """Move the target."""

@@ -7,7 +7,6 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from hypersd.distill.discriminator import blend
 from hypersd.distill.student import Student
 from hypersd.distill.tscd import STAGES, Settings, Stage, TrajectorySegmentedConsistency
 from hypersd.training.adapters import adapter_as, adapter_off
@@ -125,16 +124,6 @@ def test_the_discriminator_judges_what_the_student_just_drew(student: Student, s
     judged = objective.loss("discriminator", batch, step())["loss"]
     judged.backward(inputs=[value for value in objective.discriminator.parameters() if value.requires_grad])
     assert objective.discriminator.head[0].weight.grad is not None
-
-
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_two_losses_mix_by_their_gradients_whatever_their_size(share: float) -> None:
-    arrived = torch.tensor([1.0, 2.0], requires_grad=True)
-    fidelity, adversarial = 1e-3 * arrived[0].square(), 1e4 * arrived[1]
-    loss = blend(arrived, fidelity, adversarial, share)
-    torch.testing.assert_close(loss, fidelity)
-    loss.backward()
-    torch.testing.assert_close(arrived.grad, 2e-3 * torch.tensor([1 - share, share]))
 
 
 def test_leverage_is_how_far_an_error_in_the_noise_moves_the_end(student: Student) -> None:
