@@ -21,6 +21,7 @@ from hypersd.cli.options import (
     writable_folder,
 )
 from hypersd.cli.output import emit, note, say
+from hypersd.models.cards import Capability
 from hypersd.models.registry import Machine, family
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ class Tally:
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     chosen, machine = family(options.family), Machine.here()
-    if chosen.world is None:
-        raise ValueError(f"{chosen.name} cannot be evaluated: it has no world whose sprites the judge could look for")
+    home = chosen.require(Capability.JUDGE, "be evaluated").parent
     runs = runnable(chosen, options.models, options.steps or STEPS, machine)
     reward = None if options.reward is None else reward_in(options.reward)
     out = writable_folder(options.out)
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     from hypersd.models.sharing import Engine
     from hypersd.sampling.compare import grid
 
-    jury = Jury.of(chosen.world, chosen.pixels, reward)
+    jury = Jury.of(home, chosen.pixels, reward)
     prompts = prompts_of(options, jury.judge.world)
     requests = requests_for(prompts, options, runs)
     tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}

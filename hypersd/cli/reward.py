@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.options import add_family, argument, fraction, seed_number, writable_folder
 from hypersd.cli.output import emit, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
+from hypersd.models.cards import Capability
 from hypersd.models.registry import family
 
 if TYPE_CHECKING:
@@ -98,8 +99,7 @@ def kinds_of_prompts(world: Path | None) -> Callable[[str], str]:
 def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
-    if options.backbone is None and chosen.folder is None:
-        raise ValueError(f"{chosen.name} has no CLIP model of its own; name one with --backbone")
+    backbone = options.backbone or chosen.require(Capability.CLIP, "train a reward model without --backbone")
     out = writable_folder(options.out)
     preferences, pictures = gather(options.votes, options.kind, out)
     show_log()
@@ -113,7 +113,7 @@ def run_train(options: argparse.Namespace) -> int:
     report = RewardTask(
         preferences=preferences,
         pictures=pictures,
-        backbone=options.backbone or Path(str(chosen.folder)) / "clip",
+        backbone=backbone,
         out=out,
         kind_of=kinds_of_prompts(chosen.world),
         settings=replace(settings, steps=max(1, round(settings.steps * options.shorten))),

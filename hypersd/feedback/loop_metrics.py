@@ -11,6 +11,7 @@ from hypersd.evaluate.ablation import ablation_table, changes
 from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.pictures import write_pictures
 from hypersd.feedback.reward import RewardModel
+from hypersd.models.cards import Capability
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -37,7 +38,9 @@ def measure(
     """
     out.mkdir(parents=True, exist_ok=True)
     family = engine.family
-    jury = Jury.of(Path(str(family.folder)), family.pixels, RewardModel.load(reward).score)
+    jury = Jury.of(
+        family.require(Capability.JUDGE, "be measured").parent, family.pixels, RewardModel.load(reward).score
+    )
     common = [
         count for count in steps if all(count in {one.steps for one in family.card(model).recipes} for model in models)
     ]
