@@ -22,9 +22,11 @@ from torch import Tensor
 from hypersd.distill.losses import jump_errors, jump_loss
 from hypersd.distill.pairs import caption_of, draw_once
 from hypersd.distill.student import Student
+from hypersd.sampling.denoising import denoised, denoising_steps
 from hypersd.training.adapters import adapter_off
 from hypersd.training.data import CaptionedData
 from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.solver import DDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,22 +78,19 @@ def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: Se
     """
     schedule, conditioning = student.schedule.to(noise.device), student.text.conditioning(captions)
     scale = torch.full((len(noise),), settings.guidance, device=noise.device)
-    latents, found = noise, []
-    for now, then in pairwise(schedule.trailing(len(settings.shares))):
-        start, end = _times(now, noise), _times(then, noise)
-        target = latents
-        for fine, finer in pairwise(np.linspace(now, then, settings.solver_steps + 1).round().astype(int)):
-            here, there = _times(int(fine), noise), _times(int(finer), noise)
-            with adapter_off(student.unet):
-                guided = student.guided(target, here, captions, scale)
-            target = schedule.jump(target, guided, here, there)
-        found.append(torch.stack([latents, target], dim=1))
-        latents = schedule.jump(latents, student.predict(latents, start, conditioning), start, end)
-    return torch.stack(found, dim=1)
+    times = schedule.trailing(len(settings.shares))
 
+    def teacher(latents: Tensor, timestep: Tensor) -> Tensor:
+        with adapter_off(student.unet):
+            return student.guided(latents, timestep.expand(len(latents)), captions, scale)
 
-def _times(time: int, like: Tensor) -> Tensor:
-    return torch.full((len(like),), time, device=like.device)
+    jumps: list[Tensor] = []
+    way = denoising_steps(DDIMSolver(schedule, times), noise, student.predictor(conditioning))
+    for step, (now, then) in zip(way, pairwise(times), strict=True):
+        finer = np.linspace(now, then, settings.solver_steps + 1).round().astype(int).tolist()
+        target = denoised(DDIMSolver(schedule, finer), step.noisy, teacher)
+        jumps.append(torch.stack([step.noisy, target], dim=1))
+    return torch.stack(jumps, dim=1)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.models.loading import Source
+from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
 from hypersd.training.samples import draw
-from hypersd.training.solver import NoiseSchedule
+from hypersd.training.solver import DDIMSolver, NoiseSchedule
 from hypersd.training.text import TextEncoders
 
 Conditioning = Mapping[str, Any]
@@ -113,11 +113,14 @@ class Student:
     @torch.no_grad()
     def trajectory(self, noise: Tensor, steps: int, conditioning: Conditioning) -> Tensor:
         """Clean latents from noise `(B, C, H, W)`, by DDIM jumps at trailing timesteps, without guidance."""
-        schedule, latents = self.schedule.to(noise.device), noise
-        for now, then in pairwise(schedule.trailing(steps)):
-            start, end = (torch.full((len(noise),), time, device=noise.device) for time in (now, then))
-            latents = schedule.jump(latents, self.predict(latents, start, conditioning), start, end)
-        return latents
+        solver = DDIMSolver(self.schedule.to(noise.device), self.schedule.trailing(steps))
+        return denoised(solver, noise, self.predictor(conditioning))
+
+    def predictor(self, conditioning: Conditioning) -> Predict:
+        """The student as the denoising loop asks it: at one time for the whole batch."""
+        return lambda latents, timestep: self.predict(
+            latents, timestep.to(latents.device).expand(len(latents)), conditioning
+        )
 
     def draw(self, steps: Sequence[int]) -> Image.Image | None:
         """What the student draws without guidance by DDIM with trailing timesteps, a row for each number of steps."""

@@ -13,6 +13,8 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from hypersd.models.conditioning import unet_conditioning
+
 
 @dataclass(frozen=True, eq=False)
 class TextEncoders:
@@ -68,13 +70,9 @@ class TextEncoders:
     def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
         """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too."""
         encoded = [self._encode(prompt) for prompt in prompts]
-        told: dict[str, Any] = {"encoder_hidden_states": torch.stack([hidden for hidden, _ in encoded])}
-        if len(self.encoders) > 1:
-            pooled = torch.stack([pooled for _, pooled in encoded])
-            side = float(self.pixels)
-            sizes = torch.tensor([side, side, 0, 0, side, side], device=pooled.device).expand(len(encoded), -1)
-            told["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes}
-        return told
+        hidden = torch.stack([hidden for hidden, _ in encoded])
+        pooled = torch.stack([pooled for _, pooled in encoded]) if len(self.encoders) > 1 else None
+        return unet_conditioning(hidden, pooled, self.pixels)
 
     @lru_cache(maxsize=65536)  # noqa: B019 - lives as long as a training
     def _encode(self, prompt: str) -> tuple[Tensor, Tensor]:
