@@ -48,7 +48,8 @@ class LatentDiscriminator(nn.Module):
         unet = self.backbone
         text = conditioning["encoder_hidden_states"]
         emb = unet.time_embedding(unet.get_time_embed(latents, times))
-        emb = emb + unet.get_aug_embed(emb, text, conditioning["added_cond_kwargs"])
+        if "added_cond_kwargs" in conditioning:  # of SDXL's shape; SD1.5's UNet is told of the time alone
+            emb = emb + unet.get_aug_embed(emb, text, conditioning["added_cond_kwargs"])
         hidden = unet.conv_in(latents)
         for block in unet.down_blocks:
             arguments = {"encoder_hidden_states": text} if isinstance(block, CrossAttnDownBlock2D) else {}

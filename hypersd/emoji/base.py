@@ -100,11 +100,12 @@ class Denoising(Objective[CaptionedLatents]):
 
     folder: Path
     sample_prompts: Sequence[str]
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     learning_rate: float = 8e-4
     unet: UNet2DConditionModel = field(init=False)
 
     def __post_init__(self) -> None:
-        self.text = TextEncoders.load(self.folder, PIXELS)
+        self.text = TextEncoders.load(self.folder, PIXELS, self.device)
         self.unet = build_unet(self.text.hidden_dim, self.text.pooled_dim)
         # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
         self.unet.set_attn_processor(AttnProcessor())
@@ -128,4 +129,5 @@ class Denoising(Objective[CaptionedLatents]):
 
     def sample(self) -> Image.Image:
         """25 steps with guidance, then 4."""
-        return draw(build_pipeline(self.folder, self.unet), self.sample_prompts, steps=(25, 4), guidance_scale=GUIDANCE)
+        pipeline = build_pipeline(self.folder, self.unet).to(self.device)
+        return draw(pipeline, self.sample_prompts, steps=(25, 4), guidance_scale=GUIDANCE)

@@ -27,7 +27,7 @@ from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.data import LatentBatches, encode, read_rows
 from hypersd.training.images import to_tensor
 from hypersd.training.precision import half_precision
-from hypersd.training.records import hash_file, hash_folder
+from hypersd.training.records import hash_file
 from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
@@ -111,13 +111,13 @@ class _Workshop:
 
     def base(self) -> None:
         torch.manual_seed(self.seed)
-        objective = Denoising(self.family, self.examples.held_out_prompts(SAMPLE_PROMPTS))
-        batches = LatentBatches(self.examples, self._latents(), self.recipe.base_batch)
-        encoders = {name: hash_folder(self.family / name) for name in ("text_encoder", "text_encoder_2")}
-        data = self._data() | {"latents": hash_file(self.out / LATENTS)} | encoders
-        self._trainer(
+        trainer = self._trainer(
             "base", self.recipe.base_steps, decay_from=0.45, warmup=200, ema_decay=0.999, sample_every=400
-        ).run(objective, batches, data=data)
+        )
+        prompts = self.examples.held_out_prompts(SAMPLE_PROMPTS)
+        objective = Denoising(self.family, prompts, trainer.accelerator.device)
+        batches = LatentBatches(self.examples, self._latents(), self.recipe.base_batch)
+        trainer.run(objective, batches, data=self._data() | {"latents": hash_file(self.out / LATENTS)})
         save_pipeline(build_pipeline(self.family, objective.unet.cpu()), self.family)
 
     def _trainer(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hypersd.distill.discriminator import LatentDiscriminator
 from hypersd.distill.student import Student
+from tests.families import sd_pipeline
 
 
 @pytest.fixture
@@ -59,3 +60,16 @@ def test_all_of_it_learns_and_nothing_of_the_student_does(
         assert any(weight.grad is not None for weight in getattr(discriminator.backbone, name).parameters()), name
     assert all(weight.grad is None for weight in unet.parameters()), "a copy learns"
     assert not hasattr(discriminator.backbone.conv_out, "weight"), "the decoder is left away"
+
+
+@torch.no_grad()
+def test_it_judges_latents_of_sd15_s_shape_too() -> None:
+    unet = sd_pipeline().unet
+    latents, times = torch.randn(2, 2, 4, 8, 8).unbind(), torch.tensor([499, 0])
+    conditioning = {"encoder_hidden_states": torch.randn(2, 7, unet.config["cross_attention_dim"])}
+    seen: list[Tensor] = []
+    unet.mid_block.register_forward_hook(lambda *given: seen.append(given[2]))
+    unet(latents[0], times, **conditioning)
+    discriminator = LatentDiscriminator(unet, conditional=True)
+    torch.testing.assert_close(discriminator.features(latents[0], times, conditioning), seen[0])
+    assert discriminator(latents[0], times, conditioning, latents[1], times + 500).shape == (2,)
