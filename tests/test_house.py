@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-FLOORS = {
+FLOORS: dict[str, float] = {
     "app": 5,
     "hypersd.cli": 5,
     "hypersd.__main__": 6,
@@ -25,10 +25,10 @@ FLOORS = {
     "hypersd.sampling": 2,
     "hypersd.models": 1,
     "hypersd.arena": 1,
-    "hypersd.emoji": 1,
+    "hypersd.emoji": 0.5,
     "hypersd": 0,
 }
-EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base", "latents")
+EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base")
 """The files of hypersd/emoji that train it; they stand on hypersd/training, a floor higher than the world they draw."""
 
 GROUND = ("hypersd.files", "hypersd.outputs", "hypersd.errors")
@@ -238,6 +238,14 @@ def test_only_models_asks_which_family_it_is(root: Path) -> None:
         if isinstance(part, ast.Constant) and part.value in families
     ]
     assert not found
+
+
+def test_only_where_a_family_is_declared_is_the_embedded_world_imported(root: Path) -> None:
+    """Training and distilling work on any captioned pictures (`hypersd.training.data.CaptionedData`)."""
+    open_to_any = ("hypersd.training", "hypersd.distill", "hypersd.sampling")
+    users = {name for name, imported in internal(root) if room(imported) == "hypersd.emoji"}
+    assert not {name for name in users if room(name) in open_to_any}
+    assert {name for name in users if room(name) == "hypersd.models"} == {"hypersd.models.emoji"}
 
 
 def test_nothing_prints_but_the_command_line(root: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number
 from hypersd.cli.output import emit, say, show_log
+from hypersd.models.cards import Capability
 from hypersd.models.registry import family
 
 METHODS = {
@@ -54,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
         type=argument(fraction),
         default=1.0,
         metavar="X",
-        help="this fraction of the steps, for a quick look",
+        help="this fraction of the steps and of the examples, for a quick look",
     )
     parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -64,24 +65,25 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Distil."""
     chosen = family(options.family)
-    if chosen.world is None:
-        raise ValueError(f"{chosen.name} cannot be distilled: its base is not in a folder with scenes to train on")
+    home = chosen.require(Capability.SCENES, "be distilled").parent
     if options.data is not None and not options.data.is_dir():
         raise ValueError(f"{options.data}: no such folder")
     if options.adapter is not None and not options.adapter.is_file():
         raise ValueError(f"{options.adapter}: no such adapter")
     if options.adapter is not None and options.method not in _GO_ON:
         raise ValueError(f"{options.method} starts from the base; --adapter is for {' and '.join(_GO_ON)}")
-    folder = chosen.world if options.data is None else _family_in(options.data) or chosen.world
+    folder = home if options.data is None else _family_in(options.data) or home
     show_log()
     from hypersd.distill.run import METHODS as TRAININGS
     from hypersd.distill.run import distill
+    from hypersd.models.emoji import training_scenes
 
     names = training_names(TRAININGS[options.method].stages)
     with command_folder(options.out, "distill", names, keep=True) as out:
         distill(
             options.method,
             folder=folder,
+            examples=training_scenes(folder),
             out=out,
             data=options.data,
             adapter=options.adapter,

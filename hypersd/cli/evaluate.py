@@ -22,7 +22,7 @@ from hypersd.cli.options import (
     whole_number,
 )
 from hypersd.cli.output import emit, note, say
-from hypersd.models.cards import Family
+from hypersd.models.cards import Capability, Family
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.record import grid_texts, run_record, versions
 
@@ -91,8 +91,7 @@ class Tally:
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     chosen = family(options.family)
-    if chosen.world is None:
-        raise ValueError(f"{chosen.name} cannot be evaluated: it has no world whose sprites the judge could look for")
+    chosen.require(Capability.JUDGE, "be evaluated")
     runs = runnable(chosen, options.models, options.steps or STEPS, Machine.here())
     reward = None if options.reward is None else reward_in(options.reward)
     with command_folder(options.out, "evaluate", EVALUATION) as out:
@@ -127,7 +126,7 @@ def measure(
     from hypersd.sampling.png import write_png
     from hypersd.sampling.remarks import word_remarks
 
-    jury = Jury.of(Path(str(chosen.world)), chosen.pixels, reward)
+    jury = Jury.of(chosen.require(Capability.JUDGE, "be evaluated").parent, chosen.pixels, reward)
     prompts = prompts_of(options, jury.judge.world)
     for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
         note(remark)

@@ -12,6 +12,7 @@ from hypersd.cli.options import add_family, argument, fraction, path, seed_numbe
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
+from hypersd.models.cards import Capability
 from hypersd.models.entrants import entrants_folder
 from hypersd.models.registry import family
 
@@ -59,8 +60,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Go round."""
     chosen = family(options.family)
-    if chosen.world is None:
-        raise ValueError(f"{chosen.name} cannot go round: its base is not in a folder with scenes and a judge")
+    chosen.require(Capability.JUDGE, "go round")
     chosen.card(options.model)
     if options.beside == options.method:
         raise ValueError(f"--beside {options.beside} is the method itself; name the other one")

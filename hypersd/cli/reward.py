@@ -12,6 +12,7 @@ from hypersd.cli.folders import REWARD, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
+from hypersd.models.cards import Capability
 from hypersd.models.registry import family
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ def kinds_of_prompts(world: Path | None) -> Callable[[str], str]:
 def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
-    if options.backbone is None and chosen.folder is None:
-        raise ValueError(f"{chosen.name} has no CLIP model of its own; name one with --backbone")
+    backbone = options.backbone or chosen.require(Capability.CLIP, "train a reward model without --backbone")
     show_log()
     from dataclasses import replace
 
@@ -129,7 +129,7 @@ def run_train(options: argparse.Namespace) -> int:
         report = RewardTask(
             preferences=preferences,
             pictures=pictures,
-            backbone=options.backbone or Path(str(chosen.folder)) / "clip",
+            backbone=backbone,
             out=out,
             kind_of=kinds_of_prompts(chosen.world),
             settings=replace(settings, steps=max(1, round(settings.steps * options.shorten))),

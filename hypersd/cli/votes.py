@@ -7,13 +7,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.cli.options import add_family, argument, path, seed_number, source, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
 from hypersd.errors import gist
+from hypersd.models.cards import Capability
 from hypersd.models.registry import Machine, family
 
 if TYPE_CHECKING:
@@ -169,11 +169,10 @@ def run_simulate(options: argparse.Namespace) -> int:
 
     store, pictures = open_store()
     chosen = family(options.family)
-    if chosen.world is None:
-        raise ValueError(f"simulated voters need a judge of their own for what they see, and {chosen.name} has none")
+    home = chosen.require(Capability.JUDGE, "be judged by simulated voters").parent
     study = _study(options.study, chosen.name) if options.study else None
     _fill(Engine(chosen, Machine.here()), store, pictures, options, study)
-    judge = Judge(World.load(chosen.world))
+    judge = Judge(World.load(home))
     rng = random.Random(options.seed)  # noqa: S311 - simulated voters must be repeatable
     labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
     choices = {study.name: study.choices()} if study else {}
@@ -228,7 +227,7 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
     if study:
         shares, prompts = study.probabilities({}, able), read_prompts(study.prompts)
     else:
-        world = World.load(Path(str(engine.family.world)))
+        world = World.load(engine.family.require(Capability.SCENES, "draw for simulated voters").parent)
         shares, prompts = pair_probabilities(able), held_out_prompts(world, options.pairs, options.seed)
     source = Source(
         study=options.study,

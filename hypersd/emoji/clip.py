@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import (
@@ -31,11 +30,11 @@ from transformers import (
     PreTrainedModel,
 )
 
-from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, place, render, sample_scene
 from hypersd.files import atomic_folder
-from hypersd.training.trainer import Player, Step
+from hypersd.training.images import to_tensor
+from hypersd.training.objective import Objective, Player, Step
 
 LENGTH = 24
 """Tokens of a prompt, start and end included; longer prompts are cut."""
@@ -150,7 +149,7 @@ def captioned(world: World, batch_size: int, step: Step) -> Captioned:
 
 
 @dataclass
-class Contrast:
+class Contrast(Objective[Captioned]):
     """Objective: every caption finds its picture in the batch, and every picture its caption."""
 
     world: World
@@ -182,17 +181,6 @@ class Contrast:
             losses.append(F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target))
             found = same.gather(1, logits.argmax(dim=1, keepdim=True)).mean()
         return {"loss": torch.stack(losses).sum() / 4, "found": found}
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
-    def sample(self) -> Image.Image | None:
-        """There is nothing to look at."""
-        return None
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer`, `tokenizer_2`, `text_encoder`, `text_encoder_2` and `clip` (with its processor)."""

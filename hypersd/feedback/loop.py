@@ -53,7 +53,7 @@ from hypersd.feedback.rounds import Round
 from hypersd.feedback.size import Size
 from hypersd.feedback.tuning import Tuned, digest
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare, who_draws
-from hypersd.models.cards import Family
+from hypersd.models.cards import Capability, Family
 from hypersd.models.entrants import entrants, with_entrants
 from hypersd.models.registry import Machine
 from hypersd.models.sharing import Engine
@@ -160,9 +160,7 @@ class Loop:
         return Engine(with_entrants(self.family, self.entrants), Machine.here())
 
     def _world(self) -> World:
-        if self.family.world is None:
-            raise ValueError(f"{self.family.name} has no judge that simulated voters could see with")
-        return World.load(self.family.world)
+        return World.load(self.family.require(Capability.JUDGE, "be judged by simulated voters").parent)
 
     def _scorer(self) -> Scorer:
         judge = Judge(self._world(), self.family.pixels)
@@ -206,7 +204,7 @@ class Loop:
         report = RewardTask(
             preferences=preferences,
             pictures=pictures,
-            backbone=Path(str(self.family.folder)) / "clip",
+            backbone=self.family.require(Capability.CLIP, "train a reward model"),
             out=folder,
             kind_of=self.kind_of,
             seed=self.seed,

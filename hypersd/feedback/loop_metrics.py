@@ -12,6 +12,7 @@ from hypersd.evaluate.pictures import write_pictures
 from hypersd.feedback.results import MetricChange, MetricsResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.files import write_text
+from hypersd.models.cards import Capability
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -38,7 +39,9 @@ def measure(
     """
     out.mkdir(parents=True, exist_ok=True)
     family = engine.family
-    jury = Jury.of(Path(str(family.folder)), family.pixels, RewardModel.load(reward).score)
+    jury = Jury.of(
+        family.require(Capability.JUDGE, "be measured").parent, family.pixels, RewardModel.load(reward).score
+    )
     common = [
         count for count in steps if all(count in {one.steps for one in family.card(model).recipes} for model in models)
     ]

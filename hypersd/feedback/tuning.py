@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from hypersd.models.cards import Recipe
 from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
-from hypersd.training.trainer import Trainer, TrainingConfig
+from hypersd.training.records import hash_text
+from hypersd.training.trainer import Trainer, TrainingConfig, grids
 
 RESULT = "feedback.json"
 _LOOK_EVERY = 20
@@ -137,7 +138,7 @@ class TuningTask:
     def _refl(self, trainer: Trainer, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:
         settings = refl.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
         objective = refl.RewardFeedback(student, rewards, guard, self.recipes, self.perception, settings)
-        trainer.run(objective, PromptBatches(self.prompts, student, settings.batch_size))
+        trainer.run(objective, PromptBatches(self.prompts, student, settings.batch_size), data=self._data())
 
     def _dpo(self, trainer: Trainer, student: Student, guard: Guard) -> None:
         settings = dpo.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
@@ -145,15 +146,28 @@ class TuningTask:
             raise ValueError("dpo learns from the votes themselves; name them")
         batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, settings.batch_size)
         objective = dpo.DirectPreference(student, guard, self.recipes, settings)
-        trainer.run(objective, batches)
+        trainer.run(objective, batches, data=self._data())
 
     def _trainer(self, steps: int) -> Trainer:
         total = max(1, round(steps * self.shorten))
         return Trainer(
             TrainingConfig(
-                out=self.out / "training", steps=total, seed=self.seed, warmup=10, sample_every=max(1, total // 2)
+                out=self.out / "training", steps=total, seed=self.seed, warmup=10, sample_every=grids(total, 2)
             )
         )
+
+    def _data(self) -> dict[str, Any]:
+        """What is tuned, by what, for the run's record."""
+        return {
+            "method": self.method,
+            "adapter": digest(self.few_steps),
+            "rewards": [digest(folder / WEIGHTS) for folder in self.rewards],
+            "prompts": hash_text(*self.prompts),
+            "validation": hash_text(*self.validation),
+            "votes": hash_text(*(f"{one.prompt} {one.pictures} {one.target}" for one in self.preferences)),
+            "recipes": hash_text(*map(repr, self.recipes)),
+            "limits": asdict(self.limits),
+        }
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:
         return {

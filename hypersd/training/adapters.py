@@ -80,7 +80,7 @@ def follow(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -
 
 
 def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
-    """Write the adapter in the diffusers key format, half precision."""
+    """Write the adapter in the diffusers key format, half precision; the file appears under its name when complete."""
     weights = get_peft_model_state_dict(unet, adapter_name=NAME)
     layers: dict[str, nn.Module | Tensor] = {key: value.half() for key, value in weights.items()}
     with atomic_path(file, durable=True) as part:
@@ -101,7 +101,9 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     except RuntimeError as error:
         raise ValueError(f"{file} does not fit this training: its rank or its layers are others") from error
     if outcome.unexpected_keys:
-        raise ValueError(f"{file} does not fit this training: it has {outcome.unexpected_keys[0]}")
+        raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
+    if missing := [name for name in outcome.missing_keys if "lora_" in name]:
+        raise ValueError(f"{file} does not fit this model: it has no {missing[0]}")
 
 
 def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:

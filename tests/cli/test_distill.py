@@ -11,6 +11,7 @@ import pytest
 from hypersd.cli.distill import METHODS
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import run as methods
+from hypersd.models.cards import Capability
 from hypersd.models.registry import FAMILIES
 from tests.cli.conftest import Call
 
@@ -50,9 +51,10 @@ def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, 
     words = ("--resume", "--data", tmp_path, "--shorten", "0.5", "--seed", "3", "--out", tmp_path / "out")
     result = call("distill", "turbo", *words)
     assert result.out == f"Adapters in {tmp_path / 'out'}: one.safetensors\n"
-    assert asked[0] | {"folder": None} == {
+    assert asked[0] | {"folder": None, "examples": None} == {
         "method": "turbo",
         "folder": None,
+        "examples": None,
         "out": tmp_path / "out",
         "data": tmp_path,
         "adapter": None,
@@ -66,10 +68,11 @@ def test_scenes_of_an_own_family_are_distilled_with_it(call: Call, tmp_path: Pat
     mine = tmp_path / "family"
     mine.mkdir()
     (mine / "model_index.json").write_text("{}")
+    (mine / "world.json").write_text((FAMILIES[DEFAULT_FAMILY].require(Capability.SCENES, "be read")).read_text())
     (tmp_path / "mine.safetensors").touch()
     words = ("--data", tmp_path, "--adapter", tmp_path / "mine.safetensors", "--out", tmp_path / "out")
     assert call("distill", "backward", *words).status == 0
-    assert asked[0]["folder"] == mine
+    assert asked[0]["folder"] == asked[0]["examples"].world.folder == mine
     assert asked[0]["adapter"] == tmp_path / "mine.safetensors"
 
 

@@ -74,7 +74,7 @@ def test_simulated_voters_take_part_in_a_study(call: Call, tmp_path: Path) -> No
     [
         (("votes", "export", "--format", "csv", "--out", "x"), "invalid choice"),
         (("votes", "simulate", "--n", "0"), "n"),
-        (("votes", "simulate", "--n", "5", "--family", "sdxl"), "judge of their own"),
+        (("votes", "simulate", "--n", "5", "--family", "sdxl"), "no judge of its own"),
         (("votes", "simulate", "--n", "5", "--study", "figure5-sdxl"), "choose from: figure5-emoji"),
         (("votes", "import", "nowhere.parquet"), "nowhere.parquet"),
         (("rank", "--votes", "nowhere"), "nowhere"),
