@@ -31,7 +31,7 @@ FLOORS: dict[str, float] = {
 EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base")
 """The files of hypersd/emoji that train it; they stand on hypersd/training, a floor higher than the world they draw."""
 
-GROUND = ("hypersd.files", "hypersd.outputs", "hypersd.errors")
+GROUND = ("hypersd.files", "hypersd.outputs", "hypersd.errors", "hypersd.resources")
 """The ground floor, which stands on nothing: whoever writes a file needs it, the arena too."""
 
 WRITERS = {
@@ -39,7 +39,7 @@ WRITERS = {
     *("to_csv", "to_parquet", "to_json", "ParquetWriter", "copyfile", "copytree", "tofile", "savez"),
 }
 WHOLE = {"atomic_path", "atomic_folder", "TemporaryDirectory"}
-SAVERS = {"run", "model", "second", "objective", "self.backbone"}
+SAVERS = {"checkpoint", "run", "model", "second", "objective", "self.backbone"}
 """What stands before `.save(…)` where that is a method of ours, whose own writers are looked at."""
 
 OTHER_WRITERS = {
