@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -186,6 +186,7 @@ class Supply:
         None too if both pictures are the same, pixel for pixel: `Pictures` gives equal pictures equal names.
 
         A gold pair is the first contestant's picture and a spoiled copy of it: whoever looks can tell which is better.
+        A picture of one colour cannot be spoiled: then it is no gold pair.
         """
         seed = int(self.rng.integers(2**32)) if seed is None else seed
         try:
@@ -198,8 +199,13 @@ class Supply:
         for contestant in contestants[: len(painted)]:
             self.failures.pop(contestant, None)
         if gold:
-            spoiled = Painted(spoil(painted[0].image), painted[0].seconds, painted[0].calls, painted[0].version)
-            painted, contestants = (painted[0], spoiled), (contestants[0], contestants[0])
+            original = painted[0]
+            spoiled = replace(original, image=spoil(original.image))
+            if spoiled.image == original.image:
+                return self.paint(
+                    prompt, prompt_set, contestants, probability=probability, study=study, owner=owner, seed=seed
+                )
+            painted, contestants = (original, spoiled), (contestants[0], contestants[0])
         first, second = (
             Entry(
                 contestant=contestant,
