@@ -40,7 +40,7 @@ def read_proxies(text: str) -> tuple[Network, ...]:
         ValueError: something there is neither, or stands for the whole internet.
     """
     proxies: list[Network] = []
-    for word in re.split(r"[,\s]+", text.strip()) if text.strip() else []:
+    for word in text.replace(",", " ").split():
         try:
             proxy = ipaddress.ip_network(word)
         except ValueError as error:
