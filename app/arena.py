@@ -27,7 +27,7 @@ from hypersd.arena.board import pair_shares
 from hypersd.arena.crowd import SHARED, Crowd
 from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.keys import VoterKey, voter_key, voters_of_other_keys
-from hypersd.arena.pictures import Damaged, Pictures, sheet
+from hypersd.arena.pictures import Damaged, Pictures, same_pixels, sheet
 from hypersd.arena.receipts import receipt_of, vote_id_of
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Study, read_prompts
@@ -274,7 +274,7 @@ class Arena:
 
     def _sheet(self, left: str, right: str) -> str:
         pictures = self.pictures.open(left), self.pictures.open(right)
-        if pictures[0] == pictures[1]:
+        if same_pixels(*pictures):
             raise Identical
         data = sheet(*pictures)
         return f"data:image/webp;base64,{base64.b64encode(data).decode()}"

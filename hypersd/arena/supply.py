@@ -17,7 +17,7 @@ from PIL import Image
 
 from hypersd.arena.battle import Contestant, Entry, Pair, now
 from hypersd.arena.matchmaking import draw, least_used_prompt
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.pictures import Pictures, same_pixels
 from hypersd.arena.store import Store
 
 log = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class Supply:
         if gold:
             original = painted[0]
             spoiled = replace(original, image=spoil(original.image))
-            if spoiled.image == original.image:
+            if same_pixels(spoiled.image, original.image):
                 return self.paint(
                     prompt, prompt_set, contestants, probability=probability, study=study, owner=owner, seed=seed
                 )
