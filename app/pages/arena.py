@@ -1,4 +1,4 @@
-"""The Arena tab: two pictures, no names, one key. static/arena.js and closer.js move it; its texts are in texts.py."""
+"""The Arena tab: two pictures, no names, one key. It moves by the scripts in static, and speaks by texts.py."""
 
 from __future__ import annotations
 

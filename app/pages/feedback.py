@@ -233,7 +233,9 @@ class Handlers:
         except NotAllowed:
             return ""
         lines = self.runner.log()
-        return render("log", lines=lines) if lines else ""
+        warnings = self.arena.warnings() if self.arena else []
+        shown = [cards.message(f"{warning}.", error=True) for warning in warnings]
+        return "".join([*shown, render("log", lines=lines) if lines else ""])
 
 
 def _last(known: Sequence[tuple[int, str | None]]) -> int | None:

@@ -18,7 +18,10 @@ from hypersd.arena.values import picture_bytes
 
 _DERIVED = {"winner", "dropped", "steps_a", "steps_b"}
 IMAGES = frozenset({"image_a", "image_b"})
-COLUMNS = frozenset(FEATURES["arena"].keys() - _DERIVED)
+LATER = frozenset({"withdrawn"})
+"""Columns that exports of former versions do not have."""
+
+COLUMNS = frozenset(FEATURES["arena"].keys() - _DERIVED - LATER)
 """The columns that are needed; those that follow from others are not."""
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -59,6 +62,7 @@ def vote_of_arena_row(row: Mapping[str, Any], pictures: Pictures | None) -> Vote
         gates=gates,
         voted=row["voted"],
         knowing_time=row["knowing_time"],
+        withdrawn=row.get("withdrawn"),
     )
     checked(vote)
     if pictures:

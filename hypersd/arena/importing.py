@@ -99,8 +99,9 @@ def read_votes(source: str | Path, rejects: Rejects | None = None) -> list[Vote]
         for votes in _READERS[layout](shard, "human", None, set(), rejects):
             for vote in votes if layout == "arena" else map(_in_the_open, votes):
                 known = found.setdefault(vote.battle.id, vote)  # one vote a battle, as in a store
-                if known.id == vote.id and vote.knowing_time:
-                    found[vote.battle.id] = vote
+                if known.id == vote.id:  # sent once more, with an answer or a withdrawal that it did not have yet
+                    answer, withdrawn = known.knowing_time or vote.knowing_time, known.withdrawn or vote.withdrawn
+                    found[vote.battle.id] = replace(known, knowing_time=answer, withdrawn=withdrawn)
     return sorted(found.values(), key=lambda vote: (vote.voted, vote.id))
 
 

@@ -24,6 +24,11 @@ def encode(picture: Image.Image, *, quality: int = 60, method: int = 2) -> bytes
     return file.getvalue()
 
 
+def same_pixels(one: Image.Image, other: Image.Image) -> bool:
+    """Whether two pictures look the same, whatever files they are from."""
+    return one.size == other.size and one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
+
+
 def sheet(left: Image.Image, right: Image.Image) -> bytes:
     """Both pictures of a battle in one file, side by side and of one size.
 

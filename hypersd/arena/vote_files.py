@@ -99,9 +99,11 @@ class Shard:
             ValueError: it is not an export of the `arena` format, or is damaged; the message names it.
             OSError: it cannot be read, or the pictures cannot be written.
         """
-        if missing := sorted(arena_rows.COLUMNS - self.columns()):
+        known = self.columns()
+        if missing := sorted(arena_rows.COLUMNS - known):
             raise ValueError(f"{self.path} {_NO_EXPORT}: it has no column {missing[0]}")
-        columns = arena_rows.COLUMNS if pictures else arena_rows.COLUMNS - IMAGES
+        needed = arena_rows.COLUMNS | (arena_rows.LATER & known)
+        columns = needed if pictures else needed - IMAGES
         at_once = _BATCH if pictures is None else _BATCH_WITH_PICTURES
         rows = self._parquet_rows(columns, at_once)
         return self._votes(rows, lambda row: vote_of_arena_row(row, pictures), rejects, at_once, _NO_EXPORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import resource
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from app.arena import PERSONAL_BOARD, Arena, open_arena, read_secret
+from app.arena import PERSONAL_BOARD, Arena, open_arena
 from app.build import launch
+from app.networks import read_proxies
 from app.pages.arena import build_arena, skeleton
 from app.routes import Line, address, client, parsed, routes, text
 from app.settings import Settings
 from app.studio import Studio
-from hypersd.arena.battle import Client, pseudonym
+from hypersd.arena.battle import Client
 from hypersd.arena.crowd import Allowance
 from hypersd.arena.desk import Desk, Habits, Refused
 from hypersd.arena.places import Places
@@ -186,6 +189,123 @@ def test_where_a_visitor_comes_from(monkeypatch: pytest.MonkeyPatch, space: str,
     assert address(Request({"type": "http", "headers": headers, "client": ("10.0.0.7", 50_000)})) == known_as
 
 
+def test_a_vote_is_taken_from_another_address_than_its_battle(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "owner/space")
+    voter = "7" * 32
+    homes = ("203.0.113.20", "198.51.100.20", "2001:db8:9:9::1")  # Wi-Fi, mobile, IPv6
+    for number, home in enumerate(homes, start=1):
+        battle = door.battle(voter)["battle"]  # from this machine
+        assert door("show", voter, {"battle": battle}, home=home)[0] == 200
+        elsewhere = homes[number % len(homes)]
+        status, told = door("vote", voter, {"battle": battle, "choice": "left"}, home=elsewhere)
+        assert (status, told["votes"]) == (200, number), "they are the same voter"
+
+
+def test_a_forged_first_hop_is_nobody_s_address(arena: Arena) -> None:
+    arena.proxies = read_proxies("172.17.0.0/16")
+    page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN}, client=("172.17.0.1", 50_000))
+    most = Allowance().own_a_minute
+    asked = [
+        page.post("/arena/own", json={"prompt": " "}, headers={"x-forwarded-for": f"192.0.2.{number}, 203.0.113.9"})
+        for number in range(most + 1)
+    ]
+    assert [answer.status_code for answer in asked] == [422] * most + [429]
+    other = page.post("/arena/own", json={"prompt": " "}, headers={"x-forwarded-for": "203.0.113.10"})
+    assert other.status_code == 422, "others behind the proxy have a share of their own"
+
+
+def test_a_vote_is_taken_back_and_its_receipt_says_so(door: Door) -> None:
+    voter = "6" * 32
+    battle = door.battle(voter)
+    while True:
+        assert door("show", voter, {"battle": battle["battle"]})[0] == 200
+        _, told = door("vote", voter, {"battle": battle["battle"], "choice": "left"})
+        if not told["check"]:
+            break
+        assert "was a check" in door("undo", voter, {"battle": battle["battle"]})[1]["error"]
+        battle = door.battle(voter)
+    kept = receipt(door, told["receipt"])
+    assert set(kept) == {"kept", "withdrawn", "day"}, "nothing of the voter, the choice or the models"
+    assert (kept["kept"], kept["withdrawn"]) == (True, False)
+    assert door("undo", BEN, {"battle": battle["battle"]})[0] == 422
+    status, undone = door("undo", voter, {"battle": battle["battle"]})
+    assert (status, undone["votes"]) == (200, told["votes"] - 1)
+    assert receipt(door, told["receipt"]) == {**kept, "withdrawn": True}
+    assert door("vote", voter, {"battle": battle["battle"], "choice": "right"})[0] == 409
+
+
+def test_who_has_no_receipt_learns_nothing(door: Door) -> None:
+    with sqlite3.connect(door.data / "arena.sqlite", timeout=30) as votes:
+        ids = [row[0] for row in votes.execute("SELECT id FROM votes UNION SELECT battle_id FROM votes")]
+    votes.close()
+    assert ids
+    for name in ("0" * 32, "none", "a'b", "%00", *ids):
+        assert receipt(door, name) == {"kept": False, "error": "No vote of this receipt is kept here."}
+
+
+def receipt(door: Door, name: str) -> dict[str, Any]:
+    """The answer to a receipt."""
+    try:
+        with urllib.request.urlopen(f"{door.url}arena/receipt/{name}", timeout=60) as answer:
+            return json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return json.loads(error.read()) | ({} if error.code == 404 else {"status": error.code})
+
+
+def opened(folder: Path, **changes: Any) -> Arena:
+    """An arena over one database, whatever becomes of its data folder."""
+    places = Places(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
+    made = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=places, **changes))
+    assert made is not None
+    return made
+
+
+def test_a_lost_data_folder_makes_nobody_another_voter(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = opened(tmp_path / "one")
+    voter = first.voter("203.0.113.9", ANN)
+    vote(first)
+    again = opened(tmp_path / "another")
+    assert again.voter("198.51.100.1", ANN) == voter
+    assert (again.warnings(), caplog.messages) == ([], [])
+
+
+def test_another_secret_than_that_of_the_voters_is_said_and_never_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = opened(tmp_path, secret="rosebud")  # noqa: S106 - of nobody
+    vote(first)
+    assert first.warnings() == []
+    for other in ({}, {"secret": "another"}):
+        caplog.clear()
+        again = opened(tmp_path, **other)
+        [said] = again.warnings()
+        assert said.startswith("1 voters of this store voted before")
+        assert "HYPERSD_SECRET" in said
+        assert said in caplog.messages
+        assert "rosebud" not in caplog.text
+    assert opened(tmp_path, secret="rosebud").warnings() == []  # noqa: S106 - of nobody
+
+
+def test_the_owner_reads_that_many_voters_share_an_address(arena: Arena) -> None:
+    for number in range(Allowance().many_an_hour):
+        arena.voter("172.17.0.1", f"{number:032d}")
+    [said] = arena.warnings()
+    assert "share one address" in said
+    assert "HYPERSD_TRUSTED_PROXIES" in said
+    assert "172.17" not in said
+
+
+def test_two_pictures_that_look_the_same_are_shown_to_nobody(arena: Arena) -> None:
+    picture = Image.new("RGB", (8, 8), "red")
+    name = arena.pictures.put(picture)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    other = sha256(file.getvalue()).hexdigest()
+    arena.pictures.keep(other, file.getvalue())
+    arena.store.add_pair(pair(entries=(entry("emoji/hyper@4", name), entry("emoji/base@25", other))))
+    assert arena.draw("ann") == {"battle": None, "pool": 0}
+
+
 def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
     arena.desk = Desk(arena.store, Habits(votes_a_minute=1))
     page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN})
@@ -307,13 +427,6 @@ def test_requests_are_read_with_care() -> None:
     assert client({}).decision_ms is None
 
 
-def test_the_voters_key_is_made_once_and_nothing_of_the_address_is_kept(tmp_path: Path) -> None:
-    first = read_secret(tmp_path)
-    assert len(first) == 32
-    assert read_secret(tmp_path) == first
-    assert pseudonym(first, "10.0.0.1|token") != pseudonym(first, "10.0.0.2|token")
-
-
 def test_a_store_that_cannot_be_opened_closes_the_arena_only(tmp_path: Path) -> None:
     studio = Studio({"emoji": FAMILIES["emoji"]}, "emoji")
     assert open_arena(studio, Settings(places=Places(data=tmp_path, database="postgresql://localhost:1/none"))) is None
@@ -356,9 +469,9 @@ def test_a_vote_that_was_kept_is_never_said_to_be_lost(arena: Arena, monkeypatch
 
 
 def test_a_pair_whose_pictures_are_lost_is_passed_over(arena: Arena) -> None:
-    picture = arena.pictures.put(Image.new("RGB", (8, 8)))
+    first, second = (arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white"))
     arena.store.add_pair(pair())
-    kept = pair(entries=(entry("emoji/hyper@4", picture), entry("emoji/base@25", picture)))
+    kept = pair(entries=(entry("emoji/hyper@4", first), entry("emoji/base@25", second)))
     arena.store.add_pair(kept)
     for voter in ("ann", "ben", "ann"):
         battle = arena.store.battle(arena.draw(voter)["battle"])

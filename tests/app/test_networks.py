@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.networks import local, network
+from app.networks import client_address, local, network, read_proxies
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,53 @@ def test_this_machine_is_itself() -> None:
     assert local("::1")
     assert not local("203.0.113.9")
     assert not local("")
+
+
+DOCKER = read_proxies("172.17.0.1, 10.0.0.0/8 fd00::/8")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "known_as"),
+    [
+        ("172.17.0.1", "203.0.113.9", "203.0.113.9"),
+        ("172.17.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the first hop is forged
+        ("172.17.0.1", "10.1.2.3, 203.0.113.9", "203.0.113.9"),  # and claims to be a proxy
+        ("172.17.0.1", "127.0.0.1, 203.0.113.9", "203.0.113.9"),  # or this machine
+        ("172.17.0.1", "203.0.113.9, 10.1.2.3", "203.0.113.9"),  # two proxies
+        ("172.17.0.1", "1.1.1.1,203.0.113.9,10.1.2.3 ,\t10.9.9.9", "203.0.113.9"),
+        ("172.17.0.1", "203.0.113.9:51234", "203.0.113.9"),
+        ("172.17.0.1", "[2001:db8:1:2:3::4]:51234", "2001:db8:1:2::"),
+        ("172.17.0.1", "2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
+        ("172.17.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
+        ("::ffff:172.17.0.1", "203.0.113.9", "203.0.113.9"),
+        ("fd00::5", "203.0.113.9", "203.0.113.9"),
+        ("172.17.0.1", "", "172.17.0.1"),
+        ("172.17.0.1", "unknown", "172.17.0.1"),
+        ("172.17.0.1", "203.0.113.9, unknown, 10.1.2.3", "10.1.2.3"),  # who is before that nobody knows
+        ("172.17.0.1", "127.0.0.1", "172.17.0.1"),  # nobody passes for this machine
+        ("172.17.0.1", "10.1.2.3", "10.1.2.3"),  # a visitor from the proxies' own network
+        ("172.17.0.2", "203.0.113.9", "172.17.0.2"),  # this one is not trusted
+        ("198.51.100.7", "203.0.113.9, 10.1.2.3", "198.51.100.7"),
+        ("testclient", "203.0.113.9", "testclient"),
+        ("", "203.0.113.9", ""),
+    ],
+)
+def test_the_last_hop_that_is_no_trusted_proxy_is_the_visitor(peer: str, forwarded: str, known_as: str) -> None:
+    assert client_address(peer, forwarded, DOCKER) == known_as
+
+
+def test_without_trusted_proxies_no_header_is_believed() -> None:
+    assert client_address("172.17.0.1", "203.0.113.9", ()) == "172.17.0.1"
+
+
+@pytest.mark.parametrize("text", ["", " ", " , "])
+def test_no_proxies_are_none(text: str) -> None:
+    assert read_proxies(text) == ()
+
+
+@pytest.mark.parametrize("word", ["nginx", "*", "10.0.0.0/33", "10.0.0.5/8", "0.0.0.0/0", "::/0", "172.17.0.1:80"])
+def test_a_proxy_that_is_none_is_named_in_one_sentence(word: str) -> None:
+    with pytest.raises(ValueError, match="HYPERSD_TRUSTED_PROXIES") as raised:
+        read_proxies(f"172.17.0.1, {word}")
+    assert word in str(raised.value)
+    assert "\n" not in str(raised.value)

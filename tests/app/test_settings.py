@@ -21,7 +21,17 @@ def test_the_embedded_family_can_live_elsewhere(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("environment", [{"HYPERSD_FAMILY": "dalle"}, {"HYPERSD_EMOJI": "/nowhere/at/all"}])
+@pytest.mark.parametrize(
+    "environment",
+    [{"HYPERSD_FAMILY": "dalle"}, {"HYPERSD_EMOJI": "/nowhere/at/all"}, {"HYPERSD_TRUSTED_PROXIES": "nginx"}],
+)
 def test_a_bad_setting_is_named(environment: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(environment))):
         Settings.from_environment(environment)
+
+
+def test_no_secret_is_shown() -> None:
+    settings = Settings.from_environment({"HYPERSD_SECRET": "rosebud", "HYPERSD_OWNER_TOKEN": "sesame"})
+    assert settings.secret == "rosebud"  # noqa: S105 - that is the point
+    assert "rosebud" not in repr(settings)
+    assert "sesame" not in repr(settings)

@@ -14,9 +14,8 @@ from hypersd.sampling.request import check_prompt
 
 
 def test_every_text_is_used(root: Path) -> None:
-    used = "".join(
-        (root / "app" / name).read_text() for name in ("static/arena.js", "templates/arena.html", "pages/arena.py")
-    )
+    files = ("static/arena.js", "static/receipt.js", "templates/arena.html", "pages/arena.py")
+    used = "".join((root / "app" / file).read_text() for file in files)
     for key in ARENA:
         name = key.removesuffix("_one")
         assert re.search(rf'["\'.]{name}\b', used) or name.startswith("chose_") or name.endswith("_picture"), key

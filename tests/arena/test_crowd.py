@@ -120,3 +120,28 @@ def test_voters_who_stay_are_not_new_again(clock: Clock) -> None:
     for number in range(3):
         crowd.note("home", f"guest-{number}")
     assert crowd.check("voter-0") == "ok", "three of the five are new"
+
+
+def test_many_voters_of_one_address_are_logged_before_their_votes_are_marked_and_then(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    crowd = Crowd(clock=clock)
+    for number in range(49):
+        crowd.note("203.0.113.9", f"voter-{number}")
+        crowd.note("203.0.113.9", f"voter-{number}")
+    assert (crowd.crowded(), caplog.messages) == (0, [])
+    crowd.note("203.0.113.9", "voter-49")
+    assert crowd.crowded() == 50
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("50 voters within an hour share one address")
+    assert "more than 100" in caplog.messages[0]
+    assert "HYPERSD_TRUSTED_PROXIES" in caplog.messages[0]
+    for number in range(50, 130):
+        crowd.note("203.0.113.9", f"voter-{number}")
+        crowd.check(f"voter-{number}")
+    assert (crowd.crowded(), crowd.marked) == (130, 30), "votes 101 to 130"
+    assert len(caplog.messages) == 2
+    assert caplog.messages[1].startswith("101 voters")
+    clock.now += 3601
+    assert crowd.crowded() == 0
+    assert "203.0.113" not in caplog.text, "no address is logged"

@@ -16,14 +16,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, update
 
 from hypersd.arena import migrations
 from hypersd.arena.battle import Battle, Vote, now
 from hypersd.arena.database import connect_to
 from hypersd.arena.store import Store
-from hypersd.arena.tables import METADATA
-from tests.arena.conftest import pair
+from hypersd.arena.tables import METADATA, PAIRS
+from tests.arena.conftest import entry, pair
 
 _INDEXES = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
@@ -87,6 +87,23 @@ def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(store: Store
     again = Store(url)
     assert list(again.votes()) == [vote]
     assert again.pairs() == [given]
+    again.engine.dispose()
+
+
+def test_pairs_of_two_equal_pictures_are_shown_no_more(store: Store, url: str) -> None:
+    same = pair(entries=(entry("emoji/hyper@4", "one"), entry("emoji/base@25", "one")))
+    other = pair()
+    for given in (same, other):
+        store.add_pair(given)
+    assert store.pool_size(None) == 1, "such a pair is not even put into the pool now"
+    move(store.engine, command.downgrade, "0002")
+    with store.engine.begin() as connection:
+        connection.execute(update(PAIRS).values(served=0))
+    again = Store(url)
+    assert {one.id for one in again.pairs()} == {same.id, other.id}, "both are kept"
+    found = again.candidate("ann", None)
+    assert found is not None
+    assert (found[0], again.pool_size(None)) == (other, 1)
     again.engine.dispose()
 
 

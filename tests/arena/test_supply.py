@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 
 from hypersd.arena import supply
 from hypersd.arena.battle import Battle, Contestant, Pair, now
+from hypersd.arena.desk import Desk, Habits
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
 from hypersd.arena.supply import Painted, PaintError, Source, Stopped, Supply, spoil
@@ -24,7 +27,7 @@ HYPER, BASE, TURBO = (Contestant("emoji", model, steps) for model, steps in (("h
 
 @dataclass
 class Squares:
-    """Paints a contestant's square; those in `broken` fail."""
+    """Paints a contestant's square of two colours; those in `broken` fail."""
 
     broken: set[Contestant] = field(default_factory=set)
     device: str = "cpu"
@@ -37,6 +40,7 @@ class Squares:
                 raise PaintError(contestant, "out of memory")
             rng = np.random.default_rng((seed, contestant.steps))
             pixels = np.full((32, 32, 3), rng.integers(0, 256, 3), dtype=np.uint8)
+            pixels[:16] = rng.integers(0, 256, 3)
             painted.append(Painted(Image.fromarray(pixels), contestant.steps / 10, contestant.steps, "1"))
         return painted
 
@@ -106,6 +110,56 @@ def test_the_pool_is_filled_and_then_left_alone(store: Store, tmp_path: Path) ->
         assert dict(pair.software) == {"painter": "1"}
     again = Store(store.url)
     assert again.pool_size(None) == store.pool_size(None), "the pool survives a restart"
+
+
+def test_pairs_and_votes_lie_on_as_many_prompts_as_there_are(store: Store, tmp_path: Path) -> None:
+    """Of 120 prompts, 120 live votes lay on about 70 (drawn at random: 120 · (1 − 1/e)) before prompts were spread."""
+    prompts = [f"prompt {number}" for number in range(120)]
+    worker = working(store, tmp_path / "pictures", Squares(), low=10)
+    worker.sources = [replace(worker.sources[0], prompts=prompts)]
+    habits = Habits(votes_a_minute=10**6, gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.12)
+    desk = Desk(store, habits, rng=random.Random(0))
+    for number in range(120):
+        while source := worker.hungry():
+            worker.prepare(source)
+        voter = f"voter-{number % 8}"
+        battle = desk.draw(voter)
+        assert battle is not None
+        desk.show(battle.id, voter)
+        desk.vote(battle.id, voter, "left")
+    votes = Counter(vote.battle.pair.prompt for vote in store.votes())
+    assert len(votes) >= 95, "each vote but the overlap is on a prompt of its own"
+    pairs = Counter(pair.prompt for pair in store.pairs() if pair.gold is None)
+    assert max(pairs.values()) - min(pairs[prompt] for prompt in prompts) <= 1
+
+
+def test_prompts_that_a_former_version_wore_out_rest_until_the_others_have_caught_up(
+    store: Store, tmp_path: Path
+) -> None:
+    worker = working(store, tmp_path / "pictures", Squares())
+    for seed in range(6):
+        made = worker.paint("a cat", "emoji-v1", (HYPER, BASE), probability=1, seed=seed)
+        assert made is not None
+        store.add_pair(made)
+    drawn = [worker.prepare(worker.sources[0]) for _ in range(6)]
+    assert {pair.prompt for pair in drawn if pair and pair.gold is None} == {"a dog"}
+
+
+@dataclass
+class Twins(Squares):
+    """Paints the same square whoever is asked."""
+
+    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
+        square = Image.new("RGB", (32, 32), (seed % 256, 0, 0))
+        return [Painted(square.copy(), 0.1, one.steps, "1") for one in contestants]
+
+
+def test_two_equal_pictures_are_no_pair_and_nobodys_failure(store: Store, tmp_path: Path) -> None:
+    worker = working(store, tmp_path / "pictures", Twins())
+    assert [worker.prepare(worker.sources[0]) for _ in range(5)] == [None] * 5
+    assert worker.paint("a cat", "own", (HYPER, BASE), probability=1, gold=True) is None, "one colour cannot be spoiled"
+    assert store.pairs() == []
+    assert store.benched() == {}
 
 
 def test_a_failing_contestant_is_benched_and_the_arena_goes_on(store: Store, tmp_path: Path) -> None:

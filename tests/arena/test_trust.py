@@ -19,6 +19,10 @@ from tests.arena.conftest import entry, pair
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
+SAME = pair(entries=(entry("emoji/hyper@4", "one"), entry("emoji/base@25", "one")))
+"""Two byte-equal pictures."""
+
+
 def vote(number: int = 0, **changes: Any) -> Vote:
     """A careful vote, ten seconds after the one before; changes go to the pair, the battle or the vote."""
     shown = {name: changes.pop(name) for name in ("owner", "gold") if name in changes}
@@ -51,6 +55,11 @@ def vote(number: int = 0, **changes: Any) -> Vote:
         ({"gates": {"captcha": "unavailable"}}, None),
         ({"client": Client(decision_ms=100)}, "too fast"),
         ({"client": Client(decision_ms=None)}, None),
+        ({"withdrawn": START}, "withdrawn"),
+        ({"withdrawn": START, "choice": "skip"}, "withdrawn"),
+        ({"pair": SAME}, "identical"),
+        ({"pair": SAME, "choice": "both_bad"}, "identical"),
+        ({"pair": SAME, "client": Client(decision_ms=100)}, "identical"),
     ],
 )
 def test_a_vote_is_dropped_for_what_it_is(changes: dict[str, Any], reason: str | None) -> None:
@@ -206,3 +215,17 @@ def test_votes_within_a_study_are_told_apart_after_all_of_a_voters_votes_were_lo
     assert study.reasons == {"gold pair": 6, "failed gold pairs": 3}
     assert clean(good).within("s").kept == tuple(good[1::2])
     assert clean(good).within("other").votes == ()
+
+
+def test_nobody_is_judged_by_votes_on_two_equal_pictures_or_taken_back() -> None:
+    equal = pair(gold=0, entries=(entry("emoji/hyper@4", "one"), entry("emoji/hyper@4", "one")))
+    wrong = [vote(number, pair=replace(equal, id=f"{number}"), purpose="gold", choice="right") for number in range(9)]
+    left = [vote(number + 9, pair=replace(SAME, id=f"{number}"), choice="left") for number in range(40)]
+    back = [vote(number + 50, choice="left", withdrawn=START) for number in range(40)]
+    honest = vote(100)
+    cleaned = clean([*wrong, *left, *back, honest])
+    assert cleaned.kept == (honest,)
+    assert cleaned.reasons == {"identical": 49, "withdrawn": 40}
+    assert gold_score(wrong) == (0, 0)
+    again = vote(101, pair=SAME, purpose="repeat", repeat_of=left[0].battle.id, choice="right")
+    assert self_agreement([*left, again]) == (0, 0)

@@ -304,3 +304,35 @@ def test_results_are_narrowed_by_steps_and_say_so(browser: Browser, url: str) ->
     found = Axe().run(page, context="#hs-results-head")
     assert found.violations_count == 0, found.generate_report()
     page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_last_vote_is_taken_back_by_key_and_its_receipt_says_so(browser: Browser, url: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    page.set_default_timeout(PATIENCE_MS)
+    enter(page, url)
+    page.keyboard.press("1")
+    expect(page.locator(".hs-told figcaption")).to_have_count(2)
+    while "This one was a check" in page.locator(".hs-told").inner_text():
+        expect(page.locator(".hs-undo")).to_have_count(0)
+        expect(page.locator(".hs-choice").first).to_be_enabled()
+        before = page.locator(".hs-told").inner_text()
+        page.keyboard.press("1")
+        expect(page.locator(".hs-told")).not_to_have_text(before)
+    found = re.search(r"[0-9a-f]{32}", page.locator(".hs-receipt").inner_text())
+    assert found
+    page.locator(".hs-check").click()
+    expect(page.locator(".hs-receipt output")).to_contain_text("This vote is kept, since 20")
+    page.keyboard.press("u")
+    expect(page.locator(".hs-told-line")).to_contain_text("Taken back")
+    expect(page.locator(".hs-undo")).to_have_count(0)
+    expect(page.locator(".hs-count")).to_contain_text(re.compile(r"^\d+ votes? so far"))
+    page.fill("#hs-receipt", f" {found[0].upper()} ")
+    page.locator("#hs-receipt").press("Enter")
+    expect(page.locator(".hs-looked-up")).to_contain_text("was taken back")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert Axe().run(page, context="#hs-arena").violations_count == 0
+    page.locator(".hs-choice").first.focus()
+    page.keyboard.press("2")
+    expect(page.locator(".hs-told figure.won")).to_have_count(1)
+    page.close()

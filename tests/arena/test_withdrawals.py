@@ -1,0 +1,181 @@
+"""Votes that are taken back: the last one only, kept for ever beside the vote, and left out wherever votes count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from hypersd.arena.battle import Battle, Vote
+from hypersd.arena.board import compute
+from hypersd.arena.desk import Desk, Refused
+from hypersd.arena.export import export
+from hypersd.arena.importing import import_votes, read_votes
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.progress import Counting
+from hypersd.arena.publish import Publisher, restore
+from hypersd.arena.store import Store
+from hypersd.arena.studies import Comparison, Study
+from hypersd.arena.tables import SHARDS
+from hypersd.arena.trust import clean
+from tests.arena.conftest import Clock, pair
+from tests.arena.test_desk import fill, vote
+from tests.arena.voted import fresh
+from tests.arena.voted import vote as voted
+
+Desks = Callable[..., Desk]
+
+
+def test_the_last_vote_is_taken_back_and_stays_in_the_store(store: Store, desk_of: Desks) -> None:
+    fill(store, 3)
+    desk = desk_of()
+    first, last = vote(desk), vote(desk)
+    with pytest.raises(Refused, match="until the next one"):
+        desk.undo(first.id, "ann")
+    taken = desk.undo(last.id, "ann")
+    assert taken.withdrawn == desk.clock()
+    kept = list(store.votes())
+    assert [one.withdrawn for one in kept] == [None, taken.withdrawn]
+    assert [one.choice for one in kept] == ["left", "left"], "the vote is as it was made"
+    assert clean(kept).reasons == {"withdrawn": 1}
+    assert compute(kept).kept == 1
+    assert (store.count_of("ann"), store.count_votes(), store.withdrawals.count()) == (1, 2, 1)
+
+
+def test_undo_is_for_its_voter_and_ends_with_the_next_vote(store: Store, desk_of: Desks) -> None:
+    fill(store, 4)
+    desk = desk_of()
+    battle = vote(desk)
+    vote(desk, "ben")
+    with pytest.raises(Refused, match="no vote of yours"):
+        desk.undo(battle.id, "ben")
+    with pytest.raises(Refused, match="no vote of yours"):
+        desk.undo("0" * 32, "ann")
+    desk.undo(battle.id, "ann")
+    desk.undo(battle.id, "ann")  # a second click changes nothing
+    assert store.withdrawals.count() == 1
+    vote(desk)
+    with pytest.raises(Refused, match="until the next one"):
+        desk.undo(battle.id, "ann")
+    with pytest.raises(Refused, match="took this vote back"):
+        desk.answer(battle.id, "ann", "left")
+
+
+def test_what_was_seen_with_its_names_is_not_asked_again(store: Store, desk_of: Desks) -> None:
+    fill(store, 2)
+    desk = desk_of(repeat_share=1.0, repeat_after=0)
+    battle = vote(desk)
+    desk.undo(battle.id, "ann")
+    following = desk.draw("ann")
+    assert following is not None
+    assert (following.pair.id != battle.pair.id, following.purpose) == (True, "open")
+    with pytest.raises(Exception, match=r"^$"):  # AlreadyCounted
+        desk.vote(battle.id, "ann", "right")
+
+
+def test_a_check_cannot_be_passed_by_undoing_it(store: Store, desk_of: Desks) -> None:
+    fill(store, 1, gold=0)
+    desk = desk_of(first_gold=1)
+    battle = vote(desk, choice="right")
+    with pytest.raises(Refused, match="was a check"):
+        desk.undo(battle.id, "ann")
+
+
+def test_a_pair_whose_only_vote_was_taken_back_is_for_others_again(store: Store, desk_of: Desks, clock: Clock) -> None:
+    fill(store, 1)
+    desk = desk_of()
+    desk.undo(vote(desk).id, "ann")
+    clock.move(hours=1)
+    assert store.release(clock()) == 1
+    assert store.pool_size(None) == 1
+
+
+def test_a_withdrawal_is_published_after_its_vote_and_read_back(
+    store: Store, pictures: Pictures, tmp_path: Path
+) -> None:
+    made = voted(store, pictures, 1)
+    voted(store, pictures, 2, voter="ben")
+    publisher = Publisher(store, pictures, str(tmp_path / "published"))
+    assert publisher.attempt()
+    assert store.withdrawals.add(made, made.voted + timedelta(seconds=3))
+    assert store.ledger.count_unpublished() == 1
+    assert publisher.attempt()
+    read = {one.id: one for one in read_votes(tmp_path / "published")}
+    assert len(read) == 2
+    other, folder = fresh(tmp_path, "other")
+    assert restore(other, folder, str(tmp_path / "published")) == 2
+    for votes in (read, {one.id: one for one in other.votes()}):
+        assert votes[made.id].withdrawn == made.voted + timedelta(seconds=3)
+        assert clean(votes.values()).reasons == {"withdrawn": 1}
+    other.engine.dispose()
+
+
+def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Store, pictures: Pictures) -> None:
+    made = voted(store, pictures, 1)
+    [sent] = store.ledger.unpublished(10)
+    store.withdrawals.add(made, made.voted)
+    store.ledger.published("shard", [sent])
+    assert store.ledger.count_unpublished() == 1
+
+
+def test_exports_leave_it_out_or_say_so(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+    made, kept = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
+    store.withdrawals.add(made, made.voted)
+    export(store.votes(), pictures, "preference", tmp_path / "preference")
+    prompts = {row["prompt"] for row in rows(tmp_path / "preference")}
+    assert prompts == {kept.battle.pair.prompt}
+    export(store.votes(), pictures, "arena", tmp_path / "arena")
+    told = {row["vote_id"]: (row["dropped"], row["withdrawn"]) for row in rows(tmp_path / "arena")}
+    assert told == {made.id: ("withdrawn", made.voted), kept.id: (None, None)}
+    other, folder = fresh(tmp_path, "other")
+    import_votes(tmp_path / "arena", other, folder)
+    assert clean(other.votes()).reasons == {"withdrawn": 1}
+    other.engine.dispose()
+
+
+def test_an_export_of_a_former_version_is_read(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+    made = voted(store, pictures, 1)
+    done = export(store.votes(), pictures, "arena", tmp_path / "arena")
+    for file in done.files:
+        table = pq.read_table(file)
+        pq.write_table(table.drop_columns(["withdrawn"]), file)
+    assert read_votes(tmp_path / "arena") == [made]
+
+
+def test_a_study_s_count_follows(store: Store) -> None:
+    given = pair(study="s")
+    ours, rival = (one.contestant for one in given.entries)
+    study = Study(
+        name="s",
+        title="A study",
+        prompts="emoji-v1",
+        votes=3,
+        ties=False,
+        comparisons=(Comparison(ours=ours, rival=rival, paper=None),),
+    )
+    counting = Counting(store)
+    moment = given.created - timedelta(hours=2)
+    battle = Battle(pair=given, swapped=False, voter="ann", kind="human", expires=moment)
+    made = Vote(battle=battle, choice="left", voted=moment)
+    store.add_pair(given)
+    store.add_battle(battle)
+    store.add_vote(made)
+    assert counting.progress(study).given == 1
+    store.withdrawals.add(made, given.created + timedelta(minutes=5))
+    assert counting.progress(study).given == 0
+    assert Counting(store).progress(study).given == 0
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    return [row for file in folder.glob("*.parquet") for row in pq.read_table(file).to_pylist()]
+
+
+def test_deleted_shards_are_those_of_the_vote_alone(store: Store, pictures: Pictures) -> None:
+    one, other = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
+    store.ledger.published("shard", [one, other])
+    store.withdrawals.add(one, one.voted)
+    with store.engine.connect() as connection:
+        assert [row.vote_id for row in connection.execute(SHARDS.select())] == [other.id]
