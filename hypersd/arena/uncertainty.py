@@ -17,6 +17,9 @@ LEVEL = 0.95
 _ROUNDS = 16
 """Resamples that the bootstrap draws at a time."""
 
+SAME = 1e-9
+"""Strengths that differ by less are equal."""
+
 _FAR = 36.0
 """A squared z from which on two strengths differ whatever the shape of the likelihood; below 1 they do not."""
 
@@ -89,7 +92,7 @@ class _Spread:
     @classmethod
     def of(cls, fit: Fit, profile: Profile, contrasts: Floats) -> _Spread:
         voters = len(fit.tally.voters)
-        _several(fit)
+        several(fit)
         between = np.zeros_like(profile.covariance)
         for steps in leave_one_out_steps(fit, profile.covariance):
             between += steps.changes.T @ steps.changes
@@ -136,6 +139,51 @@ def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Ints, In
     )
 
 
-def _several(fit: Fit) -> None:
+def bootstrap(fit: Fit, rounds: int = 400, level: float = LEVEL, seed: int = 0) -> Uncertainty:
+    """Intervals from refits to voters drawn with replacement (the cluster bootstrap; Davison and Hinkley 1997, 3.8).
+
+    Raises:
+        ValueError: there are fewer than two voters.
+    """
+    several(fit)
+    rng, tally = np.random.default_rng(seed), fit.tally
+    voters, pairs = len(tally.voters), len(tally.pairs)
+    places = (np.repeat(tally.voter, 3), (tally.pair[:, None] * 3 + np.arange(3)).ravel())
+    votes = csr_array((tally.counts.ravel(), places), shape=(voters, 3 * pairs))
+    parts: list[Floats] = []
+    for drawn in range(0, rounds, _ROUNDS):
+        weights = rng.multinomial(voters, np.full(voters, 1 / voters), size=min(_ROUNDS, rounds - drawn))
+        resampled = np.asarray(weights.astype(float) @ votes).reshape(-1, pairs, 3)
+        parts.append(fit.design.solve(resampled, np.tile(fit.beta, (len(weights), 1))))
+    beta = np.concatenate(parts)
+    draws = beta[:, : fit.design.contestants]
+    draws = draws - draws.mean(axis=1, keepdims=True)
+    tail = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(draws, tail, axis=0)
+    best, worst = np.quantile(ranks(draws), tail, axis=0, method="nearest").astype(np.int64)
+    side = fit.design.side
+    side_low, side_high = np.quantile(beta[:, side], tail) if side is not None else (0.0, 0.0)
+    return Uncertainty(
+        covariance=np.cov(draws.T),
+        low=low,
+        high=high,
+        rank_low=best,
+        rank_high=worst,
+        sure_rank=best,
+        side=(float(side_low), float(side_high)),
+    )
+
+
+def ranks(theta: Floats) -> Ints:
+    """1 + the number of contestants that are better by more than rounding, `(…, n)`: equals share a rank."""
+    return 1 + (theta[..., None, :] > theta[..., :, None] + SAME).sum(axis=-1)
+
+
+def several(fit: Fit) -> None:
+    """Check that there are voters to compare.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
     if len(fit.tally.voters) < 2:
         raise ValueError("how far voters differ can be said only from two voters on")
