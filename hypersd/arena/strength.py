@@ -112,7 +112,7 @@ class Design:
     def _gathered(values: Floats, scatter: Any) -> Floats:
         """Values of each comparison `(…, K, f)`, summed over comparisons by what they belong to."""
         flat = values.reshape(-1, scatter.shape[0])
-        return np.asarray(flat @ scatter).reshape(*values.shape[:-2], -1)
+        return np.asarray(flat @ scatter).reshape(*values.shape[:-2], scatter.shape[1])
 
     def solve(self, votes: Floats, start: Floats | None = None) -> Floats:
         """The most likely β `(…, p)` for votes `(…, P, 3)`: many data sets at once, by Newton's method.
