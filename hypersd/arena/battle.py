@@ -112,6 +112,12 @@ class Pair:
     software: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     created: datetime = field(default_factory=now)
 
+    @property
+    def identical(self) -> bool:
+        """Whether both pictures are the same bytes: then nobody can prefer one, and no vote on it says anything."""
+        first, second = self.entries
+        return first.picture == second.picture
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Battle:
@@ -168,6 +174,7 @@ class Vote:
         gates: what each check of the moment said. `unavailable` means that it could not be made, which is nobody's
             fault and excludes nothing.
         knowing_time: the answer to "knowing the time that each took, which would you use?", if it was given.
+        withdrawn: when the voter took it back; None if it stands.
     """
 
     id: str = field(default_factory=new_id)
@@ -177,6 +184,7 @@ class Vote:
     gates: Mapping[str, Gate] = field(default_factory=lambda: MappingProxyType({}))
     voted: datetime = field(default_factory=now)
     knowing_time: Choice | None = None
+    withdrawn: datetime | None = None
 
     @property
     def winner(self) -> Entry | None:

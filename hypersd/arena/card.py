@@ -52,7 +52,8 @@ configs:
 
 Every vote as it was made, sent here by a running arena soon after. People's votes are in the configuration `human`;
 `simulated` holds votes of voters that this project invented, and the two are never to be mixed. A vote can stand here
-twice: its `vote_id` says so, and the later one may hold an answer (`knowing_time`) that the earlier one had not yet.
+twice: its `vote_id` says so, and the later one may hold an answer (`knowing_time`) that the earlier one had not yet, or
+say when its voter took it back (`withdrawn`): leave such a vote out.
 Which votes count is not said here (`dropped` is empty): `python -m hypersd votes import` and `votes export` find out.
 
 {_CLOSING.replace("named above", "named in `model_a` and `model_b`")}

@@ -191,13 +191,32 @@ class Desk:
 
         Raises:
             AlreadyCounted: it was given before.
-            Refused: the battle is not this voter's, or has no vote yet; or there is no such choice.
+            Refused: the battle is not this voter's, or has no vote that stands; or there is no such choice.
         """
         known = _choice(choice)
         vote = self.store.vote_of(battle_id)
         if vote is None or vote.battle.voter != voter:
             raise Refused("vote first; the times are shown afterwards")
+        if vote.withdrawn:
+            raise Refused("you took this vote back, so it needs no second answer")
         self.store.add_answer(battle_id, known, self.clock())
+
+    def undo(self, battle_id: str, voter: str) -> Vote:
+        """Take back a voter's last vote. Its battle is over all the same: its voter has read who drew what.
+
+        Raises:
+            Refused: the battle is not this voter's, or not the last one that they voted on; or it is a gold pair, which
+                says so after its vote.
+        """
+        vote = self.store.vote_of(battle_id)
+        if vote is None or vote.battle.voter != voter:
+            raise Refused("there is no vote of yours on this pair")
+        if vote.battle.purpose == "gold":
+            raise Refused("this pair was a check and counts for no model, so its vote cannot be taken back")
+        moment = self.clock()
+        if not self.store.withdrawals.add(vote, moment):
+            raise Refused("only your last vote can be taken back, and only until the next one")
+        return replace(vote, withdrawn=vote.withdrawn or moment)
 
     def _mine(self, battle_id: str, voter: str) -> Battle:
         found = self.store.standing(battle_id)

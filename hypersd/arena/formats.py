@@ -45,7 +45,7 @@ FEATURES: Mapping[Format, Features] = {
             **dict.fromkeys(("seconds_a", "seconds_b", "probability"), _NUMBER),
             **dict.fromkeys(("seed", "steps_a", "steps_b", "calls_a", "calls_b", "decision_ms", "gold"), _WHOLE),
             "swapped": _TRUTH,
-            **dict.fromkeys(("created", "drawn", "shown", "expires", "voted"), _MOMENT),
+            **dict.fromkeys(("created", "drawn", "shown", "expires", "voted", "withdrawn"), _MOMENT),
         }
     ),
     "imagereward": Features(
@@ -73,6 +73,7 @@ def arena_row(vote: Vote, dropped: str | None, read: Read) -> Row:
     row |= {"pair_id": pair.id, "battle_id": battle.id, "vote_id": vote.id, "dropped": dropped}
     row |= {"choice": vote.choice, "winner": spelling.get(vote.choice, vote.choice), "voted": vote.voted}
     row |= {"knowing_time": vote.knowing_time, "decision_ms": vote.client.decision_ms, "input": vote.client.input}
+    row |= {"withdrawn": vote.withdrawn}
     row |= {"gates": _facts(vote.gates), "software": _facts(pair.software)}
     for side, entry in zip("ab", battle.sides, strict=True):
         row |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,7 +25,9 @@ from hypersd.arena.tables import BATTLES, PAIRS, VOTES
 _BATCH = 256
 _DERIVED = {"winner", "dropped", "steps_a", "steps_b"}
 _IMAGES = {"image_a", "image_b"}
-_NEEDED = FEATURES["arena"].keys() - _DERIVED
+_LATER = {"withdrawn"}
+"""Columns that exports of former versions do not have."""
+_NEEDED = FEATURES["arena"].keys() - _DERIVED - _LATER
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "choice": CHOICES,
     "knowing_time": CHOICES,
@@ -79,7 +81,8 @@ class Shard:
             try:
                 table = pq.ParquetFile(file)
                 _check_columns(table.schema_arrow)
-                columns = sorted(_NEEDED if pictures else _NEEDED - _IMAGES)
+                here = _NEEDED | (_LATER & set(table.schema_arrow.names))
+                columns = sorted(here if pictures else here - _IMAGES)
                 for batch in table.iter_batches(_BATCH if pictures is None else 16, columns=columns):
                     yield [_vote(row, pictures) for row in batch.to_pylist()]
             except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
@@ -174,8 +177,9 @@ def read_votes(source: str | Path) -> list[Vote]:
         for votes in shard.batches(None):
             for vote in votes:
                 known = found.setdefault(vote.battle.id, vote)  # one vote a battle, as in a store
-                if known.id == vote.id and vote.knowing_time:
-                    found[vote.battle.id] = vote
+                if known.id == vote.id:  # sent once more, with an answer or a withdrawal that it did not have yet
+                    answer, withdrawn = known.knowing_time or vote.knowing_time, known.withdrawn or vote.withdrawn
+                    found[vote.battle.id] = replace(known, knowing_time=answer, withdrawn=withdrawn)
     return sorted(found.values(), key=lambda vote: (vote.voted, vote.id))
 
 
@@ -219,6 +223,7 @@ def _vote(row: Mapping[str, Any], pictures: Pictures | None) -> Vote:
         gates=gates,
         voted=row["voted"],
         knowing_time=row["knowing_time"],
+        withdrawn=row.get("withdrawn"),
     )
     _check_vote(vote)
     if pictures:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Table, exists, func, insert, literal,
 from hypersd.arena.battle import Vote
 from hypersd.arena.database import INSERTS, reading, writing
 from hypersd.arena.records import battle_row, pair_row, select_votes, vote_of, vote_row
-from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES
+from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES, WITHDRAWALS
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Ledger:
     def published(self, shard: str, votes: Sequence[Vote]) -> None:
         """Note that a shard holds these votes as they are here.
 
-        Nothing changes for those that another one holds already, nor for those answered since they were read, nor for
-        those that are not here.
+        Nothing changes for those that another one holds already, nor for those answered or taken back since they were
+        read, nor for those that are not here.
         """
         ids = [vote.id for vote in votes]
         with writing(self.engine) as connection:
@@ -46,7 +46,9 @@ class Ledger:
             known = set(connection.scalars(select(SHARDS.c.vote_id).where(SHARDS.c.vote_id.in_(ids))))
             joined = VOTES.join(ANSWERS, ANSWERS.c.battle_id == VOTES.c.battle_id)
             answered = set(connection.scalars(select(VOTES.c.id).select_from(joined).where(VOTES.c.id.in_(ids))))
+            back = set(connection.scalars(select(WITHDRAWALS.c.vote_id).where(WITHDRAWALS.c.vote_id.in_(ids))))
             old = {vote.id for vote in votes if vote.knowing_time is None} & answered
+            old |= {vote.id for vote in votes if vote.withdrawn is None} & back
             rows = [{"vote_id": vote, "shard": shard} for vote in here - known - old]
             if rows:
                 connection.execute(insert(SHARDS), rows)
@@ -57,21 +59,23 @@ class Ledger:
             return set(connection.scalars(select(SHARDS.c.shard).distinct()))
 
     def restore(self, votes: Sequence[Vote]) -> int:
-        """Add votes from elsewhere with their battles, pairs and answers; returns how many were new.
+        """Add votes from elsewhere with their battles, pairs, answers and withdrawals; returns how many were new.
 
-        What is here stays as it is: a vote, an answer, or another vote on the same battle. Two replicas may do this at
-        the same time.
+        What is here stays as it is: a vote, an answer, a withdrawal, or another vote on the same battle. Two replicas
+        may do this at the same time.
         """
         new = 0
         with writing(self.engine) as connection:
             for vote in votes:
                 if not _has(connection, VOTES, vote.id):
-                    _add(connection, PAIRS, {**pair_row(vote.battle.pair), "served": 1})
+                    _add(connection, PAIRS, pair_row(vote.battle.pair, served=1))
                     _add(connection, BATTLES, battle_row(vote.battle))
                     new += _add(connection, VOTES, vote_row(vote))
                 if vote.knowing_time and _has(connection, VOTES, vote.id):
                     answer = {"battle_id": vote.battle.id, "choice": vote.knowing_time, "answered": vote.voted}
                     _add(connection, ANSWERS, answer)
+                if vote.withdrawn and _has(connection, VOTES, vote.id):
+                    _add(connection, WITHDRAWALS, {"vote_id": vote.id, "withdrawn": vote.withdrawn})
         return new
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from hypersd.arena.agreement import Share, clustered_wilson
 from hypersd.arena.battle import Kind, Vote, now
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Comparison, Study
-from hypersd.arena.tables import PAIRS, VOTES
+from hypersd.arena.tables import PAIRS, VOTES, WITHDRAWALS
 from hypersd.arena.trust import clean
 
 _OVERLAP = timedelta(minutes=1)
@@ -56,12 +55,14 @@ class Progress:
 class Counting:
     """Counts the votes that were given in studies. Thread-safe.
 
-    It looks only at votes made since it looked last: `add` is for those that are older and come from elsewhere.
+    It looks only at votes made or taken back since it looked last: `add` is for those that are older and come from
+    elsewhere.
     """
 
     store: Store
     _votes: defaultdict[str, dict[str, Vote]] = field(default_factory=lambda: defaultdict(dict[str, Vote]))
     _known: dict[tuple[str, Kind], tuple[int, Progress]] = field(default_factory=dict)
+    _changes: Counter[str] = field(default_factory=Counter)
     _looked: datetime | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -78,21 +79,32 @@ class Counting:
         with self._lock:
             self._look()
             votes = self._votes[study.name]
+            changes = self._changes[study.name]
             seen, known = self._known.get((study.name, kind), (-1, None))
-            if known is None or seen != len(votes) or known.study != study:
+            if known is None or seen != changes or known.study != study:
                 kept = clean(votes.values(), kind=kind).kept
                 shares = {row: clustered_wilson(voters) for row, voters in study.by_voter(kept).items()}
                 known = Progress(study=study, shares=shares)
-                self._known[study.name, kind] = len(votes), known
+                self._known[study.name, kind] = changes, known
             return known
 
     def _look(self) -> None:
         moment = now()
-        since: list[Any] = [VOTES.c.voted >= self._looked - _OVERLAP] if self._looked else []
-        self._add(self.store.votes(PAIRS.c.study.is_not(None), *since))
+        in_study = PAIRS.c.study.is_not(None)
+        if self._looked is None:
+            self._add(self.store.votes(in_study))
+        else:
+            since = self._looked - _OVERLAP
+            self._add(self.store.votes(in_study, VOTES.c.voted >= since))
+            self._add(self.store.votes(in_study, WITHDRAWALS.c.withdrawn >= since))
         self._looked = moment
 
     def _add(self, votes: Iterable[Vote]) -> None:
         for vote in votes:
-            if vote.battle.pair.study is not None:
-                self._votes[vote.battle.pair.study][vote.id] = vote
+            study = vote.battle.pair.study
+            if study is None:
+                continue
+            known = self._votes[study].get(vote.id)
+            if known is None or known.withdrawn != vote.withdrawn:
+                self._votes[study][vote.id] = vote
+                self._changes[study] += 1

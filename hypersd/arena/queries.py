@@ -8,17 +8,20 @@ from typing import Any
 from sqlalchemy import Select, bindparam, exists, func, select, update
 
 from hypersd.arena.records import select_battles
-from hypersd.arena.tables import BATTLES, PAIRS, VOTES
+from hypersd.arena.tables import BATTLES, PAIRS, VOTES, WITHDRAWALS
 
 OPEN = PAIRS.c.owner.is_(None) & PAIRS.c.gold.is_(None)
 """Pairs for whoever comes next."""
+
+STANDS = ~exists().where(WITHDRAWALS.c.vote_id == VOTES.c.id)
+"""Votes that were not taken back."""
 
 _HAS_VOTE = exists().where(VOTES.c.battle_id == BATTLES.c.id)
 _VOTER = BATTLES.c.voter == bindparam("voter")
 
 BATTLE = select_battles().add_columns(_HAS_VOTE.label("has_vote")).where(BATTLES.c.id == bindparam("battle"))
 HANDED_OUT = select(BATTLES.c.purpose, func.count()).where(_VOTER).group_by(BATTLES.c.purpose)
-COUNT_OF = select(func.count()).select_from(VOTES.join(BATTLES)).where(_VOTER)
+COUNT_OF = select(func.count()).select_from(VOTES.join(BATTLES)).where(_VOTER, STANDS)
 CLAIM = update(PAIRS).where(PAIRS.c.id == bindparam("pair"), PAIRS.c.served == 0).values(served=1)
 SERVE = update(PAIRS).where(PAIRS.c.id == bindparam("pair"), PAIRS.c.served >= 0).values(served=PAIRS.c.served + 1)
 SHOW = (
@@ -60,7 +63,7 @@ def open_battle(*, in_study: bool) -> Select[Any]:
 def candidate(*, in_study: bool, gold: bool, judged: bool) -> Select[Any]:
     """The pair that a `voter` has not seen and that was handed out least; if `judged`, one that has a vote."""
     seen = exists().where(BATTLES.c.pair_id == PAIRS.c.id, _VOTER)
-    has_vote = exists().where(BATTLES.c.pair_id == PAIRS.c.id, VOTES.c.battle_id == BATTLES.c.id)
+    has_vote = exists().where(BATTLES.c.pair_id == PAIRS.c.id, VOTES.c.battle_id == BATTLES.c.id, STANDS)
     usable = (PAIRS.c.gold.is_not(None) if gold else OPEN) & _within(in_study) & ~seen
     queue = select(PAIRS).where(usable).order_by(PAIRS.c.served, PAIRS.c.created).limit(1)
     return queue.where(PAIRS.c.served > 0, has_vote) if judged else queue.where(PAIRS.c.served >= 0)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, Select, Table, select
 
 from hypersd.arena.battle import Battle, Client, Contestant, Entry, Pair, Vote
-from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, VOTES
+from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, VOTES, WITHDRAWALS, WITHDRAWN
 
 
 def _prefixed(table: Table, prefix: str) -> list[Any]:
@@ -25,22 +25,24 @@ def select_battles() -> Select[Any]:
 
 @cache
 def select_votes() -> Select[Any]:
-    """Votes with their battles, pairs and answers, for `vote_of`."""
+    """Votes with their battles, pairs, answers and withdrawals, for `vote_of`."""
     return (
         select_battles()
         .join(VOTES, VOTES.c.battle_id == BATTLES.c.id)
         .outerjoin(ANSWERS, ANSWERS.c.battle_id == BATTLES.c.id)
-        .add_columns(*_prefixed(VOTES, "vote"), ANSWERS.c.choice.label("answer"))
+        .outerjoin(WITHDRAWALS, WITHDRAWALS.c.vote_id == VOTES.c.id)
+        .add_columns(*_prefixed(VOTES, "vote"), ANSWERS.c.choice.label("answer"), WITHDRAWALS.c.withdrawn)
     )
 
 
-def pair_row(pair: Pair) -> dict[str, Any]:
-    """A pair as its table keeps it."""
+def pair_row(pair: Pair, served: int = 0) -> dict[str, Any]:
+    """A pair as its table keeps it, handed out so often; one with two identical pictures is shown to nobody."""
     first, second = pair.entries
     entries = [asdict(entry) | {"contestant": entry.contestant.label} for entry in pair.entries]
     same = {name: getattr(pair, name) for name in _PAIR_COLUMNS}
+    served = WITHDRAWN if pair.identical else served
     labels = {"first": first.contestant.label, "second": second.contestant.label}
-    return {**same, **labels, "entries": entries, "software": dict(pair.software), "served": 0}
+    return {**same, **labels, "entries": entries, "software": dict(pair.software), "served": served}
 
 
 _PAIR_COLUMNS = (*("id", "prompt", "prompt_set", "seed", "probability", "study", "gold", "owner", "device", "created"),)
@@ -87,4 +89,5 @@ def vote_of(row: Row[Any]) -> Vote:
         gates=row.vote_gates,
         voted=row.vote_voted,
         knowing_time=row.answer,
+        withdrawn=row.withdrawn,
     )

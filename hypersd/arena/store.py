@@ -1,6 +1,6 @@
 """Where pairs, battles and votes are kept: SQLite on a local disk, or PostgreSQL.
 
-Votes are only ever added. Each method is one transaction: when it returns, what it did is on disk, but for battles
+Votes are only ever added; one that is taken back has a withdrawal beside it. Each method is one transaction: when it returns, what it did is on disk, but for battles
 handed out and shown: on SQLite these are there when a vote is (`writing`).
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, exists, func, insert, select, update
+from sqlalchemy import Engine, case, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hypersd.arena import queries
@@ -30,6 +30,7 @@ from hypersd.arena.records import (
     vote_row,
 )
 from hypersd.arena.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
+from hypersd.arena.withdrawals import Withdrawals
 
 
 class AlreadyCounted(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -49,11 +50,13 @@ class Store:
     url: str = field(repr=False)  # has a password
     engine: Engine = field(init=False, repr=False)
     ledger: Ledger = field(init=False, repr=False)
+    withdrawals: Withdrawals = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", connect_to(self.url))
         migrate(self.engine)
         object.__setattr__(self, "ledger", Ledger(self.engine))
+        object.__setattr__(self, "withdrawals", Withdrawals(self.engine))
 
     # -- pairs
 
@@ -73,7 +76,7 @@ class Store:
 
         People who leave take up to two pairs with them; nobody else would be shown these before the pool is empty.
         """
-        voted = exists().where(VOTES.c.battle_id == BATTLES.c.id)
+        voted = exists().where(VOTES.c.battle_id == BATTLES.c.id, queries.STANDS)
         taken = exists().where(BATTLES.c.pair_id == PAIRS.c.id, (BATTLES.c.expires > moment) | voted)
         left = (PAIRS.c.served > 0) & queries.OPEN & ~taken
         with reading(self.engine) as connection:  # looks at all pairs, so not while it keeps others from writing
@@ -84,7 +87,7 @@ class Store:
             return connection.execute(update(PAIRS).where(PAIRS.c.id.in_(ids), left).values(served=0)).rowcount
 
     def withdraw(self, pair_id: str) -> None:
-        """Show a pair to nobody any more: its pictures are lost. Votes on it stay."""
+        """Show a pair to nobody any more: its pictures are lost, or the same. Votes on it stay."""
         with writing(self.engine) as connection:
             connection.execute(update(PAIRS).where(PAIRS.c.id == pair_id).values(served=WITHDRAWN))
 
@@ -93,6 +96,13 @@ class Store:
         with reading(self.engine) as connection:
             rows = connection.execute(select(PAIRS).where(*conditions).order_by(PAIRS.c.created, PAIRS.c.id))
             return [pair_of(row) for row in rows]
+
+    def prompt_uses(self, study: str | None) -> Counter[str]:
+        """How often each prompt was handed out in a study or, for None, in the open arena; a waiting pair is one use."""
+        uses = func.sum(case((PAIRS.c.served > 1, PAIRS.c.served), else_=1))
+        counted = select(PAIRS.c.prompt, uses).where(PAIRS.c.served >= 0, queries.OPEN, queries.of(study))
+        with reading(self.engine) as connection:
+            return Counter({row[0]: int(row[1]) for row in connection.execute(counted.group_by(PAIRS.c.prompt))})
 
     def candidate(
         self, voter: str, study: str | None, *, gold: bool = False, overlap: bool = False
@@ -159,7 +169,7 @@ class Store:
         again = BATTLES.alias("again")
         shown_again = exists().where(again.c.repeat_of == BATTLES.c.id)
         judged = select_battles().join(VOTES, VOTES.c.battle_id == BATTLES.c.id)
-        mine = (BATTLES.c.voter == voter) & (VOTES.c.choice != "skip") & (PAIRS.c.served >= 0)
+        mine = (BATTLES.c.voter == voter) & (VOTES.c.choice != "skip") & (PAIRS.c.served >= 0) & queries.STANDS
         query = judged.where(mine, queries.of(study)).order_by(VOTES.c.voted.desc())
         with reading(self.engine) as connection:
             old = connection.execute(query.add_columns(shown_again.label("again")).offset(after).limit(50)).all()
@@ -231,7 +241,7 @@ class Store:
         return list(self.votes(BATTLES.c.voter == voter))
 
     def count_of(self, voter: str) -> int:
-        """How many votes a voter has given."""
+        """How many votes a voter has given, and not taken back."""
         with reading(self.engine) as connection:
             return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
 

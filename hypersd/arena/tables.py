@@ -88,7 +88,7 @@ PAIRS = Table(
     Column("software", JSON, nullable=False),
     Column("created", Moment, nullable=False),
     # How often it was handed out. Whoever raises it from 0 to 1 has the pair: two replicas cannot both. It is 0 again
-    # when nobody voted in time, and WITHDRAWN when its pictures are lost.
+    # when nobody voted in time, and WITHDRAWN when its pictures are lost or the same.
     Column("served", Integer, nullable=False, default=0),
     _queue("ix_pairs_open", "owner IS NULL AND gold IS NULL"),
     _queue("ix_pairs_gold", "gold IS NOT NULL"),
@@ -129,11 +129,25 @@ ANSWERS = Table(
     Column("answered", Moment, nullable=False),
     CheckConstraint(_one_of("choice"), name="choice"),
 )
+WITHDRAWALS = Table(
+    "withdrawals",
+    METADATA,
+    Column("vote_id", _ID, ForeignKey("votes.id"), primary_key=True),
+    Column("withdrawn", Moment, nullable=False, index=True),
+)
 BENCHED = Table(
     "benched",
     METADATA,
     Column("contestant", String(120), primary_key=True),
     Column("reason", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+KEYS = Table(
+    "keys",
+    METADATA,
+    # "generated", or the fingerprint of a key that is set from outside; such a key itself is not stored here.
+    Column("name", String(80), primary_key=True),
+    Column("secret", String(128)),
     Column("since", Moment, nullable=False),
 )
 SHARDS = Table(

@@ -15,7 +15,7 @@ from hypersd.arena.agreement import Rating
 from hypersd.arena.battle import Kind, Vote
 
 Reason = Literal[
-    "skipped", "both bad", "own prompt", "gold pair", "repeat", "gate", "too fast", "seen before", "burst",
+    "withdrawn", "identical", "skipped", "both bad", "own prompt", "gold pair", "repeat", "gate", "too fast", "seen before", "burst",
     "one-sided", "hasty voter", "failed gold pairs",
 ]  # fmt: skip
 
@@ -35,7 +35,7 @@ class Rules:
         least_gold: and after how many gold pairs it is looked at.
     """
 
-    version: str = "1"
+    version: str = "2"
     impossible_ms: int = 350
     fast_ms: int = 700
     snap_share: float = 0.6
@@ -86,14 +86,15 @@ def clean(votes: Iterable[Vote], rules: Rules | None = None, *, kind: Kind = "hu
     mine = [vote for vote in votes if vote.battle.kind == kind]
     by_voter: dict[str, list[Vote]] = defaultdict(list)
     for vote in mine:
-        by_voter[vote.battle.voter].append(vote)
-    habits: dict[str, Reason | None] = {voter: _habit(theirs, rules) for voter, theirs in by_voter.items()}
+        if _says_something(vote):
+            by_voter[vote.battle.voter].append(vote)
+    habits: dict[str, Reason | None] = {voter: _habit(given, rules) for voter, given in by_voter.items()}
     bursts = {vote.id for theirs in by_voter.values() for vote in _bursts(theirs, rules)}
     again = {vote.id for theirs in by_voter.values() for vote in _seen_before(theirs)}
     kept: list[Vote] = []
     dropped: list[tuple[Vote, Reason]] = []
     for vote in mine:
-        reason = _reason(vote, rules, bursts, again) or habits[vote.battle.voter]
+        reason = _reason(vote, rules, bursts, again) or habits.get(vote.battle.voter)
         if reason:
             dropped.append((vote, reason))
         else:
@@ -101,9 +102,16 @@ def clean(votes: Iterable[Vote], rules: Rules | None = None, *, kind: Kind = "hu
     return Cleaned(tuple(kept), tuple(dropped), kind, rules.version)
 
 
+def _says_something(vote: Vote) -> bool:
+    """Whether a vote stands and is on two pictures that differ: no voter is judged by another."""
+    return vote.withdrawn is None and not vote.battle.pair.identical
+
+
 def _reason(vote: Vote, rules: Rules, bursts: set[str], again: set[str]) -> Reason | None:
     battle, fast = vote.battle, vote.client.decision_ms
     checks: Sequence[tuple[Reason, bool]] = (
+        ("withdrawn", vote.withdrawn is not None),
+        ("identical", battle.pair.identical),
         ("gold pair", battle.purpose == "gold"),
         ("repeat", battle.purpose == "repeat"),
         ("own prompt", battle.pair.owner is not None),
@@ -138,7 +146,7 @@ def gold_score(votes: Iterable[Vote]) -> tuple[int, int]:
     right = wrong = 0
     for vote in votes:
         gold = vote.battle.pair.gold
-        if gold is not None and vote.winner is not None:
+        if gold is not None and vote.winner is not None and _says_something(vote):
             good = vote.winner is vote.battle.pair.entries[gold]
             right, wrong = right + good, wrong + (not good)
     return right, wrong
@@ -182,9 +190,9 @@ def ratings(votes: Iterable[Vote]) -> list[Rating]:
 def self_agreement(votes: Iterable[Vote]) -> tuple[int, int]:
     """Of the pairs shown again with sides swapped, how many were answered alike, and how many there are.
 
-    Alike means the same entry, or neither both times. Skips do not count.
+    Alike means the same entry, or neither both times. Skips do not count, nor what was taken back.
     """
-    by_battle: Mapping[str, Vote] = {vote.battle.id: vote for vote in votes}
+    by_battle: Mapping[str, Vote] = {vote.battle.id: vote for vote in votes if _says_something(vote)}
     alike = total = 0
     for vote in by_battle.values():
         first = by_battle.get(vote.battle.repeat_of or "")

@@ -113,12 +113,13 @@ def entry(label: str, picture: str = "") -> Entry:
 
 
 def pair(first: str = "emoji/hyper@4", second: str = "emoji/base@25", **changes: Any) -> Pair:
-    """A pair of the open arena."""
+    """A pair of the open arena; of one contestant, it is a picture and its spoiled copy."""
+    spoiled = "spoiled" if first == second else ""
     given = {
         "prompt": "a cat",
         "prompt_set": "emoji-v1",
         "seed": 7,
-        "entries": (entry(first), entry(second)),
+        "entries": (entry(first), entry(second, spoiled)),
         "probability": 0.25,
     }
     return Pair(**{**given, **changes})
