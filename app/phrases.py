@@ -49,6 +49,16 @@ PHRASES: Mapping[str, str] = MappingProxyType(
             "实力采用 Elo 刻度：平均为 1000，高出 100 分者赢得 64 % 的对决。名次为按投票者聚类的 95 % 区间。"
             "初步：少于 {least} 票。"
         ),
+        (
+            "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those shown take each "
+            "vote for another person's, and do not say how far other people differ."
+        ): (
+            "这些投票全部来自同一位投票者，因此区间无法按投票者聚类。此处的区间把每一票都当作不同的人所投，"
+            "并不能说明其他人之间的差异。"
+        ),
+        "Not yet comparable, since no votes connect them with those above: {groups}.": (
+            "以下模型与上面的模型之间没有投票相连，暂时无法比较：{groups}。"
+        ),
         "Quality against time": "质量与耗时",
         "Strength against seconds": "实力与秒数",
         "seconds for a picture (logarithmic: {low:.2f} to {high:.2f})": (

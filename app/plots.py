@@ -64,9 +64,10 @@ def frontier(standings: Sequence[Standing], say: Speaker = ENGLISH) -> str:
     for one, height in zip(timed, heights, strict=True):
         (x, y), (_, top), (_, bottom) = (place(one.seconds, value) for value in (one.elo, one.high, one.low))
         name = html.escape(one.contestant.partition("/")[2])
+        grey = ' class="hs-provisional"' if one.preliminary else ""
         marks += (
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/><text x="{x + 8:.1f}" y="{height + 4:.1f}">{name}</text>'
+            f'<g{grey}><line x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/><text x="{x + 8:.1f}" y="{height + 4:.1f}">{name}</text></g>'
         )
     ends = {"low": 10 ** min(logs), "high": 10 ** max(logs)}
     across = say("seconds for a picture (logarithmic: {low:.2f} to {high:.2f})", **ends)

@@ -11,13 +11,18 @@ from app.plots import frontier, interval_bar, preference_bar
 from app.told import Compared
 from hypersd.arena.agreement import Share
 from hypersd.arena.board import LEAST_VOTES, PRELIMINARY, Board, Standing
-from hypersd.arena.uncertainty import Influence
+from hypersd.arena.influence import Influence
 
 _SUMMARY = "Votes: {votes:,}. Voters: {voters:,}. Votes that count: {kept:,}, by rules of version {rules}."
 _SCALE = (
     "Strength is on Elo's scale: 1000 on average, 100 more wins 64 % of battles. Ranks are 95 % intervals, clustered "
     "by voter. Preliminary: fewer than {least} votes."
 )
+_ALONE = (
+    "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those shown take each vote for "
+    "another person's, and do not say how far other people differ."
+)
+_APART = "Not yet comparable, since no votes connect them with those above: {groups}."
 _PERCENT = (
     "Percent of battles that the row's contestant won, ties as halves. \N{CHECK MARK}: settled, by a test that may be "
     "looked at after every vote."
@@ -37,6 +42,11 @@ def report(
         parts.append(_message(say("A contestant is shown from {least} votes on.", least=LEAST_VOTES)))
     else:
         parts += [_standings(board, say), frontier(board.standings, say)]
+    if board.intervals == "model":
+        parts.append(f"<p class=hs-note>{say(_ALONE)}</p>")
+    if board.apart:
+        groups = "; ".join(", ".join(group) for group in board.apart)
+        parts.append(f"<p class=hs-note>{say(_APART, groups=html.escape(groups))}</p>")
     if board.win_rates:
         parts.append(_heat_map(board, say))
     parts += [_comparisons(comparisons, say), more, _trust(board, say)]
@@ -72,7 +82,7 @@ def _standings(board: Board, say: Speaker) -> str:
 def _standing(one: Standing, low: float, high: float, say: Speaker) -> str:
     who = html.escape(one.contestant) + (f" <small>{say('preliminary')}</small>" if one.preliminary else "")
     return (
-        f"<tr><td>{_span(one.rank_low, one.rank_high)}</td><th scope=row>{who}</th>"
+        f"<tr{' class=hs-provisional' if one.preliminary else ''}><td>{_span(one.rank_low, one.rank_high)}</td><th scope=row>{who}</th>"
         f"<td>{interval_bar(one.low, one.elo, one.high, low, high, say=say)}</td><td>{one.elo:.0f}</td>"
         f"<td>{say('{low:.0f} to {high:.0f}', low=one.low, high=one.high)}</td>"
         f"<td>{one.votes:,}</td><td>{one.seconds:.2f}</td></tr>"

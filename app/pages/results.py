@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -15,7 +15,8 @@ from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
 from app.phrases import ENGLISH, Speaker, speaker
 from app.texts import Words
-from hypersd.arena.battle import KINDS, Kind
+from hypersd.arena.battle import KINDS, Contestant, Kind
+from hypersd.arena.board import Board
 from hypersd.arena.views import Choices, View
 
 _WHO = {"human": "People", "simulated": "Simulated voters"}
@@ -98,10 +99,19 @@ class Handlers:
         if board is None:
             return _NONE.format(say(_COMPUTING))
         if view != View(kind=kind):
-            return report(board, [], part=about(view, say), say=say)
+            return report(board, [], part=about(view, say), say=say) + self._other_families(view, board, say)
         judged = judge_rows(arena.judging.found.get(kind), board.self_agreement, say)
         more = judged + study_rows(arena.studies, kind, say)
-        return report(board, arena.boards.comparisons[kind], more, say=say) + self._published(say)
+        whole = report(board, arena.boards.comparisons[kind], more, say=say)
+        return whole + self._other_families(view, board, say) + self._published(say)
+
+    def _other_families(self, view: View, board: Board, say: Speaker) -> str:
+        """The boards of families that no votes connect with those on the board: each is ranked by itself."""
+        boards = self.arena.boards
+        shown = {Contestant.parse(name).family for name in board.contestants}
+        apart = {Contestant.parse(name).family for group in board.apart for name in group}
+        parts = [replace(view, family=family) for family in sorted(apart - shown)]
+        return "".join(report(each, [], part=about(part, say), say=say) for part in parts if (each := boards.get(part)))
 
     def _published(self, say: Speaker) -> str:
         """How safe the votes are, where they are published."""

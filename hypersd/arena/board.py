@@ -123,8 +123,8 @@ def tally_of(votes: VoteColumns) -> Tally:
     voters, voter = np.unique(votes.voter.codes[rows], return_inverse=True)
     place = np.array([OUTCOMES.index(choice) if choice in OUTCOMES else -1 for choice in CHOICES])
     return Tally.from_arrays(
-        contestants=[votes.left.values[code] for code in names],
-        voters=[votes.voter.values[code] for code in voters],
+        contestants=votes.left.values.take(names).to_pylist(),
+        voters=votes.voter.values.take(voters).to_pylist(),
         voter=voter,
         sides=sides.reshape(-1, 2),
         outcome=place[outcome[rows]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
@@ -22,41 +22,54 @@ NAMES = (
 )  # fmt: skip
 """The columns of the `arena` format that decide what counts, and for whom."""
 
+_NOT_TEXT = {
+    **dict.fromkeys(("voted", "decision_ms", "calls_a", "calls_b"), pa.int64()),
+    **dict.fromkeys(("seconds_a", "seconds_b"), pa.float64()),
+    **dict.fromkeys(("swapped", "withdrawn"), pa.bool_()),
+    "gold": pa.int8(),
+}
+Column = pa.Array | pa.ChunkedArray
 Codes = NDArray[np.int32]
 Truths = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """A column of N texts: the index of each in `values`, which are sorted; −1 for none."""
+    """A column of N texts: the index of each in `values`; −1 for none. Values may be there that no row has."""
 
     codes: Codes
-    values: tuple[str, ...]
+    values: pa.StringArray
 
     @classmethod
-    def of(cls, column: pa.Array | pa.ChunkedArray) -> Coded:
-        """A column of texts."""
-        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        coded = whole.dictionary_encode()
-        order = pc.sort_indices(coded.dictionary).to_numpy()
-        place = np.empty(len(order) + 1, dtype=np.int32)
-        place[order] = np.arange(len(order))
-        place[-1] = -1
-        codes = pc.fill_null(coded.indices, len(order)).to_numpy(zero_copy_only=False)
-        return cls(place[codes], tuple(coded.dictionary.take(pa.array(order)).to_pylist()))
+    def of(cls, *columns: Column, ordered: bool = False) -> Coded:
+        """Columns of texts, one after the other; `ordered` has the values sorted."""
+        chunks = [chunk for column in columns for chunk in _chunks(column)]
+        coded = pa.chunked_array(chunks, pa.string()).dictionary_encode()  # chunks share their dictionary
+        if not coded.num_chunks:
+            return cls(np.zeros(0, np.int32), pa.array([], pa.string()))
+        values = coded.chunk(coded.num_chunks - 1).dictionary
+        order = pc.sort_indices(values) if ordered else pa.array(np.arange(len(values)))
+        place = np.full(len(values) + 1, -1, dtype=np.int32)
+        place[order.to_numpy()] = np.arange(len(values))
+        codes = [place[pc.fill_null(chunk.indices, len(values)).to_numpy()] for chunk in coded.chunks]
+        return cls(np.concatenate(codes), values.take(order) if ordered else values)
 
     def __getitem__(self, rows: Any) -> Coded:
         return Coded(self.codes[rows], self.values)
 
+    def texts(self) -> list[str]:
+        """The values."""
+        return self.values.to_pylist()
+
     def among(self, words: Iterable[str]) -> Truths:
         """Which of the texts are one of these words, `(N,)`."""
         wanted = set(words)
-        return np.array([*(value in wanted for value in self.values), False])[self.codes]
+        return np.array([*(value in wanted for value in self.texts()), False])[self.codes]
 
     def as_words(self, words: Sequence[str]) -> Coded:
-        """The same with these words for `values`, in their order."""
-        place = np.array([*(words.index(value) for value in self.values), -1], dtype=np.int32)
-        return Coded(place[self.codes], tuple(words))
+        """The same with these words for values, in their order."""
+        place = np.array([*(words.index(value) for value in self.texts()), -1], dtype=np.int32)
+        return Coded(place[self.codes], pa.array(words))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -97,35 +110,34 @@ class VoteColumns:
     voted: NDArray[np.int64]
 
     @classmethod
-    def from_arrow(cls, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> VoteColumns:
-        """From columns as the `arena` format has them (`NAMES`), each valid."""
-        battles = Coded.of(pa.chunked_array([*_chunks(columns["battle_id"]), *_chunks(columns["repeat_of"])], pa.string()))
-        left, right = _shared(columns["model_a"], columns["model_b"])
-        left_picture, right_picture = _shared(columns["picture_a"], columns["picture_b"])
-        count = len(left.codes)
-        gold, swapped = _numbers(columns["gold"], np.int8), _numbers(columns["swapped"], np.int8)
-        gates = Coded.of(columns["gates"])
-        known = np.stack([_numbers(columns[f"calls_{side}"], np.int64) > 0 for side in "ab"], axis=1)
-        seconds = np.stack([_numbers(columns[f"seconds_{side}"], np.float64) for side in "ab"], axis=1)
+    def from_arrow(cls, column: Callable[[str], Column]) -> VoteColumns:
+        """From columns as the `arena` format has them (`NAMES`), each valid, which are asked for once, one by one."""
+        battle, repeat_of = _halves(Coded.of(column("battle_id"), column("repeat_of")))
+        left, right = _halves(Coded.of(column("model_a"), column("model_b"), ordered=True))
+        left_picture, right_picture = _halves(Coded.of(column("picture_a"), column("picture_b")))
+        gold, swapped = _numbers(column("gold"), np.int8), _numbers(column("swapped"), np.int8)
+        gates = Coded.of(column("gates"))
+        known = np.stack([_numbers(column(f"calls_{side}"), np.int64) > 0 for side in "ab"], axis=1)
+        seconds = np.stack([_numbers(column(f"seconds_{side}"), np.float64) for side in "ab"], axis=1)
         return cls(
-            battle=battles[:count],
-            repeat_of=battles[count:],
-            kind=Coded.of(columns["kind"]).as_words(KINDS),
-            purpose=Coded.of(columns["purpose"]).as_words(PURPOSES),
-            choice=Coded.of(columns["choice"]).as_words(CHOICES),
+            battle=battle,
+            repeat_of=repeat_of,
+            kind=Coded.of(column("kind")).as_words(KINDS),
+            purpose=Coded.of(column("purpose")).as_words(PURPOSES),
+            choice=Coded.of(column("choice")).as_words(CHOICES),
             left=left,
             right=right,
             left_picture=left_picture,
             right_picture=right_picture,
             seconds=np.where(known, seconds, np.nan),
             gold=np.where(gold < 0, gold, gold ^ swapped),
-            owned=_given(columns["owner"]),
-            failed=gates.among(text for text in gates.values if "failed" in json.loads(text).values()),
-            withdrawn=_given(columns["withdrawn"]),
-            decision_ms=_numbers(columns["decision_ms"], np.int64),
-            voted=_numbers(columns["voted"], np.int64),
-            pair=Coded.of(columns["pair_id"]),
-            **{name: Coded.of(columns[name]) for name in ("prompt", "prompt_set", "study", "voter")},
+            owned=_given(column("owner")),
+            failed=gates.among(text for text in gates.texts() if "failed" in json.loads(text).values()),
+            withdrawn=_given(column("withdrawn")),
+            decision_ms=_numbers(column("decision_ms"), np.int64),
+            voted=_numbers(column("voted"), np.int64),
+            pair=Coded.of(column("pair_id")),
+            **{name: Coded.of(column(name), ordered=True) for name in ("prompt", "prompt_set", "study", "voter")},
         )
 
     @classmethod
@@ -133,20 +145,15 @@ class VoteColumns:
         """The same of votes."""
         rows = [_row(vote) for vote in votes]
         columns = zip(*rows, strict=True) if rows else ((),) * len(NAMES)
-        types = {"voted": pa.int64(), "decision_ms": pa.int64(), "gold": pa.int8(), "swapped": pa.bool_()}
-        types |= dict.fromkeys(("seconds_a", "seconds_b"), pa.float64()) | {"withdrawn": pa.bool_()}
-        types |= dict.fromkeys(("calls_a", "calls_b"), pa.int64())
-        return cls.from_arrow(
-            {
-                name: pa.array(list(column), types.get(name, pa.string()))
-                for name, column in zip(NAMES, columns, strict=True)
-            }
-        )
+        arrays = dict(zip(NAMES, columns, strict=True))
+        return cls.from_arrow(lambda name: pa.array(list(arrays[name]), _NOT_TEXT.get(name, pa.string())))
 
     def __len__(self) -> int:
         return len(self.voted)
 
     def __getitem__(self, rows: Any) -> VoteColumns:
+        if rows.dtype == bool and rows.all():
+            return self
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def is_kind(self, kind: Kind) -> Truths:
@@ -169,7 +176,7 @@ class VoteColumns:
 
     def contestants(self) -> list[Contestant]:
         """The contestants, as `left.values` and `right.values` number them."""
-        return [Contestant.parse(label) for label in self.left.values]
+        return [Contestant.parse(label) for label in self.left.texts()]
 
 
 def _row(vote: Vote) -> tuple[Any, ...]:
@@ -179,22 +186,20 @@ def _row(vote: Vote) -> tuple[Any, ...]:
         battle.purpose, vote.choice, left.contestant.label, right.contestant.label, left.picture, right.picture,
         left.seconds, right.seconds, left.calls, right.calls, pair.owner, pair.gold, battle.swapped,
         json.dumps(dict(vote.gates)), vote.client.decision_ms, round(vote.voted.timestamp() * 1e6),
-        True if vote.withdrawn else None,
+        None if vote.withdrawn is None else True,
     )  # fmt: skip
 
 
-def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    return [chunk.cast(pa.string()) for chunk in chunks]
+def _chunks(column: Column) -> list[pa.Array]:
+    return [chunk.cast(pa.string()) for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])]
 
 
-def _shared(first: pa.Array | pa.ChunkedArray, second: pa.Array | pa.ChunkedArray) -> tuple[Coded, Coded]:
-    """Two columns of as many texts, with the same values."""
-    both = Coded.of(pa.chunked_array([*_chunks(first), *_chunks(second)], pa.string()))
-    return both[: len(first)], both[len(first) :]
+def _halves(both: Coded) -> tuple[Coded, Coded]:
+    middle = len(both.codes) // 2
+    return both[:middle], both[middle:]
 
 
-def _numbers(column: pa.Array | pa.ChunkedArray, kind: Any) -> NDArray[Any]:
+def _numbers(column: Column, kind: Any) -> NDArray[Any]:
     """A column of numbers, truths or moments; −1 where there is none."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
@@ -203,6 +208,6 @@ def _numbers(column: pa.Array | pa.ChunkedArray, kind: Any) -> NDArray[Any]:
     return pc.fill_null(column, -1).to_numpy(zero_copy_only=False).astype(kind)
 
 
-def _given(column: pa.Array | pa.ChunkedArray) -> Truths:
+def _given(column: Column) -> Truths:
     """Where there is something."""
     return pc.is_valid(column).to_numpy(zero_copy_only=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +20,8 @@ from hypersd.arena.importing import read_votes, shards
 from hypersd.arena.tables import BATTLES, PAIRS, VOTES
 
 _DERIVED = {"winner", "dropped", "steps_a", "steps_b"}
+_LATER = {"withdrawn"}
+"""What older exports do not have."""
 _TYPES: Mapping[str, pa.DataType] = {
     field.name: field.type
     for field in FEATURES["arena"].arrow_schema
@@ -71,31 +73,38 @@ def _read(source: str | Path) -> VoteColumns:
         files = [pq.ParquetFile(stack.enter_context(shard.system.open(shard.path, "rb"))) for shard in shards(source)]
         for file in files:
             schema = file.schema_arrow
-            if any(name not in schema.names or schema.field(name).type != form for name, form in _TYPES.items()):
+            if _TYPES.keys() - _LATER - set(schema.names):
                 raise _Odd
-        columns: dict[str, pa.ChunkedArray] = {}
-        for name, form in _TYPES.items():
-            column = pa.chunked_array([chunk for file in files for chunk in _chunks(file, name)], form)
-            _check(name, column)
-            if name in NAMES or name == "vote_id":
-                columns[name] = column
-    if len(columns["battle_id"].unique()) < len(columns["battle_id"]):
-        raise _Odd
-    keys = pa.table({"voted": columns["voted"], "vote_id": columns.pop("vote_id")})
-    order = pc.sort_indices(keys, [("voted", "ascending"), ("vote_id", "ascending")]).to_numpy()
-    columns.setdefault("withdrawn", pa.chunked_array([pa.nulls(len(order), pa.bool_())]))
-    votes = VoteColumns.from_arrow(columns)
+            if any(schema.field(name).type != form for name, form in _TYPES.items() if name in schema.names):
+                raise _Odd
+        votes = VoteColumns.from_arrow(lambda name: _column(files, name))
+        if np.bincount(votes.battle.codes).max(initial=0) > 1:
+            raise _Odd
+        for name in _TYPES.keys() - set(NAMES):
+            _column(files, name)
+        order = np.argsort(votes.voted, kind="stable")
+        if (np.diff(votes.voted[order]) == 0).any():
+            keys = pa.table({"voted": votes.voted, "vote_id": _column(files, "vote_id")})
+            order = pc.sort_indices(keys, [("voted", "ascending"), ("vote_id", "ascending")]).to_numpy()
     return votes if bool((order[1:] > order[:-1]).all()) else votes[order]
 
 
-def _chunks(file: pq.ParquetFile, name: str) -> Iterator[pa.Array]:
-    yield from file.read(columns=[name]).column(0).chunks
+def _column(files: Iterable[pq.ParquetFile], name: str) -> pa.ChunkedArray:
+    """A column of all files, every value of it valid."""
+    form = _TYPES[name]
+    chunks: list[pa.Array] = []
+    for file in files:
+        here = name in file.schema_arrow.names
+        chunks += file.read(columns=[name]).column(0).chunks if here else [pa.nulls(file.metadata.num_rows, form)]
+    column = pa.chunked_array(chunks, form)
+    _check(name, column)
+    return column
 
 
 def _check(name: str, column: pa.ChunkedArray) -> None:
     """Whether every value of a column is one that a vote can have: else its rows are looked at one by one."""
     kept = _KEPT.get(name)
-    optional = kept.nullable if kept is not None else name == "knowing_time"
+    optional = kept.nullable if kept is not None else name in {"knowing_time", *_LATER}
     if column.null_count and not optional:
         raise _Odd
     if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column), min_count=0).as_py():

@@ -102,7 +102,9 @@ def _seen_before(votes: VoteColumns) -> Truths:
 def coincidences(kept: VoteColumns) -> Coincidences:
     """What voters said of pairs, for their agreement with each other: which contestant won, whatever its side."""
     winner = kept.winner(kept.left, kept.right)
-    return Coincidences.of(kept.pair.codes.astype(np.int64), np.where(winner < 0, len(kept.left.values), winner))
+    _, first, item = np.unique(kept.pair.codes, return_index=True, return_inverse=True)
+    place = np.argsort(np.argsort(first))  # in the order in which the pairs came, whatever their codes are
+    return Coincidences.of(place[item], np.where(winner < 0, len(kept.left.values), winner))
 
 
 def repeated_alike(votes: VoteColumns) -> tuple[int, int]:
@@ -125,4 +127,5 @@ def seconds_of(votes: VoteColumns) -> dict[str, float]:
     rows = rows[np.argsort(contestant[rows], kind="stable")]
     names, starts = np.unique(contestant[rows], return_index=True)
     parts = np.split(seconds[rows], starts[1:])
-    return {votes.left.values[name]: float(np.median(part)) for name, part in zip(names, parts, strict=False)}
+    labels = votes.left.texts()
+    return {labels[name]: float(np.median(part)) for name, part in zip(names, parts, strict=False)}

@@ -113,9 +113,8 @@ class Tally:
 
     def totals(self) -> Floats:
         """Votes of all voters together, `(P, 3)`."""
-        total = np.zeros((len(self.pairs), 3))
-        np.add.at(total, self.pair, self.counts)
-        return total
+        size = len(self.pairs)
+        return np.stack([np.bincount(self.pair, self.counts[:, outcome], size) for outcome in range(3)], axis=1)
 
     def per_contestant(self) -> Floats:
         """Votes in which each contestant stood, `(n,)`."""

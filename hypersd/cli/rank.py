@@ -76,11 +76,11 @@ def _view(options: argparse.Namespace, votes: VoteColumns) -> View:
 
     families = {contestant.family for contestant in votes.contestants()}
     _check("family", options.family, families)
-    _check("study", options.study, votes.study.values)
+    _check("study", options.study, votes.study.texts())
     asked, texts = options.prompts, ()
-    if asked and asked not in votes.prompt_set.values and Path(asked).is_file():
+    if asked and asked not in votes.prompt_set.texts() and Path(asked).is_file():
         asked, texts = "", tuple(read_prompts(Path(asked)))
-    _check("prompts", asked, votes.prompt_set.values)
+    _check("prompts", asked, votes.prompt_set.texts())
     return View(kind=options.kind, family=options.family or "", study=options.study, prompts=asked or "", texts=texts)
 
 

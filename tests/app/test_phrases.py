@@ -23,13 +23,13 @@ from app.told import Compared
 from hypersd.arena.agreement import wilson
 from hypersd.arena.battle import Contestant, now
 from hypersd.arena.board import Board, Standing, compute
+from hypersd.arena.influence import Influence
 from hypersd.arena.progress import Progress
 from hypersd.arena.publish import Health
 from hypersd.arena.settled import decisions
 from hypersd.arena.studies import STUDIES, Study
 from hypersd.arena.tally import Judgement, Tally
 from hypersd.arena.trust import Reason
-from hypersd.arena.uncertainty import Influence
 from hypersd.arena.views import View
 from hypersd.evaluate.intervals import Interval
 from hypersd.feedback.verdicts import Verdicts
@@ -85,6 +85,8 @@ def drawn(say: Speaker) -> Iterator[str]:
     yield report(full_board(), [Compared(ours, 3, 4), Compared(ours, 0, 0)], say=say)
     calm = {"influence": Influence(0, "", ""), "agreement": None, "reasons": {}}
     yield report(full_board(standings=(), **calm), [], part=about(View(family="emoji", steps=1), say), say=say)
+    apart = {"apart": (("emoji/hyper@1", "emoji/base@4"), ("emoji/hyper@2",))}
+    yield report(full_board(intervals="model", **apart), [], say=say)
     yield about(View(steps=4, prompts="emoji-v1"), say)
     for votes in ([], [vote(pair=pair())]):
         yield report(compute(votes), [], say=say)

@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from hypersd.arena.influence import leave_one_out
 from hypersd.arena.strength import Fit, fit
 from hypersd.arena.tally import Judgement, Tally
-from hypersd.arena.uncertainty import bootstrap, clustered, leave_one_out, surely_better
+from hypersd.arena.uncertainty import bootstrap, clustered, ranks
 
 STRENGTHS = np.array([0.6, 0.2, 0.0, -0.3, -0.5])
 TASTE = 0.7
@@ -82,10 +83,11 @@ def test_more_votes_of_the_same_people_do_not_halve_them() -> None:
 
 def test_ranks_lie_in_their_intervals(one: Fit) -> None:
     found = clustered(one)
-    ranks = 1 + np.argsort(np.argsort(-one.theta))
-    assert (found.rank_low <= ranks).all()
-    assert (ranks <= found.rank_high).all()
-    assert (surely_better(one, found) <= ranks).all()
+    places = ranks(one.theta)
+    assert (found.rank_low <= places).all()
+    assert (places <= found.rank_high).all()
+    assert (found.rank_low <= found.sure_rank).all()
+    assert (found.sure_rank <= places).all()
     assert found.rank_low.min() == 1
 
 
