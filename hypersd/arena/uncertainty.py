@@ -119,24 +119,41 @@ class _Spread:
 
 def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Ints, Ints, Ints]:
     """Lowest, highest and sure ranks of all contestants, by whether the votes allow two of them to be equal."""
-    n, p = profile.fit.design.contestants, profile.fit.design.parameters
-    first, second = np.triu_indices(n, 1)
-    contrasts = np.eye(p)[first] - np.eye(p)[second]
+    n = profile.fit.design.contestants
+    pairs = np.stack(np.triu_indices(n, 1), axis=1)
+    contrasts = _differences(pairs, profile.fit.design.parameters)
+    freedom = spread.freedom[pairs].min(axis=1)
+    limits = [spread.limits(contrasts, freedom, 1 - (1 - level) / tests) for tests in (max(1, n - 1), 1)]
     gaps = contrasts @ profile.fit.beta
     deviances = gaps**2 / np.einsum("bp,pq,bq->b", contrasts, spread.model, contrasts)
-    unclear = (deviances > 1) & (deviances < _FAR)
+    unclear = (deviances > 1) & (deviances < np.maximum(_FAR, limits[0]))
     deviances[unclear] = profile.deviances(contrasts[unclear], np.zeros(unclear.sum()))
-    freedom = np.minimum(spread.freedom[first], spread.freedom[second])
-    better: list[Floats] = []
-    for chance in ((1 - level) / max(1, n - 1), 1 - level):
-        sure = deviances > spread.limits(contrasts, freedom, 1 - chance)
-        matrix = np.zeros((n, n))
-        matrix[first, second], matrix[second, first] = sure & (gaps > 0), sure & (gaps < 0)
-        better.append(matrix)
-    together, alone = better
-    return tuple(  # pyright: ignore[reportReturnType] - three of them
-        ranks.astype(np.int64) for ranks in (1 + together.sum(axis=0), n - together.sum(axis=1), 1 + alone.sum(axis=0))
-    )
+    together, alone = (_better(pairs, np.where(deviances > limit, gaps, 0), n) for limit in limits)
+    return 1 + together.sum(axis=0), n - together.sum(axis=1), 1 + alone.sum(axis=0)
+
+
+def _better(pairs: Ints, gaps: Floats, n: int) -> Ints:
+    """1 where the row's contestant is better than the column's, `(n, n)`, from the differences of pairs."""
+    matrix = np.zeros((n, n), dtype=np.int64)
+    matrix[pairs[:, 0], pairs[:, 1]] = gaps > 0
+    matrix[pairs[:, 1], pairs[:, 0]] = gaps < 0
+    return matrix
+
+
+def _differences(pairs: Ints, parameters: int) -> Floats:
+    unit = np.eye(parameters)
+    return unit[pairs[:, 0]] - unit[pairs[:, 1]]
+
+
+def difference_intervals(fit: Fit, pairs: Ints, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Lowest and highest θ_first − θ_second of pairs of contestants `(b, 2)`, `(b,)` each, as in `clustered`.
+
+    Raises:
+        ValueError: there are fewer than two voters.
+    """
+    profile, contrasts = Profile.of(fit), _differences(pairs, fit.design.parameters)
+    spread = _Spread.of(fit, profile, contrasts)
+    return profile.ends(contrasts, spread.limits(contrasts, spread.freedom, level))
 
 
 def bootstrap(fit: Fit, rounds: int = 400, level: float = LEVEL, seed: int = 0) -> Uncertainty:
