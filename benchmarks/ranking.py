@@ -109,9 +109,7 @@ def peer(given: dict[str, Any], rounds: int) -> float:
     kinds = [evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw]
     winners = [kinds[index] for index in given["outcome"]]
     start = time.perf_counter()
-    evalica.bootstrap(
-        evalica.bradley_terry, lefts, rights, winners, n_resamples=rounds, bootstrap_method="percentile"
-    )
+    evalica.bootstrap(evalica.bradley_terry, lefts, rights, winners, n_resamples=rounds, bootstrap_method="percentile")
     return (time.perf_counter() - start) / rounds
 
 

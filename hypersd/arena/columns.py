@@ -172,7 +172,9 @@ class VoteColumns:
     def meetings(self) -> list[tuple[int, int]]:
         """Which contestants met, by number, each pair of sides once."""
         many = max(1, len(self.left.values))
-        return [divmod(int(code), many) for code in np.unique(self.left.codes.astype(np.int64) * many + self.right.codes)]
+        return [
+            divmod(int(code), many) for code in np.unique(self.left.codes.astype(np.int64) * many + self.right.codes)
+        ]
 
     def contestants(self) -> list[Contestant]:
         """The contestants, as `left.values` and `right.values` number them."""

@@ -111,7 +111,9 @@ def report(board: Board) -> str:
     settled = [
         f"{one.better} over {one.worse} ({one.wins:.0f}:{one.losses:.0f})" for one in board.decisions if one.settled
     ]
-    lines = [f"{board.kept:,} of {board.votes:,} {board.kind} votes of {board.voters:,} voter{"s" if board.voters != 1 else ""} count."]
+    lines = [
+        f"{board.kept:,} of {board.votes:,} {board.kind} votes of {board.voters:,} voter{'s' if board.voters != 1 else ''} count."
+    ]
     if rows:
         lines += [
             table(("rank", "contestant", "strength", "95 % interval", "votes", "seconds", ""), rows),

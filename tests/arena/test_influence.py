@@ -89,7 +89,6 @@ def test_one_voter_may_say_all_of_a_kind(outcomes: tuple[Literal["tie", "left"],
     assert found.shift in {0, 1, 2}
 
 
-
 def test_of_one_voter_nothing_can_be_said() -> None:
     alone: Fit = fit(Tally.of([Judgement("v", "a", "b", outcome) for outcome in OUTCOMES]))
     with pytest.raises(ValueError, match="two voters"):
