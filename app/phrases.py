@@ -50,8 +50,8 @@ PHRASES: Mapping[str, str] = MappingProxyType(
             "初步：少于 {least} 票。"
         ),
         (
-            "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those shown take each "
-            "vote for another person's, and do not say how far other people differ."
+            "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those shown take "
+            "each vote for another person's, and do not say how far other people differ."
         ): (
             "这些投票全部来自同一位投票者，因此区间无法按投票者聚类。此处的区间把每一票都当作不同的人所投，"
             "并不能说明其他人之间的差异。"

@@ -1,12 +1,12 @@
 """What a ranking costs: Parquet in, a whole board out, beside evalica's bootstrap of the same votes.
 
-    python -m benchmarks.ranking [--votes 10000,100000,1000000] [--voters 100000] [--contestants 50] [--rounds 5] [--json]
+    python -m benchmarks.ranking [--votes 10000,100000,1000000] [--voters 100000] [--contestants 50] [--rounds 5]
 
 Ours is all that `rank --votes FILE --json` does: the votes are read, checked, cleaned, counted and ranked, with
-intervals clustered by voter, what leaving out any one voter changes, agreement and settled pairs. It runs in a process of
-its own, whose peak of resident memory is given with all libraries in it. evalica resamples votes that are in memory
-already and gives intervals only; its time is measured for `--rounds` resamples, and the ratio is that of 400 of them, as
-many as an interval's ends want, to our whole board.
+intervals clustered by voter, what leaving out any one voter changes, agreement and settled pairs. It runs in a process
+of its own, whose peak of resident memory is given with all libraries in it. evalica resamples votes that are in memory
+already, and gives intervals only. Its time is measured for `--rounds` resamples; the ratio is that of 400 of them, as
+many as the ends of an interval want, to our whole board.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ _SCALE = (
     "by voter. Preliminary: fewer than {least} votes."
 )
 _ALONE = (
-    "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those shown take each vote for "
-    "another person's, and do not say how far other people differ."
+    "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those shown take each vote "
+    "for another person's, and do not say how far other people differ."
 )
 _APART = "Not yet comparable, since no votes connect them with those above: {groups}."
 _PERCENT = (
@@ -81,8 +81,9 @@ def _standings(board: Board, say: Speaker) -> str:
 
 def _standing(one: Standing, low: float, high: float, say: Speaker) -> str:
     who = html.escape(one.contestant) + (f" <small>{say('preliminary')}</small>" if one.preliminary else "")
+    grey = " class=hs-provisional" if one.preliminary else ""
     return (
-        f"<tr{' class=hs-provisional' if one.preliminary else ''}><td>{_span(one.rank_low, one.rank_high)}</td><th scope=row>{who}</th>"
+        f"<tr{grey}><td>{_span(one.rank_low, one.rank_high)}</td><th scope=row>{who}</th>"
         f"<td>{interval_bar(one.low, one.elo, one.high, low, high, say=say)}</td><td>{one.elo:.0f}</td>"
         f"<td>{say('{low:.0f} to {high:.0f}', low=one.low, high=one.high)}</td>"
         f"<td>{one.votes:,}</td><td>{one.seconds:.2f}</td></tr>"

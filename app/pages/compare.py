@@ -18,6 +18,7 @@ from app.pages.layout import EMPTY, Parts, layout
 from app.permalink import link, linked
 from app.studio import Job, Studio
 from hypersd.errors import gist
+from hypersd.files import atomic_path
 from hypersd.sampling.request import Generation, Request, Run, parse_seed
 
 log = logging.getLogger(__name__)
@@ -237,5 +238,6 @@ def _grid_file(request: Request, drawn: list[Generation]) -> str:
 
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"
-    grid(request, drawn).save(file)
+    with atomic_path(file) as part:
+        grid(request, drawn).save(part)
     return str(file)

@@ -9,10 +9,13 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from hypersd.arena.battle import CHOICES, KINDS, Choice, Contestant, Kind, Purpose, Vote
+
+pc: Any = pyarrow.compute
+"""Its functions are made when it is loaded: no type checker knows them."""
 
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 NAMES = (
@@ -168,6 +171,12 @@ class VoteColumns:
         """Of what stands left and right (contestants, pictures): which won; −1 for neither, `(N,)`."""
         loser = np.where(self.chose("right"), right.codes, -1)
         return np.where(self.chose("left"), left.codes, loser)
+
+    def count_studies(self, kind: Kind) -> dict[str, int]:
+        """Votes of one kind of voter that were given in studies, by study, most first."""
+        codes = self.study.codes[self.is_kind(kind)]
+        counts = zip(self.study.texts(), np.bincount(codes[codes >= 0], minlength=len(self.study.values)), strict=True)
+        return {name: int(count) for name, count in sorted(counts, key=lambda each: -each[1]) if count}
 
     def meetings(self) -> list[tuple[int, int]]:
         """Which contestants met, by number, each pair of sides once."""

@@ -1,4 +1,4 @@
-"""What each voter does to a fit: by one step of Newton's method for each, linear in votes however many voters there are."""
+"""What each voter does to a fit: one step of Newton's method for each, linear in votes however many voters there are."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Steps:
 
 
 def leave_one_out_steps(fit: Fit, covariance: Floats) -> Iterator[Steps]:
-    """(H − H_v)⁻¹ s_v for every voter v, some thousands at a time: the one-step jackknife (Cook and Weisberg 1982, 5.4).
+    """(H − H_v)⁻¹ s_v for every voter v, some thousands at a time: the one-step jackknife.
 
-    For voters with next to no part in the information H it is H⁻¹ s_v.
+    For voters with next to no part in the information H it is H⁻¹ s_v (Cook and Weisberg 1982, 5.4).
 
     Args:
         fit: the strengths.
@@ -56,14 +56,17 @@ def leave_one_out_steps(fit: Fit, covariance: Floats) -> Iterator[Steps]:
         games = counts.sum(axis=1)
         parts = np.einsum("ro,rof->rf", counts - games[:, None] * shares[pair], features[pair])
         places = voter[:, None] * wide + slots[pair]
-        scores = np.bincount(places.ravel(), parts.ravel(), minlength=voters * wide).reshape(voters, wide)[:, :-1]
-        leverages = np.bincount(voter, games * leverage[pair], minlength=voters)
+        summed = np.bincount(places.ravel(), parts.ravel(), minlength=voters * wide).astype(np.float64)
+        scores = summed.reshape(voters, wide)[:, :-1]
+        leverages = np.bincount(voter, games * leverage[pair], minlength=voters).astype(np.float64)
         changes = scores @ covariance
         heavy = np.flatnonzero(leverages > _LEVERAGE)
         for some in np.split(heavy, np.arange(_HEAVY, len(heavy), _HEAVY)):
             mine = np.isin(voter, some)
-            who = np.searchsorted(some, voter[mine])
-            own = _information(who, len(some), slots[pair[mine]], games[mine, None, None] * per_game[pair[mine]], wide)
+            place = np.searchsorted(some, voter[mine])
+            own = _information(
+                place, len(some), slots[pair[mine]], games[mine, None, None] * per_game[pair[mine]], wide
+            )
             changes[some] = np.linalg.solve(information - own, scores[some][..., None])[..., 0]
         yield Steps(first=first, scores=scores, changes=changes, leverages=leverages)
 
@@ -100,5 +103,5 @@ def _blocks(tally: Tally) -> Iterator[tuple[int, int, slice]]:
 def _information(voter: Ints, voters: int, slots: Ints, blocks: Floats, wide: int) -> Floats:
     """The information in the votes of each voter, `(m, p, p)`, from that of each row on its four parameters."""
     places = (voter[:, None, None] * wide + slots[:, :, None]) * wide + slots[:, None, :]
-    summed = np.bincount(places.ravel(), blocks.ravel(), minlength=voters * wide * wide)
+    summed = np.bincount(places.ravel(), blocks.ravel(), minlength=voters * wide * wide).astype(np.float64)
     return summed.reshape(voters, wide, wide)[:, :-1, :-1]

@@ -37,10 +37,11 @@ class Profile:
     def of(cls, fit: Fit) -> Profile:
         """The profile of a fit."""
         counts = fit.design.counts(fit.tally.totals())
-        return cls(fit, counts, np.linalg.inv(fit.design.information(fit.beta, counts)))
+        covariance: Floats = np.linalg.inv(fit.design.information(fit.beta, counts)).astype(np.float64)
+        return cls(fit, counts, covariance)
 
     def deviances(self, contrasts: Floats, values: Floats) -> Floats:
-        """2·(ℓ(β̂) − max ℓ over β with c·β = value) for contrasts `(b, p)` and values `(b,)`, `(b,)`."""
+        """Twice what the log-likelihood loses if c·β is a value, for contrasts `(b, p)` and values `(b,)`, `(b,)`."""
         parts = [
             _search(self, contrasts[start : start + _CHUNK], values[start : start + _CHUNK], None)[1]
             for start in range(0, len(contrasts), _CHUNK)
@@ -48,7 +49,7 @@ class Profile:
         return np.concatenate([np.zeros(0), *parts])
 
     def ends(self, contrasts: Floats, limits: Floats) -> tuple[Floats, Floats]:
-        """Of contrasts `(b, p)`: the lowest and the highest c·β with a deviance of at most `limits` `(b,)`, `(b,)` each.
+        """The lowest and the highest c·β with a deviance of at most `limits` `(b,)`, of contrasts `(b, p)`.
 
         Venzon and Moolgavkar 1988: Newton's method for the end and the other parameters together.
         """
@@ -75,7 +76,7 @@ def _search(profile: Profile, contrasts: Floats, values: Floats, limits: Floats 
     direction = contrasts @ profile.covariance
     beta = fit.beta + direction * ((values - center) / (direction * contrasts).sum(axis=1))[:, None]
     many = np.broadcast_to(counts, (len(beta), *counts.shape))
-    values = values.copy()
+    values, deviance = values.copy(), np.zeros(len(values))
     for _ in range(_ITERATIONS):
         slope = fit.design.gradient(beta, many)
         curvature = fit.design.information(beta, many)

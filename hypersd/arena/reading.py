@@ -10,22 +10,18 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hypersd.arena.arena_rows import COLUMNS, IMAGES, LATER
 from hypersd.arena.battle import CHOICES, INPUTS, KINDS, Contestant, Gate
-from hypersd.arena.columns import NAMES, PURPOSES, VoteColumns
+from hypersd.arena.columns import NAMES, PURPOSES, VoteColumns, pc
 from hypersd.arena.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
-from hypersd.arena.importing import read_votes, shards
+from hypersd.arena.importing import read_votes
 from hypersd.arena.tables import BATTLES, PAIRS, VOTES
+from hypersd.arena.vote_files import Rejects, shards
 
-_DERIVED = {"winner", "dropped", "steps_a", "steps_b"}
-_LATER = {"withdrawn"}
-"""What older exports do not have."""
 _TYPES: Mapping[str, pa.DataType] = {
-    field.name: field.type
-    for field in FEATURES["arena"].arrow_schema
-    if field.name not in _DERIVED and not field.name.startswith("image_")
+    field.name: field.type for field in FEATURES["arena"].arrow_schema if field.name in (COLUMNS | LATER) - IMAGES
 }
 _KEPT: Mapping[str, Any] = {
     "pair_id": PAIRS.c.id,
@@ -53,19 +49,23 @@ class _Odd(Exception):  # noqa: N818 - it is an answer, not a fault
     """These files have something in them that has to be looked at row by row."""
 
 
-def read_columns(source: str | Path) -> VoteColumns:
+def read_columns(source: str | Path, rejects: Rejects | None = None) -> VoteColumns:
     """The votes of a source, as `read_votes` reads them and in the same order.
 
     Files of the `arena` format in which every row is valid and every battle has one row are read by columns; others
-    row by row, with what that says of them.
+    and other arenas' logs, row by row.
+
+    Args:
+        source: a file, a folder, or any URL that fsspec knows.
+        rejects: takes the rows that no vote can be.
 
     Raises:
         FileNotFoundError, OSError, ValueError: as `read_votes`.
     """
     try:
         return _read(source)
-    except (_Odd, pa.ArrowException):
-        return VoteColumns.of(read_votes(source))
+    except (_Odd, pa.ArrowException, OSError):
+        return VoteColumns.of(read_votes(source, rejects))
 
 
 def _read(source: str | Path) -> VoteColumns:
@@ -73,7 +73,7 @@ def _read(source: str | Path) -> VoteColumns:
         files = [pq.ParquetFile(stack.enter_context(shard.system.open(shard.path, "rb"))) for shard in shards(source)]
         for file in files:
             schema = file.schema_arrow
-            if _TYPES.keys() - _LATER - set(schema.names):
+            if _TYPES.keys() - LATER - set(schema.names):
                 raise _Odd
             if any(schema.field(name).type != form for name, form in _TYPES.items() if name in schema.names):
                 raise _Odd
@@ -104,7 +104,7 @@ def _column(files: Iterable[pq.ParquetFile], name: str) -> pa.ChunkedArray:
 def _check(name: str, column: pa.ChunkedArray) -> None:
     """Whether every value of a column is one that a vote can have: else its rows are looked at one by one."""
     kept = _KEPT.get(name)
-    optional = kept.nullable if kept is not None else name in {"knowing_time", *_LATER}
+    optional = kept.nullable if kept is not None else name in {"knowing_time", *LATER}
     if column.null_count and not optional:
         raise _Odd
     if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column), min_count=0).as_py():

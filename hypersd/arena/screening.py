@@ -1,4 +1,4 @@
-"""Which votes count, by the rules of `trust`, for votes in columns: the same answer for a million of them in a second."""
+"""The rules of `trust` for votes in columns: the same reasons, for a million votes in a second."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Design:
         slots: which parameters these are, `(K, 4)`; p where it has none.
         features: x of these four, `(K, 3, 4)`.
         offsets: c, `(K, 3)`; −∞ where an outcome cannot be.
-        prior: counts that the last rows (one for each contestant, for the side, for ties) have from the start, `(K, 3)`.
+        prior: counts that the last rows (for each contestant, for the side, for ties) have from the start, `(K, 3)`.
         parameters: p.
         contestants: n.
         side: the index of γ, or None.

@@ -114,7 +114,8 @@ class Tally:
     def totals(self) -> Floats:
         """Votes of all voters together, `(P, 3)`."""
         size = len(self.pairs)
-        return np.stack([np.bincount(self.pair, self.counts[:, outcome], size) for outcome in range(3)], axis=1)
+        counted = [np.bincount(self.pair, self.counts[:, outcome], size) for outcome in range(3)]
+        return np.stack(counted, axis=1).astype(np.float64)
 
     def per_contestant(self) -> Floats:
         """Votes in which each contestant stood, `(n,)`."""
@@ -146,7 +147,7 @@ class Tally:
     def among(self, contestants: Collection[str]) -> Tally:
         """The votes between these contestants, and the voters who gave them."""
         kept = np.array([name in contestants for name in self.contestants], dtype=bool)
-        pairs = kept[self.pairs].all(axis=1)
+        pairs: NDArray[np.bool_] = kept[self.pairs[:, 0]] & kept[self.pairs[:, 1]]
         rows = np.flatnonzero(pairs[self.pair])
         voters, voter = np.unique(self.voter[rows], return_inverse=True)
         return Tally(

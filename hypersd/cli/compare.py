@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.errors import FAILED, complain
+from hypersd.cli.folders import COMPARISON, command_folder
 from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
     argument,
+    path,
     read_prompts,
     seed_number,
-    writable_folder,
 )
 from hypersd.cli.output import emit, note, say, table, write_json
+from hypersd.files import atomic_path
 from hypersd.models.cards import Family
 from hypersd.models.registry import Machine, availability, family
 
 if TYPE_CHECKING:
     from hypersd.models.sharing import Engine
     from hypersd.sampling.request import Generation, Request, Run
+
+
+GRID = "grid.png"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -37,12 +42,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT")
     parser.add_argument(
-        "--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line, instead of PROMPT"
+        "--prompts", type=argument(path), metavar="FILE", help="a text file with one prompt a line, instead of PROMPT"
     )
     add_family(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
     parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     parser.add_argument(
         "--json", action="store_true", help="print what comparison.json says; with --prompts, a list of it"
     )
@@ -56,15 +61,16 @@ def run(options: argparse.Namespace) -> int:
     machine = Machine.here()
     runs = runnable(chosen, options.models, options.steps, machine)
     requests = list(requests_for(prompts, options, runs))
-    out = writable_folder(options.out)
-    from hypersd.models.sharing import Engine
-
-    engine = Engine(chosen, machine)
+    homes = [Path() if options.prompts is None else Path(f"{index:04d}") for index in range(len(requests))]
+    names = [(home / name).as_posix() for home in homes for name in (*picture_files(runs).values(), GRID, COMPARISON)]
     records: list[dict[str, Any]] = []
-    for index, request in enumerate(requests):
-        folder = out if options.prompts is None else writable_folder(out / f"{index:04d}")
-        note(f"{folder}: {request.prompt}")
-        records.append(compare_into(folder, request, engine))
+    with command_folder(options.out, "compare", names) as out:
+        from hypersd.models.sharing import Engine
+
+        engine = Engine(chosen, machine)
+        for home, request in zip(homes, requests, strict=True):
+            note(f"{out / home}: {request.prompt}")
+            records.append(compare_into(out / home, request, engine))
     if options.json:
         emit(records[0] if options.prompts is None else records)
     else:
@@ -132,26 +138,37 @@ def runnable(
     return runs
 
 
+def picture_files(runs: Sequence[Run]) -> dict[tuple[str, int | None], str]:
+    """Names of the pictures, by model and steps: without the steps where a model runs at one number of them."""
+    often = Counter(run.model for run in runs)
+    return {
+        (run.model, run.steps): f"{run.model}-{run.steps}.png" if often[run.model] > 1 else f"{run.model}.png"
+        for run in runs
+    }
+
+
 def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, Any]:
     """Run a request, write its files to `folder`, and return what comparison.json says."""
     from hypersd.sampling.compare import compare, grid
     from hypersd.sampling.request import Generation
 
-    often = Counter(run.model for run in request.runs)
+    files = picture_files(request.runs)
     generations: list[Generation] = []
     runs: list[dict[str, Any]] = []
     for result in compare(request, engine):
         if isinstance(result, Generation):
             generations.append(result)
-            file = f"{result.model}-{result.steps}.png" if often[result.model] > 1 else f"{result.model}.png"
+            file = files[result.model, result.steps]
             runs.append(recorded(result, file))
             if result.image is not None:
-                result.image.save(folder / file)
+                with atomic_path(folder / file) as part:
+                    result.image.save(part)
                 note(f"  {file}: {result.seconds:.2f} s")
     if any(generation.image is not None for generation in generations):
-        grid(request, generations).save(folder / "grid.png")
+        with atomic_path(folder / GRID) as part:
+            grid(request, generations).save(part)
     record = {"prompt": request.prompt, "seed": request.seed, "family": request.family, "runs": runs}
-    write_json(folder / "comparison.json", record)
+    write_json(folder / COMPARISON, record)
     return record
 
 

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hypersd.cli.options import add_family, argument, fraction, seed_number, writable_folder
+from hypersd.cli.folders import command_folder, training_names
+from hypersd.cli.options import add_family, argument, fraction, path, seed_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.models.registry import family
 
@@ -31,17 +32,19 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("method", choices=METHODS, metavar="METHOD", help=" | ".join(METHODS))
     add_family(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, samples, checkpoints")
+    parser.add_argument(
+        "--out", type=argument(path), required=True, metavar="DIR", help="adapters, logs, samples, checkpoints"
+    )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=argument(path),
         metavar="DIR",
         help="what `emoji train` left: its scenes, and its family if it is in DIR/family (default: the shipped family, "
         "and new scenes)",
     )
     parser.add_argument(
         "--adapter",
-        type=Path,
+        type=argument(path),
         metavar="FILE",
         help="what backward and one-step start from (default: the family's own hyper)",
     )
@@ -70,20 +73,22 @@ def run(options: argparse.Namespace) -> int:
     if options.adapter is not None and options.method not in _GO_ON:
         raise ValueError(f"{options.method} starts from the base; --adapter is for {' and '.join(_GO_ON)}")
     folder = chosen.world if options.data is None else _family_in(options.data) or chosen.world
-    out = writable_folder(options.out)
     show_log()
+    from hypersd.distill.run import METHODS as TRAININGS
     from hypersd.distill.run import distill
 
-    distill(
-        options.method,
-        folder=folder,
-        out=out,
-        data=options.data,
-        adapter=options.adapter,
-        resume=options.resume,
-        shorten=options.shorten,
-        seed=options.seed,
-    )
+    names = training_names(TRAININGS[options.method].stages)
+    with command_folder(options.out, "distill", names, keep=True) as out:
+        distill(
+            options.method,
+            folder=folder,
+            out=out,
+            data=options.data,
+            adapter=options.adapter,
+            resume=options.resume,
+            shorten=options.shorten,
+            seed=options.seed,
+        )
     adapters = sorted(file.name for file in out.glob("*.safetensors"))
     if options.json:
         emit({"method": options.method, "family": chosen.name, "out": str(out), "adapters": adapters})

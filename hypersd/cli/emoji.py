@@ -7,8 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, seed_number, whole_number, writable_folder
+from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
+from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, path, seed_number, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
+from hypersd.files import atomic_path
 from hypersd.models.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def add_parser(subparsers: Any) -> None:
         help="train the family from its sprites",
         description="Train the family from its sprites, in stages. Started again after a stop, it goes on.",
     )
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the family comes to DIR/family")
+    train.add_argument(
+        "--out", type=argument(path), required=True, metavar="DIR", help="the family comes to DIR/family"
+    )
     train.add_argument("--stages", type=argument(names), metavar="A,B", help="only these stages (default: all)")
     train.set_defaults(run=run_train)
 
@@ -43,9 +47,11 @@ def add_parser(subparsers: Any) -> None:
             "held-out ones. Without --out, the shipped one is measured. Started again after a stop, it goes on."
         ),
     )
-    perceive.add_argument("--out", type=Path, metavar="DIR", help="train; the network comes to DIR/perception")
     perceive.add_argument(
-        "--data", type=Path, metavar="DIR", help="the family in DIR/family (default: the shipped one)"
+        "--out", type=argument(path), metavar="DIR", help="train; the network comes to DIR/perception"
+    )
+    perceive.add_argument(
+        "--data", type=argument(path), metavar="DIR", help="the family in DIR/family (default: the shipped one)"
     )
     perceive.add_argument(
         "--scenes",
@@ -71,7 +77,7 @@ def add_parser(subparsers: Any) -> None:
         description="Draw scenes like those of the training: DIR/0000.png, ..., and their captions in DIR/scenes.json.",
     )
     render.add_argument("prompt", nargs="?", metavar="PROMPT", help="what the scenes show (default: random scenes)")
-    render.add_argument("--out", type=Path, required=True, metavar="DIR")
+    render.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     render.add_argument(
         "--count", type=argument(lambda text: whole_number(text, 1, MAX_SCENES, "count")), default=1, metavar="N"
     )
@@ -115,12 +121,12 @@ def shipped_world() -> World:
 
 def run_train(options: argparse.Namespace) -> int:
     """Train the family."""
-    out = writable_folder(options.out)
     show_log()
     from hypersd.emoji.train import STAGES, Recipe, train
 
-    stages = options.stages or STAGES
-    folder = train(shipped_world(), out, stages=stages, seed=options.seed, recipe=shortened(Recipe(), options.shorten))
+    stages, recipe = options.stages or STAGES, shortened(Recipe(), options.shorten)
+    with command_folder(options.out, "emoji train", FAMILY, keep=True) as out:
+        folder = train(shipped_world(), out, stages=stages, seed=options.seed, recipe=recipe)
     if options.json:
         emit({"folder": str(folder), "stages": list(stages), "seed": options.seed})
     else:
@@ -136,7 +142,6 @@ def shortened(recipe: Recipe, fraction: float) -> Recipe:
 
 def run_perceive(options: argparse.Namespace) -> int:
     """Train the perception network, or take the one that is there; measure it."""
-    out = writable_folder(options.out) if options.out else None
     home = options.data / "family" if options.data else shipped_folder()
     show_log()
     from diffusers import AutoencoderTiny
@@ -146,9 +151,10 @@ def run_perceive(options: argparse.Namespace) -> int:
     from hypersd.feedback.perception import load_perception
 
     world, autoencoder = World.load(home), AutoencoderTiny.from_pretrained(home / "vae")
-    folder = (out or home) / "perception"
-    if out:
-        train_perception(home, out, steps=max(1, round(STEPS * options.shorten)), seed=options.seed)
+    folder = (options.out or home) / "perception"
+    if options.out:
+        with command_folder(options.out, "emoji perceive", PERCEPTION, keep=True) as out:
+            train_perception(home, out, steps=max(1, round(STEPS * options.shorten)), seed=options.seed)
     network = load_perception(folder)
     shown = {
         "scenes": acuity(network, world, scenes=options.scenes, seed=options.seed),
@@ -183,14 +189,17 @@ def run_render(options: argparse.Namespace) -> int:
         else asked(world, options.prompt, rng)
         for _ in range(options.count)
     ]
-    out, records = writable_folder(options.out), []
-    for index, scene in enumerate(scenes):
-        file = f"{index:04d}.png"
-        Image.fromarray(render(world, scene, options.side)).save(out / file)
-        objects = [{"name": each.name, "x": each.x, "y": each.y, "size": each.size} for each in scene.objects]
-        records.append({"file": file, "caption": caption(scene), "background": scene.background, "objects": objects})
-    document = {"seed": options.seed, "side": options.side, "scenes": records}
-    write_json(out / "scenes.json", document)
+    files = [f"{index:04d}.png" for index in range(len(scenes))]
+    records: list[dict[str, Any]] = []
+    with command_folder(options.out, "emoji render", [*files, SCENES]) as out:
+        for file, scene in zip(files, scenes, strict=True):
+            with atomic_path(out / file) as part:
+                Image.fromarray(render(world, scene, options.side)).save(part)
+            objects = [{"name": each.name, "x": each.x, "y": each.y, "size": each.size} for each in scene.objects]
+            shown = {"caption": caption(scene), "background": scene.background, "objects": objects}
+            records.append({"file": file} | shown)
+        document = {"seed": options.seed, "side": options.side, "scenes": records}
+        write_json(out / SCENES, document)
     if options.json:
         emit(document)
     else:

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.compare import runnable
 from hypersd.cli.errors import FAILED, complain
+from hypersd.cli.folders import EVALUATION, command_folder
 from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
     argument,
+    path,
     read_prompts,
     seed_number,
     whole_number,
-    writable_folder,
 )
 from hypersd.cli.output import emit, note, say
+from hypersd.files import atomic_path
+from hypersd.models.cards import Family
 from hypersd.models.registry import Machine, family
 
 if TYPE_CHECKING:
@@ -47,7 +50,9 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line, instead")
+    parser.add_argument(
+        "--prompts", type=argument(path), metavar="FILE", help="a text file with one prompt a line, instead"
+    )
     parser.add_argument(
         "--count",
         type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
@@ -66,9 +71,12 @@ def add_parser(subparsers: Any) -> None:
         help="pictures a prompt, from its seed on; their diversity is measured from 2 on (default: 1)",
     )
     parser.add_argument(
-        "--reward", type=Path, metavar="DIR", help="also measure the reward, by the reward model in this folder"
+        "--reward",
+        type=argument(path),
+        metavar="DIR",
+        help="also measure the reward, by the reward model in this folder",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
     parser.set_defaults(run=run)
 
@@ -83,33 +91,15 @@ class Tally:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
-    chosen, machine = family(options.family), Machine.here()
+    chosen = family(options.family)
     if chosen.world is None:
         raise ValueError(f"{chosen.name} cannot be evaluated: it has no world whose sprites the judge could look for")
-    runs = runnable(chosen, options.models, options.steps or STEPS, machine)
+    runs = runnable(chosen, options.models, options.steps or STEPS, Machine.here())
     reward = None if options.reward is None else reward_in(options.reward)
-    out = writable_folder(options.out)
-    from tqdm import tqdm
+    with command_folder(options.out, "evaluate", EVALUATION) as out:
+        rows, tallies, files = measure(chosen, runs, reward, out, options)
+    from hypersd.evaluate.report import markdown
 
-    from hypersd.evaluate.jury import Jury
-    from hypersd.evaluate.pictures import write_pictures
-    from hypersd.evaluate.report import markdown, write_report
-    from hypersd.models.sharing import Engine
-    from hypersd.sampling.compare import grid
-
-    jury = Jury.of(chosen.world, chosen.pixels, reward)
-    prompts = prompts_of(options, jury.judge.world)
-    requests = requests_for(prompts, options, runs)
-    tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
-    engine = Engine(chosen, machine)
-    for index, several in enumerate(tqdm(requests, desc="prompts")):
-        drawn = [(request, draw(request, engine)) for request in several]
-        count(jury, drawn, tallies)
-        if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
-            grid(*drawn[0]).save(out / f"grid-{index:04d}.png")
-    rows = rows_of(tallies, jury, prompts)
-    write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
-    files = [*write_report(rows, out), out / "pictures.csv"]
     if options.json:
         document = {"family": chosen.name, "seed": options.seed, "seeds": options.seeds}
         emit(document | {"rows": [finite(row) for row in rows]})
@@ -120,6 +110,35 @@ def run(options: argparse.Namespace) -> int:
     for (model, steps), error in errors.items():
         complain(f"{model} at {steps} steps: {error}")
     return FAILED if errors else 0
+
+
+def measure(
+    chosen: Family, runs: Sequence[Run], reward: Reward | None, out: Path, options: argparse.Namespace
+) -> tuple[list[Row], Mapping[tuple[str, int], Tally], list[Path]]:
+    """Draw and judge everything, and write the files; returns the table's rows, what was seen, and the files."""
+    from tqdm import tqdm
+
+    from hypersd.evaluate.jury import Jury
+    from hypersd.evaluate.pictures import write_pictures
+    from hypersd.evaluate.report import write_report
+    from hypersd.models.sharing import Engine
+    from hypersd.sampling.compare import grid
+
+    jury = Jury.of(Path(str(chosen.world)), chosen.pixels, reward)
+    prompts = prompts_of(options, jury.judge.world)
+    requests = requests_for(prompts, options, runs)
+    tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
+    engine = Engine(chosen, Machine.here())
+    for index, several in enumerate(tqdm(requests, desc="prompts")):
+        drawn = [(request, draw(request, engine)) for request in several]
+        count(jury, drawn, tallies)
+        if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
+            with atomic_path(out / f"grid-{index:04d}.png") as part:
+                grid(*drawn[0]).save(part)
+    rows = rows_of(tallies, jury, prompts)
+    write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
+    files = [*write_report(rows, out), out / "pictures.csv"]
+    return rows, tallies, files
 
 
 def reward_in(folder: Path) -> Reward:

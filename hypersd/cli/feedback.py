@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, whole_number, writable_folder
+from hypersd.cli.folders import FEEDBACK, command_folder
+from hypersd.cli.options import add_family, argument, fraction, path, read_prompts, seed_number, whole_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, gather
 from hypersd.cli.votes import add_kind
@@ -28,29 +28,33 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("feedback", help="tune a few-step model with what people prefer")
     parser.add_argument(
         "--reward",
-        type=Path,
+        type=argument(path),
         required=True,
         action="append",
         metavar="DIR",
         help="a model of `reward train`; given several times, all are pleased together",
     )
     parser.add_argument(
-        "--adapter", type=Path, metavar="FILE", help="tune this adapter only (default: all of the model's)"
+        "--adapter", type=argument(path), metavar="FILE", help="tune this adapter only (default: all of the model's)"
     )
     parser.add_argument("--model", default="hyper", help="whose adapters are tuned (default: hyper)")
     titles = "; ".join(f"{name}: {title}" for name, title in METHODS.items())
     parser.add_argument("--method", choices=METHODS, default="refl", help=f"{titles} (default: refl)")
     add_votes(parser)
     add_kind(parser, None)
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own)")
+    parser.add_argument(
+        "--prompts", type=argument(path), metavar="FILE", help="to train on (default: the family's own)"
+    )
     parser.add_argument(
         "--detector",
-        type=Path,
+        type=argument(path),
         metavar="FILE",
         help="refl: torchvision's maskrcnn_resnet50_fpn_v2 as safetensors, for the visual-perception loss on "
         "--photographs (default: the family's own network and scenes; without one there is no such loss)",
     )
-    parser.add_argument("--photographs", type=Path, metavar="DIR", help="COCO 2017 as it is published, for --detector")
+    parser.add_argument(
+        "--photographs", type=argument(path), metavar="DIR", help="COCO 2017 as it is published, for --detector"
+    )
     parser.add_argument(
         "--batch",
         type=argument(lambda text: whole_number(text, 1, 1024, "pictures")),
@@ -58,7 +62,7 @@ def add_parser(subparsers: Any) -> None:
         help="pictures a step (default: by their size; 16 up to 256 pixels, 4 of 512, 1 of 1024)",
     )
     parser.add_argument("--enter", metavar="NAME", help="let the result enter the arena under this name")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, curves")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="adapters, logs, curves")
     add_family(parser)
     parser.add_argument(
         "--shorten", type=argument(fraction), default=1.0, metavar="X", help="this fraction of the steps"
@@ -82,26 +86,25 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
     if options.enter is not None:
         check_name(options.enter, entrants_folder(), {card.name for card in chosen.cards})
-    out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
 
-    wanted = groups_of(chosen, options.model, options.adapter)
-    prompts = read_prompts(options.prompts) if options.prompts else None
-    votes = gather(options.votes, options.kind, out) if options.method == "dpo" else None
-    results = tune(
-        chosen,
-        wanted,
-        rewards=options.reward,
-        out=out,
-        method=options.method,
-        votes=votes,
-        prompts=prompts,
-        perception=_perception(options),
-        batch_size=options.batch,
-        shorten=options.shorten,
-        seed=options.seed,
-    )
+    with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
+        wanted = groups_of(chosen, options.model, options.adapter)
+        prompts = read_prompts(options.prompts) if options.prompts else None
+        results = tune(
+            chosen,
+            wanted,
+            rewards=options.reward,
+            out=out,
+            method=options.method,
+            votes=gather(options.votes, options.kind, out) if options.method == "dpo" else None,
+            prompts=prompts,
+            perception=_perception(options),
+            batch_size=options.batch,
+            shorten=options.shorten,
+            seed=options.seed,
+        )
     enters = options.enter if gained(results) else None
     if enters:
         # Which adapter each of its own was made of, its papers say themselves.

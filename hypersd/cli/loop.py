@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hypersd.cli.feedback import METHODS
-from hypersd.cli.options import add_family, argument, fraction, seed_number, whole_number, writable_folder
+from hypersd.cli.folders import ROUNDS, command_folder
+from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source, whole_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
@@ -26,6 +26,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--votes",
+        type=argument(source),
         metavar="SOURCE",
         help=f"{SIMULATE}: voters are simulated; or an export as for `reward train` (default: the vote store)",
     )
@@ -38,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
         "--beside", choices=METHODS, help="tune with the same votes by this method too, and compare the two"
     )
     parser.add_argument("--taste", choices=_TASTES, default="plain", help="of simulated voters (default: plain)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder for each round")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="a folder for each round")
     add_family(parser)
     parser.add_argument(
         "--shorten",
@@ -60,26 +61,26 @@ def run(options: argparse.Namespace) -> int:
     chosen.card(options.model)
     if options.beside == options.method:
         raise ValueError(f"--beside {options.beside} is the method itself; name the other one")
-    out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.loop import Loop
     from hypersd.feedback.size import Size
 
-    source = options.votes
-    rounds = Loop(
-        family=chosen,
-        start=options.model,
-        out=out,
-        entrants=entrants_folder(),
-        # Once a round: each stage asks, a source may be far away, and what a round began with is what it keeps.
-        gather=None if source == SIMULATE else cache(lambda folder: gather(source, options.kind, folder)),
-        taste=options.taste,
-        method=options.method,
-        beside=options.beside,
-        kind_of=kinds_of_prompts(chosen.world),
-        size=Size().shortened(options.shorten),
-        seed=options.seed,
-    ).run(options.rounds)
+    votes = options.votes
+    with command_folder(options.out, "loop", ROUNDS, keep=True) as out:
+        rounds = Loop(
+            family=chosen,
+            start=options.model,
+            out=out,
+            entrants=entrants_folder(),
+            # Once a round: each stage asks, a source may be far away, and what a round began with is what it keeps.
+            gather=None if votes == SIMULATE else cache(lambda folder: gather(votes, options.kind, folder)),
+            taste=options.taste,
+            method=options.method,
+            beside=options.beside,
+            kind_of=kinds_of_prompts(chosen.world),
+            size=Size().shortened(options.shorten),
+            seed=options.seed,
+        ).run(options.rounds)
     told: list[dict[str, Any]] = [
         {
             "round": one.number,

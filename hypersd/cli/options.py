@@ -43,6 +43,28 @@ def names(text: str) -> tuple[str, ...]:
     return found
 
 
+def path(text: str) -> Path:
+    """A file or folder; `.` is the current folder, and an empty text (often an unset variable of a script) is none.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not text.strip():
+        raise ValueError("expected the name of a file or folder, not an empty text")
+    return Path(text)
+
+
+def source(text: str) -> str:
+    """A file, a folder or a URL.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not text.strip():
+        raise ValueError("expected a file, a folder or a URL, not an empty text")
+    return text
+
+
 def whole_number(text: str, low: int, high: int, what: str) -> int:
     """A decimal whole number from `low` to `high`; `what` names it in a complaint.
 

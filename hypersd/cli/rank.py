@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import read_prompts
+from hypersd.cli.options import argument, read_prompts, source
 from hypersd.cli.output import emit, say, table
-from hypersd.cli.votes import add_kind, open_store
+from hypersd.cli.votes import add_kind, note_skipped, open_store
 
 if TYPE_CHECKING:
     from hypersd.arena.board import Board
@@ -22,9 +22,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("rank", help="rank contestants by votes, with intervals")
     parser.add_argument(
         "--votes",
+        type=argument(source),
         metavar="SOURCE",
-        help="an export of the arena format or a folder of published votes, also hf://datasets/OWNER/NAME; "
-        "default: the vote store",
+        help="an export, a folder of published votes, Pick-a-Pic or another arena's log (Parquet, JSON, CSV), also "
+        "hf://datasets/OWNER/NAME; default: the vote store",
     )
     add_kind(parser)
     parser.add_argument("--family", metavar="NAME", help="only contestants of this family; default: each by itself")
@@ -43,12 +44,15 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Rank."""
     from hypersd.arena.board import compute_families
+    from hypersd.arena.importing import whereabouts
 
     votes = _read(options.votes)
     boards = compute_families(votes, _view(options, votes), ties=options.ties)
     if all(board.problem for board in boards.values()):
         board = next(iter(boards.values()))
-        raise ValueError(f"{board.votes} {board.kind} votes, of which {board.kept} count: {board.problem}")
+        problem = f"{board.votes} {board.kind} votes, of which {board.kept} count: {board.problem}"
+        elsewhere = whereabouts(votes.count_studies(options.kind)) if options.study is None else ""
+        raise ValueError(f"{problem}; {elsewhere}" if elsewhere else problem)
     several = len(boards) > 1
     if options.json:
         documents = {name: board.as_dict() for name, board in boards.items()}
@@ -58,11 +62,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(source: str | None) -> VoteColumns:
+def _read(place: str | None) -> VoteColumns:
     from hypersd.arena.columns import VoteColumns
     from hypersd.arena.reading import read_columns
+    from hypersd.arena.vote_files import Rejects
 
-    return VoteColumns.of(open_store()[0].votes()) if source is None else read_columns(source)
+    if place is None:
+        return VoteColumns.of(open_store()[0].votes())
+    rejects = Rejects()
+    votes = read_columns(place, rejects)
+    note_skipped(rejects.skipped)
+    return votes
 
 
 def _view(options: argparse.Namespace, votes: VoteColumns) -> View:
@@ -111,9 +121,8 @@ def report(board: Board) -> str:
     settled = [
         f"{one.better} over {one.worse} ({one.wins:.0f}:{one.losses:.0f})" for one in board.decisions if one.settled
     ]
-    lines = [
-        f"{board.kept:,} of {board.votes:,} {board.kind} votes of {board.voters:,} voter{'s' if board.voters != 1 else ''} count."
-    ]
+    voters = "1 voter" if board.voters == 1 else f"{board.voters:,} voters"
+    lines = [f"{board.kept:,} of {board.votes:,} {board.kind} votes of {voters} count."]
     if rows:
         lines += [
             table(("rank", "contestant", "strength", "95 % interval", "votes", "seconds", ""), rows),
@@ -126,8 +135,8 @@ def report(board: Board) -> str:
         )
     if board.intervals == "model":
         lines.append(
-            "All of these votes are one voter's: their intervals cannot be clustered by voter. Those above take each vote "
-            "for another person's, and do not say how far other people differ."
+            "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those above take each "
+            "vote for another person's, and do not say how far other people differ."
         )
     if board.apart:
         groups = "; ".join(", ".join(group) for group in board.apart)

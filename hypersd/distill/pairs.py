@@ -16,6 +16,7 @@ from hypersd.distill.student import Student
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.latents import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
+from hypersd.files import atomic_path
 from hypersd.training.precision import half_precision
 from hypersd.training.trainer import Step
 
@@ -72,15 +73,14 @@ def draw_once(
     """
     if file.exists():
         return
-    part = file.with_suffix(".part.npy")
-    drawn = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *shape))
-    for start in tqdm(range(0, count, batch_size), desc=f"draw {file.stem}"):
-        chosen = range(start, min(count, start + batch_size))
-        with half_precision(torch.device("cpu")):
-            made = draw(noise_of(chosen, model.latent_shape), [told_of(world, index) for index in chosen])
-        drawn[start : start + len(chosen)] = made.numpy().astype(np.float16)
-    drawn.flush()
-    part.rename(file)
+    with atomic_path(file) as part:
+        drawn = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *shape))
+        for start in tqdm(range(0, count, batch_size), desc=f"draw {file.stem}"):
+            chosen = range(start, min(count, start + batch_size))
+            with half_precision(torch.device("cpu")):
+                made = draw(noise_of(chosen, model.latent_shape), [told_of(world, index) for index in chosen])
+            drawn[start : start + len(chosen)] = made.numpy().astype(np.float16)
+        drawn.flush()
 
 
 def draw_pairs(world: World, teacher: Student, file: Path, *, steps: int, count: int, batch_size: int = 64) -> None:

@@ -143,18 +143,19 @@ def _one_step(task: Task) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How a method is trained, and on how many scenes a step."""
+    """How a method is trained, on how many scenes a step, and the names of its stages."""
 
     train: Callable[[Task], None]
     batch_size: int
+    stages: tuple[str, ...]
 
 
 METHODS = {
-    "tscd": Method(_tscd, 32),
-    "backward": Method(_backward, 32),
-    "one-step": Method(_one_step, 40),
-    "lightning": Method(_lightning, 24),
-    "turbo": Method(_turbo, 16),
+    "tscd": Method(_tscd, 32, tuple(f"segments-{stage.segments}" for stage in tscd.STAGES)),
+    "backward": Method(_backward, 32, ("backward",)),
+    "one-step": Method(_one_step, 40, tuple(stage.name for stage in one_step.STAGES)),
+    "lightning": Method(_lightning, 24, tuple(stage.name for stage in lightning.STAGES)),
+    "turbo": Method(_turbo, 16, ("turbo",)),
 }
 
 

@@ -17,6 +17,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from hypersd.emoji.autoencoder import LATENT_CHANNELS
 from hypersd.emoji.latents import CaptionedLatents
+from hypersd.files import atomic_folder
 from hypersd.training.samples import draw
 from hypersd.training.solver import NoiseSchedule, offset_noise
 from hypersd.training.text import TextEncoders
@@ -85,13 +86,14 @@ def save_pipeline(pipeline: StableDiffusionXLPipeline, folder: Path) -> None:
 
     AutoencoderTiny writes an entry, `block_out_channels`, that it does not expect when it reads.
     """
-    pipeline.to(torch.float16).save_pretrained(folder)
-    for file in folder.glob("*/*config.json"):
-        entries = json.loads(file.read_text())
-        kept = {key: value for key, value in entries.items() if key != "_name_or_path"}
-        if file.parent.name == "vae":
-            kept.pop("block_out_channels", None)
-        file.write_text(json.dumps(kept, indent=2) + "\n")
+    with atomic_folder(folder) as part:
+        pipeline.to(torch.float16).save_pretrained(part)
+        for file in part.glob("*/*config.json"):
+            entries = json.loads(file.read_text())
+            kept = {key: value for key, value in entries.items() if key != "_name_or_path"}
+            if file.parent.name == "vae":
+                kept.pop("block_out_channels", None)
+            file.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 @dataclass

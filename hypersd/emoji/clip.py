@@ -34,6 +34,7 @@ from transformers import (
 from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, place, render, sample_scene
+from hypersd.files import atomic_folder
 from hypersd.training.trainer import Player, Step
 
 LENGTH = 24
@@ -195,18 +196,19 @@ class Contrast:
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer`, `tokenizer_2`, `text_encoder`, `text_encoder_2` and `clip` (with its processor)."""
-        for name in ("tokenizer", "tokenizer_2", "clip"):
-            self.tokenizer.save_pretrained(folder / name)
-        self.towers.first.save_pretrained(folder / "text_encoder")
-        told: Any = self.towers.clip.config.text_config
-        second = CLIPTextModelWithProjection(told)
-        second.text_model.load_state_dict(self.towers.clip.text_model.state_dict())
-        second.text_projection.load_state_dict(self.towers.clip.text_projection.state_dict())
-        second.save_pretrained(folder / "text_encoder_2")
-        self.towers.clip.half().save_pretrained(folder / "clip")
-        CLIPImageProcessor(
-            size={"shortest_edge": 128},
-            crop_size={"height": 128, "width": 128},
-            image_mean=[0.5] * 3,
-            image_std=[0.5] * 3,
-        ).save_pretrained(folder / "clip")
+        with atomic_folder(folder) as part:
+            for name in ("tokenizer", "tokenizer_2", "clip"):
+                self.tokenizer.save_pretrained(part / name)
+            self.towers.first.save_pretrained(part / "text_encoder")
+            told: Any = self.towers.clip.config.text_config
+            second = CLIPTextModelWithProjection(told)
+            second.text_model.load_state_dict(self.towers.clip.text_model.state_dict())
+            second.text_projection.load_state_dict(self.towers.clip.text_projection.state_dict())
+            second.save_pretrained(part / "text_encoder_2")
+            self.towers.clip.half().save_pretrained(part / "clip")
+            CLIPImageProcessor(
+                size={"shortest_edge": 128},
+                crop_size={"height": 128, "width": 128},
+                image_mean=[0.5] * 3,
+                image_std=[0.5] * 3,
+            ).save_pretrained(part / "clip")

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, render, sample_scene
+from hypersd.files import atomic_path
 from hypersd.training.precision import half_precision
 from hypersd.training.trainer import Step
 
@@ -36,19 +37,18 @@ def encode_scenes(world: World, autoencoder: AutoencoderTiny, count: int, file: 
     """
     if file.exists():
         return
-    part = file.with_suffix(".part.npy")
-    latents: NDArray[np.float16] | None = None
-    for start in tqdm(range(0, count, batch_size), desc="encode"):
-        scenes = [training_scene(world, index) for index in range(start, min(count, start + batch_size))]
-        with half_precision(torch.device("cpu")):
-            encoded = autoencoder.encode(to_tensor([render(world, scene) for scene in scenes]))[0]
-        block = (encoded.float() * autoencoder.config["scaling_factor"]).numpy().astype(np.float16)
-        if latents is None:
-            latents = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *block.shape[1:]))
-        latents[start : start + len(block)] = block
-    if latents is not None:
-        latents.flush()
-        part.rename(file)
+    with atomic_path(file) as part:
+        latents: NDArray[np.float16] | None = None
+        for start in tqdm(range(0, count, batch_size), desc="encode"):
+            scenes = [training_scene(world, index) for index in range(start, min(count, start + batch_size))]
+            with half_precision(torch.device("cpu")):
+                encoded = autoencoder.encode(to_tensor([render(world, scene) for scene in scenes]))[0]
+            block = (encoded.float() * autoencoder.config["scaling_factor"]).numpy().astype(np.float16)
+            if latents is None:
+                latents = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *block.shape[1:]))
+            latents[start : start + len(block)] = block
+        if latents is not None:
+            latents.flush()
 
 
 @dataclass(frozen=True, slots=True)

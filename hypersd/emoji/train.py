@@ -21,6 +21,7 @@ from hypersd.emoji.base import Denoising, build_pipeline, save_pipeline
 from hypersd.emoji.clip import Contrast, build_tokenizer, captioned, corpus
 from hypersd.emoji.latents import LatentScenes, encode_scenes
 from hypersd.emoji.world import World, render, sample_scene
+from hypersd.files import atomic_folder
 from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class _Workshop:
         with torch.no_grad():
             spread = autoencoder.encode(to_tensor([render(self.world, scene) for scene in scenes]))[0].std()
         autoencoder.register_to_config(scaling_factor=round(1 / float(spread), 2))
-        autoencoder.save_pretrained(self.family / "vae")
+        with atomic_folder(self.family / "vae") as part:
+            autoencoder.save_pretrained(part)
 
     def clip(self) -> None:
         torch.manual_seed(self.seed)
@@ -132,9 +134,9 @@ def train(
     if unknown := [stage for stage in stages if stage not in _STAGES]:
         raise ValueError(f"unknown stage {unknown[0]!r}; the stages are {', '.join(STAGES)}")
     workshop = _Workshop(world=world, out=out, recipe=recipe or Recipe(), seed=seed)
-    workshop.family.mkdir(parents=True, exist_ok=True)
-    shutil.copy(world.folder / "world.json", workshop.family)
-    shutil.copytree(world.folder / "sprites", workshop.family / "sprites", dirs_exist_ok=True)
+    with atomic_folder(workshop.family) as part:
+        shutil.copy(world.folder / "world.json", part)
+        shutil.copytree(world.folder / "sprites", part / "sprites")
     for name, run in _STAGES.items():
         if name in stages:
             log.info("stage %s", name)

@@ -11,6 +11,7 @@ from hypersd.evaluate.ablation import ablation_table, changes
 from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.pictures import write_pictures
 from hypersd.feedback.reward import RewardModel
+from hypersd.files import write_text
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -53,7 +54,7 @@ def measure(
         judged += [look.judged for look in jury.look(prompt, drawn)]
     write_pictures(judged, out / "pictures.csv")
     without, tuned = ([one for one in judged if one.model == model] for model in models)
-    (out / "ablation.md").write_text(ablation_table(without, tuned), encoding="utf-8")
+    write_text(out / "ablation.md", ablation_table(without, tuned))
     return {
         "prompts": len(prompts),
         "seeds": _SEEDS,

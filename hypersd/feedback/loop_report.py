@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from hypersd.feedback.rounds import REPORT, Round, has_entered
+from hypersd.files import atomic_path, write_text
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -36,9 +37,10 @@ def write_report(one: Round, engine: Engine, made: Mapping[str, Any]) -> dict[st
     after = str(made["name"]) if has_entered(made) else before
     files = {name: one.folder / f"{name}.webp" for name in ("before", "after")}
     for (name, file), model in zip(files.items(), (before, after), strict=True):
-        picture_grid(engine, model).save(file, quality=92)
+        with atomic_path(file) as part:
+            picture_grid(engine, model).save(part, quality=92)
         files[name] = file
-    (one.folder / REPORT).write_text(text(one, made), encoding="utf-8")
+    write_text(one.folder / REPORT, text(one, made))
     return {"report": REPORT, **{name: file.name for name, file in files.items()}}
 
 

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hypersd.emoji.world import Placed, Scene, World, box
+from hypersd.files import atomic_folder, write_json
 
 GRID = 8
 """Cells on a side."""
@@ -210,11 +211,10 @@ def save_perception(network: Solo, folder: Path) -> None:
     Raises:
         OSError: that is not possible.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().half().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-    config = {"objects": network.objects, "widths": network.widths}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    with atomic_folder(folder) as part:
+        save_file(state, part / "model.safetensors")
+        write_json(part / "config.json", {"objects": network.objects, "widths": network.widths})
 
 
 def load_perception(folder: Path) -> Solo:

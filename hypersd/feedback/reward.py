@@ -29,6 +29,7 @@ from hypersd.feedback.image_reward import ImageReward
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.texture import WIDTH as TEXTURE
 from hypersd.feedback.texture import texture
+from hypersd.files import atomic_folder, write_json
 
 WEIGHTS, FACTS = "model.safetensors", "reward.json"
 _WIDTH = 1 + 2 * len(NAMES) + TEXTURE
@@ -95,10 +96,10 @@ class RewardModel(nn.Module):
         Raises:
             OSError: the folder cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        self.backbone.save(folder)
-        save_file({name: value.half().contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
-        (folder / FACTS).write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
+        with atomic_folder(folder) as part:
+            self.backbone.save(part)
+            save_file({name: value.half().contiguous() for name, value in self.state_dict().items()}, part / WEIGHTS)
+            write_json(part / FACTS, self.facts)
 
     @property
     def unit(self) -> float:

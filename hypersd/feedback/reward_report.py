@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypersd.feedback.bradley_terry import ChoiceTable
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.shortcuts import decisive, hits_by_identity, hits_by_statistics, left_won
+from hypersd.files import atomic_path, write_json, write_text
 
 _BINS = 8
 _ROUNDS = 1000
@@ -226,7 +226,8 @@ def write(report: RewardReport, folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    (folder / "report.json").write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+    write_json(folder / "report.json", report.as_dict())
+    write_text(folder / "report.md", markdown(report))
     for name, figure in figures(report).items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
+        with atomic_path(folder / f"{name}.png") as part:
+            figure.savefig(part, dpi=120)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,6 +21,7 @@ from hypersd.feedback.refl import Perception
 from hypersd.feedback.reward import WEIGHTS, RewardModel
 from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import PromptBatches
+from hypersd.files import atomic_path, write_json
 from hypersd.models.cards import Recipe
 from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
@@ -112,7 +112,8 @@ class TuningTask:
         chosen = merge.choose(points)
         adapter = self.out / "adapter.safetensors"
         merge.write_merged(student.few_steps_layers, load_file(plugin), chosen.weight, adapter)
-        merge.figure(points, chosen.weight).savefig(self.out / "merge.png", dpi=120)
+        with atomic_path(self.out / "merge.png") as part:
+            merge.figure(points, chosen.weight).savefig(part, dpi=120)
         _, numbers = load_state(self.out / "training" / "state") or ({}, {})
         tuned = Tuned(
             adapter=adapter,
@@ -122,7 +123,7 @@ class TuningTask:
             points=tuple(points),
             lineage=self._lineage(rewards[0]),
         )
-        (self.out / RESULT).write_text(json.dumps(self._told(tuned, guard), indent=1) + "\n", encoding="utf-8")
+        write_json(self.out / RESULT, self._told(tuned, guard))
         return tuned
 
     def _refl(self, trainer: Trainer, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hypersd.files import write_json
+from hypersd.files import atomic_folder, write_json
 from hypersd.models.cards import Family, ModelCard, Weights
 
 _CARD = "contestant.json"
@@ -75,9 +75,9 @@ def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
     """
     check_name(entrant.name, folder)
     home = folder / entrant.name
-    home.mkdir(parents=True, exist_ok=True)
-    for name, file in files.items():
-        shutil.copyfile(file, home / name)
+    with atomic_folder(home) as part:
+        for name, file in files.items():
+            shutil.copyfile(file, part / name)
     write_json(home / _CARD, asdict(entrant))
     return home
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hypersd.errors import gist
+from hypersd.files import atomic_path
 from hypersd.models.loading import put_adapter
 
 TARGETS = [
@@ -81,8 +82,8 @@ def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     """Write the adapter in the diffusers key format, half precision."""
     weights = get_peft_model_state_dict(unet, adapter_name=NAME)
     layers: dict[str, nn.Module | Tensor] = {key: value.half() for key, value in weights.items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
+    with atomic_path(file, durable=True) as part:
+        StableDiffusionXLPipeline.save_lora_weights(part.parent, unet_lora_layers=layers, weight_name=part.name)
 
 
 def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hypersd.files import write_json
+from hypersd.files import atomic_path, write_json
 
 TENSORS = "state.safetensors"
 NUMBERS = "state.json"
@@ -23,10 +23,9 @@ def save_state(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str
     The numbers carry the name of the tensor file they belong to and are renamed into place last, so whoever reads
     the folder sees either the old state or the new one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{numbers['step']}.{TENSORS}"
-    save_file({key: value.detach().contiguous() for key, value in tensors.items()}, folder / f"{name}.part")
-    (folder / f"{name}.part").replace(folder / name)
+    with atomic_path(folder / name, durable=True) as part:
+        save_file({key: value.detach().contiguous() for key, value in tensors.items()}, part)
     write_json(folder / NUMBERS, {**numbers, "tensors": name})
     for old in folder.glob(f"*.{TENSORS}"):
         if old.name != name:

@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from hypersd.files import atomic_path
 from hypersd.training.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
 from hypersd.training.precision import half_precision
 
@@ -218,9 +219,8 @@ class Trainer:
 
     def _draw(self, objective: Objective[Batch], number: int) -> None:
         if self.accelerator.is_main_process and (grid := objective.sample()) is not None:
-            folder = self.config.out / "samples"
-            folder.mkdir(exist_ok=True)
-            grid.save(folder / f"{number:06d}.webp", quality=90)
+            with atomic_path(self.config.out / "samples" / f"{number:06d}.webp") as part:
+                grid.save(part, quality=90)
 
 
 class _Run:

@@ -68,12 +68,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say(name: str) -> None:
 
 def duel(left: int, right: int, ties: int = 0) -> Fit:
     """So many votes for a, for b and for neither, each of another voter, a as often on the left as on the right."""
-    outcomes: list[Outcome] = ["left"] * left + ["right"] * right + ["tie"] * ties
+    counts: dict[Outcome, int] = {"left": left, "right": right, "tie": ties}
     mirror: dict[Outcome, Outcome] = {"left": "right", "right": "left", "tie": "tie"}
-    made = [
-        Judgement(f"v{index:04}", *("ab", "ba")[index % 2], mirror[outcome] if index % 2 else outcome)
-        for index, outcome in enumerate(outcomes)
-    ]
+    made: list[Judgement] = []
+    for outcome, count in counts.items():
+        for index in range(count):
+            voter = f"{outcome}-{index}"
+            even, odd = Judgement(voter, "a", "b", outcome), Judgement(voter, "b", "a", mirror[outcome])
+            made.append(odd if index % 2 else even)
     return fit(Tally.of(made))
 
 
@@ -96,7 +98,7 @@ def test_two_wins_among_three_hundred_ties_make_nobody_first_for_sure() -> None:
 
 
 def test_ties_alone_say_nothing_of_who_is_better() -> None:
-    ties = [Judgement(f"v{index}", *"abc"[index % 2 :][:2], "tie") for index in range(80)]
+    ties = [Judgement(f"v{index}", "ab"[index % 2], "bc"[index % 2], "tie") for index in range(80)]
     one = fit(Tally.of(ties))
     assert one.theta == pytest.approx(np.zeros(3), abs=1e-9)
     found = clustered(one)
@@ -116,7 +118,7 @@ def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(one: Fit) -> 
 
 
 def test_between_two_the_profile_is_the_likelihood_ratio_s() -> None:
-    """Without prior, side and ties, w wins and l losses: 2·(ℓ(ŵ) − ℓ(½)) at equal strengths, in closed form."""
+    """Without prior, side and ties, w wins and l losses: twice what the log-likelihood loses at equal strengths, in closed form."""
     made = [Judgement(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
     found = fit(Tally.of(made), prior_games=0, side=False)
     deviance = Profile.of(found).deviances(np.array([[1.0, -1.0]]), np.zeros(1))
