@@ -8,26 +8,27 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.behind import start_behind
 from app.boards import Boards
 from app.judging import Judging
-from app.networks import local
+from app.networks import Network, local
 from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
 from app.told import personal, revealed
 from hypersd.arena.battle import Client, Contestant, now, pseudonym
 from hypersd.arena.board import pair_shares
-from hypersd.arena.crowd import Crowd
+from hypersd.arena.crowd import SHARED, Crowd
 from hypersd.arena.desk import Desk, Refused
+from hypersd.arena.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.pictures import Damaged, Pictures, sheet
+from hypersd.arena.receipts import receipt_of, vote_id_of
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Study, read_prompts
 from hypersd.models.cards import Family
@@ -51,21 +52,18 @@ _PATIENCE_SECONDS = 0.5
 _LAST_SECONDS = 10.0
 """How long the end waits for each worker."""
 
+_STRANGERS = (
+    "{voters:,} voters of this store voted before {since:%Y-%m-%d %H:%M} UTC, when the key that names voters came into "
+    "use: when they return they are taken for other people. If they voted on this page, set HYPERSD_SECRET to the "
+    "secret of that time and start the page again"
+)
+
 _REST = 10
 """What is worked out from all votes rests this many times as long as it took: votes go first."""
 
 
-def read_secret(folder: Path) -> bytes:
-    """The key under which voters are hashed, kept in `folder`; it is made when it is first needed."""
-    file = folder / "voters.key"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("xb") as new:
-            new.write(secrets.token_bytes(32))
-        file.chmod(0o600)
-    except FileExistsError:
-        pass
-    return file.read_bytes()
+class Identical(Exception):  # noqa: N818 - nobody's fault
+    """Two pictures that are the same, pixel for pixel."""
 
 
 @dataclass
@@ -76,21 +74,23 @@ class Arena:
         studio: whose models draw the pairs.
         store: of pairs, battles and votes.
         pictures: the folder of pictures.
-        secret: the key under which voters are hashed.
+        key: under which voters are named.
         judging: what a reward model says of the pictures.
         publish: where votes are sent and read back from; empty is nowhere.
         declared: the studies of the family, by name.
         low: how many unseen pairs the pool should hold.
+        proxies: that are trusted to say where a visitor comes from.
     """
 
     studio: Studio
     store: Store
     pictures: Pictures
-    secret: bytes
+    key: VoterKey
     judging: Judging
     publish: str = ""
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
     low: int = 40
+    proxies: Sequence[Network] = ()
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
@@ -101,6 +101,7 @@ class Arena:
         self.studies = Studies(self.studio, self.store, self.declared)
         self.boards = Boards(self.family.name)
         self.publisher: Publisher | None = None
+        self._strangers = 0
         self._known_shares: Mapping[tuple[str, str], float] = {}
         self._shares_until = 0.0
         self.sheet = lru_cache(maxsize=64)(self._sheet)
@@ -125,21 +126,21 @@ class Arena:
             thread.join(timeout=_LAST_SECONDS)
 
     def voter(self, address: str, token: str) -> str:
-        """A visitor's pseudonym.
+        """A visitor's pseudonym. The token that their browser keeps is who they are; an address is only limited.
 
         Raises:
             Refused: the token that the page keeps for them is not one.
         """
         if not (16 <= len(token) <= 64 and token.isascii() and token.replace("-", "").isalnum()):
             raise Refused("the page has lost its name for you; load it again")
-        voter = pseudonym(self.secret, f"{address}|{token}")
+        voter = pseudonym(self.key.secret, token)
         if not local(address):
-            self.crowd.note(pseudonym(self.secret, address), voter)
+            self.crowd.note(pseudonym(self.key.secret, address), voter)
         return voter
 
     def wait(self, address: str, *, own: bool) -> float:
         """Count a request from an address (one for an own prompt if `own`); seconds that it has to wait, 0 if none."""
-        return 0.0 if local(address) else self.crowd.wait(pseudonym(self.secret, address), own=own)
+        return 0.0 if local(address) else self.crowd.wait(pseudonym(self.key.secret, address), own=own)
 
     def draw(self, voter: str, besides: str = "", study: str | None = None) -> dict[str, Any]:
         """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none.
@@ -158,6 +159,9 @@ class Arena:
             except (FileNotFoundError, Damaged):
                 log.exception("the pictures of a pair are lost; it is shown to nobody any more")
                 self.store.withdraw(battle.pair.id)
+            except Identical:
+                log.warning("the pictures of a pair are the same; it is shown to nobody any more")
+                self.store.withdraw(battle.pair.id)
             else:
                 return {"battle": battle.id, "prompt": battle.pair.prompt, "sheet": pictures}
         return {"battle": None, "pool": self.store.pool_size(study)}
@@ -170,7 +174,7 @@ class Arena:
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
         """Take a vote; what it was about is told afterwards."""
         vote = self.desk.vote(battle, voter, choice, client)
-        told = revealed(self.studio, vote)
+        told = revealed(self.studio, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
         try:
             count = self.store.count_of(voter)
             counted = self.progress(voter) if count % 10 == 0 else {"votes": count, "personal_from": PERSONAL_BOARD}
@@ -180,6 +184,36 @@ class Arena:
             log.exception("a vote was kept, but its voter's votes could not be counted")
             return told  # whatever fails now must not say that the vote was not taken
         return {**told, **counted}
+
+    def undo(self, voter: str, battle: str) -> dict[str, Any]:
+        """Take back the visitor's last vote."""
+        vote = self.desk.undo(battle, voter)
+        study = self.declared.get(vote.battle.pair.study or "")
+        counts = {"votes": self.store.count_of(voter), "personal_from": PERSONAL_BOARD}
+        return {"battle": battle, **counts, **({"study": self.studies.told(study)} if study else {})}
+
+    def receipt(self, receipt: str) -> dict[str, Any] | None:
+        """Say whether the vote of a receipt is kept; None if there is none. Nothing else of the vote is said."""
+        vote_id = vote_id_of(self.key.secret, receipt)
+        vote = self.store.vote(vote_id) if vote_id else None
+        if vote is None:
+            return None
+        return {"kept": True, "withdrawn": vote.withdrawn is not None, "day": f"{vote.voted:%Y-%m-%d}"}
+
+    def warnings(self) -> list[str]:
+        """Sentences for the owner of the page: what costs votes, or voters their names."""
+        found = [_STRANGERS.format(voters=self._strangers, since=self.key.since)] if self._strangers else []
+        if voters := self.crowd.crowded():
+            found.append(SHARED.format(voters=voters, most=self.crowd.allowance.voters_an_hour))
+        if self.crowd.marked:
+            found.append(f"{self.crowd.marked:,} votes since the start do not count: they came from such an address")
+        return found
+
+    def check_key(self) -> None:
+        """Look for voters who were named by another key, and log it once if there are any."""
+        before, self._strangers = self._strangers, voters_of_other_keys(self.store.engine, self.key)
+        if self._strangers and not before:
+            log.warning(_STRANGERS.format(voters=self._strangers, since=self.key.since))
 
     def answer(self, voter: str, battle: str, choice: str) -> dict[str, Any]:
         """Take the answer to the second question."""
@@ -214,7 +248,7 @@ class Arena:
 
     def progress(self, voter: str) -> dict[str, Any]:
         """How many votes a visitor has given, from a certain number on what they prefer; and how far studies are."""
-        votes = self.store.votes_of(voter)
+        votes = [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
         mine = personal(self.studio, votes) if len(votes) >= PERSONAL_BOARD else []
         today = sum(vote.voted.date() == now().date() for vote in votes)
         told = [self.studies.told(study) for study in self.declared.values()]
@@ -239,7 +273,10 @@ class Arena:
         return [one.label for one in able if one not in benched]
 
     def _sheet(self, left: str, right: str) -> str:
-        data = sheet(self.pictures.open(left), self.pictures.open(right))
+        pictures = self.pictures.open(left), self.pictures.open(right)
+        if pictures[0] == pictures[1]:
+            raise Identical
+        data = sheet(*pictures)
         return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
 
     def _supply(self) -> None:
@@ -273,15 +310,16 @@ class Arena:
 
     def _compute(self) -> None:
         """Keep the boards fresh: never while somebody looks, always behind."""
-        seen, next_look = -1, 0.0
+        seen, next_look = (-1, -1), 0.0
         while not self._stop.is_set():
             try:
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + _REFRESH_SECONDS
-                    if (count := self.store.count_votes()) != seen:
+                    if (count := (self.store.count_votes(), self.store.withdrawals.count())) != seen:
                         votes = list(self.store.votes())
                         self.studies.counting.add(votes)
                         self.boards.renew(votes)
+                        self.check_key()
                         seen = count
                 if not self.boards.serve():
                     self.boards.wait(_PATIENCE_SECONDS)
@@ -301,11 +339,13 @@ class Arena:
 def open_arena(studio: Studio, settings: Settings) -> Arena | None:
     """The arena as the settings describe it; None, with the reason in the log, if its store cannot be opened."""
     try:
-        secret = settings.secret.encode() if settings.secret else read_secret(settings.places.data)
         store, pictures = settings.places.open()
+        key = voter_key(store.engine, settings.secret, settings.places.data / "voters.key")
     except Exception:
         log.exception("the arena stays closed: its votes cannot be kept")
         return None
     declared = read_studies(settings.studies, studio.first)
     judging = Judging(pictures, settings.places.loop, settings.reward, studio.busy)
-    return Arena(studio, store, pictures, secret, judging, settings.publish, declared)
+    arena = Arena(studio, store, pictures, key, judging, settings.publish, declared, proxies=settings.proxies)
+    arena.check_key()
+    return arena

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from app import cards
 from app.arena import Arena, open_arena
@@ -20,6 +21,7 @@ from app.settings import Settings
 from app.studio import Studio
 from app.texts import CLOSED, FEEDBACK, LANGUAGES, RESULTS, TABS
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
+from app.uploads import BodyLimit
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +51,8 @@ def launch(settings: Settings, *, block: bool = True, **options: Any) -> gr.Bloc
     studio = Studio(settings.families(), settings.family, settings.families)
     arena = open_arena(studio, settings)
     demo = _build(settings, studio, arena)
-    doors = {"app_kwargs": {"routes": routes(arena)}} if arena else {}
-    demo.launch(prevent_thread_lock=True, **launch_options(), **doors, **options)
+    served = {"routes": routes(arena) if arena else [], "middleware": [Middleware(BodyLimit)]}
+    demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
     studio.wake()
     if arena:
         arena.start()

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Sequence
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_WITH_PORT = re.compile(r"\[(?P<six>[^\]]+)\](:\d+)?|(?P<four>[\d.]+):\d+")
 
 
 def network(address: str) -> str:
@@ -10,15 +17,12 @@ def network(address: str) -> str:
 
     Whoever has one address of a /64 has all 2**64, and browsers take another one every day.
     """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
+    found = _parsed(address)
+    if found is None:
         return address
-    if isinstance(found, ipaddress.IPv4Address):
+    if isinstance(found, ipaddress.IPv4Address) or found.is_loopback:
         return str(found)
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(found) if found.is_loopback else str(ipaddress.ip_network((found, 64), strict=False).network_address)
+    return str(ipaddress.ip_network((found, 64), strict=False).network_address)
 
 
 def local(address: str) -> bool:
@@ -27,3 +31,72 @@ def local(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def read_proxies(text: str) -> tuple[Network, ...]:
+    """Return the proxies that a setting names: addresses and networks, between commas or spaces.
+
+    Raises:
+        ValueError: something there is neither, or stands for the whole internet.
+    """
+    proxies: list[Network] = []
+    for word in re.split(r"[,\s]+", text.strip()) if text.strip() else []:
+        try:
+            proxy = ipaddress.ip_network(word)
+        except ValueError as error:
+            raise ValueError(
+                f"HYPERSD_TRUSTED_PROXIES has {word!r} in it, which is no address or network ({error}); "
+                "write it like 172.17.0.1, 10.0.0.0/8"
+            ) from error
+        if proxy.prefixlen == 0:
+            raise ValueError(
+                f"HYPERSD_TRUSTED_PROXIES has {word} in it, which is every address: each visitor could then claim any; "
+                "name your proxies alone"
+            )
+        proxies.append(proxy)
+    return tuple(proxies)
+
+
+def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:
+    """Return where a request comes from: the last hop of `X-Forwarded-For` that is not a trusted proxy.
+
+    Each proxy adds the address that it was asked from at the end, so hops before that one are what the visitor says,
+    who may say anything. Nobody is forwarded from this machine itself: who says so wants to pass for it.
+
+    Args:
+        peer: the address that the connection comes from; it is the answer unless it is a trusted proxy.
+        forwarded: the values of all such headers, in their order, between commas.
+        proxies: those that are trusted.
+    """
+    nearest = _parsed(peer)
+    if nearest is None or not _within(nearest, proxies):
+        return network(peer)
+    for hop in reversed(forwarded.split(",")):
+        address = _parsed(_without_port(hop.strip()))
+        if address is None:
+            break
+        if address.is_loopback:
+            continue
+        nearest = address
+        if not _within(address, proxies):
+            break
+    return network(str(nearest))
+
+
+def _parsed(text: str) -> Address | None:
+    """Return an address, IPv4 where IPv6 only wraps it; None if it is none."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
+
+
+def _without_port(hop: str) -> str:
+    """Return a hop's address: some proxies write the port of the connection behind it."""
+    matched = _WITH_PORT.fullmatch(hop)
+    return (matched["six"] or matched["four"]) if matched else hop
+
+
+def _within(address: Address, proxies: Sequence[Network]) -> bool:
+    return any(address in proxy for proxy in proxies)

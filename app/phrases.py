@@ -144,6 +144,8 @@ PHRASES: Mapping[str, str] = MappingProxyType(
         "own prompt": "自拟提示词",
         "gold pair": "检查对",
         "repeat": "重复对",
+        "withdrawn": "已撤回",
+        "identical": "两图相同",
         "gate": "未通过来源检查",
         "too fast": "过快",
         "seen before": "此前看过",

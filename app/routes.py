@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app.arena import Arena
-from app.networks import local, network
+from app.networks import Network, client_address, local, network
 from app.texts import sentence
 from hypersd.arena.battle import Client
 from hypersd.arena.desk import Later, Refused
@@ -35,25 +35,31 @@ _LARGEST = 16_384
 _LONGEST_LINE = 12
 _COUNTED = "already counted: your first vote stands"
 _CROWDED = "too much comes from your address at once; nothing was taken, so please try again in a moment"
+_NO_VOTE = "no vote of this receipt is kept here"
 _AWAY = "the arena cannot be reached for a moment; please try again"
 _NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not taken, so please try again"
 
 
 def routes(arena: Arena) -> list[Route]:
-    """POST routes under `/arena`; each takes and answers a JSON object. The visitor's token is in `X-Voter`."""
+    """POST routes under `/arena`; each takes and answers a JSON object. The visitor's token is in `X-Voter`.
+
+    `GET /arena/receipt/RECEIPT` needs no token: who has a receipt may ask, and learns only that the vote is kept.
+    """
     doors: dict[str, Handle] = {
         "draw": lambda voter, words: arena.draw(
             voter, text(words, "besides", ""), text(words, "study") if "study" in words else None
         ),
         "show": lambda voter, words: arena.show(voter, text(words, "battle")),
         "vote": lambda voter, words: arena.vote(voter, text(words, "battle"), text(words, "choice"), client(words)),
+        "undo": lambda voter, words: arena.undo(voter, text(words, "battle")),
         "answer": lambda voter, words: arena.answer(voter, text(words, "battle"), text(words, "choice")),
         "own": lambda voter, words: arena.own(voter, text(words, "prompt")),
         "progress": lambda voter, _: arena.progress(voter),
     }
     workers: dict[str, Worker] = {"own": Line()}
     away: dict[str, str] = {"vote": _NOT_TAKEN, "answer": _NOT_TAKEN}
-    return [
+    receipt = Route("/arena/receipt/{receipt}", receipt_endpoint(arena), methods=["GET"])
+    return [receipt] + [
         Route(
             f"/arena/{name}",
             endpoint(arena, handle, workers.get(name, at_once), own=name == "own", away=away.get(name, _AWAY)),
@@ -103,7 +109,7 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: s
 
     async def answer(request: Request) -> JSONResponse:
         headers: dict[str, str] = {}
-        home = address(request)
+        home = address(request, arena.proxies)
         try:
             words = parsed(await _body(request))
             admit(arena, home, own=own)
@@ -131,6 +137,33 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: s
     return timed
 
 
+def receipt_endpoint(arena: Arena) -> Callable[[Request], Any]:
+    """An endpoint that says whether the vote of a receipt is kept.
+
+    200: it is; 404: there is none; 429: too much from one address, with `Retry-After`; 503: away.
+    """
+
+    async def answer(request: Request) -> JSONResponse:
+        headers = {"cache-control": "no-store"}
+        try:
+            admit(arena, address(request, arena.proxies), own=False)
+            kept = await run_in_threadpool(arena.receipt, request.path_params["receipt"])
+        except Later as later:
+            said, status = str(later), 429
+            headers["retry-after"] = str(math.ceil(later.seconds))
+        except Exception:
+            log.exception("a receipt could not be looked up")
+            said, status = _AWAY, 503
+        else:
+            if kept:
+                return JSONResponse(kept, headers=headers)
+            said, status = _NO_VOTE, 404
+        error = sentence(said, request.headers.get("accept-language", ""))
+        return JSONResponse({"kept": False, "error": error} if status == 404 else {"error": error}, status, headers)
+
+    return answer
+
+
 def admit(arena: Arena, home: str, *, own: bool) -> None:
     """Count a request from an address, one for an own prompt if `own`.
 
@@ -141,14 +174,17 @@ def admit(arena: Arena, home: str, *, own: bool) -> None:
         raise Later(_CROWDED, seconds)
 
 
-def address(request: Request) -> str:
-    """Where a visitor comes from. Behind the proxy of a Space it is the first hop that the proxy names.
+def address(request: Request, proxies: Sequence[Network] = ()) -> str:
+    """Where a visitor comes from: by the trusted proxies; on a Space without any, the first hop that its proxy names.
 
     Nobody is forwarded from this machine itself: who says so wants to pass for it.
     """
-    forwarded = request.headers.get("x-forwarded-for", "") if os.environ.get("SPACE_ID") else ""
-    first = network(forwarded.partition(",")[0].strip())
-    return first if first and not local(first) else network(request.client.host if request.client else "")
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    if os.environ.get("SPACE_ID") and not proxies:
+        first = network(forwarded.partition(",")[0].strip())
+        return first if first and not local(first) else network(peer)
+    return client_address(peer, forwarded, proxies)
 
 
 async def _body(request: Request) -> bytes:

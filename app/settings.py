@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.networks import Network, read_proxies
 from hypersd.arena.places import Places
 from hypersd.arena.studies import STUDIES
 from hypersd.models.cards import Family
@@ -27,11 +28,11 @@ class Settings:
     Args:
         family: the one that is shown first (`HYPERSD_FAMILY`); the first of the registry unless set.
         emoji: where the embedded family lives, if not in assets/ (`HYPERSD_EMOJI`).
-        places: of the arena's votes and pictures, and of the voters' key (`HYPERSD_DATA`, `DATABASE_URL`,
-            `HYPERSD_PICTURES`).
+        places: of the arena's votes and pictures (`HYPERSD_DATA`, `DATABASE_URL`, `HYPERSD_PICTURES`).
         studies: the folder of declared studies, if not the one in assets/ (`HYPERSD_STUDIES`).
         publish: where votes are sent and read back from (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
-        secret: the key under which voters are hashed (`HYPERSD_SECRET`); empty means one kept in the data folder.
+        secret: the key under which voters are named (`HYPERSD_SECRET`); empty means one that is kept with the votes.
+        proxies: those whose word on where a visitor comes from is taken (`HYPERSD_TRUSTED_PROXIES`).
         reward: a folder of `reward train` whose model judges on the Results tab (`HYPERSD_REWARD`); None is the
             newest of the feedback loop.
         owner_token: whoever knows it is the page's owner (`HYPERSD_OWNER_TOKEN`); empty means that nobody can.
@@ -43,7 +44,8 @@ class Settings:
     emoji: Path | None = None
     places: Places = field(default_factory=Places)
     studies: Path = STUDIES
-    secret: str = ""
+    secret: str = field(default="", repr=False)
+    proxies: tuple[Network, ...] = ()
     publish: str = ""
     reward: Path | None = None
     owner_token: str = field(default="", repr=False)
@@ -54,7 +56,8 @@ class Settings:
         """Read the settings.
 
         Raises:
-            ValueError: `HYPERSD_FAMILY` names no family, or `HYPERSD_EMOJI` or `HYPERSD_STUDIES` no folder.
+            ValueError: `HYPERSD_FAMILY` names no family, or `HYPERSD_EMOJI` or `HYPERSD_STUDIES` no folder, or
+                `HYPERSD_TRUSTED_PROXIES` something that is no address.
         """
         family = environment.get("HYPERSD_FAMILY", cls().family)
         if family not in FAMILIES:
@@ -71,6 +74,7 @@ class Settings:
             places=Places.from_environment(environment),
             studies=Path(studies) if studies else STUDIES,
             secret=environment.get("HYPERSD_SECRET", ""),
+            proxies=read_proxies(environment.get("HYPERSD_TRUSTED_PROXIES", "")),
             publish=environment.get("HYPERSD_PUBLISH", ""),
             reward=Path(reward) if reward else None,
             owner_token=environment.get("HYPERSD_OWNER_TOKEN", ""),

@@ -107,6 +107,15 @@ ARENA: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "took_one": "{calls} model call, {seconds} s",
             "seed": "seed {seed}",
             "counted": "Counted.",
+            "undo": "Undo",
+            "undone": "Taken back: this vote does not count. You have seen the models, so the pair is not asked again.",
+            "away": "The arena cannot be reached; please try again.",
+            "receipt": "Receipt {receipt}",
+            "check_receipt": "Check that it is kept",
+            "your_receipt": "A receipt of a vote",
+            "look_up": "Check a receipt",
+            "kept": "This vote is kept, since {day}.",
+            "kept_withdrawn": "This vote of {day} was taken back; it does not count.",
             "private": "Your own prompt: counted for you, not on the public board.",
             "knowing": "Knowing the time each took, which would you use?",
             "same": "Either",
@@ -161,6 +170,15 @@ ARENA: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "took_one": "{calls} 次模型调用，{seconds} 秒",
             "seed": "种子 {seed}",
             "counted": "已计入。",
+            "undo": "撤回",
+            "undone": "已撤回：此票不计入。您已看到模型名称，因此不会再次询问这一对。",
+            "away": "无法连接竞技场，请重试。",
+            "receipt": "回执 {receipt}",
+            "check_receipt": "查询是否已保存",
+            "your_receipt": "投票回执",
+            "look_up": "查询回执",
+            "kept": "此票已保存，日期 {day}。",
+            "kept_withdrawn": "{day} 的这一票已撤回，不计入。",
             "private": "您自己的提示词：计入您自己的偏好，不计入公开榜单。",
             "knowing": "知道耗时之后，您会用哪一个？",
             "same": "都可以",
@@ -197,6 +215,15 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "already counted: your first vote stands": "已计入：以您的第一次投票为准。",
         "this battle is not yours; load the page again for one of your own": "这不是您的图片对，请重新加载页面。",
         "this battle has expired; here is the next one": "这一对已过期，请看下一对。",
+        "there is no vote of yours on this pair": "您没有对这一对投票。",
+        "this pair was a check and counts for no model, so its vote cannot be taken back": (
+            "这一对是检查，不计入任何模型，因此无法撤回。"
+        ),
+        "only your last vote can be taken back, and only until the next one": (
+            "只能撤回最近一票，且须在下一次投票之前。"
+        ),
+        "you took this vote back, so it needs no second answer": "您已撤回此票，无需再回答。",
+        "no vote of this receipt is kept here": "此处没有保存该回执对应的投票。",
         "these pictures have not been shown yet; look at them first": "这些图片尚未显示，请先查看。",
         "that was many votes in a short time; rest your eyes for a minute, then go on": (
             "短时间内投票太多，请休息一分钟再继续。"

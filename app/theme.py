@@ -15,12 +15,13 @@ _INK, _PAPER = "*neutral_900", "*neutral_50"
 def page_script() -> str:
     """JavaScript that Gradio runs once when the page is there: keys, full-size view, link copying, the arena.
 
-    Each file is a function; the arena's calls the one that looks closer.
+    Each file is a function; the arena's calls the one that looks closer, and the one for what comes after a vote.
     """
-    closer, page, arena = (
-        (_STATIC / name).read_text(encoding="utf-8").strip() for name in ("closer.js", "page.js", "arena.js")
+    closer, receipt, page, arena = (
+        (_STATIC / name).read_text(encoding="utf-8").strip()
+        for name in ("closer.js", "receipt.js", "page.js", "arena.js")
     )
-    return f"() => {{ const lookingCloser = {closer}; ({page})(); ({arena})(); }}"
+    return f"() => {{ const lookingCloser = {closer}, afterVote = {receipt}; ({page})(); ({arena})(); }}"
 
 
 class Calm(Base):

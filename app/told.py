@@ -62,7 +62,7 @@ def personal(studio: Studio, votes: Sequence[Vote]) -> list[dict[str, Any]]:
     won: Counter[Contestant] = Counter()
     met: Counter[Contestant] = Counter()
     for vote in votes:
-        if vote.winner and vote.battle.purpose == "open":
+        if vote.winner and vote.battle.purpose == "open" and not vote.battle.pair.identical:
             won[vote.winner.contestant] += 1
             met.update(entry.contestant for entry in vote.battle.pair.entries)
     shares = {who: won[who] / count for who, count in met.items()}

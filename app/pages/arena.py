@@ -1,4 +1,4 @@
-"""The Arena tab: two pictures, no names, one key. It moves by static/arena.js and closer.js, and speaks by texts.py."""
+"""The Arena tab: two pictures, no names, one key. It moves by the scripts in static, and speaks by texts.py."""
 
 from __future__ import annotations
 
@@ -58,6 +58,10 @@ data-label="slider" aria-label="{words["slider"]}">
 <form class="hs-own"><label for="hs-own-prompt" data-text="own">{words["own"]}</label>
 <span><input id="hs-own-prompt" type="text" maxlength="300" autocomplete="off">
 <button type="submit" data-text="draw">{words["draw"]}</button></span></form>
+<form class="hs-own hs-look-up"><label for="hs-receipt" data-text="your_receipt">{words["your_receipt"]}</label>
+<span><input id="hs-receipt" type="text" maxlength="64" autocomplete="off" spellcheck="false">
+<button type="submit" data-text="look_up">{words["look_up"]}</button></span>
+<output class="hs-looked-up" role="status"></output></form>
 <div class="hs-mine" hidden></div>
 <p class="hs-kept" data-text="{kept}">{words[kept]}</p>
 </section>"""

@@ -238,7 +238,9 @@ class Handlers:
         except NotAllowed:
             return ""
         lines = html.escape(self.runner.log())
-        return f'<pre tabindex="0" role="region" aria-label="Log">{lines}</pre>' if lines else ""
+        warnings = [cards.message(f"{one}.", error=True) for one in self.arena.warnings()] if self.arena else []
+        journal = f'<pre tabindex="0" role="region" aria-label="Log">{lines}</pre>' if lines else ""
+        return "".join(warnings) + journal
 
 
 def _last(known: Sequence[tuple[int, str | None]]) -> int | None:

@@ -225,9 +225,10 @@ const arena = (root) => {
     });
     const kept = found.choice === "skip" || found.check ? "" : ` · ${say(found.public ? "counted" : "private")}`;
     const prompt = made("bdi", "", `“${found.prompt}”`);
-    told.replaceChildren(made("p", "hs-told-line", line + check), made("div", "hs-told-pair", ...pair),
-      made("small", "", prompt, ` · ${say("seed", { seed: found.seed })}${kept}`));
-    if (found.choice !== "skip" && found.left.label !== found.right.label) told.append(second(found));
+    const said = made("p", "hs-told-line", line + check);
+    told.replaceChildren(said, made("div", "hs-told-pair", ...pair), made("small", "", prompt, ` · ${say("seed", { seed: found.seed })}${kept}`));
+    const asked = found.choice !== "skip" && found.left.label !== found.right.label ? second(found) : null;
+    told.append(...(asked ? [asked] : []), receipt(found, said, asked));
   };
   const second = (found) => {
     const group = made("p", "hs-second", `${say("knowing")} `);
@@ -243,6 +244,8 @@ const arena = (root) => {
     }
     return group;
   };
+
+  const { undo, receipt } = afterVote({ root, base, ask, say, made, tell, count });
 
   const vote = async (choice, input) => {
     if (!current || !enabled()) return;
@@ -282,6 +285,7 @@ const arena = (root) => {
     if (!visible() || busy || pressing || sliding || event.ctrlKey || event.metaKey || event.altKey) return;
     closer(event);
     if (event.repeat) return;
+    if (event.key.toLowerCase() === "u") { undo(); return; }
     if (!(event.key in keys) || choices.find((button) => button.dataset.choice === keys[event.key]).hidden) return;
     event.preventDefault();
     vote(keys[event.key], "key");

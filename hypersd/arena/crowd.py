@@ -7,6 +7,8 @@ what a vote is worth is decided later, by the gate that is stored beside it.
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -15,8 +17,17 @@ from dataclasses import dataclass, field
 
 from hypersd.arena.battle import Gate
 
+log = logging.getLogger(__name__)
+
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 """In seconds."""
+
+
+SHARED = (
+    "{voters:,} voters within an hour share one address; votes from an address with more than {most:,} do not count. "
+    "If that address is your proxy's (Docker, nginx), name the proxy in HYPERSD_TRUSTED_PROXIES"
+)
+"""The warning for whoever runs the page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +44,7 @@ class Allowance:
         voters_an_hour: more new voters than this within an hour are not people who share an address. From the one too
             many on, whatever comes from there is marked, by old voters and new, for as long as there are as many
             within the hour. Votes that were given before stay as they were.
+        many_an_hour: from so many on it is logged: they may be everybody, behind a proxy that is not known as one.
         remembered: addresses and voters that are kept in mind, the latest.
         remembered_each: voters of one address that are kept in mind, the latest; the others are new when they return.
     """
@@ -42,6 +54,7 @@ class Allowance:
     own_a_minute: int = 20
     own_a_day: int = 600
     voters_an_hour: int = 100
+    many_an_hour: int = 50
     remembered: int = 20_000
     remembered_each: int = 400
 
@@ -72,6 +85,11 @@ class _Address:
     requests: tuple[_Share, _Share]
     own: tuple[_Share, _Share]
     voters: dict[str, float] = field(default_factory=dict[str, float])
+    warned: float = -math.inf
+
+    def fresh(self, now: float) -> int:
+        """The number of voters that were new here within the last hour."""
+        return sum(first >= now - _HOUR for first in self.voters.values())
 
 
 @dataclass
@@ -80,10 +98,12 @@ class Crowd:
 
     Args:
         clock: seconds, never going back.
+        marked: votes that `check` let fail since the start.
     """
 
     allowance: Allowance = field(default_factory=Allowance)
     clock: Callable[[], float] = time.monotonic
+    marked: int = field(default=0, init=False)
     _addresses: OrderedDict[str, _Address] = field(default_factory=OrderedDict[str, _Address])
     _home: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -102,8 +122,11 @@ class Crowd:
     def note(self, address: str, voter: str) -> None:
         """A voter comes from an address."""
         with self._lock:
-            voters = self._at(address).voters
-            voters.setdefault(voter, self.clock())
+            found, now = self._at(address), self.clock()
+            voters = found.voters
+            if voter not in voters:
+                voters[voter] = now
+                self._warn(found, now)
             if len(voters) > self.allowance.remembered_each:
                 del voters[next(iter(voters))]
             self._home[voter] = address
@@ -120,9 +143,24 @@ class Crowd:
         with self._lock:
             if voter not in self._home:
                 return "unavailable"
-            since = self.clock() - _HOUR
-            fresh = sum(first >= since for first in self._at(self._home[voter]).voters.values())
-            return "failed" if fresh > self.allowance.voters_an_hour else "ok"
+            failed = self._at(self._home[voter]).fresh(self.clock()) > self.allowance.voters_an_hour
+            self.marked += failed
+            return "failed" if failed else "ok"
+
+    def crowded(self) -> int:
+        """The largest number of voters that one address has sent within the last hour; 0 if it is not many."""
+        with self._lock:
+            now, many = self.clock(), self.allowance.many_an_hour
+            large = [one for one in self._addresses.values() if len(one.voters) >= many]
+            most = max((one.fresh(now) for one in large), default=0)
+            return most if most >= many else 0
+
+    def _warn(self, address: _Address, now: float) -> None:
+        """Log when many voters share an address, and again when their votes begin to be marked; once an hour each."""
+        most, count = self.allowance, address.fresh(now)
+        if count == most.voters_an_hour + 1 or (count >= most.many_an_hour and now - address.warned >= _HOUR):
+            address.warned = now
+            log.warning(SHARED.format(voters=count, most=most.voters_an_hour))
 
     def _at(self, address: str) -> _Address:
         most = self.allowance

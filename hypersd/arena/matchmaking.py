@@ -70,6 +70,17 @@ def _expected_drop(covariance: NDArray[np.float64], difference: float, a: int, b
     return float(information * spread / (1 + information * variance))
 
 
+def least_used_prompt(prompts: Sequence[str], used: Mapping[str, int], rng: Any) -> str:
+    """Draw one of the prompts that were used least; `rng` is a numpy generator.
+
+    Votes then lie on as many prompts as there are, evenly: what is learned from votes is learned of prompts, and a
+    hundred votes on one prompt say less of the next prompt than one vote on each of a hundred.
+    """
+    least = min(used.get(prompt, 0) for prompt in prompts)
+    rarest = [prompt for prompt in prompts if used.get(prompt, 0) == least]
+    return rarest[int(rng.integers(len(rarest)))]
+
+
 def draw(probabilities: Mapping[tuple[str, str], float], rng: Any) -> Draw:
     """Draw a pair; `rng` is a numpy generator."""
     pairs = list(probabilities)

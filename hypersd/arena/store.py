@@ -1,7 +1,8 @@
 """Where pairs, battles and votes are kept: SQLite on a local disk, or PostgreSQL.
 
-Votes are only ever added; one that is taken back has a withdrawal beside it. Each method is one transaction: when it returns, what it did is on disk, but for battles
-handed out and shown: on SQLite these are there when a vote is (`writing`).
+Votes are only ever added; one that is taken back has a withdrawal beside it. Each method is one transaction: when it
+returns, what it did is on disk, but for battles handed out and shown: on SQLite these are there when a vote is
+(`writing`).
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Store:
             return [pair_of(row) for row in rows]
 
     def prompt_uses(self, study: str | None) -> Counter[str]:
-        """How often each prompt was handed out in a study or, for None, in the open arena; a waiting pair is one use."""
+        """How often each prompt of a study (None: of the open arena) was handed out; a pair that waits counts once."""
         uses = func.sum(case((PAIRS.c.served > 1, PAIRS.c.served), else_=1))
         counted = select(PAIRS.c.prompt, uses).where(PAIRS.c.served >= 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
@@ -197,6 +198,10 @@ class Store:
             if self.vote_of(vote.battle.id) is None:
                 raise
             raise AlreadyCounted from error
+
+    def vote(self, vote_id: str) -> Vote | None:
+        """A vote by id; None if there is none."""
+        return next(self.votes(VOTES.c.id == vote_id), None)
 
     def vote_of(self, battle_id: str) -> Vote | None:
         """The vote of a battle; None if it has none."""

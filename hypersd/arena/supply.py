@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from hypersd.arena.battle import Contestant, Entry, Pair, now
-from hypersd.arena.matchmaking import draw
+from hypersd.arena.matchmaking import draw, least_used_prompt
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
 
@@ -150,13 +150,17 @@ class Supply:
         return next((source for source in low if self._able(source.probabilities())), None)
 
     def prepare(self, source: Source) -> Pair | None:
-        """Draw a pair of pictures and put it into the pool; now and then a gold pair. None if nobody can draw."""
+        """Draw a pair of pictures of a prompt that was used least, and put it into the pool; now and then a gold pair.
+
+        None if nobody can draw, or both drew the same picture.
+        """
         able = self._able(source.probabilities())
         if not able:
             return None
         drawn = draw(able, self.rng)
         contestants = (Contestant.parse(drawn.first), Contestant.parse(drawn.second))
-        prompt = source.prompts[int(self.rng.integers(len(source.prompts)))]
+        uses = self.store.prompt_uses(source.study)
+        prompt = least_used_prompt(source.prompts, uses, self.rng)
         gold = self.rng.random() < GOLD_SHARE or self._lacks_gold(source.study)
         pair = self.paint(
             prompt, source.prompt_set, contestants, probability=drawn.probability, study=source.study, gold=gold
@@ -178,6 +182,8 @@ class Supply:
         seed: int | None = None,
     ) -> Pair | None:
         """Draw the two pictures of a pair. None if a contestant failed; after the third time running it is benched.
+
+        None too if both pictures are the same, pixel for pixel: `Pictures` gives equal pictures equal names.
 
         A gold pair is the first contestant's picture and a spoiled copy of it: whoever looks can tell which is better.
         """
@@ -204,7 +210,7 @@ class Supply:
             )
             for contestant, one in zip(contestants, painted, strict=True)
         )
-        return Pair(
+        pair = Pair(
             prompt=prompt,
             prompt_set=prompt_set,
             seed=seed,
@@ -216,6 +222,10 @@ class Supply:
             device=self.painter.device,
             software=self.painter.software,
         )
+        if pair.identical:
+            log.info("%s and %s drew the same picture; nobody is asked about it", *(one.label for one in contestants))
+            return None
+        return pair
 
     def _lacks_gold(self, study: str | None) -> bool:
         """Whether there is a pool, but no gold pair for the first visitors."""

@@ -147,7 +147,7 @@ KEYS = Table(
     METADATA,
     # "generated", or the fingerprint of a key that is set from outside; such a key itself is not stored here.
     Column("name", String(80), primary_key=True),
-    Column("secret", String(128)),
+    Column("secret", Text),
     Column("since", Moment, nullable=False),
 )
 SHARDS = Table(

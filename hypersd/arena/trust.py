@@ -15,8 +15,8 @@ from hypersd.arena.agreement import Rating
 from hypersd.arena.battle import Kind, Vote
 
 Reason = Literal[
-    "withdrawn", "identical", "skipped", "both bad", "own prompt", "gold pair", "repeat", "gate", "too fast", "seen before", "burst",
-    "one-sided", "hasty voter", "failed gold pairs",
+    "withdrawn", "identical", "skipped", "both bad", "own prompt", "gold pair", "repeat", "gate", "too fast",
+    "seen before", "burst", "one-sided", "hasty voter", "failed gold pairs",
 ]  # fmt: skip
 
 

@@ -26,14 +26,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from app.arena import PERSONAL_BOARD, Arena, open_arena, read_secret
+from app.arena import PERSONAL_BOARD, Arena, open_arena
 from app.build import launch
 from app.pages.arena import build_arena, skeleton
 from app.routes import Line, address, client, parsed, routes, text
 from app.settings import Settings
 from app.studio import Studio
 from app.texts import CLOSED
-from hypersd.arena.battle import Client, pseudonym
+from hypersd.arena.battle import Client
 from hypersd.arena.crowd import Allowance
 from hypersd.arena.desk import Desk, Habits, Refused
 from hypersd.arena.places import Places
@@ -310,13 +310,6 @@ def test_requests_are_read_with_care() -> None:
     assert client({}).decision_ms is None
 
 
-def test_the_voters_key_is_made_once_and_nothing_of_the_address_is_kept(tmp_path: Path) -> None:
-    first = read_secret(tmp_path)
-    assert len(first) == 32
-    assert read_secret(tmp_path) == first
-    assert pseudonym(first, "10.0.0.1|token") != pseudonym(first, "10.0.0.2|token")
-
-
 def test_a_store_that_cannot_be_opened_closes_the_arena_only(tmp_path: Path) -> None:
     studio = Studio({"emoji": FAMILIES["emoji"]}, "emoji")
     assert open_arena(studio, Settings(places=Places(data=tmp_path, database="postgresql://localhost:1/none"))) is None
@@ -359,9 +352,9 @@ def test_a_vote_that_was_kept_is_never_said_to_be_lost(arena: Arena, monkeypatch
 
 
 def test_a_pair_whose_pictures_are_lost_is_passed_over(arena: Arena) -> None:
-    picture = arena.pictures.put(Image.new("RGB", (8, 8)))
+    first, second = (arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white"))
     arena.store.add_pair(pair())
-    kept = pair(entries=(entry("emoji/hyper@4", picture), entry("emoji/base@25", picture)))
+    kept = pair(entries=(entry("emoji/hyper@4", first), entry("emoji/base@25", second)))
     arena.store.add_pair(kept)
     for voter in ("ann", "ben", "ann"):
         battle = arena.store.battle(arena.draw(voter)["battle"])

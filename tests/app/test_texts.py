@@ -22,7 +22,8 @@ def test_every_text_is_there_in_both_languages_with_the_same_gaps(texts: dict[st
 
 
 def test_every_text_is_used(root: Path) -> None:
-    used = "".join((root / "app" / name).read_text() for name in ("static/arena.js", "pages/arena.py"))
+    files = ("static/arena.js", "static/receipt.js", "pages/arena.py")
+    used = "".join((root / "app" / name).read_text() for name in files)
     for key in ARENA["en"]:
         name = key.removesuffix("_one")
         assert f'"{name}"' in used or name.startswith("chose_") or f"{{side}}_{name.partition('_')[2]}" in used, key

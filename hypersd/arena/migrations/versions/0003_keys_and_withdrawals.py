@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_table(
         "keys",
         sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("secret", sa.String(length=128), nullable=True),
+        sa.Column("secret", sa.Text(), nullable=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_keys"),
     )

@@ -1,0 +1,69 @@
+"""The size of what visitors may send. The page takes no files, so nothing is uploaded and nothing of it is kept."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY: Final = 4 * 2**20
+"""Bytes of a request's body. What the page itself sends takes some thousands."""
+
+_UPLOADS = "/gradio_api/upload"
+_BODILESS = {"GET", "HEAD", "OPTIONS"}
+_NO_FILES = "this page takes no files; nothing was kept"
+_TOO_LARGE = f"the request is larger than {LARGEST_BODY // 2**20} MB; nothing was kept"
+
+
+class BodyLimit:
+    """ASGI middleware that refuses uploads unread, and other bodies as soon as they are larger than the limit (413).
+
+    A body within the limit is read before the app sees it: no part of one that is refused reaches a file.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http" or scope["method"] in _BODILESS:
+            await self.app(scope, receive, send)
+            return
+        if scope["path"].rstrip("/").endswith(_UPLOADS):
+            await _refuse(_NO_FILES, scope, receive, send)
+            return
+        messages = [] if _declared(scope) > LARGEST_BODY else await _read(receive)
+        if not messages:
+            await _refuse(_TOO_LARGE, scope, receive, send)
+            return
+
+        async def replay() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        await self.app(scope, replay, send)
+
+
+def _declared(scope: Scope) -> int:
+    """Return the length that the request says its body has; 0 if it does not say."""
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return int(length) if length.isdigit() else 0
+
+
+async def _read(receive: Receive) -> list[Message]:
+    """Return the messages of a whole body; none if it is larger than the limit."""
+    messages: list[Message] = []
+    size = 0
+    while not messages or messages[-1].get("more_body", False):
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if size > LARGEST_BODY:
+            return []
+    return messages
+
+
+async def _refuse(reason: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer without reading on. The connection ends, since the rest of the body would follow on it."""
+    response = JSONResponse({"error": reason, "detail": reason}, 413, {"connection": "close"})
+    await response(scope, receive, send)
