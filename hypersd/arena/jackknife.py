@@ -1,4 +1,4 @@
-"""What each voter does to a fit: one step of Newton's method for each, linear in votes however many voters there are."""
+"""The part of each voter in a fit: one step of Newton's method for each, in a time linear in votes."""
 
 from __future__ import annotations
 

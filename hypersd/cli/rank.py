@@ -135,8 +135,8 @@ def report(board: Board) -> str:
         )
     if board.intervals == "model":
         lines.append(
-            "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those above take each "
-            "vote for another person's, and do not say how far other people differ."
+            "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those above take "
+            "each vote for another person's, and do not say how far other people differ."
         )
     if board.apart:
         groups = "; ".join(", ".join(group) for group in board.apart)

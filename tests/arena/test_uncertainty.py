@@ -118,7 +118,7 @@ def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(one: Fit) -> 
 
 
 def test_between_two_the_profile_is_the_likelihood_ratio_s() -> None:
-    """Without prior, side and ties, w wins and l losses: twice what the log-likelihood loses at equal strengths, in closed form."""
+    """Without prior, side and ties: twice what the log-likelihood loses at equal strengths, in closed form."""
     made = [Judgement(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
     found = fit(Tally.of(made), prior_games=0, side=False)
     deviance = Profile.of(found).deviances(np.array([[1.0, -1.0]]), np.zeros(1))
