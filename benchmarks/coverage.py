@@ -3,8 +3,8 @@
     python -m benchmarks.coverage [--worlds 500] [--json]
 
 Each world has contestants of known strengths, voters with tastes of their own, an effect of the side, and ties. Over
-all worlds and contestants it counts strengths in their intervals, differences of neighbours in theirs, the side's effect in
-its, and ranks in theirs (which promise 95 % at least).
+all worlds and contestants it counts strengths in their intervals, differences of neighbours in theirs, the side's
+effect in its, and ranks in theirs (which promise 95 % at least).
 """
 
 from __future__ import annotations

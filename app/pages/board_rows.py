@@ -50,7 +50,7 @@ def report(
     if board.win_rates:
         parts.append(_heat_map(board, say))
     parts += [_comparisons(comparisons, say), more, _trust(board, say)]
-    label = f'lang="{say.language}" aria-label="{say("Results")}"'
+    label = f'lang="{say.language}" aria-label="{html.escape(part) or say("Results")}"'
     return f'<section class="hs-report" {label}>{"".join(parts)}</section>'
 
 

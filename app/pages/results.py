@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -91,7 +91,8 @@ class Handlers:
         board = self.arena.boards.get(view)
         if board is None:
             raise gr.Error(say(_AGAIN), title=say("Not yet"), print_exception=False)
-        return {"name": file_name(view), "told": {"view": asdict(view), **board.as_dict()}}
+        narrowed = {name: getattr(view, name) for name in ("kind", "family", "steps", "prompts")}
+        return {"name": file_name(view), "told": {"view": narrowed, **board.as_dict()}}
 
     def _show(self, view: View, say: Speaker) -> str:
         arena, kind = self.arena, view.kind

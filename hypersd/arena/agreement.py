@@ -131,17 +131,18 @@ class Coincidences:
     def interval(self, rounds: int, seed: int = 0, level: float = LEVEL) -> Share:
         """α with an interval: items are drawn with replacement."""
         rng, items = np.random.default_rng(seed), self.items
-        draws = np.array(
-            [self.alpha(np.bincount(rng.integers(items, size=items), minlength=items)) for _ in range(rounds)]
-            if items
-            else []
-        )
+        draws = np.array([self.alpha(_drawn(rng, items)) for _ in range(rounds)] if items else [])
         known = draws[~np.isnan(draws)]
         value = float(self.alpha(np.ones(items)))
         if not len(known):
             return Share(value, math.nan, math.nan, items)
         low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
         return Share(value, float(low), float(high), items)
+
+
+def _drawn(rng: np.random.Generator, items: int) -> NDArray[np.float64]:
+    """How often each item is drawn with replacement, `(items,)`."""
+    return np.bincount(rng.integers(items, size=items), minlength=items).astype(np.float64)
 
 
 def _encoded(ratings: Iterable[Rating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

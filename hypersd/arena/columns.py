@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,7 @@ _NOT_TEXT = {
     **dict.fromkeys(("swapped", "withdrawn"), pa.bool_()),
     "gold": pa.int8(),
 }
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = pa.Array | pa.ChunkedArray
 Codes = NDArray[np.int32]
 Truths = NDArray[np.bool_]
 
@@ -148,7 +148,7 @@ class VoteColumns:
         """The same of votes."""
         rows = [_row(vote) for vote in votes]
         columns = zip(*rows, strict=True) if rows else ((),) * len(NAMES)
-        arrays = dict(zip(NAMES, columns, strict=True))
+        arrays: dict[str, tuple[Any, ...]] = dict(zip(NAMES, columns, strict=True))
         return cls.from_arrow(lambda name: pa.array(list(arrays[name]), _NOT_TEXT.get(name, pa.string())))
 
     def __len__(self) -> int:
