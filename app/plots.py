@@ -15,9 +15,10 @@ _LABEL_WIDTH, _LABEL_HEIGHT = 84, 13
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A contestant in the drawing: its place, the ends of its interval, and the height of its name."""
+    """A contestant's place, the ends of its interval, and the height of its name; provisional ones are grey."""
 
     name: str
+    provisional: bool
     x: float
     y: float
     low: float
@@ -49,6 +50,7 @@ def frontier(standings: Sequence[Standing]) -> str:
     marks = [
         _Mark(
             name=each.contestant.partition("/")[2],
+            provisional=each.preliminary,
             x=x,
             y=y,
             low=place(each.seconds, each.low)[1],

@@ -157,7 +157,7 @@ def receipt_endpoint(arena: Arena) -> Callable[[Request], Any]:
             if kept:
                 return JSONResponse(kept, headers=headers)
             said, status = _NO_VOTE, 404
-        error = sentence(said, request.headers.get("accept-language", ""))
+        error = sentence(said)
         return JSONResponse({"kept": False, "error": error} if status == 404 else {"error": error}, status, headers)
 
     return answer

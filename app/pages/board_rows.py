@@ -9,7 +9,7 @@ from app.templating import render
 from app.told import Compared
 from hypersd.arena.agreement import Share
 from hypersd.arena.board import LEAST_VOTES, PRELIMINARY, Board
-from hypersd.arena.uncertainty import Influence
+from hypersd.arena.influence import Influence
 
 _NOT_MEASURED = "not measured yet"
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from app.arena import Arena
 from app.pages.board_rows import report
 from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
 from app.templating import render
-from hypersd.arena.battle import KINDS, Kind
+from hypersd.arena.battle import KINDS, Contestant, Kind
+from hypersd.arena.board import Board
 from hypersd.arena.views import Choices, View
 
 _KINDS: list[tuple[str, Kind]] = [("People", "human"), ("Simulated voters", "simulated")]
@@ -82,7 +84,8 @@ class Handlers:
         board = self.arena.boards.get(view)
         if board is None:
             raise gr.Error(_AGAIN, title="Not yet", print_exception=False)
-        return {"name": file_name(view), "document": {"view": asdict(view), **board.as_dict()}}
+        narrowed = {name: getattr(view, name) for name in ("kind", "family", "steps", "prompts")}
+        return {"name": file_name(view), "document": {"view": narrowed, **board.as_dict()}}
 
     def _show(self, view: View) -> str:
         arena, kind = self.arena, view.kind
@@ -90,9 +93,19 @@ class Handlers:
         if board is None:
             return _NONE.format(_COMPUTING)
         if view != View(kind=kind):
-            return report(board, [], part=about(view))
+            return report(board, [], part=about(view)) + self._other_families(view, board)
         more = judge_rows(arena.judging.found.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
-        return report(board, arena.boards.comparisons[kind], more) + self._published()
+        whole = report(board, arena.boards.comparisons[kind], more)
+        return whole + self._other_families(view, board) + self._published()
+
+    def _other_families(self, view: View, board: Board) -> str:
+        """The boards of families that no votes connect with those on the board: each is ranked by itself."""
+        boards = self.arena.boards
+        shown = {Contestant.parse(name).family for name in board.contestants}
+        apart = {Contestant.parse(name).family for group in board.apart for name in group}
+        parts = [replace(view, family=family) for family in sorted(apart - shown)]
+        reports = (report(each, [], part=about(part)) for part in parts if (each := boards.get(part)))
+        return Markup().join(reports)
 
     def _published(self) -> str:
         """The state of publishing, where votes are published."""

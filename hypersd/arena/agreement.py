@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
 from scipy.stats import norm
 
 LEVEL = 0.95
@@ -81,38 +83,71 @@ def krippendorff(ratings: Iterable[Rating]) -> float:
 
     α = 1 − (n − 1)·(n − Σ_c o_cc) / (n² − Σ_c n_c²), o the coincidence matrix and n_c its sums (Krippendorff 2011).
     """
-    return _alpha(list(_by_item(ratings).values()))
+    coincidences = Coincidences.of(*_encoded(ratings))
+    return coincidences.alpha(np.ones(coincidences.items))
 
 
 def krippendorff_interval(ratings: Iterable[Rating], rounds: int = 400, seed: int = 0, level: float = LEVEL) -> Share:
     """The same with an interval: items are drawn with replacement."""
-    items = list(_by_item(ratings).values())
-    rng = np.random.default_rng(seed)
-    draws = [_alpha([items[index] for index in rng.integers(len(items), size=len(items))]) for _ in range(rounds)]
-    known = [draw for draw in draws if not np.isnan(draw)]
-    if not known:
-        return Share(_alpha(items), float("nan"), float("nan"), len(items))
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return Share(_alpha(items), float(low), float(high), len(items))
+    return Coincidences.of(*_encoded(ratings)).interval(rounds, seed, level)
 
 
-def _by_item(ratings: Iterable[Rating]) -> dict[Hashable, list[Hashable]]:
-    """The labels of each item that was rated twice or more."""
-    items: dict[Hashable, list[Hashable]] = defaultdict(list)
-    for rating in ratings:
-        items[rating.item].append(rating.label)
-    return {item: labels for item, labels in items.items() if len(labels) > 1}
+@dataclass(frozen=True, slots=True, eq=False)
+class Coincidences:
+    """How the labels of each item that was rated twice or more go together.
+
+    Args:
+        labels: how often each label was given to each item, sparse, `(items, labels)`.
+        agreeing: each item's part in the diagonal of the coincidence matrix, `(items,)`.
+    """
+
+    labels: Any
+    agreeing: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, item: NDArray[np.int64], label: NDArray[np.int64]) -> Coincidences:
+        """Of ratings by index: items and labels, `(N,)` each; no rater rates an item twice."""
+        ratings = np.bincount(item)
+        several = ratings[item] > 1
+        _, row = np.unique(item[several], return_inverse=True)
+        shape = (int(row.max(initial=-1)) + 1, int(label.max(initial=-1)) + 1)
+        counts = coo_array((np.ones(len(row)), (row, label[several])), shape=shape).tocsr()
+        counts.sum_duplicates()
+        pairs = counts.multiply(counts).sum(axis=1) - counts.sum(axis=1)
+        return cls(counts, np.asarray(pairs / np.maximum(1, counts.sum(axis=1) - 1)).ravel())
+
+    @property
+    def items(self) -> int:
+        """How many items were rated twice or more."""
+        return len(self.agreeing)
+
+    def alpha(self, weights: NDArray[np.float64]) -> float:
+        """Krippendorff's α, each item counted as often as its weight says, `(items,)`."""
+        totals = weights @ self.labels
+        n = totals.sum()
+        by_chance = n * n - np.square(totals).sum()
+        return 1 - (n - 1) * (n - weights @ self.agreeing) / by_chance if by_chance else math.nan
+
+    def interval(self, rounds: int, seed: int = 0, level: float = LEVEL) -> Share:
+        """α with an interval: items are drawn with replacement."""
+        rng, items = np.random.default_rng(seed), self.items
+        draws = np.array([self.alpha(_drawn(rng, items)) for _ in range(rounds)] if items else [])
+        known = draws[~np.isnan(draws)]
+        value = float(self.alpha(np.ones(items)))
+        if not len(known):
+            return Share(value, math.nan, math.nan, items)
+        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+        return Share(value, float(low), float(high), items)
 
 
-def _alpha(items: Sequence[Sequence[Hashable]]) -> float:
-    totals: Counter[Hashable] = Counter()
-    agreeing = 0.0
-    for labels in items:
-        counts = Counter(labels)
-        totals.update(counts)
-        agreeing += sum(count * (count - 1) for count in counts.values()) / (len(labels) - 1)
-    n = sum(totals.values())
-    by_chance = n * n - sum(count * count for count in totals.values())
-    if not by_chance:
-        return float("nan")
-    return 1 - (n - 1) * (n - agreeing) / by_chance
+def _drawn(rng: np.random.Generator, items: int) -> NDArray[np.float64]:
+    """How often each item is drawn with replacement, `(items,)`."""
+    return np.bincount(rng.integers(items, size=items), minlength=items).astype(np.float64)
+
+
+def _encoded(ratings: Iterable[Rating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    items: dict[Hashable, int] = {}
+    labels: dict[Hashable, int] = {}
+    rows = [(items.setdefault(r.item, len(items)), labels.setdefault(r.label, len(labels))) for r in ratings]
+    codes = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    return codes[:, 0], codes[:, 1]

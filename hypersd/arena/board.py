@@ -6,22 +6,27 @@ It is the open arena's: votes given in a study are counted in its own rows. Vote
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from hypersd.arena.agreement import Share, krippendorff_interval, wilson
-from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.agreement import Share, wilson
+from hypersd.arena.battle import CHOICES, Kind, Vote
+from hypersd.arena.columns import VoteColumns
+from hypersd.arena.influence import Influence, leave_one_out
 from hypersd.arena.matchmaking import pair_probabilities
+from hypersd.arena.screening import COUNTS, REASONS, Reasons, coincidences, repeated_alike, screen, seconds_of
 from hypersd.arena.settled import Decision, decisions
-from hypersd.arena.strength import Fit, elo, fit
-from hypersd.arena.tally import Judgement, Outcome, Tally
-from hypersd.arena.trust import Cleaned, Rules, clean, ratings, self_agreement
-from hypersd.arena.uncertainty import Influence, Uncertainty, clustered, leave_one_out, surely_better
+from hypersd.arena.strength import Fit, Ties, elo, fit
+from hypersd.arena.tally import OUTCOMES, Judgement, Outcome, Tally, connected
+from hypersd.arena.trust import Cleaned, Rules, clean
+from hypersd.arena.uncertainty import Uncertainty, clustered, ranks
+from hypersd.arena.views import View
+
+Intervals = Literal["clustered", "model"]
 
 WEIGHT_CAP = 200.0
 """No voter weighs more than this many votes."""
@@ -61,11 +66,13 @@ class Board:
     """What the votes of one kind of voter say.
 
     Args:
-        problem: why there are no standings (votes do not connect the contestants, …), or nothing.
+        problem: why there are no standings (there are no votes, …), or nothing.
         win_rates: `[row][column]`, None where two never met.
         left_share: of decisive votes, how many went to the left side.
         agreement: Krippendorff's α between voters who judged the same pair.
         self_agreement: how often a voter answers a repeated pair alike.
+        intervals: clustered by voter; or the model's, as if each vote was another person's, where there is one voter.
+        apart: groups of contestants that no votes connect with those in the standings: not yet comparable.
     """
 
     kind: Kind
@@ -83,6 +90,8 @@ class Board:
     agreement: Share | None = None
     self_agreement: Share | None = None
     influence: Influence | None = None
+    intervals: Intervals = "clustered"
+    apart: tuple[tuple[str, ...], ...] = ()
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,81 +114,131 @@ def judgements(votes: Iterable[Vote]) -> list[Judgement]:
     return made
 
 
+def tally_of(votes: VoteColumns) -> Tally:
+    """The same judgements counted, of kept votes in columns."""
+    left, right, outcome = votes.left.codes, votes.right.codes, votes.choice.codes
+    rows = np.flatnonzero(votes.chose(*OUTCOMES) & (left != right))
+    names, sides = np.unique(np.stack([left[rows], right[rows]], axis=1), return_inverse=True)
+    voters, voter = np.unique(votes.voter.codes[rows], return_inverse=True)
+    place = np.array([OUTCOMES.index(choice) if choice in OUTCOMES else -1 for choice in CHOICES])
+    return Tally.from_arrays(
+        contestants=votes.left.values.take(names).to_pylist(),
+        voters=votes.voter.values.take(voters).to_pylist(),
+        voter=voter,
+        sides=sides.reshape(-1, 2),
+        outcome=place[outcome[rows]],
+        weight_cap=WEIGHT_CAP,
+    )
+
+
 def compute(votes: Iterable[Vote], *, kind: Kind = "human", rules: Rules | None = None) -> Board:
-    """Clean the votes, rank the contestants, and say how sure that is.
+    """Clean the open arena's votes, rank the contestants, and say how sure that is.
 
     No error is raised for votes that cannot be ranked: the board says why.
     """
-    return summarise(clean(votes, rules, kind=kind).within(None))
+    columns = VoteColumns.of(votes)
+    mine, reasons = _screened(columns, View(kind=kind), rules)
+    return _board(mine, reasons, kind, (rules or Rules()).version)
+
+
+def compute_families(
+    votes: VoteColumns, view: View, *, rules: Rules | None = None, ties: Ties = "davidson"
+) -> dict[str, Board]:
+    """The same of a part of the votes, for each family by itself, by name.
+
+    Families whose contestants were compared with each other have one board, under both names.
+
+    Args:
+        votes: all that there are: they are cleaned together.
+        view: the part that is ranked.
+        rules: by which votes count.
+        ties: modelled, or counted as half a win for each as LMArena does.
+    """
+    mine, reasons = _screened(votes, view, rules)
+    names = np.array([contestant.family for contestant in votes.contestants()])
+    met = {frozenset((names[left], names[right])) for left, right in mine.meetings()}
+    boards: dict[str, Board] = {}
+    for family in connected(met) or [()]:
+        rows = np.isin(names, family)[mine.left.codes]
+        boards[", ".join(family)] = _board(mine[rows], reasons[rows], view.kind, (rules or Rules()).version, ties)
+    return boards
+
+
+def _screened(votes: VoteColumns, view: View, rules: Rules | None) -> tuple[VoteColumns, Reasons]:
+    """A part of the votes, and why those in it do not count; all of one kind were cleaned together."""
+    mine = votes[votes.is_kind(view.kind)]
+    rows = view.rows(mine)
+    return mine[rows], screen(mine, rules)[rows]
 
 
 def summarise(cleaned: Cleaned) -> Board:
     """The same for votes that are cleaned already."""
-    every = cleaned.votes
-    tally = Tally.of(judgements(cleaned.kept), WEIGHT_CAP)
+    reasons = np.array([COUNTS] * len(cleaned.kept) + [REASONS.index(reason) for _, reason in cleaned.dropped])
+    return _board(VoteColumns.of(cleaned.votes), reasons.astype(np.int8), cleaned.kind, cleaned.rules)
+
+
+def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: Ties = "davidson") -> Board:
+    kept = votes[reasons == COUNTS]
+    why = Counter(REASONS[code] for code in reasons[reasons != COUNTS])
+    decisive = int(kept.chose("left", "right").sum())
+    agreement = coincidences(kept).interval(rounds=200)
     base = Board(
-        kind=cleaned.kind,
-        rules=cleaned.rules,
-        votes=len(every),
-        kept=len(cleaned.kept),
-        voters=len({vote.battle.voter for vote in every}),
-        reasons=cleaned.reasons,
-        left_share=_left_share(cleaned),
-        agreement=shared if (shared := krippendorff_interval(ratings(cleaned.kept), rounds=200)).n else None,
-        self_agreement=wilson(*self_agreement(every)),
+        kind=kind,
+        rules=rules,
+        votes=len(votes),
+        kept=len(kept),
+        voters=len(np.unique(votes.voter.codes)),
+        reasons=dict(why.most_common()),
+        left_share=wilson(int(kept.chose("left").sum()), decisive),
+        agreement=agreement if agreement.n else None,
+        self_agreement=wilson(*repeated_alike(votes)),
     )
+    every = tally_of(kept)
+    groups = every.components()
+    if not groups:
+        return replace(base, problem="there are no votes")
+    tally = every.among(groups[0])
     try:
-        found = fit(tally)
-        sure, influence = clustered(found), leave_one_out(found)
-    except (ValueError, ArithmeticError) as error:  # numpy's LinAlgError is a ValueError
+        found = fit(tally, ties=ties)
+        several = len(tally.voters) > 1
+        sure, influence = clustered(found, by_voter=several), leave_one_out(found) if several else None
+    except (ValueError, ArithmeticError) as error:
         return replace(base, problem=f"{error}")
+    decided = decisions(tally)
     return replace(
         base,
         contestants=tally.contestants,
-        standings=_standings(found, sure, cleaned.kept),
+        standings=_standings(found, sure, seconds_of(kept)),
         win_rates=tuple(tuple(None if math.isnan(rate) else float(rate) for rate in row) for row in tally.win_rates()),
-        decisions=tuple(decisions(tally)),
+        # Of one person, however many votes: what others prefer is not decided by them.
+        decisions=tuple(decided if several else (replace(each, settled=False) for each in decided)),
         side_effect=(found.side, *map(float, sure.side)),
         influence=influence,
+        intervals="clustered" if several else "model",
+        apart=tuple(groups[1:]),
     )
 
 
-def _standings(found: Fit, sure: Uncertainty, kept: Sequence[Vote]) -> tuple[Standing, ...]:
-    counts = found.tally.per_contestant()
-    seconds = _seconds(kept)
+def _standings(found: Fit, sure: Uncertainty, seconds: Mapping[str, float]) -> tuple[Standing, ...]:
+    counts, places = found.tally.per_contestant(), ranks(found.theta)
     low, high = elo(sure.low), elo(sure.high)
-    sure_ranks = surely_better(found, sure)
-    order = np.argsort(-found.theta, kind="stable")
     return tuple(
         Standing(
             contestant=(name := found.tally.contestants[index]),
             elo=float(found.elo[index]),
             low=float(low[index]),
             high=float(high[index]),
-            rank=place,
+            rank=int(places[index]),
             rank_low=int(sure.rank_low[index]),
             rank_high=int(sure.rank_high[index]),
-            sure_rank=int(sure_ranks[index]),
+            sure_rank=int(sure.sure_rank[index]),
             votes=round(float(counts[index])),
-            seconds=seconds[name],
+            seconds=seconds.get(name, 0.0),
             preliminary=bool(counts[index] < PRELIMINARY),
         )
-        for place, index in enumerate(order, start=1)
+        for index in np.argsort(places, kind="stable")
         if counts[index] >= LEAST_VOTES
     )
-
-
-def _seconds(votes: Iterable[Vote]) -> dict[str, float]:
-    took: dict[str, list[float]] = defaultdict(list)
-    for vote in votes:
-        for entry in vote.battle.pair.entries:
-            took[entry.contestant.label] += [entry.seconds] if entry.calls else []
-    return {name: median(seconds) if seconds else 0.0 for name, seconds in took.items()}
-
-
-def _left_share(cleaned: Cleaned) -> Share:
-    decisive = [vote.choice for vote in cleaned.kept if vote.choice in {"left", "right"}]
-    return wilson(decisive.count("left"), len(decisive))
 
 
 def _plain(value: Any) -> Any:

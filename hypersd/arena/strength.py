@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from hypersd.arena.tally import Floats, Tally
+from hypersd.arena.tally import Floats, Ints, Tally
 
 Ties = Literal["davidson", "half"]
 PRIOR_GAMES = 1.0
 _ITERATIONS = 100
 _LARGEST_STEP = 3.0
+_TOLERANCE = 1e-10
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Design:
     """The log-linear model of K comparisons: outcome o of comparison k weighs exp(x_ko·β + c_ko).
 
-    β holds n strengths θ, then (if asked for) the side's log-odds γ, then (if ties are modelled) log ν.
+    β holds n strengths θ, then (if asked for) the side's log-odds γ, then (if ties are modelled) log ν. A comparison
+    depends on four of the p parameters at most: those of the left, of the right, of the side and of ties.
 
     Args:
-        features: x, `(K, 3, p)`.
+        slots: which parameters these are, `(K, 4)`; p where it has none.
+        features: x of these four, `(K, 3, 4)`.
         offsets: c, `(K, 3)`; −∞ where an outcome cannot be.
-        prior: counts that the last rows (one for each contestant, and one for the side) have from the start, `(K, 3)`.
+        prior: counts that the last rows (for each contestant, for the side, for ties) have from the start, `(K, 3)`.
+        parameters: p.
         contestants: n.
         side: the index of γ, or None.
         tie: the index of log ν, or None.
         ties: whether the model knows ties.
     """
 
+    slots: Ints
     features: Floats
     offsets: Floats
     prior: Floats
+    parameters: int
     contestants: int
     side: int | None
     tie: int | None
     ties: bool
+    _to_parameters: Any = field(init=False, repr=False)
+    _to_squares: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        wide = self.parameters + 1
+        squares = (self.slots[:, :, None] * wide + self.slots[:, None, :]).ravel()
+        object.__setattr__(self, "_to_parameters", _scatter(self.slots.ravel(), wide))
+        object.__setattr__(self, "_to_squares", _scatter(squares, wide * wide))
 
     def counts(self, votes: Floats) -> Floats:
         """Votes `(…, P, 3)` as counts of all comparisons `(…, K, 3)`, the prior's among them."""
@@ -52,52 +67,78 @@ class Design:
         left, right, tie = np.moveaxis(votes, -1, 0)
         return np.stack([left + tie / 2, right + tie / 2, np.zeros_like(tie)], axis=-1)
 
-    def holding_ties(self, beta: Floats) -> Design:
-        """The same with ν held at what it is in β `(p,)`: data without a tie, or of ties alone, do not tell it."""
-        if self.tie is None:
-            return self
-        held = self.offsets + beta[self.tie] * self.features[..., self.tie]
-        return replace(self, features=np.delete(self.features, self.tie, axis=-1), offsets=held, tie=None)
+    def logits(self, beta: Floats) -> Floats:
+        """Of each outcome of each comparison, `(…, K, 3)`, for β `(…, p)`; less the largest of the comparison."""
+        padded = np.concatenate([beta, np.zeros((*beta.shape[:-1], 1))], axis=-1)
+        logits = np.einsum("kof,...kf->...ko", self.features, padded[..., self.slots]) + self.offsets
+        return logits - logits.max(axis=-1, keepdims=True)
 
     def probabilities(self, beta: Floats) -> Floats:
         """Of each outcome of each comparison, `(…, K, 3)`, for β `(…, p)`."""
-        logits = np.einsum("kop,...p->...ko", self.features, beta) + self.offsets
-        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        weights = np.exp(self.logits(beta))
         return weights / weights.sum(axis=-1, keepdims=True)
 
-    def scores(self, beta: Floats, counts: Floats) -> Floats:
-        """Gradient of the log-likelihood, each comparison for itself, `(…, K, p)`."""
-        expected = counts.sum(axis=-1, keepdims=True) * self.probabilities(beta)
-        return np.einsum("...ko,kop->...kp", counts - expected, self.features)
+    def log_likelihood(self, beta: Floats, counts: Floats) -> Floats:
+        """Of counts `(…, K, 3)`, `(…)`."""
+        logits = self.logits(beta)
+        logs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return (counts * np.where(counts > 0, logs, 0.0)).sum(axis=(-2, -1))
+
+    def gradient(self, beta: Floats, counts: Floats) -> Floats:
+        """Of the log-likelihood, `(…, p)`."""
+        surprise = counts - counts.sum(axis=-1, keepdims=True) * self.probabilities(beta)
+        return self._gathered(np.einsum("...ko,kof->...kf", surprise, self.features), self._to_parameters)[..., :-1]
 
     def information(self, beta: Floats, counts: Floats) -> Floats:
         """The Fisher information, minus the log-likelihood's Hessian, `(…, p, p)`.
 
         Strengths are known up to a constant; without a prior the constant is held at zero.
         """
-        shares, games = self.probabilities(beta), counts.sum(axis=-1)
-        mean = np.einsum("...ko,kop->...kp", shares, self.features)
-        square = np.einsum("...k,...ko,kop,koq->...pq", games, shares, self.features, self.features, optimize=True)
-        held = np.zeros(self.features.shape[-1])
+        wide, games = self.parameters + 1, counts.sum(axis=-1)
+        blocks = games[..., None, None] * self.per_game(beta)
+        matrix = self._gathered(blocks.reshape(*blocks.shape[:-2], 16), self._to_squares)
+        held = np.zeros(self.parameters)
         held[: self.contestants] = not self.prior.any()
-        return square - np.einsum("...k,...kp,...kq->...pq", games, mean, mean, optimize=True) + np.outer(held, held)
+        return matrix.reshape(*beta.shape[:-1], wide, wide)[..., :-1, :-1] + np.outer(held, held)
+
+    def per_game(self, beta: Floats) -> Floats:
+        """The information of one game of each comparison on its four parameters, `(…, K, 4, 4)`."""
+        shares = self.probabilities(beta)
+        mean = np.einsum("...ko,kof->...kf", shares, self.features)
+        square = np.einsum("...ko,kof,kog->...kfg", shares, self.features, self.features, optimize=True)
+        return square - mean[..., :, None] * mean[..., None, :]
+
+    @staticmethod
+    def _gathered(values: Floats, scatter: Any) -> Floats:
+        """Values of each comparison `(…, K, f)`, summed over comparisons by what they belong to."""
+        flat = values.reshape(-1, scatter.shape[0])
+        return np.asarray(flat @ scatter).reshape(*values.shape[:-2], scatter.shape[1])
 
     def solve(self, votes: Floats, start: Floats | None = None) -> Floats:
         """The most likely β `(…, p)` for votes `(…, P, 3)`: many data sets at once, by Newton's method.
 
         Raises:
-            ArithmeticError: it does not converge (it has no maximum: a perfect record without a prior).
+            ArithmeticError: there is no finite maximum (a perfect record, or ties alone, without a prior).
         """
         counts = self.counts(votes)
-        beta = np.zeros((*votes.shape[:-2], self.features.shape[-1])) if start is None else start
+        beta = np.zeros((*votes.shape[:-2], self.parameters)) if start is None else start
         for _ in range(_ITERATIONS):
-            slope = self.scores(beta, counts).sum(axis=-2)
-            step = np.linalg.solve(self.information(beta, counts), slope[..., None])[..., 0]
+            slope, curvature = self.gradient(beta, counts), self.information(beta, counts)
+            try:
+                step = np.linalg.solve(curvature, slope[..., None])[..., 0]
+            except np.linalg.LinAlgError:
+                break
             size = np.abs(step).max(axis=-1, keepdims=True)
             beta = beta + step * np.minimum(1, _LARGEST_STEP / np.maximum(size, 1e-300))
-            if size.max(initial=0) < 1e-10:
+            if size.max(initial=0) < _TOLERANCE:
                 return beta
         raise ArithmeticError("the strengths have no finite maximum; use a prior of one game or so")
+
+
+def _scatter(places: Ints, size: int) -> Any:
+    """A sparse matrix that adds values up by their places, `(len(places), size)`."""
+    rows = np.arange(len(places))
+    return csr_array((np.ones(len(places)), (rows, places)), shape=(len(places), size))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -123,10 +164,6 @@ class Fit:
         """Strengths on the scale that players know, `(n,)`: 1000 on average, 400 for odds of ten to one."""
         return elo(self.theta)
 
-    def win_probability(self) -> Floats:
-        """That the row's contestant beats the column's, if one of them wins, side apart, `(n, n)`."""
-        return 1 / (1 + np.exp(-(self.theta[:, None] - self.theta[None, :])))
-
 
 def elo(theta: Floats) -> Floats:
     """1000 + 400·θ / ln 10."""
@@ -138,26 +175,41 @@ def build_design(tally: Tally, *, ties: Ties, prior_games: float, side: bool) ->
 
     P(left) ∝ exp(θ_l + γ/2), P(right) ∝ exp(θ_r − γ/2), P(tie) ∝ ν·exp((θ_l + θ_r)/2): Davidson 1970, eq. 2.4, with the
     order effect of Davidson and Beaver 1977, here shared between the sides so that γ = 0 is fair. Each contestant also
-    has `prior_games` virtual games, half of them won, against an opponent of strength zero; the side likewise.
+    has `prior_games` virtual games, half of them won, against an opponent of strength zero; the side likewise; and half
+    of as many games between equals are ties, so that ν stays finite where all votes are ties.
     """
     n, pairs = len(tally.contestants), len(tally.pairs)
     with_ties = ties == "davidson" and bool(tally.totals()[:, 2].sum() > 0)
     side_index = n if side else None
     tie_index = n + side if with_ties else None
-    virtual = n + side
-    features = np.zeros((pairs + virtual, 3, n + side + with_ties))
-    offsets = np.full((pairs + virtual, 3), [0.0, 0.0, -np.inf])
-    prior = np.zeros((pairs + virtual, 3))
-    rows, (left, right) = np.arange(pairs), tally.pairs.T
-    features[rows, 0, left] = features[rows, 1, right] = 1
-    features[rows, 2, left] = features[rows, 2, right] = 0.5
+    parameters = n + side + with_ties
+    slots = np.full((pairs + parameters, 4), parameters)
+    features = np.zeros((pairs + parameters, 3, 4))
+    offsets = np.full((pairs + parameters, 3), [0.0, 0.0, -np.inf])
+    prior = np.zeros((pairs + parameters, 3))
+    slots[:pairs, :2] = tally.pairs
+    features[:pairs] = [[1, 0, 0.5, 0], [0, 1, -0.5, 0], [0.5, 0.5, 0, 1]]
     if side_index is not None:
-        features[:pairs, 0, side_index], features[:pairs, 1, side_index] = 0.5, -0.5
-    if tie_index is not None:
-        features[:pairs, 2, tie_index], offsets[:pairs, 2] = 1, 0
-    features[pairs + np.arange(virtual), 0, np.arange(virtual)] = 1
+        slots[:pairs, 2] = side_index
+    slots[pairs : pairs + n + side, 0] = np.arange(n + side)
+    features[pairs : pairs + n + side, 0, 0] = 1
     prior[pairs:, :2] = prior_games / 2
-    return Design(features, offsets, prior, n, side_index, tie_index, with_ties)
+    if tie_index is not None:
+        slots[:pairs, 3] = slots[-1, 3] = tie_index
+        features[-1, 2, 3] = 1
+        offsets[:pairs, 2] = offsets[-1, 2] = 0
+        prior[-1] = np.array([0.25, 0.25, 0.5]) * prior_games
+    return Design(
+        slots=slots,
+        features=features,
+        offsets=offsets,
+        prior=prior,
+        parameters=parameters,
+        contestants=n,
+        side=side_index,
+        tie=tie_index,
+        ties=with_ties,
+    )
 
 
 def fit(tally: Tally, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAMES, side: bool = True) -> Fit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,15 +113,9 @@ class Tally:
 
     def totals(self) -> Floats:
         """Votes of all voters together, `(P, 3)`."""
-        total = np.zeros((len(self.pairs), 3))
-        np.add.at(total, self.pair, self.counts)
-        return total
-
-    def by_voter(self) -> Floats:
-        """Votes of each voter, `(V, P, 3)`."""
-        each = np.zeros((len(self.voters), len(self.pairs), 3))
-        each[self.voter, self.pair] = self.counts
-        return each
+        size = len(self.pairs)
+        counted = [np.bincount(self.pair, self.counts[:, outcome], size) for outcome in range(3)]
+        return np.stack(counted, axis=1).astype(np.float64)
 
     def per_contestant(self) -> Floats:
         """Votes in which each contestant stood, `(n,)`."""
@@ -150,14 +144,34 @@ class Tally:
         met = won + won.T + tied
         return np.divide(won + tied / 2, met, out=np.full_like(met, np.nan), where=met > 0)
 
+    def among(self, contestants: Collection[str]) -> Tally:
+        """The votes between these contestants, and the voters who gave them."""
+        kept = np.array([name in contestants for name in self.contestants], dtype=bool)
+        pairs: NDArray[np.bool_] = kept[self.pairs[:, 0]] & kept[self.pairs[:, 1]]
+        rows = np.flatnonzero(pairs[self.pair])
+        voters, voter = np.unique(self.voter[rows], return_inverse=True)
+        return Tally(
+            contestants=tuple(name for name in self.contestants if name in contestants),
+            voters=tuple(self.voters[index] for index in voters),
+            pairs=(np.cumsum(kept) - 1)[self.pairs[pairs]],
+            voter=voter,
+            pair=(np.cumsum(pairs) - 1)[self.pair[rows]],
+            counts=self.counts[rows],
+        )
+
     def components(self) -> list[tuple[str, ...]]:
-        """Groups of contestants that are connected by votes; strengths can be compared only within one."""
-        n = len(self.contestants)
-        left, right = self.pairs.T
-        graph: Any = coo_array((np.ones(len(left)), (left, right)), shape=(n, n))
-        count, labels = connected_components(graph, directed=False)
-        groups = [
-            tuple(name for name, label in zip(self.contestants, labels, strict=True) if label == one)
-            for one in range(count)
-        ]
-        return sorted(groups, key=len, reverse=True)
+        """Groups of contestants that are connected by votes, most votes first; only within one can they be compared."""
+        votes = dict(zip(self.contestants, self.per_contestant(), strict=True))
+        met = [(self.contestants[left], self.contestants[right]) for left, right in self.pairs]
+        return sorted(connected(met), key=lambda group: -sum(votes[name] for name in group))
+
+
+def connected(meetings: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
+    """Groups of names such that each has met another of its group, or one that has, and so on; all sorted."""
+    met = [list(names) for names in meetings]
+    names = sorted({name for pair in met for name in pair})
+    place = {name: index for index, name in enumerate(names)}
+    ends = np.array([(place[pair[0]], place[pair[-1]]) for pair in met], dtype=np.int64).reshape(-1, 2)
+    graph: Any = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
+    count, labels = connected_components(graph, directed=False)
+    return [tuple(name for name, label in zip(names, labels, strict=True) if label == group) for group in range(count)]

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.sparse import csr_array
+from scipy.stats import norm, t
 
+from hypersd.arena.jackknife import effective_voters, leave_one_out_steps
+from hypersd.arena.profile import Profile
 from hypersd.arena.strength import Fit
 from hypersd.arena.tally import Floats, Ints
 
 LEVEL = 0.95
-_DRAWS = 4000
+_ROUNDS = 16
+"""Resamples that the bootstrap draws at a time."""
+
+SAME = 1e-9
+"""Strengths that differ by less are equal."""
+
+_FAR = 36.0
+"""A squared z from which on two strengths differ whatever the shape of the likelihood; below 1 they do not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -23,6 +32,7 @@ class Uncertainty:
         covariance: of θ, of mean zero, `(n, n)`.
         low, high: the interval of each θ, `(n,)`.
         rank_low, rank_high: between which ranks each contestant lies; 1 is the best, `(n,)`.
+        sure_rank: 1 + the number of contestants that are better beyond doubt (Chiang et al. 2024), `(n,)`.
         side: the interval of the side's log-odds.
     """
 
@@ -31,45 +41,119 @@ class Uncertainty:
     high: Floats
     rank_low: Ints
     rank_high: Ints
+    sure_rank: Ints
     side: tuple[float, float]
-
-    def differences(self) -> Floats:
-        """Standard error of θ_row − θ_column, `(n, n)`."""
-        variance = np.diag(self.covariance)
-        return np.sqrt(np.maximum(0, variance[:, None] + variance[None, :] - 2 * self.covariance))
 
 
 def clustered(fit: Fit, level: float = LEVEL, *, by_voter: bool = True) -> Uncertainty:
-    """Intervals from the sandwich covariance, clustered by voter.
+    """Intervals from the profile likelihood, widened by how much one voter's votes resemble each other.
 
-    H⁻¹ (Σ_v s_v s_vᵀ) H⁻¹ · G/(G−1), with s_v the sum of all scores of voter v and H the information (Liang and Zeger
-    1986; the factor as in Cameron and Miller 2015, eq. 12 without its second part). Votes of one person are not
-    independent, and intervals that take them for it are too narrow.
+    An interval ends where the deviance reaches χ²₁'s quantile, or t²·(variance between voters / variance of independent
+    votes) if that is more (Rotnitzky and Jewell 1990), so it is never narrower than what the votes themselves say,
+    where voters agree by chance. The variance between voters is the jackknife's (CV3 of MacKinnon, Nielsen and Webb
+    2023), and t has one degree of freedom less than there are effective voters. A contestant's ranks are those that
+    its differences from all others allow together (Mogstad, Romano, Shaikh and Wilhelm 2024, with Bonferroni's bound).
 
     Args:
-        fit: the strengths.
+        fit: the strengths, with a prior if a record may be perfect.
         level: of the intervals.
-        by_voter: false takes every vote for independent; only to show what difference it makes.
+        by_voter: false takes every vote for independent: for one voter, or to show what difference it makes.
+
+    Raises:
+        ValueError: there are fewer than two voters, and intervals are to be clustered.
+    """
+    n, p = fit.design.contestants, fit.design.parameters
+    profile = Profile.of(fit)
+    center = np.eye(n, p) - np.pad(np.full((n, n), 1 / n), ((0, 0), (0, p - n)))
+    sides = np.eye(p)[[fit.design.side]] if fit.design.side is not None else np.zeros((0, p))
+    contrasts = np.concatenate([center, sides])
+    spread = _Spread.of(fit, profile, contrasts) if by_voter else _Spread.none(profile, contrasts)
+    low, high = profile.ends(contrasts, spread.limits(contrasts, spread.freedom, level))
+    rank_low, rank_high, sure = _ranks_of(profile, spread, level)
+    return Uncertainty(
+        covariance=center @ spread.wider() @ center.T,
+        low=low[:n],
+        high=high[:n],
+        rank_low=rank_low,
+        rank_high=rank_high,
+        sure_rank=sure,
+        side=(float(low[n]), float(high[n])) if len(sides) else (0.0, 0.0),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spread:
+    """Covariances of the parameters `(p, p)`: of independent votes, and between voters, with degrees of freedom."""
+
+    model: Floats
+    between: Floats
+    freedom: Floats
+
+    @classmethod
+    def of(cls, fit: Fit, profile: Profile, contrasts: Floats) -> _Spread:
+        voters = len(fit.tally.voters)
+        several(fit)
+        between = np.zeros_like(profile.covariance)
+        for steps in leave_one_out_steps(fit, profile.covariance):
+            between += steps.changes.T @ steps.changes
+        freedom = np.maximum(1, effective_voters(fit, profile.covariance, contrasts) - 1)
+        return cls(profile.covariance, between * (voters - 1) / voters, freedom)
+
+    @classmethod
+    def none(cls, profile: Profile, contrasts: Floats) -> _Spread:
+        return cls(profile.covariance, np.zeros_like(profile.covariance), np.full(len(contrasts), np.inf))
+
+    def limits(self, contrasts: Floats, freedom: Floats, level: float) -> Floats:
+        """How large the deviance of each contrast may be."""
+        model, between = (np.einsum("bp,pq,bq->b", contrasts, one, contrasts) for one in (self.model, self.between))
+        return np.maximum(norm.ppf(0.5 + level / 2) ** 2, t.ppf(0.5 + level / 2, freedom) ** 2 * between / model)
+
+    def wider(self) -> Floats:
+        """A covariance that is not less than either in any direction."""
+        root = np.linalg.cholesky(self.model)
+        whitened = np.linalg.solve(root, np.linalg.solve(root, self.between).T)
+        values, vectors = np.linalg.eigh((whitened + whitened.T) / 2)
+        turned = root @ vectors
+        return (turned * np.maximum(1, values)) @ turned.T
+
+
+def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Ints, Ints, Ints]:
+    """Lowest, highest and sure ranks of all contestants, by whether the votes allow two of them to be equal."""
+    n = profile.fit.design.contestants
+    pairs = np.stack(np.triu_indices(n, 1), axis=1)
+    contrasts = _differences(pairs, profile.fit.design.parameters)
+    freedom = spread.freedom[pairs].min(axis=1)
+    limits = [spread.limits(contrasts, freedom, 1 - (1 - level) / tests) for tests in (max(1, n - 1), 1)]
+    gaps = contrasts @ profile.fit.beta
+    deviances = gaps**2 / np.einsum("bp,pq,bq->b", contrasts, spread.model, contrasts)
+    unclear = (deviances > 1) & (deviances < np.maximum(_FAR, limits[0]))
+    deviances[unclear] = profile.deviances(contrasts[unclear], np.zeros(unclear.sum()))
+    together, alone = (_better(pairs, np.where(deviances > limit, gaps, 0), n) for limit in limits)
+    return 1 + together.sum(axis=0), n - together.sum(axis=1), 1 + alone.sum(axis=0)
+
+
+def _better(pairs: Ints, gaps: Floats, n: int) -> Ints:
+    """1 where the row's contestant is better than the column's, `(n, n)`, from the differences of pairs."""
+    matrix = np.zeros((n, n), dtype=np.int64)
+    matrix[pairs[:, 0], pairs[:, 1]] = gaps > 0
+    matrix[pairs[:, 1], pairs[:, 0]] = gaps < 0
+    return matrix
+
+
+def _differences(pairs: Ints, parameters: int) -> Floats:
+    unit = np.eye(parameters)
+    return unit[pairs[:, 0]] - unit[pairs[:, 1]]
+
+
+def difference_intervals(fit: Fit, pairs: Ints, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Lowest and highest θ_first − θ_second of pairs of contestants `(b, 2)`, `(b,)` each, as in `clustered`.
 
     Raises:
         ValueError: there are fewer than two voters.
     """
-    covariance = _sandwich(fit) if by_voter else _bread(fit)
-    center = _centering(fit)
-    theta = center @ covariance @ center.T
-    reach = norm.ppf(0.5 + level / 2)
-    spread = reach * np.sqrt(np.maximum(0, np.diag(theta)))
-    index = fit.design.side
-    side = reach * np.sqrt(max(0.0, covariance[index, index])) if index is not None else 0.0
-    best, worst = _rank_interval(fit.theta, theta, level)
-    return Uncertainty(
-        covariance=theta,
-        low=fit.theta - spread,
-        high=fit.theta + spread,
-        rank_low=best,
-        rank_high=worst,
-        side=(fit.side - side, fit.side + side),
-    )
+    profile, contrasts = Profile.of(fit), _differences(pairs, fit.design.parameters)
+    spread = _Spread.of(fit, profile, contrasts)
+    return profile.ends(contrasts, spread.limits(contrasts, spread.freedom, level))
 
 
 def bootstrap(fit: Fit, rounds: int = 400, level: float = LEVEL, seed: int = 0) -> Uncertainty:
@@ -78,19 +162,22 @@ def bootstrap(fit: Fit, rounds: int = 400, level: float = LEVEL, seed: int = 0) 
     Raises:
         ValueError: there are fewer than two voters.
     """
-    _several(fit)
-    rng = np.random.default_rng(seed)
-    voters = len(fit.tally.voters)
-    weights = rng.multinomial(voters, np.full(voters, 1 / voters), size=rounds)
-    resampled = np.einsum("bv,vpo->bpo", weights.astype(float), fit.tally.by_voter(), optimize=True)
-    start = np.tile(fit.beta, (rounds, 1))
-    beta = fit.design.solve(resampled, start)
+    several(fit)
+    rng, tally = np.random.default_rng(seed), fit.tally
+    voters, pairs = len(tally.voters), len(tally.pairs)
+    places = (np.repeat(tally.voter, 3), (tally.pair[:, None] * 3 + np.arange(3)).ravel())
+    votes = csr_array((tally.counts.ravel(), places), shape=(voters, 3 * pairs))
+    parts: list[Floats] = []
+    for drawn in range(0, rounds, _ROUNDS):
+        weights = rng.multinomial(voters, np.full(voters, 1 / voters), size=min(_ROUNDS, rounds - drawn))
+        resampled = np.asarray(weights.astype(float) @ votes).reshape(-1, pairs, 3)
+        parts.append(fit.design.solve(resampled, np.tile(fit.beta, (len(weights), 1))))
+    beta = np.concatenate(parts)
     draws = beta[:, : fit.design.contestants]
     draws = draws - draws.mean(axis=1, keepdims=True)
     tail = [(1 - level) / 2, (1 + level) / 2]
     low, high = np.quantile(draws, tail, axis=0)
-    ranks = _ranks(draws)
-    best, worst = np.quantile(ranks, tail, axis=0, method="nearest").astype(np.int64)
+    best, worst = np.quantile(ranks(draws), tail, axis=0, method="nearest").astype(np.int64)
     side = fit.design.side
     side_low, side_high = np.quantile(beta[:, side], tail) if side is not None else (0.0, 0.0)
     return Uncertainty(
@@ -99,88 +186,21 @@ def bootstrap(fit: Fit, rounds: int = 400, level: float = LEVEL, seed: int = 0) 
         high=high,
         rank_low=best,
         rank_high=worst,
+        sure_rank=best,
         side=(float(side_low), float(side_high)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Influence:
-    """What leaving out a single voter does at most: "two votes can flip the throne" is seen here.
-
-    Args:
-        shift: the largest change of a contestant's rank.
-        voter: whose absence does it; empty if nobody's changes anything.
-        contestant: whose rank it changes.
-    """
-
-    shift: int
-    voter: str
-    contestant: str
+def ranks(theta: Floats) -> Ints:
+    """1 + the number of contestants that are better by more than rounding, `(…, n)`: equals share a rank."""
+    return 1 + (theta[..., None, :] > theta[..., :, None] + SAME).sum(axis=-1)
 
 
-def leave_one_out(fit: Fit) -> Influence:
-    """The largest change of a rank when one voter's votes are left out, by refitting without each.
-
-    The weight of ties is not refitted: one voter may have said all of them, or everything else.
+def several(fit: Fit) -> None:
+    """Check that there are voters to compare.
 
     Raises:
-        ValueError: there are fewer than two voters.
+        ValueError: there are fewer than two.
     """
-    _several(fit)
-    without = fit.tally.totals() - fit.tally.by_voter()
-    design = fit.design.holding_ties(fit.beta)
-    start = fit.beta[: design.features.shape[-1]]
-    beta = design.solve(without, np.tile(start, (len(fit.tally.voters), 1)))
-    moved = np.abs(_ranks(beta[:, : fit.design.contestants]) - _ranks(fit.theta[None]))
-    voter, contestant = np.unravel_index(int(moved.argmax()), moved.shape)
-    if not moved[voter, contestant]:
-        return Influence(0, "", "")
-    return Influence(int(moved.max()), fit.tally.voters[voter], fit.tally.contestants[contestant])
-
-
-def surely_better(fit: Fit, uncertainty: Uncertainty, level: float = LEVEL) -> Ints:
-    """Ranks as 1 + the number of contestants that are better beyond doubt (Chiang et al. 2024), `(n,)`."""
-    gap = fit.theta[:, None] - fit.theta[None, :]
-    error = uncertainty.differences() + np.eye(len(fit.theta))
-    return 1 + (gap / error > norm.ppf(0.5 + level / 2)).sum(axis=0)
-
-
-def _several(fit: Fit) -> None:
     if len(fit.tally.voters) < 2:
         raise ValueError("how far voters differ can be said only from two voters on")
-
-
-def _bread(fit: Fit) -> Any:
-    counts = fit.design.counts(fit.tally.totals())
-    return np.linalg.inv(fit.design.information(fit.beta, counts))
-
-
-def _sandwich(fit: Fit) -> Floats:
-    _several(fit)
-    tally, pairs = fit.tally, len(fit.tally.pairs)
-    counts = fit.design.games(tally.counts)
-    shares, features = fit.design.probabilities(fit.beta)[:pairs], fit.design.features[:pairs]
-    surprise = counts - counts.sum(axis=1, keepdims=True) * shares[tally.pair]
-    scores = np.zeros((len(tally.voters), features.shape[-1]))
-    np.add.at(scores, tally.voter, np.einsum("ro,rop->rp", surprise, features[tally.pair]))
-    bread, voters = _bread(fit), len(tally.voters)
-    return bread @ (scores.T @ scores) @ bread * voters / (voters - 1)
-
-
-def _centering(fit: Fit) -> Floats:
-    """What takes β to θ of mean zero, `(n, p)`."""
-    n, p = fit.design.contestants, len(fit.beta)
-    return np.eye(n, p) - np.pad(np.full((n, n), 1 / n), ((0, 0), (0, p - n)))
-
-
-def _ranks(draws: Floats) -> Ints:
-    return 1 + np.argsort(np.argsort(-draws, axis=-1, kind="stable"), axis=-1, kind="stable")
-
-
-def _rank_interval(theta: Floats, covariance: Floats, level: float) -> tuple[Ints, Ints]:
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    noise = np.random.default_rng(0).standard_normal((_DRAWS, len(theta)))
-    ranks = _ranks(theta + noise @ root.T)
-    best, worst = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0, method="nearest")
-    return best.astype(np.int64), worst.astype(np.int64)

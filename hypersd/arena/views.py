@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.columns import Truths, VoteColumns
 from hypersd.arena.trust import Cleaned
 
 
@@ -17,12 +20,16 @@ class View:
         family: of both contestants.
         steps: of both contestants: at equal steps, a picture's cost says nothing.
         prompts: the prompt set.
+        study: the study that the votes were given in; None is the open arena.
+        texts: prompts, word by word.
     """
 
     kind: Kind = "human"
     family: str = ""
     steps: int = 0
     prompts: str = ""
+    study: str | None = None
+    texts: tuple[str, ...] = ()
 
     def holds(self, vote: Vote) -> bool:
         """Whether a vote belongs to it."""
@@ -30,10 +37,25 @@ class View:
         both = [entry.contestant for entry in pair.entries]
         return (
             vote.battle.kind == self.kind
+            and pair.study == self.study
             and (not self.family or all(one.family == self.family for one in both))
             and (not self.steps or all(one.steps == self.steps for one in both))
             and (not self.prompts or pair.prompt_set == self.prompts)
+            and (not self.texts or pair.prompt in self.texts)
         )
+
+    def rows(self, votes: VoteColumns) -> Truths:
+        """The same of votes in columns, `(N,)`."""
+        contestants = votes.contestants()
+        chosen = votes.is_kind(self.kind)
+        chosen &= votes.study.codes < 0 if self.study is None else votes.study.among([self.study])
+        if self.family or self.steps:
+            fits = [self.family in {"", one.family} and self.steps in {0, one.steps} for one in contestants]
+            fitting = np.array(fits, dtype=bool)
+            chosen &= fitting[votes.left.codes] & fitting[votes.right.codes]
+        if self.prompts:
+            chosen &= votes.prompt_set.among([self.prompts])
+        return chosen & votes.prompt.among(self.texts) if self.texts else chosen
 
     def of(self, cleaned: Cleaned) -> Cleaned:
         """That part of the votes. They were cleaned together: what a voter did elsewhere counts for their trust."""

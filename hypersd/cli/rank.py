@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.arena.prompts import read_prompt_file
 from hypersd.cli.options import argument, source
 from hypersd.cli.output import emit, say, table
 from hypersd.cli.votes import add_kind, note_skipped, open_store
 
 if TYPE_CHECKING:
     from hypersd.arena.board import Board
+    from hypersd.arena.columns import VoteColumns
+    from hypersd.arena.views import View
 
 
 def add_parser(subparsers: Any) -> None:
@@ -24,35 +29,84 @@ def add_parser(subparsers: Any) -> None:
         "hf://datasets/OWNER/NAME; default: the vote store",
     )
     add_kind(parser)
+    parser.add_argument("--family", metavar="NAME", help="only contestants of this family; default: each by itself")
+    parser.add_argument("--study", metavar="NAME", help="votes given in this study; default: those of the open arena")
+    parser.add_argument("--prompts", metavar="SET", help="only votes on the prompts of a set, by its name or its file")
+    parser.add_argument(
+        "--ties",
+        choices=("davidson", "half"),
+        default="davidson",
+        help="a tie has a weight of its own (default), or is half a win for each, as on LMArena's scale",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Rank."""
-    from hypersd.arena.board import compute
-    from hypersd.arena.importing import count_studies, read_votes, whereabouts
+    from hypersd.arena.board import compute_families
+    from hypersd.arena.importing import whereabouts
+
+    votes = _read(options.votes)
+    boards = compute_families(votes, _view(options, votes), ties=options.ties)
+    if all(board.problem for board in boards.values()):
+        board = next(iter(boards.values()))
+        problem = f"{board.votes} {board.kind} votes, of which {board.kept} count: {board.problem}"
+        elsewhere = whereabouts(votes.count_studies(options.kind)) if options.study is None else ""
+        raise ValueError(f"{problem}; {elsewhere}" if elsewhere else problem)
+    several = len(boards) > 1
+    if options.json:
+        documents = {name: board.as_dict() for name, board in boards.items()}
+        emit({"families": documents} if several else next(iter(documents.values())))
+    else:
+        say("\n\n".join(f"{name}: {report(board)}" if several else report(board) for name, board in boards.items()))
+    return 0
+
+
+def _read(place: str | None) -> VoteColumns:
+    from hypersd.arena.columns import VoteColumns
+    from hypersd.arena.reading import read_columns
     from hypersd.arena.vote_files import Rejects
 
+    if place is None:
+        return VoteColumns.of(open_store()[0].votes())
     rejects = Rejects()
-    votes = list(open_store()[0].votes()) if options.votes is None else read_votes(options.votes, rejects)
+    votes = read_columns(place, rejects)
     note_skipped(rejects.skipped)
-    board = compute(votes, kind=options.kind)
-    if board.problem:
-        elsewhere = whereabouts(count_studies(votes, options.kind))
-        problem = f"{board.votes} {board.kind} votes, of which {board.kept} count: {board.problem}"
-        raise ValueError(f"{problem}; {elsewhere}" if elsewhere else problem)
-    if options.json:
-        emit(board.as_dict())
-    else:
-        say(report(board))
-    return 0
+    return votes
+
+
+def _view(options: argparse.Namespace, votes: VoteColumns) -> View:
+    """The part of the votes that is asked for.
+
+    Raises:
+        ValueError: no vote belongs to it; the message says which names there are.
+        OSError: the file of prompts cannot be read.
+    """
+    from hypersd.arena.views import View
+
+    families = {contestant.family for contestant in votes.contestants()}
+    _check("family", options.family, families)
+    _check("study", options.study, votes.study.texts())
+    asked, texts = options.prompts, ()
+    if asked and asked not in votes.prompt_set.texts() and Path(asked).is_file():
+        asked, texts = "", tuple(read_prompt_file(Path(asked)))
+    _check("prompts", asked, votes.prompt_set.texts())
+    return View(kind=options.kind, family=options.family or "", study=options.study, prompts=asked or "", texts=texts)
+
+
+def _check(option: str, name: str | None, names: Iterable[str]) -> None:
+    if name is not None and name and name not in (known := sorted(names)):
+        choices = f"the votes have: {', '.join(known)}" if known else "the votes have none"
+        raise ValueError(f"--{option} {name}: there is no vote of this name; {choices}")
 
 
 def report(board: Board) -> str:
     """The board for people: standings, who wins against whom, and which pairs are settled."""
     from hypersd.arena.board import LEAST_VOTES
 
+    if board.problem:
+        return f"{board.votes:,} {board.kind} votes, of which {board.kept:,} count: {board.problem}."
     rows = [
         (
             f"{one.rank_low}–{one.rank_high}" if one.rank_low < one.rank_high else one.rank,
@@ -68,7 +122,8 @@ def report(board: Board) -> str:
     settled = [
         f"{one.better} over {one.worse} ({one.wins:.0f}:{one.losses:.0f})" for one in board.decisions if one.settled
     ]
-    lines = [f"{board.kept:,} of {board.votes:,} {board.kind} votes of {board.voters:,} voters count."]
+    voters = "1 voter" if board.voters == 1 else f"{board.voters:,} voters"
+    lines = [f"{board.kept:,} of {board.votes:,} {board.kind} votes of {voters} count."]
     if rows:
         lines += [
             table(("rank", "contestant", "strength", "95 % interval", "votes", "seconds", ""), rows),
@@ -79,6 +134,14 @@ def report(board: Board) -> str:
         lines.append(
             f"Not shown: {hidden} of {len(board.contestants)} contestants, with fewer than {LEAST_VOTES} votes each."
         )
+    if board.intervals == "model":
+        lines.append(
+            "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those above take "
+            "each vote for another person's, and do not say how far other people differ."
+        )
+    if board.apart:
+        groups = "; ".join(", ".join(group) for group in board.apart)
+        lines.append(f"Not yet comparable, since no votes connect them with those above: {groups}.")
     lines.append(f"Settled: {'; '.join(settled) if settled else 'no pair yet'}.")
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ import pytest
 from app.boards import Boards
 from app.pages.results import Handlers, file_name
 from hypersd.arena.views import Choices, View
+from tests.arena.conftest import pair
+from tests.arena.test_trust import vote
 
 
 @pytest.fixture
@@ -34,6 +37,32 @@ def test_what_is_not_computed_is_no_file_but_a_sentence(handlers: Handlers, boar
     assert saved["name"] == "results-human-emoji-4-steps.json"
     assert saved["document"]["view"] == {"kind": "human", "family": "emoji", "steps": 4, "prompts": ""}
     assert saved["document"]["votes"] == 0
+
+
+def test_each_family_has_a_part_of_its_own(handlers: Handlers, boards: Boards) -> None:
+    votes = [
+        vote(
+            number,
+            pair=pair(f"{family}/a@1", f"{family}/b@1", id=f"{family}-{number}"),
+            voter=f"{family}-{number}",
+            battle=f"{family}-{number}",
+            id=f"{family}-{number}",
+        )
+        for family, count in (("emoji", 40), ("sdxl", 35))
+        for number in range(count)
+    ]
+    boards.renew(votes)
+    chosen = ("human", "", 0, "emoji-v1")
+    while True:
+        (told, _) = handlers.refresh("", *chosen)
+        if not boards.serve():
+            break
+    parts = re.findall(r'<section class="hs-report".*?</section>', told, flags=re.DOTALL)
+    assert len(parts) == 2
+    assert "emoji/a@1</th>" not in parts[1]
+    assert "sdxl/a@1 <small>preliminary</small></th>" in parts[1]
+    assert "Not yet comparable" in parts[0]
+    assert all("<tr class=hs-provisional>" in part for part in parts), "fewer than 300 votes are shown grey"
 
 
 def test_a_file_is_named_after_what_narrows_it() -> None:

@@ -61,14 +61,14 @@ def test_the_gradient_and_the_information_are_the_likelihood_s() -> None:
     tally = Tally.of(random_votes())
     design = build_design(tally, ties="davidson", prior_games=2, side=True)
     counts = design.counts(tally.totals())
-    beta = np.random.default_rng(1).normal(size=design.features.shape[-1])
+    beta = np.random.default_rng(1).normal(size=design.parameters)
 
     def likelihood(at: np.ndarray) -> float:
         chances = design.probabilities(at)
         return float((counts * np.log(np.where(chances > 0, chances, 1))).sum())
 
     def slope(at: np.ndarray) -> np.ndarray:
-        return design.scores(at, counts).sum(axis=0)
+        return design.gradient(at, counts)
 
     step = 1e-5 * np.eye(len(beta))
     differences = [(likelihood(beta + e) - likelihood(beta - e)) / 2e-5 for e in step]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pytest
 
-from hypersd.arena.strength import Fit, fit
-from hypersd.arena.tally import Judgement, Tally
-from hypersd.arena.uncertainty import bootstrap, clustered, leave_one_out, surely_better
+from benchmarks.coverage import WORLDS, coverage
+from hypersd.arena.profile import Profile
+from hypersd.arena.strength import Fit, elo, fit
+from hypersd.arena.tally import Judgement, Outcome, Tally
+from hypersd.arena.uncertainty import bootstrap, clustered, ranks
 
 STRENGTHS = np.array([0.6, 0.2, 0.0, -0.3, -0.5])
 TASTE = 0.7
@@ -46,18 +46,83 @@ def one() -> Fit:
     return fit(study(np.random.default_rng(3), 80, 25))
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say(truth: Fit) -> None:
+def test_taking_every_vote_for_independent_promises_too_much(truth: Fit) -> None:
     rng = np.random.default_rng(1)
-    covered, blind, sides = [], [], []
-    for _ in range(500):
-        found = fit(study(rng, 80, 25))
-        honest, naive = clustered(found), clustered(found, by_voter=False)
-        covered.append((honest.low <= truth.theta) & (truth.theta <= honest.high))
+    blind = []
+    for _ in range(60):
+        naive = clustered(fit(study(rng, 80, 25)), by_voter=False)
         blind.append((naive.low <= truth.theta) & (truth.theta <= naive.high))
-        sides.append(honest.side[0] <= truth.side <= honest.side[1])
-    assert 0.93 <= np.mean(covered) <= 0.97
-    assert 0.93 <= np.mean(sides) <= 0.97
-    assert np.mean(blind) < 0.88, "taking every vote for independent promises too much"
+    assert np.mean(blind) < 0.88
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_intervals_cover_the_truth_as_often_as_they_say(name: str) -> None:
+    """Between 93 and 98 of 100 over 500 worlds, by `python -m benchmarks.coverage`.
+
+    Here over 120, of which a share of 95 of 100 has a standard error of two points: two of them are allowed.
+    """
+    share = coverage(WORLDS[name], 120)
+    for what in ("strengths", "differences", "side", "ranks"):
+        assert share[what] >= 0.93 - 2 * np.sqrt(0.95 * 0.05 / 120), share
+
+
+def duel(left: int, right: int, ties: int = 0) -> Fit:
+    """So many votes for a, for b and for neither, each of another voter, a as often on the left as on the right."""
+    counts: dict[Outcome, int] = {"left": left, "right": right, "tie": ties}
+    mirror: dict[Outcome, Outcome] = {"left": "right", "right": "left", "tie": "tie"}
+    made: list[Judgement] = []
+    for outcome, count in counts.items():
+        for index in range(count):
+            voter = f"{outcome}-{index}"
+            even, odd = Judgement(voter, "a", "b", outcome), Judgement(voter, "b", "a", mirror[outcome])
+            made.append(odd if index % 2 else even)
+    return fit(Tally.of(made))
+
+
+@pytest.mark.parametrize("wins", [5, 40, 300])
+def test_a_perfect_record_is_no_narrower_than_what_so_many_wins_say(wins: int) -> None:
+    """Of n wins of n, the likelihood p^n falls by the deviance z² at p = exp(−z²/2n): no lower end is above that."""
+    found = clustered(duel(wins, 0))
+    lowest = np.exp(-(1.96**2) / (2 * wins))
+    assert found.low[0] - found.high[1] <= np.log(lowest / (1 - lowest))
+    assert found.high[0] - found.low[0] > 1.5
+    assert elo(found.high[0]) - elo(found.low[0]) > 400
+
+
+def test_two_wins_among_three_hundred_ties_make_nobody_first_for_sure() -> None:
+    found = clustered(duel(2, 0, 300))
+    assert list(found.rank_low) == [1, 1]
+    assert list(found.rank_high) == [2, 2]
+    assert list(found.sure_rank) == [1, 1]
+    assert list(clustered(duel(12, 0, 300)).rank_high) == [1, 2], "but twelve do"
+
+
+def test_ties_alone_say_nothing_of_who_is_better() -> None:
+    ties = [Judgement(f"v{index}", "ab"[index % 2], "bc"[index % 2], "tie") for index in range(80)]
+    one = fit(Tally.of(ties))
+    assert one.theta == pytest.approx(np.zeros(3), abs=1e-9)
+    found = clustered(one)
+    assert (found.low < -1).all()
+    assert (found.high > 1).all()
+    assert list(found.rank_high) == [3, 3, 3]
+
+
+def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(one: Fit) -> None:
+    profile = Profile.of(one)
+    contrasts = np.eye(one.design.parameters)[:2] - np.eye(one.design.parameters)[2:4]
+    low, high = profile.ends(contrasts, np.array([3.84, 60.0]))
+    for ends in (low, high):
+        assert profile.deviances(contrasts, ends) == pytest.approx([3.84, 60.0], rel=1e-5)
+    assert (low < contrasts @ one.beta).all()
+    assert (contrasts @ one.beta < high).all()
+
+
+def test_between_two_the_profile_is_the_likelihood_ratio_s() -> None:
+    """Without prior, side and ties: twice what the log-likelihood loses at equal strengths, in closed form."""
+    made = [Judgement(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
+    found = fit(Tally.of(made), prior_games=0, side=False)
+    deviance = Profile.of(found).deviances(np.array([[1.0, -1.0]]), np.zeros(1))
+    assert deviance == pytest.approx([2 * (30 * np.log(0.75) + 10 * np.log(0.25) - 40 * np.log(0.5))])
 
 
 def test_the_bootstrap_agrees_with_the_sandwich(one: Fit) -> None:
@@ -82,33 +147,16 @@ def test_more_votes_of_the_same_people_do_not_halve_them() -> None:
 
 def test_ranks_lie_in_their_intervals(one: Fit) -> None:
     found = clustered(one)
-    ranks = 1 + np.argsort(np.argsort(-one.theta))
-    assert (found.rank_low <= ranks).all()
-    assert (ranks <= found.rank_high).all()
-    assert (surely_better(one, found) <= ranks).all()
+    places = ranks(one.theta)
+    assert (found.rank_low <= places).all()
+    assert (places <= found.rank_high).all()
+    assert (found.rank_low <= found.sure_rank).all()
+    assert (found.sure_rank <= places).all()
     assert found.rank_low.min() == 1
-
-
-def test_one_voter_who_decides_is_found() -> None:
-    made = [Judgement(f"v{index}", "a", "b", "left" if index % 2 else "right") for index in range(1, 24)]
-    made += [Judgement("whale", "b", "a", "left")] * 5
-    found = leave_one_out(fit(Tally.of(made), side=False))
-    assert (found.shift, found.voter) == (1, "whale")
-    clear = [Judgement(f"v{index}", "a", "b", "left") for index in range(20)]
-    assert leave_one_out(fit(Tally.of(clear))).shift == 0
-
-
-@pytest.mark.parametrize("outcomes", [("tie", "left"), ("left", "tie")], ids=["all ties", "all that are none"])
-def test_one_voter_may_say_all_of_a_kind(outcomes: tuple[Literal["tie", "left"], Literal["tie", "left"]]) -> None:
-    one, others = outcomes
-    made = [Judgement("one", "a", "b", one), Judgement("one", "b", "c", one)]
-    made += [Judgement(f"v{index}", left, right, others) for index in range(3) for left, right in ("ab", "bc", "ca")]
-    found = leave_one_out(fit(Tally.of(made)))
-    assert found.shift in {0, 1, 2}
 
 
 def test_one_voter_alone_says_nothing_about_others() -> None:
     alone = fit(Tally.of([Judgement("v", "a", "b", "left"), Judgement("v", "a", "b", "right")]))
-    for method in (clustered, bootstrap, leave_one_out):
+    for method in (clustered, bootstrap):
         with pytest.raises(ValueError, match="two voters"):
             method(alone)

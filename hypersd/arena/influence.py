@@ -1,0 +1,131 @@
+"""How much one voter could change: leaving each of them out, without fitting again for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import lambertw
+
+from hypersd.arena.jackknife import leave_one_out_steps
+from hypersd.arena.profile import Profile
+from hypersd.arena.strength import Fit
+from hypersd.arena.tally import Floats, Ints, Tally
+from hypersd.arena.uncertainty import SAME, ranks, several
+
+_REFITS = 16
+"""Voters that are left out at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """What leaving out a single voter does at most: "two votes can flip the throne" is seen here.
+
+    Args:
+        shift: the largest change of a contestant's rank.
+        voter: whose absence does it; empty if nobody's changes anything.
+        contestant: whose rank it changes.
+    """
+
+    shift: int
+    voter: str
+    contestant: str
+
+
+def leave_one_out(fit: Fit) -> Influence:
+    """The largest change of a rank when one voter's votes are left out.
+
+    Only voters who may change a rank, by a bound on what a refit without them can do, are left out in truth, those of
+    whom the bound says most first, until no other can do more. So this is exact, and linear in votes.
+
+    Raises:
+        ValueError: there are fewer than two voters.
+    """
+    several(fit)
+    voters, bounds = _suspects(fit)
+    order = np.argsort(-bounds, kind="stable")
+    before, most = ranks(fit.theta), Influence(0, "", "")
+    seen: set[bytes] = set()
+    for start in range(0, len(order), _REFITS):
+        some = order[start : start + _REFITS]
+        if bounds[some[0]] <= most.shift:
+            break
+        some = voters[[row for row in some if not _known(fit.tally, int(voters[row]), seen)]]
+        moved = np.abs(ranks(_refitted(fit, some)) - before)
+        if moved.max(initial=0) > most.shift:
+            row, contestant = np.unravel_index(int(moved.argmax()), moved.shape)
+            shift = int(moved[row, contestant])
+            most = Influence(shift, fit.tally.voters[some[row]], fit.tally.contestants[contestant])
+    return most
+
+
+def _known(tally: Tally, voter: int, seen: set[bytes]) -> bool:
+    """Whether somebody who voted just like this voter has been seen; the voter has been seen now."""
+    begin, end = np.searchsorted(tally.voter, (voter, voter + 1))
+    votes = tally.pair[begin:end].tobytes() + tally.counts[begin:end].tobytes()
+    known = votes in seen
+    seen.add(votes)
+    return known
+
+
+def _refitted(fit: Fit, voters: Ints) -> Floats:
+    """Strengths without each of these voters, `(m, n)`."""
+    tally, start = fit.tally, np.tile(fit.beta, (len(voters), 1))
+    without = np.tile(tally.totals(), (len(voters), 1, 1))
+    for place, voter in enumerate(voters):
+        begin, end = np.searchsorted(tally.voter, (voter, voter + 1))
+        without[place, tally.pair[begin:end]] -= tally.counts[begin:end]
+    return fit.design.solve(np.maximum(without, 0), start)[:, : fit.design.contestants]
+
+
+def _suspects(fit: Fit) -> tuple[Ints, Ints]:
+    """Voters without whom a rank may be another, and by how much at most, `(m,)` each.
+
+    Let s be a voter's score, H_v the information without the voter, and d the largest change of a log-odds. The
+    information between the two fits is within factors e^−d and e^d of H_v (generalized self-concordance: Bach 2010,
+    proposition 1), so a difference cᵀβ changes by cᵀH_v⁻¹s, give or take (e^d − 1)·|c|·|s| in the norm of H_v⁻¹, and
+    the leverage times as much where the step took H⁻¹ for H_v⁻¹.
+    """
+    covariance, n = Profile.of(fit).covariance, fit.design.contestants
+    order = np.argsort(-fit.theta, kind="stable")
+    theta = fit.theta[order]
+    spread = np.diag(covariance)[order][:, None] + np.diag(covariance)[order] - 2 * covariance[np.ix_(order, order)]
+    widest = np.sqrt(_log_odds_variance(fit, covariance))
+    voters: list[Ints] = []
+    bounds: list[Ints] = []
+    for steps in leave_one_out_steps(fit, covariance):
+        left = np.maximum(1 - steps.leverages, 1e-9)  # H_v is at least so much of H
+        size = np.sqrt(np.maximum(0, np.einsum("vp,vp->v", steps.scores @ covariance, steps.scores)))
+        change = _largest_change(widest * size / left)
+        slack = np.minimum((np.expm1(change) + steps.leverages) * size / left, 1e300)
+        moves = steps.changes[:, :n][:, order]
+        near = theta[:-1] - theta[1:] - (moves[:, :-1] - moves[:, 1:])
+        reach = slack[:, None] * np.sqrt(np.diagonal(spread, 1))
+        suspects = np.flatnonzero(~_same_order(theta[:-1] - theta[1:], near, reach).all(axis=1))
+        for some in np.array_split(suspects, 1 + len(suspects) // _REFITS):
+            gaps = theta[:, None] - theta - (moves[some][:, :, None] - moves[some][:, None, :])
+            kept = _same_order(theta[:, None] - theta, gaps, slack[some, None, None] * np.sqrt(spread))
+            voters.append(steps.first + some)
+            bounds.append((~kept).sum(axis=2).max(axis=1, initial=0))
+    return np.concatenate([np.zeros(0, np.int64), *voters]), np.concatenate([np.zeros(0, np.int64), *bounds])
+
+
+def _log_odds_variance(fit: Fit, covariance: Floats) -> float:
+    """The largest variance of a comparison's log-odds between two outcomes."""
+    features, slots = fit.design.features, fit.design.slots
+    odds = features - np.roll(features, 1, axis=1)
+    local = np.pad(covariance, (0, 1))[slots[:, :, None], slots[:, None, :]]
+    return float(np.einsum("kof,kfg,kog->ko", odds, local, odds, optimize=True).max())
+
+
+def _largest_change(size: Floats) -> Floats:
+    """The least d with d = size·e^d, beyond which no log-odds can change: −W(−size); ∞ if there is none."""
+    bounded = size < 1 / np.e
+    return np.where(bounded, -np.real(lambertw(-np.where(bounded, size, 0))), np.inf)
+
+
+def _same_order(before: Floats, after: Floats, reach: Floats) -> NDArray[np.bool_]:
+    """Whether differences are of one sign, or none, before and after, wherever within reach they are after."""
+    more, less = (before > SAME) & (after - reach > SAME), (before < -SAME) & (after + reach < -SAME)
+    return more | less | ((np.abs(before) <= SAME) & (np.abs(after) + reach <= SAME))

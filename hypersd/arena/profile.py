@@ -1,0 +1,106 @@
+"""The profile likelihood: how far a contrast of the parameters can go before the votes speak against it.
+
+Where a record is nearly perfect the likelihood is far from a parabola, and an interval as wide to both sides (Wald's)
+is too short on the one and too long on the other; the profile's ends are where it should have them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hypersd.arena.strength import Fit
+from hypersd.arena.tally import Floats
+
+_ITERATIONS = 60
+_CHUNK = 48
+_LARGEST_STEP = 3.0
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """The likelihood of a fit's votes along contrasts c·β, all other directions at their best.
+
+    Args:
+        fit: with a prior, without which a perfect record has no ends.
+        counts: of its comparisons, the prior's among them, `(K, 3)`.
+        covariance: the inverse of the information at the fit, `(p, p)`.
+    """
+
+    fit: Fit
+    counts: Floats
+    covariance: Floats
+
+    @classmethod
+    def of(cls, fit: Fit) -> Profile:
+        """The profile of a fit."""
+        counts = fit.design.counts(fit.tally.totals())
+        covariance: Floats = np.linalg.inv(fit.design.information(fit.beta, counts)).astype(np.float64)
+        return cls(fit, counts, covariance)
+
+    def deviances(self, contrasts: Floats, values: Floats) -> Floats:
+        """Twice what the log-likelihood loses if c·β is a value, for contrasts `(b, p)` and values `(b,)`, `(b,)`."""
+        parts = [
+            _search(self, contrasts[start : start + _CHUNK], values[start : start + _CHUNK], None)[1]
+            for start in range(0, len(contrasts), _CHUNK)
+        ]
+        return np.concatenate([np.zeros(0), *parts])
+
+    def ends(self, contrasts: Floats, limits: Floats) -> tuple[Floats, Floats]:
+        """The lowest and the highest c·β with a deviance of at most `limits` `(b,)`, of contrasts `(b, p)`.
+
+        Venzon and Moolgavkar 1988: Newton's method for the end and the other parameters together.
+        """
+        center = contrasts @ self.fit.beta
+        reach = np.sqrt(limits * self._variances(contrasts))
+        both: list[Floats] = []
+        for sign in (-1, 1):
+            parts = [
+                _search(self, contrasts[part], (center + sign * reach)[part], limits[part])[0]
+                for part in (slice(start, start + _CHUNK) for start in range(0, len(contrasts), _CHUNK))
+            ]
+            both.append(np.concatenate([np.zeros(0), *parts]))
+        return both[0], both[1]
+
+    def _variances(self, contrasts: Floats) -> Floats:
+        return np.einsum("bp,pq,bq->b", contrasts, self.covariance, contrasts)
+
+
+def _search(profile: Profile, contrasts: Floats, values: Floats, limits: Floats | None) -> tuple[Floats, Floats]:
+    """Values and deviances there, `(b,)` each; with limits, of the values at which the deviance is the limit."""
+    fit, counts = profile.fit, profile.counts
+    best = fit.design.log_likelihood(fit.beta, counts)
+    center = contrasts @ fit.beta
+    direction = contrasts @ profile.covariance
+    beta = fit.beta + direction * ((values - center) / (direction * contrasts).sum(axis=1))[:, None]
+    many = np.broadcast_to(counts, (len(beta), *counts.shape))
+    values, deviance = values.copy(), np.zeros(len(values))
+    for _ in range(_ITERATIONS):
+        slope = fit.design.gradient(beta, many)
+        curvature = fit.design.information(beta, many)
+        solved = np.linalg.solve(curvature, np.stack([slope, contrasts], axis=-1))
+        rise, along = solved[..., 0], solved[..., 1]
+        weight = (contrasts * along).sum(axis=1)
+        pull = -(contrasts * rise).sum(axis=1) / weight  # the multiplier that holds c·β where it is
+        step = rise + pull[:, None] * along
+        gain = (step * slope).sum(axis=1)  # twice what the other parameters still have to gain
+        deviance = 2 * (best - fit.design.log_likelihood(beta, many)) - gain
+        move = np.zeros(len(values)) if limits is None else _move(values - center, limits - deviance, pull)
+        step = step + along * (move / weight)[:, None]
+        size = np.abs(step).max(axis=1)
+        scale = np.minimum(1, _LARGEST_STEP / np.maximum(size, 1e-300))
+        beta = beta + step * scale[:, None]
+        values = values + move * scale
+        if size.max(initial=0) < _TOLERANCE:
+            break
+    return values, deviance
+
+
+def _move(distance: Floats, missing: Floats, pull: Floats) -> Floats:
+    """Newton's step of the value towards where the deviance, whose slope is 2·pull, is the limit; never past β̂."""
+    away = np.where(distance < 0, -1.0, 1.0)
+    outward = missing / (2 * np.maximum(away * pull, 1e-9))
+    reach = np.abs(distance)
+    return away * np.clip(outward, -0.7 * reach, np.maximum(2 * reach, 1))

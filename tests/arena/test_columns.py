@@ -1,0 +1,112 @@
+"""Votes in columns: cleaned, narrowed and counted just as vote by vote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypersd.arena.agreement import krippendorff_interval
+from hypersd.arena.battle import CHOICES, Client, Vote
+from hypersd.arena.board import WEIGHT_CAP, judgements, summarise, tally_of
+from hypersd.arena.columns import VoteColumns
+from hypersd.arena.screening import COUNTS, REASONS, coincidences, repeated_alike, screen
+from hypersd.arena.tally import Tally
+from hypersd.arena.trust import Rules, clean, ratings, self_agreement
+from hypersd.arena.views import View
+from tests.arena.conftest import entry, pair
+from tests.arena.test_trust import vote
+
+STRICT = Rules(burst_votes=3, burst_seconds=25, least_votes=4, least_gold=2, one_sided_share=0.8)
+LABELS = ("emoji/hyper@4", "emoji/base@25", "sdxl/turbo@1", "emoji/old@?")
+
+
+@st.composite
+def some_votes(draw: st.DrawFn) -> list[Vote]:
+    """Votes of few voters on few pairs, with everything for which one may not count."""
+    made: list[Vote] = []
+    for number in range(draw(st.integers(0, 30))):
+        first, second = draw(st.permutations(LABELS))[:2]
+        same = draw(st.integers(0, 9)) == 0
+        pictures = ("same", "same") if same else (f"{first}-picture", f"{second}-picture")
+        which = draw(st.integers(0, 5))
+        purpose = draw(st.sampled_from(["open", "open", "open", "gold", "repeat"]))
+        what = pair(
+            id=f"pair-{which}",
+            entries=(entry(first, pictures[0]), entry(second, pictures[1])),
+            owner=draw(st.sampled_from([None, None, None, "ann"])),
+            study=draw(st.sampled_from([None, None, "s"])),
+            prompt_set=draw(st.sampled_from(["emoji-v1", "other"])),
+            prompt=draw(st.sampled_from(["a cat", "a dog"])),
+            gold=draw(st.sampled_from([0, 1])) if purpose == "gold" else None,
+        )
+        changes: dict[str, Any] = {
+            "pair": what,
+            "battle": f"battle-{number:02}",
+            "voter": draw(st.sampled_from(["ann", "ben", "cyd"])),
+            "purpose": purpose,
+            "repeat_of": f"battle-{draw(st.integers(0, number)):02}" if purpose == "repeat" and number else None,
+            "swapped": draw(st.booleans()),
+            "choice": draw(st.sampled_from(CHOICES)),
+            "client": Client(decision_ms=draw(st.sampled_from([None, 100, 500, 2000]))),
+            "gates": draw(st.sampled_from([{}, {}, {"captcha": "failed"}, {"captcha": "unavailable"}])),
+        }
+        one = vote(number, id=f"{number:032}", **changes)
+        moment = one.voted + timedelta(seconds=draw(st.integers(-9, 9)))
+        taken_back = moment if draw(st.integers(0, 9)) == 0 else None
+        made.append(replace(one, voted=moment, withdrawn=taken_back))
+    return made
+
+
+@settings(max_examples=150, deadline=None)
+@given(some_votes(), st.sampled_from([Rules(), STRICT]))
+def test_the_rules_are_the_same_by_columns_and_by_votes(votes: list[Vote], rules: Rules) -> None:
+    cleaned = clean(votes, rules)
+    reasons = {one.id: why for one, why in cleaned.dropped}
+    expected = [REASONS.index(reasons[one.id]) if one.id in reasons else COUNTS for one in votes]
+    assert screen(VoteColumns.of(votes), rules).tolist() == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(some_votes())
+def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[Vote]) -> None:
+    kept = clean(votes, STRICT).kept
+    columns = VoteColumns.of(kept)
+    one, other = tally_of(columns), Tally.of(judgements(kept), WEIGHT_CAP)
+    assert (one.contestants, one.voters) == (other.contestants, other.voters)
+    for name in ("pairs", "voter", "pair", "counts"):
+        assert getattr(one, name).tolist() == getattr(other, name).tolist()
+    assert repeated_alike(VoteColumns.of(votes)) == self_agreement(votes)
+    mine, usual = coincidences(columns).interval(rounds=20), krippendorff_interval(ratings(kept), rounds=20)
+    assert (mine.value, mine.low, mine.high, mine.n) == pytest.approx(
+        (usual.value, usual.low, usual.high, usual.n), nan_ok=True
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    some_votes(),
+    st.sampled_from(["", "emoji", "sdxl", "none"]),
+    st.sampled_from([0, 4, 25]),
+    st.sampled_from(["", "other", "none"]),
+    st.sampled_from([None, "s", "none"]),
+    st.sampled_from([(), ("a dog",)]),
+)
+def test_a_part_of_the_votes_is_the_same_by_columns_and_by_votes(  # noqa: PLR0917 - hypothesis gives one for each
+    votes: list[Vote], family: str, steps: int, prompts: str, study: str | None, texts: tuple[str, ...]
+) -> None:
+    view = View(family=family, steps=steps, prompts=prompts, study=study, texts=texts)
+    assert view.rows(VoteColumns.of(votes)).tolist() == [view.holds(one) for one in votes]
+
+
+def test_no_votes_are_no_rows() -> None:
+    columns = VoteColumns.of([])
+    assert len(columns) == 0
+    assert screen(columns).tolist() == []
+    assert summarise(clean([])).problem == "there are no votes"
+    assert np.asarray(View().rows(columns)).tolist() == []
