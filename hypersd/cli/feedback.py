@@ -85,8 +85,10 @@ def run(options: argparse.Namespace) -> int:
     out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
+    from hypersd.feedback.reward_files import check_tunable
 
     wanted = groups_of(chosen, options.model, options.adapter)
+    check_tunable(options.reward)
     prompts = read_prompts(options.prompts) if options.prompts else None
     votes = gather(options.votes, options.kind, out) if options.method == "dpo" else None
     results = tune(

@@ -1,0 +1,163 @@
+"""Which numbers of a picture a reward model reads, and with what weights: chosen on prompts that were left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from hypersd.feedback.bradley_terry import ChoiceTable, Settings
+
+Floats = NDArray[np.float64]
+Candidate = tuple[int, float]
+"""How many statistics are read, and the weight of the ridge."""
+
+_NEVER = 1e-9
+"""A statistic whose gaps are smaller than this never differs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """Weights of a linear head, and how they were come by.
+
+    Args:
+        scale: of each statistic `(F,)`: the root mean square of its gaps between two pictures of a choice.
+        weights: `(F,)`, of statistics divided by their scale; 0 for those that are not read.
+        ridge: that was chosen.
+        margins: of each choice that compares, the difference of rewards by a head that had not seen its prompt `(C,)`.
+    """
+
+    scale: Floats
+    weights: Floats
+    ridge: float
+    margins: Floats
+
+    @property
+    def read(self) -> list[int]:
+        """The places of the statistics that are read, those of most weight first."""
+        return [int(place) for place in np.argsort(-np.abs(self.weights)) if self.weights[place]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Choices between two pictures: gaps `(C, F)`, how much the left is preferred, weights, prompts `(C,)`."""
+
+    gaps: Floats
+    targets: Floats
+    weights: Floats
+    prompts: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, table: ChoiceTable) -> Comparisons:
+        """All choices of a table but those that found both pictures bad."""
+        compares = np.array([not one.both_bad for one in table.examples])
+        return cls(
+            table.gaps[compares],
+            np.array([one.target for one in table.examples])[compares],
+            np.array([one.weight for one in table.examples])[compares],
+            np.array(table.prompts)[compares],
+        )
+
+    def part(self, rows: NDArray[np.bool_]) -> Comparisons:
+        """Some of them."""
+        return Comparisons(self.gaps[rows], self.targets[rows], self.weights[rows], self.prompts[rows])
+
+    @property
+    def scale(self) -> Floats:
+        """The root mean square of each statistic's gaps; 1 for one that never differs.
+
+        Not the deviation between all pictures: two pictures of one prompt differ far less than two prompts do, and a
+        ridge on that scale would hide colour, size and place.
+        """
+        size = np.sqrt(np.square(self.gaps).mean(axis=0))
+        return np.where(size > _NEVER, size, 1.0)
+
+
+def select(choices: Comparisons, settings: Settings) -> Selected:
+    """The simplest head that is as good as the best one on prompts that were left out.
+
+    Statistics are ranked by how far each alone goes with the choices (sure independence screening: Fan and Lv 2008);
+    the first k are read, with a ridge. k and ridge are chosen by cross-validation over prompts, by the rule of one
+    standard error (Breiman et al. 1984): the smallest k, then the largest ridge, whose loss is within one standard
+    error, over prompts, of the lowest. One statistic alone is among the candidates.
+
+    Raises:
+        ValueError: all choices are on one prompt.
+    """
+    prompts = sorted(set(choices.prompts), key=lambda text: sha256(text.encode()).hexdigest())
+    if len(prompts) < 2:
+        raise ValueError("the votes to learn from are on one prompt; collect votes on more prompts")
+    fold_of = {prompt: place % settings.folds for place, prompt in enumerate(prompts)}
+    folds = np.array([fold_of[prompt] for prompt in choices.prompts])
+    margins: dict[Candidate, Floats] = {}
+    for fold in range(min(settings.folds, len(prompts))):
+        left_out = folds == fold
+        gaps = choices.gaps[left_out]
+        for candidate, weights in fit(choices.part(~left_out), settings).items():
+            margins.setdefault(candidate, np.zeros(len(folds)))[left_out] = gaps @ weights
+    chosen = _simplest(margins, choices)
+    return Selected(
+        scale=choices.scale,
+        weights=fit(choices, settings, chosen)[chosen] * choices.scale,
+        ridge=chosen[1],
+        margins=margins[chosen],
+    )
+
+
+def fit(choices: Comparisons, settings: Settings, only: Candidate | None = None) -> dict[Candidate, Floats]:
+    """The weights `(F,)` of every candidate, or of one, for statistics as they are."""
+    scaled = choices.gaps / choices.scale
+    signs = choices.weights * (choices.targets - 0.5)
+    order = np.argsort(-np.abs(signs @ scaled), kind="stable")
+    counts = sorted({min(count, len(order)) for count in settings.counts})
+    found: dict[Candidate, Floats] = {}
+    for count, ridge in [only] if only else [(count, ridge) for count in counts for ridge in settings.ridges]:
+        read = order[:count]
+        weights = np.zeros(len(order))
+        weights[read] = logistic(
+            scaled[:, read], choices.targets, weights=choices.weights, ridge=ridge, steps=settings.steps
+        )
+        found[count, ridge] = weights / choices.scale
+    return found
+
+
+def logistic(
+    features: Floats, targets: Floats, *, weights: Floats | None = None, ridge: float = 5e-3, steps: int = 300
+) -> Floats:
+    """Weights `(F,)` of a logistic regression on `(N, F)`: mean cross-entropy plus ridge × squared length.
+
+    It has no intercept: swapping the sides turns the sign of all features.
+    """
+    share = np.full(len(targets), 1.0) if weights is None else weights
+    share = share / share.sum()
+
+    def objective(at: Floats) -> tuple[float, Floats]:
+        margin = features @ at
+        residual = share * (_chance(margin) - targets)
+        return float(share @ _loss(margin, targets) + ridge * at @ at), features.T @ residual + 2 * ridge * at
+
+    start = np.zeros(features.shape[1])
+    return np.asarray(minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": steps}).x)
+
+
+def _loss(margin: Floats, targets: Floats) -> Floats:
+    return np.logaddexp(0, margin) - targets * margin
+
+
+def _chance(margin: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0, -margin))
+
+
+def _simplest(margins: dict[Candidate, Floats], choices: Comparisons) -> Candidate:
+    losses = {one: choices.weights * _loss(margin, choices.targets) for one, margin in margins.items()}
+    best = losses[min(losses, key=lambda one: losses[one].sum())]
+    _, prompt = np.unique(choices.prompts, return_inverse=True)
+
+    def is_as_good(candidate: Candidate) -> bool:
+        more = np.bincount(prompt, losses[candidate] - best)
+        return bool(more.sum() <= np.sqrt(np.square(more).sum()))
+
+    return next(one for one in sorted(losses, key=lambda one: (one[0], -one[1])) if is_as_good(one))
