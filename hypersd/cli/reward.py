@@ -100,6 +100,10 @@ def run_train(options: argparse.Namespace) -> int:
     chosen = family(options.family)
     if options.backbone is None and chosen.folder is None:
         raise ValueError(f"{chosen.name} has no CLIP model of its own; name one with --backbone")
+    from hypersd.feedback.backbones import check_backbone
+
+    backbone = options.backbone or Path(str(chosen.folder)) / "clip"
+    check_backbone(backbone)
     out = writable_folder(options.out)
     preferences, pictures = gather(options.votes, options.kind, out)
     show_log()
@@ -113,7 +117,7 @@ def run_train(options: argparse.Namespace) -> int:
     report = RewardTask(
         preferences=preferences,
         pictures=pictures,
-        backbone=options.backbone or Path(str(chosen.folder)) / "clip",
+        backbone=backbone,
         out=out,
         kind_of=kinds_of_prompts(chosen.world),
         settings=replace(settings, steps=max(1, round(settings.steps * options.shorten))),
@@ -133,10 +137,12 @@ def run_score(options: argparse.Namespace) -> int:
     from hypersd.feedback.reward import RewardModel
 
     model = RewardModel.load(options.reward)
-    try:
-        pictures = [Image.open(file).convert("RGB") for file in files]
-    except UnidentifiedImageError as error:
-        raise ValueError(str(error)) from error
+    pictures: list[Image.Image] = []
+    for file in files:
+        try:
+            pictures.append(Image.open(file).convert("RGB"))
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{file} is no picture, or is damaged") from error
     scores = model.score(pictures, [options.prompt] * len(files))
     rows = sorted(zip(map(str, files), map(float, scores), strict=True), key=lambda row: -row[1])
     if options.json:

@@ -19,6 +19,7 @@ please the first one only."""
 FORMAT = 2
 """Of a saved model. The first read fewer numbers, and was tested by another split of prompts."""
 
+_PROCESSOR = "preprocessor_config.json"
 _ANEW = "make the reward model anew with `python -m hypersd reward train`"
 _BACKBONES: dict[str, type[Clip | ImageReward]] = {"clip": Clip, "blip": ImageReward}
 
@@ -84,19 +85,25 @@ def saved_backbone(folder: Path) -> Backbone:
         ValueError: a file is damaged, or of another kind; the message names it.
     """
     read_facts(folder)
-    if not (folder / CONFIG).is_file():
-        raise FileNotFoundError(f"{folder / CONFIG} is missing; {_ANEW}")
+    _check_there(folder / CONFIG)
     for file in sorted(folder.glob("*.json")):
         _read(file)
     kind = _BACKBONES.get(str(_read(folder / CONFIG).get("model_type")))
     if kind is None:
         raise damaged(folder / CONFIG)
+    if kind is Clip:
+        _check_there(folder / _PROCESSOR)
     try:
         return kind.saved(folder)
     except OSError:
         raise
     except Exception as error:  # what the libraries raise of a damaged file has no base of its own
         raise ValueError(f"the reward model in {folder} is damaged ({gist(error)}); {_ANEW}") from error
+
+
+def _check_there(file: Path) -> None:
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing; {_ANEW}")
 
 
 def _read(file: Path) -> dict[str, Any]:
