@@ -27,8 +27,8 @@ class Settings:
 
     Args:
         steps: at most so many of the solver (L-BFGS); it needs fewer, since the problem is convex.
-        counts: of statistics that are read, of which one is chosen; there may be fewer statistics.
-        ridges: weights of the squared length of the head's weights, of which one is chosen.
+        counts: of statistics that are read, which are compared; there may be fewer statistics.
+        ridges: weights of the squared length of the head's weights, which are compared.
         folds: parts of the prompts that are left out in turn.
     """
 

@@ -139,7 +139,7 @@ def temperature(gaps: NDArray[np.float64]) -> float:
     Args:
         gaps: reward of the preferred picture less the other's, on prompts that were not learned from.
     """
-    candidates = np.geomspace(0.25, 4, 81)
+    candidates = np.geomspace(0.125, 64, 181)
     losses = [np.logaddexp(0, -gaps / candidate).mean() for candidate in candidates]
     return float(candidates[int(np.argmin(losses))])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from hypersd.feedback.bradley_terry import ChoiceTable, Settings
 Floats = NDArray[np.float64]
 Candidate = tuple[int, float]
 """How many statistics are read, and the weight of the ridge."""
+
+_PEERS = 16
+"""Heads that read up to so many times as many statistics as the simplest good one have a say beside it."""
 
 _NEVER = 1e-9
 """A statistic whose gaps are smaller than this never differs."""
@@ -26,13 +30,11 @@ class Selected:
     Args:
         scale: of each statistic `(F,)`: the root mean square of its gaps between two pictures of a choice.
         weights: `(F,)`, of statistics divided by their scale; 0 for those that are not read.
-        ridge: that was chosen.
         margins: of each choice that compares, the difference of rewards by a head that had not seen its prompt `(C,)`.
     """
 
     scale: Floats
     weights: Floats
-    ridge: float
     margins: Floats
 
     @property
@@ -77,12 +79,14 @@ class Comparisons:
 
 
 def select(choices: Comparisons, settings: Settings) -> Selected:
-    """The simplest head that is as good as the best one on prompts that were left out.
+    """The mean of the heads that are as good as the best one on prompts that were left out.
 
     Statistics are ranked by how far each alone goes with the choices (sure independence screening: Fan and Lv 2008);
-    the first k are read, with a ridge. k and ridge are chosen by cross-validation over prompts, by the rule of one
-    standard error (Breiman et al. 1984): the smallest k, then the largest ridge, whose loss is within one standard
-    error, over prompts, of the lowest. One statistic alone is among the candidates.
+    the first k are read, with a ridge. Cross-validation over prompts finds the best k and ridge. By the rule of one
+    standard error (Breiman et al. 1984) a head is as good if its loss is within one standard error, over prompts, of
+    the lowest. For each k the one of the strongest ridge has an equal say, up to `_PEERS` times the smallest k. One
+    statistic alone is a candidate. Of numbers that tell the same, such as the three channels of one brightness, several
+    are read: a reward that looks at one of them would be pleased by changing that one alone.
 
     Raises:
         ValueError: all choices are on one prompt.
@@ -98,23 +102,25 @@ def select(choices: Comparisons, settings: Settings) -> Selected:
         gaps = choices.gaps[left_out]
         for candidate, weights in fit(choices.part(~left_out), settings).items():
             margins.setdefault(candidate, np.zeros(len(folds)))[left_out] = gaps @ weights
-    chosen = _simplest(margins, choices)
+    good = _as_good(margins, choices)
+    # Stronger ridges make smaller margins; on one scale, each head has an equal say.
+    say = {one: 1 / max(_NEVER, float(np.sqrt(np.square(margins[one]).mean()))) / len(good) for one in good}
+    heads = fit(choices, settings)
     return Selected(
         scale=choices.scale,
-        weights=fit(choices, settings, chosen)[chosen] * choices.scale,
-        ridge=chosen[1],
-        margins=margins[chosen],
+        weights=np.sum([say[one] * heads[one] for one in good], axis=0) * choices.scale,
+        margins=np.sum([say[one] * margins[one] for one in good], axis=0),
     )
 
 
-def fit(choices: Comparisons, settings: Settings, only: Candidate | None = None) -> dict[Candidate, Floats]:
-    """The weights `(F,)` of every candidate, or of one, for statistics as they are."""
+def fit(choices: Comparisons, settings: Settings) -> dict[Candidate, Floats]:
+    """The weights `(F,)` of every candidate, for statistics as they are."""
     scaled = choices.gaps / choices.scale
     signs = choices.weights * (choices.targets - 0.5)
     order = np.argsort(-np.abs(signs @ scaled), kind="stable")
     counts = sorted({min(count, len(order)) for count in settings.counts})
     found: dict[Candidate, Floats] = {}
-    for count, ridge in [only] if only else [(count, ridge) for count in counts for ridge in settings.ridges]:
+    for count, ridge in product(counts, settings.ridges):
         read = order[:count]
         weights = np.zeros(len(order))
         weights[read] = logistic(
@@ -151,13 +157,12 @@ def _chance(margin: Floats) -> Floats:
     return np.exp(-np.logaddexp(0, -margin))
 
 
-def _simplest(margins: dict[Candidate, Floats], choices: Comparisons) -> Candidate:
+def _as_good(margins: dict[Candidate, Floats], choices: Comparisons) -> list[Candidate]:
+    """The candidates that have a say: within one standard error of the lowest loss, and not far larger than need be."""
     losses = {one: choices.weights * _loss(margin, choices.targets) for one, margin in margins.items()}
     best = losses[min(losses, key=lambda one: losses[one].sum())]
     _, prompt = np.unique(choices.prompts, return_inverse=True)
-
-    def is_as_good(candidate: Candidate) -> bool:
-        more = np.bincount(prompt, losses[candidate] - best)
-        return bool(more.sum() <= np.sqrt(np.square(more).sum()))
-
-    return next(one for one in sorted(losses, key=lambda one: (one[0], -one[1])) if is_as_good(one))
+    more = {one: np.bincount(prompt, loss - best) for one, loss in losses.items()}
+    good = [one for one, extra in more.items() if extra.sum() <= np.sqrt(np.square(extra).sum())]
+    strongest = {count: max(ridge for other, ridge in good if other == count) for count, _ in good}
+    return [(count, ridge) for count, ridge in strongest.items() if count <= _PEERS * min(strongest)]
