@@ -53,7 +53,7 @@ ENDS = (slice(0, 12), slice(-12, None))
 
 
 def plain_ground(picture: Pixels) -> float:
-    ground = ~ndimage.binary_dilation(object_of(picture), iterations=3)
+    ground = np.logical_not(ndimage.binary_dilation(object_of(picture), iterations=3))
     return -float(picture[ground].std(axis=0).mean()) if ground.any() else -1.0
 
 
@@ -89,7 +89,7 @@ def drawn(world: World, name: str, ground: str, rng: np.random.Generator) -> Ima
     (placed,) = scene.objects
     moved = replace(placed, x=0.5 + rng.uniform(-0.2, 0.2), y=0.5 + rng.uniform(-0.2, 0.2), size=rng.uniform(0.3, 0.6))
     pixels = render(world, replace(scene, objects=(moved,))).astype(float) / 255
-    blotches = ndimage.zoom(rng.normal(size=(16, 16, 3)), (8, 8, 1), order=1) * rng.uniform(0, 0.06)
+    blotches = np.asarray(ndimage.zoom(rng.normal(size=(16, 16, 3)), (8, 8, 1), order=1)) * rng.uniform(0, 0.06)
     pixels = (
         pixels * rng.uniform(0.92, 1.06, size=3) + blotches * ~object_of(pixels)[..., None] + rng.uniform(-0.04, 0.04)
     )
