@@ -100,7 +100,7 @@ def run_train(options: argparse.Namespace) -> int:
     chosen = family(options.family)
     if options.backbone is None and chosen.folder is None:
         raise ValueError(f"{chosen.name} has no CLIP model of its own; name one with --backbone")
-    from hypersd.feedback.backbones import check_backbone
+    from hypersd.feedback.backbone_source import check_backbone
 
     backbone = options.backbone or Path(str(chosen.folder)) / "clip"
     check_backbone(backbone)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from hypersd.arena.pictures import Pictures
-from hypersd.feedback.backbones import check_backbone
+from hypersd.feedback.backbone_source import check_backbone
 from hypersd.feedback.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.reward import RewardModel
