@@ -12,6 +12,7 @@ from PIL import Image
 
 from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.pictures import Damaged, Pictures
+from hypersd.arena.splits import split_of
 from hypersd.feedback.rounds import rounds
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ class Judging:
         if folder is None:
             return
         # Brings torch, which nobody needs where there is no reward model.
-        from hypersd.feedback.preferences import place_of  # noqa: PLC0415
         from hypersd.feedback.reward import RewardModel  # noqa: PLC0415
         from hypersd.feedback.verdicts import pictures_of, verdicts  # noqa: PLC0415
 
@@ -71,9 +71,8 @@ class Judging:
             if stopped() or self.busy():
                 break
             self._look(missing[start : start + _BATCH], model.score)
-        seed, border = int(model.facts.get("seed", 0)), str(model.facts.get("tested_from", "g"))
         self.found = {
-            kind: verdicts(votes, self._rewards, lambda prompt: place_of(prompt, seed) < border)
+            kind: verdicts(votes, self._rewards, lambda prompt: split_of(prompt) != "test")
             for kind, votes in kept.items()
         }
 

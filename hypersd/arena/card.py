@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hypersd.arena.agreement import Share, krippendorff, wilson
 from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.splits import VERSION, count_prompts
 from hypersd.arena.trust import Cleaned, ratings, self_agreement
 
 TITLE = "# Votes from a blind arena of image models"
@@ -27,6 +28,12 @@ _FORMATS = {
 
 
 _FAIR = "Both pictures of a battle have one prompt and one seed, and were shown under no name. Splits are by prompt:"
+_SPLIT = (
+    f"Version {VERSION} of the split: a hash of the prompt, whatever its letter case and spaces, sends 70 % of all "
+    "prompts to train, 10 % to validation and 20 % to test. The project's own reward models learn from train and "
+    "validation only. Do not mix it with an export whose card names no version: some of its train prompts are test "
+    "prompts here."
+)
 _CLOSING = (
     "Voters stand here under keyed hashes; no address or account is in the data. Pictures are outputs of the models "
     "named above, whose licences apply to them."
@@ -57,6 +64,9 @@ Every vote as it was made, sent here by a running arena soon after. People's vot
 twice: its `vote_id` says so, and the later one may hold an answer (`knowing_time`) that the earlier one had not yet, or
 say when its voter took it back (`withdrawn`): leave such a vote out.
 Which votes count is not said here (`dropped` is empty): `python -m hypersd votes import` and `votes export` find out.
+
+Nothing is split here, though `datasets` calls it `train`: it holds the prompts on which reward models are tested too.
+`votes export` writes train, validation and test, by prompt.
 
 {_CLOSING.replace("named above", "named in `model_a` and `model_b`")}
 """
@@ -98,6 +108,7 @@ def describe(
     voters = Counter(vote.battle.voter for vote in votes)
     contestants = sorted({_code(entry.contestant.label) for vote in votes for entry in vote.battle.pair.entries})
     devices = sorted({_inert(vote.battle.pair.device) for vote in votes} - {""})
+    prompts = {vote.battle.pair.prompt for vote in votes}
     facts = [
         ("votes", f"{len(votes):,}"),
         ("that count", f"{len(cleaned.kept):,}"),
@@ -106,7 +117,8 @@ def describe(
         ("to", f"{dates[-1]:%Y-%m-%d}" if dates else ""),
         ("voters", f"{len(voters):,}"),
         ("most votes of one voter", f"{max(voters.values(), default=0):,}"),
-        ("prompts", f"{len({vote.battle.pair.prompt for vote in votes}):,}"),
+        ("prompts", f"{len(prompts):,}"),
+        ("prompts in each split", ", ".join(f"{split} {count:,}" for split, count in count_prompts(prompts).items())),
         ("drawn on", "; ".join(devices)),
         ("agreement of voters (Krippendorff's α)", _alpha(cleaned.kept)),
         ("of voters with themselves", _share(wilson(*self_agreement(votes)))),
@@ -134,6 +146,8 @@ def describe(
             f"Contestants: {', '.join(contestants)}.",
             "",
             f"{_FAIR} {', '.join(f'{name} {count:,}' for name, count in rows.items())}.",
+            "",
+            _SPLIT,
             "",
             "## Votes that do not count",
             "",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -25,23 +24,14 @@ from hypersd.arena.formats import (
     preference_rows,
 )
 from hypersd.arena.pictures import Pictures
+from hypersd.arena.splits import SPLITS, split_of
 from hypersd.arena.trust import Cleaned, clean
 from hypersd.files import atomic_folder, write_text
 from hypersd.outputs import Owners, output_folder
 
-SPLITS = ("train", "validation", "test")
 _CARD = "README.md"
 _ROWS_AT_ONCE = 64
 """How many rows are in memory, pictures and all: about 200 MB with pictures of 1024 pixels."""
-
-
-def split_of(prompt: str) -> str:
-    """Where a prompt's votes go: 90 % of prompts to train, 5 % each to the others, by the prompt's hash alone.
-
-    Never by vote: a prompt in train and in test would let a reward model remember its pictures.
-    """
-    place = int.from_bytes(sha256(prompt.encode()).digest()[:4], "big") % 100
-    return "train" if place < 90 else "validation" if place < 95 else "test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

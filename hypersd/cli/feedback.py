@@ -92,7 +92,9 @@ def run(options: argparse.Namespace) -> int:
         check_name(options.enter, entrants_folder(), {card.name for card in chosen.cards})
     show_log()
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
+    from hypersd.feedback.reward_files import check_tunable
 
+    check_tunable(options.reward)
     with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
         wanted = groups_of(chosen, options.model, options.adapter)
         prompts = read_prompt_file(options.prompts) if options.prompts else None

@@ -116,6 +116,9 @@ def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
     backbone = options.backbone or chosen.require(Capability.CLIP, "train a reward model without --backbone")
+    from hypersd.feedback.backbone_source import check_backbone
+
+    check_backbone(backbone)
     show_log()
     from dataclasses import replace
 
@@ -149,10 +152,12 @@ def run_score(options: argparse.Namespace) -> int:
     from hypersd.feedback.reward import RewardModel
 
     model = RewardModel.load(options.reward)
-    try:
-        pictures = [Image.open(file).convert("RGB") for file in files]
-    except UnidentifiedImageError as error:
-        raise ValueError(str(error)) from error
+    pictures: list[Image.Image] = []
+    for file in files:
+        try:
+            pictures.append(Image.open(file).convert("RGB"))
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{file} is no picture, or is damaged") from error
     scores = model.score(pictures, [options.prompt] * len(files))
     rows = sorted(zip(map(str, files), map(float, scores), strict=True), key=lambda row: -row[1])
     if options.json:

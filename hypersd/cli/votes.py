@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,9 @@ _SECONDS_A_VOTE = 40
 
 _LISTED = 5
 """How many rows that are left out are named one by one."""
+_VOTES_A_PAIR, _FEWEST_PAIRS = 4, 60
+_PROMPTS_A_PAIR = 4
+"""So many are asked for, since the held-out ones are few and repeat each other."""
 
 _FORMATS = ("pickapic", "preference", "arena", "imagereward")
 
@@ -62,7 +65,12 @@ def add_parser(subparsers: Any) -> None:
     simulating.add_argument("--voters", type=voters, default=20, metavar="V")
     pairs = argument(lambda text: whole_number(text, 1, 10**5, "pairs"))
     simulating.add_argument(
-        "--pairs", type=pairs, default=60, metavar="P", help="draw pairs until the pool has so many (default: 60)"
+        "--pairs",
+        type=pairs,
+        metavar="P",
+        help="draw pairs until the pool has so many, each of another prompt while there are any: a reward model learns "
+        f"prompts, not votes; a pair takes half a second of a core (default: one for {_VOTES_A_PAIR} votes, "
+        f"{_FEWEST_PAIRS} or more)",
     )
     simulating.add_argument("--study", metavar="NAME", help="vote in a declared study, on pairs that are drawn for it")
     simulating.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
@@ -220,7 +228,8 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
     from hypersd.evaluate.prompts import held_out_prompts
     from hypersd.feedback.painter import EnginePainter, contestants
 
-    missing = options.pairs - len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == options.study))
+    wanted = options.pairs or max(_FEWEST_PAIRS, options.n // _VOTES_A_PAIR)
+    missing = wanted - len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == options.study))
     if missing <= 0:
         return
     able = [one.label for one in contestants(engine.family, engine.machine)]
@@ -228,7 +237,8 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
         shares, prompts = study.probabilities({}, able), read_prompts(study.prompts)
     else:
         world = World.load(engine.family.require(Capability.SCENES, "draw for simulated voters").parent)
-        shares, prompts = pair_probabilities(able), held_out_prompts(world, options.pairs, options.seed)
+        held_out = held_out_prompts(world, _PROMPTS_A_PAIR * wanted, options.seed)
+        shares, prompts = pair_probabilities(able), list(dict.fromkeys(held_out))
     source = Source(
         study=options.study,
         probabilities=lambda: shares,
@@ -236,6 +246,7 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
         prompt_set=study.prompts if study else "held-out",
     )
     supply = Supply(store, pictures, EnginePainter(engine), [source], rng=np.random.default_rng(options.seed))
+    turns = random.Random(options.seed).sample(prompts, len(prompts))  # noqa: S311 - repeatable
     for number in range(missing):
         note(f"drawing pair {number + 1} of {missing}")
-        supply.prepare(source)
+        supply.prepare(replace(source, prompts=[turns[(wanted - missing + number) % len(turns)]]))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from hypersd.evaluate.clip import with_words
+from hypersd.feedback.backbone_source import check_backbone
 from hypersd.models.loading import quietly
 
 
@@ -85,9 +86,10 @@ class Clip(Backbone):
         Raises:
             OSError: there is no CLIP model there, or a part is missing.
         """
+        offline = check_backbone(name)
         with quietly():
-            clip = CLIPModel.from_pretrained(name, dtype=torch.float32)
-        return cls._around(clip, name)
+            clip = CLIPModel.from_pretrained(name, dtype=torch.float32, local_files_only=offline)
+        return cls._around(clip, name, offline=offline)
 
     @classmethod
     def saved(cls, folder: Path) -> Clip:
@@ -96,12 +98,12 @@ class Clip(Backbone):
         Raises:
             OSError: a part is missing.
         """
-        return cls._around(CLIPModel(CLIPConfig.from_pretrained(folder)), folder)
+        return cls._around(CLIPModel(CLIPConfig.from_pretrained(folder)), folder, offline=True)
 
     @classmethod
-    def _around(cls, clip: CLIPModel, name: Path | str) -> Clip:
-        tokenizer = with_words(CLIPTokenizer.from_pretrained(name), name)
-        return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(name))
+    def _around(cls, clip: CLIPModel, name: Path | str, *, offline: bool) -> Clip:
+        tokenizer = with_words(CLIPTokenizer.from_pretrained(name, local_files_only=offline), name)
+        return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(name, local_files_only=offline))
 
     def save(self, folder: Path) -> None:
         """See `Backbone`."""

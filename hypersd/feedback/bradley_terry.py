@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,13 +12,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hypersd.arena.pictures import Pictures
+from hypersd.arena.splits import normalised
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.statistics import as_tensor, statistics
-from hypersd.training.objective import Objective, Player, Step, Stop
+from hypersd.feedback.statistics import as_tensor
 
 _BATCH = 64
 """Pictures that are looked at at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a reward model may be.
+
+    Args:
+        steps: at most so many of the solver (L-BFGS); it needs fewer, since the problem is convex.
+        counts: of statistics that are read, which are compared; there may be fewer statistics.
+        ridges: weights of the squared length of the head's weights, which are compared.
+        folds: parts of the prompts that are left out in turn.
+    """
+
+    steps: int = 300
+    counts: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 128)
+    ridges: Sequence[float] = (1e-1, 1e-2, 1e-3)
+    folds: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +55,10 @@ class ChoiceTable:
 
     Args:
         looks: what the head reads of each picture, `(N, F)`.
-        measured: the pictures' statistics, `(N, 4)`.
         sides: of each choice, the rows of its pictures, `(C, 2)`.
     """
 
     looks: Tensor
-    measured: Tensor
     sides: NDArray[np.int64]
     examples: tuple[Preference, ...]
 
@@ -59,19 +74,28 @@ class ChoiceTable:
         if not examples:
             raise ValueError("there are no votes to learn from, or none to test on; collect votes on more prompts")
         keys = sorted({(name, one.prompt) for one in examples for name in one.pictures})
-        looks, measured = [], []
+        looks: list[Tensor] = []
         for start in range(0, len(keys), _BATCH):
             some = keys[start : start + _BATCH]
             seen = as_tensor([model.fitted(pictures.open(name)) for name, _ in some])
             looks.append(model.looks(seen, model.embed_prompts([prompt for _, prompt in some])))
-            measured.append(statistics(seen))
         row = {key: index for index, key in enumerate(keys)}
         return cls(
             looks=torch.cat(looks),
-            measured=torch.cat(measured),
             sides=np.array([[row[name, one.prompt] for name in one.pictures] for one in examples]),
             examples=tuple(examples),
         )
+
+    @property
+    def prompts(self) -> list[str]:
+        """The normalised prompt of each choice: the folds of a cross-validation are made of these."""
+        return [normalised(one.prompt) for one in self.examples]
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """The left picture's numbers less the right one's, of each choice, `(C, F)`."""
+        numbers = self.looks.double().numpy()
+        return numbers[self.sides[:, 0]] - numbers[self.sides[:, 1]]
 
     def only(self, prompts: Collection[str]) -> ChoiceTable:
         """The choices of some prompts."""
@@ -95,10 +119,6 @@ class ChoiceTable:
         """The model's rewards of every choice's pictures, `(C, 2)`."""
         return model.judge(self.looks).double().numpy()[self.sides]
 
-    def sample(self, size: int, step: Step) -> Choices:
-        """A random batch."""
-        return self.batch(step.rng.integers(len(self.examples), size=size))
-
 
 def choice_loss(left: Tensor, right: Tensor, batch: Choices, absolute: float) -> Tensor:
     """Mean weighted loss of rewards `(B,)`.
@@ -113,101 +133,3 @@ def choice_loss(left: Tensor, right: Tensor, batch: Choices, absolute: float) ->
     decided = batch.targets != 0.5
     anchored = torch.where(batch.both_bad, both, torch.where(decided, better, torch.zeros_like(better)))
     return (batch.weights * (compared + absolute * anchored)).mean()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How long and how fast a reward model learns.
-
-    Args:
-        ridge: weight of the squared length of the head's weights.
-        absolute: weight of the absolute part of the loss.
-        patience: checks without a better validation loss, after which the training ends.
-    """
-
-    steps: int = 600
-    batch_size: int = 256
-    learning_rate: float = 3e-3
-    ridge: float = 0.02
-    absolute: float = 0.1
-    check_every: int = 25
-    patience: int = 6
-
-
-@dataclass(eq=False)
-class RewardTraining(Objective[Choices]):
-    """Objective: the head learns; the best one on validation choices is kept."""
-
-    model: RewardModel
-    train: ChoiceTable
-    validation: ChoiceTable
-    settings: Settings = field(default_factory=Settings)
-
-    def __post_init__(self) -> None:
-        spread = self.train.looks.std(dim=0)
-        self.model.center.copy_(self.train.looks.mean(dim=0))
-        self.model.scale.copy_(spread.clamp(min=1e-3 * float(spread.mean())))
-        self.players = [Player(name="reward", network=self.model.head, learning_rate=self.settings.learning_rate)]
-        self.best_loss = torch.tensor(float("inf"))
-        self.since = torch.tensor(0)
-        self.best = {name: value.detach().clone() for name, value in self.model.head.state_dict().items()}
-
-    def loss(self, player: str, batch: Choices, step: Step) -> Mapping[str, Tensor]:
-        """Logs `right`: how often the preferred picture has the higher reward."""
-        left, right = self.model.judge(torch.cat([batch.left, batch.right])).chunk(2)
-        decided = (batch.targets != 0.5) & ~batch.both_bad
-        hits = ((left > right) == (batch.targets > 0.5))[decided].float()
-        return {
-            "loss": choice_loss(left, right, batch, self.settings.absolute)
-            + self.settings.ridge * self.model.head.weight.square().sum(),
-            "right": hits.mean() if len(hits) else torch.tensor(0.5),
-        }
-
-    @torch.no_grad()
-    def after_step(self, step: Step) -> None:
-        """Look at the validation choices now and then; keep the best model.
-
-        Raises:
-            Stop: it has not become better for a while.
-        """
-        if (step.number + 1) % self.settings.check_every:
-            return
-        loss = self.validation_loss()
-        if loss < self.best_loss:
-            self.best_loss.copy_(loss)
-            self.since.zero_()
-            for name, value in self.model.head.state_dict().items():
-                self.best[name].copy_(value)
-            return
-        self.since += 1
-        if self.since >= self.settings.patience:
-            raise Stop(f"the validation loss was lowest {int(self.since) * self.settings.check_every} steps ago")
-
-    def validation_loss(self) -> Tensor:
-        """The same loss over all validation choices."""
-        left, right = torch.from_numpy(self.validation.rewards(self.model)).float().T
-        return choice_loss(
-            left, right, self.validation.batch(np.arange(len(self.validation.examples))), self.settings.absolute
-        )
-
-    def finish(self) -> RewardModel:
-        """The best model, frozen, its rewards on the scale on which its odds are right (temperature scaling)."""
-        self.model.head.load_state_dict(self.best)
-        decided = np.array([one.decisive for one in self.validation.examples])
-        if decided.any():
-            self.model.temperature.fill_(self._temperature(decided))
-        return self.model.requires_grad_(False).eval()
-
-    def _temperature(self, decided: NDArray[np.bool_]) -> float:
-        """By how much to divide rewards so that validation choices are likeliest (Guo et al. 2017)."""
-        scores = self.validation.rewards(self.model)[decided]
-        targets = np.array([one.target for one in self.validation.examples])[decided]
-        gap = np.where(targets > 0.5, 1, -1) * (scores[:, 0] - scores[:, 1])
-        candidates = np.geomspace(0.25, 4, 81)
-        losses = [np.logaddexp(0, -gap / candidate).mean() for candidate in candidates]
-        return float(candidates[int(np.argmin(losses))])
-
-    def state(self) -> Mapping[str, Tensor]:
-        """The best model so far."""
-        kept = {f"best.{name}": value for name, value in self.best.items()}
-        return kept | {"best_loss": self.best_loss, "since": self.since}

@@ -140,7 +140,7 @@ def tune(
                 out=out / group.file.stem,
                 method=method,
                 perception=perception or SceneFeedback.of(family.world),
-                preferences=votes[0].split("train", seed) if votes else (),
+                preferences=votes[0].split("train") if votes else (),
                 pictures=votes[1] if votes else None,
                 batch_size=batch_size,
                 shorten=shorten,

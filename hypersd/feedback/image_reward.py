@@ -26,6 +26,7 @@ from hypersd.errors import gist
 from hypersd.evaluate.clip import with_words
 from hypersd.feedback.backbones import Backbone
 from hypersd.models.downloads import fetched
+from hypersd.models.registry import Machine
 
 WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
 """The published files."""
@@ -191,7 +192,10 @@ def _layers(weights: Mapping[str, Tensor], prefix: str) -> int:
 def _file(name: Path | str, file: str) -> Path:
     """A published file, in a folder or the Hub's cache."""
     here = Path(name) / file
-    return here if here.is_file() else fetched(f"{file} of {name}", lambda: hf_hub_download(str(name), file))
+    if here.is_file():
+        return here
+    offline = not Machine.here().online  # asked for nothing, the Hub's client would try for more than a minute
+    return fetched(f"{file} of {name}", lambda: hf_hub_download(str(name), file, local_files_only=offline))
 
 
 def _tokenizer(name: Path | str) -> BertTokenizer:

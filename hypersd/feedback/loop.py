@@ -191,8 +191,8 @@ class Loop:
         registered = {entrant.name for entrant in entrants(self.entrants)}
         wanted = who_draws(contestants(engine.family, engine.machine), registered - {parent})
         seed = self.seed * 1000 + current.number
-        # Battles and metrics are on prompts that are held out. These are drawn with replacement: few shall come twice.
-        prompts = common_prompts(self._world(), 4 * self.size.pairs, seed)
+        # Battles and metrics are on prompts that are held out.
+        prompts = common_prompts(self._world(), self.size.pairs, seed)
         prepare(engine, store, pictures, all_pairs(wanted), prompts, count=self.size.pairs, seed=seed)
         missing = self.size.votes - store.count_votes()
         tastes = electorate(self.taste, self.size.voters, random.Random(seed))  # noqa: S311 - repeatable

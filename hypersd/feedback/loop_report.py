@@ -182,7 +182,8 @@ def _reward(reward: RewardResult) -> str:
         for name, share in rows
     ]
     figures = "![Calibration](reward/calibration.png)\n![Learning curve](reward/curve.png)"
-    return "\n".join(lines) + f"\n\nAll of it: [reward/report.md](reward/report.md).\n\n{figures}"
+    learned = "" if reward.learned else "**Nothing was learned: the accuracy is not above chance.** "
+    return "\n".join(lines) + f"\n\n{learned}All of it: [reward/report.md](reward/report.md).\n\n{figures}"
 
 
 def _adapter(adapter: AdapterResult, folder: str) -> str:

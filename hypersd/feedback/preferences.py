@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,14 +17,13 @@ from PIL import Image
 from hypersd.arena.agreement import Share, wilson
 from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.pictures import Pictures
+from hypersd.arena.splits import Split, split_of
 from hypersd.arena.trust import clean, gold_score, self_agreement
 from hypersd.arena.vote_files import Shard, shards
 from hypersd.errors import gist
 
-Split = Literal["train", "validation", "test"]
 _HABITS = {"hasty voter", "one-sided", "failed gold pairs"}
 _PICKAPIC = {"caption", "jpg_0", "jpg_1", "label_0", "label_1"}
-_SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +77,9 @@ class Preferences:
             digest.update(repr((one.prompt, one.pictures, one.target, one.both_bad)).encode())
         return digest.hexdigest()[:16]
 
-    def split(self, part: Split, seed: int = 0) -> tuple[Preference, ...]:
-        """The part's choices: 70 % of prompts train, 10 % validation, 20 % test, by prompt, never by vote."""
-        prompts = sorted({one.prompt for one in self.examples}, key=lambda text: place_of(text, seed))
-        first = round(_SHARES["train"] * len(prompts))
-        second = first + round(_SHARES["validation"] * len(prompts))
-        chosen = set({"train": prompts[:first], "validation": prompts[first:second], "test": prompts[second:]}[part])
-        return tuple(one for one in self.examples if one.prompt in chosen)
-
-    def tested_from(self, seed: int = 0) -> str:
-        """The place of the first prompt of `test`: no prompt from there on is learned from, here or elsewhere."""
-        return min((place_of(one.prompt, seed) for one in self.split("test", seed)), default="")
-
-
-def place_of(prompt: str, seed: int) -> str:
-    """Where a prompt stands in the order by which prompts are split: a hash, in hexadecimal digits."""
-    return sha256(f"{seed}:{prompt}".encode()).hexdigest()
+    def split(self, part: Split) -> tuple[Preference, ...]:
+        """The part's choices, by the one split of prompts that exports are written by too."""
+        return tuple(one for one in self.examples if split_of(one.prompt) == part)
 
 
 def one_kind(kinds: Iterable[Kind]) -> Kind:

@@ -62,6 +62,7 @@ class RewardResult:
         shortcuts: accuracy from something simpler alone, by its name.
         model: hash of the weights.
         data, votes, prompts: hash of the votes, how many count, and prompts by part of the split.
+        learned: false if the accuracy is not above chance.
     """
 
     kind: Kind
@@ -75,6 +76,7 @@ class RewardResult:
     data: str = ""
     votes: int = 0
     prompts: dict[str, int] = field(default_factory=dict[str, int])
+    learned: bool = True
 
     @property
     def predicted(self) -> Share:

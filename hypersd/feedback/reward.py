@@ -2,14 +2,14 @@
 
 A frozen backbone and a linear head, as in LAION's aesthetic predictor. The backbone is a CLIP model, the family's own
 or a published one in its format (CLIP ViT-L and ViT-H, PickScore), or ImageReward: it says how well a picture fits its
-prompt. What else people look at (how clean, sharp or colourful it is) stands in the picture's statistics and its
-texture. These are few numbers: a few hundred prompts with votes are enough for them, and the head learns in seconds.
+prompt. What else people look at stands in numbers that are read off the pixels: its statistics and its texture (how
+clean and sharp it is), its colours (how bright, warm or saturated), its composition (what stands where, how large, on
+how plain a ground). The head reads as many of these as the votes can tell apart (`selection`), and learns in seconds.
 (Means and deviations of the tower's layers told less, and hid what these tell.)
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,25 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hypersd.errors import gist
 from hypersd.feedback import image_reward
 from hypersd.feedback.backbones import Backbone, Clip
+from hypersd.feedback.colour import NAMES as COLOURS
+from hypersd.feedback.colour import colour
+from hypersd.feedback.composition import NAMES as COMPOSITION
+from hypersd.feedback.composition import composition
 from hypersd.feedback.image_reward import ImageReward
+from hypersd.feedback.reward_files import FACTS, FORMAT, WEIGHTS, damaged, read_facts, saved_backbone
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
-from hypersd.feedback.texture import WIDTH as TEXTURE
+from hypersd.feedback.texture import NAMES as TEXTURE
 from hypersd.feedback.texture import texture
 from hypersd.files import atomic_folder, write_json
 
-WEIGHTS, FACTS = "model.safetensors", "reward.json"
-_WIDTH = 1 + 2 * len(NAMES) + TEXTURE
-"""How many numbers the head reads: the fit, the statistics and their logarithms, the texture."""
+LOOKS = ("fit to the prompt", *NAMES, *(f"log {name}" for name in NAMES), *TEXTURE, *COLOURS, *COMPOSITION)
+"""The numbers that the head may read."""
 
 _FAINT = 1e-3
 """Statistics below are taken for this: the logarithm of nothing says nothing."""
@@ -52,8 +56,8 @@ class RewardModel(nn.Module):
     def __init__(self, backbone: Backbone, facts: dict[str, Any]) -> None:
         super().__init__()
         self.backbone, self.facts = backbone, facts
-        self.center, self.scale = nn.Buffer(torch.zeros(_WIDTH)), nn.Buffer(torch.ones(_WIDTH))
-        self.head = nn.Linear(_WIDTH, 1)
+        self.center, self.scale = nn.Buffer(torch.zeros(len(LOOKS))), nn.Buffer(torch.ones(len(LOOKS)))
+        self.head = nn.Linear(len(LOOKS), 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.temperature = nn.Buffer(torch.tensor(1.0))
@@ -75,31 +79,38 @@ class RewardModel(nn.Module):
 
         Raises:
             FileNotFoundError: there is none in the folder.
-            ValueError: its files do not fit together.
+            OSError: a file is missing.
+            ValueError: it is of an earlier version, or a file is damaged; the message names it.
         """
         folder = Path(folder)
-        if not (folder / FACTS).is_file():
-            raise FileNotFoundError(
-                f"there is no reward model in {folder}; make one with `python -m hypersd reward train`"
-            )
+        model = cls(saved_backbone(folder), read_facts(folder))
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-            model = cls(_saved(folder), facts)
             model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
-        except (RuntimeError, json.JSONDecodeError) as error:
-            raise ValueError(f"the reward model in {folder} is damaged: {gist(error)}") from error
+        except (RuntimeError, SafetensorError) as error:
+            raise damaged(folder / WEIGHTS, error) from error
         return model.requires_grad_(False).eval()
 
+    def set_head(self, center: Tensor, scale: Tensor, weights: Tensor) -> None:
+        """Let the head weigh what it reads: `weights` `(F,)` of looks less `center` over `scale`."""
+        with torch.no_grad():
+            self.center.copy_(center)
+            self.scale.copy_(scale)
+            self.head.weight.copy_(weights[None])
+
     def save(self, folder: Path) -> None:
-        """Write everything that `load` needs; half precision.
+        """Write everything that `load` needs; the backbone's weights in half precision.
 
         Raises:
             OSError: the folder cannot be written.
         """
         with atomic_folder(folder) as part:
             self.backbone.save(part)
-            save_file({name: value.half().contiguous() for name, value in self.state_dict().items()}, part / WEIGHTS)
-            write_json(part / FACTS, self.facts)
+            weights = {
+                name: (value.half() if name.startswith("backbone.") else value).contiguous()
+                for name, value in self.state_dict().items()
+            }
+            save_file(weights, part / WEIGHTS)
+            write_json(part / FACTS, {**self.facts, "format": FORMAT})
 
     @property
     def unit(self) -> float:
@@ -124,11 +135,12 @@ class RewardModel(nn.Module):
         return self.backbone.features(self._sized(pictures))
 
     def looks(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """What the head reads, `(B, F)`: fit, statistics, their logarithms, texture."""
+        """What the head may read, `(B, F)`, in the order of `LOOKS`."""
         pictures = self._sized(pictures)
         fit = self.backbone.fit(pictures, texts)[:, None]
         measured = statistics(pictures)
-        return torch.cat([fit, measured, measured.clamp(min=_FAINT).log(), texture(pictures)], dim=1).float()
+        seen = (measured, measured.clamp(min=_FAINT).log(), texture(pictures), colour(pictures), composition(pictures))
+        return torch.cat([fit, *seen], dim=1).float()
 
     def _sized(self, pictures: Tensor) -> Tensor:
         """Pictures of any size at the one at which the model learned: texture and sharpness depend on it."""
@@ -164,8 +176,3 @@ class RewardModel(nn.Module):
             texts = self.embed_prompts(prompts[start : start + _BATCH])
             found.append(self(as_tensor(some).to(texts.device), texts).float().cpu().numpy())
         return np.concatenate(found)
-
-
-def _saved(folder: Path) -> Backbone:
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-    return ImageReward.saved(folder) if kind == "blip" else Clip.saved(folder)

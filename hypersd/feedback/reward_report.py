@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 
 from hypersd.arena.agreement import Share, wilson
 from hypersd.arena.battle import Kind
-from hypersd.feedback.bradley_terry import ChoiceTable
+from hypersd.arena.splits import count_prompts
+from hypersd.feedback.bradley_terry import ChoiceTable, Settings
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.results import RewardResult
-from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.shortcuts import decisive, hits_by_identity, hits_by_statistics, left_won
+from hypersd.feedback.reward import LOOKS, RewardModel
+from hypersd.feedback.shortcuts import decisive, hits_by_identity, hits_by_one, hits_by_statistics, left_won
 from hypersd.files import atomic_path, write_json, write_text
 
 _BINS = 8
 _ROUNDS = 1000
+_FEW_PROMPTS = 5
+_NAMED = 8
+"""Of the numbers that are read, how many the report names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,9 @@ class RewardReport:
         shortcuts: accuracy from the pictures' statistics alone, and from the models' identity alone.
         left, right: accuracy where the left and where the right picture was preferred.
         swap_error: the largest |p(a, b) + p(b, a) − 1|.
-        second: accuracy of the second model, trained on other votes, on the validation prompts.
+        second: accuracy of the second model, trained on the votes of test, on the prompts that the first learned from.
+        best_statistic: the one number of a picture that alone tells most; how much is among the shortcuts.
+        reads: the numbers that the head reads, those of most weight first.
     """
 
     kind: Kind
@@ -66,6 +72,13 @@ class RewardReport:
     right: Share
     swap_error: float
     second: Share
+    best_statistic: str = ""
+    reads: Sequence[str] = ()
+
+    @property
+    def learned(self) -> bool:
+        """Whether it predicts unseen choices better than chance, beyond doubt: the interval leaves out one half."""
+        return self.accuracy.low > 0.5
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not a number is null; `accuracy` is the number, its interval stands beside it."""
@@ -75,6 +88,7 @@ class RewardReport:
             "accuracy": interval["value"],
             "accuracy_interval": [interval["low"], interval["high"]],
             "decisive": interval["n"],
+            "learned": self.learned,
         }
 
     def result(self, model: str) -> RewardResult:
@@ -91,6 +105,7 @@ class RewardReport:
             data=self.data,
             votes=self.votes,
             prompts=dict(self.prompts),
+            learned=self.learned,
         )
 
 
@@ -103,7 +118,11 @@ def _finite(value: Any) -> Any:
 
 
 def share_by_prompt(hits: NDArray[np.bool_], prompts: Sequence[str], seed: int = 0) -> Share:
-    """A share with a 95 % bootstrap interval over prompts: votes on one prompt are not independent."""
+    """A share with a 95 % bootstrap interval over prompts: votes on one prompt are not independent.
+
+    It is never narrower than Wilson's for as many independent votes or, of few prompts, as prompts: a perfect record
+    has no spread to draw from, and a handful of prompts shows too little of it.
+    """
     if not len(hits):
         return wilson(0, 0)
     _, group = np.unique(np.asarray(prompts), return_inverse=True)
@@ -111,7 +130,12 @@ def share_by_prompt(hits: NDArray[np.bool_], prompts: Sequence[str], seed: int =
     rng = np.random.default_rng(seed)
     drawn = rng.integers(len(total), size=(_ROUNDS, len(total)))
     low, high = np.quantile(right[drawn].sum(axis=1) / total[drawn].sum(axis=1), [0.025, 0.975])
-    return Share(float(hits.mean()), float(low), float(high), len(hits))
+    share = float(hits.mean())
+    counts = [len(hits), *([len(total)] if len(total) < _FEW_PROMPTS else [])]
+    wider = [wilson(round(share * count), count) for count in counts]
+    return Share(
+        share, min(float(low), *(one.low for one in wider)), max(float(high), *(one.high for one in wider)), len(hits)
+    )
 
 
 def accuracy(model: RewardModel, table: ChoiceTable) -> Share:
@@ -129,14 +153,16 @@ def _prompts(table: ChoiceTable, asked: NDArray[np.bool_]) -> list[str]:
 def examine(
     model: RewardModel,
     preferences: Preferences,
-    tables: Mapping[str, ChoiceTable],
+    train: ChoiceTable,
+    test: ChoiceTable,
     *,
+    settings: Settings,
     kind_of: Callable[[str], str],
     curve: Sequence[tuple[int, float]],
     second: Share,
+    reads: Sequence[str],
 ) -> RewardReport:
-    """Everything about a model, from the `train`, `validation` and `test` parts of the data it was made from."""
-    test = tables["test"]
+    """Everything about a model, from the choices that it learned from and those of the test prompts."""
     asked, won = decisive(test.examples), left_won(test.examples)
     rewards = test.rewards(model)
     gap = (rewards[:, 0] - rewards[:, 1])[asked]
@@ -146,12 +172,13 @@ def examine(
     kinds = np.array([kind_of(prompt) for prompt in prompts])
     pairs = np.array([" against ".join(sorted(one.models)) for one in test.examples])[asked]
     calibration, error = calibrate(gap, won)
+    best, hits_by_best = hits_by_one(train, test, settings)
     swapped = 1 / (1 + np.exp(-gap)) + 1 / (1 + np.exp(gap)) - 1
     return RewardReport(
         kind=preferences.kind,
         data=preferences.digest,
         votes=len(preferences.examples),
-        prompts={part: len({one.prompt for one in table.examples}) for part, table in tables.items()},
+        prompts=count_prompts(one.prompt for one in preferences.examples),
         accuracy=share_by_prompt(hits, prompts),
         self_agreement=preferences.self_agreement,
         agreement=preferences.agreement,
@@ -161,15 +188,16 @@ def examine(
         calibration_error=error,
         curve=tuple(curve),
         shortcuts={
-            "image statistics": share_by_prompt(hits_by_statistics(tables["train"], test), prompts),
-            "identity of the model": share_by_prompt(
-                hits_by_identity(tables["train"].examples, test.examples), prompts
-            ),
+            "image statistics": share_by_prompt(hits_by_statistics(train, test), prompts),
+            "the best single statistic": share_by_prompt(hits_by_best, prompts),
+            "identity of the model": share_by_prompt(hits_by_identity(train.examples, test.examples), prompts),
         },
         left=_share(hits[won]),
         right=_share(hits[~won]),
         swap_error=float(np.abs(swapped).max(initial=0.0)),
         second=second,
+        best_statistic=LOOKS[best],
+        reads=tuple(reads),
     )
 
 
@@ -191,6 +219,22 @@ def calibrate(gap: NDArray[np.float64], left: NDArray[np.bool_]) -> tuple[tuple[
     return bins, float(error)
 
 
+def verdict(report: RewardReport) -> str:
+    """Whether anything was learned, in a sentence, and of what."""
+    share = report.accuracy
+    right = f"{share.value:.1%} of unseen choices ({share.low:.1%} to {share.high:.1%})"
+    if not report.learned:
+        return (
+            f"**Nothing was learned**: it predicts {right}, which is no better than chance. "
+            "Nothing can be tuned by it; collect votes on more prompts."
+        )
+    told = f"It predicts {right}"
+    if not report.reads:
+        return f"{told}."
+    more = f" and {len(report.reads) - _NAMED} other numbers" if len(report.reads) > _NAMED else ""
+    return f"{told}. It reads, by weight: {', '.join(report.reads[:_NAMED])}{more}."
+
+
 def markdown(report: RewardReport) -> str:
     """The report for people."""
 
@@ -201,7 +245,7 @@ def markdown(report: RewardReport) -> str:
         ("Accuracy on unseen prompts", show(report.accuracy)),
         ("Voters agree with themselves", show(report.self_agreement)),
         ("Voters agree with each other", show(report.agreement)),
-        *((f"From {name} alone", show(share)) for name, share in report.shortcuts.items()),
+        *((f"From {name} alone{_which(report, name)}", show(share)) for name, share in report.shortcuts.items()),
         *((f"Prompts: {name}", show(share)) for name, share in report.by_kind.items()),
         ("Where the left picture was preferred", show(report.left)),
         ("Where the right picture was preferred", show(report.right)),
@@ -214,10 +258,16 @@ def markdown(report: RewardReport) -> str:
     pairs = "\n".join(f"| {name} | {show(share)} |" for name, share in report.by_pair.items())
     prompts = ", ".join(f"{count:,} {part}" for part, count in report.prompts.items())
     return (
-        f"# Reward model\n\n{report.votes:,} {who} votes that count, data `{report.data}`; prompts: {prompts}.\n\n"
+        f"# Reward model\n\n{verdict(report)}\n\n"
+        f"{report.votes:,} {who} votes that count, data `{report.data}`; prompts: {prompts}. "
+        f"A reward model learns prompts, not votes: it rests on {sum(report.prompts.values()):,} of them.\n\n"
         f"| | |\n|---|---|\n{table}\n\n![Calibration](calibration.png) ![Learning curve](curve.png)\n\n"
         f"## By pair of models\n\n| | |\n|---|---|\n{pairs}\n"
     )
+
+
+def _which(report: RewardReport, shortcut: str) -> str:
+    return f": {report.best_statistic}" if shortcut == "the best single statistic" else ""
 
 
 def figures(report: RewardReport) -> dict[str, Figure]:

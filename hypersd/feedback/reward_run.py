@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from hypersd.arena.pictures import Pictures
-from hypersd.feedback.bradley_terry import ChoiceTable, RewardTraining, Settings
-from hypersd.feedback.preferences import Preferences, Split
-from hypersd.feedback.reward import RewardModel
+from hypersd.arena.splits import SPLITS
+from hypersd.feedback.bradley_terry import ChoiceTable, Settings, choice_loss
+from hypersd.feedback.preferences import Preference, Preferences
+from hypersd.feedback.reward import LOOKS, RewardModel
+from hypersd.feedback.reward_files import SECOND
 from hypersd.feedback.reward_report import RewardReport, accuracy, examine, write
-from hypersd.training.trainer import Trainer, TrainingConfig
-
-SECOND = "second"
-"""The folder of the second model: trained on votes that the first never saw, it tells when a generator learns to
-please the first one only."""
+from hypersd.feedback.selection import Comparisons, Selected, select
 
 _CURVE = (0.125, 0.25, 0.5)
-_LEAST: Mapping[Split, int] = MappingProxyType({"train": 8, "validation": 2, "test": 4})
+_LEAST = {"learn from": 8, "test on": 4}
+_FEWEST_PROMPTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class RewardTask:
         backbone: a CLIP model: a folder, or a repository in the Hub's cache.
         kind_of: the kind of a prompt, for the report.
         curve: whether models of fewer votes are trained too, for the learning curve.
+        seed: of the prompts that the learning curve leaves out; the split of prompts does not depend on it.
     """
 
     preferences: Preferences
@@ -47,70 +49,116 @@ class RewardTask:
     def run(self) -> RewardReport:
         """Train both, examine, and write everything to `out`.
 
+        The first model learns from the prompts of train and validation, each of which has its turn as a prompt that is
+        left out, to choose what is read; the second learns from those of test in the same way.
+
         Raises:
             ValueError: there are too few prompts with votes.
             OSError: a picture or the backbone is missing, or `out` cannot be written.
         """
-        parts = {part: self.preferences.split(part, self.seed) for part in _LEAST}
-        for part, least in _LEAST.items():
-            if sum(one.decisive for one in parts[part]) < least:
-                raise ValueError(
-                    f"only {sum(one.decisive for one in parts[part])} votes that prefer a picture fall to {part}; "
-                    f"{least} are needed there: collect votes on more prompts"
-                )
+        parts = {split: self.preferences.split(split) for split in SPLITS}
+        learned = (*parts["train"], *parts["validation"])
+        _check_enough(learned, "learn from")
+        _check_enough(parts["test"], "test on")
         start = RewardModel.start(self.backbone)
-        tables = {part: ChoiceTable.of(examples, self.pictures, start) for part, examples in parts.items()}
-        validation = tables["validation"]
-        model = self.fit(tables["train"], validation, "training")
-        curve = [self._point(tables, share) for share in (_CURVE if self.curve else ())]
-        curve.append((len(parts["train"]), accuracy(model, tables["test"]).value))
-        second = self.fit(tables["test"], validation, "training-second")
+        table = ChoiceTable.of(self.preferences.examples, self.pictures, start)
+        train, test = (table.only({one.prompt for one in some}) for some in (learned, parts["test"]))
+        model, selected = fit_head(start, train, self.settings)
+        curve = [self._point(start, train, test, share) for share in (_CURVE if self.curve else ())]
+        curve.append((len(learned), accuracy(model, test).value))
+        second, _ = fit_head(start, test, self.settings)
         report = examine(
             model,
             self.preferences,
-            tables,
+            train,
+            test,
+            settings=self.settings,
             kind_of=self.kind_of,
             curve=curve,
-            second=accuracy(second, tables["validation"]),
+            second=accuracy(second, train),
+            reads=[LOOKS[place] for place in selected.read],
         )
-        preferred = preferred_quantiles(model, tables["train"])
-        model.facts |= {
-            "data": report.data,
+        common = {"data": report.data, "kind": report.kind, "seed": self.seed}
+        model.facts |= common | {
             "votes": report.votes,
-            "kind": report.kind,
-            "seed": self.seed,
             "accuracy": report.accuracy.value,
-            "tested_from": self.preferences.tested_from(self.seed),
-            "preferred": preferred,
+            "accuracy_interval": [report.accuracy.low, report.accuracy.high],
+            "reads": report.reads,
+            "preferred": preferred_quantiles(model, train),
         }
-        second.facts |= {
-            "data": report.data,
-            "kind": report.kind,
-            "seed": self.seed,
-            "preferred": preferred_quantiles(second, tables["test"]),
-        }
+        second.facts |= common | {"preferred": preferred_quantiles(second, test)}
         model.save(self.out)
         second.save(self.out / SECOND)
         write(report, self.out)
         return report
 
-    def _point(self, tables: Mapping[str, ChoiceTable], share: float) -> tuple[int, float]:
-        """Votes and accuracy of a model that saw a share of the training prompts."""
-        prompts = sorted({one.prompt for one in tables["train"].examples})
-        kept = np.random.default_rng(self.seed).permutation(prompts)[: max(2, round(share * len(prompts)))]
-        fewer = tables["train"].only(set(kept))
-        model = self.fit(fewer, tables["validation"], f"training-{share:g}")
-        return len(fewer.examples), accuracy(model, tables["test"]).value
+    def _point(self, start: RewardModel, train: ChoiceTable, test: ChoiceTable, share: float) -> tuple[int, float]:
+        """Votes and accuracy of a model that saw a share of the prompts to learn from."""
+        prompts = sorted({one.prompt for one in train.examples})
+        count = max(_FEWEST_PROMPTS, round(share * len(prompts)))
+        fewer = train.only(set(np.random.default_rng(self.seed).permutation(prompts)[:count]))
+        return len(fewer.examples), accuracy(fit_head(start, fewer, self.settings)[0], test).value
 
-    def fit(self, table: ChoiceTable, validation: ChoiceTable, name: str) -> RewardModel:
-        """Train one model; it goes on where an earlier run stopped."""
-        torch.manual_seed(self.seed)
-        objective = RewardTraining(RewardModel.start(self.backbone), table, validation, self.settings)
-        config = TrainingConfig(
-            out=self.out / name, steps=self.settings.steps, seed=self.seed, warmup=20, decay_from=0.4, precision="no"
+
+def _check_enough(examples: Sequence[Preference], purpose: str) -> None:
+    """Refuse too few votes.
+
+    Raises:
+        ValueError: there are too few, or on too few prompts.
+    """
+    decided = [one.prompt for one in examples if one.decisive]
+    if len(decided) < _LEAST[purpose] or len(set(decided)) < _FEWEST_PROMPTS:
+        raise ValueError(
+            f"only {len(decided)} votes that prefer a picture, on {len(set(decided))} prompts, are there to {purpose}; "
+            f"{_LEAST[purpose]} on {_FEWEST_PROMPTS} are needed: collect votes on more prompts"
         )
-        Trainer(config).run(objective, lambda step: table.sample(self.settings.batch_size, step))
-        return objective.finish()
+
+
+def fit_head(start: RewardModel, table: ChoiceTable, settings: Settings) -> tuple[RewardModel, Selected]:
+    """A model on the same backbone with a head for these choices, frozen, and how the head was selected.
+
+    Its rewards are on the scale on which the odds of choices that were left out are right.
+
+    Raises:
+        ValueError: all choices are on one prompt.
+    """
+    selected = select(Comparisons.of(table), settings)
+    model = RewardModel(start.backbone, dict(start.facts))
+    model.set_head(table.looks.mean(dim=0), torch.from_numpy(selected.scale), torch.from_numpy(selected.weights))
+    compared = [one for one in table.examples if not one.both_bad]
+    toward = np.array([2 * one.target - 1 for one in compared])
+    model.temperature.fill_(temperature((toward * selected.margins)[toward != 0]))
+    with torch.no_grad():
+        model.head.bias.fill_(zero(model, table) * float(model.temperature))
+    return model.requires_grad_(False).eval(), selected
+
+
+def temperature(gaps: NDArray[np.float64]) -> float:
+    """By how much to divide rewards so that choices are likeliest (Guo et al. 2017).
+
+    Args:
+        gaps: reward of the preferred picture less the other's, on prompts that were not learned from.
+    """
+    candidates = np.geomspace(0.125, 64, 181)
+    losses = [np.logaddexp(0, -gaps / candidate).mean() for candidate in candidates]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def zero(model: RewardModel, table: ChoiceTable) -> float:
+    """What to add to rewards so that pictures of a "both bad" lie below 0 and preferred ones above, as far as may be.
+
+    A normal prior, as wide as the rewards differ, weighs as much as one vote: without a "both bad" there is no border.
+    """
+    batch = table.batch(np.arange(len(table.examples)))
+    rewards = torch.from_numpy(table.rewards(model))
+    left, right = rewards.float().T
+    width = max(1e-3, float(rewards.std()))
+
+    def loss(offset: float) -> float:
+        return float(choice_loss(left + offset, right + offset, batch, 1.0)) + (offset / width) ** 2 / (2 * len(left))
+
+    found: Any = minimize_scalar(loss, bounds=(-10 * width, 10 * width), method="bounded")
+    return float(found.x)
 
 
 def preferred_quantiles(model: RewardModel, table: ChoiceTable) -> dict[str, float]:

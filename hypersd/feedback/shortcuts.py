@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from hypersd.feedback.bradley_terry import ChoiceTable
+from hypersd.feedback.bradley_terry import ChoiceTable, Settings
 from hypersd.feedback.preferences import Preference
+from hypersd.feedback.reward import LOOKS
+from hypersd.feedback.selection import Comparisons, logistic, select
+from hypersd.feedback.statistics import NAMES
 
 Floats = NDArray[np.float64]
-_RIDGE = 1e-2
-
-
-def logistic(features: Floats, targets: Floats) -> Floats:
-    """Weights `(F,)` of a logistic regression on `(N, F)`, with a small ridge.
-
-    It has no intercept: swapping the sides turns the sign of all features.
-    """
-
-    def objective(weights: Floats) -> tuple[float, Floats]:
-        margin = features @ weights
-        loss = np.logaddexp(0, margin) - targets * margin
-        residual = 1 / (1 + np.exp(-margin)) - targets
-        ridge = _RIDGE * weights
-        return float(loss.mean() + 0.5 * weights @ ridge), features.T @ residual / len(targets) + ridge
-
-    return np.asarray(minimize(objective, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B").x)
 
 
 def hits_by_statistics(train: ChoiceTable, test: ChoiceTable) -> NDArray[np.bool_]:
     """Of the test's decisive choices, which are predicted right from brightness, contrast, saturation, sharpness."""
     return _hits(_statistic_gaps(train), train.examples, _statistic_gaps(test), test.examples)
+
+
+def hits_by_one(train: ChoiceTable, test: ChoiceTable, settings: Settings) -> tuple[int, NDArray[np.bool_]]:
+    """The place of the one number that tells most of the choices to learn from, and which of the test's it predicts."""
+    selected = select(Comparisons.of(train), replace(settings, counts=(1,)))
+    asked = decisive(test.examples)
+    return selected.read[0], (test.gaps[asked] @ (selected.weights / selected.scale) > 0) == left_won(test.examples)[
+        asked
+    ]
 
 
 def hits_by_identity(train: Sequence[Preference], test: Sequence[Preference]) -> NDArray[np.bool_]:
@@ -53,8 +48,7 @@ def left_won(examples: Sequence[Preference]) -> NDArray[np.bool_]:
 
 
 def _statistic_gaps(table: ChoiceTable) -> Floats:
-    values = table.measured.double().numpy()
-    return values[table.sides[:, 0]] - values[table.sides[:, 1]]
+    return table.gaps[:, [LOOKS.index(name) for name in NAMES]]
 
 
 def _identities(examples: Sequence[Preference], names: Sequence[str]) -> Floats:

@@ -14,8 +14,16 @@ _OCTAVES = 4
 _FAINT, _CLEAR = 0.02, 0.1
 """Differences within [-1, 1] that are hardly seen, and that are edges."""
 
-_MEASURES_A_CHANNEL, _NORMALISED = 4, 2
-WIDTH = _OCTAVES * (3 * _MEASURES_A_CHANNEL + _NORMALISED)
+_OF_A_CHANNEL = ("size", "deviation", "share above faint", "share above clear")
+NAMES = tuple(
+    f"{measure} of octave {octave}"
+    for octave in range(1, _OCTAVES + 1)
+    for measure in (
+        *(f"{channel} {measure}" for measure in _OF_A_CHANNEL for channel in ("red", "green", "blue")),
+        *("normalised size", "normalised fourth moment"),
+    )
+)
+WIDTH = len(NAMES)
 """How many numbers `texture` gives."""
 
 

@@ -19,8 +19,8 @@ from hypersd.feedback.merge import Point
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import AdapterResult, Method, SweepResult
-from hypersd.feedback.reward import WEIGHTS, RewardModel
-from hypersd.feedback.reward_run import SECOND
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward_files import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.rollout import PromptBatches
 from hypersd.files import atomic_path, write_json
 from hypersd.models.cards import Recipe
@@ -100,9 +100,11 @@ class TuningTask:
         """Train, weigh, merge; everything is written to `out`, and a run that was broken off goes on.
 
         Raises:
-            ValueError: the adapter or the reward model does not fit, or there are no votes for `dpo`.
+            ValueError: the adapter or the reward model does not fit, the latter has learned nothing, or there are no
+                votes for `dpo`.
             OSError: something is missing, or `out` cannot be written.
         """
+        check_tunable(self.rewards)
         torch.manual_seed(self.seed)
         trainer = self._trainer((dpo if self.method == "dpo" else refl).Settings().steps)
         device = trainer.accelerator.device

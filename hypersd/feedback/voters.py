@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 from types import MappingProxyType
@@ -67,15 +68,18 @@ def prepare(
     count: int,
     seed: int,
 ) -> None:
-    """Draw pairs of pictures until the store has `count`; each pair of contestants is as likely as another."""
+    """Draw pairs of pictures until the store has `count`; each pair of contestants is as likely as another.
+
+    Prompts take turns: a reward model learns prompts, not votes, and none shall come twice before all have come.
+    """
     labels = [(one.label, other.label) for one, other in pairs]
     shares = dict.fromkeys(labels, 1 / len(labels))
     source = Source(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
-    missing = count - len(store.pairs())
-    rng = np.random.default_rng((seed, max(0, missing)))
+    drawn = len(store.pairs())
+    rng = np.random.default_rng((seed, max(0, count - drawn)))
     supply = Supply(store, pictures, EnginePainter(engine), [source], rng=rng)
-    for _ in range(missing):
-        supply.prepare(source)
+    for number in range(drawn, count):
+        supply.prepare(replace(source, prompts=[prompts[number % len(prompts)]]))
 
 
 def cast(

@@ -13,6 +13,7 @@ from app.settings import Settings
 from hypersd.arena.agreement import wilson
 from hypersd.arena.battle import Vote
 from hypersd.arena.pictures import Pictures
+from hypersd.arena.splits import split_of
 from hypersd.arena.store import Store
 from hypersd.feedback.reward import RewardModel
 from tests.arena.voted import vote
@@ -21,11 +22,14 @@ from tests.families import write_clip
 QUANTILES = {"0.25": -1.0, "0.5": 0.0, "0.75": 1.0, "0.9": 2.0}
 
 
-def reward_model(folder: Path, tested_from: str) -> None:
-    """A reward model that has learned nothing, from prompts before a place."""
+TESTED = [prompt for prompt in (f"prompt {number}" for number in range(40)) if split_of(prompt) == "test"][:4]
+
+
+def reward_model(folder: Path) -> None:
+    """A reward model that has learned nothing."""
     write_clip(folder / "clip")
     model = RewardModel.start(folder / "clip")
-    model.facts |= {"seed": 0, "tested_from": tested_from, "preferred": QUANTILES}
+    model.facts |= {"seed": 0, "preferred": QUANTILES}
     model.save(folder / "reward")
 
 
@@ -37,7 +41,7 @@ def pictures(tmp_path: Path) -> Pictures:
 @pytest.fixture
 def votes(tmp_path: Path, pictures: Pictures) -> list[Vote]:
     store = Store(f"sqlite:///{tmp_path}/votes.sqlite")
-    made = [vote(store, pictures, number) for number in range(4)]
+    made = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(TESTED)]
     store.engine.dispose()
     return made
 
@@ -52,7 +56,7 @@ def test_the_newest_reward_model_judges_what_was_voted_on(
     judging = Judging(pictures, tmp_path / "loop")
     judging.work({"human": votes}, never)
     assert judging.found == {}, "there is no reward model"
-    reward_model(tmp_path / "loop" / "round-1", tested_from="")
+    reward_model(tmp_path / "loop" / "round-1")
     judging.work({"human": votes, "simulated": []}, never)
     found = judging.found["human"]
     assert {label for label, _ in found.means} == {"toy/a@1", "toy/b@1"}
@@ -62,10 +66,12 @@ def test_the_newest_reward_model_judges_what_was_voted_on(
     assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in told
 
 
-def test_votes_on_prompts_that_it_learned_from_say_nothing(
-    tmp_path: Path, pictures: Pictures, votes: list[Vote]
-) -> None:
-    reward_model(tmp_path, tested_from="g")  # after every hash
+def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictures: Pictures) -> None:
+    store = Store(f"sqlite:///{tmp_path}/learned.sqlite")
+    prompts = [prompt for prompt in (f"prompt {number}" for number in range(8)) if split_of(prompt) != "test"]
+    votes = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(prompts)]
+    store.engine.dispose()
+    reward_model(tmp_path)
     judging = Judging(pictures, tmp_path / "loop", chosen=tmp_path / "reward")
     judging.work({"human": votes}, never)
     assert judging.found["human"].agreement.n == 0
@@ -73,7 +79,7 @@ def test_votes_on_prompts_that_it_learned_from_say_nothing(
 
 
 def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: Pictures, votes: list[Vote]) -> None:
-    reward_model(tmp_path, tested_from="")
+    reward_model(tmp_path)
     visitors: list[Any] = [True]
     judging = Judging(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))
     judging.work({"human": votes}, never)

@@ -131,6 +131,8 @@ def test_a_reward_model_is_made_of_an_export_and_scores_files(
         (("reward", "train", "--votes", "nowhere", "--out", "x"), "nowhere"),
         (("reward", "train", "--out", "x"), "no human votes"),
         (("reward", "train", "--family", "sdxl", "--out", "x"), "--backbone"),
+        (("reward", "train", "--backbone", "nowhere/foo", "--out", "x"), "nowhere/foo"),
+        (("reward", "train", "--backbone", "a/b/c", "--out", "x"), "there is no folder a/b/c"),
         (("reward", "score", "nothing.png", "--reward", "x", "--prompt", "a cat"), "no picture there"),
         (("feedback", "--reward", "nowhere", "--out", "x"), "no reward model in nowhere"),
         (("feedback", "--reward", "x", "--family", "sdxl", "--out", "x"), "hyper of sdxl cannot be tuned here"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,11 @@ import torch
 from PIL import Image
 
 from hypersd.arena.pictures import Pictures
+from hypersd.feedback.backbone_source import check_backbone
 from hypersd.feedback.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward_files import check_tunable
 from hypersd.feedback.reward_report import RewardReport, calibrate, share_by_prompt
 from hypersd.feedback.reward_run import SECOND, RewardTask
 from hypersd.feedback.shortcuts import logistic
@@ -181,3 +185,66 @@ def test_every_picture_is_looked_at_once(folder: Path, preferences: Preferences,
     assert table.rewards(model).shape == (20, 2)
     with pytest.raises(ValueError, match="no votes to learn from"):
         ChoiceTable.of([], pictures, model)
+
+
+@pytest.mark.parametrize("file", ["reward.json", "config.json", "model.safetensors", "tokenizer_config.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"model_type": "cl', b"\xff\xfe\x00", None])
+def test_a_damaged_file_is_named(
+    out: Path, report: RewardReport, tmp_path: Path, file: str, content: bytes | None
+) -> None:
+    shutil.copytree(out, tmp_path / "model")
+    whole = (tmp_path / "model" / file).read_bytes()
+    (tmp_path / "model" / file).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(ValueError, match=file) as error:
+        RewardModel.load(tmp_path / "model")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "complaint"),
+    [("config.json", "config.json is damaged, or not of a reward model"), ("reward.json", "of another version")],
+)
+def test_an_empty_object_is_no_model(
+    out: Path, report: RewardReport, tmp_path: Path, file: str, complaint: str
+) -> None:
+    shutil.copytree(out, tmp_path / "model")
+    (tmp_path / "model" / file).write_text("{}")
+    with pytest.raises(ValueError, match=complaint):
+        RewardModel.load(tmp_path / "model")
+
+
+def test_a_missing_file_is_named(out: Path, report: RewardReport, tmp_path: Path) -> None:
+    for number, file in enumerate(("config.json", "model.safetensors", "preprocessor_config.json")):
+        folder = tmp_path / str(number)
+        shutil.copytree(out, folder)
+        (folder / file).unlink()
+        with pytest.raises(FileNotFoundError, match=file) as error:
+            RewardModel.load(folder)
+        assert "\n" not in str(error.value)
+
+
+def test_a_model_of_an_earlier_version_is_refused(out: Path, report: RewardReport, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(out, folder)
+    facts = json.loads((folder / "reward.json").read_text())
+    (folder / "reward.json").write_text(json.dumps({name: value for name, value in facts.items() if name != "format"}))
+    with pytest.raises(ValueError, match=r"of another version of this program; make the reward model anew"):
+        RewardModel.load(folder)
+    with pytest.raises(ValueError, match="of another version"):
+        check_tunable([folder])
+
+
+def test_a_backbone_is_looked_for_before_any_work(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_backbone(folder / "clip")
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    for name in ("file", "nowhere/foo", "a/b/c", "no such thing", str(tmp_path / "gone")):
+        began = time.monotonic()
+        with pytest.raises(OSError, match=name) as error:
+            check_backbone(name)
+        assert "\n" not in str(error.value)
+        assert time.monotonic() - began < 10
+    with pytest.raises(OSError, match="neither a CLIP model nor ImageReward"):
+        check_backbone(tmp_path)

@@ -1,0 +1,58 @@
+"""Where a reward model's backbone is, asked before any work; nothing heavy is imported for it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from hypersd.errors import gist
+from hypersd.models.downloads import DownloadError
+from hypersd.models.network import reachable
+
+log = logging.getLogger(__name__)
+
+_KNOWN_BY = ("config.json", "med_config.json")
+"""A file that every CLIP model has, and one that ImageReward has."""
+
+_PATIENCE = 5.0
+"""Seconds for the Hub to say whether it has a model; a download alone would try for more than a minute."""
+
+
+def check_backbone(name: Path | str) -> bool:
+    """See to it that there is a backbone, before any work; returns whether only files that are here can be read.
+
+    Args:
+        name: a folder, or a repository of the Hub.
+
+    Raises:
+        OSError: there is neither, or the Hub does not answer and the repository is not in its cache.
+    """
+    if Path(name).is_dir():
+        if not any((Path(name) / file).is_file() for file in _KNOWN_BY):
+            raise FileNotFoundError(f"{name} holds neither a CLIP model nor ImageReward: it has no config.json")
+        return True
+    try:
+        validate_repo_id(str(name))
+    except HFValidationError as error:
+        raise FileNotFoundError(f"there is no folder {name}, and no repository of the Hub is called so") from error
+    if Path(name).exists():
+        raise NotADirectoryError(f"{name} is a file; name the folder of a CLIP model or ImageReward, or a repository")
+    if not constants.HF_HUB_OFFLINE and reachable(constants.ENDPOINT):
+        try:
+            HfApi().model_info(str(name), timeout=_PATIENCE)
+        except RepositoryNotFoundError as error:
+            raise DownloadError(f"there is no folder {name}, and the Hub has no model {name} for everybody") from error
+        except Exception as error:  # noqa: BLE001 - the network libraries' errors have no base of their own
+            log.info("the Hub does not answer (%s); looking in its cache", gist(error))
+        else:
+            return False
+    if not any(isinstance(try_to_load_from_cache(str(name), file, constants.HF_HUB_CACHE), str) for file in _KNOWN_BY):
+        raise DownloadError(
+            f"there is no folder {name}, the model {name} is not downloaded, and the Hub cannot be reached; "
+            "name a folder, or connect once to fetch it"
+        )
+    return True
