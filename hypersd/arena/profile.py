@@ -51,7 +51,7 @@ class Profile:
         return np.concatenate([np.zeros(0), *parts])
 
     def bounds(self, contrasts: Floats, values: Floats) -> tuple[Floats, Floats]:
-        """Of the same deviances: the parabola's, and an upper bound: the one where the parabola is lowest, `(b,)` each."""
+        """The same deviances by the parabola at β̂, and an upper bound of each: that where the parabola is lowest."""
         away = values - contrasts @ self.fit.beta
         variances = self._variances(contrasts)
         points = self.fit.beta + contrasts @ self.covariance * (away / variances)[:, None]
