@@ -17,6 +17,8 @@ _ITERATIONS = 60
 _CHUNK = 48
 _LARGEST_STEP = 3.0
 _TOLERANCE = 1e-6
+_ENOUGH = 1e-4
+"""The deviance that a search for a deviance may still gain: what it gains is foreseen, and has been taken off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +49,18 @@ class Profile:
             for start in range(0, len(contrasts), _CHUNK)
         ]
         return np.concatenate([np.zeros(0), *parts])
+
+    def bounds(self, contrasts: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """The same deviances by the parabola at β̂, and an upper bound of each: that where the parabola is lowest."""
+        away = values - contrasts @ self.fit.beta
+        variances = self._variances(contrasts)
+        points = self.fit.beta + contrasts @ self.covariance * (away / variances)[:, None]
+        best = self.fit.design.log_likelihood(self.fit.beta, self.counts)
+        parts = [
+            self.fit.design.log_likelihood(some, np.broadcast_to(self.counts, (len(some), *self.counts.shape)))
+            for some in (points[start : start + _CHUNK] for start in range(0, len(points), _CHUNK))
+        ]
+        return away**2 / variances, 2 * (best - np.concatenate([np.zeros(0), *parts]))
 
     def ends(self, contrasts: Floats, limits: Floats) -> tuple[Floats, Floats]:
         """The lowest and the highest c·β with a deviance of at most `limits` `(b,)`, of contrasts `(b, p)`.
@@ -87,6 +101,8 @@ def _search(profile: Profile, contrasts: Floats, values: Floats, limits: Floats 
         step = rise + pull[:, None] * along
         gain = (step * slope).sum(axis=1)  # twice what the other parameters still have to gain
         deviance = 2 * (best - fit.design.log_likelihood(beta, many)) - gain
+        if limits is None and gain.max(initial=0) < _ENOUGH:
+            break
         move = np.zeros(len(values)) if limits is None else _move(values - center, limits - deviance, pull)
         step = step + along * (move / weight)[:, None]
         size = np.abs(step).max(axis=1)

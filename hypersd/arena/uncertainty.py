@@ -20,8 +20,8 @@ _ROUNDS = 16
 SAME = 1e-9
 """Strengths that differ by less are equal."""
 
-_FAR = 36.0
-"""A squared z from which on two strengths differ whatever the shape of the likelihood; below 1 they do not."""
+_CLEAR = 1.5
+"""So many times the limit a deviance is above it, whatever the shape of the likelihood between here and there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -124,10 +124,11 @@ def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Ints, In
     contrasts = _differences(pairs, profile.fit.design.parameters)
     freedom = spread.freedom[pairs].min(axis=1)
     limits = [spread.limits(contrasts, freedom, 1 - (1 - level) / tests) for tests in (max(1, n - 1), 1)]
-    gaps = contrasts @ profile.fit.beta
-    deviances = gaps**2 / np.einsum("bp,pq,bq->b", contrasts, spread.model, contrasts)
-    unclear = (deviances > 1) & (deviances < np.maximum(_FAR, limits[0]))
-    deviances[unclear] = profile.deviances(contrasts[unclear], np.zeros(unclear.sum()))
+    gaps, equal = contrasts @ profile.fit.beta, np.zeros(len(pairs))
+    parabola, highest = profile.bounds(contrasts, equal)
+    deviances = np.minimum(parabola, highest)
+    unclear = np.any([(highest > limit) & (deviances < _CLEAR * limit) for limit in limits], axis=0)
+    deviances[unclear] = profile.deviances(contrasts[unclear], equal[unclear])
     together, alone = (_better(pairs, np.where(deviances > limit, gaps, 0), n) for limit in limits)
     return 1 + together.sum(axis=0), n - together.sum(axis=1), 1 + alone.sum(axis=0)
 

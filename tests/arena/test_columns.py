@@ -63,7 +63,7 @@ def some_votes(draw: st.DrawFn) -> list[Vote]:
     return made
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(some_votes(), st.sampled_from([Rules(), STRICT]))
 def test_the_rules_are_the_same_by_columns_and_by_votes(votes: list[Vote], rules: Rules) -> None:
     cleaned = clean(votes, rules)
@@ -72,7 +72,7 @@ def test_the_rules_are_the_same_by_columns_and_by_votes(votes: list[Vote], rules
     assert screen(VoteColumns.of(votes), rules).tolist() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(some_votes())
 def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[Vote]) -> None:
     kept = clean(votes, STRICT).kept
@@ -88,7 +88,7 @@ def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[V
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     some_votes(),
     st.sampled_from(["", "emoji", "sdxl", "none"]),
