@@ -51,8 +51,8 @@ def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
 
 def vote(arena: Arena, study: str, choice: str = "left", voter: str = "ann") -> dict[str, Any]:
     """One more pair for a study, and a vote on it: what the voter is told."""
-    picture = arena.pictures.put(Image.new("RGB", (8, 8)))
-    arena.store.add_pair(pair(study=study, entries=(entry(HYPER, picture), entry(BASE, picture))))
+    ours, rival = (arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white"))
+    arena.store.add_pair(pair(study=study, entries=(entry(HYPER, ours), entry(BASE, rival))))
     battle = arena.draw(voter, study=study)["battle"]
     arena.show(voter, battle)
     return arena.vote(voter, battle, choice, Client(decision_ms=2000))
