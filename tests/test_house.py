@@ -18,6 +18,7 @@ FLOORS: dict[str, float] = {
     "app": 5,
     "hypersd.cli": 5,
     "hypersd.__main__": 6,
+    "hypersd.api": 5,
     "hypersd.feedback": 4,
     "hypersd.distill": 3,
     "hypersd.evaluate": 3,

@@ -16,9 +16,10 @@ from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
 from hypersd.evaluate.prompts import held_out_prompts
-from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.preferences import Preferences, read_preferences
 from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import Method
+from hypersd.feedback.reward_files import check_tunable
 from hypersd.feedback.scenes import SceneFeedback
 from hypersd.feedback.tuning import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
@@ -27,6 +28,7 @@ from hypersd.models.cards import Family, Recipe, Weights
 from hypersd.models.entrants import Entrant, register
 from hypersd.models.loading import Loader
 from hypersd.models.registry import Machine, is_local
+from hypersd.models.registry import family as find_family
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +151,50 @@ def tune(
         )
         for group in groups
     ]
+
+
+def tune_model(
+    model: str = "hyper",
+    *,
+    rewards: Sequence[str | Path],
+    out: str | Path,
+    family: str = "emoji",
+    method: Method = "refl",
+    votes: str | None = None,
+    shorten: float = 1.0,
+    seed: int = 0,
+) -> list[Tuned]:
+    """Tune every adapter of a model with reward models; public as `hypersd.feedback.tune`.
+
+    Args:
+        model: of the family; it has adapters.
+        rewards: folders of `python -m hypersd reward train`.
+        out: where everything goes, merged adapters as `NAME/adapter.safetensors`; an interrupted run goes on.
+        family: `emoji`, `sdxl` or `sd15`.
+        method: `refl` (reward feedback learning, Hyper-SD section 3.2) or `dpo` (Diffusion-DPO).
+        votes: for `dpo`, an export or a folder of published votes.
+        shorten: factor on the number of steps, for a quick look.
+        seed: of every random number.
+
+    Raises:
+        ValueError: there is no such family or model, a reward model has learned nothing, or `dpo` has no votes.
+        OSError: something is missing, or `out` cannot be written.
+    """
+    if method == "dpo" and votes is None:
+        raise ValueError("dpo learns from the votes themselves; name them with `votes`")
+    check_tunable([Path(folder) for folder in rewards])
+    chosen, pictures = find_family(family), Pictures(str(Path(out) / "pictures"))
+    results = tune(
+        chosen,
+        groups_of(chosen, model),
+        rewards=[Path(folder) for folder in rewards],
+        out=Path(out),
+        method=method,
+        votes=(read_preferences(votes, pictures), pictures) if votes is not None and method == "dpo" else None,
+        shorten=shorten,
+        seed=seed,
+    )
+    return [tuned for _, tuned in results]
 
 
 def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:

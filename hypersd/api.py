@@ -1,0 +1,82 @@
+"""The package's Python interface: draw with a family's models, compare them, rank contestants by votes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.board import Board, compute_families
+from hypersd.arena.columns import VoteColumns
+from hypersd.arena.reading import read_columns
+from hypersd.arena.views import View
+from hypersd.models.registry import Machine, family
+from hypersd.models.sharing import Engine
+from hypersd.sampling.compare import compare as runs_of
+from hypersd.sampling.compare import expand
+from hypersd.sampling.request import Generation, Request
+
+
+def load(name: str = "emoji") -> Engine:
+    """An engine of a family on this machine; its models share one base, which is loaded at the first picture.
+
+        engine = hypersd.load("emoji")
+        hypersd.compare("a small rocket on a pink background", engine=engine)
+
+    Args:
+        name: `emoji`, `sdxl` or `sd15`.
+
+    Raises:
+        ValueError: there is no such family.
+    """
+    return Engine(family(name), Machine.here())
+
+
+def compare(
+    prompt: str,
+    *,
+    models: Sequence[str] | None = None,
+    steps: Sequence[int] | None = None,
+    seed: int = 0,
+    engine: Engine | None = None,
+) -> list[Generation]:
+    """Pictures of one prompt by several models from the same noise, the cheapest model first.
+
+        for picture in hypersd.compare("a big cat on a blue background", models=["base", "hyper"], seed=7):
+            print(picture.model, picture.steps, picture.seconds, picture.error)
+
+    Args:
+        prompt: what to draw.
+        models: their names; None is all of the family's.
+        steps: numbers of steps; None is each model's default.
+        seed: of the noise, from 0 to 2³² − 1.
+        engine: from `load`; None is a new one of the embedded family.
+
+    Returns:
+        A result for each run. One that failed has no `image` and says why in `error`.
+
+    Raises:
+        ValueError: the prompt cannot be drawn, a model is unknown, or does not run at a number of steps.
+    """
+    engine = engine or load()
+    runs = expand(engine.family, models, steps)
+    request = Request(prompt=prompt, seed=seed, family=engine.family.name, runs=runs)
+    return [event for event in runs_of(request, engine) if isinstance(event, Generation)]
+
+
+def rank(votes: str | Path | Iterable[Vote], *, kind: Kind = "human") -> dict[str, Board]:
+    """Leaderboards by votes, one for each family, by its name.
+
+        board = hypersd.rank("out/votes", kind="simulated")["emoji"]
+        print(board.standings[0].contestant, board.standings[0].elo)
+
+    Args:
+        votes: an export, a folder of published votes, another arena's log, or votes themselves.
+        kind: of the voters; people's and simulated votes are never counted together.
+
+    Raises:
+        ValueError: a file is damaged, or holds no votes.
+        OSError: the source cannot be reached.
+    """
+    columns = read_columns(votes) if isinstance(votes, str | Path) else VoteColumns.of(votes)
+    return compute_families(columns, View(kind=kind))

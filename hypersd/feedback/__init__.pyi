@@ -1,0 +1,3 @@
+from hypersd.feedback.contestant import tune_model as tune
+
+__all__ = ["tune"]
