@@ -342,3 +342,15 @@ def test_a_foreign_or_damaged_file_is_named(
         assert file.name in str(raised.value)
     with pytest.raises(FileNotFoundError):
         import_votes(tmp_path / "nowhere", store, pictures)
+
+
+def test_an_export_of_an_older_release_is_known_by_its_card(
+    votes: list[Vote], pictures: Pictures, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(votes, pictures, "pickapic", out)
+    lines = (out / "README.md").read_text().splitlines(keepends=True)
+    (out / "README.md").write_text("".join(line for line in lines if "left out" not in line))
+    assert export(votes, pictures, "pickapic", out).rows
+    with pytest.raises(ValueError, match="format pickapic --kind human` made"):
+        export(votes, pictures, "preference", out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,3 +89,37 @@ def test_bad_input_is_one_sentence(call: Call, words: tuple[str, ...], complaint
 def test_a_store_that_cannot_be_used_is_one_sentence(call: Call, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     assert "DATABASE_URL" in call("votes", "stats").complaint or "SQLite" in call("votes", "stats").complaint
+
+
+def test_imported_votes_are_counted_where_they_are(call: Call, tmp_path: Path) -> None:
+    rows = [
+        {"model_a": "PixArt", "model_b": "SDXL", "winner": "model_b" if number % 3 else "model_a", "judge": number % 9}
+        for number in range(90)
+    ]
+    log = tmp_path / "battles.json"
+    log.write_text(json.dumps([*rows, {"model_a": "PixArt", "model_b": "SDXL", "winner": "?"}]))
+    done = call("votes", "import", log)
+    assert "90 votes read, 90 of them new" in done.out
+    assert "90 imported votes are in the study log" in done.out
+    assert f"{log}, row 91 is left out: the winner is" in done.err
+    again = call("votes", "import", log, "--json").document
+    assert (again["new"], [row["row"] for row in again["skipped"]]) == (0, [91])
+    assert call("votes", "stats", "--json").document["studies"] == {"log": 90}
+    assert "0 human votes" in (said := call("votes", "stats").out)
+    assert "90 imported votes are in the study log" in said
+    assert "90 imported votes are in the study log" in call("rank").complaint
+    board = call("rank", "--votes", log, "--json").document
+    assert [one["contestant"] for one in board["standings"]] == ["unknown/SDXL@?", "unknown/PixArt@?"]
+
+
+def test_an_export_says_what_it_left_out(call: Call, tmp_path: Path) -> None:
+    assert call("votes", "simulate", "--n", "12", "--voters", "4", "--pairs", "3").status == 0
+    store = Store(f"sqlite:///{tmp_path}/arena.sqlite")
+    made = list(store.votes())
+    store.engine.dispose()
+    name = made[0].battle.pair.entries[0].picture
+    (tmp_path / "pictures" / name[:2] / f"{name}.webp").unlink()
+    done = call("votes", "export", "--format", "arena", "--kind", "simulated", "--out", tmp_path / "out", "--json")
+    assert done.document["left_out"] + sum(done.document["rows"].values()) == len(made)
+    assert done.document["left_out"] > 0
+    assert f"{done.document['left_out']:,} votes are left out, since a picture is missing or damaged" in done.err
