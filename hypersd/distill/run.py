@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from hypersd.distill.student import Student
 from hypersd.emoji.latents import LatentScenes, encode_scenes
 from hypersd.emoji.world import World
 from hypersd.models.loading import Source
+from hypersd.readers import read_array
 from hypersd.training.adapters import load_adapter, restore, save_adapter
 from hypersd.training.trainer import Objective, Step, Trainer, TrainingConfig
 
@@ -56,21 +56,25 @@ class Task:
         """Batches of encoded scenes; they are drawn if the folder has none."""
         file = self.data / "latents.npy"
         encode_scenes(self.world, self.student.pipeline.vae, SCENES, file)
-        return LatentScenes.open(self.world, file, self.batch_size)
+        return LatentScenes.open(self.world, file, self.batch_size, self.student.latent_shape)
 
     def pairs(self) -> PairBatches:
         """Batches of noise and what the student, as it is now, draws from it; it draws them if the folder has none."""
         file = self.data / "pairs.npy"
         count = max(self.batch_size, round(PAIRS * self.shorten))
         draw_pairs(self.world, self.student, file, steps=PAIR_STEPS, count=count)
-        return PairBatches(self.world, np.load(file), self.batch_size)
+        return PairBatches(
+            self.world, read_array(file, self.student.latent_shape, "pictures of a teacher"), self.batch_size
+        )
 
     def jumps(self, settings: backward.Settings) -> backward.JumpBatches:
         """Batches of the jumps of the student as it is now; it draws them if the folder has none."""
         file = self.data / "jumps.npy"
         count = max(self.batch_size, round(JUMPS * self.shorten))
         backward.draw_jumps(self.world, self.student, file, count=count, settings=settings)
-        return backward.JumpBatches(self.world, self.student, np.load(file), self.batch_size, settings)
+        shape = (len(settings.shares), 2, *self.student.latent_shape)
+        drawn = read_array(file, shape, "the jumps of a student")
+        return backward.JumpBatches(self.world, self.student, drawn, self.batch_size, settings)
 
     def train(
         self,

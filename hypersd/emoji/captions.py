@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -84,3 +85,27 @@ def read(world: World, prompt: str) -> Reading:
         size="pair" if len(objects) > 1 else next(iter(sizes), None),
         unknown=tuple(dict.fromkeys(word for word in words if word not in known)),
     )
+
+
+def read_scene(world: World, prompt: str) -> Reading:
+    """Read a prompt of which nothing may be lost, since scenes are drawn or pictures judged by what was read.
+
+    Raises:
+        ValueError: a word is unknown, there are not one or two objects, or a colour is not that of the one background.
+    """
+    words = re.findall(r"\w+", prompt.lower())
+    reading = read(world, prompt)
+    if reading.unknown:
+        raise ValueError(f"the world has no {', '.join(repr(word) for word in reading.unknown)}")
+    if len(reading.objects) not in (1, 2):
+        raise ValueError("name one or two objects, as in 'a big cat on a blue background'")
+    grounds = dict.fromkeys(word for word in words if word in world.backgrounds)
+    if len(grounds) > 1:
+        raise ValueError(f"there can be one background, not {' and '.join(map(repr, grounds))}; objects have no colour")
+    for word, following in pairwise(words):
+        if word in world.backgrounds and following in world.objects:
+            raise ValueError(
+                f"objects have colours of their own, so there is no {word} {following}; write {word!r} as the "
+                f"background: '{following} on {article(word)} background'"
+            )
+    return reading

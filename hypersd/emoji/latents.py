@@ -15,6 +15,7 @@ from tqdm import tqdm
 from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, render, sample_scene
+from hypersd.readers import read_array
 from hypersd.training.precision import half_precision
 from hypersd.training.trainer import Step
 
@@ -75,13 +76,14 @@ class LatentScenes:
     batch_size: int
 
     @classmethod
-    def open(cls, world: World, file: Path, batch_size: int) -> LatentScenes:
-        """Read what `encode_scenes` wrote.
+    def open(cls, world: World, file: Path, batch_size: int, shape: tuple[int, int, int]) -> LatentScenes:
+        """Read what `encode_scenes` wrote; `shape` is (C, H, W) of a scene's latents.
 
         Raises:
             FileNotFoundError: it has not been written.
+            ValueError: it is damaged, or of another family.
         """
-        return cls(world, np.load(file), batch_size)
+        return cls(world, read_array(file, shape, "latents of scenes"), batch_size)
 
     def __call__(self, step: Step) -> CaptionedLatents:
         """A random batch, in wordings drawn anew each time."""

@@ -20,12 +20,11 @@ from hypersd.emoji.autoencoder import Reconstruction, crops, to_tensor
 from hypersd.emoji.base import Denoising, build_pipeline, save_pipeline
 from hypersd.emoji.clip import Contrast, build_tokenizer, captioned, corpus
 from hypersd.emoji.latents import LatentScenes, encode_scenes
+from hypersd.emoji.stages import FAMILY, LATENT_SHAPE, LATENTS, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
-
-LATENTS = "latents.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class _Workshop:
 
     @property
     def family(self) -> Path:
-        return self.out / "family"
+        return self.out / FAMILY
 
     def autoencoder(self) -> None:
         torch.manual_seed(self.seed)
@@ -82,7 +81,7 @@ class _Workshop:
     def base(self) -> None:
         torch.manual_seed(self.seed)
         objective = Denoising(self.family)
-        batches = LatentScenes.open(self.world, self.out / LATENTS, self.recipe.base_batch)
+        batches = LatentScenes.open(self.world, self.out / LATENTS, self.recipe.base_batch, LATENT_SHAPE)
         self._trainer(
             "base", self.recipe.base_steps, decay_from=0.45, warmup=200, ema_decay=0.999, sample_every=400
         ).run(objective, batches)
@@ -117,7 +116,6 @@ _STAGES: dict[str, Callable[[_Workshop], None]] = {
     "latents": _Workshop.latents,
     "base": _Workshop.base,
 }
-STAGES = tuple(_STAGES)
 
 
 def train(
@@ -126,17 +124,16 @@ def train(
     """Run stages in order, each from its last checkpoint; returns the family's folder, `out/family`.
 
     Raises:
-        ValueError: a stage is unknown.
-        OSError: an earlier stage that a given one needs has not been run, or `out` cannot be written.
+        ValueError: a stage is unknown, or an earlier one that it needs has not been run.
+        OSError: `out` cannot be written.
     """
-    if unknown := [stage for stage in stages if stage not in _STAGES]:
-        raise ValueError(f"unknown stage {unknown[0]!r}; the stages are {', '.join(STAGES)}")
+    check_stages(out, stages)
     workshop = _Workshop(world=world, out=out, recipe=recipe or Recipe(), seed=seed)
     workshop.family.mkdir(parents=True, exist_ok=True)
     shutil.copy(world.folder / "world.json", workshop.family)
     shutil.copytree(world.folder / "sprites", workshop.family / "sprites", dirs_exist_ok=True)
-    for name, run in _STAGES.items():
+    for name in STAGES:
         if name in stages:
             log.info("stage %s", name)
-            run(workshop)
+            _STAGES[name](workshop)
     return workshop.family

@@ -26,11 +26,12 @@ from hypersd.errors import gist
 from hypersd.feedback import image_reward
 from hypersd.feedback.backbones import Backbone, Clip
 from hypersd.feedback.image_reward import ImageReward
+from hypersd.feedback.reward_folder import FACTS, WEIGHTS, check_reward
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.texture import WIDTH as TEXTURE
 from hypersd.feedback.texture import texture
+from hypersd.readers import read_object
 
-WEIGHTS, FACTS = "model.safetensors", "reward.json"
 _WIDTH = 1 + 2 * len(NAMES) + TEXTURE
 """How many numbers the head reads: the fit, the statistics and their logarithms, the texture."""
 
@@ -77,15 +78,11 @@ class RewardModel(nn.Module):
             ValueError: its files do not fit together.
         """
         folder = Path(folder)
-        if not (folder / FACTS).is_file():
-            raise FileNotFoundError(
-                f"there is no reward model in {folder}; make one with `python -m hypersd reward train`"
-            )
+        facts = dict(check_reward(folder))
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             model = cls(_saved(folder), facts)
             model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
-        except (RuntimeError, json.JSONDecodeError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"the reward model in {folder} is damaged: {gist(error)}") from error
         return model.requires_grad_(False).eval()
 
@@ -166,5 +163,5 @@ class RewardModel(nn.Module):
 
 
 def _saved(folder: Path) -> Backbone:
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    kind = read_object(folder / "config.json", "the configuration of a model", "model_type")["model_type"]
     return ImageReward.saved(folder) if kind == "blip" else Clip.saved(folder)

@@ -14,12 +14,9 @@ from hypersd.arena.pictures import Pictures
 from hypersd.feedback.bradley_terry import ChoiceTable, RewardTraining, Settings
 from hypersd.feedback.preferences import Preferences, Split
 from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward_folder import SECOND
 from hypersd.feedback.reward_report import RewardReport, accuracy, examine, write
 from hypersd.training.trainer import Trainer, TrainingConfig
-
-SECOND = "second"
-"""The folder of the second model: trained on votes that the first never saw, it tells when a generator learns to
-please the first one only."""
 
 _CURVE = (0.125, 0.25, 0.5)
 _LEAST: Mapping[Split, int] = MappingProxyType({"train": 8, "validation": 2, "test": 4})

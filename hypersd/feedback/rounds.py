@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hypersd.errors import gist
 from hypersd.files import write_json
+from hypersd.readers import read_object
 
 StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report"]
 STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report")
@@ -77,12 +78,12 @@ class Round:
 
     def _read(self, name: str, remedy: str) -> dict[Any, Any] | None:
         file = self.folder / name
-        try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not file.exists():
             return None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file} is damaged; {remedy}") from error
+        try:
+            return dict(read_object(file, "a file of a round"))
+        except ValueError as error:
+            raise ValueError(f"{file} is damaged; {remedy} ({gist(error)})") from error
 
     def tuning(self, beside: str | None = None) -> Path:
         """Where adapters are tuned: the round's own, or by another method beside them."""

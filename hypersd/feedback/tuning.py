@@ -19,7 +19,8 @@ from hypersd.feedback.guard import Guard, Limits, Panel
 from hypersd.feedback.merge import Point
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.refl import Perception
-from hypersd.feedback.reward import WEIGHTS, RewardModel
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward_folder import WEIGHTS
 from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import PromptBatches
 from hypersd.models.cards import Recipe

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hypersd.files import write_json
+from hypersd.training.states import NUMBERS, check_state
 
 TENSORS = "state.safetensors"
-NUMBERS = "state.json"
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
@@ -37,18 +36,13 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """Read the state in `folder`; None if there is none.
 
     Raises:
-        ValueError: the state's JSON is damaged.
-        FileNotFoundError: the JSON names a tensor file that is gone.
+        ValueError: the state's JSON, or the tensor file that it names, is damaged or missing.
     """
-    file = folder / NUMBERS
-    if not file.exists():
+    state = check_state(folder)
+    if state is None:
         return None
-    try:
-        numbers = json.loads(file.read_text())
-        tensors = numbers.pop("tensors")
-    except (json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{file} is damaged ({error}); delete {folder} to start over") from error
-    return load_file(folder / tensors), numbers
+    file, numbers = state
+    return load_file(file), numbers
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
