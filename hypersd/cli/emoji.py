@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
+from hypersd.emoji.stages import FAMILY, STAGES, check_stages
+from hypersd.model_folders import check_part, check_perception
 from hypersd.models.registry import FAMILIES
+from hypersd.training.states import check_states
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +63,6 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument(
             "--shorten",
             type=argument(fraction),
-            default=1.0,
             metavar="X",
             help="this fraction of the steps, for a quick look",
         )
@@ -115,12 +117,16 @@ def shipped_world() -> World:
 
 def run_train(options: argparse.Namespace) -> int:
     """Train the family."""
+    stages = options.stages or STAGES
+    world = shipped_world()
+    check_stages(options.out, stages)
+    check_states(options.out)
     out = writable_folder(options.out)
     show_log()
-    from hypersd.emoji.train import STAGES, Recipe, train
+    from hypersd.emoji.train import Recipe, train
 
-    stages = options.stages or STAGES
-    folder = train(shipped_world(), out, stages=stages, seed=options.seed, recipe=shortened(Recipe(), options.shorten))
+    recipe = shortened(Recipe(), options.shorten or 1)
+    folder = train(world, out, stages=stages, seed=options.seed, recipe=recipe)
     if options.json:
         emit({"folder": str(folder), "stages": list(stages), "seed": options.seed})
     else:
@@ -136,19 +142,30 @@ def shortened(recipe: Recipe, fraction: float) -> Recipe:
 
 def run_perceive(options: argparse.Namespace) -> int:
     """Train the perception network, or take the one that is there; measure it."""
+    if options.out is None and options.shorten is not None:
+        raise ValueError("--shorten is for training; name a folder for it with --out")
+    home = options.data / FAMILY if options.data else shipped_folder()
+    from hypersd.emoji.world import World
+
+    world = World.load(home)
+    check_part(home / "vae")
+    if options.out is None:
+        check_perception(home / "perception")
+    else:
+        check_states(options.out)
     out = writable_folder(options.out) if options.out else None
-    home = options.data / "family" if options.data else shipped_folder()
     show_log()
     from diffusers import AutoencoderTiny
 
-    from hypersd.emoji.world import World
     from hypersd.feedback.perceiving import STEPS, acuity, train_perception
     from hypersd.feedback.perception import load_perception
+    from hypersd.models.loading import fitting
 
-    world, autoencoder = World.load(home), AutoencoderTiny.from_pretrained(home / "vae")
+    with fitting(home / "vae"):
+        autoencoder = AutoencoderTiny.from_pretrained(home / "vae")
     folder = (out or home) / "perception"
     if out:
-        train_perception(home, out, steps=max(1, round(STEPS * options.shorten)), seed=options.seed)
+        train_perception(home, out, steps=max(1, round(STEPS * (options.shorten or 1))), seed=options.seed)
     network = load_perception(folder)
     shown = {
         "scenes": acuity(network, world, scenes=options.scenes, seed=options.seed),
@@ -174,9 +191,9 @@ def run_render(options: argparse.Namespace) -> int:
     from hypersd.emoji.captions import caption
     from hypersd.emoji.world import render, sample_scene
 
-    world, rng = shipped_world(), np.random.default_rng(options.seed)
     if options.prompt is not None and options.held_out:
         raise ValueError("give a prompt or --held-out, not both")
+    world, rng = shipped_world(), np.random.default_rng(options.seed)
     scenes: list[Scene] = [
         sample_scene(world, rng, held_out=options.held_out)
         if options.prompt is None
@@ -204,15 +221,11 @@ def asked(world: World, prompt: str, rng: np.random.Generator) -> Scene:
     """A scene that shows what a prompt asks for; what it leaves open is drawn by lot.
 
     Raises:
-        ValueError: a word is unknown, or there are not one or two objects.
+        ValueError: it says something that a scene cannot show.
     """
-    from hypersd.emoji.captions import read
+    from hypersd.emoji.captions import read_scene
     from hypersd.emoji.world import place
 
-    reading = read(world, prompt)
-    if reading.unknown:
-        raise ValueError(f"the world has no {', '.join(repr(word) for word in reading.unknown)}")
-    if len(reading.objects) not in (1, 2):
-        raise ValueError("name one or two objects, as in 'a big cat on a blue background'")
+    reading = read_scene(world, prompt)
     background = reading.background or list(world.backgrounds)[rng.integers(len(world.backgrounds))]
     return place(world, reading.objects, background, reading.size or ("small", "big")[rng.integers(2)], rng)

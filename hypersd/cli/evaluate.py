@@ -21,7 +21,9 @@ from hypersd.cli.options import (
     writable_folder,
 )
 from hypersd.cli.output import emit, note, say
-from hypersd.models.registry import Machine, family
+from hypersd.feedback.reward_folder import check_reward
+from hypersd.model_folders import check_clip
+from hypersd.models.registry import Machine, family, world_folder
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
@@ -51,7 +53,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--count",
         type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
-        default=PROMPTS,
         metavar="N",
         help=f"how many held-out prompts (default: {PROMPTS})",
     )
@@ -83,11 +84,14 @@ class Tally:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
-    chosen, machine = family(options.family), Machine.here()
-    if chosen.world is None:
-        raise ValueError(f"{chosen.name} cannot be evaluated: it has no world whose sprites the judge could look for")
+    chosen = family(options.family)
+    folder = world_folder(chosen, "cannot be evaluated")
+    check_clip(folder / "clip")
+    prompts = prompts_of(options, folder)
+    if options.reward is not None:
+        check_reward(options.reward)
+    machine = Machine.here()
     runs = runnable(chosen, options.models, options.steps or STEPS, machine)
-    reward = None if options.reward is None else reward_in(options.reward)
     out = writable_folder(options.out)
     from tqdm import tqdm
 
@@ -97,8 +101,7 @@ def run(options: argparse.Namespace) -> int:
     from hypersd.models.sharing import Engine
     from hypersd.sampling.compare import grid
 
-    jury = Jury.of(chosen.world, chosen.pixels, reward)
-    prompts = prompts_of(options, jury.judge.world)
+    jury = Jury.of(folder, chosen.pixels, None if options.reward is None else reward_in(options.reward))
     requests = requests_for(prompts, options, runs)
     tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
     engine = Engine(chosen, machine)
@@ -126,37 +129,52 @@ def reward_in(folder: Path) -> Reward:
     """The reward model in a folder.
 
     Raises:
-        OSError: the folder does not exist, or a part of the model is missing.
-        ValueError: something else is in it.
+        OSError: a part of it is missing.
+        ValueError: something else is in the folder.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no reward model in {folder}: there is no such folder")
     from hypersd.feedback.reward import RewardModel
 
     return RewardModel.load(folder).score
 
 
-def prompts_of(options: argparse.Namespace, world: World) -> list[str]:
+def prompts_of(options: argparse.Namespace, folder: Path) -> list[str]:
     """The prompts to draw, each of which the judge can read.
 
+    Args:
+        options: of the command.
+        folder: of the world whose objects the judge knows.
+
     Raises:
-        OSError: the file of prompts cannot be read.
+        OSError: the file of prompts, or a file of the world, cannot be read.
         ValueError: there is no prompt in it, or one that does not say what the judge should look for.
     """
-    from hypersd.emoji.captions import read
+    from hypersd.emoji.world import World
     from hypersd.evaluate.prompts import held_out_prompts
 
+    world = World.load(folder)
     if options.prompts is None:
-        return held_out_prompts(world, options.count, options.seed)
-    prompts = read_prompts(options.prompts)
-    for number, prompt in enumerate(prompts, start=1):
-        reading = read(world, prompt)
-        if len(reading.objects) not in (1, 2) or reading.background is None:
-            raise ValueError(
-                f"{options.prompts}, prompt {number}: the judge needs one or two objects and a background, "
-                f"as in 'a big cat on a blue background', not {prompt[:80]!r}"
-            )
-    return prompts
+        return held_out_prompts(world, PROMPTS if options.count is None else options.count, options.seed)
+    if options.count is not None:
+        raise ValueError("--count is for held-out prompts; all prompts of --prompts are drawn")
+    return read_prompts(options.prompts, lambda prompt: check_judged(world, prompt))
+
+
+def check_judged(world: World, prompt: str) -> None:
+    """See that a prompt can be drawn, and says no more and no less than the judge looks for.
+
+    Raises:
+        ValueError: it cannot, or does not.
+    """
+    from hypersd.emoji.captions import read, read_scene
+    from hypersd.sampling.request import check_prompt
+
+    reading = read(world, check_prompt(prompt))
+    if len(reading.objects) not in (1, 2) or reading.background is None:
+        raise ValueError(
+            "the judge needs one or two objects and a background, as in 'a big cat on a blue background', "
+            f"not {prompt[:80]!r}"
+        )
+    read_scene(world, prompt)
 
 
 def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> list[tuple[Request, ...]]:

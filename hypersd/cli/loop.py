@@ -10,10 +10,12 @@ from typing import Any
 from hypersd.cli.feedback import METHODS
 from hypersd.cli.options import add_family, argument, fraction, seed_number, whole_number, writable_folder
 from hypersd.cli.output import emit, say, show_log
-from hypersd.cli.reward import gather, kinds_of_prompts
+from hypersd.cli.reward import check_votes, gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
+from hypersd.model_folders import check_clip, check_perception
 from hypersd.models.entrants import entrants_folder
-from hypersd.models.registry import family
+from hypersd.models.registry import Machine, availability, family, tunable, world_folder
+from hypersd.training.states import check_states
 
 SIMULATE = "simulate"
 _TASTES = ("plain", "vivid", "muted")
@@ -55,11 +57,16 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Go round."""
     chosen = family(options.family)
-    if chosen.world is None:
-        raise ValueError(f"{chosen.name} cannot go round: its base is not in a folder with scenes and a judge")
-    chosen.card(options.model)
+    folder = world_folder(chosen, "cannot go round")
+    tunable(chosen, options.model)
     if options.beside == options.method:
         raise ValueError(f"--beside {options.beside} is the method itself; name the other one")
+    if options.votes == SIMULATE and options.kind == "human":
+        raise ValueError("simulated voters are not human; leave out --kind, or name the votes of people with --votes")
+    check_files(options, folder)
+    able = availability(chosen, chosen.card(options.model), Machine.here())
+    if not able.available:
+        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.loop import Loop
@@ -100,3 +107,25 @@ def run(options: argparse.Namespace) -> int:
             )
             say(f"round {one['round']}: {one['contestant']} wins {wins or 'no battle yet'}; {one['report']}")
     return 0
+
+
+def check_files(options: argparse.Namespace, world: Path) -> None:
+    """See that the files of the world, of the rounds that are done, and of trainings that go on, are there and whole.
+
+    Raises:
+        OSError: one is missing.
+        ValueError: one is damaged, or something else.
+    """
+    from hypersd.emoji.world import World
+    from hypersd.feedback.rounds import STAGES, rounds
+
+    World.load(world)
+    check_clip(world / "clip")
+    if (world / "perception").is_dir():
+        check_perception(world / "perception")
+    for one in rounds(options.out):
+        for stage in STAGES:
+            one.done(stage)
+    check_states(options.out)
+    if options.votes != SIMULATE:
+        check_votes(options.votes)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from hypersd.models.cards import MAX_STEPS
 from hypersd.models.registry import FAMILIES
+from hypersd.readers import read_text
 
 Value = TypeVar("Value")
 
@@ -80,20 +81,27 @@ def fraction(text: str) -> float:
     return value
 
 
-def read_prompts(file: Path) -> list[str]:
-    """The prompts in a text file, one a line; empty lines do not count.
+def read_prompts(file: Path, check: Callable[[str], object] | None = None) -> list[str]:
+    """The prompts in a text file, one a line; empty lines, and those that begin with `#`, do not count.
+
+    Args:
+        file: a text file in UTF-8.
+        check: raises a `ValueError` for a prompt that cannot be used.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not UTF-8 text, or there is no prompt in it.
+        ValueError: it is not UTF-8 text, or there is no prompt in it, or one cannot be used: the message says which.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not a text file in UTF-8") from error
-    prompts = [line.strip(" \t\r") for line in text.split("\n") if line.strip()]
+    lines = (line.strip(" \t\r") for line in read_text(file).split("\n"))
+    prompts = [line for line in lines if line and not line.startswith("#")]
     if not prompts:
         raise ValueError(f"{file}: no prompts in it; write one a line")
+    for number, prompt in enumerate(prompts, start=1):
+        try:
+            if check:
+                check(prompt)
+        except ValueError as error:
+            raise ValueError(f"{file}, prompt {number}: {error}") from error
     return prompts
 
 

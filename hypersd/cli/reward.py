@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.options import add_family, argument, fraction, seed_number, writable_folder
 from hypersd.cli.output import emit, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
+from hypersd.feedback.reward_folder import check_reward
+from hypersd.model_folders import check_clip
 from hypersd.models.registry import family
+from hypersd.readers import read_picture
+from hypersd.training.states import check_states
 
 if TYPE_CHECKING:
     from hypersd.arena.pictures import Pictures
@@ -64,6 +68,32 @@ def add_votes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_votes(source: str | None) -> None:
+    """See that the votes of a source can be read: its Parquet files are there and whole, or the vote store answers.
+
+    Raises:
+        ValueError: a file is damaged, or the store does not answer.
+        OSError: the source cannot be reached.
+    """
+    from hypersd.arena.importing import shards
+
+    if source is None:
+        open_store()[0].engine.dispose()
+        return
+    for shard in shards(source):
+        shard.columns()
+
+
+def check_backbone(folder: Path) -> None:
+    """See that a backbone is whole, if it is a folder with a CLIP model: the Hub's, and ImageReward's, come later.
+
+    Raises:
+        OSError, ValueError: a file of it is missing, or damaged; the message names it.
+    """
+    if folder.is_dir() and not (folder / "ImageReward.pt").exists():
+        check_clip(folder)
+
+
 def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictures]:
     """The votes of a source, and where their pictures are; those of an export are unpacked into `out`.
 
@@ -100,6 +130,9 @@ def run_train(options: argparse.Namespace) -> int:
     chosen = family(options.family)
     if options.backbone is None and chosen.folder is None:
         raise ValueError(f"{chosen.name} has no CLIP model of its own; name one with --backbone")
+    check_backbone(Path(str(chosen.folder)) / "clip" if options.backbone is None else Path(options.backbone))
+    check_votes(options.votes)
+    check_states(options.out)
     out = writable_folder(options.out)
     preferences, pictures = gather(options.votes, options.kind, out)
     show_log()
@@ -128,15 +161,14 @@ def run_train(options: argparse.Namespace) -> int:
 def run_score(options: argparse.Namespace) -> int:
     """Score."""
     files = [file for path in options.paths for file in _pictures(path)]
-    from PIL import Image, UnidentifiedImageError
+    check_reward(options.reward)
+    from hypersd.sampling.request import check_prompt
 
+    check_prompt(options.prompt)
+    pictures = [read_picture(file).convert("RGB") for file in files]
     from hypersd.feedback.reward import RewardModel
 
     model = RewardModel.load(options.reward)
-    try:
-        pictures = [Image.open(file).convert("RGB") for file in files]
-    except UnidentifiedImageError as error:
-        raise ValueError(str(error)) from error
     scores = model.score(pictures, [options.prompt] * len(files))
     rows = sorted(zip(map(str, files), map(float, scores), strict=True), key=lambda row: -row[1])
     if options.json:
