@@ -31,6 +31,7 @@ from hypersd.arena.pictures import Damaged, Pictures, sheet
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Study, read_prompts
 from hypersd.models.cards import Family
+from hypersd.sampling.remarks import unread_remark, word_remarks
 
 if TYPE_CHECKING:
     from hypersd.arena.publish import Publisher
@@ -210,7 +211,13 @@ class Arena:
         if pair is None:
             raise Refused("the models could not draw that; try other words")
         battle = self.desk.own(pair, voter)
-        return {"battle": battle.id, "prompt": prompt, "sheet": self.sheet(*(entry.picture for entry in battle.sides))}
+        warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.unread(prompt))]
+        return {
+            "battle": battle.id,
+            "prompt": prompt,
+            "sheet": self.sheet(*(entry.picture for entry in battle.sides)),
+            "warnings": [warning for warning in warnings if warning],
+        }
 
     def progress(self, voter: str) -> dict[str, Any]:
         """How many votes a visitor has given, from a certain number on what they prefer; and how far studies are."""

@@ -18,7 +18,6 @@ from app.pages.results import build_results
 from app.routes import routes
 from app.settings import Settings
 from app.studio import Studio
-from app.texts import CLOSED, FEEDBACK, LANGUAGES, RESULTS, TABS
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
 
 log = logging.getLogger(__name__)
@@ -68,16 +67,7 @@ def launch_options() -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
-        "i18n": _LABELS,
     }
-
-
-_LABELS = gr.I18n(
-    **{
-        language: {key: text for texts in (TABS, CLOSED, RESULTS, FEEDBACK) for key, text in texts[language].items()}
-        for language in LANGUAGES
-    }
-)
 
 
 def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks:
@@ -88,20 +78,19 @@ def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks
         first = studio.family(studio.first)
         status = gr.HTML(cards.status(first, None, studio.state(first.name)), elem_id="hs-status")
         with gr.Tabs(elem_id="hs-tabs") as tabs:
-            with gr.Tab(_LABELS("tab_compare"), id="compare"):
+            with gr.Tab("Compare", id="compare"):
                 build_compare(demo, studio, status)
-            with gr.Tab(_LABELS("tab_arena"), id="arena"):
-                build_arena(_LABELS, open_=arena is not None, published=bool(settings.publish))
-            with gr.Tab(_LABELS("tab_results"), id="results"):
-                build_results(demo, arena, _LABELS)
-            with gr.Tab(_LABELS("tab_feedback"), id="feedback"):
+            with gr.Tab("Arena", id="arena"):
+                build_arena(open_=arena is not None, published=bool(settings.publish))
+            with gr.Tab("Results", id="results"):
+                build_results(demo, arena)
+            with gr.Tab("Feedback", id="feedback"):
                 build_feedback(
                     demo,
                     open_runner(settings),
                     Owner(settings.owner_token, settings.owner_name),
                     arena=arena,
                     contestants=settings.entrants,
-                    words=_LABELS,
                 )
         demo.load(_chosen_tab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
     return demo.queue()

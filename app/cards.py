@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from PIL import Image
 
-from hypersd.emoji.captions import read
+from app.templating import render
 from hypersd.emoji.world import World
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.registry import Machine
+from hypersd.sampling.png import png_info
+from hypersd.sampling.record import picture_texts, run_record, versions
+from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 _STATES = {"starting": "starting", "idle": "loads with the first run", "loading": "loading models", "ready": "ready"}
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _LARGE = 512
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 Key = tuple[str, int]
 """A run's model and steps: what tells the cards of a comparison apart."""
@@ -33,17 +37,25 @@ class Shown:
     picture: str
 
     @classmethod
-    def of(cls, event: Preview | Generation) -> Shown:
-        """An event, its picture encoded once for all the times that the card is drawn."""
-        return cls(event, data_url(event.image) if event.image else "")
+    def of(cls, event: Preview | Generation, texts: Mapping[str, str] = _NO_TEXTS) -> Shown:
+        """An event, its picture (with these texts in it) encoded once for all the times that the card is drawn."""
+        return cls(event, data_url(event.image, texts) if event.image else "")
 
 
-def data_url(image: Image.Image) -> str:
-    """A picture that travels inside the page: lossless if it is small, WebP of high quality if it is large."""
-    kind, options = ("png", {}) if max(image.size) <= _LARGE else ("webp", {"quality": 92})
+def data_url(image: Image.Image, texts: Mapping[str, str]) -> str:
+    """A picture that travels inside the page: a PNG with these texts if it is small, WebP of high quality if large."""
+    small = max(image.size) <= _LARGE
+    kind, options = ("png", {"pnginfo": png_info(texts)}) if small else ("webp", {"quality": 92})
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def texts(family: Family, request: Request, event: Preview | Generation) -> dict[str, str]:
+    """The texts that the picture of a run carries: its whole recipe; none for a preview."""
+    if isinstance(event, Preview) or event.image is None:
+        return {}
+    return picture_texts(request, run_record(event, family, None), {"versions": versions()}, event.image.size)
 
 
 def status(family: Family, machine: Machine | None, state: str) -> str:
@@ -55,34 +67,18 @@ def status(family: Family, machine: Machine | None, state: str) -> str:
         if family.is_reimplementation
         else "the published weights"
     )
-    return (
-        f'<div class="hs-status" role="status">'
-        f'<span class="hs-pill {kind}">{html.escape(_STATES.get(state, state))}</span>'
-        f"<span><b>{html.escape(family.title)}</b>, {family.pixels} px</span>"
-        f"<span>{where}</span><span>{whose}</span></div>"
-    )
+    return render("status", family=family, state=_STATES.get(state, state), kind=kind, where=where, whose=whose)
 
 
 def message(text: str, *, error: bool = False) -> str:
     """A sentence for the visitor; empty text is nothing."""
-    role, look = ("alert", " error") if error else ("status", "")
-    return f'<div class="hs-message{look}" role="{role}">{html.escape(text)}</div>' if text else ""
+    return render("message", text=text, error=error) if text else ""
 
 
 def unknown_words(family: Family, prompt: str) -> str:
-    """A kind word about words that the family has never seen, or nothing."""
-    if family.world is None:
-        return ""
-    world = World.load(family.world)
-    unknown = read(world, prompt).unknown
-    if not unknown:
-        return ""
-    names = _listed([f"\N{LEFT DOUBLE QUOTATION MARK}{word}\N{RIGHT DOUBLE QUOTATION MARK}" for word in unknown[:5]])
-    more = " and other words" if len(unknown) > 5 else ""
-    return (
-        f"{family.title} has never seen {names}{more}, so it will guess. It knows {len(world.objects)} things, from "
-        f"{_listed(list(world.objects)[:3])} to {list(world.objects)[-1]}: all are listed below."
-    )
+    """Kind words about what of a prompt the family has never seen or cannot draw, or nothing."""
+    remarks = word_remarks(family, prompt)
+    return " ".join([*remarks, "All that it can draw is listed below."] if remarks else [])
 
 
 def vocabulary(family: Family) -> str:
@@ -90,21 +86,13 @@ def vocabulary(family: Family) -> str:
     if family.world is None:
         return ""
     world = World.load(family.world)
-    return (
-        f'<details class="hs-words"><summary>All {len(world.objects)} things it can draw</summary>'
-        f"<p>{html.escape(', '.join(sorted(world.objects)))}.</p>"
-        f"<p>On a background that is {html.escape(_listed(sorted(world.backgrounds), last='or'))}; big or small, "
-        f"or two things, one <i>left of</i> the other.</p></details>"
-    )
+    backgrounds = listed(sorted(world.backgrounds), last="or")
+    return render("vocabulary", objects=list(world.objects), backgrounds=backgrounds)
 
 
 def link(query: str) -> str:
     """A permanent link; the page's script copies its address when it is clicked."""
-    return f'<a class="hs-link" href="{html.escape(query)}" title="Opens this run again">Copy link to this run</a>'
-
-
-def _listed(words: Sequence[str], last: str = "and") -> str:
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
+    return render("link", query=query)
 
 
 def planned(family: Family, request: Request) -> list[tuple[ModelCard, Recipe]]:
@@ -121,8 +109,8 @@ def planned(family: Family, request: Request) -> list[tuple[ModelCard, Recipe]]:
 def reference(family: Family, drawn: Sequence[Generation]) -> Generation | None:
     """The base's picture that the others are measured against: at its default steps, else at the most."""
     base = family.cards[0]
-    candidates = [one for one in drawn if one.model == base.name and one.image]
-    return max(candidates, key=lambda one: (one.steps == base.default_steps, one.steps), default=None)
+    candidates = [each for each in drawn if each.model == base.name and each.image]
+    return max(candidates, key=lambda each: (each.steps == base.default_steps, each.steps), default=None)
 
 
 def title(card: ModelCard, steps: int) -> str:
@@ -130,78 +118,93 @@ def title(card: ModelCard, steps: int) -> str:
     return f"{card.title}, {steps} step{'s' if steps != 1 else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Badge:
+    """A run's speed beside the base's."""
+
+    shown: str
+    words: str
+    quiet: bool
+    label: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Card:
+    """A run's card. Its numbers are texts; without a picture, it says that it failed or what it waits for."""
+
+    model: str
+    title: str
+    name: str
+    steps: int
+    calls: int
+    seconds: str
+    at_work: bool
+    waiting: str
+    picture: str = ""
+    step: int = 0
+    caption: str = ""
+    error: str = ""
+    badge: _Badge | None = None
+
+
 def board(family: Family, request: Request, shown: Mapping[Key, Shown], *, running: bool) -> str:
     """A comparison: a card for each run, cheapest first; `shown` holds what has come of the runs so far."""
-    drawn = [one.event for one in shown.values() if isinstance(one.event, Generation)]
+    drawn = [each.event for each in shown.values() if isinstance(each.event, Generation)]
     base = reference(family, drawn)
     plan = planned(family, request)
-    done = {(one.model, one.steps) for one in drawn}
+    done = {(each.model, each.steps) for each in drawn}
     waiting = [key for card, recipe in plan if (key := (card.name, recipe.steps)) not in done]
     at_work = waiting[0] if running and waiting else None
-    cards = "".join(
+    cards = [
         _card(card, recipe, shown.get(key), base, at_work=key == at_work, running=running)
         for card, recipe in plan
         for key in [(card.name, recipe.steps)]
-    )
-    heading = f"\N{LEFT DOUBLE QUOTATION MARK}{html.escape(request.prompt)}\N{RIGHT DOUBLE QUOTATION MARK}"
-    return (
-        f'<section class="hs-board" aria-label="Results" aria-busy="{str(running).lower()}"><h2>{heading}'
-        f' <small>seed {request.seed}</small></h2><div class="hs-cards">{cards}</div></section>'
-    )
+    ]
+    return render("comparison", request=request, cards=cards, running=running)
 
 
 def _card(
     card: ModelCard, recipe: Recipe, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
-) -> str:
-    event = shown.event if shown else None
-    name = html.escape(card.title)
-    if isinstance(event, Generation) and event.error is not None:
-        sentence = html.escape(event.error[:1].upper() + event.error[1:])
-        body = f'<div class="hs-frame failed"><p>{sentence}</p></div>'
-    elif shown and shown.picture:
-        body = _picture(title(card, recipe.steps), shown, recipe)
-    else:
-        look = "hs-frame working" if at_work else "hs-frame"
-        body = f'<div class="{look}"><p>{_waiting(at_work=at_work, running=running)}</p></div>'
-    numbers = [("steps", f"{recipe.steps}"), ("calls", f"{recipe.calls}"), ("seconds", "\N{EN DASH}")]
-    badge = ""
-    if isinstance(event, Generation) and event.error is None:
-        numbers = [("steps", f"{event.steps}"), ("calls", f"{event.calls}"), ("seconds", f"{event.seconds:.2f}")]
-        badge = _speed_up(event, base)
-    line = "".join(f"<div><dd>{value}</dd><dt>{label}</dt></div>" for label, value in numbers)
-    return (
-        f'<article class="hs-card" data-model="{html.escape(card.name)}" data-steps="{recipe.steps}">{body}'
-        f"<header><h3>{name}</h3>{badge}</header><dl>{line}</dl></article>"
+) -> _Card:
+    blank = _Card(
+        model=card.name,
+        title=card.title,
+        name=title(card, recipe.steps),
+        steps=recipe.steps,
+        calls=recipe.calls,
+        seconds="\N{EN DASH}",
+        at_work=at_work,
+        waiting="Drawing \N{HORIZONTAL ELLIPSIS}"
+        if at_work
+        else "Next in line"
+        if running
+        else "Stopped before its turn",
+    )
+    if shown is None:
+        return blank
+    event = shown.event
+    if isinstance(event, Preview):
+        return replace(blank, picture=shown.picture, step=event.step)
+    if event.error is not None:
+        return replace(blank, error=event.error[:1].upper() + event.error[1:])
+    seconds = f"{event.seconds:.2f}"
+    return replace(
+        blank,
+        picture=shown.picture,
+        calls=event.calls,
+        seconds=seconds,
+        caption=f"{blank.name}, {event.calls} call{'s' if event.calls != 1 else ''}, {seconds} s",
+        badge=_speed_up(event, base),
     )
 
 
-def _waiting(*, at_work: bool, running: bool) -> str:
-    return "Drawing \N{HORIZONTAL ELLIPSIS}" if at_work else "Next in line" if running else "Stopped before its turn"
-
-
-def _picture(name: str, shown: Shown, recipe: Recipe) -> str:
-    event, name = shown.event, html.escape(name)
-    image = f'<img src="{shown.picture}" alt="{name}" decoding="sync">'
-    if isinstance(event, Preview):
-        done = 100 * event.step / recipe.steps
-        return (
-            f'<div class="hs-frame preview">{image}<progress max="100" value="{done:.0f}"></progress>'
-            f"<span>step {event.step} of {recipe.steps}</span></div>"
-        )
-    caption = f"{name}, {event.calls} call{'s' if event.calls != 1 else ''}, {event.seconds:.2f} s"
-    return f'<button type="button" class="hs-frame hs-open" data-caption="{caption}" title="Full size">{image}</button>'
-
-
-def _speed_up(event: Generation, base: Generation | None) -> str:
+def _speed_up(event: Generation, base: Generation | None) -> _Badge | None:
     if base is None or not event.seconds:
-        return ""
+        return None
     if event is base:
-        return '<span class="hs-badge quiet" title="The others are measured against this one">reference</span>'
+        return _Badge("reference", "The others are measured against this one", quiet=True, label=False)
     factor = base.seconds / event.seconds
     words = f"{factor:.1f} times as fast as the base at {base.steps} steps"
-    look, shown = ("hs-badge", f"{factor:.1f}{_TIMES} faster") if factor > 1 else ("hs-badge quiet", _slower(factor))
-    return f'<span class="{look}" title="{words}" aria-label="{words}">{shown}</span>'
-
-
-def _slower(factor: float) -> str:
-    return f"{1 / factor:.1f}{_TIMES} slower" if factor < 1 else "as fast"
+    if factor > 1:
+        return _Badge(f"{factor:.1f}{_TIMES} faster", words, quiet=False)
+    return _Badge(f"{1 / factor:.1f}{_TIMES} slower" if factor < 1 else "as fast", words, quiet=True)

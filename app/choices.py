@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import gradio as gr
 
 from app import cards
 from app.studio import Studio
+from app.templating import render
 from hypersd.models.cards import Family, ModelCard
 from hypersd.sampling.request import Run
 
@@ -143,4 +143,4 @@ def _guidance(card: ModelCard) -> str:
 
 
 def _note(text: str, *, unavailable: bool = False) -> str:
-    return f'<p class="hs-note{" unavailable" if unavailable else ""}">{html.escape(text)}</p>'
+    return render("note", text=text, unavailable=unavailable)

@@ -1,75 +1,66 @@
-"""Who was made from whom, as HTML."""
+"""The family tree of tuned contestants, as HTML."""
 
 from __future__ import annotations
 
-import html
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from app.templating import render
+from hypersd.feedback.results import CONTESTANT, REWARD
 from hypersd.feedback.rounds import Round
 from hypersd.models.entrants import Entrant
 
-_HASH = 8
-_UNKNOWN = "not known"
+_VOTERS = {"human": "people", "simulated": "simulated voters"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Child:
+    """A contestant's line in the tree."""
+
+    name: str
+    origin: str
+    voters: str
+    votes: str
+    reward: str
+    weights: str
+    retired: bool
 
 
 def lineage(entrants: Iterable[Entrant], every: Sequence[Round]) -> str:
-    """Who was made from whom: nested lists, newest first; nothing if nobody has been made.
+    """The tree as nested lists, newest first; empty if no contestant was tuned here.
 
     Raises:
         ValueError: a stage's file is damaged.
     """
-    children: dict[str, list[Entrant]] = {}
-    for one in sorted(entrants, key=lambda one: (-int(one.lineage.get("round", 0)), one.name)):
-        children.setdefault(_parent(one), []).append(one)
+    rewards = {
+        contestant.name: reward.model
+        for each in every
+        if (contestant := each.done(CONTESTANT)) and (reward := each.done(REWARD))
+    }
+    children: defaultdict[str, list[_Child]] = defaultdict(list)
+    for entrant in sorted(entrants, key=lambda entrant: (-int(entrant.lineage.get("round", 0)), entrant.name)):
+        # Its own parent is the model whose recipes it follows; what it was tuned from may be a contestant itself.
+        parent = str(entrant.lineage.get("parent", entrant.parent))
+        children[parent].append(_child(entrant, rewards))
     if not children:
         return ""
-    rewards = {
-        str(made["name"]): str(reward["model"])
-        for each in every
-        if (made := each.done("contestant")) and (reward := each.done("reward"))
-    }
-    names = {one.name for some in children.values() for one in some}
-    roots = "".join(
-        f"<li><b>{html.escape(parent)}</b>{_children(parent, children, rewards)}</li>"
-        for parent in children
-        if parent not in names
+    names = {child.name for siblings in children.values() for child in siblings}
+    roots = [parent for parent in children if parent not in names]
+    return render("lineage", roots=roots, children=children)
+
+
+def _child(entrant: Entrant, rewards: Mapping[str, str]) -> _Child:
+    origin = entrant.lineage
+    adapters: Mapping[str, Mapping[str, Any]] = origin.get("adapters", {})
+    weights = ", ".join(f"{name} {adapter['weight']:g}" for name, adapter in adapters.items())
+    return _Child(
+        name=entrant.name,
+        origin=f"round {origin['round']}" if "round" in origin else "made by hand",
+        voters=_VOTERS.get(str(origin.get("kind")), "voters not known"),
+        votes=str(origin.get("votes", "")),
+        reward=str(origin.get("reward") or rewards.get(entrant.name, "")),
+        weights=weights or "not known",
+        retired=entrant.retired,
     )
-    return (
-        '<section class="hs-report" aria-label="Lineage"><h2>Who was made from whom</h2>'
-        f'<ul class="hs-tree">{roots}</ul></section>'
-    )
-
-
-def _parent(entrant: Entrant) -> str:
-    # Its papers name the model whose recipes it follows; what it was tuned from may be a contestant itself.
-    return str(entrant.lineage.get("parent", entrant.parent))
-
-
-def _children(parent: str, children: Mapping[str, Sequence[Entrant]], rewards: Mapping[str, str]) -> str:
-    items = "".join(
-        f"<li>{_entrant(one, rewards)}{_children(one.name, children, rewards)}</li>" for one in children.get(parent, ())
-    )
-    return f"<ul>{items}</ul>" if items else ""
-
-
-def _entrant(one: Entrant, rewards: Mapping[str, str]) -> str:
-    told = one.lineage
-    kind = told.get("kind")
-    voters = "people" if kind == "human" else "simulated voters" if kind == "simulated" else "voters not known"
-    reward = str(told.get("reward") or rewards.get(one.name, ""))
-    adapters: Mapping[str, Mapping[str, Any]] = told.get("adapters", {})
-    weights = ", ".join(f"{html.escape(name)} {made['weight']:g}" for name, made in adapters.items())
-    facts = [
-        f"round {told['round']}" if "round" in told else "made by hand",
-        voters,
-        f"votes {_hash(str(told.get('votes', '')))}",
-        f"reward model {_hash(reward)}",
-        f"weight {weights or _UNKNOWN}",
-        *(["retired"] if one.retired else []),
-    ]
-    return f"<b>{html.escape(one.name)}</b> <small>{'; '.join(facts)}</small>"
-
-
-def _hash(text: str) -> str:
-    return f"<code>{html.escape(text[:_HASH])}</code>" if text else _UNKNOWN

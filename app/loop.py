@@ -16,7 +16,8 @@ from pathlib import Path
 
 from app.settings import Settings
 from hypersd.feedback.hold import INHERITED, holder, lock, lock_file, sign
-from hypersd.feedback.rounds import STAGES, Round, rounds
+from hypersd.feedback.results import STAGES
+from hypersd.feedback.rounds import Round, rounds
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOG = "round.log"
@@ -103,12 +104,13 @@ class Runner:
         """How far the last round is; None if there is none and nobody is about to make one."""
         running, every = self.pid() is not None, self.rounds()
         if not every:
-            return Progress(1, 0, STAGES[0], running=True) if running else None
+            return Progress(1, 0, STAGES[0].name, running=True) if running else None
         last = every[-1]
         if last.stage is None and running:
-            return Progress(last.number + 1, 0, STAGES[0], running=True)
-        done = len(STAGES) if last.stage is None else STAGES.index(last.stage)
-        return Progress(last.number, done, last.stage, running)
+            return Progress(last.number + 1, 0, STAGES[0].name, running=True)
+        if last.stage is None:
+            return Progress(last.number, len(STAGES), None, running)
+        return Progress(last.number, STAGES.index(last.stage), last.stage.name, running)
 
     def start(self) -> None:
         """Start the next round, or go on with the one that was broken off.

@@ -119,8 +119,7 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: s
         except Exception:
             log.exception("the arena's door failed")
             said, status = away, 503
-        told = sentence(said, request.headers.get("accept-language", ""))
-        return JSONResponse({"error": told}, status, headers=headers)
+        return JSONResponse({"error": sentence(said)}, status, headers=headers)
 
     async def timed(request: Request) -> JSONResponse:
         start = time.perf_counter()

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.phrases import CHINESE
 from app.studio import Studio
 from hypersd.arena.battle import Contestant
 from hypersd.arena.desk import Refused
@@ -120,7 +119,6 @@ class Studies:
         return {
             "name": study.name,
             "title": study.title,
-            "title_zh": study.title_zh,
             "forced": not study.ties,
             "given": progress.given,
             "wanted": progress.wanted,
@@ -128,7 +126,6 @@ class Studies:
             "comparisons": len(study.comparisons),
             "done": not problem and not self.probabilities(study),
             "problem": problem,
-            "problem_zh": CHINESE.because(problem),
         }
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from hypersd.arena.agreement import Share
+from hypersd.feedback.results import BATTLES, FEEDBACK, METRICS, REWARD, VOTES
 from hypersd.feedback.rounds import Round
 
 LEAST_ACCURACY, NEAR_CEILING = 0.75, 0.03
@@ -32,54 +33,41 @@ class Claim:
     met: bool
 
 
-def claims(one: Round) -> Iterator[Claim]:
+def claims(finished: Round) -> Iterator[Claim]:
     """Every claim about a finished round.
 
     Raises:
         ValueError: a stage has not been done.
     """
-    reward, battles, metrics = (stage(one, name) for name in ("reward", "battles", "metrics"))
-    low, high = reward["accuracy_interval"]
-    ceiling = reward["self_agreement"]["value"]
-    told = f"{reward['accuracy']:.1%} ({low:.1%} to {high:.1%})"
-    yield Claim("reward accuracy on unseen prompts ≥ 75 %", told, reward["accuracy"] >= LEAST_ACCURACY)
-    gap = f"{100 * (reward['accuracy'] - ceiling):+.1f} points to {ceiling:.1%}"
-    yield Claim("within 3 points of self-agreement", gap, reward["accuracy"] >= ceiling - NEAR_CEILING)
-    for steps, share in battles["steps"].items():
-        told = f"{share['value']:.1%} ({share['low']:.1%} to {share['high']:.1%})"
-        enough = share["value"] >= LEAST_WINS and share["low"] > 0.5
-        yield Claim(f"wins at {steps} ≥ 60 %, lower bound > 50 %", told, enough)
-    for change in metrics["changes"]:
-        moved = f"{change['without']:.3f} to {change['with']:.3f}"
-        if change["metric"] == "object":
-            enough = change["with"] >= change["without"] - LARGEST_LOSS
-            yield Claim(f"right objects at {change['steps']}: no point lost", moved, enough)
-        if change["metric"] == "diversity":
-            ratio = change["with"] / change["without"]
-            yield Claim(f"diversity at {change['steps']} ≥ 90 % of before", f"{ratio:.0%}", ratio >= LEAST_DIVERSITY)
+    reward, battles, metrics = finished.result(REWARD), finished.result(BATTLES), finished.result(METRICS)
+    accuracy, ceiling = reward.predicted, reward.self_agreement.value
+    yield Claim("reward accuracy on unseen prompts ≥ 75 %", share(accuracy), accuracy.value >= LEAST_ACCURACY)
+    gap = f"{100 * (accuracy.value - ceiling):+.1f} points to {ceiling:.1%}"
+    yield Claim("within 3 points of self-agreement", gap, accuracy.value >= ceiling - NEAR_CEILING)
+    for steps, wins in battles.steps.items():
+        enough = wins.value >= LEAST_WINS and wins.low > 0.5
+        yield Claim(f"wins at {steps} ≥ 60 %, lower bound > 50 %", share(wins), enough)
+    for change in metrics.changes if metrics else ():
+        moved = f"{change.without:.3f} to {change.tuned:.3f}"
+        if change.metric == "object":
+            enough = change.tuned >= change.without - LARGEST_LOSS
+            yield Claim(f"right objects at {change.steps}: no point lost", moved, enough)
+        if change.metric == "diversity":
+            ratio = change.tuned / change.without
+            yield Claim(f"diversity at {change.steps} ≥ 90 % of before", f"{ratio:.0%}", ratio >= LEAST_DIVERSITY)
 
 
-def colours(one: Round) -> str:
-    """How saturated each adapter's pictures were, and are."""
-    moved: list[str] = []
-    for adapter in stage(one, "feedback")["adapters"]:
-        start = adapter["points"][0]
-        chosen = next(point for point in adapter["points"] if point["weight"] == adapter["weight"])
-        before, after = (point["statistics"]["saturation"] for point in (start, chosen))
-        moved.append(f"{adapter['name']} {before:.3f} to {after:.3f}")
-    return ", ".join(moved)
+def share(measured: Share) -> str:
+    """A share with its interval."""
+    return f"{measured.value:.1%} ({measured.low:.1%} to {measured.high:.1%})"
 
 
-def stage(one: Round, name: Any) -> Mapping[str, Any]:
-    """What a stage came to.
-
-    Raises:
-        ValueError: it has not been done.
-    """
-    told = one.done(name)
-    if told is None:
-        raise ValueError(f"{one.folder} has no {name}; let the loop finish")
-    return told
+def colours(finished: Round) -> str:
+    """Mean saturation of each adapter's pictures, before and after."""
+    return ", ".join(
+        f"{adapter.name} {adapter.start.statistics['saturation']:.3f} to {adapter.chosen.statistics['saturation']:.3f}"
+        for adapter in finished.result(FEEDBACK).adapters
+    )
 
 
 def main() -> int:
@@ -87,15 +75,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("loops", type=Path, nargs="+", metavar="LOOP")
     loops: list[Path] = parser.parse_args().loops
-    found = [Round(1, folder / "round-1") for folder in loops]
-    titles = [f"{folder}: {stage(one, 'votes')['taste'] or 'people'}" for folder, one in zip(loops, found, strict=True)]
-    columns = [list(claims(one)) for one in found]
+    finished = [Round(1, folder / "round-1") for folder in loops]
+    tastes = [each.result(VOTES).taste or "people" for each in finished]
+    titles = [f"{folder}: {taste}" for folder, taste in zip(loops, tastes, strict=True)]
+    columns = [list(claims(each)) for each in finished]
     print("| claim | " + " | ".join(titles) + " |")
-    print("|---|" + "---|" * len(found))
+    print("|---|" + "---|" * len(finished))
     for row in zip(*columns, strict=True):
         cells = [claim.reached if claim.met else f"**missed: {claim.reached}**" for claim in row]
         print(f"| {row[0].aim} | " + " | ".join(cells) + " |")
-    print("| mean saturation | " + " | ".join(colours(one) for one in found) + " |")
+    print("| mean saturation | " + " | ".join(colours(each) for each in finished) + " |")
     return 0
 
 

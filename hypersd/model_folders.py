@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from hypersd.errors import gist
-from hypersd.readers import misread, read_json, read_object, tensor_shapes
+from hypersd.file_kinds import misread
+from hypersd.readers import read_json, read_object, tensor_shapes
 
 INDEX = "model_index.json"
 _PIPELINE = "the index of a diffusers pipeline"
@@ -125,17 +126,6 @@ def check_perception(folder: Path) -> PerceptionConfig:
     config: PerceptionConfig = read_json(file, PerceptionConfig, "the configuration of a perception network")
     tensor_shapes(folder / "model.safetensors")
     return config
-
-
-def check_adapter(file: Path) -> None:
-    """See that a file holds a LoRA.
-
-    Raises:
-        OSError: it is missing.
-        ValueError: it is damaged, or holds something else.
-    """
-    if not any("lora" in name.lower() for name in tensor_shapes(file)):
-        raise ValueError(f"{file} has no adapter in it: none of its tensors belongs to a LoRA")
 
 
 def latent_shape(folder: Path) -> tuple[int, int, int]:

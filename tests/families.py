@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     CLIPConfig,
@@ -39,7 +39,7 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from hypersd.models.cards import Family
+from hypersd.models.cards import Family, Weights
 from hypersd.models.registry import Machine
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -319,6 +319,22 @@ def hub_cache(family: Family, cache: Path) -> Family:
     published.to(torch.float16).save_pretrained(home, **half)
     as_blobs(cache)
     return replace(family, pixels=64, cards=tuple(replace(card, pixels=64) for card in family.cards))
+
+
+def with_adapter(family: Family, model: str, file: Path, change: Callable[[Tensor], Tensor]) -> Family:
+    """The family with another adapter for a model, in `file`: its own, each weight changed."""
+    card = family.card(model)
+    own = Path(str(family.folder)) / str(card.recipe().weights.file)
+    save_file({key: change(value) for key, value in load_file(own).items()}, file)
+    return with_weights(family, model, file)
+
+
+def with_weights(family: Family, model: str, file: Path) -> Family:
+    """The family with this adapter file for all of a model's recipes."""
+    card = family.card(model)
+    weights = Weights(kind="lora", file=str(file.resolve()))
+    changed = replace(card, recipes=tuple(replace(recipe, weights=weights) for recipe in card.recipes))
+    return replace(family, cards=tuple(changed if each is card else each for each in family.cards))
 
 
 def _perturbed(unet: UNet2DConditionModel) -> UNet2DConditionModel:

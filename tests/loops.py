@@ -9,11 +9,14 @@ from typing import Any
 from PIL import Image
 
 from hypersd.arena.agreement import Share, wilson
+from hypersd.arena.battle import Kind
 from hypersd.feedback.guard import Check
 from hypersd.feedback.loop_report import text
 from hypersd.feedback.merge import Point, figure
+from hypersd.feedback.results import STAGES
 from hypersd.feedback.reward_report import Bin, RewardReport, write
-from hypersd.feedback.rounds import STAGES, Round, StageName, opponents
+from hypersd.feedback.rounds import Round
+from hypersd.files import write_json
 from hypersd.models.entrants import Entrant, register
 
 _ABLATION = """| steps | feedback | object | pair | background | match | CLIP | reward | diversity |
@@ -26,7 +29,7 @@ Without: hyper; with: hyper-r1. Brackets and ± are 95 % intervals, bootstrap ov
 """  # noqa: E501 - as the table is wide
 
 
-def reward_report(kind: str = "simulated") -> RewardReport:
+def reward_report(kind: Kind = "simulated") -> RewardReport:
     """What a reward model could come to."""
     return RewardReport(
         kind=kind,
@@ -77,7 +80,7 @@ def write_round(
     number: int,
     *,
     stages: int = len(STAGES),
-    kind: str = "simulated",
+    kind: Kind = "simulated",
     taste: str | None = None,
     entered: bool = True,
 ) -> Round:
@@ -118,12 +121,12 @@ def write_round(
         "method": "dpo",
         "adapters": [tuned(one.tuning("dpo"), "hyper", [1, 2, 4, 8], weight=0.5)],
         "lineage": lineage | {"method": "dpo"},
-        "battles": dict.fromkeys(opponents(made), battles),
+        "battles": dict.fromkeys(("untuned", "tuned") if entered else ("untuned",), battles),
     }
-    told: dict[StageName, dict[str, Any]] = {
+    told: dict[str, dict[str, Any]] = {
         "votes": {"kind": kind, "data": report.data, "votes": 2804, "cast": 2990, "voters": 40, "taste": taste},
         "reward": report.as_dict() | {"model": "9f8e7d6c5b4a3210"},
-        "feedback": {"method": "refl", "adapters": adapters, "lineage": lineage},
+        "feedback": {name: value for name, value in made.items() if name != "parent"},
         "contestant": made,
         "battles": battles,
         "metrics": {"prompts": 16, "seeds": 8, "changes": []},
@@ -135,9 +138,9 @@ def write_round(
     for picture, colour in (("before", "slategray"), ("after", "teal")):
         Image.new("RGB", (192, 96), colour).save(one.folder / f"{picture}.webp")
     for stage in STAGES[:stages]:
-        one.do(stage, lambda stage=stage: told[stage])
+        write_json(one.folder / f"{stage.name}.json", told[stage.name])
     if stages == len(STAGES):
-        (one.folder / "report.md").write_text(text(one, made), encoding="utf-8")
+        (one.folder / "report.md").write_text(text(one), encoding="utf-8")
     return one
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-FLOORS = {
+FLOORS: dict[str, float] = {
     "app": 5,
     "hypersd.cli": 5,
     "hypersd.__main__": 6,
@@ -25,11 +25,30 @@ FLOORS = {
     "hypersd.sampling": 2,
     "hypersd.models": 1,
     "hypersd.arena": 1,
-    "hypersd.emoji": 1,
+    "hypersd.emoji": 0.5,
     "hypersd": 0,
 }
-EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base", "latents")
+EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base")
 """The files of hypersd/emoji that train it; they stand on hypersd/training, a floor higher than the world they draw."""
+
+GROUND = ("hypersd.files", "hypersd.outputs", "hypersd.errors", "hypersd.resources", "hypersd.file_kinds")
+"""The ground floor, which stands on nothing: whoever writes a file needs it, the arena too."""
+
+WRITERS = {
+    *("write_text", "write_bytes", "savefig", "save_file", "save_pretrained", "save_lora_weights", "write_table"),
+    *("to_csv", "to_parquet", "to_json", "ParquetWriter", "copyfile", "copytree", "tofile", "savez"),
+}
+WHOLE = {"atomic_path", "atomic_folder", "TemporaryDirectory"}
+SAVERS = {"checkpoint", "run", "model", "second", "objective", "self.backbone"}
+"""What stands before `.save(…)` where that is a method of ours, whose own writers are looked at."""
+
+OTHER_WRITERS = {
+    ("hypersd.arena.export", "write"): "its callers give it a path of atomic_folder, or of a temporary folder",
+    ("hypersd.feedback.backbones", "save"): "RewardModel.save gives it an atomic_folder",
+    ("hypersd.feedback.image_reward", "save"): "RewardModel.save gives it an atomic_folder",
+    ("app.loop", "start"): "the log of a process, which grows",
+    ("app.arena", "read_secret"): "made by whoever comes first, which a file that replaces another cannot be",
+}
 
 VOTES = ("hypersd.arena", "hypersd.feedback")
 STANDARD_LIBRARY = sys.stdlib_module_names | {"__future__"}
@@ -125,7 +144,80 @@ def test_the_arena_stands_alone_and_without_torch(root: Path) -> None:
         if room(name) == "hypersd.arena":
             for imported, _ in imports(file):
                 assert imported.split(".")[0] not in {"torch", "app"}, name
-                assert not imported.startswith("hypersd") or imported.startswith("hypersd.arena"), name
+                own = imported.startswith(("hypersd.arena", *GROUND))
+                assert own or not imported.startswith("hypersd"), name
+
+
+def test_the_ground_floor_stands_on_the_standard_library(root: Path) -> None:
+    for name, file in modules(root):
+        if name in GROUND:
+            for imported, _ in imports(file):
+                assert imported.split(".")[0] in STANDARD_LIBRARY or imported.startswith(GROUND), name
+
+
+def writes(call: ast.Call) -> str:
+    """The name of the writer, if a call writes a file, or nothing."""
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name in WRITERS:
+        return "" if ast.unparse(function) == "write_text" else name  # that of hypersd.files
+    if name in {"open", "open_memmap"}:
+        place = 0 if isinstance(function, ast.Attribute) and name == "open" else 1
+        modes = [*call.args[place : place + 1], *(word.value for word in call.keywords if word.arg == "mode")]
+        said = [mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)]
+        return name if any(set(mode) & set("wx+") and "a" not in mode for mode in said) else ""
+    if name == "save" and isinstance(function, ast.Attribute):
+        in_memory = bool(call.args) and getattr(call.args[0], "id", "") in {"buffer", "file"}
+        return "" if in_memory or ast.unparse(function.value) in SAVERS else name
+    return ""
+
+
+def bare_writers(tree: ast.AST, function: str = "", *, safe: bool = False) -> Iterator[tuple[str, int, str]]:
+    """Calls that write a file outside of a block that makes it whole: their function, line, and name."""
+    for node in ast.iter_child_nodes(tree):
+        inside = safe
+        if isinstance(node, ast.With):
+            opened = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+            inside = safe or any(ast.unparse(call.func).rpartition(".")[2] in WHOLE for call in opened)
+        if isinstance(node, ast.Call) and not safe and (name := writes(node)):
+            yield function, node.lineno, name
+        named = node.name if isinstance(node, ast.FunctionDef) else function
+        yield from bare_writers(node, named, safe=inside)
+
+
+def test_every_file_is_written_whole_or_not_at_all(root: Path) -> None:
+    bare = [
+        f"{name}:{line} {writer} in {function}"
+        for name, file in modules(root)
+        for function, line, writer in bare_writers(ast.parse(file.read_text()))
+        if name != "hypersd.files" and (name, function) not in OTHER_WRITERS
+    ]
+    assert not bare, "write with atomic_path, atomic_folder, write_text or write_json of hypersd.files"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "picture.save(folder / 'grid.png')",
+        "figure.savefig(path)",
+        "(folder / 'a.json').write_text(text)",
+        "with open(path, 'w') as file: file.write(text)",
+        "with path.open(mode='wb') as file: file.write(data)",
+        "save_file(tensors, path)",
+        "model.config.save_pretrained(folder)",
+        "np.save(path, latents)",
+        "np.lib.format.open_memmap(path, mode='w+')",
+        "pq.write_table(table, path)",
+        "shutil.copyfile(one, other)",
+    ],
+)
+def test_a_bare_writer_is_found(code: str) -> None:
+    assert list(bare_writers(ast.parse(code)))
+    assert not list(bare_writers(ast.parse(f"with atomic_path(file) as part:\n    {code}")))
+
+
+def test_a_reader_is_no_writer() -> None:
+    assert not list(bare_writers(ast.parse("open(path).read(); path.open('rb'); log.open('a'); picture.save(buffer)")))
 
 
 def test_models_sampling_and_training_know_nothing_of_votes(root: Path) -> None:
@@ -146,6 +238,14 @@ def test_only_models_asks_which_family_it_is(root: Path) -> None:
         if isinstance(part, ast.Constant) and part.value in families
     ]
     assert not found
+
+
+def test_only_where_a_family_is_declared_is_the_embedded_world_imported(root: Path) -> None:
+    """Training and distilling work on any captioned pictures (`hypersd.training.data.CaptionedData`)."""
+    open_to_any = ("hypersd.training", "hypersd.distill", "hypersd.sampling")
+    users = {name for name, imported in internal(root) if room(imported) == "hypersd.emoji"}
+    assert not {name for name in users if room(name) in open_to_any}
+    assert {name for name in users if room(name) == "hypersd.models"} == {"hypersd.models.emoji"}
 
 
 def test_nothing_prints_but_the_command_line(root: Path) -> None:

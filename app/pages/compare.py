@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from app.pages.layout import EMPTY, Parts, layout
 from app.permalink import link, linked
 from app.studio import Job, Studio
 from hypersd.errors import gist
+from hypersd.models.cards import Family
+from hypersd.sampling.png import write_png
+from hypersd.sampling.record import grid_texts, run_record, versions
+from hypersd.sampling.remarks import word_remarks
 from hypersd.sampling.request import Generation, Request, Run, parse_seed
 
 log = logging.getLogger(__name__)
@@ -98,9 +102,10 @@ class _Handlers:
         shown: dict[cards.Key, cards.Shown] = {}
         try:
             for event in self.studio.draw(job):
-                shown[event.model, event.steps] = cards.Shown.of(event)
+                shown[event.model, event.steps] = cards.Shown.of(event, cards.texts(family, job.request, event))
                 if not job.superseded.is_set():
-                    yield {self.parts.board: cards.board(family, job.request, shown, running=True)}
+                    board = cards.board(family, job.request, shown, running=True)
+                    yield {self.parts.board: board, **self._remarks(job.request, shown)}
             last = self._finished(job.request, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
@@ -115,11 +120,20 @@ class _Handlers:
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
-        if len(ends) < len(request.runs):
-            updates[parts.message] = cards.message("Stopped. What was finished is kept.")
+        stopped = "Stopped. What was finished is kept." if len(ends) < len(request.runs) else ""
+        updates |= self._remarks(request, shown, stopped)
         if drawn:
             updates |= self._closer(request, drawn)
         return updates
+
+    def _remarks(self, request: Request, shown: Mapping[cards.Key, cards.Shown], first: str = "") -> Updates:
+        """What was not done as asked, if anything: it is not all known before the models are loaded."""
+        ends = (one.event for one in shown.values() if isinstance(one.event, Generation))
+        warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
+        if not warnings and not first:
+            return {}
+        words = cards.unknown_words(self.studio.family(request.family), request.prompt)
+        return {self.parts.message: cards.message(" ".join(filter(None, (first, words, *warnings))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.studio.family(request.family)
@@ -131,7 +145,7 @@ class _Handlers:
         return {
             parts.closer: gr.Column(visible=True),
             parts.link: cards.link(link(request)),
-            parts.download: gr.DownloadButton(value=_grid_file(request, drawn)),
+            parts.download: gr.DownloadButton(value=_grid_file(family, request, drawn)),
             parts.left: gr.Dropdown(names, value=left, visible=pair),
             parts.right: gr.Dropdown(names, value=right, visible=pair),
             parts.slider: gr.ImageSlider(value=self.look_closer(drawn, left, right), visible=pair),
@@ -188,7 +202,8 @@ class _Handlers:
     def compare(self, prompt: str, seed: int, family: str, models: list[str], steps: list[int]) -> list[dict[str, Any]]:
         """Draw a prompt with several models (none named: all of the family's) at several steps (none: their defaults).
 
-        Returns one object for each run: model, steps, calls, guidance_scale, seconds, error, image (a data URL).
+        Returns one object for each run: model, steps, calls, guidance_scale, seconds, error, image (a data URL), and
+        warnings: sentences about what was not done as asked.
         """
         try:
             known = self.studio.family(family)
@@ -202,7 +217,8 @@ class _Handlers:
             events = [event for event in self.studio.draw(Job(request)) if isinstance(event, Generation)]
         except ValueError as error:
             raise gr.Error(_sentence(error), print_exception=False) from error
-        return [_record(event) for event in events]
+        remarks = word_remarks(known, request.prompt)
+        return [_record(event, cards.texts(known, request, event), remarks) for event in events]
 
 
 def _check_types(prompt: Any, steps: Any) -> None:
@@ -215,7 +231,7 @@ def _check_types(prompt: Any, steps: Any) -> None:
         raise ValueError("the prompt must be text, and every number of steps a whole number")
 
 
-def _record(event: Generation) -> dict[str, Any]:
+def _record(event: Generation, texts: Mapping[str, str], remarks: Sequence[str]) -> dict[str, Any]:
     return {
         "model": event.model,
         "steps": event.steps,
@@ -223,7 +239,8 @@ def _record(event: Generation) -> dict[str, Any]:
         "guidance_scale": event.guidance_scale,
         "seconds": event.seconds,
         "error": event.error,
-        "image": cards.data_url(event.image) if event.image else None,
+        "image": cards.data_url(event.image, texts) if event.image else None,
+        "warnings": [*remarks, *event.warnings],
     }
 
 
@@ -232,10 +249,11 @@ def _sentence(error: Exception) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _grid_file(request: Request, drawn: list[Generation]) -> str:
+def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str:
     from hypersd.sampling.compare import grid  # noqa: PLC0415 - brings torch
 
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"
-    grid(request, drawn).save(file)
+    texts = grid_texts(request, [run_record(each, family, None) for each in drawn], {"versions": versions()})
+    write_png(file, grid(request, drawn), texts)
     return str(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from app import cards
-from app import rounds as told
+from app import cards, rounds
 from app.arena import Arena
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Runner
-from app.texts import Words
+from app.templating import render
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import View
+from hypersd.feedback.results import CONTESTANT, REPORT
 from hypersd.feedback.rounds import Round
 from hypersd.models.entrants import entrants
 
@@ -70,9 +69,7 @@ class Parts:
         return [getattr(self, name) for name in self.__dataclass_fields__]
 
 
-def build_feedback(
-    demo: gr.Blocks, runner: Runner, owner: Owner, *, arena: Arena | None, contestants: Path, words: Words
-) -> None:
+def build_feedback(demo: gr.Blocks, runner: Runner, owner: Owner, *, arena: Arena | None, contestants: Path) -> None:
     """Lay out the tab and connect it.
 
     Args:
@@ -81,19 +78,18 @@ def build_feedback(
         owner: who may start a round.
         arena: whose votes are counted.
         contestants: the folder in which they are registered.
-        words: a label in the visitor's language, by its key.
     """
-    Handlers(runner, owner, arena, contestants, layout(owner, words)).connect(demo)
+    Handlers(runner, owner, arena, contestants, layout(owner)).connect(demo)
 
 
-def layout(owner: Owner, words: Words) -> Parts:
+def layout(owner: Owner) -> Parts:
     """Lay out the tab, from top to bottom."""
     gr.HTML(_INTRODUCTION)
     state = gr.HTML("", elem_id="hs-loop-state")
-    picker = gr.Dropdown([], label=words("feedback_round"), interactive=True, visible=False, elem_id="hs-round")
+    picker = gr.Dropdown([], label="Round", interactive=True, visible=False, elem_id="hs-round")
     with gr.Column(visible=False, elem_id="hs-before-after") as pair:
         slider = gr.ImageSlider(
-            label=words("feedback_pictures"),
+            label="Before and after",
             interactive=False,
             max_height=640,
             buttons=["fullscreen"],
@@ -103,20 +99,18 @@ def layout(owner: Owner, words: Words) -> Parts:
     report = gr.HTML(_NONE, elem_id="hs-round-report")
     tree = gr.HTML("", elem_id="hs-lineage")
     known = bool(owner.token or owner.name)
-    with gr.Accordion(words("feedback_owner"), open=False, elem_id="hs-owner"):
+    with gr.Accordion("For the owner of this page", open=False, elem_id="hs-owner"):
         gr.HTML(_OWNER if known else _HOW_TO)
         if owner.name:
             gr.LoginButton(size="sm", elem_id="hs-login")
         box = (
-            gr.Textbox(label=words("feedback_token"), type="password", max_lines=1, elem_id="hs-token")
+            gr.Textbox(label="The owner's token", type="password", max_lines=1, elem_id="hs-token")
             if owner.token
             else None
         )
         with gr.Row(visible=known, elem_id="hs-owner-buttons"):
-            start = gr.Button(words("feedback_start"), variant="primary", scale=0, min_width=150, elem_id="hs-start")
-            cancel = gr.Button(
-                words("feedback_cancel"), variant="stop", scale=0, min_width=150, visible=False, elem_id="hs-cancel"
-            )
+            start = gr.Button("Start a round", variant="primary", scale=0, min_width=150, elem_id="hs-start")
+            cancel = gr.Button("Cancel", variant="stop", scale=0, min_width=150, visible=False, elem_id="hs-cancel")
         message = gr.HTML("", elem_id="hs-owner-message")
         journal = gr.HTML("", elem_id="hs-log")
     return Parts(
@@ -184,12 +178,12 @@ class Handlers:
             progress, every = self.runner.progress(), self.runner.rounds()
             running = bool(progress and progress.running)
             updates: Updates = {
-                parts.state: told.state(every, self._votes(), progress),
+                parts.state: rounds.state(every, self._votes(), progress),
                 parts.start: gr.Button(interactive=not running),
                 parts.cancel: gr.Button(visible=running),
                 parts.log: self._log(token, profile),
             }
-            known = [(one.number, one.stage) for one in every]
+            known = [(one.number, one.stage.name if one.stage else None) for one in every]
             if known == seen:
                 return updates
             # A visitor who has not chosen another round sees the last one that is done.
@@ -208,7 +202,7 @@ class Handlers:
         if one is None:
             return {parts.pair: gr.Column(visible=False), parts.report: _NONE}
         try:
-            report = told.report(one)
+            report = rounds.report(one)
         except ValueError as error:
             report = cards.message(f"{error}.", error=True)
         pictures = _before_and_after(one)
@@ -229,16 +223,17 @@ class Handlers:
         return counted
 
     def _label(self, one: Round) -> str:
-        made = one.done("contestant")
-        return f"Round {one.number}: {made['name']}" if made else f"Round {one.number}, at work on {one.stage}"
+        if contestant := one.done(CONTESTANT):
+            return f"Round {one.number}: {contestant.name}"
+        return f"Round {one.number}, at work on {one.stage.name if one.stage else 'nothing'}"
 
     def _log(self, token: str | None, profile: gr.OAuthProfile | None) -> str:
         try:
             self.owner.check(token, profile.username if profile else None)
         except NotAllowed:
             return ""
-        lines = html.escape(self.runner.log())
-        return f'<pre tabindex="0" role="region" aria-label="Log">{lines}</pre>' if lines else ""
+        lines = self.runner.log()
+        return render("log", lines=lines) if lines else ""
 
 
 def _last(known: Sequence[tuple[int, str | None]]) -> int | None:
@@ -248,11 +243,10 @@ def _last(known: Sequence[tuple[int, str | None]]) -> int | None:
 
 
 def _before_and_after(one: Round) -> tuple[Image.Image, Image.Image] | None:
-    pictures = one.done("report")
-    if pictures is None:
+    if (pictures := one.done(REPORT)) is None:
         return None
     try:
-        before, after = (Image.open(one.folder / str(pictures[name])).convert("RGB") for name in ("before", "after"))
+        before, after = (Image.open(one.folder / name).convert("RGB") for name in (pictures.before, pictures.after))
     except OSError:
         log.exception("the pictures of round %d are lost; the page does without", one.number)
         return None

@@ -16,13 +16,9 @@ const arena = (root) => {
     return node;
   };
   const texts = JSON.parse(root.dataset.texts);
-  const language = (navigator.language || "en").toLowerCase().startsWith("zh") ? "zh" : "en";
   const say = (key, values = {}, number = 0) =>
     Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`{${name}}`, value),
-      texts[language][number === 1 ? `${key}_one` : key]);
-  root.lang = language;
-  root.querySelectorAll("[data-text]").forEach((node) => { node.textContent = say(node.dataset.text); });
-  root.querySelectorAll("[data-label]").forEach((node) => { node.setAttribute("aria-label", say(node.dataset.label)); });
+      texts[number === 1 ? `${key}_one` : key]);
 
   const SETTLE_MS = 300;  // after a reveal: a second click that was meant for the pair before is no vote on this one
   const PAUSE_MS = 1500;
@@ -157,13 +153,12 @@ const arena = (root) => {
     offer();
     begin();
   };
-  const told = (found, name) => (language === "zh" && found[`${name}_zh`]) || found[name];
   const offer = () => {
     const modes = one(".hs-modes"), here = held();
     modes.hidden = !studies.length;
     if (modes.childElementCount !== 1 + studies.length) {
       modes.replaceChildren(...[{ name: null, title: say("open") }, ...studies].map((found) => {
-        const button = made("button", "", told(found, "title"));
+        const button = made("button", "", found.title);
         button.type = "button";
         button.value = found.name ?? "";
         button.addEventListener("click", (event) => {
@@ -177,9 +172,9 @@ const arena = (root) => {
       button.hidden = Boolean(studies[index - 1]?.problem);
       button.setAttribute("aria-pressed", String(button.value === (study ?? "")));
     });
-    const numbers = here && ["given", "wanted", "complete", "comparisons"].map((name) => [name, here[name].toLocaleString(language)]);
+    const numbers = here && ["given", "wanted", "complete", "comparisons"].map((name) => [name, here[name].toLocaleString("en")]);
     const lines = here ? [say("progress", Object.fromEntries(numbers)), ...(here.forced && !here.done ? [say("forced")] : [])] : [];
-    lines.push(...studies.filter(({ problem }) => problem).map((found) => say("cannot", { title: told(found, "title"), problem: told(found, "problem") })));
+    lines.push(...studies.filter(({ problem }) => problem).map((found) => say("cannot", { title: found.title, problem: found.problem })));
     one(".hs-study").textContent = lines.join(" ");
     choices.forEach((button) => { button.hidden = Boolean(here?.forced) && ["tie", "both_bad"].includes(button.dataset.choice); });
     one(".hs-own").hidden = Boolean(study);
@@ -295,7 +290,7 @@ const arena = (root) => {
     try {
       const found = await decoded(await ask("own", { prompt: one("#hs-own-prompt").value }));
       if (study) tell("");  // it waits in the open arena
-      else if (current === before) { tell(""); show(found); } else { tell(say("coming")); next = Promise.resolve(found); }
+      else if (current === before) { tell(found.warnings.join(" ")); show(found); } else { tell([say("coming"), ...found.warnings].join(" ")); next = Promise.resolve(found); }
     } catch (error) { tell(error.message, true); }
     button.disabled = false;
   });

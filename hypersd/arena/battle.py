@@ -40,7 +40,7 @@ def pseudonym(secret: bytes, who: str) -> str:
 class Contestant:
     """A model at a number of steps; its label, `emoji/hyper@4`, is its name in every ranking.
 
-    0 steps mean that they are not known (a vote from elsewhere); the label then ends in `@?`, and nobody ranks it.
+    0 steps mean that they are not known (a vote from elsewhere); the label then ends in `@?`.
     """
 
     family: str

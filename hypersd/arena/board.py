@@ -93,13 +93,14 @@ class Board:
 def judgements(votes: Iterable[Vote]) -> list[Judgement]:
     """Kept votes as judgements between contestants; "both bad" and skips say nothing about who is better.
 
-    Nor do votes on what drew at an unknown number of steps (imported ones): it is no contestant of this arena.
+    Imported votes name models at unknown numbers of steps, `@?`; they are in studies of their own, so the open arena's
+    ranking knows none of these models.
     """
     outcomes: dict[str, Outcome] = {"left": "left", "right": "right", "tie": "tie"}
     made: list[Judgement] = []
     for vote in votes:
         left, right = (entry.contestant for entry in vote.battle.sides)
-        if vote.choice in outcomes and left != right and left.steps and right.steps:
+        if vote.choice in outcomes and left != right:
             made.append(Judgement(vote.battle.voter, left.label, right.label, outcomes[vote.choice]))
     return made
 

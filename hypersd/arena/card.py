@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from hypersd.arena.agreement import Share, krippendorff, wilson
 from hypersd.arena.battle import Kind, Vote
@@ -59,8 +61,37 @@ Which votes count is not said here (`dropped` is empty): `python -m hypersd vote
 """
 
 
-def describe(form: str, kind: Kind, votes: Sequence[Vote], cleaned: Cleaned, rows: Mapping[str, int]) -> str:
-    """The card in Markdown, with the front matter by which `datasets.load_dataset` finds the files."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """What a card of an export says of it; `form` and `kind` are `?` if it is of another release."""
+
+    form: str
+    kind: str
+    files: tuple[str, ...]
+
+
+def recognise(card: str) -> Recognised | None:
+    """Read a card that `describe` wrote; None for any other text."""
+    if f"\n{TITLE}\n" not in card:
+        return None
+    form = next((name for name, words in _FORMATS.items() if words in card), "?")
+    kind = next((name for name, words in _KINDS.items() if words in card), "?")
+    return Recognised(form=form, kind=kind, files=tuple(re.findall(r"^    path: (\w+\.parquet)$", card, re.MULTILINE)))
+
+
+def describe(
+    form: str, kind: Kind, votes: Sequence[Vote], cleaned: Cleaned, rows: Mapping[str, int], *, left_out: int = 0
+) -> str:
+    """The card in Markdown, with the front matter by which `datasets.load_dataset` finds the files.
+
+    Args:
+        form: of the dataset.
+        kind: of the voters.
+        votes: of this kind, all of them.
+        cleaned: the same votes, as far as they count.
+        rows: by split.
+        left_out: votes that are not in the dataset, since a picture of theirs cannot be read.
+    """
     files = "".join(f"  - split: {split}\n    path: {split}.parquet\n" for split in rows)
     dates = sorted(vote.voted for vote in votes)
     voters = Counter(vote.battle.voter for vote in votes)
@@ -69,6 +100,7 @@ def describe(form: str, kind: Kind, votes: Sequence[Vote], cleaned: Cleaned, row
     facts = [
         ("votes", f"{len(votes):,}"),
         ("that count", f"{len(cleaned.kept):,}"),
+        ("left out, since a picture is missing or damaged", f"{left_out:,}"),
         ("from", f"{dates[0]:%Y-%m-%d}" if dates else ""),
         ("to", f"{dates[-1]:%Y-%m-%d}" if dates else ""),
         ("voters", f"{len(voters):,}"),

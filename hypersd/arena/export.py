@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hypersd.arena.battle import Kind, Vote
-from hypersd.arena.card import TITLE, describe
+from hypersd.arena.card import describe, recognise
 from hypersd.arena.formats import (
     FEATURES,
     FORMATS,
@@ -26,8 +26,11 @@ from hypersd.arena.formats import (
 )
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.trust import Cleaned, clean
+from hypersd.files import atomic_folder, write_text
+from hypersd.outputs import Owners, output_folder
 
 SPLITS = ("train", "validation", "test")
+_CARD = "README.md"
 _ROWS_AT_ONCE = 64
 """How many rows are in memory, pictures and all: about 200 MB with pictures of 1024 pixels."""
 
@@ -41,12 +44,36 @@ def split_of(prompt: str) -> str:
     return "train" if place < 90 else "validation" if place < 95 else "test"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What was written: rows for each split, and the files."""
+    """A dataset that was written.
+
+    Args:
+        rows: by split; a split without rows has no file.
+        files: of the splits.
+        left_out: votes that are not in it, since a picture of theirs is missing or damaged.
+        lost: such a picture, and what is wrong with it; empty if there is none.
+    """
 
     rows: Mapping[str, int]
     files: tuple[Path, ...]
+    left_out: int = 0
+    lost: str = ""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Pictures by name. Those that cannot be read are remembered, and are empty; their rows are then written anew."""
+
+    pictures: Pictures
+    lost: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __call__(self, name: str) -> bytes:
+        try:
+            return self.pictures.get(name)
+        except OSError as error:
+            self.lost[name] = error.strerror or f"{error}"
+            return b""
 
 
 def export(
@@ -61,46 +88,54 @@ def export(
     """Write votes of one kind of voter as `out/SPLIT.parquet` and a card; `datasets.load_dataset(out)` opens it.
 
     `arena` holds every vote, the others those that count (`trust.clean`). Ties are 0.5 each in `pickapic`, which the
-    diffusers DPO script would read as a win of the first: drop them for it. `preference` has none. An export that was
-    there before is replaced as a whole, and stays as it was if something fails.
+    diffusers DPO script would read as a win of the first: drop them for it. `preference` has none. Votes of which a
+    picture cannot be read are left out and counted. An earlier export of the same format and kind is replaced as a
+    whole, and stays as it was if something fails.
 
     Raises:
-        ValueError: the format is unknown, there are no votes to write, or `out` has a card that no export wrote.
-        OSError: a picture is missing or damaged, or `out` cannot be written.
+        ValueError: the format is unknown, there are no votes to write, or `out` holds files of these names that are no
+            earlier export of this format and kind.
+        OSError: `out` cannot be written.
     """
     if form not in FORMATS:
         raise ValueError(f"unknown format {form!r}; choose from: {', '.join(FORMATS)}")
-    _check_own(out / "README.md")
     mine = [vote for vote in votes if vote.battle.kind == kind]
     cleaned = clean(mine, kind=kind)
     used = mine if form == "arena" else [vote for vote in cleaned.kept if vote.winner or not drop_ties]
-    by_split: dict[str, list[Vote]] = {split: [] for split in SPLITS}
-    for vote in used:
-        by_split[split_of(vote.battle.pair.prompt)].append(vote)
-    out.mkdir(parents=True, exist_ok=True)
-    parts = {split: out / f"{split}.parquet.part" for split in SPLITS}
-    try:
-        written = {
-            split: write(parts[split], form, _rows(form, theirs, cleaned, pictures.get))
-            for split, theirs in by_split.items()
-        }
-        if not any(written.values()):
-            raise ValueError(f"there are no {kind} votes to write in this format")
-        files = tuple(_put(parts[split], out / f"{split}.parquet", rows) for split, rows in written.items())
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-    counts = {split: rows for split, rows in written.items() if rows}
-    (out / "README.md").write_text(describe(form, kind, mine, cleaned, counts), encoding="utf-8")
-    return Export(counts, tuple(file for file in files if file))
+    names = [_CARD, *(f"{split}.parquet" for split in SPLITS)]
+    with output_folder(out, _command(form, kind), names, _recognise), atomic_folder(out) as part:
+        reader = _Reader(pictures)
+        left = _write_splits(part, form, used, cleaned, reader)
+        left_out = len(used) - len(left)
+        lost = next((f"the picture {name[:12]}…: {reason}" for name, reason in reader.lost.items()), "")
+        rows = {split: pq.read_metadata(file).num_rows for split in SPLITS if (file := _file(part, split)).exists()}
+        if not rows:
+            without = f": {left_out:,} are left out, since a picture cannot be read ({lost})" if left_out else ""
+            raise ValueError(f"there are no {kind} votes to write in this format{without}")
+        write_text(part / _CARD, describe(form, kind, mine, cleaned, rows, left_out=left_out))
+    return Export(rows=rows, files=tuple(_file(out, split) for split in rows), left_out=left_out, lost=lost)
 
 
-def _put(part: Path, file: Path, rows: int) -> Path | None:
-    """What was written becomes the file; a split without rows has none."""
-    if rows:
-        return part.replace(file)
-    file.unlink(missing_ok=True)
-    return None
+def _file(folder: Path, split: str) -> Path:
+    return folder / f"{split}.parquet"
+
+
+def _write_splits(
+    folder: Path, form: Format, votes: Sequence[Vote], cleaned: Cleaned, reader: _Reader
+) -> Sequence[Vote]:
+    """Write a file for each split that has rows; returns the votes without those of which a picture is lost.
+
+    Which are lost is known when all have been read: then everything is written once more, without them.
+    """
+    while True:
+        known = len(reader.lost)
+        for split in SPLITS:
+            rows = _rows(form, [vote for vote in votes if split_of(vote.battle.pair.prompt) == split], cleaned, reader)
+            if not write(_file(folder, split), form, rows):
+                _file(folder, split).unlink()
+        if len(reader.lost) == known:
+            return votes
+        votes = [vote for vote in votes if not any(entry.picture in reader.lost for entry in vote.battle.pair.entries)]
 
 
 def write(file: Path, form: Format, rows: Iterable[Row]) -> int:
@@ -128,11 +163,15 @@ def _rows(form: Format, votes: Sequence[Vote], cleaned: Cleaned, read: Read) -> 
     return imagereward_rows(votes, read)
 
 
-def _check_own(card: Path) -> None:
-    """Refuse to write over a README that is somebody else's.
+def _command(form: str, kind: str) -> str:
+    return f"votes export --format {form} --kind {kind}"
 
-    Raises:
-        ValueError: it is.
-    """
-    if card.exists() and TITLE not in card.read_text(encoding="utf-8", errors="replace"):
-        raise ValueError(f"{card} was not written by an export, and would be lost; choose another folder")
+
+def _recognise(folder: Path) -> Owners:
+    """What an export's card says of the files beside it."""
+    try:
+        card = (folder / _CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    known = recognise(card)
+    return {_command(known.form, known.kind): [_CARD, *known.files]} if known else {}

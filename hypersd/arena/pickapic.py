@@ -7,12 +7,12 @@ showing and the decision's time; and, where the column is empty or missing, the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from hypersd.arena.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
 from hypersd.arena.pictures import Pictures
+from hypersd.arena.values import moment, picture_bytes, whole
 
 NEEDED = frozenset({"caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at"})
 """The columns without which a row is no vote."""
@@ -27,27 +27,29 @@ _CHOICES: Mapping[tuple[float, float], Choice] = {(1.0, 0.0): "left", (0.0, 1.0)
 _UNKNOWN = "unknown"
 
 
-def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: Pictures) -> Vote:
+def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: Pictures | None) -> Vote:
     """The vote of a labelled row, its pictures kept byte for byte; the same row is the same vote each time.
 
     Args:
         row: of Pick-a-Pic's columns.
         kind: of the voter, where the row does not say.
-        pictures: where the pictures are kept.
+        pictures: where the pictures are kept; None keeps them nowhere.
 
     Raises:
         ValueError: the row says what no vote can.
         OSError: a picture cannot be written.
     """
+    if not isinstance(row["caption"], str):
+        raise ValueError("it has no prompt in caption")  # noqa: TRY004 - what was read is wrong, no call
     choice = _CHOICES.get((row["label_0"], row["label_1"]))
     if choice is None:
         raise ValueError(f"labels are 1 and 0, 0 and 1, or 0.5 each, not {row['label_0']} and {row['label_1']}")
     left, right = (_entry(row, side, pictures) for side in (0, 1))
     swapped = (right.picture, right.contestant) < (left.picture, left.contestant)
     entries = (right, left) if swapped else (left, right)
-    moment = _moment(row["created_at"])
-    who, ranking = (_whole(row, name) for name in ("user_id", "ranking_id"))
-    content = _digest(row["caption"], left, right, choice, who, moment.isoformat())
+    made = moment(row["created_at"], "created_at")
+    who, ranking = (whole(row.get(name), name) for name in ("user_id", "ranking_id"))
+    content = _digest(row["caption"], left, right, choice, who, made.isoformat())
     vote_id = f"pickapic{int(content[:15], 16) if ranking is None else ranking:016x}{content[:8]}"
     pair = Pair(
         id=f"pickapic{_digest(row['caption'], *entries)[:24]}",
@@ -58,7 +60,7 @@ def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: Pictures) -> Vote:
         probability=0.0,
         study=STUDY,
         device=_UNKNOWN,
-        created=moment,
+        created=made,
     )
     battle = Battle(
         id=vote_id,
@@ -66,10 +68,10 @@ def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: Pictures) -> Vote:
         swapped=swapped,
         voter=f"{_UNKNOWN}{content[:17]}" if who is None else f"p{who}",
         kind=row.get("kind") or kind,
-        drawn=moment,
-        expires=moment,
+        drawn=made,
+        expires=made,
     )
-    return Vote(id=vote_id, battle=battle, choice=choice, voted=moment)
+    return Vote(id=vote_id, battle=battle, choice=choice, voted=made)
 
 
 def number_of(name: str) -> int:
@@ -84,32 +86,17 @@ def number_of(name: str) -> int:
     return int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 2
 
 
-def _entry(row: Mapping[str, Any], side: int, pictures: Pictures) -> Entry:
-    data = row[f"jpg_{side}"]
-    if not isinstance(data, bytes):
-        raise ValueError(f"it has no picture in jpg_{side}")  # noqa: TRY004 - what was read is wrong, no call
+def _entry(row: Mapping[str, Any], side: int, pictures: Pictures | None) -> Entry:
+    data = picture_bytes(row[f"jpg_{side}"], f"jpg_{side}")
     name = sha256(data).hexdigest()
-    pictures.keep(name, data)
+    if pictures:
+        pictures.keep(name, data)
     model = row.get(f"model_{side}") or _UNKNOWN
     try:
         contestant = Contestant.parse(model)
     except ValueError:
         contestant = Contestant(_UNKNOWN, model, 0)
     return Entry(contestant=contestant, picture=name, seconds=0.0, calls=0, version=_UNKNOWN)
-
-
-def _whole(row: Mapping[str, Any], name: str) -> int | None:
-    value = row.get(name)
-    if value is not None and not (isinstance(value, int) and 0 <= value < 2**63):
-        raise ValueError(f"{name} is a whole number of 0 or more, not {value!r}")
-    return value
-
-
-def _moment(value: Any) -> datetime:
-    if not isinstance(value, datetime):
-        raise ValueError(f"created_at is a moment, not {value!r}")  # noqa: TRY004 - as above
-    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(aware.timestamp(), UTC)  # a plain one: Arrow's nanoseconds come as pandas' own
 
 
 def _digest(*facts: object) -> str:

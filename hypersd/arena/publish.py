@@ -23,9 +23,9 @@ from hypersd.arena.battle import KINDS, Kind, Vote, new_id, now
 from hypersd.arena.card import PUBLISHED
 from hypersd.arena.export import write
 from hypersd.arena.formats import Row, arena_row
-from hypersd.arena.importing import Shard, shards
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.vote_files import Rejects, Shard, shards
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +189,8 @@ def restore(store: Store, pictures: Pictures, url: str) -> int:
         if shard.name in known:
             continue
         try:
-            new += _restore(store, pictures, shard)
+            restored, reason = _restore(store, pictures, shard)
+            new, broken = new + restored, broken or reason
         except ValueError as error:
             broken = broken or str(error)
     if broken:
@@ -197,14 +198,17 @@ def restore(store: Store, pictures: Pictures, url: str) -> int:
     return new
 
 
-def _restore(store: Store, pictures: Pictures, shard: Shard) -> int:
-    """All of a shard; it is known only when the last of its votes is here."""
-    new, all_of_them = 0, list[Vote]()
-    for votes in shard.batches(pictures):
+def _restore(store: Store, pictures: Pictures, shard: Shard) -> tuple[int, str]:
+    """All of a shard, and why some of it is not here; it is known only when the last of its votes is."""
+    new, all_of_them, rejects = 0, list[Vote](), Rejects()
+    for votes in shard.batches(pictures, rejects):
         new += store.ledger.restore(votes)
         all_of_them += votes
+    if rejects.skipped:
+        first = rejects.skipped[0]
+        return new, f"{shard.path}: {len(rejects.skipped)} rows are no votes; row {first.row}: {first.reason}"
     store.ledger.published(shard.name, all_of_them)
-    return new
+    return new, ""
 
 
 def _published(url: str) -> list[Shard]:

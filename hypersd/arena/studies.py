@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.arena.battle import CHOICES, Choice, Contestant, Vote
+from hypersd.arena.prompts import read_prompt_file
+from hypersd.resources import assets_folder
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
-STUDIES = _ASSETS / "studies"
+STUDIES = assets_folder() / "studies"
 """The folder of the studies that are shipped."""
 
 
@@ -26,10 +27,10 @@ def read_prompts(name: str) -> list[str]:
     Raises:
         ValueError: there is no such set.
     """
-    file = _ASSETS / "prompts" / f"{name}.txt"
+    file = assets_folder() / "prompts" / f"{name}.txt"
     if not file.is_file():
         raise ValueError(f"there is no set of prompts {name!r} in {file.parent}")
-    return file.read_text(encoding="utf-8").splitlines()
+    return read_prompt_file(file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,6 @@ class Study:
     """A study as its file declares it.
 
     Args:
-        title_zh: the title in Chinese; empty if it has none.
         prompts: name of the prompt set.
         votes: wanted for each comparison, forced or decisive ones.
         ties: whether "tie" and "both bad" may be chosen; the paper's study forced a choice.
@@ -68,7 +68,6 @@ class Study:
     votes: int
     ties: bool
     comparisons: tuple[Comparison, ...]
-    title_zh: str = ""
 
     @classmethod
     def read(cls, file: Path) -> Study:
@@ -88,7 +87,6 @@ class Study:
             study = cls(
                 name=file.stem,
                 title=str(found["title"]),
-                title_zh=str(found.get("title_zh", "")),
                 prompts=str(found["prompts"]),
                 votes=int(found["votes"]),
                 ties=bool(found["ties"]),

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
+from hypersd.cli.comparison import GRID, compare_into, finished, picture_files, report
 from hypersd.cli.errors import FAILED, complain
+from hypersd.cli.folders import COMPARISON, command_folder
 from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
     argument,
-    read_prompts,
+    path,
     seed_number,
-    writable_folder,
 )
-from hypersd.cli.output import emit, note, say, table, write_json
+from hypersd.cli.output import emit, note, say
 from hypersd.models.cards import Family
 from hypersd.models.registry import Machine, availability, family
 
 if TYPE_CHECKING:
     from hypersd.models.sharing import Engine
-    from hypersd.sampling.request import Generation, Request, Run
+    from hypersd.sampling.request import Request, Run
 
 
 def add_parser(subparsers: Any) -> None:
@@ -37,12 +38,15 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT")
     parser.add_argument(
-        "--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line, instead of PROMPT"
+        "--prompts", type=argument(path), metavar="FILE", help=f"prompts instead of PROMPT: {PROMPT_FILE}"
     )
     add_family(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
     parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is drawn"
+    )
     parser.add_argument(
         "--json", action="store_true", help="print what comparison.json says; with --prompts, a list of it"
     )
@@ -56,15 +60,26 @@ def run(options: argparse.Namespace) -> int:
     machine = Machine.here()
     runs = runnable(chosen, options.models, options.steps, machine)
     requests = list(requests_for(prompts, options, runs))
-    out = writable_folder(options.out)
-    from hypersd.models.sharing import Engine
-
-    engine = Engine(chosen, machine)
+    homes = [Path() if options.prompts is None else Path(f"{index:04d}") for index in range(len(requests))]
+    names = [(home / name).as_posix() for home in homes for name in (*picture_files(runs).values(), GRID, COMPARISON)]
     records: list[dict[str, Any]] = []
-    for index, request in enumerate(requests):
-        folder = out if options.prompts is None else writable_folder(out / f"{index:04d}")
-        note(f"{folder}: {request.prompt}")
-        records.append(compare_into(folder, request, engine))
+    with command_folder(options.out, "compare", names, keep=options.resume) as out:
+        from hypersd.models.sharing import Engine
+
+        engine = Engine(chosen, machine)
+        folders = [out / home for home in homes]
+        before: dict[Path, dict[str, Any]] = {}
+        if options.resume:
+            if options.prompts and (beyond := out / f"{len(folders):04d}").exists():
+                raise ValueError(
+                    f"cannot resume: {options.prompts} has {len(folders)} prompts, and {beyond} is of another"
+                )
+            before = earlier(folders, requests, engine)
+        for folder, request in zip(folders, requests, strict=True):
+            note(f"{folder}: {request.prompt}{' (drawn before)' if folder in before else ''}")
+            records.append(before.get(folder) or compare_into(folder, request, engine))
+            for warning in records[-1].get("warnings", ()):
+                note(f"  {warning}")
     if options.json:
         emit(records[0] if options.prompts is None else records)
     else:
@@ -73,6 +88,16 @@ def run(options: argparse.Namespace) -> int:
     for run in failures:
         complain(f"{run['model']} at {run['steps']} steps: {run['error']}")
     return FAILED if failures else 0
+
+
+def earlier(folders: Sequence[Path], requests: Sequence[Request], engine: Engine) -> dict[Path, dict[str, Any]]:
+    """The records of the requests that were drawn before, by their folders.
+
+    Raises:
+        ValueError: something else was drawn there.
+    """
+    records = {folder: finished(folder, request, engine) for folder, request in zip(folders, requests, strict=True)}
+    return {folder: record for folder, record in records.items() if record is not None}
 
 
 def prompts_of(options: argparse.Namespace) -> list[str]:
@@ -88,13 +113,7 @@ def prompts_of(options: argparse.Namespace) -> list[str]:
         raise ValueError("give a prompt, or a file of them with --prompts")
     if options.prompts is None:
         return [check_prompt(options.prompt)]
-    prompts = read_prompts(options.prompts)
-    for number, prompt in enumerate(prompts, start=1):
-        try:
-            check_prompt(prompt)
-        except ValueError as error:
-            raise ValueError(f"{options.prompts}, prompt {number}: {error}") from error
-    return prompts
+    return read_prompt_file(options.prompts, check_prompt)
 
 
 def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> Iterator[Request]:
@@ -130,49 +149,3 @@ def runnable(
     if steps and idle and (models is not None or not runs):
         family.card(idle[0]).recipe(steps[0])  # raises, and lists the step counts that there are
     return runs
-
-
-def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, Any]:
-    """Run a request, write its files to `folder`, and return what comparison.json says."""
-    from hypersd.sampling.compare import compare, grid
-    from hypersd.sampling.request import Generation
-
-    often = Counter(run.model for run in request.runs)
-    generations: list[Generation] = []
-    runs: list[dict[str, Any]] = []
-    for result in compare(request, engine):
-        if isinstance(result, Generation):
-            generations.append(result)
-            file = f"{result.model}-{result.steps}.png" if often[result.model] > 1 else f"{result.model}.png"
-            runs.append(recorded(result, file))
-            if result.image is not None:
-                result.image.save(folder / file)
-                note(f"  {file}: {result.seconds:.2f} s")
-    if any(generation.image is not None for generation in generations):
-        grid(request, generations).save(folder / "grid.png")
-    record = {"prompt": request.prompt, "seed": request.seed, "family": request.family, "runs": runs}
-    write_json(folder / "comparison.json", record)
-    return record
-
-
-def recorded(generation: Generation, file: str) -> dict[str, Any]:
-    """A result as comparison.json has it. A run that failed has no file, and says why in `error`."""
-    record: dict[str, Any] = {
-        "model": generation.model,
-        "steps": generation.steps,
-        "calls": generation.calls,
-        "guidance_scale": generation.guidance_scale,
-        "seconds": round(generation.seconds, 4),
-        "file": file,
-    }
-    if generation.image is None:
-        record |= {"file": None, "error": generation.error}
-    return record
-
-
-def report(record: dict[str, Any]) -> str:
-    """A comparison as a table for people."""
-    keys = ("model", "steps", "calls", "guidance_scale", "seconds", "file")
-    header = ("model", "steps", "calls", "guidance", "seconds", "file")
-    rows = [[run[key] if run[key] is not None else "failed" for key in keys] for run in record["runs"]]
-    return f"{record['prompt']} (seed {record['seed']})\n{table(header, rows)}"

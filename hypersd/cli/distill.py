@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hypersd.cli.options import add_family, argument, fraction, seed_number, writable_folder
+from hypersd.cli.folders import command_folder, training_names
+from hypersd.cli.options import add_family, argument, fraction, path, seed_number
 from hypersd.cli.output import emit, say, show_log
-from hypersd.emoji.stages import FAMILY, LATENTS
-from hypersd.model_folders import INDEX, check_adapter, check_clip, check_pipeline, latent_shape
-from hypersd.models.registry import family, world_folder
+from hypersd.emoji.stages import FAMILY_FOLDER, LATENTS
+from hypersd.model_folders import INDEX, check_clip, check_pipeline, latent_shape
+from hypersd.models.cards import Capability
+from hypersd.models.registry import family
 from hypersd.readers import check_array
 from hypersd.training.states import check_states
 
@@ -35,17 +37,19 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("method", choices=METHODS, metavar="METHOD", help=" | ".join(METHODS))
     add_family(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, samples, checkpoints")
+    parser.add_argument(
+        "--out", type=argument(path), required=True, metavar="DIR", help="adapters, logs, samples, checkpoints"
+    )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=argument(path),
         metavar="DIR",
         help="what `emoji train` left: its scenes, and its family if it is in DIR/family (default: the shipped family, "
         "and new scenes)",
     )
     parser.add_argument(
         "--adapter",
-        type=Path,
+        type=argument(path),
         metavar="FILE",
         help="what backward and one-step start from (default: the family's own hyper)",
     )
@@ -55,7 +59,7 @@ def add_parser(subparsers: Any) -> None:
         type=argument(fraction),
         default=1.0,
         metavar="X",
-        help="this fraction of the steps, for a quick look",
+        help="this fraction of the steps and of the examples, for a quick look",
     )
     parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -65,23 +69,27 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Distil."""
     chosen = family(options.family)
-    folder = checked_family(options, world_folder(chosen, "cannot be distilled"))
+    folder = checked_family(options, chosen.require(Capability.SCENES, "be distilled").parent)
     if options.resume:
         check_states(options.out)
-    out = writable_folder(options.out)
     show_log()
+    from hypersd.distill.run import METHODS as TRAININGS
     from hypersd.distill.run import distill
+    from hypersd.models.emoji import training_scenes
 
-    distill(
-        options.method,
-        folder=folder,
-        out=out,
-        data=options.data,
-        adapter=options.adapter,
-        resume=options.resume,
-        shorten=options.shorten,
-        seed=options.seed,
-    )
+    names = training_names(TRAININGS[options.method].stages)
+    with command_folder(options.out, "distill", names, keep=True) as out:
+        distill(
+            options.method,
+            folder=folder,
+            examples=training_scenes(folder),
+            out=out,
+            data=options.data,
+            adapter=options.adapter,
+            resume=options.resume,
+            shorten=options.shorten,
+            seed=options.seed,
+        )
     adapters = sorted(file.name for file in out.glob("*.safetensors"))
     if options.json:
         emit({"method": options.method, "family": chosen.name, "out": str(out), "adapters": adapters})
@@ -112,17 +120,19 @@ def checked_family(options: argparse.Namespace, usual: Path) -> Path:
     folder = usual if options.data is None else _family_in(options.data) or usual
     World.load(folder)
     check_pipeline(folder)
-    if options.method in _GO_ON:
-        check_adapter(options.adapter or folder / "adapters" / "hyper.safetensors")
     if options.method == "turbo":
         check_clip(folder / "clip")
     latents = (options.data or options.out) / LATENTS
     if options.method not in _GO_ON and latents.exists():
         check_array(latents, latent_shape(folder), "latents of scenes")
+    if options.method in _GO_ON:
+        from hypersd.models.adapter_fit import fit_file
+
+        fit_file(options.adapter or folder / "adapters" / "hyper.safetensors", folder / "unet")
     return folder
 
 
 def _family_in(data: Path) -> Path | None:
     """The family that was trained on these scenes: another one's autoencoder would not know their latents."""
-    folder = data / FAMILY
+    folder = data / FAMILY_FOLDER
     return folder if (folder / INDEX).is_file() else None

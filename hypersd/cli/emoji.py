@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, seed_number, whole_number, writable_folder
+from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
+from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, path, seed_number, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
-from hypersd.emoji.stages import FAMILY, STAGES, check_stages
+from hypersd.emoji.stages import FAMILY_FOLDER, STAGES, check_stages
 from hypersd.model_folders import check_part, check_perception
 from hypersd.models.registry import FAMILIES
 from hypersd.training.states import check_states
@@ -34,7 +36,9 @@ def add_parser(subparsers: Any) -> None:
         help="train the family from its sprites",
         description="Train the family from its sprites, in stages. Started again after a stop, it goes on.",
     )
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the family comes to DIR/family")
+    train.add_argument(
+        "--out", type=argument(path), required=True, metavar="DIR", help="the family comes to DIR/family"
+    )
     train.add_argument("--stages", type=argument(names), metavar="A,B", help="only these stages (default: all)")
     train.set_defaults(run=run_train)
 
@@ -46,9 +50,11 @@ def add_parser(subparsers: Any) -> None:
             "held-out ones. Without --out, the shipped one is measured. Started again after a stop, it goes on."
         ),
     )
-    perceive.add_argument("--out", type=Path, metavar="DIR", help="train; the network comes to DIR/perception")
     perceive.add_argument(
-        "--data", type=Path, metavar="DIR", help="the family in DIR/family (default: the shipped one)"
+        "--out", type=argument(path), metavar="DIR", help="train; the network comes to DIR/perception"
+    )
+    perceive.add_argument(
+        "--data", type=argument(path), metavar="DIR", help="the family in DIR/family (default: the shipped one)"
     )
     perceive.add_argument(
         "--scenes",
@@ -73,7 +79,7 @@ def add_parser(subparsers: Any) -> None:
         description="Draw scenes like those of the training: DIR/0000.png, ..., and their captions in DIR/scenes.json.",
     )
     render.add_argument("prompt", nargs="?", metavar="PROMPT", help="what the scenes show (default: random scenes)")
-    render.add_argument("--out", type=Path, required=True, metavar="DIR")
+    render.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     render.add_argument(
         "--count", type=argument(lambda text: whole_number(text, 1, MAX_SCENES, "count")), default=1, metavar="N"
     )
@@ -121,12 +127,12 @@ def run_train(options: argparse.Namespace) -> int:
     world = shipped_world()
     check_stages(options.out, stages)
     check_states(options.out)
-    out = writable_folder(options.out)
     show_log()
     from hypersd.emoji.train import Recipe, train
 
     recipe = shortened(Recipe(), options.shorten or 1)
-    folder = train(world, out, stages=stages, seed=options.seed, recipe=recipe)
+    with command_folder(options.out, "emoji train", FAMILY, keep=True) as out:
+        folder = train(world, out, stages=stages, seed=options.seed, recipe=recipe)
     if options.json:
         emit({"folder": str(folder), "stages": list(stages), "seed": options.seed})
     else:
@@ -144,7 +150,7 @@ def run_perceive(options: argparse.Namespace) -> int:
     """Train the perception network, or take the one that is there; measure it."""
     if options.out is None and options.shorten is not None:
         raise ValueError("--shorten is for training; name a folder for it with --out")
-    home = options.data / FAMILY if options.data else shipped_folder()
+    home = options.data / FAMILY_FOLDER if options.data else shipped_folder()
     from hypersd.emoji.world import World
 
     world = World.load(home)
@@ -153,7 +159,6 @@ def run_perceive(options: argparse.Namespace) -> int:
         check_perception(home / "perception")
     else:
         check_states(options.out)
-    out = writable_folder(options.out) if options.out else None
     show_log()
     from diffusers import AutoencoderTiny
 
@@ -163,9 +168,10 @@ def run_perceive(options: argparse.Namespace) -> int:
 
     with fitting(home / "vae"):
         autoencoder = AutoencoderTiny.from_pretrained(home / "vae")
-    folder = (out or home) / "perception"
-    if out:
-        train_perception(home, out, steps=max(1, round(STEPS * (options.shorten or 1))), seed=options.seed)
+    folder = (options.out or home) / "perception"
+    if options.out:
+        with command_folder(options.out, "emoji perceive", PERCEPTION, keep=True) as out:
+            train_perception(home, out, steps=max(1, round(STEPS * (options.shorten or 1))), seed=options.seed)
     network = load_perception(folder)
     shown = {
         "scenes": acuity(network, world, scenes=options.scenes, seed=options.seed),
@@ -188,8 +194,10 @@ def run_render(options: argparse.Namespace) -> int:
     import numpy as np
     from PIL import Image
 
-    from hypersd.emoji.captions import caption
+    from hypersd.emoji.captions import caption, read
     from hypersd.emoji.world import render, sample_scene
+    from hypersd.sampling.png import write_png
+    from hypersd.sampling.remarks import unused_remark
 
     if options.prompt is not None and options.held_out:
         raise ValueError("give a prompt or --held-out, not both")
@@ -200,14 +208,21 @@ def run_render(options: argparse.Namespace) -> int:
         else asked(world, options.prompt, rng)
         for _ in range(options.count)
     ]
-    out, records = writable_folder(options.out), []
-    for index, scene in enumerate(scenes):
-        file = f"{index:04d}.png"
-        Image.fromarray(render(world, scene, options.side)).save(out / file)
-        objects = [{"name": each.name, "x": each.x, "y": each.y, "size": each.size} for each in scene.objects]
-        records.append({"file": file, "caption": caption(scene), "background": scene.background, "objects": objects})
-    document = {"seed": options.seed, "side": options.side, "scenes": records}
-    write_json(out / "scenes.json", document)
+    files = [f"{index:04d}.png" for index in range(len(scenes))]
+    unused = () if options.prompt is None else read(world, options.prompt).unused
+    records: list[dict[str, Any]] = []
+    with command_folder(options.out, "emoji render", [*files, SCENES]) as out:
+        for file, scene in zip(files, scenes, strict=True):
+            objects = [{"name": each.name, "x": each.x, "y": each.y, "size": each.size} for each in scene.objects]
+            record = {"file": file, "caption": caption(scene), "background": scene.background, "objects": objects}
+            whole = {"seed": options.seed, "side": options.side, **record}
+            texts = {"prompt": caption(scene), "seed": str(options.seed), "hypersd": json.dumps(whole)}
+            write_png(out / file, Image.fromarray(render(world, scene, options.side)), texts)
+            records.append(record)
+        document = {"seed": options.seed, "side": options.side, "unused": list(unused), "scenes": records}
+        write_json(out / SCENES, document)
+    if unused:
+        note(unused_remark(unused))
     if options.json:
         emit(document)
     else:
@@ -221,11 +236,15 @@ def asked(world: World, prompt: str, rng: np.random.Generator) -> Scene:
     """A scene that shows what a prompt asks for; what it leaves open is drawn by lot.
 
     Raises:
-        ValueError: it says something that a scene cannot show.
+        ValueError: a word is unknown, or there are not one or two objects.
     """
-    from hypersd.emoji.captions import read_scene
+    from hypersd.emoji.captions import read
     from hypersd.emoji.world import place
 
-    reading = read_scene(world, prompt)
+    reading = read(world, prompt)
+    if reading.unknown:
+        raise ValueError(f"the world has no {', '.join(repr(word) for word in reading.unknown)}")
+    if len(reading.objects) not in (1, 2):
+        raise ValueError("name one or two objects, as in 'a big cat on a blue background'")
     background = reading.background or list(world.backgrounds)[rng.integers(len(world.backgrounds))]
     return place(world, reading.objects, background, reading.size or ("small", "big")[rng.integers(2)], rng)

@@ -9,21 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
 from hypersd.cli.compare import runnable
 from hypersd.cli.errors import FAILED, complain
+from hypersd.cli.folders import EVALUATION, command_folder
 from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
     argument,
-    read_prompts,
+    path,
     seed_number,
     whole_number,
-    writable_folder,
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.feedback.reward_folder import check_reward
 from hypersd.model_folders import check_clip
-from hypersd.models.registry import Machine, family, world_folder
+from hypersd.models.cards import Capability, Family
+from hypersd.models.registry import Machine, family
+from hypersd.sampling.record import grid_texts, run_record, versions
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
@@ -49,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="a text file with one prompt a line, instead")
+    parser.add_argument("--prompts", type=argument(path), metavar="FILE", help=f"prompts instead: {PROMPT_FILE}")
     parser.add_argument(
         "--count",
         type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
@@ -67,9 +70,12 @@ def add_parser(subparsers: Any) -> None:
         help="pictures a prompt, from its seed on; their diversity is measured from 2 on (default: 1)",
     )
     parser.add_argument(
-        "--reward", type=Path, metavar="DIR", help="also measure the reward, by the reward model in this folder"
+        "--reward",
+        type=argument(path),
+        metavar="DIR",
+        help="also measure the reward, by the reward model in this folder",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
     parser.set_defaults(run=run)
 
@@ -80,49 +86,76 @@ class Tally:
 
     looks: list[Look] = field(default_factory=list["Look"])
     errors: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
 
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     chosen = family(options.family)
-    folder = world_folder(chosen, "cannot be evaluated")
+    folder = chosen.require(Capability.JUDGE, "be evaluated").parent
     check_clip(folder / "clip")
     prompts = prompts_of(options, folder)
     if options.reward is not None:
         check_reward(options.reward)
-    machine = Machine.here()
-    runs = runnable(chosen, options.models, options.steps or STEPS, machine)
-    out = writable_folder(options.out)
-    from tqdm import tqdm
+    runs = runnable(chosen, options.models, options.steps or STEPS, Machine.here())
+    reward = None if options.reward is None else reward_in(options.reward)
+    with command_folder(options.out, "evaluate", EVALUATION) as out:
+        rows, tallies, files = measure(chosen, requests_for(prompts, options, runs), reward, out)
+    from hypersd.evaluate.report import markdown
 
-    from hypersd.evaluate.jury import Jury
-    from hypersd.evaluate.pictures import write_pictures
-    from hypersd.evaluate.report import markdown, write_report
-    from hypersd.models.sharing import Engine
-    from hypersd.sampling.compare import grid
-
-    jury = Jury.of(folder, chosen.pixels, None if options.reward is None else reward_in(options.reward))
-    requests = requests_for(prompts, options, runs)
-    tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
-    engine = Engine(chosen, machine)
-    for index, several in enumerate(tqdm(requests, desc="prompts")):
-        drawn = [(request, draw(request, engine)) for request in several]
-        count(jury, drawn, tallies)
-        if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
-            grid(*drawn[0]).save(out / f"grid-{index:04d}.png")
-    rows = rows_of(tallies, jury, prompts)
-    write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
-    files = [*write_report(rows, out), out / "pictures.csv"]
     if options.json:
         document = {"family": chosen.name, "seed": options.seed, "seeds": options.seeds}
         emit(document | {"rows": [finite(row) for row in rows]})
     else:
         say(markdown(rows))
         note(f"written: {', '.join(str(file) for file in files)}")
+    for warning in dict.fromkeys(each for tally in tallies.values() for each in tally.warnings):
+        note(warning)
     errors = {name: tally.errors[0] for name, tally in tallies.items() if tally.errors}
     for (model, steps), error in errors.items():
         complain(f"{model} at {steps} steps: {error}")
     return FAILED if errors else 0
+
+
+def measure(
+    chosen: Family, requests: Sequence[tuple[Request, ...]], reward: Reward | None, out: Path
+) -> tuple[list[Row], Mapping[tuple[str, int], Tally], list[Path]]:
+    """Draw and judge everything, and write the files; returns the table's rows, what was seen, and the files.
+
+    Args:
+        chosen: the family.
+        requests: those of each prompt.
+        reward: also measured, if there is one.
+        out: where the files go.
+    """
+    from tqdm import tqdm
+
+    from hypersd.evaluate.jury import Jury
+    from hypersd.evaluate.pictures import write_pictures
+    from hypersd.evaluate.report import write_report
+    from hypersd.models.sharing import Engine
+    from hypersd.sampling.compare import grid
+    from hypersd.sampling.png import write_png
+    from hypersd.sampling.remarks import word_remarks
+
+    jury = Jury.of(chosen.require(Capability.JUDGE, "be evaluated").parent, chosen.pixels, reward)
+    prompts = [several[0].prompt for several in requests]
+    for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
+        note(remark)
+    tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in requests[0][0].runs}
+    engine = Engine(chosen, Machine.here())
+    for index, several in enumerate(tqdm(requests, desc="prompts")):
+        drawn = [(request, draw(request, engine)) for request in several]
+        count(jury, drawn, tallies)
+        if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
+            request, generations = drawn[0]
+            records = [run_record(generation, chosen, None) for generation in generations]
+            texts = grid_texts(request, records, {"versions": versions()})
+            write_png(out / f"grid-{index:04d}.png", grid(request, generations), texts)
+    rows = rows_of(tallies, jury, prompts)
+    write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
+    files = [*write_report(rows, out), out / "pictures.csv"]
+    return rows, tallies, files
 
 
 def reward_in(folder: Path) -> Reward:
@@ -156,16 +189,16 @@ def prompts_of(options: argparse.Namespace, folder: Path) -> list[str]:
         return held_out_prompts(world, PROMPTS if options.count is None else options.count, options.seed)
     if options.count is not None:
         raise ValueError("--count is for held-out prompts; all prompts of --prompts are drawn")
-    return read_prompts(options.prompts, lambda prompt: check_judged(world, prompt))
+    return read_prompt_file(options.prompts, lambda prompt: check_judged(world, prompt))
 
 
 def check_judged(world: World, prompt: str) -> None:
-    """See that a prompt can be drawn, and says no more and no less than the judge looks for.
+    """See that a prompt can be drawn, and says what the judge should look for.
 
     Raises:
         ValueError: it cannot, or does not.
     """
-    from hypersd.emoji.captions import read, read_scene
+    from hypersd.emoji.captions import read
     from hypersd.sampling.request import check_prompt
 
     reading = read(world, check_prompt(prompt))
@@ -174,7 +207,6 @@ def check_judged(world: World, prompt: str) -> None:
             "the judge needs one or two objects and a background, as in 'a big cat on a blue background', "
             f"not {prompt[:80]!r}"
         )
-    read_scene(world, prompt)
 
 
 def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> list[tuple[Request, ...]]:
@@ -207,9 +239,11 @@ def count(
 ) -> None:
     """Let the jury look at the pictures of one prompt, and add what it saw to the tallies."""
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
-    for _, failed in results:
-        if failed.image is None:
-            tallies[failed.model, failed.steps].errors.append(failed.error or "no picture")
+    for _, result in results:
+        tally = tallies[result.model, result.steps]
+        tally.warnings.extend(result.warnings)
+        if result.image is None:
+            tally.errors.append(result.error or "no picture")
     for look in jury.look(drawn[0][0].prompt, results):
         tallies[look.judged.model, look.judged.steps].looks.append(look)
 

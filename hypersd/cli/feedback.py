@@ -6,15 +6,19 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import add_family, argument, fraction, read_prompts, seed_number, whole_number, writable_folder
+from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
+from hypersd.cli.folders import FEEDBACK, command_folder
+from hypersd.cli.options import add_family, argument, fraction, path, seed_number, whole_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, check_votes, gather
 from hypersd.cli.votes import add_kind
 from hypersd.feedback.photograph_files import check_photographs
 from hypersd.feedback.reward_folder import check_teachers
-from hypersd.model_folders import check_adapter, check_perception
+from hypersd.model_folders import check_perception
+from hypersd.models.adapter_file import inspect
+from hypersd.models.cards import Capability
 from hypersd.models.entrants import check_name, entrants_folder
-from hypersd.models.registry import Machine, availability, family, tunable, world_folder
+from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.readers import read_json, tensor_shapes
 from hypersd.training.states import check_states
 
@@ -35,29 +39,36 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("feedback", help="tune a few-step model with what people prefer")
     parser.add_argument(
         "--reward",
-        type=Path,
+        type=argument(path),
         required=True,
         action="append",
         metavar="DIR",
         help="a model of `reward train`; given several times, all are pleased together",
     )
     parser.add_argument(
-        "--adapter", type=Path, metavar="FILE", help="tune this adapter only (default: all of the model's)"
+        "--adapter", type=argument(path), metavar="FILE", help="tune this adapter only (default: all of the model's)"
     )
     parser.add_argument("--model", default="hyper", help="whose adapters are tuned (default: hyper)")
     titles = "; ".join(f"{name}: {title}" for name, title in METHODS.items())
     parser.add_argument("--method", choices=METHODS, default="refl", help=f"{titles} (default: refl)")
     add_votes(parser)
     add_kind(parser, None)
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="to train on (default: the family's own)")
+    parser.add_argument(
+        "--prompts",
+        type=argument(path),
+        metavar="FILE",
+        help=f"to train on (default: the family's own): {PROMPT_FILE}",
+    )
     parser.add_argument(
         "--detector",
-        type=Path,
+        type=argument(path),
         metavar="FILE",
         help="refl: torchvision's maskrcnn_resnet50_fpn_v2 as safetensors, for the visual-perception loss on "
         "--photographs (default: the family's own network and scenes; without one there is no such loss)",
     )
-    parser.add_argument("--photographs", type=Path, metavar="DIR", help="COCO 2017 as it is published, for --detector")
+    parser.add_argument(
+        "--photographs", type=argument(path), metavar="DIR", help="COCO 2017 as it is published, for --detector"
+    )
     parser.add_argument(
         "--batch",
         type=argument(lambda text: whole_number(text, 1, 1024, "pictures")),
@@ -65,7 +76,7 @@ def add_parser(subparsers: Any) -> None:
         help="pictures a step (default: by their size; 16 up to 256 pixels, 4 of 512, 1 of 1024)",
     )
     parser.add_argument("--enter", metavar="NAME", help="let the result enter the arena under this name")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="adapters, logs, curves")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="adapters, logs, curves")
     add_family(parser)
     parser.add_argument(
         "--shorten", type=argument(fraction), default=1.0, metavar="X", help="this fraction of the steps"
@@ -85,25 +96,24 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     check_files(options, chosen)
     perception = _perception(options)
-    out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
 
-    wanted = groups_of(chosen, options.model, options.adapter)
-    votes = gather(options.votes, options.kind, out) if options.method == "dpo" else None
-    results = tune(
-        chosen,
-        wanted,
-        rewards=options.reward,
-        out=out,
-        method=options.method,
-        votes=votes,
-        prompts=prompts,
-        perception=perception,
-        batch_size=options.batch,
-        shorten=options.shorten,
-        seed=options.seed,
-    )
+    with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
+        wanted = groups_of(chosen, options.model, options.adapter)
+        results = tune(
+            chosen,
+            wanted,
+            rewards=options.reward,
+            out=out,
+            method=options.method,
+            votes=gather(options.votes, options.kind, out) if options.method == "dpo" else None,
+            prompts=prompts,
+            perception=perception,
+            batch_size=options.batch,
+            shorten=options.shorten,
+            seed=options.seed,
+        )
     enters = options.enter if gained(results) else None
     if enters:
         # Which adapter each of its own was made of, its papers say themselves.
@@ -169,7 +179,7 @@ def prompts_of(file: Path) -> list[str]:
     """
     from hypersd.sampling.request import check_prompt
 
-    prompts = read_prompts(file, check_prompt)
+    prompts = read_prompt_file(file, check_prompt)
     if len(prompts) < FEWEST_PROMPTS:
         raise ValueError(f"{file}: {len(prompts)} prompts are too few; write at least {FEWEST_PROMPTS}")
     return prompts
@@ -186,7 +196,7 @@ def check_files(options: argparse.Namespace, family: Family) -> None:
         check_photographs(options.photographs)
         tensor_shapes(options.detector)
     if options.adapter is not None:
-        check_adapter(options.adapter)
+        inspect(options.adapter)
     check_teachers(options.reward)
     if options.method == "dpo":
         check_votes(options.votes)
@@ -196,10 +206,14 @@ def check_files(options: argparse.Namespace, family: Family) -> None:
     if family.folder is not None:
         from hypersd.emoji.world import World
 
-        world = world_folder(family, "cannot be tuned")
-        World.load(world)
-        if options.method == "refl" and (world / "perception").is_dir():
-            check_perception(world / "perception")
+        World.load(family.require(Capability.SCENES, "be tuned").parent)
+        perception = family.part(Capability.PERCEPTION)
+        if options.method == "refl" and perception is not None:
+            check_perception(perception)
+        if options.adapter is not None:
+            from hypersd.models.adapter_fit import fit_file
+
+            fit_file(options.adapter, family.folder / "unet")
 
 
 def _perception(options: argparse.Namespace) -> Perception | None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.feedback import METHODS
-from hypersd.cli.options import add_family, argument, fraction, seed_number, whole_number, writable_folder
+from hypersd.cli.folders import ROUNDS, command_folder
+from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source, whole_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import check_votes, gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
 from hypersd.model_folders import check_clip, check_perception
+from hypersd.models.cards import Capability
 from hypersd.models.entrants import entrants_folder
-from hypersd.models.registry import Machine, availability, family, tunable, world_folder
+from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.training.states import check_states
+
+if TYPE_CHECKING:
+    from hypersd.feedback.rounds import Round
+    from hypersd.models.cards import Family
 
 SIMULATE = "simulate"
 _TASTES = ("plain", "vivid", "muted")
@@ -28,6 +34,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--votes",
+        type=argument(source),
         metavar="SOURCE",
         help=f"{SIMULATE}: voters are simulated; or an export as for `reward train` (default: the vote store)",
     )
@@ -40,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
         "--beside", choices=METHODS, help="tune with the same votes by this method too, and compare the two"
     )
     parser.add_argument("--taste", choices=_TASTES, default="plain", help="of simulated voters (default: plain)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder for each round")
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="a folder for each round")
     add_family(parser)
     parser.add_argument(
         "--shorten",
@@ -57,59 +64,44 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Go round."""
     chosen = family(options.family)
-    folder = world_folder(chosen, "cannot go round")
+    world = chosen.require(Capability.JUDGE, "go round").parent
     tunable(chosen, options.model)
     if options.beside == options.method:
         raise ValueError(f"--beside {options.beside} is the method itself; name the other one")
     if options.votes == SIMULATE and options.kind == "human":
         raise ValueError("simulated voters are not human; leave out --kind, or name the votes of people with --votes")
-    check_files(options, folder)
+    check_files(options, chosen, world)
     able = availability(chosen, chosen.card(options.model), Machine.here())
     if not able.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
-    out = writable_folder(options.out)
     show_log()
     from hypersd.feedback.loop import Loop
     from hypersd.feedback.size import Size
 
-    source = options.votes
-    rounds = Loop(
-        family=chosen,
-        start=options.model,
-        out=out,
-        entrants=entrants_folder(),
-        # Once a round: each stage asks, a source may be far away, and what a round began with is what it keeps.
-        gather=None if source == SIMULATE else cache(lambda folder: gather(source, options.kind, folder)),
-        taste=options.taste,
-        method=options.method,
-        beside=options.beside,
-        kind_of=kinds_of_prompts(chosen.world),
-        size=Size().shortened(options.shorten),
-        seed=options.seed,
-    ).run(options.rounds)
-    told: list[dict[str, Any]] = [
-        {
-            "round": one.number,
-            "contestant": (one.done("contestant") or {})["name"],
-            "accuracy": (one.done("reward") or {})["accuracy"],
-            "wins": (one.done("battles") or {})["steps"],
-            "report": str(one.folder / "report.md"),
-        }
-        for one in rounds
-    ]
+    votes = options.votes
+    with command_folder(options.out, "loop", ROUNDS, keep=True) as out:
+        rounds = Loop(
+            family=chosen,
+            start=options.model,
+            out=out,
+            entrants=entrants_folder(),
+            gather=None if votes == SIMULATE else lambda folder: gather(votes, options.kind, folder),
+            taste=options.taste,
+            method=options.method,
+            beside=options.beside,
+            kind_of=kinds_of_prompts(chosen.world),
+            size=Size().shortened(options.shorten),
+            seed=options.seed,
+        ).run(options.rounds)
     if options.json:
-        emit(told)
+        emit([summary(current) for current in rounds])
     else:
-        for one in told:
-            wins = ", ".join(
-                f"{share['value']:.0%} at {steps} ({share['low']:.0%} to {share['high']:.0%})"
-                for steps, share in one["wins"].items()
-            )
-            say(f"round {one['round']}: {one['contestant']} wins {wins or 'no battle yet'}; {one['report']}")
+        for current in rounds:
+            say(sentence(current))
     return 0
 
 
-def check_files(options: argparse.Namespace, world: Path) -> None:
+def check_files(options: argparse.Namespace, family: Family, world: Path) -> None:
     """See that the files of the world, of the rounds that are done, and of trainings that go on, are there and whole.
 
     Raises:
@@ -117,15 +109,44 @@ def check_files(options: argparse.Namespace, world: Path) -> None:
         ValueError: one is damaged, or something else.
     """
     from hypersd.emoji.world import World
-    from hypersd.feedback.rounds import STAGES, rounds
+    from hypersd.feedback.results import STAGES
+    from hypersd.feedback.rounds import rounds
 
     World.load(world)
     check_clip(world / "clip")
-    if (world / "perception").is_dir():
-        check_perception(world / "perception")
-    for one in rounds(options.out):
+    perception = family.part(Capability.PERCEPTION)
+    if perception is not None:
+        check_perception(perception)
+    for begun in rounds(options.out):
         for stage in STAGES:
-            one.done(stage)
+            begun.done(stage)
     check_states(options.out)
     if options.votes != SIMULATE:
         check_votes(options.votes)
+
+
+def summary(current: Round) -> dict[str, Any]:
+    """A round as JSON."""
+    from hypersd.feedback.results import BATTLES, CONTESTANT, REWARD
+    from hypersd.feedback.rounds import REPORT_FILE
+
+    return {
+        "round": current.number,
+        "contestant": current.result(CONTESTANT).name,
+        "accuracy": current.result(REWARD).accuracy,
+        "wins": {str(steps): asdict(share) for steps, share in current.result(BATTLES).steps.items()},
+        "report": str(current.folder / REPORT_FILE),
+    }
+
+
+def sentence(current: Round) -> str:
+    """A round for people."""
+    from hypersd.feedback.results import BATTLES, CONTESTANT
+    from hypersd.feedback.rounds import REPORT_FILE
+
+    wins = ", ".join(
+        f"{share.value:.0%} at {steps} ({share.low:.0%} to {share.high:.0%})"
+        for steps, share in current.result(BATTLES).steps.items()
+    )
+    name = current.result(CONTESTANT).name
+    return f"round {current.number}: {name} wins {wins or 'no battle yet'}; {current.folder / REPORT_FILE}"

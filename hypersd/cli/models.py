@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypersd.cli.output import emit, say, table
-from hypersd.models.cards import Family, ModelCard, Recipe
+from hypersd.models.cards import Family, ModelCard
 from hypersd.models.registry import FAMILIES, Machine, availability, family
+from hypersd.sampling.record import recipe_record
 
 
 def add_parser(subparsers: Any) -> None:
@@ -50,27 +51,10 @@ def described(family: Family, card: ModelCard, machine: Machine) -> dict[str, An
         "pixels": card.pixels,
         "available": available.available,
         "reason": available.reason or None,
-        "recipes": [recipe_described(recipe) for recipe in card.recipes],
+        "recipes": [recipe_record(recipe) for recipe in card.recipes],
         "licence": card.licence,
         "source": card.source,
         "note": card.note,
-    }
-
-
-def recipe_described(recipe: Recipe) -> dict[str, Any]:
-    """One way to run a model, as a JSON object."""
-    return {
-        "steps": recipe.steps,
-        "calls": recipe.calls,
-        "guidance_scale": recipe.guidance_scale,
-        "scheduler": {"name": recipe.scheduler.name, "arguments": dict(recipe.scheduler.arguments)},
-        "timesteps": None if recipe.timesteps is None else list(recipe.timesteps),
-        "eta": recipe.eta,
-        "weights": {
-            "kind": recipe.weights.kind,
-            "repository": recipe.weights.repository,
-            "file": recipe.weights.file,
-        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Reading what was typed: lists, seeds, files of prompts, folders to write to. Each complaint says what to do."""
+"""Reading what was typed: lists, seeds, folders to write to. Each complaint says what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from hypersd.models.cards import MAX_STEPS
 from hypersd.models.registry import FAMILIES
-from hypersd.readers import read_text
 
 Value = TypeVar("Value")
 
@@ -42,6 +41,28 @@ def names(text: str) -> tuple[str, ...]:
     if repeated := [name for name in found if found.count(name) > 1]:
         raise ValueError(f"{repeated[0]!r} is listed twice")
     return found
+
+
+def path(text: str) -> Path:
+    """A file or folder; `.` is the current folder, and an empty text (often an unset variable of a script) is none.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not text.strip():
+        raise ValueError("expected the name of a file or folder, not an empty text")
+    return Path(text)
+
+
+def source(text: str) -> str:
+    """A file, a folder or a URL.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not text.strip():
+        raise ValueError("expected a file, a folder or a URL, not an empty text")
+    return text
 
 
 def whole_number(text: str, low: int, high: int, what: str) -> int:
@@ -79,30 +100,6 @@ def fraction(text: str) -> float:
     if not 0 < value <= 1:
         raise ValueError(f"expected a number above 0 and up to 1, not {text[:40]!r}")
     return value
-
-
-def read_prompts(file: Path, check: Callable[[str], object] | None = None) -> list[str]:
-    """The prompts in a text file, one a line; empty lines, and those that begin with `#`, do not count.
-
-    Args:
-        file: a text file in UTF-8.
-        check: raises a `ValueError` for a prompt that cannot be used.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not UTF-8 text, or there is no prompt in it, or one cannot be used: the message says which.
-    """
-    lines = (line.strip(" \t\r") for line in read_text(file).split("\n"))
-    prompts = [line for line in lines if line and not line.startswith("#")]
-    if not prompts:
-        raise ValueError(f"{file}: no prompts in it; write one a line")
-    for number, prompt in enumerate(prompts, start=1):
-        try:
-            if check:
-                check(prompt)
-        except ValueError as error:
-            raise ValueError(f"{file}, prompt {number}: {error}") from error
-    return prompts
 
 
 def writable_folder(folder: Path) -> Path:

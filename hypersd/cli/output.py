@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hypersd.files import write_text
+
 
 def as_json(document: object) -> str:
     """A JSON document; in ASCII, so that no terminal or locale can spoil it."""
@@ -20,8 +22,8 @@ def emit(document: object) -> None:
 
 
 def write_json(file: Path, document: object) -> None:
-    """Write a JSON document to a file."""
-    file.write_text(as_json(document) + "\n", encoding="utf-8")
+    """Write a JSON document to a file, whole or not at all."""
+    write_text(file, as_json(document) + "\n")
 
 
 def say(text: str) -> None:

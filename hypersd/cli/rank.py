@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.options import argument, source
 from hypersd.cli.output import emit, say, table
-from hypersd.cli.votes import add_kind, open_store
+from hypersd.cli.votes import add_kind, note_skipped, open_store
 
 if TYPE_CHECKING:
     from hypersd.arena.board import Board
@@ -17,9 +18,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("rank", help="rank contestants by votes, with intervals")
     parser.add_argument(
         "--votes",
+        type=argument(source),
         metavar="SOURCE",
-        help="an export of the arena format or a folder of published votes, also hf://datasets/OWNER/NAME; "
-        "default: the vote store",
+        help="an export, a folder of published votes, Pick-a-Pic or another arena's log (Parquet, JSON, CSV), also "
+        "hf://datasets/OWNER/NAME; default: the vote store",
     )
     add_kind(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -29,12 +31,17 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Rank."""
     from hypersd.arena.board import compute
-    from hypersd.arena.importing import read_votes
+    from hypersd.arena.importing import count_studies, read_votes, whereabouts
+    from hypersd.arena.vote_files import Rejects
 
-    votes = open_store()[0].votes() if options.votes is None else read_votes(options.votes)
+    rejects = Rejects()
+    votes = list(open_store()[0].votes()) if options.votes is None else read_votes(options.votes, rejects)
+    note_skipped(rejects.skipped)
     board = compute(votes, kind=options.kind)
     if board.problem:
-        raise ValueError(f"{board.votes} {board.kind} votes, of which {board.kept} count: {board.problem}")
+        elsewhere = whereabouts(count_studies(votes, options.kind))
+        problem = f"{board.votes} {board.kind} votes, of which {board.kept} count: {board.problem}"
+        raise ValueError(f"{problem}; {elsewhere}" if elsewhere else problem)
     if options.json:
         emit(board.as_dict())
     else:

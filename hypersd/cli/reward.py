@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import add_family, argument, fraction, seed_number, writable_folder
-from hypersd.cli.output import emit, say, show_log, table
+from hypersd.cli.folders import REWARD, command_folder
+from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source
+from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
 from hypersd.feedback.reward_folder import check_reward
 from hypersd.model_folders import check_clip
+from hypersd.models.cards import Capability
 from hypersd.models.registry import family
 from hypersd.readers import read_picture
 from hypersd.training.states import check_states
@@ -31,9 +33,12 @@ def add_parser(subparsers: Any) -> None:
     training = commands.add_parser("train", help="learn from votes which of two pictures people prefer")
     add_votes(training)
     add_kind(training, None)
-    training.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model and the report on it")
+    training.add_argument(
+        "--out", type=argument(path), required=True, metavar="DIR", help="the model and the report on it"
+    )
     training.add_argument(
         "--backbone",
+        type=argument(source),
         metavar="MODEL",
         help="a CLIP model or ImageReward to start from: a folder or a repository of the Hub, such as "
         "yuvalkirstain/PickScore_v1 or zai-org/ImageReward (default: the family's own CLIP)",
@@ -50,8 +55,12 @@ def add_parser(subparsers: Any) -> None:
     training.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
     training.set_defaults(run=run_train)
     scoring = commands.add_parser("score", help="the rewards of pictures for a prompt")
-    scoring.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="pictures, or folders of pictures")
-    scoring.add_argument("--reward", type=Path, required=True, metavar="DIR", help="a model of `reward train`")
+    scoring.add_argument(
+        "paths", type=argument(path), nargs="+", metavar="FILE", help="pictures, or folders of pictures"
+    )
+    scoring.add_argument(
+        "--reward", type=argument(path), required=True, metavar="DIR", help="a model of `reward train`"
+    )
     scoring.add_argument("--prompt", required=True, help="what the pictures were to show")
     scoring.set_defaults(run=run_score)
     for command in (training, scoring):
@@ -62,6 +71,7 @@ def add_votes(parser: argparse.ArgumentParser) -> None:
     """Add `--votes`."""
     parser.add_argument(
         "--votes",
+        type=argument(source),
         metavar="SOURCE",
         help="an export of the arena or pickapic format: a folder, a file, hf://datasets/OWNER/NAME; "
         "default: the vote store",
@@ -75,7 +85,7 @@ def check_votes(source: str | None) -> None:
         ValueError: a file is damaged, or the store does not answer.
         OSError: the source cannot be reached.
     """
-    from hypersd.arena.importing import shards
+    from hypersd.arena.vote_files import shards
 
     if source is None:
         open_store()[0].engine.dispose()
@@ -102,15 +112,23 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictu
         OSError: the source cannot be reached.
     """
     from hypersd.arena.pictures import Pictures
+    from hypersd.feedback.legible import with_pictures
     from hypersd.feedback.preferences import from_votes, read_preferences
 
     if source is not None:
         pictures = Pictures(str(out / "pictures"))
         return read_preferences(source, pictures, kind), pictures
     store, pictures = open_store()
-    found = from_votes(store.votes(), kind)
+    counted = from_votes(store.votes(), kind)
+    if not counted.examples:
+        reason = f"there are no {counted.kind} votes that count in the vote store"
+        raise ValueError(f"{reason}; collect some, or name --votes")
+    found, lost = with_pictures(counted, pictures)
+    if lost:
+        left_out = f"{len(counted.examples) - len(found.examples):,} votes are left out, since a picture of theirs"
+        note(f"{left_out} is missing or damaged ({next(iter(lost))})")
     if not found.examples:
-        raise ValueError(f"there are no {found.kind} votes that count in the vote store; collect some, or name --votes")
+        raise ValueError(f"no picture of the {len(counted.examples):,} votes in the vote store can be read")
     return found, pictures
 
 
@@ -128,13 +146,10 @@ def kinds_of_prompts(world: Path | None) -> Callable[[str], str]:
 def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
-    if options.backbone is None and chosen.folder is None:
-        raise ValueError(f"{chosen.name} has no CLIP model of its own; name one with --backbone")
-    check_backbone(Path(str(chosen.folder)) / "clip" if options.backbone is None else Path(options.backbone))
+    backbone = options.backbone or chosen.require(Capability.CLIP, "train a reward model without --backbone")
+    check_backbone(Path(backbone))
     check_votes(options.votes)
     check_states(options.out)
-    out = writable_folder(options.out)
-    preferences, pictures = gather(options.votes, options.kind, out)
     show_log()
     from dataclasses import replace
 
@@ -143,16 +158,18 @@ def run_train(options: argparse.Namespace) -> int:
     from hypersd.feedback.reward_run import RewardTask
 
     settings = Settings()
-    report = RewardTask(
-        preferences=preferences,
-        pictures=pictures,
-        backbone=options.backbone or Path(str(chosen.folder)) / "clip",
-        out=out,
-        kind_of=kinds_of_prompts(chosen.world),
-        settings=replace(settings, steps=max(1, round(settings.steps * options.shorten))),
-        curve=not options.no_curve,
-        seed=options.seed,
-    ).run()
+    with command_folder(options.out, "reward train", REWARD, keep=True) as out:
+        preferences, pictures = gather(options.votes, options.kind, out)
+        report = RewardTask(
+            preferences=preferences,
+            pictures=pictures,
+            backbone=backbone,
+            out=out,
+            kind_of=kinds_of_prompts(chosen.world),
+            settings=replace(settings, steps=max(1, round(settings.steps * options.shorten))),
+            curve=not options.no_curve,
+            seed=options.seed,
+        ).run()
     # On one line: scripts read the last line.
     say(json.dumps(report.as_dict() | {"out": str(out)}) if options.json else markdown(report))
     return 0

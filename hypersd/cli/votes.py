@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.battle import KINDS, Kind
-from hypersd.cli.options import add_family, argument, seed_number, whole_number, writable_folder
+from hypersd.cli.options import add_family, argument, path, seed_number, source, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
 from hypersd.errors import gist
-from hypersd.models.registry import Machine, availability, family, world_folder
+from hypersd.models.cards import Capability
+from hypersd.models.registry import Machine, availability, family
 
 if TYPE_CHECKING:
     from hypersd.arena.pictures import Pictures
     from hypersd.arena.store import Store
     from hypersd.arena.studies import Study
+    from hypersd.arena.vote_files import Skipped
     from hypersd.models.sharing import Engine
 
 _SECONDS_A_VOTE = 40
 """More than a vote takes by the simulated clock: it starts so long ago that no vote is made in the future."""
+
+_LISTED = 5
+"""How many rows that are left out are named one by one."""
 
 _FORMATS = ("pickapic", "preference", "arena", "imagereward")
 
@@ -33,11 +39,16 @@ def add_parser(subparsers: Any) -> None:
     exporting = commands.add_parser("export", help="write votes as Parquet that datasets.load_dataset opens")
     exporting.add_argument("--format", choices=_FORMATS, required=True)
     exporting.add_argument("--drop-ties", action="store_true", help="in pickapic: without ties, as DPO training needs")
-    exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
+    exporting.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     add_kind(exporting)
     exporting.set_defaults(run=run_export)
-    importing = commands.add_parser("import", help="read votes: an export of the arena format, or Pick-a-Pic's columns")
-    importing.add_argument("file", type=Path, metavar="FILE", help="a Parquet file, or the folder of an export")
+    importing = commands.add_parser("import", help="read votes: exports, Pick-a-Pic, other arenas' logs")
+    importing.add_argument(
+        "file",
+        type=argument(source),
+        metavar="FILE",
+        help="Parquet, JSON, JSON Lines or CSV; also a folder or a URL",
+    )
     importing.add_argument(
         "--kind", choices=KINDS, default="human", help="of voters of whom the file does not say (default: human)"
     )
@@ -94,8 +105,11 @@ def run_export(options: argparse.Namespace) -> int:
     store, pictures = open_store()
     out = writable_folder(options.out)
     done = export(store.votes(), pictures, options.format, out, kind=options.kind, drop_ties=options.drop_ties)
+    if done.left_out:
+        note(f"{done.left_out:,} votes are left out, since a picture is missing or damaged ({done.lost})")
     if options.json:
-        emit({"format": options.format, "kind": options.kind, "rows": done.rows, "files": list(map(str, done.files))})
+        said = {"format": options.format, "kind": options.kind, "rows": done.rows, "files": list(map(str, done.files))}
+        emit(said | {"left_out": done.left_out})
     else:
         say(f"{sum(done.rows.values()):,} rows in {out} ({', '.join(f'{k} {v:,}' for k, v in done.rows.items())})")
     return 0
@@ -103,29 +117,45 @@ def run_export(options: argparse.Namespace) -> int:
 
 def run_import(options: argparse.Namespace) -> int:
     """Import."""
-    from hypersd.arena.importing import import_votes
+    from hypersd.arena.importing import import_votes, whereabouts
 
     store, pictures = open_store()
     done = import_votes(options.file, store, pictures, options.kind)
+    note_skipped(done.skipped)
+    if done.unlabelled:
+        note(f"{done.unlabelled:,} rows record no choice")
     if options.json:
-        emit({"votes": done.votes, "new": done.new})
+        emit(asdict(done))
     else:
         say(f"{done.votes:,} votes read, {done.new:,} of them new")
+        if elsewhere := whereabouts(done.studies):
+            say(f"{elsewhere}.")
     return 0
+
+
+def note_skipped(skipped: Sequence[Skipped]) -> None:
+    """Say on standard error which rows of files are no votes, and why; of many, the first ones."""
+    for row in skipped[:_LISTED]:
+        note(f"{row.file}, row {row.row} is left out: {row.reason}")
+    if len(skipped) > _LISTED:
+        note(f"{len(skipped):,} rows are left out in all")
 
 
 def run_stats(options: argparse.Namespace) -> int:
     """Count."""
     from hypersd.arena.board import compute
+    from hypersd.arena.importing import count_studies, whereabouts
 
-    store, _ = open_store()
-    board = compute(store.votes(), kind=options.kind)
+    votes = list(open_store()[0].votes())
+    board, studies = compute(votes, kind=options.kind), count_studies(votes, options.kind)
     if options.json:
-        emit(board.as_dict())
+        emit(board.as_dict() | {"studies": studies})
         return 0
     say(f"{board.votes:,} {board.kind} votes of {board.voters:,} voters; {board.kept:,} count (rules {board.rules})")
     if board.reasons:
         say(table(("does not count", "votes"), list(board.reasons.items())))
+    if elsewhere := whereabouts(studies):
+        say(f"Not among them: {elsewhere}.")
     return 0
 
 
@@ -142,7 +172,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     from hypersd.models.sharing import Engine
 
     chosen = family(options.family)
-    world = World.load(world_folder(chosen, "cannot be voted on by simulated voters, who need a judge of their own"))
+    world = World.load(chosen.require(Capability.JUDGE, "be judged by simulated voters").parent)
     study = _study(options.study, chosen.name) if options.study is not None else None
     if not contestants(chosen, Machine.here()):
         reason = availability(chosen, chosen.cards[0], Machine.here()).reason
@@ -204,7 +234,7 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
     if study:
         shares, prompts = study.probabilities({}, able), read_prompts(study.prompts)
     else:
-        world = World.load(Path(str(engine.family.world)))
+        world = World.load(engine.family.require(Capability.SCENES, "draw for simulated voters").parent)
         shares, prompts = pair_probabilities(able), held_out_prompts(world, options.pairs, options.seed)
     source = Source(
         study=options.study,

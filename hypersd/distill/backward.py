@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.pairs import draw_once, told_of
+from hypersd.distill.losses import jump_errors, jump_loss
+from hypersd.distill.pairs import caption_of, draw_once
 from hypersd.distill.student import Student
-from hypersd.emoji.world import World
+from hypersd.sampling.denoising import denoised, denoising_steps
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Player, Step
+from hypersd.training.data import CaptionedData
+from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.solver import DDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +59,14 @@ class OwnJumps:
 
 
 def draw_jumps(
-    world: World, student: Student, file: Path, *, count: int, settings: Settings, batch_size: int = 64
+    data: CaptionedData, student: Student, file: Path, *, count: int, settings: Settings, batch_size: int = 64
 ) -> None:
     """Write the jumps of `count` trajectories, by `draw_once`: start and target, `(count, jumps, 2, C, H, W)`."""
-    jumps = len(settings.shares)
 
     def draw(noise: Tensor, captions: list[str]) -> Tensor:
         return own_jumps(student, noise, captions, settings)
 
-    shape = (jumps, 2, *student.latent_shape)
-    draw_once(world, student, file, draw, shape=shape, count=count, batch_size=batch_size)
+    draw_once(data, student, file, draw, count=count, batch_size=batch_size)
 
 
 @torch.no_grad()
@@ -77,29 +78,26 @@ def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: Se
     """
     schedule, conditioning = student.schedule.to(noise.device), student.text.conditioning(captions)
     scale = torch.full((len(noise),), settings.guidance, device=noise.device)
-    latents, found = noise, []
-    for now, then in pairwise(schedule.trailing(len(settings.shares))):
-        start, end = _times(now, noise), _times(then, noise)
-        target = latents
-        for fine, finer in pairwise(np.linspace(now, then, settings.solver_steps + 1).round().astype(int)):
-            here, there = _times(int(fine), noise), _times(int(finer), noise)
-            with adapter_off(student.unet):
-                guided = student.guided(target, here, captions, scale)
-            target = schedule.jump(target, guided, here, there)
-        found.append(torch.stack([latents, target], dim=1))
-        latents = schedule.jump(latents, student.predict(latents, start, conditioning), start, end)
-    return torch.stack(found, dim=1)
+    times = schedule.trailing(len(settings.shares))
 
+    def teacher(latents: Tensor, timestep: Tensor) -> Tensor:
+        with adapter_off(student.unet):
+            return student.guided(latents, timestep.expand(len(latents)), captions, scale)
 
-def _times(time: int, like: Tensor) -> Tensor:
-    return torch.full((len(like),), time, device=like.device)
+    jumps: list[Tensor] = []
+    way = denoising_steps(DDIMSolver(schedule, times), noise, student.predictor(conditioning))
+    for step, (now, then) in zip(way, pairwise(times), strict=True):
+        finer = np.linspace(now, then, settings.solver_steps + 1).round().astype(int).tolist()
+        target = denoised(DDIMSolver(schedule, finer), step.noisy, teacher)
+        jumps.append(torch.stack([step.noisy, target], dim=1))
+    return torch.stack(jumps, dim=1)
 
 
 @dataclass(frozen=True)
 class JumpBatches:
-    """Batches of what `draw_jumps` wrote: `JumpBatches(world, student, drawn, batch_size, settings)(step)`."""
+    """Batches of what `draw_jumps` wrote: `JumpBatches(data, student, drawn, batch_size, settings)(step)`."""
 
-    world: World
+    data: CaptionedData
     student: Student
     drawn: NDArray[np.float16]
     batch_size: int
@@ -117,12 +115,12 @@ class JumpBatches:
             times[chosen].to(step.device),
             target,
             times[chosen + 1].to(step.device),
-            [told_of(self.world, int(index)) for index in rows],
+            [caption_of(self.data, int(index)) for index in rows],
         )
 
 
 @dataclass(eq=False)
-class Backward:
+class Backward(Objective[OwnJumps]):
     """Objective: arrive where the teacher does.
 
     The squared error of a sample is divided by how far an error of the predicted noise moves the jump's end
@@ -145,16 +143,9 @@ class Backward:
         conditioning = self.student.text.conditioning(batch.captions)
         noise = self.student.predict(batch.start, batch.start_times, conditioning)
         arrived = schedule.jump(batch.start, noise, batch.start_times, batch.end_times)
-        errors = (arrived - batch.target).square().mean(dim=(1, 2, 3))
-        return {"loss": (errors / schedule.leverage(batch.start_times, batch.end_times)).mean(), "mse": errors.mean()}
+        loss = jump_loss(arrived, batch.target, schedule.leverage(batch.start_times, batch.end_times))
+        return {"loss": loss, "mse": jump_errors(arrived, batch.target).mean()}
 
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in 8, 4 and 2 steps."""
         return self.student.draw((8, 4, 2))

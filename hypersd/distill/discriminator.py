@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.models.unets.unet_2d_blocks import CrossAttnDownBlock2D
 from torch import Tensor, nn
@@ -49,32 +48,10 @@ class LatentDiscriminator(nn.Module):
         unet = self.backbone
         text = conditioning["encoder_hidden_states"]
         emb = unet.time_embedding(unet.get_time_embed(latents, times))
-        emb = emb + unet.get_aug_embed(emb, text, conditioning["added_cond_kwargs"])
+        if "added_cond_kwargs" in conditioning:  # of SDXL's shape; SD1.5's UNet is told of the time alone
+            emb = emb + unet.get_aug_embed(emb, text, conditioning["added_cond_kwargs"])
         hidden = unet.conv_in(latents)
         for block in unet.down_blocks:
             arguments = {"encoder_hidden_states": text} if isinstance(block, CrossAttnDownBlock2D) else {}
             hidden, _ = block(hidden_states=hidden, temb=emb, **arguments)
         return unet.mid_block(hidden, emb, encoder_hidden_states=text)
-
-
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Non-saturating loss of a discriminator (Goodfellow et al. 2014) from its logits: −log p − log(1 − p̂)."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-def generator_loss(fake: Tensor) -> Tensor:
-    """Non-saturating loss of a generator: −log p̂."""
-    return F.softplus(-fake).mean()
-
-
-def blend(arrived: Tensor, fidelity: Tensor, adversarial: Tensor, share: float) -> Tensor:
-    """Mix two losses of `arrived` so that the adversarial one makes up `share`, in [0, 1], of the gradient there.
-
-    No fixed weight suits all of a training: the squared error falls by orders of magnitude while the adversarial loss
-    does not. As in Esser et al. 2021, eq. 7, their gradients are brought to one norm, here where the student arrives.
-    The value returned is `fidelity`'s; only the gradient is mixed.
-    """
-    near, far = (torch.autograd.grad(loss, arrived, retain_graph=True)[0] for loss in (fidelity, adversarial))
-    far = far * (near.norm() / far.norm().clamp(min=1e-12))
-    gradient = (1 - share) * near + share * far
-    return fidelity.detach() + ((arrived - arrived.detach()) * gradient).sum()

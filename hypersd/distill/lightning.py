@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminator import LatentDiscriminator, blend, discriminator_loss, generator_loss
+from hypersd.distill.discriminator import LatentDiscriminator
+from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_as, adapter_off
-from hypersd.training.trainer import Player, Step
+from hypersd.training.data import CaptionedLatents
+from hypersd.training.objective import Objective, Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Settings:
 
 
 @dataclass(eq=False)
-class ProgressiveAdversarial:
+class ProgressiveAdversarial(Objective[CaptionedLatents]):
     """Objective of one stage.
 
     Args:
@@ -143,13 +144,13 @@ class ProgressiveAdversarial:
         target = self.teach(start, times, batch.captions)
         arrived = schedule.jump(start, self.student.predict(start, times, conditioning), times, end)
         self.made = target, arrived.detach(), end, start, times
-        errors = (arrived - target).square().mean(dim=(1, 2, 3))
-        fidelity = (errors / schedule.leverage(times, end).clamp(min=1)).mean()
+        mse = jump_errors(arrived, target).mean()
+        fidelity = jump_loss(arrived, target, schedule.leverage(times, end).clamp(min=1))
         if not self.stage.adversarial:
-            return {"loss": fidelity, "mse": errors.mean()}
+            return {"loss": fidelity, "mse": mse}
         adversarial = generator_loss(self._judge(arrived, end, conditioning, start, times, step))
         loss = blend(arrived, fidelity, adversarial, self.stage.adversarial)
-        return {"loss": loss, "mse": errors.mean(), "adversarial": adversarial}
+        return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def _judge(  # noqa: PLR0917 - a jump is where and when it started and ended
         self, end: Tensor, end_times: Tensor, conditioning: Conditioning, start: Tensor, start_times: Tensor, step: Step
@@ -163,13 +164,6 @@ class ProgressiveAdversarial:
             end, end_times = schedule.renoise(end, noise, end_times, later), later
         return self.discriminator(end, end_times, conditioning, start, start_times)
 
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in 4, 2 and 1 steps."""
         return self.student.draw((4, 2, 1))

@@ -17,11 +17,13 @@ from diffusers import LCMScheduler
 from PIL import Image
 from torch import Tensor
 
+from hypersd.distill.losses import denoising_loss, jump_errors, score_direction, score_distillation_loss
 from hypersd.distill.pairs import DrawnPairs
 from hypersd.distill.student import Conditioning, Student
+from hypersd.models.loading import quietly
 from hypersd.training.adapters import adapter_off
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
-from hypersd.training.trainer import Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class Settings:
 
 
 @dataclass(eq=False)
-class OneStep:
+class OneStep(Objective[DrawnPairs]):
     """Objective of one stage.
 
     Args:
@@ -97,44 +99,39 @@ class OneStep:
         times = torch.full((len(batch.noise),), self.settings.time, device=step.device)
         drawn = schedule.clean(batch.noise, self.student.predict(batch.noise, times, told), times)
         self.made = drawn.detach()
-        error = (drawn - batch.clean).square().mean()
+        error = jump_errors(drawn, batch.clean).mean()
         if self.fake is None:
             return {"loss": error, "mse": error}
         direction = self._direction(self.fake, drawn.detach(), told, step)
-        # Its gradient with respect to what was drawn is the direction (DMD, eq. 7).
-        distilled = 0.5 * (drawn - (drawn - direction).detach()).square().mean()
+        distilled = score_distillation_loss(drawn, direction)
         loss = self.stage.score * distilled + self.stage.fidelity * error
         return {"loss": loss, "mse": error, "gap": direction.abs().mean()}
 
     @torch.no_grad()
     def _direction(self, fake: Student, drawn: Tensor, told: Conditioning, step: Step) -> Tensor:
-        """(x̂_fake − x̂_real) / mean|x − x̂_real| of each picture (DMD, eq. 7 and 8)."""
+        """Where the two scores differ on what was drawn, noised to a random time."""
         noisy, times, _ = self._noised(drawn, step)
         schedule = self.student.schedule.to(step.device)
         with adapter_off(fake.unet):
             real = schedule.clean(noisy, fake.predict(noisy, times, told), times)
         followed = schedule.clean(noisy, fake.predict(noisy, times, told), times)
-        return (followed - real) / (drawn - real).abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+        return score_direction(drawn, followed, real)
 
     def _denoising(self, fake: Student, told: Conditioning, step: Step) -> Tensor:
         """The copy's own loss: predict the noise in what the student has just drawn."""
         noisy, times, noise = self._noised(self.made, step)
-        return (fake.predict(noisy, times, told) - noise).square().mean()
+        return denoising_loss(fake.predict(noisy, times, told), noise)
 
     def _noised(self, clean: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:
         times = torch.randint(*self.settings.score_times, (len(clean),), generator=step.generator, device=step.device)
         noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
         return self.student.schedule.to(step.device).noisy(clean, noise, times), times, noise
 
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in one step."""
-        pipeline = self.student.pipeline
+        pipeline, prompts = self.student.pipeline, self.student.sample_prompts
+        if not prompts:
+            return None
         pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
-        return draw(pipeline, (1,), guidance_scale=0.0, timesteps=[self.settings.time])
+        with quietly():  # a first timestep of 800 is what this student is asked at
+            return draw(pipeline, prompts, (1,), guidance_scale=0.0, timesteps=[self.settings.time])

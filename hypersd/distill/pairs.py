@@ -10,14 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from hypersd.distill.student import Student
-from hypersd.emoji.captions import caption, free_caption
-from hypersd.emoji.latents import FREE_SHARE, training_scene
-from hypersd.emoji.world import World
+from hypersd.training.data import CaptionedData, write_rows
+from hypersd.training.objective import Step
 from hypersd.training.precision import half_precision
-from hypersd.training.trainer import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +26,9 @@ class DrawnPairs:
     captions: list[str]
 
 
-def told_of(world: World, index: int) -> str:
-    """The caption that goes with noise `index`: of a training scene, some in freer words."""
-    rng = np.random.default_rng((2, index))
-    scene = training_scene(world, index)
-    return free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene)
+def caption_of(data: CaptionedData, index: int) -> str:
+    """The caption that goes with noise `index`: of the example of that number, in a wording of its own."""
+    return data.caption(index, np.random.default_rng((2, index)))
 
 
 def noise_of(indices: Iterable[int], shape: tuple[int, ...]) -> Tensor:
@@ -42,61 +37,55 @@ def noise_of(indices: Iterable[int], shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.stack(drawn))
 
 
-@torch.no_grad()
 def draw_once(
-    world: World,
+    data: CaptionedData,
     model: Student,
     file: Path,
     draw: Callable[[Tensor, list[str]], Tensor],
     *,
-    shape: tuple[int, ...],
     count: int,
     batch_size: int = 64,
 ) -> None:
-    """Write what `draw` makes of `count` noises and their captions: float16, `(count, *shape)`.
+    """Write what `draw` makes of `count` noises and their captions, by `write_rows`.
 
-    The noise and the caption of each are those of its index, so only the result is kept. Nothing is done if `file` is
-    already complete; it appears under its name only when it is.
+    The noise and the caption of each are those of its index, so only the result is kept.
 
     Args:
-        world: what the captions tell of.
-        model: whose latents' shape the noise has.
+        data: whose captions.
+        model: whose latents' shape and device the noise has.
         file: where it goes (`.npy`).
-        draw: from noise `(B, C, H, W)` and B captions to `(B, *shape)`.
-        shape: of what is drawn of one noise.
+        draw: from noise `(B, C, H, W)` and B captions to `(B, …)`.
         count: how many noises.
         batch_size: of them, how many at a time.
 
     Raises:
         OSError: the file cannot be written.
     """
-    if file.exists():
-        return
-    part = file.with_suffix(".part.npy")
-    drawn = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *shape))
-    for start in tqdm(range(0, count, batch_size), desc=f"draw {file.stem}"):
-        chosen = range(start, min(count, start + batch_size))
-        with half_precision(torch.device("cpu")):
-            made = draw(noise_of(chosen, model.latent_shape), [told_of(world, index) for index in chosen])
-        drawn[start : start + len(chosen)] = made.numpy().astype(np.float16)
-    drawn.flush()
-    part.rename(file)
+
+    def rows(indices: range) -> Tensor:
+        noise = noise_of(indices, model.latent_shape).to(model.device)
+        with half_precision(model.device):
+            return draw(noise, [caption_of(data, index) for index in indices])
+
+    write_rows(file, rows, count=count, batch_size=batch_size, label=f"draw {file.stem}")
 
 
-def draw_pairs(world: World, teacher: Student, file: Path, *, steps: int, count: int, batch_size: int = 64) -> None:
+def draw_pairs(
+    data: CaptionedData, teacher: Student, file: Path, *, steps: int, count: int, batch_size: int = 64
+) -> None:
     """Write what `teacher` draws in `steps` DDIM steps, by `draw_once`: latents `(count, C, H, W)`."""
 
     def draw(noise: Tensor, captions: list[str]) -> Tensor:
         return teacher.trajectory(noise, steps, teacher.text.conditioning(captions))
 
-    draw_once(world, teacher, file, draw, shape=teacher.latent_shape, count=count, batch_size=batch_size)
+    draw_once(data, teacher, file, draw, count=count, batch_size=batch_size)
 
 
 @dataclass(frozen=True)
 class PairBatches:
-    """Batches of what `draw_pairs` wrote: `PairBatches(world, clean, batch_size)(step)`."""
+    """Batches of what `draw_pairs` wrote: `PairBatches(data, clean, batch_size)(step)`."""
 
-    world: World
+    data: CaptionedData
     clean: NDArray[np.float16]
     batch_size: int
 
@@ -106,5 +95,5 @@ class PairBatches:
         return DrawnPairs(
             noise_of(chosen, self.clean.shape[1:]).to(step.device),
             torch.from_numpy(self.clean[chosen]).float().to(step.device),
-            [told_of(self.world, index) for index in chosen],
+            [caption_of(self.data, index) for index in chosen],
         )

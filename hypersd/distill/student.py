@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.models.loading import Source
+from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
 from hypersd.training.samples import draw
-from hypersd.training.solver import NoiseSchedule
+from hypersd.training.solver import DDIMSolver, NoiseSchedule
 from hypersd.training.text import TextEncoders
 
 Conditioning = Mapping[str, Any]
@@ -35,12 +35,14 @@ class Student:
         rank: of the adapter.
         few_steps: the file of an adapter to be fused into the base first: then the model of few steps is the base.
         device: where it is trained.
+        sample_prompts: of the grids that `draw` draws.
     """
 
     source: Source
     rank: int = 16
     few_steps: Path | None = None
     device: torch.device = _CPU
+    sample_prompts: Sequence[str] = ()
     pipeline: Any = field(init=False, repr=False)
     few_steps_layers: Mapping[str, Tensor] = field(init=False, repr=False)
 
@@ -111,13 +113,18 @@ class Student:
     @torch.no_grad()
     def trajectory(self, noise: Tensor, steps: int, conditioning: Conditioning) -> Tensor:
         """Clean latents from noise `(B, C, H, W)`, by DDIM jumps at trailing timesteps, without guidance."""
-        schedule, latents = self.schedule.to(noise.device), noise
-        for now, then in pairwise(schedule.trailing(steps)):
-            start, end = (torch.full((len(noise),), time, device=noise.device) for time in (now, then))
-            latents = schedule.jump(latents, self.predict(latents, start, conditioning), start, end)
-        return latents
+        solver = DDIMSolver(self.schedule.to(noise.device), self.schedule.trailing(steps))
+        return denoised(solver, noise, self.predictor(conditioning))
 
-    def draw(self, steps: Sequence[int]) -> Image.Image:
+    def predictor(self, conditioning: Conditioning) -> Predict:
+        """The student as the denoising loop asks it: at one time for the whole batch."""
+        return lambda latents, timestep: self.predict(
+            latents, timestep.to(latents.device).expand(len(latents)), conditioning
+        )
+
+    def draw(self, steps: Sequence[int]) -> Image.Image | None:
         """What the student draws without guidance by DDIM with trailing timesteps, a row for each number of steps."""
+        if not self.sample_prompts:
+            return None
         self.pipeline.scheduler = DDIMScheduler.from_config(self.pipeline.scheduler.config, timestep_spacing="trailing")
-        return draw(self.pipeline, steps, guidance_scale=0.0)
+        return draw(self.pipeline, self.sample_prompts, steps, guidance_scale=0.0)

@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminator import LatentDiscriminator, blend, discriminator_loss, generator_loss
+from hypersd.distill.discriminator import LatentDiscriminator
+from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Student
-from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_as, adapter_off, follow
+from hypersd.training.data import CaptionedLatents
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.solver import Grid, offset_noise
-from hypersd.training.trainer import Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class Jump:
 
 
 @dataclass(eq=False)
-class TrajectorySegmentedConsistency:
+class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
     """Objective of one stage: jump to where the average student, one teacher step further on, jumps to.
 
     d(Ψ(x_tn, f_stu, t_end), Ψ(x̂_tn−1, f_stu⁻, t_end)), eq. 12. The squared error of a sample is divided by how far an
@@ -170,14 +171,15 @@ class TrajectorySegmentedConsistency:
         schedule = self.student.schedule.to(step.device)
         arrived = schedule.jump(jump.start, noise, jump.start_times, jump.end_times)
         self.made = jump, arrived.detach()
-        errors = (arrived - jump.target).square().mean(dim=(1, 2, 3))
-        fidelity = (errors / schedule.leverage(jump.start_times, jump.end_times).clamp(min=1)).mean()
+        mse = jump_errors(arrived, jump.target).mean()
+        leverage = schedule.leverage(jump.start_times, jump.end_times).clamp(min=1)
+        fidelity = jump_loss(arrived, jump.target, leverage)
         if not self.stage.adversarial:
-            return {"loss": fidelity, "mse": errors.mean()}
+            return {"loss": fidelity, "mse": mse}
         fake = self.discriminator(arrived, jump.end_times, conditioning, jump.start, jump.start_times)
         adversarial = generator_loss(fake)
         loss = blend(arrived, fidelity, adversarial, self.stage.adversarial)
-        return {"loss": loss, "mse": errors.mean(), "adversarial": adversarial}
+        return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def after_step(self, step: Step) -> None:
         """Move the target."""
@@ -187,7 +189,7 @@ class TrajectorySegmentedConsistency:
         """The target's weights."""
         return {f"average.{index}": value for index, value in enumerate(self.average)}
 
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the average student draws in 8, 4, 2 and 1 steps."""
         with adapter_as(self.student.unet, self.average):
             return self.student.draw((8, 4, 2, 1))

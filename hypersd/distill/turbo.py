@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 from transformers import CLIPModel
 
+from hypersd.distill.losses import (
+    adversarial_distillation_loss,
+    gradient_penalty,
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+)
 from hypersd.distill.student import Conditioning, Student
-from hypersd.emoji.latents import CaptionedLatents
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Player, Step
+from hypersd.training.data import CaptionedLatents
+from hypersd.training.objective import Objective, Player, Step
 
 STUDENT_TIMES = (249, 499, 749, 999)
 
@@ -74,7 +79,7 @@ class PictureDiscriminator(nn.Module):
 
 
 @dataclass(eq=False)
-class AdversarialDiffusion:
+class AdversarialDiffusion(Objective[CaptionedLatents]):
     """Objective: fool the discriminator, and agree with the teacher's look at the student's noised picture."""
 
     student: Student
@@ -105,7 +110,7 @@ class AdversarialDiffusion:
         drawn = self._draw(batch, conditioning, step)
         picture = self.student.picture(drawn)
         self.fake = picture.detach()
-        adversarial = -self.discriminator(self.discriminator.features(picture), pooled).mean()
+        adversarial = hinge_generator_loss(self.discriminator(self.discriminator.features(picture), pooled))
         distillation = self._distillation(drawn, batch.captions, step)
         return {
             "loss": self.settings.adversarial * adversarial + self.settings.distillation * distillation,
@@ -126,7 +131,7 @@ class AdversarialDiffusion:
         return schedule.clean(noisy, self.student.predict(noisy, times, conditioning), times)
 
     def _distillation(self, drawn: Tensor, captions: list[str], step: Step) -> Tensor:
-        """c(t)·d(x̂_θ, x̂_ψ(x̂_θ,t, t)) with c(t) = α_t, the paper's "exponential" weighting; d is the squared error."""
+        """How far the teacher moves the student's picture, noised to a random time."""
         schedule = self.student.schedule.to(step.device)
         times = torch.randint(20, schedule.steps, (len(drawn),), generator=step.generator, device=step.device)
         noise = torch.randn(drawn.shape, generator=step.generator, device=step.device)
@@ -134,7 +139,7 @@ class AdversarialDiffusion:
         with torch.no_grad(), adapter_off(self.student.unet):
             noisy = schedule.noisy(drawn.detach(), noise, times)
             taught = schedule.clean(noisy, self.student.guided(noisy, times, captions, scale), times)
-        return (schedule.alpha(times) * (drawn - taught).square()).mean()
+        return adversarial_distillation_loss(drawn, taught, schedule.alpha(times))
 
     def _discriminator_loss(self, batch: CaptionedLatents, pooled: Tensor) -> Mapping[str, Tensor]:
         """Hinge loss, with R1 (Mescheder et al. 2018) on the features that the heads read."""
@@ -143,18 +148,10 @@ class AdversarialDiffusion:
             fake = self.discriminator.features(self.fake)
         real = [hidden.requires_grad_() for hidden in real]
         on_real = self.discriminator(real, pooled)
-        slopes = torch.autograd.grad(on_real.sum(), real, create_graph=True)
-        penalty = torch.stack([slope.square().sum(dim=(1, 2)).mean() for slope in slopes]).sum()
-        hinge = F.relu(1 - on_real).mean() + F.relu(1 + self.discriminator(fake, pooled)).mean()
+        penalty = gradient_penalty(on_real, real)
+        hinge = hinge_discriminator_loss(on_real, self.discriminator(fake, pooled))
         return {"loss": hinge + self.settings.gradient_penalty * penalty, "penalty": penalty}
 
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
-    def sample(self) -> Image.Image:
+    def sample(self) -> Image.Image | None:
         """What the student draws in 4, 2 and 1 steps."""
         return self.student.draw((4, 2, 1))

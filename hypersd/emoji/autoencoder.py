@@ -7,7 +7,7 @@ latents regular (smooth, ordered from coarse to fine), which is what a diffusion
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,14 +16,15 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from hypersd.emoji.stages import LATENT_SHAPE
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.training.trainer import Player, Step
+from hypersd.training.images import to_picture, to_tensor
+from hypersd.training.objective import Objective, Player, Step
 
-LATENT_CHANNELS = 12
+LATENT_CHANNELS = LATENT_SHAPE[0]
 LATENT_NOISE = 0.03
 CROP = 64
 
@@ -123,11 +124,6 @@ def _start_as_blur(autoencoder: AutoencoderTiny, components: Tensor, mean: Tenso
     last.weight[range(3), range(3), 1, 1] = 1
 
 
-def to_tensor(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """Pictures `(H, W, 3)` of 8 bits to a tensor `(B, 3, H, W)` in [-1, 1]."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def crops(world: World, batch_size: int, step: Step) -> Tensor:
     """Random crops of random scenes, `(batch_size, 3, CROP, CROP)`: four times faster to learn from than whole ones."""
     pictures = []
@@ -144,7 +140,7 @@ def edges(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @dataclass
-class Reconstruction:
+class Reconstruction(Objective[Tensor]):
     """Objective: draw the picture again from noisy latents; absolute error, squared error, and error of edges."""
 
     world: World
@@ -168,13 +164,6 @@ class Reconstruction:
         loss = F.l1_loss(drawn, batch) + 2 * squared + 0.5 * contours + 0.01 * latents.square().mean()
         return {"loss": loss, "psnr": -10 * torch.log10(squared / 4), "spread": latents.std()}
 
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
     @torch.no_grad()
     def sample(self) -> Image.Image:
         """Eight training scenes above their reconstructions."""
@@ -183,15 +172,3 @@ class Reconstruction:
         device = next(self.autoencoder.parameters()).device
         drawn = self.autoencoder.decode(self.autoencoder.encode(scenes.to(device))[0])[0].clamp(-1, 1)
         return to_picture(torch.cat([scenes, drawn.cpu()]), columns=8)
-
-
-def to_picture(tensor: Tensor, columns: int) -> Image.Image:
-    """Pictures `(B, 3, H, W)` in [-1, 1] as one grid."""
-    count, _, height, width = tensor.shape
-    rows = -(-count // columns)
-    pixels = ((tensor.float().clamp(-1, 1) + 1) * 127.5 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    grid = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
-    for index, picture in enumerate(pixels):
-        top, left = index // columns * height, index % columns * width
-        grid[top : top + height, left : left + width] = picture
-    return Image.fromarray(grid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hypersd.emoji.autoencoder import LATENT_CHANNELS
-from hypersd.emoji.latents import CaptionedLatents
+from hypersd.files import atomic_folder
+from hypersd.training.data import CaptionedLatents
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
 from hypersd.training.solver import NoiseSchedule, offset_noise
 from hypersd.training.text import TextEncoders
-from hypersd.training.trainer import Player, Step
 
 PIXELS = 128
 GUIDANCE = 3.0
@@ -85,25 +86,28 @@ def save_pipeline(pipeline: StableDiffusionXLPipeline, folder: Path) -> None:
 
     AutoencoderTiny writes an entry, `block_out_channels`, that it does not expect when it reads.
     """
-    pipeline.to(torch.float16).save_pretrained(folder)
-    for file in folder.glob("*/*config.json"):
-        entries = json.loads(file.read_text())
-        kept = {key: value for key, value in entries.items() if key != "_name_or_path"}
-        if file.parent.name == "vae":
-            kept.pop("block_out_channels", None)
-        file.write_text(json.dumps(kept, indent=2) + "\n")
+    with atomic_folder(folder) as part:
+        pipeline.to(torch.float16).save_pretrained(part)
+        for file in part.glob("*/*config.json"):
+            entries = json.loads(file.read_text())
+            kept = {key: value for key, value in entries.items() if key != "_name_or_path"}
+            if file.parent.name == "vae":
+                kept.pop("block_out_channels", None)
+            file.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 @dataclass
-class Denoising:
+class Denoising(Objective[CaptionedLatents]):
     """Objective: predict the noise in a noisy latent (Ho et al. 2020), weighted by Min-SNR, text encoders frozen."""
 
     folder: Path
+    sample_prompts: Sequence[str]
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     learning_rate: float = 8e-4
     unet: UNet2DConditionModel = field(init=False)
 
     def __post_init__(self) -> None:
-        self.text = TextEncoders.load(self.folder, PIXELS)
+        self.text = TextEncoders.load(self.folder, PIXELS, self.device)
         self.unet = build_unet(self.text.hidden_dim, self.text.pooled_dim)
         # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
         self.unet.set_attn_processor(AttnProcessor())
@@ -125,13 +129,7 @@ class Denoising:
         snr = schedule.alphas_cumprod[times] / (1 - schedule.alphas_cumprod[times])
         return {"loss": (errors * (SNR_CAP / snr).clamp(max=1)).mean(), "plain": errors.mean()}
 
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
     def sample(self) -> Image.Image:
         """25 steps with guidance, then 4."""
-        return draw(build_pipeline(self.folder, self.unet), steps=(25, 4), guidance_scale=GUIDANCE)
+        pipeline = build_pipeline(self.folder, self.unet).to(self.device)
+        return draw(pipeline, self.sample_prompts, steps=(25, 4), guidance_scale=GUIDANCE)

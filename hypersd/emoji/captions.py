@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from hypersd.emoji.world import Scene, World
 _GRAMMAR = frozenset(
     "a an the on of left right and with background next to beside in front big small large little".split()  # noqa: SIM905
 )
+
+_SIZES: Mapping[str, str] = MappingProxyType({"big": "big", "large": "big", "small": "small", "little": "small"})
 
 
 def article(word: str) -> str:
@@ -63,49 +67,62 @@ def free_caption(scene: Scene, rng: np.random.Generator) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a prompt asks for, in the family's terms: objects in order from left to right, background and size."""
+    """What a prompt asks for, in the family's terms.
+
+    Args:
+        objects: from left to right.
+        unknown: words and pictographs that the family has never seen, in order, each once.
+        unused: words that it knows, but cannot draw where they stand, such as the colour of a thing.
+    """
 
     objects: tuple[str, ...]
     background: str | None
     size: str | None
     unknown: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
 
 def read(world: World, prompt: str) -> Reading:
-    """Read a prompt. Words that the family does not know are returned, in order, each once; nothing is raised."""
-    words = re.findall(r"\w+", prompt.lower())
+    """Read a prompt. What the family does not know, or cannot draw, is returned with it; nothing is raised."""
+    tokens = re.findall(r"\w+|[^\w\s]", prompt.lower())
+    words = [token for token in tokens if re.match(r"\w", token)]
     objects = tuple(word for word in words if word in world.objects)
     if len(objects) == 2 and "right of" in " ".join(words):
         objects = objects[::-1]
     known = _GRAMMAR | world.objects.keys() | world.backgrounds.keys()
-    sizes = [size for size, synonym in (("big", "large"), ("small", "little")) if size in words or synonym in words]
+    described = {
+        index: _described(world, tokens, index) for index, word in enumerate(tokens) if word in world.backgrounds
+    }
+    background = _background(world, tokens, described)
+    pictographs = {token for token in tokens if unicodedata.category(token[0]) == "So"}
+    sizes = list(dict.fromkeys(_SIZES[word] for word in words if word in _SIZES))
+    size = "pair" if len(objects) > 1 else next(iter(sizes), None)
+    unused = {*objects[2:], "front", *(() if len(objects) > 1 else ("left", "right"))}
+    unused |= {word for word, meaning in _SIZES.items() if meaning != size}
+    unused |= {
+        tokens[index] for index, thing in described.items() if thing in world.objects or tokens[index] != background
+    }
     return Reading(
         objects=objects,
-        background=next((word for word in words if word in world.backgrounds), None),
-        size="pair" if len(objects) > 1 else next(iter(sizes), None),
-        unknown=tuple(dict.fromkeys(word for word in words if word not in known)),
+        background=background,
+        size=size,
+        unknown=tuple(dict.fromkeys(token for token in tokens if token in {*words, *pictographs} - known)),
+        unused=tuple(dict.fromkeys(word for word in words if word in unused)),
     )
 
 
-def read_scene(world: World, prompt: str) -> Reading:
-    """Read a prompt of which nothing may be lost, since scenes are drawn or pictures judged by what was read.
+def _background(world: World, tokens: Sequence[str], described: Mapping[int, str | None]) -> str | None:
+    """The colour of the background: one that is called so, else the first that is not the colour of a thing."""
+    called = [index for index, thing in described.items() if thing == "background"]
+    others = [index for index, thing in described.items() if thing not in world.objects]
+    return next((tokens[index] for index in (*called, *others)), None)
 
-    Raises:
-        ValueError: a word is unknown, there are not one or two objects, or a colour is not that of the one background.
-    """
-    words = re.findall(r"\w+", prompt.lower())
-    reading = read(world, prompt)
-    if reading.unknown:
-        raise ValueError(f"the world has no {', '.join(repr(word) for word in reading.unknown)}")
-    if len(reading.objects) not in (1, 2):
-        raise ValueError("name one or two objects, as in 'a big cat on a blue background'")
-    grounds = dict.fromkeys(word for word in words if word in world.backgrounds)
-    if len(grounds) > 1:
-        raise ValueError(f"there can be one background, not {' and '.join(map(repr, grounds))}; objects have no colour")
-    for word, following in pairwise(words):
-        if word in world.backgrounds and following in world.objects:
-            raise ValueError(
-                f"objects have colours of their own, so there is no {word} {following}; write {word!r} as the "
-                f"background: '{following} on {article(word)} background'"
-            )
-    return reading
+
+def _described(world: World, tokens: Sequence[str], index: int) -> str | None:
+    """The word that an adjective belongs to: the next one that is no adjective itself; None at the end."""
+    adjectives = world.backgrounds.keys() | _SIZES.keys()
+    for place in range(index + 1, len(tokens)):
+        joins = tokens[place] == "and" and place + 1 < len(tokens) and tokens[place + 1] in adjectives
+        if tokens[place] not in {*adjectives, "-"} and not joins:
+            return tokens[place]
+    return None

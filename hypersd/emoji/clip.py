@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import (
@@ -31,10 +30,11 @@ from transformers import (
     PreTrainedModel,
 )
 
-from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, place, render, sample_scene
-from hypersd.training.trainer import Player, Step
+from hypersd.files import atomic_folder
+from hypersd.training.images import to_tensor
+from hypersd.training.objective import Objective, Player, Step
 
 LENGTH = 24
 """Tokens of a prompt, start and end included; longer prompts are cut."""
@@ -149,7 +149,7 @@ def captioned(world: World, batch_size: int, step: Step) -> Captioned:
 
 
 @dataclass
-class Contrast:
+class Contrast(Objective[Captioned]):
     """Objective: every caption finds its picture in the batch, and every picture its caption."""
 
     world: World
@@ -182,31 +182,21 @@ class Contrast:
             found = same.gather(1, logits.argmax(dim=1, keepdim=True)).mean()
         return {"loss": torch.stack(losses).sum() / 4, "found": found}
 
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
-
-    def sample(self) -> Image.Image | None:
-        """There is nothing to look at."""
-        return None
-
     def save(self, folder: Path) -> None:
         """Write `tokenizer`, `tokenizer_2`, `text_encoder`, `text_encoder_2` and `clip` (with its processor)."""
-        for name in ("tokenizer", "tokenizer_2", "clip"):
-            self.tokenizer.save_pretrained(folder / name)
-        self.towers.first.save_pretrained(folder / "text_encoder")
-        told: Any = self.towers.clip.config.text_config
-        second = CLIPTextModelWithProjection(told)
-        second.text_model.load_state_dict(self.towers.clip.text_model.state_dict())
-        second.text_projection.load_state_dict(self.towers.clip.text_projection.state_dict())
-        second.save_pretrained(folder / "text_encoder_2")
-        self.towers.clip.half().save_pretrained(folder / "clip")
-        CLIPImageProcessor(
-            size={"shortest_edge": 128},
-            crop_size={"height": 128, "width": 128},
-            image_mean=[0.5] * 3,
-            image_std=[0.5] * 3,
-        ).save_pretrained(folder / "clip")
+        with atomic_folder(folder) as part:
+            for name in ("tokenizer", "tokenizer_2", "clip"):
+                self.tokenizer.save_pretrained(part / name)
+            self.towers.first.save_pretrained(part / "text_encoder")
+            told: Any = self.towers.clip.config.text_config
+            second = CLIPTextModelWithProjection(told)
+            second.text_model.load_state_dict(self.towers.clip.text_model.state_dict())
+            second.text_projection.load_state_dict(self.towers.clip.text_projection.state_dict())
+            second.save_pretrained(part / "text_encoder_2")
+            self.towers.clip.half().save_pretrained(part / "clip")
+            CLIPImageProcessor(
+                size={"shortest_edge": 128},
+                crop_size={"height": 128, "width": 128},
+                image_mean=[0.5] * 3,
+                image_std=[0.5] * 3,
+            ).save_pretrained(part / "clip")

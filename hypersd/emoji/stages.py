@@ -10,7 +10,7 @@ from hypersd.model_folders import check_part
 from hypersd.readers import check_array
 
 STAGES = ("autoencoder", "clip", "latents", "base")
-FAMILY, LATENTS = "family", "latents.npy"
+FAMILY_FOLDER, LATENTS = "family", "latents.npy"
 LATENT_SHAPE = (12, 16, 16)
 """(C, H, W) of a scene of 128 × 128 pixels."""
 
@@ -41,7 +41,7 @@ def check_stages(out: Path, stages: Sequence[str]) -> None:
 def _check_left(out: Path, earlier: str, stage: str) -> None:
     try:
         for part in _PARTS.get(earlier, ()):
-            check_part(out / FAMILY / part)
+            check_part(out / FAMILY_FOLDER / part)
         if earlier == "latents":
             check_array(out / LATENTS, LATENT_SHAPE, "latents of scenes")
     except (OSError, ValueError) as error:

@@ -9,22 +9,33 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
+from torch import Tensor
 
-from hypersd.emoji.autoencoder import Reconstruction, crops, to_tensor
+from hypersd.emoji.autoencoder import Reconstruction, crops
 from hypersd.emoji.base import Denoising, build_pipeline, save_pipeline
 from hypersd.emoji.clip import Contrast, build_tokenizer, captioned, corpus
-from hypersd.emoji.latents import LatentScenes, encode_scenes
-from hypersd.emoji.stages import FAMILY, LATENT_SHAPE, LATENTS, STAGES, check_stages
+from hypersd.emoji.scenes import TrainingScenes
+from hypersd.emoji.stages import FAMILY_FOLDER, LATENT_SHAPE, LATENTS, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
+from hypersd.files import atomic_folder
+from hypersd.readers import read_array
+from hypersd.training.data import LatentBatches, encode
+from hypersd.training.images import to_tensor
+from hypersd.training.precision import half_precision
+from hypersd.training.records import hash_file
 from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
+
+SAMPLE_PROMPTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,41 +61,66 @@ class _Workshop:
     seed: int
 
     @property
+    def examples(self) -> TrainingScenes:
+        return TrainingScenes(self.world)
+
+    @property
     def family(self) -> Path:
-        return self.out / FAMILY
+        return self.out / FAMILY_FOLDER
 
     def autoencoder(self) -> None:
         torch.manual_seed(self.seed)
         objective = Reconstruction(self.world)
         self._trainer(
             "autoencoder", self.recipe.autoencoder_steps, decay_from=0.4, ema_decay=0.995, sample_every=200
-        ).run(objective, lambda step: crops(self.world, self.recipe.autoencoder_batch, step))
+        ).run(objective, lambda step: crops(self.world, self.recipe.autoencoder_batch, step), data=self._data())
         autoencoder = objective.autoencoder.cpu()
         scenes = [sample_scene(self.world, np.random.default_rng((9, index))) for index in range(128)]
         with torch.no_grad():
             spread = autoencoder.encode(to_tensor([render(self.world, scene) for scene in scenes]))[0].std()
         autoencoder.register_to_config(scaling_factor=round(1 / float(spread), 2))
-        autoencoder.save_pretrained(self.family / "vae")
+        with atomic_folder(self.family / "vae") as part:
+            autoencoder.save_pretrained(part)
 
     def clip(self) -> None:
         torch.manual_seed(self.seed)
         objective = Contrast(self.world, build_tokenizer(corpus(self.world)))
         self._trainer("clip", self.recipe.clip_steps, decay_from=0.3, warmup=200).run(
-            objective, lambda step: captioned(self.world, self.recipe.clip_batch, step)
+            objective, lambda step: captioned(self.world, self.recipe.clip_batch, step), data=self._data()
         )
         objective.save(self.family)
 
     def latents(self) -> None:
         autoencoder = AutoencoderTiny.from_pretrained(self.family / "vae", dtype=torch.float32)
-        encode_scenes(self.world, autoencoder, self.recipe.scenes, self.out / LATENTS)
+
+        def encoder(pictures: Tensor) -> Tensor:
+            with half_precision(torch.device("cpu")):
+                return autoencoder.encode(pictures)[0] * autoencoder.config["scaling_factor"]
+
+        file = self.out / LATENTS
+        encode(self.examples, encoder, file, count=self.recipe.scenes)
+        if (count := len(self._latents())) != self.recipe.scenes:
+            raise ValueError(
+                f"{file} holds {count} scenes, not {self.recipe.scenes}; delete it to have them encoded anew"
+            )
+
+    def _latents(self) -> NDArray[np.float16]:
+        return read_array(self.out / LATENTS, LATENT_SHAPE, "latents of scenes")
+
+    def _data(self) -> dict[str, Any]:
+        """What decides the examples of a stage, for its run's record."""
+        batches = {name: value for name, value in asdict(self.recipe).items() if name.endswith("batch")}
+        return {"examples": self.examples.fingerprint, **batches}
 
     def base(self) -> None:
         torch.manual_seed(self.seed)
-        objective = Denoising(self.family)
-        batches = LatentScenes.open(self.world, self.out / LATENTS, self.recipe.base_batch, LATENT_SHAPE)
-        self._trainer(
+        trainer = self._trainer(
             "base", self.recipe.base_steps, decay_from=0.45, warmup=200, ema_decay=0.999, sample_every=400
-        ).run(objective, batches)
+        )
+        prompts = self.examples.held_out_prompts(SAMPLE_PROMPTS)
+        objective = Denoising(self.family, prompts, trainer.accelerator.device)
+        batches = LatentBatches(self.examples, self._latents(), self.recipe.base_batch)
+        trainer.run(objective, batches, data=self._data() | {"latents": hash_file(self.out / LATENTS)})
         save_pipeline(build_pipeline(self.family, objective.unet.cpu()), self.family)
 
     def _trainer(
@@ -129,9 +165,9 @@ def train(
     """
     check_stages(out, stages)
     workshop = _Workshop(world=world, out=out, recipe=recipe or Recipe(), seed=seed)
-    workshop.family.mkdir(parents=True, exist_ok=True)
-    shutil.copy(world.folder / "world.json", workshop.family)
-    shutil.copytree(world.folder / "sprites", workshop.family / "sprites", dirs_exist_ok=True)
+    with atomic_folder(workshop.family) as part:
+        shutil.copy(world.folder / "world.json", part)
+        shutil.copytree(world.folder / "sprites", part / "sprites")
     for name in STAGES:
         if name in stages:
             log.info("stage %s", name)

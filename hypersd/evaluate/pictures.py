@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hypersd.evaluate.intervals import Interval, bootstrap_mean
+from hypersd.files import atomic_path
 
 Metric = Literal["object", "pair", "background", "match", "clip", "reward", "diversity"]
 """What is measured of every picture, and has a mean over prompts."""
@@ -54,7 +55,8 @@ def write_pictures(pictures: Sequence[Judged], file: Path) -> None:
     """
     names = [field.name for field in fields(Judged)]
     table = pd.DataFrame([astuple(picture) for picture in pictures], columns=pd.Index(names))
-    table.to_csv(file, index=False, float_format="%.6g")
+    with atomic_path(file) as part:
+        table.to_csv(part, index=False, float_format="%.6g")
 
 
 def read_pictures(file: Path) -> list[Judged]:

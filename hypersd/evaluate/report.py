@@ -16,6 +16,7 @@ from hypersd.evaluate.frechet import LEAST
 from hypersd.evaluate.intervals import Floats, Interval
 from hypersd.evaluate.pictures import METRICS, SHARES, Judged, Metric, over_prompts
 from hypersd.evaluate.reference import SCENES, Reference
+from hypersd.files import atomic_path, write_text
 
 Cost = Literal["steps", "seconds"]
 
@@ -174,8 +175,9 @@ def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     table, text = folder / "metrics.csv", folder / "table.md"
-    frame(rows).to_csv(table, index=False, float_format="%.6g")
-    text.write_text(markdown(rows), encoding="utf-8")
+    with atomic_path(table) as part:
+        frame(rows).to_csv(part, index=False, float_format="%.6g")
+    write_text(text, markdown(rows))
     written = [table, text]
     costs: tuple[Cost, ...] = ("steps", "seconds")
     for cost in costs:
@@ -183,7 +185,8 @@ def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
             continue
         for suffix in ("svg", "png"):
             path = folder / f"match-against-{cost}.{suffix}"
-            figure(rows, "match", cost).savefig(path, dpi=150)
+            with atomic_path(path) as part:
+                figure(rows, "match", cost).savefig(part, dpi=150)
             written.append(path)
     return written
 

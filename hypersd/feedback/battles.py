@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from hypersd.arena.agreement import Share, wilson
 from hypersd.arena.battle import Contestant, Vote
@@ -16,6 +14,7 @@ from hypersd.arena.pictures import Pictures
 from hypersd.arena.simulate import Scorer, Taste
 from hypersd.arena.store import Store
 from hypersd.arena.trust import clean
+from hypersd.feedback.results import BattleResult
 from hypersd.feedback.voters import cast, prepare
 from hypersd.models.cards import ModelCard
 from hypersd.models.sharing import Engine
@@ -44,7 +43,7 @@ def fight(
     votes: int,
     name: str,
     seed: int,
-) -> dict[str, Any]:
+) -> BattleResult:
     """Let voters of these tastes judge `new` against `old`; what was begun before goes on.
 
     Args:
@@ -69,16 +68,16 @@ def fight(
     missing = votes * len(pairs) - store.count_votes()
     habits = Habits(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
     cast(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, habits=habits)
-    made = list(store.votes())
-    export(made, pictures, "arena", folder / "dataset", kind="simulated")
-    kept = clean(made, kind="simulated").kept
-    return {
-        "kind": "simulated",
-        "voters": len(tastes),
-        "steps": {str(count): asdict(wins(kept, new, count)) for count in common},
-        "ties": {str(count): _ties(kept, count) for count in common},
-        "board": compute(made, kind="simulated").as_dict(),
-    }
+    cast_votes = list(store.votes())
+    export(cast_votes, pictures, "arena", folder / "dataset", kind="simulated")
+    kept = clean(cast_votes, kind="simulated").kept
+    return BattleResult(
+        kind="simulated",
+        voters=len(tastes),
+        steps={count: wins(kept, new, count) for count in common},
+        ties={count: _ties(kept, count) for count in common},
+        board=compute(cast_votes, kind="simulated").as_dict(),
+    )
 
 
 def wins(votes: Sequence[Vote], model: str, steps: int) -> Share:

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from hypersd.arena.pictures import Pictures
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.statistics import as_tensor, statistics
-from hypersd.training.trainer import Player, Step, Stop
+from hypersd.training.objective import Objective, Player, Step, Stop
 
 _BATCH = 64
 """Pictures that are looked at at once."""
@@ -136,7 +135,7 @@ class Settings:
 
 
 @dataclass(eq=False)
-class RewardTraining:
+class RewardTraining(Objective[Choices]):
     """Objective: the head learns; the best one on validation choices is kept."""
 
     model: RewardModel
@@ -212,7 +211,3 @@ class RewardTraining:
         """The best model so far."""
         kept = {f"best.{name}": value for name, value in self.best.items()}
         return kept | {"best_loss": self.best_loss, "since": self.since}
-
-    def sample(self) -> Image.Image | None:
-        """There is nothing to look at."""
-        return None

@@ -13,13 +13,16 @@ import numpy as np
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.studies import read_prompts
 from hypersd.emoji.captions import caption, free_caption
-from hypersd.emoji.latents import FREE_SHARE, training_scene
+from hypersd.emoji.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
 from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.refl import Perception
+from hypersd.feedback.results import Method
 from hypersd.feedback.scenes import SceneFeedback
-from hypersd.feedback.tuning import Method, Tuned, TuningTask, digest
+from hypersd.feedback.tuning import Tuned, TuningTask, digest
+from hypersd.models.adapter_file import inspect
+from hypersd.models.adapter_fit import fit_file
 from hypersd.models.cards import Family, Recipe, Weights
 from hypersd.models.entrants import Entrant, register
 from hypersd.models.loading import Loader
@@ -57,9 +60,9 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[G
     An adapter that is not the model's own is run as the model's default recipe and all others of its adapter are.
 
     Raises:
-        ValueError: the model has no adapters.
+        ValueError: the model has no adapters, or `adapter` is none that fits the family.
         FileNotFoundError: there is no such adapter.
-        DownloadError: one of the model's cannot be fetched.
+        DownloadError: one of the model's, or the base, cannot be fetched.
     """
     card = family.card(model)
     by_weights: dict[Weights, list[Recipe]] = {}
@@ -71,8 +74,10 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[G
     loader = _loader(family)
     if adapter is None:
         return [Group(loader.file(weights), tuple(recipes)) for weights, recipes in by_weights.items()]
-    if not adapter.is_file():
-        raise FileNotFoundError(f"there is no adapter {adapter}")
+    inspect(adapter)  # before a base may have to be fetched
+    fitted = fit_file(adapter, loader.source().folder / "unet")
+    if fitted.warning:
+        log.warning("%s", fitted.warning)
     own = [
         recipes
         for weights, recipes in by_weights.items()

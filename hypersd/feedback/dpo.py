@@ -18,7 +18,7 @@ from hypersd.feedback.rollout import times_of
 from hypersd.feedback.statistics import as_tensor
 from hypersd.models.cards import Recipe
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Player, Step
+from hypersd.training.objective import Objective, Player, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Settings:
 
 
 @dataclass(eq=False)
-class DirectPreference:
+class DirectPreference(Objective[Ranked]):
     """Objective: noise is predicted better in preferred pictures than in others, compared with the untuned student.
 
     Times are those at which the student is used: its schedules' steps.
@@ -139,10 +139,6 @@ class DirectPreference:
             Stop: it speaks against going on.
         """
         self.guard.after_step(step)
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""

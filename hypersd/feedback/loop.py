@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hypersd.arena.battle import Kind
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.simulate import Scorer
 from hypersd.arena.store import Store
@@ -30,17 +30,41 @@ from hypersd.feedback.loop_metrics import measure
 from hypersd.feedback.loop_report import write_report
 from hypersd.feedback.painter import contestants
 from hypersd.feedback.preferences import Preferences, from_votes
+from hypersd.feedback.results import (
+    BATTLES,
+    BESIDE,
+    CONTESTANT,
+    FEEDBACK,
+    METRICS,
+    REPORT,
+    REWARD,
+    VOTES,
+    BattleResult,
+    BesideResult,
+    Lineage,
+    Method,
+    MetricsResult,
+    RewardResult,
+    TuningResult,
+    VotesResult,
+)
 from hypersd.feedback.reward_run import RewardTask
-from hypersd.feedback.rounds import Round, has_entered, opponents
+from hypersd.feedback.rounds import Round
 from hypersd.feedback.size import Size
-from hypersd.feedback.tuning import Method, Tuned, digest
+from hypersd.feedback.tuning import Tuned, digest
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare, who_draws
-from hypersd.models.cards import Family
+from hypersd.models.cards import Capability, Family
 from hypersd.models.entrants import entrants, with_entrants
 from hypersd.models.registry import Machine
 from hypersd.models.sharing import Engine
 
 log = logging.getLogger(__name__)
+
+Votes = Callable[[], tuple[Preferences, Pictures]]
+"""The preferences of a round and their pictures."""
+
+Unseen = Callable[[int, int], list[str]]
+"""So many held-out prompts, chosen by a seed."""
 
 _BATTLE_STEPS = (1, 2, 4)
 _NOTHING = "None was fought: no weight of what was tuned is better than the model as it was, so nothing entered."
@@ -89,32 +113,34 @@ class Loop:
         done: list[Round] = []
         parent = self.start
         for number in range(1, count + 1):
-            one = Round(number, self.out / f"round-{number}")
-            self._round(one, parent)
-            told = one.done("contestant")
-            parent = str(told["name"]) if told and has_entered(told) else parent
-            done.append(one)
+            current = Round(number, self.out / f"round-{number}")
+            if current.missing:
+                self._round(current, parent)
+            parent = current.result(CONTESTANT).successor
+            done.append(current)
         return done
 
-    def _round(self, one: Round, parent: str) -> None:
-        if one.stage is not None:
-            one.begin(self._plan(parent))
-        votes = one.do("votes", lambda: self._votes(one, parent))
-        log.info("round %d: reward", one.number)
-        reward = one.do("reward", lambda: self._reward(one))
-        log.info("round %d: feedback", one.number)
-        lineage = {"votes": votes["data"], "kind": votes["kind"], "reward": reward["model"], "round": one.number}
-        tuned = one.do("feedback", lambda: self._feedback(one, parent, self.method, lineage, one.tuning()))
-        made = one.do("contestant", lambda: {"parent": parent, **tuned})
-        log.info("round %d: battles", one.number)
-        one.do("battles", lambda: self._battles(one, made, parent, votes["kind"]))
-        log.info("round %d: metrics", one.number)
-        one.do("metrics", lambda: self._metrics(one, made))
-        one.do("beside", lambda: self._beside(one, made, lineage))
-        one.do("report", lambda: write_report(one, self._engine(), made))
+    def _round(self, current: Round, parent: str) -> None:
+        if current.stage is not None:
+            current.begin(self._plan(parent))
+        votes = cache(lambda: self._votes(current, parent))  # read once, and only if a stage needs them
+        summary = current.do(VOTES, lambda: self._summary(votes()[0]))
+        log.info("round %d: reward", current.number)
+        reward = current.do(REWARD, lambda: self._reward(current, *votes()))
+        log.info("round %d: feedback", current.number)
+        lineage = Lineage(votes=summary.data, kind=summary.kind, reward=reward.model, round=current.number)
+        tuned = current.do(FEEDBACK, lambda: self._feedback(current, parent, self.method, lineage, votes))
+        contestant = current.do(CONTESTANT, lambda: replace(tuned, parent=parent))
+        log.info("round %d: battles", current.number)
+        unseen = self._unseen(votes)
+        current.do(BATTLES, lambda: self._battles(current, contestant, parent, unseen))
+        log.info("round %d: metrics", current.number)
+        current.do(METRICS, lambda: self._metrics(current, contestant, unseen))
+        current.do(BESIDE, lambda: self._beside(current, contestant, lineage, votes, unseen))
+        current.do(REPORT, lambda: write_report(current, self._engine()))
 
     def _plan(self, parent: str) -> dict[str, Any]:
-        """What a round that goes on must not change: half of it would be of the one kind, half of the other."""
+        """Settings that a round that goes on must keep: else half of it would be of one kind, half of another."""
         return {
             "model": parent,
             "votes": "simulate" if self.gather is None else "given",
@@ -125,161 +151,165 @@ class Loop:
             "seed": self.seed,
         }
 
-    def _name(self, lineage: Mapping[str, Any], results: Sequence[tuple[Group, Tuned]]) -> str:
+    def _name(self, lineage: Lineage, results: Sequence[tuple[Group, Tuned]]) -> str:
         """The same for the same adapters of the same votes, so that a stage done again finds its own contestant."""
-        told = f"{lineage['votes']}{lineage['reward']}" + "".join(digest(tuned.adapter) for _, tuned in results)
-        return f"{self.start}-{sha256(told.encode()).hexdigest()[:6]}-r{lineage['round']}"
+        content = f"{lineage.votes}{lineage.reward}" + "".join(digest(tuned.adapter) for _, tuned in results)
+        return f"{self.start}-{sha256(content.encode()).hexdigest()[:6]}-r{lineage.round}"
 
     def _engine(self) -> Engine:
         return Engine(with_entrants(self.family, self.entrants), Machine.here())
 
     def _world(self) -> World:
-        if self.family.world is None:
-            raise ValueError(f"{self.family.name} has no judge that simulated voters could see with")
-        return World.load(self.family.world)
+        return World.load(self.family.require(Capability.JUDGE, "be judged by simulated voters").parent)
 
     def _scorer(self) -> Scorer:
         judge = Judge(self._world(), self.family.pixels)
         return lambda picture, prompt: judge.score(np.asarray(picture), prompt).match
 
-    def _votes(self, one: Round, parent: str) -> dict[str, Any]:
-        preferences, _ = self._gathered(one, parent)
-        return {
-            "kind": preferences.kind,
-            "data": preferences.digest,
-            "votes": len(preferences.examples),
-            "cast": preferences.cast,
-            "voters": len({example.voter for example in preferences.examples}),
-            "taste": self.taste if self.gather is None else None,
-        }
-
-    def _gathered(self, one: Round, parent: str) -> tuple[Preferences, Pictures]:
-        """The votes that count, as they were when the round began; simulated ones are cast then."""
+    def _votes(self, current: Round, parent: str) -> tuple[Preferences, Pictures]:
+        """The votes that count, as they were when the round began, and their pictures; simulated ones are cast then."""
         if self.gather is not None:
-            found, pictures = self.gather(one.folder)
-            return keep(found, one.folder / "choices.json"), pictures
-        store, pictures = open_folder(one.folder / "training-votes")
+            preferences, pictures = self.gather(current.folder)
+            return keep(preferences, current.folder / "choices.json"), pictures
+        store, pictures = open_folder(current.folder / "training-votes")
         if store.count_votes() < self.size.votes:
-            self._simulate(store, pictures, one, parent)
+            self._simulate(store, pictures, current, parent)
         return from_votes(store.votes(), "simulated"), pictures
 
-    def _simulate(self, store: Store, pictures: Pictures, one: Round, parent: str) -> None:
+    def _summary(self, preferences: Preferences) -> VotesResult:
+        return VotesResult(
+            kind=preferences.kind,
+            data=preferences.digest,
+            votes=len(preferences.examples),
+            cast=preferences.cast,
+            voters=len({example.voter for example in preferences.examples}),
+            taste=self.taste if self.gather is None else None,
+        )
+
+    def _simulate(self, store: Store, pictures: Pictures, current: Round, parent: str) -> None:
         engine = self._engine()
-        made = {entrant.name for entrant in entrants(self.entrants)}
-        wanted = who_draws(contestants(engine.family, engine.machine), made - {parent})
-        seed = self.seed * 1000 + one.number
+        registered = {entrant.name for entrant in entrants(self.entrants)}
+        wanted = who_draws(contestants(engine.family, engine.machine), registered - {parent})
+        seed = self.seed * 1000 + current.number
         # Battles and metrics are on prompts that are held out. These are drawn with replacement: few shall come twice.
         prompts = common_prompts(self._world(), 4 * self.size.pairs, seed)
         prepare(engine, store, pictures, all_pairs(wanted), prompts, count=self.size.pairs, seed=seed)
         missing = self.size.votes - store.count_votes()
         tastes = electorate(self.taste, self.size.voters, random.Random(seed))  # noqa: S311 - repeatable
-        name = f"train-{one.number}"
+        name = f"train-{current.number}"
         cast(store, pictures, self._scorer(), tastes, count=missing, name=name, seed=seed)
 
-    def _reward(self, one: Round) -> dict[str, Any]:
-        preferences, pictures = self._gathered(one, "")
-        folder = one.folder / "reward"
+    def _reward(self, current: Round, preferences: Preferences, pictures: Pictures) -> RewardResult:
+        folder = current.folder / "reward"
         report = RewardTask(
             preferences=preferences,
             pictures=pictures,
-            backbone=Path(str(self.family.folder)) / "clip",
+            backbone=self.family.require(Capability.CLIP, "train a reward model"),
             out=folder,
             kind_of=self.kind_of,
             seed=self.seed,
         ).run()
-        return report.as_dict() | {"model": digest(folder / "model.safetensors")}
+        return report.result(digest(folder / "model.safetensors"))
 
     def _feedback(
-        self, one: Round, parent: str, method: Method, lineage: Mapping[str, Any], out: Path
-    ) -> dict[str, Any]:
+        self,
+        current: Round,
+        parent: str,
+        method: Method,
+        lineage: Lineage,
+        votes: Votes,
+    ) -> TuningResult:
         family = with_entrants(self.family, self.entrants)
         results = tune(
             family,
             groups_of(family, parent),
-            rewards=[one.folder / "reward"],
-            out=out,
+            rewards=[current.folder / "reward"],
+            out=current.tuning(None if method == self.method else method),
             method=method,
-            votes=self._gathered(one, parent) if method == "dpo" else None,
+            votes=votes() if method == "dpo" else None,
             shorten=self.size.shorten,
             seed=self.seed,
         )
         name = self._name(lineage, results)
-        papers = {**lineage, "method": method, "parent": parent}
+        lineage = replace(lineage, method=method, parent=parent)
         entered = gained(results)
         if entered and name not in {entrant.name for entrant in entrants(self.entrants)}:
-            enter(name, self.family, self.start, results, folder=self.entrants, lineage=papers)
-        return {
-            "name": name,
-            "entered": entered,
-            "method": method,
-            "adapters": [
-                {
-                    "name": group.file.stem,
-                    "steps": [recipe.steps for recipe in group.recipes],
-                    "weight": tuned.weight,
-                    "stopped": tuned.stopped,
-                    "points": [
-                        {"weight": point.weight, "objection": point.objection, **asdict(point.check)}
-                        for point in tuned.points
-                    ],
-                }
-                for group, tuned in results
-            ],
-            "lineage": papers,
-        }
+            enter(name, self.family, self.start, results, folder=self.entrants, lineage=asdict(lineage))
+        adapters = tuple(
+            tuned.result(group.file.stem, [recipe.steps for recipe in group.recipes]) for group, tuned in results
+        )
+        return TuningResult(name=name, entered=entered, method=method, adapters=adapters, lineage=lineage)
 
-    def _beside(self, one: Round, made: Mapping[str, Any], lineage: Mapping[str, Any]) -> dict[str, Any]:
-        """What the other method makes of the same votes, against the untuned model and against what was made."""
+    def _beside(
+        self,
+        current: Round,
+        contestant: TuningResult,
+        lineage: Lineage,
+        votes: Votes,
+        unseen: Unseen,
+    ) -> BesideResult | None:
+        """The other method's model of the same votes, against the untuned model and against the contestant."""
         if self.beside is None:
-            return {}
-        log.info("round %d: %s beside it", one.number, self.beside)
-        parent = str(made["parent"])
-        other = self._feedback(one, parent, self.beside, lineage, one.tuning(self.beside))
-        fought = {
-            word: self._battles(one, other, old, lineage["kind"], f"{self.beside}-against-{word}")
-            for word, old in opponents(made).items()
+            return None
+        log.info("round %d: %s beside it", current.number, self.beside)
+        other = self._feedback(current, contestant.parent, self.beside, lineage, votes)
+        battles = {
+            word: self._battles(current, other, model, unseen, f"{self.beside}-against-{word}")
+            for word, model in contestant.opponents().items()
         }
-        return {**other, "parent": parent, "battles": fought}
+        return BesideResult(
+            name=other.name,
+            method=other.method,
+            adapters=other.adapters,
+            lineage=other.lineage,
+            parent=contestant.parent,
+            entered=other.entered,
+            battles=battles,
+        )
 
     def _battles(
-        self, one: Round, new: Mapping[str, Any], old: str, kind: Kind, folder: str = "battles"
-    ) -> dict[str, Any]:
-        """Blind battles of a new contestant and an older one, by voters that were never learned from."""
-        if not has_entered(new):
-            return {"kind": kind, "steps": {}, "told": _NOTHING}
+        self, current: Round, tuned: TuningResult, old: str, unseen: Unseen, folder: str = "battles"
+    ) -> BattleResult:
+        """Blind battles of a tuned model and an older one, by voters that were never learned from."""
+        kind = tuned.lineage.kind
+        if not tuned.entered:
+            return BattleResult(kind=kind, told=_NOTHING)
         if kind == "human":
-            return {"kind": "human", "steps": {}, "told": "People vote next: the contestant is in the arena."}
-        seed = self.seed * 1000 + 500 + one.number
-        fought = fight(
+            return BattleResult(kind=kind, told="People vote next: the contestant is in the arena.")
+        seed = self.seed * 1000 + 500 + current.number
+        result = fight(
             self._engine(),
-            one.folder / folder,
-            new=str(new["name"]),
+            current.folder / folder,
+            new=tuned.name,
             old=old,
             steps=_BATTLE_STEPS,
             scorer=self._scorer(),
             tastes=electorate(self.taste, self.size.judges, random.Random(seed)),  # noqa: S311 - repeatable
-            prompts=self._unseen(one, self.size.battle_pairs * len(_BATTLE_STEPS), seed),
+            prompts=unseen(self.size.battle_pairs * len(_BATTLE_STEPS), seed),
             votes=self.size.battles,
-            name=f"judge-{one.number}",
+            name=f"judge-{current.number}",
             seed=seed,
         )
-        return {**fought, "taste": self.taste}
+        return replace(result, taste=self.taste)
 
-    def _unseen(self, one: Round, count: int, seed: int) -> list[str]:
+    def _unseen(self, votes: Votes) -> Unseen:
         """Held-out prompts that none of the round's votes was about: people vote on some of them in the arena."""
-        seen = {example.prompt for example in self._gathered(one, "")[0].examples}
-        return [prompt for prompt in held_out_prompts(self._world(), count + len(seen), seed) if prompt not in seen][
-            :count
-        ]
 
-    def _metrics(self, one: Round, made: Mapping[str, Any]) -> dict[str, Any]:
-        if not has_entered(made):
-            return {}
+        def prompts(count: int, seed: int) -> list[str]:
+            seen = {example.prompt for example in votes()[0].examples}
+            held_out = held_out_prompts(self._world(), count + len(seen), seed)
+            return [prompt for prompt in held_out if prompt not in seen][:count]
+
+        return prompts
+
+    def _metrics(self, current: Round, tuned: TuningResult, unseen: Unseen) -> MetricsResult | None:
+        if not tuned.entered:
+            return None
         return measure(
             self._engine(),
-            [str(made["parent"]), str(made["name"])],
+            [tuned.parent, tuned.name],
             steps=_BATTLE_STEPS,
-            prompts=self._unseen(one, self.size.prompts, 4242),
-            reward=one.folder / "reward",
-            out=one.folder / "metrics",
+            prompts=unseen(self.size.prompts, 4242),
+            reward=current.folder / "reward",
+            out=current.folder / "metrics",
         )

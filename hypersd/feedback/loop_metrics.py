@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from hypersd.evaluate.ablation import ablation_table, changes
 from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.pictures import write_pictures
+from hypersd.feedback.results import MetricChange, MetricsResult
 from hypersd.feedback.reward import RewardModel
+from hypersd.files import write_text
+from hypersd.models.cards import Capability
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -20,7 +22,7 @@ _SEEDS = 8
 
 def measure(
     engine: Engine, models: Sequence[str], *, steps: Sequence[int], prompts: Sequence[str], reward: Path, out: Path
-) -> dict[str, Any]:
+) -> MetricsResult:
     """Draw every prompt with both models under the same seeds, and compare what the jury finds in pairs.
 
     Args:
@@ -37,7 +39,9 @@ def measure(
     """
     out.mkdir(parents=True, exist_ok=True)
     family = engine.family
-    jury = Jury.of(Path(str(family.folder)), family.pixels, RewardModel.load(reward).score)
+    jury = Jury.of(
+        family.require(Capability.JUDGE, "be measured").parent, family.pixels, RewardModel.load(reward).score
+    )
     common = [
         count for count in steps if all(count in {one.steps for one in family.card(model).recipes} for model in models)
     ]
@@ -53,19 +57,19 @@ def measure(
         judged += [look.judged for look in jury.look(prompt, drawn)]
     write_pictures(judged, out / "pictures.csv")
     without, tuned = ([one for one in judged if one.model == model] for model in models)
-    (out / "ablation.md").write_text(ablation_table(without, tuned), encoding="utf-8")
-    return {
-        "prompts": len(prompts),
-        "seeds": _SEEDS,
-        "changes": [
-            {
-                "metric": change.metric,
-                "steps": change.steps,
-                "without": change.without.mean,
-                "with": change.tuned.mean,
-                "difference": asdict(change.difference),
-            }
+    write_text(out / "ablation.md", ablation_table(without, tuned))
+    return MetricsResult(
+        prompts=len(prompts),
+        seeds=_SEEDS,
+        changes=tuple(
+            MetricChange(
+                metric=change.metric,
+                steps=change.steps,
+                without=change.without.mean,
+                tuned=change.tuned.mean,
+                difference=asdict(change.difference),
+            )
             for change in changes(without, tuned)
             if change.without.known
-        ],
-    }
+        ),
+    )

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 import torch
 from PIL import Image
 
-from hypersd.feedback.rounds import REPORT, Round, has_entered
+from hypersd.arena.agreement import Share
+from hypersd.feedback.results import (
+    BATTLES,
+    BESIDE,
+    CONTESTANT,
+    METRICS,
+    REWARD,
+    VOTES,
+    AdapterResult,
+    BattleResult,
+    BesideResult,
+    Method,
+    ReportResult,
+    RewardResult,
+    TuningResult,
+    VotesResult,
+)
+from hypersd.feedback.rounds import REPORT_FILE, Round
+from hypersd.files import atomic_path, write_text
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -23,23 +41,25 @@ _PROMPTS = (
     "a small pizza on a white background",
 )
 _STEPS = (1, 2, 4)
+_METHODS: Mapping[Method, str] = MappingProxyType({"refl": "feedback learning (ReFL)", "dpo": "Diffusion-DPO"})
+ABLATION_FILE = "metrics/ablation.md"
 
 
-def write_report(one: Round, engine: Engine, made: Mapping[str, Any]) -> dict[str, Any]:
+def write_report(current: Round, engine: Engine) -> ReportResult:
     """Write `report.md` and the pictures that it shows, before and after, into the round's folder.
 
     Raises:
         OSError: the folder cannot be written.
-        ValueError: a stage's file is damaged.
+        ValueError: a stage has not been done, or its file is damaged.
     """
-    before = str(made["parent"])
-    after = str(made["name"]) if has_entered(made) else before
-    files = {name: one.folder / f"{name}.webp" for name in ("before", "after")}
-    for (name, file), model in zip(files.items(), (before, after), strict=True):
-        picture_grid(engine, model).save(file, quality=92)
-        files[name] = file
-    (one.folder / REPORT).write_text(text(one, made), encoding="utf-8")
-    return {"report": REPORT, **{name: file.name for name, file in files.items()}}
+    contestant = current.result(CONTESTANT)
+    pictures = {"before": contestant.parent, "after": contestant.successor}
+    for name, model in pictures.items():
+        with atomic_path(current.folder / f"{name}.webp") as part:
+            picture_grid(engine, model).save(part, quality=92)
+    result = ReportResult(report=REPORT_FILE, before="before.webp", after="after.webp")
+    write_text(current.folder / REPORT_FILE, text(current, pictures=result))
+    return result
 
 
 def picture_grid(engine: Engine, model: str) -> Image.Image:
@@ -57,99 +77,127 @@ def picture_grid(engine: Engine, model: str) -> Image.Image:
     return sheet
 
 
-def text(one: Round, made: Mapping[str, Any]) -> str:
-    """The report in Markdown, from the files of the round's stages."""
-    votes, reward, battles = one.done("votes") or {}, one.done("reward") or {}, one.done("battles") or {}
-    beside = one.done("beside") or {}
-    parts = [
-        f"# Round {one.number}: {made['name']}",
-        f"Made from `{made['parent']}` by {made['method']}. {_votes(votes)}",
-        _took(one),
-        "## Blind battles against the model that it was made from",
-        _battles(battles),
-        "## The reward model",
-        _reward(reward),
-        "## How each adapter was tuned",
-        *(_adapter(adapter, one.tuning().name) for adapter in made["adapters"]),
-        *(_beside(beside, made, one.tuning(beside["method"]).name) if beside else ()),
-        "## With feedback against without (the judge, and the reward)",
-        _ablation(one.folder / "metrics" / "ablation.md"),
-        "## Before, and after",
-        f"Rows: {', '.join(map(str, _STEPS))} steps.",
-        "![Before](before.webp)",
-        "![After](after.webp)",
-    ]
+def text(current: Round, *, pictures: ReportResult | None = None) -> str:
+    """The report in Markdown, of the stages that are done so far.
+
+    Args:
+        current: the round.
+        pictures: before and after, to be shown at its end.
+
+    Raises:
+        ValueError: a stage's file is damaged.
+    """
+    votes, reward, battles = current.done(VOTES), current.done(REWARD), current.done(BATTLES)
+    contestant, beside = current.done(CONTESTANT), current.done(BESIDE)
+    parts = [f"# Round {current.number}" + (f": {contestant.name}" if contestant else "")]
+    origin = f"Made from `{contestant.parent}` by {_METHODS[contestant.method]}. " if contestant else ""
+    parts.append(origin + (_votes(votes) if votes else "Its votes have not been counted yet."))
+    if seconds := current.seconds():
+        # The threads are known to the process that did the work, which is the one that has just drawn the pictures.
+        parts.append(_took(seconds, threads=torch.get_num_threads() if pictures else None))
+    if battles:
+        parts += ["## Blind battles against the model that it was made from", _battles(battles)]
+    if reward:
+        parts += ["## The reward model", _reward(reward)]
+    if contestant:
+        parts.append("## How each adapter was tuned")
+        parts += [_adapter(adapter, current.tuning().name) for adapter in contestant.adapters]
+    if contestant and beside:
+        parts += _beside(beside, contestant, current.tuning(beside.method).name)
+    if current.done(METRICS):
+        parts += ["## With feedback against without (the judge, and the reward)", _ablation(current.folder)]
+    if pictures:
+        parts += ["## Before, and after", f"Rows: {', '.join(map(str, _STEPS))} steps."]
+        parts += [f"![Before]({pictures.before})", f"![After]({pictures.after})"]
     return "\n\n".join(parts) + "\n"
 
 
-def _took(one: Round) -> str:
-    minutes = {stage: seconds / 60 for stage, seconds in one.seconds().items()}
-    told = ", ".join(f"{stage} {spent:.1f}" for stage, spent in minutes.items())
-    return f"It took {sum(minutes.values()):.1f} minutes with {torch.get_num_threads()} threads: {told}."
+def _took(seconds: Mapping[str, float], *, threads: int | None) -> str:
+    minutes = {stage: spent / 60 for stage, spent in seconds.items()}
+    by_stage = ", ".join(f"{stage} {spent:.1f}" for stage, spent in minutes.items())
+    with_threads = f" with {threads} threads" if threads else ""
+    return f"It took {sum(minutes.values()):.1f} minutes{with_threads}: {by_stage}."
 
 
-def _votes(votes: Mapping[str, Any]) -> str:
-    if votes.get("kind") == "simulated":
-        taste = f", with the taste “{votes['taste']}”" if votes.get("taste") else ""
-        return (
-            f"**No person voted**: {votes['votes']:,} votes that count, of {votes['voters']} simulated voters{taste}."
-        )
-    return f"{votes['votes']:,} votes of {votes['voters']} people count."
+def _votes(votes: VotesResult) -> str:
+    if votes.kind == "human":
+        return f"{votes.votes:,} votes of {votes.voters:,} people count."
+    return (
+        f"**No person voted: these votes are simulated.** {votes.votes:,} of them count, of {votes.voters:,} simulated "
+        f"voters{_taste(votes.taste)}."
+    )
 
 
-def _battles(battles: Mapping[str, Any]) -> str:
-    if not battles.get("steps"):
-        return str(battles.get("told", "None were fought."))
+def _taste(taste: str | None) -> str:
+    return f" with the taste “{taste}”" if taste else ""
+
+
+def _battles(battles: BattleResult) -> str:
+    if not battles.steps:
+        return battles.told or "None were fought."
     lines = ["| steps | wins | 95 % interval | decisive | ties | |", "|---:|---:|---|---:|---:|---|"]
-    for steps, share in battles["steps"].items():
-        verdict = "better" if share["low"] > 0.5 else "worse" if share["high"] < 0.5 else "not told apart"
-        lines.append(
-            f"| {steps} | {share['value']:.1%} | {share['low']:.1%} to {share['high']:.1%} | {share['n']} | "
-            f"{battles['ties'][steps]} | {verdict} |"
-        )
-    taste = f" with the taste “{battles['taste']}”" if "taste" in battles else ""  # rounds of before did not tell
-    who = f"{battles['voters']} {battles['kind']} voters{taste} judged; none of them had a vote in the training."
+    lines += [
+        f"| {steps} | {share.value:.1%} | {share.low:.1%} to {share.high:.1%} | {share.n:,} | "
+        f"{battles.ties[steps]:,} | {_verdict(share)} |"
+        for steps, share in battles.steps.items()
+    ]
+    judges = "simulated voters" if battles.kind == "simulated" else "people"
+    who = f"{battles.voters} {judges}{_taste(battles.taste)} judged; none of them had a vote in the training."
     return "\n".join(lines) + f"\n\n{who}"
 
 
-def _beside(beside: Mapping[str, Any], made: Mapping[str, Any], folder: str) -> list[str]:
-    battles = beside["battles"]
+def _verdict(share: Share) -> str:
+    return "better" if share.low > 0.5 else "worse" if share.high < 0.5 else "not told apart"
+
+
+def _beside(beside: BesideResult, contestant: TuningResult, folder: str) -> list[str]:
+    by = f"by {_METHODS[contestant.method]}"
     against_tuned = (
-        (f"Against `{made['name']}`, which {made['method']} made:", _battles(battles["tuned"]))
-        if "tuned" in battles
-        else (f"No battle against what {made['method']} made: it did not enter the arena.",)
+        [f"Against `{contestant.name}`, which was made {by}:", _battles(beside.battles["tuned"])]
+        if "tuned" in beside.battles
+        else [f"There were no battles against `{contestant.name}`, made {by}: it did not enter the arena."]
     )
     return [
-        f"## The same votes by {beside['method']}",
-        f"`{beside['name']}` was made from `{beside['parent']}` too. Against `{beside['parent']}`:",
-        _battles(battles["untuned"]),
+        f"## The same votes by {_METHODS[beside.method]}",
+        f"`{beside.name}` was made from `{beside.parent}` too. Against `{beside.parent}`:",
+        _battles(beside.battles["untuned"]),
         *against_tuned,
-        *(_adapter(adapter, folder) for adapter in beside["adapters"]),
+        *(_adapter(adapter, folder) for adapter in beside.adapters),
     ]
 
 
-def _reward(reward: Mapping[str, Any]) -> str:
-    low, high = reward["accuracy_interval"]
-    ceiling = reward["self_agreement"]["value"]
-    told = f"Accuracy on unseen prompts: {reward['accuracy']:.1%} ({low:.1%} to {high:.1%})."
-    if ceiling is not None:
-        told += f" Voters, shown a pair twice, agree with themselves in {ceiling:.1%}."
-    return told + " All of it: [reward/report.md](reward/report.md)."
+def _reward(reward: RewardResult) -> str:
+    voters = "Simulated voters" if reward.kind == "simulated" else "Voters"
+    rows = [
+        ("Predicts choices on unseen prompts", reward.predicted),
+        (f"{voters} agree with themselves", reward.self_agreement),
+        (f"{voters} agree with each other", reward.agreement),
+        *((f"From {name} alone", share) for name, share in reward.shortcuts.items()),
+    ]
+    lines = ["| | share | 95 % interval | of |", "|---|---:|---|---:|"]
+    lines += [
+        f"| {name} | {share.value:.1%} | {share.low:.1%} to {share.high:.1%} | {share.n:,} |"
+        if share.n
+        else f"| {name} | not measured | | |"
+        for name, share in rows
+    ]
+    figures = "![Calibration](reward/calibration.png)\n![Learning curve](reward/curve.png)"
+    return "\n".join(lines) + f"\n\nAll of it: [reward/report.md](reward/report.md).\n\n{figures}"
 
 
-def _adapter(adapter: Mapping[str, Any], folder: str) -> str:
-    points: Sequence[Mapping[str, Any]] = adapter["points"]
-    start = points[0]
-    chosen = next(point for point in points if point["weight"] == adapter["weight"])
-    stopped = f" The training stopped itself: {adapter['stopped']}." if adapter["stopped"] else ""
-    nothing = " **Nothing better than the model as it was came of it.**" if adapter["weight"] == 0 else ""
+def _adapter(adapter: AdapterResult, folder: str) -> str:
+    start, chosen = adapter.start, adapter.chosen
+    stopped = f" The training stopped itself: {adapter.stopped}." if adapter.stopped else ""
+    nothing = " **Nothing better than the model as it was came of it.**" if adapter.weight == 0 else ""
+    diversity = f"{chosen.diversity / start.diversity:.0%} of before" if start.diversity else "not known"
     return (
-        f"`{adapter['name']}` (steps {', '.join(map(str, adapter['steps']))}): weight {adapter['weight']:g}, reward "
-        f"{start['reward']:.2f} to {chosen['reward']:.2f}, reward of other votes {start['second']:.2f} to "
-        f"{chosen['second']:.2f}, diversity {chosen['diversity'] / start['diversity']:.0%} of before.{stopped}{nothing}"
-        f"\n\n![Reward against distance]({folder}/{adapter['name']}/merge.png)"
+        f"`{adapter.name}` (steps {', '.join(map(str, adapter.steps))}): weight {adapter.weight:g}, reward "
+        f"{start.reward:.2f} to {chosen.reward:.2f}, reward of other votes {start.second:.2f} to {chosen.second:.2f}, "
+        f"diversity {diversity}.{stopped}{nothing}\n\n"
+        f"![{adapter.name}: both rewards against the distance to the untuned model]({folder}/{adapter.name}/merge.png)"
     )
 
 
-def _ablation(file: Path) -> str:
+def _ablation(folder: Path) -> str:
+    file = folder / ABLATION_FILE
     return file.read_text(encoding="utf-8").strip() if file.exists() else "Not measured."

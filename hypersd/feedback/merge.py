@@ -14,6 +14,7 @@ from torch.nn import Module
 
 from hypersd.distill.student import Student
 from hypersd.feedback.guard import Check, Guard
+from hypersd.files import atomic_path
 from hypersd.training.adapters import adapter_as
 
 _DOWN = "lora_A.weight"
@@ -106,8 +107,8 @@ def write_merged(few_steps: Mapping[str, Tensor], feedback: Mapping[str, Tensor]
     layers: dict[str, Module | Tensor] = {
         name.removeprefix("unet."): value.half() for name, value in concatenate(few_steps, feedback, weight).items()
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
+    with atomic_path(file, durable=True) as part:
+        StableDiffusionXLPipeline.save_lora_weights(part.parent, unet_lora_layers=layers, weight_name=part.name)
 
 
 def figure(points: Sequence[Point], chosen: float) -> Figure:

@@ -15,11 +15,14 @@ from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import Tensor
 
-from hypersd.emoji.autoencoder import to_picture, to_tensor
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
+from hypersd.training.images import to_picture, to_tensor
+from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.precision import half_precision
-from hypersd.training.trainer import Player, Step, Trainer, TrainingConfig
+from hypersd.training.records import hash_folder
+from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ def _blurred(pictures: Tensor, sigma: float) -> Tensor:
 
 
 @dataclass
-class SoloTraining:
+class SoloTraining(Objective[Perceived]):
     """Objective: see what is in the scenes."""
 
     world: World
@@ -96,13 +99,6 @@ class SoloTraining:
     def loss(self, player: str, batch: Perceived, step: Step) -> Mapping[str, Tensor]:
         """The mean instance loss."""
         return {"loss": instance_loss(self.network, batch.pictures, batch.targets).mean()}
-
-    def after_step(self, step: Step) -> None:
-        """Nothing else moves."""
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     @torch.no_grad()
     def sample(self) -> Image.Image:
@@ -214,7 +210,12 @@ def train_perception(
     )
     trainer = Trainer(config)
     autoencoder.to(trainer.accelerator.device)
-    trainer.run(objective, partial(perceived, world, autoencoder, batch_size))
+    data = {
+        "batch_size": batch_size,
+        "world": TrainingScenes(world).fingerprint,
+        "vae": hash_folder(world_folder / "vae"),
+    }
+    trainer.run(objective, partial(perceived, world, autoencoder, batch_size), data=data)
     network = objective.network.cpu().requires_grad_(False).eval()
     save_perception(network, out / "perception")
     log.info("the perception network is in %s", out / "perception")

@@ -6,7 +6,6 @@ has a mask of its own. In the embedded family the truth need not be annotated: a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from hypersd.emoji.world import Placed, Scene, World, box
 from hypersd.errors import gist
+from hypersd.files import atomic_folder, write_json
 from hypersd.model_folders import check_perception
 
 GRID = 8
@@ -210,11 +210,10 @@ def save_perception(network: Solo, folder: Path) -> None:
     Raises:
         OSError: that is not possible.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().half().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-    config = {"objects": network.objects, "widths": network.widths}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    with atomic_folder(folder) as part:
+        save_file(state, part / "model.safetensors")
+        write_json(part / "config.json", {"objects": network.objects, "widths": network.widths})
 
 
 def load_perception(folder: Path) -> Solo:

@@ -25,7 +25,7 @@ from hypersd.feedback.rollout import redrawn
 from hypersd.feedback.statistics import as_tensor
 from hypersd.models.cards import Recipe
 from hypersd.readers import read_picture, tensor_shapes
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 _SMALLEST = 0.02
 """Objects narrower or lower than this share of the picture's side cannot be asked for after noise and decoding."""

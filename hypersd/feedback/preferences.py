@@ -16,9 +16,9 @@ from PIL import Image
 
 from hypersd.arena.agreement import Share, wilson
 from hypersd.arena.battle import Kind, Vote
-from hypersd.arena.importing import Shard, shards
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.trust import clean, gold_score, self_agreement
+from hypersd.arena.vote_files import Shard, shards
 from hypersd.errors import gist
 
 Split = Literal["train", "validation", "test"]
@@ -65,7 +65,7 @@ class Preferences:
     """
 
     examples: tuple[Preference, ...]
-    kind: str
+    kind: Kind
     self_agreement: Share
     agreement: Share
     cast: int

@@ -16,7 +16,7 @@ from hypersd.feedback.guard import Guard
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.rollout import Prompted, draw_through
 from hypersd.models.cards import Recipe
-from hypersd.training.trainer import Player, Step
+from hypersd.training.objective import Objective, Player, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Perception(Protocol):
 
 
 @dataclass(eq=False)
-class RewardFeedback:
+class RewardFeedback(Objective[Prompted]):
     """Objective: Σ_d ReLU(α_d − r_d(x'_0, c)), eq. 13, and the perception loss, eq. 14; guarded.
 
     Args:
@@ -104,10 +104,6 @@ class RewardFeedback:
             Stop: it speaks against going on.
         """
         self.guard.after_step(step)
-
-    def state(self) -> Mapping[str, Tensor]:
-        """Nothing else is kept."""
-        return {}
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""

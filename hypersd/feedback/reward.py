@@ -9,7 +9,6 @@ texture. These are few numbers: a few hundred prompts with votes are enough for 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from hypersd.feedback.reward_folder import FACTS, WEIGHTS, check_reward
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.texture import WIDTH as TEXTURE
 from hypersd.feedback.texture import texture
+from hypersd.files import atomic_folder, write_json
 from hypersd.readers import read_object
 
 _WIDTH = 1 + 2 * len(NAMES) + TEXTURE
@@ -92,10 +92,10 @@ class RewardModel(nn.Module):
         Raises:
             OSError: the folder cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        self.backbone.save(folder)
-        save_file({name: value.half().contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
-        (folder / FACTS).write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
+        with atomic_folder(folder) as part:
+            self.backbone.save(part)
+            save_file({name: value.half().contiguous() for name, value in self.state_dict().items()}, part / WEIGHTS)
+            write_json(part / FACTS, self.facts)
 
     @property
     def unit(self) -> float:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypersd.file_kinds import misread
 from hypersd.model_folders import check_network, check_tokenizer
-from hypersd.readers import misread, read_object, tensor_shapes
+from hypersd.readers import read_object, tensor_shapes
 
 WEIGHTS, FACTS = "model.safetensors", "reward.json"
 SECOND = "second"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,10 +12,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hypersd.arena.agreement import Share, wilson
+from hypersd.arena.battle import Kind
 from hypersd.feedback.bradley_terry import ChoiceTable
 from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.results import RewardResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.shortcuts import decisive, hits_by_identity, hits_by_statistics, left_won
+from hypersd.files import atomic_path, write_json, write_text
 
 _BINS = 8
 _ROUNDS = 1000
@@ -47,7 +49,7 @@ class RewardReport:
         second: accuracy of the second model, trained on other votes, on the validation prompts.
     """
 
-    kind: str
+    kind: Kind
     data: str
     votes: int
     prompts: Mapping[str, int]
@@ -74,6 +76,22 @@ class RewardReport:
             "accuracy_interval": [interval["low"], interval["high"]],
             "decisive": interval["n"],
         }
+
+    def result(self, model: str) -> RewardResult:
+        """The figures that a round's folder keeps; `model` is the hash of the weights."""
+        return RewardResult(
+            kind=self.kind,
+            accuracy=self.accuracy.value,
+            accuracy_interval=(self.accuracy.low, self.accuracy.high),
+            decisive=self.accuracy.n,
+            self_agreement=self.self_agreement,
+            agreement=self.agreement,
+            shortcuts=dict(self.shortcuts),
+            model=model,
+            data=self.data,
+            votes=self.votes,
+            prompts=dict(self.prompts),
+        )
 
 
 def _finite(value: Any) -> Any:
@@ -226,7 +244,8 @@ def write(report: RewardReport, folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    (folder / "report.json").write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+    write_json(folder / "report.json", report.as_dict())
+    write_text(folder / "report.md", markdown(report))
     for name, figure in figures(report).items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
+        with atomic_path(folder / f"{name}.png") as part:
+            figure.savefig(part, dpi=120)

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from hypersd.distill.student import Conditioning, Student
 from hypersd.models.cards import Recipe
-from hypersd.models.loading import build_scheduler, quietly
+from hypersd.models.loading import build_scheduler
+from hypersd.sampling.denoising import denoised, set_timesteps
 from hypersd.sampling.sampler import clean_latents, step_arguments
 from hypersd.training.adapters import adapter_off
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +83,18 @@ def draw_through(
         ValueError: the recipe has no such call.
     """
     scheduler = _scheduler(student, recipe)
-    extra = step_arguments(scheduler, recipe, generator)
-    latents = noise * scheduler.init_noise_sigma
-    for index, timestep in enumerate(scheduler.timesteps[: call + 1]):
-        given = scheduler.scale_model_input(latents, timestep)
-        times = timestep.expand(len(noise)).to(noise.device)
-        if index < call:
-            with torch.no_grad():
-                predicted = student.predict(given, times, told)
-                latents = scheduler.step(predicted, timestep, latents, **extra).prev_sample
-            continue
-        with torch.no_grad(), adapter_off(student.unet):
-            untuned = _clean(scheduler, student.predict(given, times, told), timestep, latents)
-        return Drawn(_clean(scheduler, student.predict(given, times, told), timestep, latents), untuned)
-    raise ValueError(f"a recipe of {recipe.steps} steps has no call {call}")
+    if not 0 <= call < len(scheduler.timesteps):
+        raise ValueError(f"a recipe of {recipe.steps} steps has no call {call}")
+
+    predict = student.predictor(told)
+    arguments = step_arguments(scheduler, recipe, generator)
+    with torch.no_grad():
+        latents = denoised(scheduler, noise * scheduler.init_noise_sigma, predict, arguments=arguments, count=call)
+    timestep = scheduler.timesteps[call]
+    scaled = scheduler.scale_model_input(latents, timestep)
+    with torch.no_grad(), adapter_off(student.unet):
+        untuned = _clean(scheduler, predict(scaled, timestep), timestep, latents)
+    return Drawn(_clean(scheduler, predict(scaled, timestep), timestep, latents), untuned)
 
 
 def redrawn(
@@ -124,9 +123,7 @@ def times_of(student: Student, recipe: Recipe) -> list[int]:
 
 def _scheduler(student: Student, recipe: Recipe) -> Any:
     scheduler = build_scheduler(student.pipeline.scheduler, recipe.scheduler)
-    wanted = {"timesteps": list(recipe.timesteps)} if recipe.timesteps else {"num_inference_steps": recipe.steps}
-    with quietly():  # a first timestep of 800 is what a one-step recipe wants
-        scheduler.set_timesteps(**wanted)
+    set_timesteps(scheduler, recipe)
     return scheduler
 
 

@@ -1,4 +1,4 @@
-"""The loop's memory: a folder for each round, a file for each stage that is done. Pages and reports read it."""
+"""Storage of a loop: a folder for each round, a file for each stage that is done. Pages and reports read it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 from hypersd.errors import gist
+from hypersd.feedback.results import STAGES, Stage
 from hypersd.files import write_json
 from hypersd.readers import read_object
 
-StageName = Literal["votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report"]
-STAGES: tuple[StageName, ...] = ("votes", "reward", "feedback", "contestant", "battles", "metrics", "beside", "report")
-REPORT = "report.md"
+Result = TypeVar("Result")
+
+REPORT_FILE = "report.md"
 _PLAN, _SECONDS = "plan.json", "seconds.json"
 
 
@@ -26,7 +27,7 @@ class Round:
     folder: Path
 
     def begin(self, plan: Mapping[str, Any]) -> None:
-        """Write down how the round is made. One that goes on is made as it was begun.
+        """Write the round's plan. A round that goes on keeps to the plan that it was begun with.
 
         Raises:
             ValueError: it was begun in another way, or the file is damaged.
@@ -39,42 +40,62 @@ class Round:
                 f"{self.folder} was begun with {', '.join(other)}; go on with that, or name another folder"
             )
 
-    def done(self, stage: StageName) -> dict[str, Any] | None:
-        """What a stage came to; None if it has not been done.
+    def done(self, stage: Stage[Result]) -> Result | None:
+        """The result of a stage; None if it has not been done, or had nothing to do.
 
         Raises:
             ValueError: its file is damaged.
         """
-        return self._read(f"{stage}.json", "delete it and the stage is done again")
+        return self._load(stage) if self._file(stage).exists() else None
 
-    def do(self, stage: StageName, work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """Do a stage unless it is done, and remember what it came to and how long it took.
-
-        Raises:
-            ValueError: its file is damaged.
-        """
-        known = self.done(stage)
-        if known is not None:
-            return known
-        begun = time.monotonic()
+    def _load(self, stage: Stage[Result]) -> Result:
+        remedy = "delete it and the stage is done again"
+        document = self._read(f"{stage.name}.json", remedy)
         try:
-            told = dict(work())
-        finally:
-            self._spend(stage, time.monotonic() - begun)
-        write_json(self.folder / f"{stage}.json", told)
-        return told
+            return stage.read(document)
+        except ValueError as error:
+            raise ValueError(f"{self._file(stage)} is damaged ({error}); {remedy}") from error
 
-    def seconds(self) -> dict[StageName, float]:
-        """How long each stage was worked on, in the order of their first try; one that was killed does not count.
+    def result(self, stage: Stage[Result]) -> Result:
+        """The result of a stage that must have been done.
+
+        Raises:
+            ValueError: it has not, or its file is damaged.
+        """
+        if (result := self.done(stage)) is None:
+            raise ValueError(f"{self.folder} has no {stage.name}; let the loop finish")
+        return result
+
+    def do(self, stage: Stage[Result], work: Callable[[], Result]) -> Result:
+        """Do a stage unless it is done; write its result, and how long it took.
+
+        Raises:
+            ValueError: its file is damaged.
+        """
+        if self._file(stage).exists():
+            return self._load(stage)
+        start = time.monotonic()
+        try:
+            result = work()
+        finally:
+            self._spend(stage, time.monotonic() - start)
+        write_json(self._file(stage), stage.document(result))
+        return result
+
+    def _file(self, stage: Stage[Any]) -> Path:
+        return self.folder / f"{stage.name}.json"
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds that each stage was worked on, in the order of their first try; one that was killed does not count.
 
         Raises:
             ValueError: the file is damaged.
         """
         return self._read(_SECONDS, "delete it and only what is not yet done is timed") or {}
 
-    def _spend(self, stage: StageName, seconds: float) -> None:
+    def _spend(self, stage: Stage[Any], seconds: float) -> None:
         spent = self.seconds()
-        write_json(self.folder / _SECONDS, {**spent, stage: round(spent.get(stage, 0.0) + seconds, 1)})
+        write_json(self.folder / _SECONDS, {**spent, stage.name: round(spent.get(stage.name, 0.0) + seconds, 1)})
 
     def _read(self, name: str, remedy: str) -> dict[Any, Any] | None:
         file = self.folder / name
@@ -86,28 +107,22 @@ class Round:
             raise ValueError(f"{file} is damaged; {remedy} ({gist(error)})") from error
 
     def tuning(self, beside: str | None = None) -> Path:
-        """Where adapters are tuned: the round's own, or by another method beside them."""
+        """The folder in which adapters are tuned: the round's own, or another method's beside it."""
         return self.folder / ("feedback" if beside is None else f"feedback-{beside}")
 
     @property
-    def stage(self) -> StageName | None:
+    def missing(self) -> list[Stage[Any]]:
+        """The stages that are not done."""
+        return [stage for stage in STAGES if not self._file(stage).exists()]
+
+    @property
+    def stage(self) -> Stage[Any] | None:
         """The first stage that is not done; None if the last one is."""
-        done = {stage for stage in STAGES if (self.folder / f"{stage}.json").exists()}
-        return None if STAGES[-1] in done else next(stage for stage in STAGES if stage not in done)
-
-
-def has_entered(made: Mapping[str, Any]) -> bool:
-    """Whether what a tuning made is in the arena: it is not where nothing better than its parent came of it."""
-    return bool(made.get("entered", True))  # rounds of before this was written all let their contestant in
-
-
-def opponents(made: Mapping[str, Any]) -> dict[str, str]:
-    """Whom a contestant of another method fights: the model that it came from, and what was made beside it, if any."""
-    untuned = {"untuned": str(made["parent"])}
-    return untuned | {"tuned": str(made["name"])} if has_entered(made) else untuned
+        missing = self.missing
+        return missing[0] if STAGES[-1] in missing else None
 
 
 def rounds(folder: Path) -> list[Round]:
     """The rounds that a loop has begun, in order."""
-    found = [Round(int(path.name.removeprefix("round-")), path) for path in folder.glob("round-[0-9]*")]
-    return sorted(found, key=lambda one: one.number)
+    started = [Round(int(path.name.removeprefix("round-")), path) for path in folder.glob("round-[0-9]*")]
+    return sorted(started, key=lambda each: each.number)

@@ -9,13 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from hypersd.distill.student import Student
-from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, instance_loss, load_perception
 from hypersd.feedback.rollout import redrawn
 from hypersd.models.cards import Recipe
-from hypersd.training.trainer import Step
+from hypersd.training.images import to_tensor
+from hypersd.training.objective import Step
 
 
 @dataclass(frozen=True, eq=False)

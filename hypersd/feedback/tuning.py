@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -19,17 +18,19 @@ from hypersd.feedback.guard import Guard, Limits, Panel
 from hypersd.feedback.merge import Point
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.refl import Perception
+from hypersd.feedback.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import WEIGHTS
 from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import PromptBatches
+from hypersd.files import atomic_path, write_json
 from hypersd.models.cards import Recipe
 from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
-from hypersd.training.trainer import Trainer, TrainingConfig
+from hypersd.training.records import hash_text
+from hypersd.training.trainer import Trainer, TrainingConfig, grids
 
-Method = Literal["refl", "dpo"]
 RESULT = "feedback.json"
 _LOOK_EVERY = 20
 _MOST, _MOST_AT = 16, 256
@@ -54,6 +55,14 @@ class Tuned:
     stopped: str
     points: tuple[Point, ...]
     lineage: Mapping[str, str]
+
+    def result(self, name: str, steps: Sequence[int]) -> AdapterResult:
+        """The adapter as a round's folder keeps it: its file's name, the steps at which it is run, and the sweep."""
+        points = tuple(
+            SweepResult(weight=point.weight, objection=point.objection, **point.check.as_dict())
+            for point in self.points
+        )
+        return AdapterResult(name=name, steps=tuple(steps), weight=self.weight, stopped=self.stopped, points=points)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +122,8 @@ class TuningTask:
         chosen = merge.choose(points)
         adapter = self.out / "adapter.safetensors"
         merge.write_merged(student.few_steps_layers, load_file(plugin), chosen.weight, adapter)
-        merge.figure(points, chosen.weight).savefig(self.out / "merge.png", dpi=120)
+        with atomic_path(self.out / "merge.png") as part:
+            merge.figure(points, chosen.weight).savefig(part, dpi=120)
         _, numbers = load_state(self.out / "training" / "state") or ({}, {})
         tuned = Tuned(
             adapter=adapter,
@@ -123,13 +133,13 @@ class TuningTask:
             points=tuple(points),
             lineage=self._lineage(rewards[0]),
         )
-        (self.out / RESULT).write_text(json.dumps(self._told(tuned, guard), indent=1) + "\n", encoding="utf-8")
+        write_json(self.out / RESULT, self._told(tuned, guard))
         return tuned
 
     def _refl(self, trainer: Trainer, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:
         settings = refl.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
         objective = refl.RewardFeedback(student, rewards, guard, self.recipes, self.perception, settings)
-        trainer.run(objective, PromptBatches(self.prompts, student, settings.batch_size))
+        trainer.run(objective, PromptBatches(self.prompts, student, settings.batch_size), data=self._data())
 
     def _dpo(self, trainer: Trainer, student: Student, guard: Guard) -> None:
         settings = dpo.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
@@ -137,15 +147,28 @@ class TuningTask:
             raise ValueError("dpo learns from the votes themselves; name them")
         batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, settings.batch_size)
         objective = dpo.DirectPreference(student, guard, self.recipes, settings)
-        trainer.run(objective, batches)
+        trainer.run(objective, batches, data=self._data())
 
     def _trainer(self, steps: int) -> Trainer:
         total = max(1, round(steps * self.shorten))
         return Trainer(
             TrainingConfig(
-                out=self.out / "training", steps=total, seed=self.seed, warmup=10, sample_every=max(1, total // 2)
+                out=self.out / "training", steps=total, seed=self.seed, warmup=10, sample_every=grids(total, 2)
             )
         )
+
+    def _data(self) -> dict[str, Any]:
+        """What is tuned, by what, for the run's record."""
+        return {
+            "method": self.method,
+            "adapter": digest(self.few_steps),
+            "rewards": [digest(folder / WEIGHTS) for folder in self.rewards],
+            "prompts": hash_text(*self.prompts),
+            "validation": hash_text(*self.validation),
+            "votes": hash_text(*(f"{one.prompt} {one.pictures} {one.target}" for one in self.preferences)),
+            "recipes": hash_text(*map(repr, self.recipes)),
+            "limits": asdict(self.limits),
+        }
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -98,6 +99,15 @@ class ModelCard:
         raise ValueError(f"{self.name} does not run at {wanted} steps; choose from: {known}")
 
 
+class Capability(StrEnum):
+    """A part that a family may have beside its models; the value completes "it has no …"."""
+
+    SCENES = "scenes of its own"
+    JUDGE = "judge of its own"
+    CLIP = "CLIP model of its own"
+    PERCEPTION = "perception network of its own"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """Models that share a base.
@@ -111,6 +121,7 @@ class Family:
         memory_gb: what its base needs on the device, in half precision.
         unet_gb: what a model with a UNet of its own needs beside that.
         is_reimplementation: trained by this package at toy scale, not the published weights.
+        parts: what the family has beside its models: for each, a file or folder below `folder` that it is, or needs.
     """
 
     name: str
@@ -125,6 +136,30 @@ class Family:
     vae: str | None = None
     unet_gb: float = 0
     is_reimplementation: bool = False
+    parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def part(self, capability: Capability) -> Path | None:
+        """Where a part of the family is; None if the family has none, or its file or folder is missing."""
+        if self.folder is None or capability not in self.parts:
+            return None
+        place = self.folder / self.parts[capability]
+        return place if place.exists() else None
+
+    def has(self, capability: Capability) -> bool:
+        """Whether the family has a part."""
+        return self.part(capability) is not None
+
+    def require(self, capability: Capability, purpose: str) -> Path:
+        """Where a part of the family is; `purpose` says in a complaint for what it is needed ("be distilled").
+
+        Raises:
+            ValueError: the family has no such part.
+        """
+        place = self.part(capability)
+        if place is None:
+            where = f" in {self.folder}" if self.folder else ""
+            raise ValueError(f"{self.name} cannot {purpose}: it has no {capability.value}{where}")
+        return place
 
     def card(self, name: str) -> ModelCard:
         """A model by name.
@@ -140,4 +175,4 @@ class Family:
     @property
     def world(self) -> Path | None:
         """The folder of the world whose words this family knows; None if it knows any word."""
-        return self.folder if self.folder and (self.folder / "world.json").exists() else None
+        return self.folder if self.has(Capability.SCENES) else None

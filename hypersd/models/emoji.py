@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from hypersd.models.cards import Family, ModelCard, Recipe, Scheduler, Weights
+from hypersd.models.cards import Capability, Family, ModelCard, Recipe, Scheduler, Weights
+from hypersd.resources import assets_folder
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "emoji-xl"
+if TYPE_CHECKING:
+    from hypersd.emoji.scenes import TrainingScenes
+
+FOLDER = assets_folder() / "emoji-xl"
 _PIXELS = 128
 _TRAILING = {"timestep_spacing": "trailing"}
 _LICENCE = "apache-2.0"
 _SOURCE = "assets/emoji-xl/README.md"
+
+WORLD = "world.json"
+PARTS: Mapping[Capability, str] = MappingProxyType(
+    {
+        Capability.SCENES: WORLD,
+        Capability.JUDGE: WORLD,
+        Capability.CLIP: "clip",
+        Capability.PERCEPTION: "perception",
+    }
+)
+
+
+def training_scenes(folder: Path) -> TrainingScenes:
+    """The captioned scenes of the family in `folder`, to train on.
+
+    Raises:
+        OSError: the folder has no world.
+        ValueError: its world is damaged.
+    """
+    from hypersd.emoji.scenes import TrainingScenes  # noqa: PLC0415 - needs numpy, and the cards do not
+    from hypersd.emoji.world import World  # noqa: PLC0415
+
+    return TrainingScenes(World.load(folder))
 
 
 def _adapter(name: str) -> Weights:
@@ -55,6 +85,7 @@ EMOJI = Family(
     memory_gb=0.1,
     prompt_set="emoji-v1",
     is_reimplementation=True,
+    parts=PARTS,
     cards=(
         ModelCard(
             name="base",

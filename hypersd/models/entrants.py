@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hypersd.files import write_json
+from hypersd.files import atomic_folder, write_json
+from hypersd.models.adapter_file import inspect
 from hypersd.models.cards import Family, ModelCard, Weights
 from hypersd.readers import read_json
 
@@ -71,13 +72,15 @@ def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
 
     Raises:
         ValueError: the name cannot be one, or is taken.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or a file is missing or is no adapter.
     """
     check_name(entrant.name, folder)
+    for file in files.values():
+        inspect(file)
     home = folder / entrant.name
-    home.mkdir(parents=True, exist_ok=True)
-    for name, file in files.items():
-        shutil.copyfile(file, home / name)
+    with atomic_folder(home) as part:
+        for name, file in files.items():
+            shutil.copyfile(file, part / name)
     write_json(home / _CARD, asdict(entrant))
     return home
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import SafetensorError
@@ -21,6 +21,8 @@ from transformers.utils import logging as transformers_logging
 
 from hypersd.errors import gist
 from hypersd.model_folders import INDEX, check_network, check_pipeline
+from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
+from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
 from hypersd.models.cards import Family, Scheduler, Weights
 from hypersd.models.downloads import Progress, fetched, reporting
 from hypersd.models.registry import Machine
@@ -178,7 +180,11 @@ class Loader:
         if weights.kind == "unet":
             with torch.device("meta"):  # billions of weights need no random start
                 bare: Any = UNet2DConditionModel.from_config(base.config)
-            bare.load_state_dict(_read(self.file(weights)), assign=True)
+            path = self.file(weights)
+            try:
+                bare.load_state_dict(_read(path), assign=True)
+            except RuntimeError as error:  # its message lists every key
+                raise AdapterError(f"{path} is no UNet of {self.family.title}; name the right file") from error
             return bare.to(self.machine.device, self.dtype).requires_grad_(False).eval()
         unet = copy.deepcopy(base)
         self.add_adapter(unet, weights, "fused")
@@ -187,14 +193,23 @@ class Loader:
         _share_equal(unet, base)
         return unet.requires_grad_(False).eval()
 
-    def add_adapter(self, unet: UNet2DConditionModel, weights: Weights, name: str) -> None:
-        """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name.
+    def add_adapter(self, unet: UNet2DConditionModel, weights: Weights, name: str) -> AdapterFit:
+        """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name; returns what of it is applied.
 
         Raises:
             DownloadError: the file cannot be fetched.
-            OSError: it is missing from the family's folder, is damaged, or has nothing for a UNet.
+            OSError: it is missing from the family's folder, is damaged, or has nothing for this UNet.
         """
-        put_adapter(unet, self.file(weights), name)
+        return put_adapter(unet, self.file(weights), name)
+
+    def adapter_fit(self, base: UNet2DConditionModel, weights: Weights) -> AdapterFit:
+        """The layers of an adapter that are applied to the family's UNet, from the file's header.
+
+        Raises:
+            DownloadError: the file cannot be fetched.
+            OSError: it is missing from the family's folder, is damaged, or has nothing for this UNet.
+        """
+        return fit(inspect(self.file(weights)), base.config, weight_shapes(base))
 
     def file(self, weights: Weights) -> Path:
         """Where the weights' file is on disk, after fetching it if need be.
@@ -221,6 +236,19 @@ class Loader:
             ),
         )
 
+    def files(self, weights: Weights) -> tuple[Path, ...]:
+        """The files of these weights on disk, after fetching them if need be; for kind "none", the base's UNet.
+
+        Raises:
+            DownloadError: they cannot be fetched.
+            FileNotFoundError: they are missing from the family's folder.
+        """
+        if weights.kind in ("lora", "unet"):
+            return (self.file(weights),)
+        folder = self.source().folder if weights.kind == "none" else self._unet_folder(weights)
+        variant = self._variant(folder)
+        return tuple(sorted((folder / "unet").glob(f"*.{variant}.safetensors" if variant else "*.safetensors")))
+
     def _snapshot(self, repository: str, only: str = "") -> Path:
         """The folder of a repository, with the weights of the family's variant where it has one for them."""
         weights = f"{only}*.{self.family.variant}.safetensors" if repository != self.family.vae else "*.safetensors"
@@ -242,34 +270,34 @@ class Loader:
         return fetched(what, fetch)
 
 
-def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> None:
-    """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name.
+def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
+    """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name; returns what of it is applied.
 
     Raises:
-        OSError: it is damaged, or has nothing for a UNet.
+        AdapterError: it is damaged, something else, or made for another model.
+        FileNotFoundError: there is no such file.
     """
-    try:
-        # Without use_safetensors, what cannot be read as safetensors would be unpickled.
-        loaded: Any = StableDiffusionXLPipeline.lora_state_dict(
-            str(path), unet_config=unet.config, use_safetensors=True, return_lora_metadata=True
-        )
-    except SafetensorError as error:
-        raise _damaged(path) from error
-    state, alphas, metadata = loaded
-    if not any(key.startswith("unet.") for key in state):
-        raise OSError(f"{path} has no adapter for a UNet in it")
-    unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet", adapter_name=name, metadata=metadata)
+    adapter = inspect(path)
+    fitted = fit(adapter, unet.config, weight_shapes(unet))
+    layers, alphas = unet_layers(adapter, _read(path), unet.config)
+    if broken := next((key for key, value in layers.items() if not torch.isfinite(value).all()), None):
+        raise AdapterError(f"{path} has numbers that are not finite (in {broken}); train it or download it again")
+    metadata = adapter_metadata(adapter)
+    unet.load_lora_adapter(
+        {f"unet.{key}": value for key, value in layers.items() if layer_of(key) in fitted.paths},
+        network_alphas=None if metadata else alphas or None,
+        prefix="unet",
+        adapter_name=name,
+        metadata=metadata,
+    )
+    return fitted
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> OSError:
-    return OSError(f"{path} is damaged or incomplete; delete it and try again")
+        raise AdapterError(unreadable(path)) from error
 
 
 def _share_equal(unet: UNet2DConditionModel, base: UNet2DConditionModel) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,22 +75,36 @@ class Machine:
     @classmethod
     def here(cls) -> Machine:
         """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it."""
-        import torch  # noqa: PLC0415 - slow, and the cards can be read without it
-
         offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
         cache = Path(constants.HF_HUB_CACHE)
+        cpu = cls(device="cpu", precision="float32", gpu_memory_gb=0, offline=offline, cache=cache)
+        if not has_gpu_driver():
+            return cpu
+        import torch  # noqa: PLC0415 - takes seconds, and only it can tell what a GPU can do
+
         if torch.cuda.is_available():
             memory = torch.cuda.get_device_properties(0).total_memory / 1e9
             return cls(device="cuda", precision="float16", gpu_memory_gb=memory, offline=offline, cache=cache)
         if torch.backends.mps.is_available():
             memory = torch.mps.recommended_max_memory() / 1e9
             return cls(device="mps", precision="float16", gpu_memory_gb=memory, offline=offline, cache=cache)
-        return cls(device="cpu", precision="float32", gpu_memory_gb=0, offline=offline, cache=cache)
+        return cpu
 
     @property
     def online(self) -> bool:
         """Whether the Hub can be asked: downloads are allowed, and it answers (looked up once a minute)."""
         return not self.offline and reachable(self.hub)
+
+
+def has_gpu_driver() -> bool:
+    """Whether this machine has a driver that torch could use: NVIDIA's, AMD's, or macOS itself."""
+    if sys.platform == "darwin" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +172,6 @@ def tunable(family: Family, name: str) -> ModelCard:
     if all(recipe.weights.kind != "lora" for recipe in card.recipes):
         raise ValueError(f"{name} has no adapter that could be tuned; choose a model that has one")
     return card
-
-
-def world_folder(family: Family, purpose: str) -> Path:
-    """The folder of a family's world, for what cannot be done without one.
-
-    Raises:
-        ValueError: it has none; the message says what it was needed for.
-    """
-    if family.world is not None:
-        return family.world
-    if family.folder is not None:
-        raise ValueError(f"{family.folder / 'world.json'} is missing; without it {family.name} {purpose}")
-    raise ValueError(f"{family.name} {purpose}: it has no world of its own with scenes and a judge")
 
 
 def is_local(family: Family, weights: Weights, machine: Machine) -> bool:

@@ -6,6 +6,7 @@ costs what a base step costs); otherwise it shares the base UNet, with its adapt
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -13,6 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Literal
 
 import torch
@@ -21,14 +23,19 @@ from torch import Tensor
 
 from hypersd.errors import Cancelled
 from hypersd.models.cards import Family, Recipe, Weights
-from hypersd.models.loading import Loader, build_scheduler
+from hypersd.models.loading import Loader, build_scheduler, quietly
 from hypersd.models.registry import BASE, Machine, is_local
 
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB
 _GPU_SHARE = 0.8
+_PIECE = 4 * 2**20
 _GLANCE = 0.1
 """Seconds between looks at whether a run that waits for a download has been cancelled."""
+
+
+_LONGEST_WORD = 40
+"""Characters; what is longer is no word that could be named as a whole."""
 
 
 def plan(budget_bytes: int, base_bytes: int, count: int) -> Literal["fused", "shared"]:
@@ -49,10 +56,15 @@ def held_bytes(modules: Iterable[torch.nn.Module]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class PromptEmbeds:
-    """A prompt for the UNet, first without (the empty prompt), then with: `(2, tokens, channels)`, pooled `(2, C)`."""
+    """A prompt for the UNet, first without (the empty prompt), then with: `(2, tokens, channels)`, pooled `(2, C)`.
+
+    Args:
+        unread: the end of the prompt, from the first word on that is not wholly in what the text encoders read.
+    """
 
     hidden: Tensor
     pooled: Tensor | None
+    unread: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +74,7 @@ class Prepared:
     Args:
         vae_scale: pixels to a latent, along a side.
         switch_seconds: what loading, fusing or switching to it has just cost.
+        warning: a sentence about what of its weights is not applied, or nothing.
     """
 
     unet: UNet2DConditionModel
@@ -71,6 +84,7 @@ class Prepared:
     device: torch.device
     dtype: torch.dtype
     switch_seconds: float
+    warning: str = ""
 
 
 class Engine:
@@ -91,6 +105,8 @@ class Engine:
         self._pipeline: Any = None
         self._unets: dict[Weights, UNet2DConditionModel] = {}
         self._adapters: dict[Weights, str] = {}
+        self._warnings: dict[Weights, str] = {}
+        self.sha256 = lru_cache(maxsize=256)(self._sha256)
         self.encode = lru_cache(maxsize=64)(self._encode)
         self._empty = lru_cache(maxsize=1)(self._no_prompt)
 
@@ -142,6 +158,7 @@ class Engine:
                 device=torch.device(self.machine.device),
                 dtype=self._loader.dtype,
                 switch_seconds=time.perf_counter() - start,
+                warning=self._warnings.get(recipe.weights, ""),
             )
 
     def _fetch(self, weights: Weights, cancelled: Callable[[], bool]) -> None:
@@ -181,6 +198,8 @@ class Engine:
 
     def _unet(self, weights: Weights) -> UNet2DConditionModel:
         base = self._pipeline.unet
+        if weights.kind == "lora" and weights not in self._warnings:
+            self._warnings[weights] = self._loader.adapter_fit(base, weights).warning
         if weights.kind == "lora" and self._shares():
             return self._switch(base, weights)
         if self._adapters:
@@ -217,13 +236,28 @@ class Engine:
         }
         return plan(self._budget, weight_bytes(self._pipeline.unet), len(files)) == "shared"
 
+    def _sha256(self, weights: Weights) -> str:
+        """SHA-256 of the weights' file, in hexadecimal; of their bytes one after another if they are several files."""
+        digest = sha256()
+        for path in self._loader.files(weights):
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+        return digest.hexdigest()
+
     def _encode(self, prompt: str) -> PromptEmbeds:
         self.load()  # not in inference mode: weights made there could not be fused with an adapter
         with torch.inference_mode():
             hidden, pooled = self._conditioning(prompt)[0]
             empty_hidden, empty_pooled = self._empty()
             joined = None if pooled is None or empty_pooled is None else torch.cat([empty_pooled, pooled])
-            return PromptEmbeds(torch.cat([empty_hidden, hidden]), joined)
+            return PromptEmbeds(torch.cat([empty_hidden, hidden]), joined, self.unread(prompt))
+
+    def unread(self, prompt: str) -> str:
+        """The end of a prompt that the text encoders do not read: from the first word on that is cut, or nothing."""
+        pipeline: Any = self.load()
+        tokenizers = (getattr(pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
+        return max((unread(each, prompt) for each in tokenizers if each is not None), key=len, default="")
 
     def _conditioning(self, prompt: str, *, guided: bool = False) -> list[tuple[Tensor, Tensor | None]]:
         """Hidden states and pooled text of a prompt and, if `guided`, of what stands for no prompt."""
@@ -235,6 +269,20 @@ class Engine:
 
     def _no_prompt(self) -> tuple[Tensor, Tensor | None]:
         return self._conditioning("", guided=True)[1]
+
+
+def unread(tokenizer: Any, prompt: str) -> str:
+    """The end of a prompt that is beyond what a tokenizer's model takes: from the first word on that is cut."""
+    with quietly():  # it warns of prompts that are too long, which is what is asked here
+        encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
+    offsets: list[tuple[int, int]] = encoded["offset_mapping"]
+    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    if len(offsets) <= room:
+        return ""
+    cut = offsets[room][0]
+    start = next(word.start() for word in re.finditer(r"\S+", prompt) if word.end() > cut)
+    # Some languages write without spaces: there a "word" may be the whole prompt.
+    return prompt[start if cut - start < _LONGEST_WORD else cut :].rstrip()
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:

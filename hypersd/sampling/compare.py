@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -11,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from hypersd.errors import Cancelled, gist
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.sharing import Engine
+from hypersd.sampling.finite import NotFiniteError
+from hypersd.sampling.remarks import unread_remark
 from hypersd.sampling.request import Generation, Preview, Request, Run
 from hypersd.sampling.sampler import Drawn, decode, denoise
 
@@ -108,10 +111,14 @@ def _run(
                     guidance_scale=recipe.guidance_scale,
                     seconds=event.seconds,
                     image=event.image,
+                    timesteps=event.timesteps,
+                    unread=embeds.unread,
+                    warnings=tuple(filter(None, (unread_remark(embeds.unread), prepared.warning))),
                 )
             elif previews and event.step % PREVIEW_EVERY == 0 and event.step < recipe.steps:
-                picture = decode(prepared.vae, event.clean)
-                yield Preview(model=card.name, steps=recipe.steps, step=event.step, image=picture)
+                with suppress(NotFiniteError):  # a glance ahead; the run itself says whether it comes to anything
+                    picture = decode(prepared.vae, event.clean)
+                    yield Preview(model=card.name, steps=recipe.steps, step=event.step, image=picture)
 
 
 def _sentence(error: Exception) -> str:

@@ -78,6 +78,9 @@ class Generation:
         calls: UNet evaluations (NFE) that were made.
         seconds: denoising and decoding; loading, switching and previews are not counted.
         image: None if the run failed; then `error` is a sentence that says why.
+        timesteps: at which the UNet was evaluated, from noise to picture.
+        unread: the end of the prompt that the text encoders do not read.
+        warnings: sentences about what was not done as asked: words not read, layers of an adapter not applied.
     """
 
     model: str
@@ -87,6 +90,9 @@ class Generation:
     seconds: float
     image: Image.Image | None = None
     error: str | None = None
+    timesteps: tuple[float, ...] = ()
+    unread: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

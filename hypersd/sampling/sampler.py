@@ -15,8 +15,10 @@ from torch import Tensor
 
 from hypersd.errors import Cancelled
 from hypersd.models.cards import Recipe
-from hypersd.models.loading import quietly
+from hypersd.models.conditioning import unet_conditioning
 from hypersd.models.sharing import Prepared, PromptEmbeds
+from hypersd.sampling.denoising import denoising_steps, set_timesteps
+from hypersd.sampling.finite import check_embeds, check_latents, check_picture
 
 
 def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Generator]:
@@ -28,18 +30,19 @@ def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Genera
 def conditioning(unet: UNet2DConditionModel, embeds: PromptEmbeds, pixels: int, *, guided: bool) -> dict[str, Any]:
     """What the UNet is told besides latents and time: empty prompt and prompt, or the prompt alone."""
     rows = slice(0, 2) if guided else slice(1, 2)
-    told: dict[str, Any] = {"encoder_hidden_states": embeds.hidden[rows]}
-    if unet.config["addition_embed_type"] == "text_time" and embeds.pooled is not None:
-        pooled = embeds.pooled[rows]
-        sizes = torch.tensor([pixels, pixels, 0, 0, pixels, pixels], dtype=pooled.dtype, device=pooled.device)
-        told["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes.expand(len(pooled), -1)}
-    return told
+    pooled = embeds.pooled if unet.config["addition_embed_type"] == "text_time" else None
+    return unet_conditioning(embeds.hidden[rows], None if pooled is None else pooled[rows], pixels)
 
 
 @torch.inference_mode()
 def decode(vae: Any, latents: Tensor) -> Image.Image:
-    """Scaled latents `(1, C, H, W)` to a picture."""
+    """Scaled latents `(1, C, H, W)` to a picture.
+
+    Raises:
+        NotFiniteError: the VAE gave what is no number.
+    """
     picture = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0][0]
+    check_picture(picture)
     pixels = ((picture.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
@@ -54,11 +57,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The end of a run: the picture, the UNet evaluations it took, and the seconds."""
+    """The end of a run: the picture, the UNet evaluations it took, the seconds, and the times on the way."""
 
     image: Image.Image
     calls: int
     seconds: float
+    timesteps: tuple[float, ...]
 
 
 @torch.inference_mode()
@@ -77,35 +81,40 @@ def denoise(
 
     Raises:
         Cancelled: `cancelled` became true; it is asked before each UNet call.
+        NotFiniteError: a number overflowed, or a weight is none: there is no picture.
     """
     unet, scheduler = prepared.unet, prepared.scheduler
+    check_embeds(embeds.hidden, embeds.pooled)
     guided = recipe.guidance_scale > 1
     told = conditioning(unet, embeds, pixels, guided=guided)
     side = pixels // prepared.vae_scale
     noise, generator = initial_noise((1, unet.config["in_channels"], side, side), seed)
     seconds, calls, clock = 0.0, 0, time.perf_counter()
-    times = {"timesteps": list(recipe.timesteps)} if recipe.timesteps else {"num_inference_steps": recipe.steps}
-    with quietly():  # LCM's scheduler warns of times that do not begin at 999; these are the recipe's own
-        scheduler.set_timesteps(**times, device=prepared.device)
-    extra = step_arguments(scheduler, recipe, generator)
+    set_timesteps(scheduler, recipe, prepared.device)
     latents = noise.to(prepared.device, prepared.dtype) * scheduler.init_noise_sigma
-    for index, timestep in enumerate(scheduler.timesteps):
+
+    def predict(scaled: Tensor, timestep: Tensor) -> Tensor:
         if cancelled():
             raise Cancelled
-        given = torch.cat([latents, latents]) if guided else latents
-        predicted = unet(scheduler.scale_model_input(given, timestep), timestep, **told, return_dict=False)[0]
-        calls += len(given)
-        if guided:
-            without, with_prompt = predicted.chunk(2)
-            predicted = without + recipe.guidance_scale * (with_prompt - without)
-        output = scheduler.step(predicted, timestep, latents, **extra)
-        noisy, latents = latents, output.prev_sample
+        given = torch.cat([scaled, scaled]) if guided else scaled
+        predicted = unet(given, timestep, **told, return_dict=False)[0]
+        if not guided:
+            return predicted
+        without, with_prompt = predicted.chunk(2)
+        return without + recipe.guidance_scale * (with_prompt - without)
+
+    arguments = step_arguments(scheduler, recipe, generator)
+    for number, step in enumerate(denoising_steps(scheduler, latents, predict, arguments=arguments), start=1):
+        latents = step.latents
+        check_latents(latents, number, len(scheduler.timesteps))
+        calls += 2 if guided else 1
         _settle(prepared.device)
         seconds += time.perf_counter() - clock
-        yield Progress(index + 1, clean_latents(scheduler, output, predicted, timestep, noisy))
+        yield Progress(number, clean_latents(scheduler, step.output, step.predicted, step.timestep, step.noisy))
         clock = time.perf_counter()
     image = decode(prepared.vae, latents)
-    yield Drawn(image, calls, seconds + time.perf_counter() - clock)
+    times_used = tuple(float(timestep) for timestep in scheduler.timesteps)
+    yield Drawn(image, calls, seconds + time.perf_counter() - clock, times_used)
 
 
 def _settle(device: torch.device) -> None:

@@ -15,7 +15,9 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hypersd.errors import gist
+from hypersd.files import atomic_path
+from hypersd.models.adapter_file import inspect
+from hypersd.models.adapter_fit import fit, weight_shapes
 from hypersd.models.loading import put_adapter
 
 TARGETS = [
@@ -78,11 +80,11 @@ def follow(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -
 
 
 def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
-    """Write the adapter in the diffusers key format, half precision."""
+    """Write the adapter in the diffusers key format, half precision; the file appears under its name when complete."""
     weights = get_peft_model_state_dict(unet, adapter_name=NAME)
     layers: dict[str, nn.Module | Tensor] = {key: value.half() for key, value in weights.items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    StableDiffusionXLPipeline.save_lora_weights(file.parent, unet_lora_layers=layers, weight_name=file.name)
+    with atomic_path(file, durable=True) as part:
+        StableDiffusionXLPipeline.save_lora_weights(part.parent, unet_lora_layers=layers, weight_name=part.name)
 
 
 def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
@@ -90,15 +92,18 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is an adapter of another shape.
+        ValueError: it is no adapter, or one of another shape.
     """
+    fit(inspect(file), unet.config, weight_shapes(unet))
     layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
     try:
         outcome = set_peft_model_state_dict(unet, layers, adapter_name=NAME)
     except RuntimeError as error:
-        raise ValueError(f"{file} does not fit this model: {gist(error)}") from error
+        raise ValueError(f"{file} does not fit this training: its rank or its layers are others") from error
     if outcome.unexpected_keys:
         raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
+    if missing := [name for name in outcome.missing_keys if "lora_" in name]:
+        raise ValueError(f"{file} does not fit this model: it has no {missing[0]}")
 
 
 def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
@@ -108,15 +113,9 @@ def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: it is damaged.
-        ValueError: it is an adapter for another model.
+        AdapterError: it is damaged, something else, or made for another model.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no adapter {file}")
-    try:
-        put_adapter(unet, file, NAME)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{file} does not fit this model: {gist(error)}") from error
+    put_adapter(unet, file, NAME)
     layers = adapter_layers(unet)
     unet.fuse_lora(safe_fusing=True)
     unet.unload_lora()

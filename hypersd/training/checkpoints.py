@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,83 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hypersd.files import write_json
-from hypersd.training.states import NUMBERS, check_state
+from hypersd.files import atomic_path, write_json
+from hypersd.training.objective import Objective
+from hypersd.training.optimization import Optimization
+from hypersd.training.states import NUMBERS, STATE, check_state
+
+log = logging.getLogger(__name__)
 
 TENSORS = "state.safetensors"
+
+
+class Checkpoint:
+    """The checkpoint of a run, in `out/state`.
+
+    Attributes:
+        number: the step that is on disk; 0 if none is.
+    """
+
+    def __init__(self, out: Path, objective: Objective[Any], moving: Optimization) -> None:
+        self.out, self.objective, self.moving = out, objective, moving
+        self.number = 0
+
+    @staticmethod
+    def exists(out: Path) -> bool:
+        """Whether a run left a checkpoint in its folder `out`."""
+        return (out / STATE / NUMBERS).exists()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {f"extra.{name}": value for name, value in self.objective.state().items()} | self.moving.tensors()
+
+    def broken(self) -> str:
+        """The name of a weight or an average that is not finite, or of a tensor besides that is NaN; empty if none is.
+
+        A method may keep an infinity (a best loss before there is one); a weight may not.
+        """
+        bad = {name: ~value.isfinite().all() for name, value in self.moving.tensors().items()}
+        bad |= {name: value.isnan().any() for name, value in self.objective.state().items()}
+        return next((name for name, broken in bad.items() if broken), "")
+
+    def save(self, number: int, *, seed: int, stopped: str = "") -> None:
+        """Write the state after `number` steps; `stopped` says why the training ended at it, if it ended itself.
+
+        Raises:
+            OSError: it cannot be written; the one before it is as it was.
+        """
+        tensors = self._tensors()
+        for name, optimizer in self.moving.optimizers.items():
+            tensors |= optimizer_tensors(optimizer, f"optimizer.{name}")
+        save_state(self.out / STATE, tensors, {"step": number, "seed": seed, "stopped": stopped})
+        self.number = number
+
+    def load(self) -> tuple[int, str]:
+        """Load the state, if there is one, into the objective and the optimisers.
+
+        Returns:
+            The number of steps that are done, and why no more are to be, if none are.
+
+        Raises:
+            ValueError: the state is damaged, or of another training.
+        """
+        state = load_state(self.out / STATE)
+        if state is None:
+            return 0, ""
+        tensors, numbers = state
+        mine = self._tensors()
+        if missing := sorted(name for name in mine if name not in tensors or tensors[name].shape != mine[name].shape):
+            raise ValueError(f"the checkpoint in {self.out} is of another training ({missing[0]} does not fit)")
+        with torch.no_grad():
+            for name, value in mine.items():
+                value.copy_(tensors[name])
+        try:
+            for name, optimizer in self.moving.optimizers.items():
+                restore_optimizer(optimizer, tensors, f"optimizer.{name}")
+        except ValueError as error:
+            raise ValueError(f"the checkpoint in {self.out} is of another training ({error})") from error
+        self.number = int(numbers["step"])
+        log.info("resumed %s at step %d", self.out, self.number)
+        return self.number, str(numbers.get("stopped", ""))
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
@@ -22,12 +96,11 @@ def save_state(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str
     The numbers carry the name of the tensor file they belong to and are renamed into place last, so whoever reads
     the folder sees either the old state or the new one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{numbers['step']}.{TENSORS}"
-    save_file({key: value.detach().contiguous() for key, value in tensors.items()}, folder / f"{name}.part")
-    (folder / f"{name}.part").replace(folder / name)
+    with atomic_path(folder / name, durable=True) as part:
+        save_file({key: value.detach().contiguous() for key, value in tensors.items()}, part)
     write_json(folder / NUMBERS, {**numbers, "tensors": name})
-    for old in folder.glob(f"*.{TENSORS}"):
+    for old in folder.glob(f"*.{TENSORS}*"):
         if old.name != name:
             old.unlink()
 
@@ -36,7 +109,7 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """Read the state in `folder`; None if there is none.
 
     Raises:
-        ValueError: the state's JSON, or the tensor file that it names, is damaged or missing.
+        ValueError: one of its files is damaged or missing; the message names it.
     """
     state = check_state(folder)
     if state is None:
@@ -56,10 +129,18 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Undo `optimizer_tensors`: put the state back into an optimiser over the same parameters."""
+    """Undo `optimizer_tensors`: put the state back into an optimiser over the same parameters.
+
+    Raises:
+        ValueError: the state is that of other parameters.
+    """
+    shapes = [parameter.shape for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith(f"{prefix}."):
-            index, name = key.removeprefix(f"{prefix}.").split(".", 1)
-            state.setdefault(int(index), {})[name] = value
+            index, _, name = key.removeprefix(f"{prefix}.").partition(".")
+            place = int(index) if index.isdigit() else len(shapes)
+            if place >= len(shapes) or (value.dim() and value.shape != shapes[place]):
+                raise ValueError(f"{key} does not fit")
+            state.setdefault(place, {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,50 @@ class NoiseSchedule:
         return (
             kept * noisy + (self.sigma(end).square() - (kept * self.sigma(start)).square()).clamp(min=0).sqrt() * noise
         )
+
+
+@dataclass(frozen=True, slots=True)
+class DDIMOutput:
+    """The end of a jump, `(B, C, H, W)`, by the name that diffusers' schedulers give it."""
+
+    prev_sample: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class DDIMSolver:
+    """DDIM jumps between any times, with the interface of diffusers' schedulers (see `hypersd.sampling.denoising`).
+
+    Args:
+        schedule: on the latents' device.
+        times: falling, one more than there are jumps.
+
+    Raises:
+        ValueError: they do not fall.
+    """
+
+    schedule: NoiseSchedule
+    times: Sequence[int]
+
+    def __post_init__(self) -> None:
+        if any(later >= earlier for earlier, later in pairwise(self.times)):
+            raise ValueError(f"the times of a solver must fall, and {list(self.times)} do not")
+
+    @property
+    def timesteps(self) -> Tensor:
+        """The times where jumps begin."""
+        return torch.tensor(self.times[:-1], device=self.schedule.alphas_cumprod.device)
+
+    def scale_model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """The latents themselves."""
+        return latents
+
+    def step(self, predicted: Tensor, timestep: Tensor, latents: Tensor) -> DDIMOutput:
+        """Jump from a time to the next along a predicted noise."""
+        end = self.times[list(self.times).index(int(timestep)) + 1]
+        start_times, end_times = (
+            torch.full((len(latents),), int(time), device=latents.device) for time in (timestep, end)
+        )
+        return DDIMOutput(self.schedule.jump(latents, predicted, start_times, end_times))
 
 
 def offset_noise(shape: Sequence[int], step: Step, strength: float) -> Tensor:

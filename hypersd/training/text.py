@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from hypersd.models.conditioning import unet_conditioning
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,18 +23,20 @@ class TextEncoders:
     Args:
         encoders: two of SDXL's shape, or one of SD1.5's.
         pixels: the side of the pictures.
+        zeros_for_empty: the empty prompt is zeros, not what the encoders make of it: SDXL was trained so.
     """
 
     tokenizers: tuple[CLIPTokenizer, ...]
     encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
     pixels: int
+    zeros_for_empty: bool = False
 
     def __post_init__(self) -> None:
         for encoder in self.encoders:
             encoder.requires_grad_(False).eval()
 
     @classmethod
-    def load(cls, folder: Path, pixels: int) -> TextEncoders:
+    def load(cls, folder: Path, pixels: int, device: torch.device) -> TextEncoders:
         """Read the encoders of the SDXL pipeline in `folder`; `pixels` is the side of the pictures.
 
         Raises:
@@ -41,6 +45,8 @@ class TextEncoders:
         tokenizers = tuple(CLIPTokenizer.from_pretrained(folder / name) for name in ("tokenizer", "tokenizer_2"))
         first = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         second = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2", dtype=torch.float32)
+        for encoder in (first, second):
+            nn.Module.to(encoder, device)
         return cls(tokenizers, (first, second), pixels)
 
     @classmethod
@@ -52,6 +58,7 @@ class TextEncoders:
             tuple(parts[f"tokenizer{ending}"] for ending in endings),
             tuple(parts[f"text_encoder{ending}"] for ending in endings),
             pixels,
+            zeros_for_empty=bool(getattr(pipeline.config, "force_zeros_for_empty_prompt", False)),
         )
 
     @property
@@ -68,13 +75,9 @@ class TextEncoders:
     def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
         """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too."""
         encoded = [self._encode(prompt) for prompt in prompts]
-        told: dict[str, Any] = {"encoder_hidden_states": torch.stack([hidden for hidden, _ in encoded])}
-        if len(self.encoders) > 1:
-            pooled = torch.stack([pooled for _, pooled in encoded])
-            side = float(self.pixels)
-            sizes = torch.tensor([side, side, 0, 0, side, side], device=pooled.device).expand(len(encoded), -1)
-            told["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes}
-        return told
+        hidden = torch.stack([hidden for hidden, _ in encoded])
+        pooled = torch.stack([pooled for _, pooled in encoded]) if len(self.encoders) > 1 else None
+        return unet_conditioning(hidden, pooled, self.pixels)
 
     @lru_cache(maxsize=65536)  # noqa: B019 - lives as long as a training
     def _encode(self, prompt: str) -> tuple[Tensor, Tensor]:
@@ -90,4 +93,7 @@ class TextEncoders:
                 output: Any = encoder(tokens.to(encoder.device), output_hidden_states=True)
             hidden.append(output.hidden_states[-2][0] if len(self.encoders) > 1 else output.last_hidden_state[0])
             pooled = output[0][0]
-        return torch.cat(hidden, dim=-1), pooled
+        sequence = torch.cat(hidden, dim=-1)
+        if self.zeros_for_empty and not prompt:
+            return torch.zeros_like(sequence), torch.zeros_like(pooled)
+        return sequence, pooled

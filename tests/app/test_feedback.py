@@ -17,7 +17,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from app import rounds as told
+from app import rounds as page
 from app.arena import Arena
 from app.judging import Judging
 from app.lineage import lineage
@@ -205,38 +205,38 @@ def test_a_lock_that_a_crash_left_behind_holds_nobody_up(runner: Callable[..., R
 
 
 def test_the_state_of_the_loop(tmp_path: Path) -> None:
-    assert "<dd>0</dd>" in told.state([], {}, None)
-    assert "not counted yet" in told.state([], {}, None)
+    assert "<dd>0</dd>" in page.state([], {}, None)
+    assert "not counted yet" in page.state([], {}, None)
     write_round(tmp_path, 1)
-    text = told.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, Progress(1, 8, None, running=False))
+    text = page.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, Progress(1, 8, None, running=False))
     assert "<dt>People</dt><dd>1 vote</dd><dd><small>the last round did not learn from them" in text
     assert "<dt>Simulated voters</dt><dd>3,000 votes</dd><dd><small>10 more than the last round read" in text
     write_round(tmp_path, 2, stages=2, taste="vivid")
-    text = told.state(rounds(tmp_path), {"human": 0, "simulated": 3000}, Progress(2, 2, "feedback", running=True))
+    text = page.state(rounds(tmp_path), {"human": 0, "simulated": 3000}, Progress(2, 2, "feedback", running=True))
     assert "learned from voters of its own" in text
     assert "Round 2 is running: stage 3 of 8, feedback" in text
-    still = told.state(rounds(tmp_path), {}, Progress(2, 2, "feedback", running=False))
+    still = page.state(rounds(tmp_path), {}, Progress(2, 2, "feedback", running=False))
     assert "not being run from this page" in still
     assert "kept" in still
 
 
 def test_what_a_round_came_to(tmp_path: Path) -> None:
-    text = told.report(write_round(tmp_path, 1))
+    text = page.report(write_round(tmp_path, 1))
     for words in (
         "hyper-a1b2c1-r1",
         "No person voted: these votes are simulated.",
-        "25 simulated voters, not by people",
-        "<th scope=row>1</th><td>67.2%</td>",
+        "25 simulated voters judged",
+        '<td style="text-align:right">1</td>\n<td style="text-align:right">67.2%</td>',
         "60.1% to 73.7%",
         "not told apart",
         "Simulated voters agree with themselves",
         "73.1% to 81.1%",
         "stopped itself: diversity fell below 90 % of before",
-        "nothing better than the model as it was",
-        "<b>+0.250 [+0.180, +0.320]</b>",
+        "Nothing better than the model as it was",
+        "<strong>+0.250 [+0.180, +0.320]</strong>",
         "The same votes by Diffusion-DPO",
-        "<code>hyper-d4e5f1-r1</code> against <code>hyper</code>",
-        "And against <code>hyper-a1b2c1-r1</code>",
+        "<code>hyper-d4e5f1-r1</code> was made from <code>hyper</code> too. Against <code>hyper</code>:",
+        "Against <code>hyper-a1b2c1-r1</code>, which was made by feedback learning (ReFL):",
     ):
         assert words in text
     assert text.count("<img ") == text.count('alt="') == 5
@@ -244,28 +244,27 @@ def test_what_a_round_came_to(tmp_path: Path) -> None:
 
 
 def test_a_round_of_people_says_so_and_one_at_work_shows_what_there_is(tmp_path: Path) -> None:
-    people = told.report(write_round(tmp_path, 1, kind="human"))
+    people = page.report(write_round(tmp_path, 1, kind="human"))
     assert "2,804 votes of 40 people count" in people
     assert "People vote next" in people
     assert "imulated" not in people
-    begun = told.report(write_round(tmp_path, 2, stages=1))
+    begun = page.report(write_round(tmp_path, 2, stages=1))
     assert "2,804 of them count" in begun
     assert "The reward model" not in begun
-    assert "not been counted yet" in told.report(write_round(tmp_path, 3, stages=0))
+    assert "not been counted yet" in page.report(write_round(tmp_path, 3, stages=0))
 
 
 def test_two_methods_do_not_meet_where_one_brought_nothing_into_the_arena(tmp_path: Path) -> None:
     one = write_round(tmp_path, 1, entered=False)
-    page = told.report(one)
-    assert "<code>hyper-d4e5f1-r1</code> against <code>hyper</code>" in page
-    assert "<code>hyper-a1b2c1-r1</code> did not enter the arena, so the two did not meet" in page
+    shown = page.report(one)
+    assert "There were no battles against <code>hyper-a1b2c1-r1</code>" in shown
     report = (one.folder / "report.md").read_text(encoding="utf-8")
-    assert "No battle against what refl made: it did not enter the arena." in report
+    assert "`hyper-a1b2c1-r1`, made by feedback learning (ReFL): it did not enter the arena." in report
     assert "Against `hyper-a1b2c1-r1`" not in report
 
 
 def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
-    text = told.report(write_round(tmp_path, 1, stages=1, taste="<script>alert(1)</script>"))
+    text = page.report(write_round(tmp_path, 1, stages=1, taste="<script>alert(1)</script>"))
     assert "<script" not in text
     assert "&lt;script" in text
 
@@ -287,7 +286,7 @@ class Page:
 
     def __init__(self, runner: Runner, owner: Owner) -> None:
         with gr.Blocks(analytics_enabled=False) as self.demo:
-            build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent, words=str)
+            build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent)
         self.demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", ssr_mode=False)
 
     def click(self, name: str, token: str | None) -> str:
@@ -327,7 +326,7 @@ def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
     page = Page(work, Owner(""))
     try:
         labels = [one.get("props", {}).get("label") for one in page.demo.config["components"]]
-        assert "feedback_token" not in labels
+        assert "The owner's token" not in labels
         assert "HYPERSD_OWNER_TOKEN" in str(page.demo.config)
         assert "Only the owner" in page.click("start", "")
         assert work.pid() is None
@@ -338,7 +337,7 @@ def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
 def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., Runner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False):
-        parts = layout(Owner(""), str)
+        parts = layout(Owner(""))
     handlers = Handlers(work, Owner("", "ann"), None, work.folder, parts)
     start, cancel = handlers.start, handlers.cancel
     ann, ben = (
@@ -358,7 +357,7 @@ def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., Runner]) -> 
 def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner: Callable[..., Runner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False) as demo:
-        build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent, words=str)
+        build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent)
     look = next(one.fn for one in demo.fns.values() if one.name == "look")
     parts = look.__self__.parts
 

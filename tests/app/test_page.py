@@ -45,6 +45,24 @@ def test_models_and_steps_can_be_chosen_and_seeds_repeat(client: Client) -> None
     assert [record["image"] for record in first] == [record["image"] for record in again]
 
 
+def test_what_is_not_drawn_as_asked_is_told(client: Client) -> None:
+    """The tests' tokenizer reads a letter a token: 22 of them."""
+    for record in compare(client, prompt="a blue cat and a dinosaur on red", models=["hyper", "turbo"]):
+        warnings = " ".join(map(str, record["warnings"]))
+        assert "not read: “red”" in warnings
+        assert "“dinosaur”" in warnings
+        assert "Not drawn: “blue”" in warnings
+    assert [record["warnings"] for record in compare(client, prompt="cat on blue", models=["turbo"])] == [[]]
+
+
+def test_a_picture_carries_its_recipe(client: Client) -> None:
+    (record,) = compare(client, models=["hyper"], steps=[2])
+    data = base64.b64decode(str(record["image"]).partition(",")[2])
+    texts = Image.open(io.BytesIO(data)).text
+    assert (texts["prompt"], texts["seed"], texts["steps"]) == ("a big cat on a blue background", "7", "2")
+    assert json.loads(texts["hypersd"])["scheduler"]["name"] == "DDIMScheduler"
+
+
 def test_the_dice_outlives_what_visitors_made(demo: gr.Blocks) -> None:
     (icon,) = (block.icon for block in demo.blocks.values() if isinstance(block, gr.Button) and block.icon)
     delete_files_created_by_app(demo, age=None)

@@ -23,23 +23,17 @@ def handlers(boards: Boards) -> Handlers:
     return Handlers(cast("Any", SimpleNamespace(boards=boards)))
 
 
-def visit(languages: str = "en") -> gr.Request:
-    return cast("gr.Request", SimpleNamespace(headers={"accept-language": languages}))
-
-
 def test_what_is_not_computed_is_no_file_but_a_sentence(handlers: Handlers, boards: Boards) -> None:
     boards.renew([])
     asked = ("human", "emoji", 4, "")
     with pytest.raises(gr.Error, match="try again in a few seconds") as refusal:
-        handlers.save(*asked, visit())
+        handlers.save(*asked)
     assert refusal.value.title == "Not yet"
-    with pytest.raises(gr.Error, match="请几秒后再试"):
-        handlers.save(*asked, visit("zh-CN"))
     assert boards.serve(), "to ask for the file is to ask for the board"
-    saved = handlers.save(*asked, visit())
+    saved = handlers.save(*asked)
     assert saved["name"] == "results-human-emoji-4-steps.json"
-    assert saved["told"]["view"] == {"kind": "human", "family": "emoji", "steps": 4, "prompts": ""}
-    assert saved["told"]["votes"] == 0
+    assert saved["document"]["view"] == {"kind": "human", "family": "emoji", "steps": 4, "prompts": ""}
+    assert saved["document"]["votes"] == 0
 
 
 def test_a_file_is_named_after_what_narrows_it() -> None:
@@ -47,9 +41,8 @@ def test_a_file_is_named_after_what_narrows_it() -> None:
     assert file_name(View(steps=1, prompts="mine/../of 1")) == "results-human-1-step-mine-..-of-1.json"
 
 
-def test_choices_are_offered_once_in_the_visitor_s_language(handlers: Handlers) -> None:
-    known, kinds, families, *_ = handlers.offered(None, visit("zh"))
+def test_choices_are_offered_once(handlers: Handlers) -> None:
+    known, families, *_ = handlers.offered(None)
     assert known == Choices()
-    assert [name for name, _ in kinds.choices] == ["真人", "模拟投票者"]
-    assert families.choices == [("全部", "")]
-    assert handlers.offered(known, visit("zh")) == [gr.skip()] * 5
+    assert families.choices == [("All", "")]
+    assert handlers.offered(known) == [gr.skip()] * 4

@@ -13,7 +13,7 @@ import pytest
 from datasets import load_dataset
 from PIL import Image
 
-from hypersd.arena.battle import CHOICES, Battle, Client, Contestant, Entry, Pair, Vote, now
+from hypersd.arena.battle import CHOICES, Battle, Client, Contestant, Entry, Kind, Pair, Vote, now
 from hypersd.arena.board import compute
 from hypersd.arena.export import export, split_of
 from hypersd.arena.formats import FORMATS, Format
@@ -228,15 +228,79 @@ def test_somebody_elses_readme_is_not_written_over(votes: list[Vote], pictures: 
     assert not list(tmp_path.glob("*.parquet"))
 
 
+def picture_file(pictures: Pictures, name: str) -> Path:
+    return Path(pictures.root) / name[:2] / f"{name}.webp"
+
+
 def test_an_export_that_fails_leaves_the_one_before(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export(votes, pictures, "arena", out)
     before = {file.name: file.read_bytes() for file in out.iterdir()}
-    name = votes[-2].battle.pair.entries[0].picture
-    (tmp_path / "pictures" / name[:2] / f"{name}.webp").unlink()
-    with pytest.raises(FileNotFoundError):
+    for vote in votes:
+        for entry in vote.battle.pair.entries:
+            picture_file(pictures, entry.picture).unlink(missing_ok=True)
+    with pytest.raises(ValueError, match="75 are left out, since a picture cannot be read"):
         export(votes, pictures, "arena", out)
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_votes_whose_picture_is_lost_are_left_out_and_counted(
+    votes: list[Vote], pictures: Pictures, tmp_path: Path, form: Format
+) -> None:
+    whole = export(votes, pictures, form, tmp_path / "whole")
+    assert (whole.left_out, whole.lost) == (0, "")
+    mine = [vote for vote in votes if vote.battle.kind == "human" and vote.winner and not vote.battle.pair.gold]
+    missing, damaged = (vote.battle.pair.entries[0].picture for vote in (mine[0], mine[1]))
+    picture_file(pictures, missing).unlink()
+    picture_file(pictures, damaged).write_bytes(b"RIFF, and then nothing")
+    done = export(votes, pictures, form, tmp_path / "out")
+    assert done.left_out >= 2
+    assert missing[:12] in done.lost or damaged[:12] in done.lost
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"| left out, since a picture is missing or damaged | {done.left_out} |" in card
+    loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(rows) for split, rows in loaded.items()} == dict(done.rows)
+    if form in {"arena", "pickapic"}:
+        assert sum(whole.rows.values()) - sum(done.rows.values()) == done.left_out
+    lost = {missing, damaged}
+    names = ("picture_a", "picture_b") if form == "arena" else ("image_0_uid", "image_1_uid")
+    for split in loaded.values():
+        assert not any(lost & {row.get(name) for name in names} for row in split)
+
+
+def test_somebody_elses_files_are_left_alone_and_named(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+    own = {f"{split}.parquet": split.encode() for split in ("train", "validation", "test")}
+    for name, data in own.items():
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=r"test\.parquet, train\.parquet, validation\.parquet"):
+        export(votes, pictures, "arena", tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in own} == own
+    assert not (tmp_path / "README.md").exists()
+
+
+def test_a_file_beside_an_export_stays(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    train = [vote for vote in votes if split_of(vote.battle.pair.prompt) == "train"]
+    export(train, pictures, "arena", out)
+    (out / "notes.txt").write_text("mine")
+    export(train, pictures, "arena", out)
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "test.parquet").write_text("mine, too: the export had no such split")
+    with pytest.raises(ValueError, match=r"holds test\.parquet"):
+        export(votes, pictures, "arena", out)
+    assert (out / "test.parquet").read_text().startswith("mine")
+
+
+@pytest.mark.parametrize(("form", "kind"), [("pickapic", "human"), ("arena", "simulated")])
+def test_an_export_of_another_kind_is_not_replaced(
+    votes: list[Vote], pictures: Pictures, tmp_path: Path, form: Format, kind: Kind
+) -> None:
+    export(votes, pictures, "arena", tmp_path / "out")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    with pytest.raises(ValueError, match="what `hypersd votes export --format arena --kind human` made"):
+        export(votes, pictures, form, tmp_path / "out", kind=kind)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
 
 
 def test_a_smaller_export_leaves_no_rows_of_the_one_before(

@@ -98,6 +98,31 @@ def test_a_row_that_no_vote_can_be_is_refused_and_spoils_nothing(
     assert compute(there[0].votes()).problem == "there are no votes"
 
 
+def test_a_bad_row_among_good_ones_is_skipped_and_numbered(
+    row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path
+) -> None:
+    other = row | {"vote_id": "e" * 32, "battle_id": "e" * 32, "pair_id": "e" * 32}
+    write(tmp_path / "some.parquet", "arena", [row | {"choice": "yes"}, other, row | {"image_a": None}, row])
+    for new in (2, 0):
+        done = import_votes(tmp_path / "some.parquet", *there)
+        assert (done.votes, done.new) == (2, new)
+        assert [(one.row, one.reason) for one in done.skipped] == [
+            (1, "'yes' is no choice"),
+            (3, "it has no picture in image_a"),
+        ]
+        assert {one.file for one in done.skipped} == {str(tmp_path / "some.parquet")}
+
+
+def test_a_published_shard_with_a_bad_row_is_restored_as_far_as_it_goes(
+    row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path
+) -> None:
+    (tmp_path / "sent" / "human").mkdir(parents=True)
+    write(tmp_path / "sent" / "human" / "one.parquet", "arena", [row, row | {"choice": "yes"}])
+    with pytest.raises(ValueError, match=r"1 votes were restored, but not all: .*row 2: 'yes' is no choice"):
+        restore(*there, str(tmp_path / "sent"))
+    assert there[0].count_votes() == 1
+
+
 @pytest.mark.parametrize("data", [b"no picture", encode(noise(2))[:200]])
 def test_a_picture_must_be_one(row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path, data: bytes) -> None:
     row |= {"picture_a": sha256(data).hexdigest(), "image_a": {"bytes": data, "path": None}}

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, load_dataset
 from PIL import Image
@@ -14,7 +16,7 @@ from PIL import Image
 from hypersd.arena.board import compute, judgements
 from hypersd.arena.desk import Desk
 from hypersd.arena.export import export
-from hypersd.arena.importing import import_votes
+from hypersd.arena.importing import import_votes, read_votes
 from hypersd.arena.pickapic import number_of
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
@@ -185,3 +187,48 @@ def test_a_row_that_no_vote_can_be_is_named(there: Place, tmp_path: Path, change
         import_votes(file, *there)
     assert words in str(raised.value)
     assert there[0].count_votes() == 0
+
+
+def test_a_bad_row_among_good_ones_is_skipped_and_numbered(there: Place, tmp_path: Path) -> None:
+    file = written(tmp_path, original(0), original(1, label_0=0.3), original(2), original(3, has_label=False))
+    for new in (2, 0):
+        done = import_votes(file, *there)
+        assert (done.votes, done.new, done.unlabelled) == (2, new, 1)
+        assert [(one.row, one.reason) for one in done.skipped] == [
+            (2, "labels are 1 and 0, 0 and 1, or 0.5 each, not 0.3 and 0.0")
+        ]
+
+
+def test_ids_beside_a_null_are_floats_in_pandas(there: Place, tmp_path: Path) -> None:
+    rows = [original(0), original(1, ranking_id=None, user_id=None)]
+    pd.DataFrame(rows).to_parquet(tmp_path / "floats.parquet")
+    assert pq.read_schema(tmp_path / "floats.parquet").field("user_id").type == "double"
+    assert import_votes(tmp_path / "floats.parquet", *there).new == 2
+    assert import_votes(written(tmp_path, *rows), *there).new == 0, "the same votes, whatever pandas made of them"
+    assert sorted(one.battle.voter[:2] for one in there[0].votes()) == ["p4", "un"]
+
+
+@pytest.mark.parametrize("path", [None, "fox.jpg"])
+def test_pictures_may_be_structs_as_datasets_writes_them(there: Place, tmp_path: Path, path: str | None) -> None:
+    row = original() | {f"jpg_{side}": {"bytes": jpeg(50 * side), "path": path} for side in (0, 1)}
+    assert import_votes(written(tmp_path, row), *there).new == 1
+    bare = original(1) | {f"jpg_{side}": {"bytes": None, "path": "fox.jpg"} for side in (0, 1)}
+    done = import_votes(written(tmp_path, row, bare), *there)
+    assert [one.reason for one in done.skipped] == ["the picture of jpg_0 is not in the file, only its path is"]
+
+
+@pytest.mark.parametrize("column", ["label_1", "caption", "jpg_0", "created_at"])
+def test_a_missing_column_is_named(there: Place, tmp_path: Path, column: str) -> None:
+    row = original()
+    del row[column]
+    with pytest.raises(ValueError, match=rf"has Pick-a-Pic's columns, but not {column}$"):
+        import_votes(written(tmp_path, row), *there)
+
+
+def test_they_can_be_ranked_on_their_own(tmp_path: Path) -> None:
+    rows = [
+        original(number, user_id=number, label_0=label, label_1=1 - label) for number, label in enumerate([1.0, 0, 1.0])
+    ]
+    board = compute(read_votes(written(tmp_path, *rows)))
+    assert board.kept == 3
+    assert set(board.contestants) == {f"unknown/{rows[0][name]}@?" for name in ("model_0", "model_1")}

@@ -270,15 +270,6 @@ def test_looking_closer_moves_both_halves(watched: Any) -> None:
     assert page.locator(".hs-stage").evaluate("stage => stage.style.getPropertyValue('--cut')") == "20%"
 
 
-def test_it_speaks_chinese_to_those_who_read_it(browser: Browser, url: str) -> None:
-    page = browser.new_page(locale="zh-CN")
-    page.set_default_timeout(PATIENCE_MS)
-    enter(page, url)
-    expect(page.locator(".hs-arena h2")).to_have_text("哪张图更好？")
-    expect(page.get_by_role("tab", name="竞技场")).to_be_visible()
-    page.close()
-
-
 @pytest.mark.parametrize("tab", ["arena", "results"])
 def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, url: str, scheme: str, tab: str) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 from app.build import launch_options
 from app.loop import Owner, Runner
 from app.pages.feedback import build_feedback
-from hypersd.feedback.rounds import STAGES
+from hypersd.feedback.results import STAGES
 from tests.loops import enter, write_round
 
 PATIENCE_MS = 60_000
@@ -33,16 +33,12 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     runner = Runner(folder / "loop", lambda _: [sys.executable, "-c", WORK], grace=1.0)
     with gr.Blocks(title="Feedback", analytics_enabled=False) as demo:
         gr.HTML("<h1>Feedback</h1>")
-        build_feedback(demo, runner, Owner("sesame"), arena=None, contestants=folder / "contestants", words=_labels)
+        build_feedback(demo, runner, Owner("sesame"), arena=None, contestants=folder / "contestants")
     demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
     yield demo.local_url
     demo.close()
     if runner.pid():
         runner.cancel()
-
-
-def _labels(key: str) -> Any:
-    return launch_options()["i18n"](key)
 
 
 def test_the_tab_is_part_of_the_page(watched: Any) -> None:
@@ -74,17 +70,17 @@ def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, tab: str, sc
 
 
 def test_the_owner_starts_a_round_sees_it_and_cancels_it(browser: Browser, tab: str) -> None:
-    page = browser.new_page(locale="zh-CN")
+    page = browser.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(tab)
-    page.get_by_text("页面所有者").click()
-    page.get_by_role("button", name="开始一轮").click()
+    page.get_by_text("For the owner of this page").click()
+    page.get_by_role("button", name="Start a round").click()
     expect(page.locator("#hs-owner-message")).to_contain_text("Only the owner")
-    page.get_by_label("所有者令牌").fill("sesame")
-    page.get_by_role("button", name="开始一轮").click()
+    page.get_by_label("The owner's token").fill("sesame")
+    page.get_by_role("button", name="Start a round").click()
     expect(page.locator("#hs-loop-state")).to_contain_text("Round 3 is running: stage 2 of 8, reward")
     expect(page.locator("#hs-log")).to_contain_text("round 3: <reward>", timeout=PATIENCE_MS)
-    page.get_by_role("button", name="取消").click()
+    page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#hs-owner-message")).to_contain_text("What was done is kept")
     expect(page.locator("#hs-loop-state")).to_contain_text("not being run from this page")
     page.close()

@@ -22,7 +22,6 @@ LOOKING_MS = 500
 def declare(folder: Path, name: str, votes: int, rival: str = "emoji/turbo@1", *, ties: bool = False) -> None:
     study = {
         "title": f"The {name} one",
-        "title_zh": f"研究 {name}",
         "prompts": "emoji-v1",
         "votes": votes,
         "ties": ties,
@@ -139,15 +138,4 @@ def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, url: str, sc
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     found = Axe().run(page, context="#hs-report")
     assert found.violations_count == 0, found.generate_report()
-    page.close()
-
-
-def test_it_is_offered_in_chinese_too(browser: Browser, url: str) -> None:
-    page = browser.new_page(locale="zh-CN")
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{url}?tab=arena&study=long")
-    ready(page)
-    expect(page.get_by_role("button", name="研究 long")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".hs-study")).to_contain_text("此处必须二选一")
-    expect(page.locator(".hs-kept")).to_contain_text("化名")
     page.close()

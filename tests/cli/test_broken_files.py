@@ -136,8 +136,6 @@ def harmless(file: str, how: str) -> bool:
         return how in {"missing", "empty"}
     if how == "missing":
         return file in OPTIONAL or file.endswith(("state.json", "contestant.json", "tokenizer_config.json"))
-    if how == "braces":
-        return file.startswith("loop/")
     return how == "list" and file.endswith("looks.json")
 
 

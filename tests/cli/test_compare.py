@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,8 @@ from tests.cli.conftest import Call
 
 CAT = "a big cat on a blue background"
 RUN = {"model", "steps", "calls", "guidance_scale", "seconds", "file"}
+RECIPE = {"scheduler", "eta", "timesteps", "weights", "warnings"}
+CONTEXT = {"device", "dtype", "base", "versions", "unread", "unknown", "unused", "warnings"}
 
 
 def test_a_comparison_leaves_pictures_a_grid_and_a_record(call: Call, tmp_path: Path) -> None:
@@ -31,7 +35,7 @@ def test_a_comparison_leaves_pictures_a_grid_and_a_record(call: Call, tmp_path: 
     assert sorted(run["file"] for run in document["runs"]) == ["base.png", "hyper.png"]
     pixels = FAMILIES[DEFAULT_FAMILY].pixels
     for run in document["runs"]:
-        assert set(run) == RUN
+        assert set(run) == RUN | RECIPE
         assert run["calls"] == run["steps"] * (2 if run["guidance_scale"] > 1 else 1)
         assert run["seconds"] > 0
         with Image.open(tmp_path / run["file"]) as picture:
@@ -113,5 +117,122 @@ def test_standard_output_is_one_json_document(root: Path, tmp_path: Path) -> Non
     words = ["compare", CAT, "--models", "hyper", "--steps", "1", "--out", str(tmp_path), "--json"]
     command = [sys.executable, "-m", "hypersd", *words]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    assert set(json.loads(done.stdout)) == {"prompt", "seed", "family", "runs"}
+    assert set(json.loads(done.stdout)) == {"prompt", "seed", "family", "runs"} | CONTEXT
     assert "Traceback" not in done.stderr
+
+
+def test_the_record_and_the_picture_tell_the_whole_recipe(call: Call, tmp_path: Path) -> None:
+    words = ("compare", CAT, "--models", "hyper", "--steps", "4", "--seed", "7", "--out", tmp_path, "--json")
+    document = call(*words).document
+    (run,) = document["runs"]
+    family = FAMILIES[DEFAULT_FAMILY]
+    recipe = family.card("hyper").recipe(4)
+    assert run["scheduler"]["name"] == recipe.scheduler.name == "TCDScheduler"
+    assert run["eta"] == recipe.eta
+    assert run["timesteps"] == [999, 759, 499, 259]
+    file = Path(str(family.folder)) / str(recipe.weights.file)
+    assert run["weights"]["file"] == recipe.weights.file
+    assert run["weights"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert document["dtype"] == "float32"
+    assert document["versions"].keys() >= {"hypersd", "torch", "diffusers"}
+    texts = Image.open(tmp_path / "hyper.png").text
+    assert (texts["prompt"], texts["seed"], texts["model"], texts["steps"]) == (CAT, "7", "emoji/hyper", "4")
+    whole = json.loads(texts["hypersd"])
+    assert {key: whole[key] for key in run if key not in {"seconds", "file"}} == {
+        key: value for key, value in run.items() if key not in {"seconds", "file"}
+    }
+    assert whole["versions"] == document["versions"]
+    prompt, line = texts["parameters"].splitlines()
+    assert prompt == CAT
+    fields = dict(field.split(": ") for field in line.split(", "))
+    assert (fields["Steps"], fields["Sampler"], fields["CFG scale"], fields["Seed"]) == ("4", "TCD", "1", "7")
+    assert run["weights"]["sha256"].startswith(fields["Model hash"])
+    assert json.loads(Image.open(tmp_path / "grid.png").text["hypersd"])["runs"] == [run]
+
+
+def test_a_prompt_in_any_script_is_in_the_picture(call: Call, tmp_path: Path) -> None:
+    prompt = "café 猫 🐱, “cat” on blue"
+    call("compare", prompt, "--models", "turbo", "--steps", "1", "--out", tmp_path)
+    assert Image.open(tmp_path / "turbo.png").text["prompt"] == prompt
+
+
+def test_words_that_are_not_read_known_or_drawn_are_named(call: Call, tmp_path: Path) -> None:
+    prompt = f"a big blue cat and a dinosaur, {'very ' * 20}on a white background"
+    result = call("compare", prompt, "--models", "turbo", "--steps", "1", "--out", tmp_path, "--json")
+    document = result.document
+    assert document["unread"].endswith("very on a white background")
+    assert document["unknown"] == ["dinosaur", "very"]
+    assert document["unused"] == ["blue"]
+    sentences = " ".join(document["warnings"])
+    for said in ("not read: “", "on a white background”", "“dinosaur”", "“blue”"):
+        assert said in sentences
+        assert said in result.err
+    plain = call("compare", CAT, "--models", "turbo", "--steps", "1", "--out", tmp_path, "--json").document
+    assert not plain["warnings"]
+
+
+SERIES = ("--models", "turbo", "--steps", "1")
+
+
+@pytest.fixture
+def interrupted(call: Call, tmp_path: Path) -> Path:
+    """A comparison of three prompts that ended after the first, in the middle of the second."""
+    prompts, out = tmp_path / "prompts.txt", tmp_path / "out"
+    prompts.write_text(f"{CAT}\n# the others\nowl\nfox\n")
+    assert call("compare", "--prompts", prompts, *SERIES, "--out", out).status == 0
+    (out / "0001" / "comparison.json").unlink()
+    (out / "0001" / "turbo.png").write_bytes((out / "0001" / "turbo.png").read_bytes()[:500])
+    shutil.rmtree(out / "0002")
+    return out
+
+
+def test_an_interrupted_comparison_goes_on_where_it_stopped(call: Call, interrupted: Path, tmp_path: Path) -> None:
+    kept = (interrupted / "0000" / "turbo.png").stat().st_mtime_ns
+    words = ("compare", "--prompts", tmp_path / "prompts.txt", *SERIES, "--out", interrupted, "--resume", "--json")
+    documents = call(*words).document
+    assert [document["prompt"] for document in documents] == [CAT, "owl", "fox"]
+    assert (interrupted / "0000" / "turbo.png").stat().st_mtime_ns == kept
+    for folder in ("0001", "0002"):
+        Image.open(interrupted / folder / "turbo.png").load()
+        assert (interrupted / folder / "comparison.json").exists()
+    assert call(*words).document == documents, "nothing is left to do"
+
+
+def test_a_picture_that_is_lost_or_damaged_is_drawn_again(call: Call, interrupted: Path, tmp_path: Path) -> None:
+    words = ("compare", "--prompts", tmp_path / "prompts.txt", *SERIES, "--out", interrupted, "--resume", "--json")
+    (interrupted / "0000" / "turbo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert len(call(*words).document) == 3
+    Image.open(interrupted / "0000" / "turbo.png").load()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"--seed": "2", "said": "seed (0, not 2)"},
+        {"--models": "hyper", "said": "models"},
+        {"--steps": "2", "said": "models"},
+        {"--prompts": "other.txt", "said": "prompt"},
+        {"--prompts": "fewer.txt", "said": "fewer.txt has 1 prompts"},
+    ],
+)
+def test_a_comparison_is_not_resumed_with_other_settings(
+    call: Call, interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.txt").write_text("a small cat on a blue background\nowl\nfox\n")
+    (tmp_path / "fewer.txt").write_text(f"# nothing else\n{CAT}\n")
+    before = {file: file.read_bytes() for file in interrupted.rglob("*") if file.is_file()}
+    given = {"--prompts": "prompts.txt", "--models": "turbo", "--steps": "1", "--out": str(interrupted), **changed}
+    said = given.pop("said")
+    complaint = call("compare", "--resume", *(word for option in given.items() for word in option)).complaint
+    assert "cannot resume" in complaint
+    assert said in complaint
+    assert {file: file.read_bytes() for file in interrupted.rglob("*") if file.is_file()} == before
+
+
+def test_weights_that_have_changed_are_another_setting(call: Call, interrupted: Path, tmp_path: Path) -> None:
+    record = json.loads((interrupted / "0000" / "comparison.json").read_text())
+    record["runs"][0]["weights"]["sha256"] = "0" * 64
+    (interrupted / "0000" / "comparison.json").write_text(json.dumps(record))
+    words = ("compare", "--prompts", tmp_path / "prompts.txt", *SERIES, "--out", interrupted, "--resume")
+    assert "weights of turbo" in call(*words).complaint

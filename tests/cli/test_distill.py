@@ -52,9 +52,10 @@ def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, 
     words = ("--resume", "--data", tmp_path, "--shorten", "0.5", "--seed", "3", "--out", tmp_path / "out")
     result = call("distill", "turbo", *words)
     assert result.out == f"Adapters in {tmp_path / 'out'}: one.safetensors\n"
-    assert asked[0] | {"folder": None} == {
+    assert asked[0] | {"folder": None, "examples": None} == {
         "method": "turbo",
         "folder": None,
+        "examples": None,
         "out": tmp_path / "out",
         "data": tmp_path,
         "adapter": None,
@@ -70,7 +71,7 @@ def test_scenes_of_an_own_family_are_distilled_with_it(call: Call, tmp_path: Pat
     shutil.copyfile(mine / "adapters" / "hyper.safetensors", tmp_path / "mine.safetensors")
     words = ("--data", tmp_path, "--adapter", tmp_path / "mine.safetensors", "--out", tmp_path / "out")
     assert call("distill", "backward", *words).status == 0
-    assert asked[0]["folder"] == mine
+    assert asked[0]["folder"] == asked[0]["examples"].world.folder == mine
     assert asked[0]["adapter"] == tmp_path / "mine.safetensors"
 
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from hypersd.arena.store import Store
-from hypersd.feedback.rounds import STAGES, Round, rounds
+from hypersd.feedback.results import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES, VotesResult
+from hypersd.feedback.rounds import Round, rounds
 from hypersd.models.entrants import entrants
 from tests.cli.conftest import Call, Result
 
@@ -40,39 +41,39 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     (one,) = rounds(out)
     assert one.stage is None, "every stage is done"
     name = told["contestant"]
-    made, beside = one.done("contestant") or {}, one.done("beside") or {}
-    assert made["entered"]
-    for what in (made, beside):
-        assert what["entered"] is any(adapter["weight"] for adapter in what["adapters"])
+    contestant, beside = one.result(CONTESTANT), one.result(BESIDE)
+    assert contestant.entered
+    for each in (contestant, beside):
+        assert each.entered is any(adapter.weight for adapter in each.adapters)
     methods = {entrant.name: entrant.lineage["method"] for entrant in entrants(home / "contestants")}
-    assert methods == {what["name"]: what["method"] for what in (made, beside) if what["entered"]}
+    assert methods == {each.name: each.method for each in (contestant, beside) if each.entered}
     assert name in {model["name"] for model in call("models", "--json").document["models"]}
     report = (one.folder / "report.md").read_text(encoding="utf-8")
     assert "No person voted" in report
     assert name in report
     assert re.search(r"It took \d+\.\d minutes with \d+ threads: votes \d", report)
-    assert f"`{beside['name']}` was made from `hyper` too" in report
+    assert f"`{beside.name}` was made from `hyper` too" in report
     for file in ("before.webp", "after.webp"):
         with Image.open(one.folder / file) as picture:
             assert picture.size == (6 * 128, 3 * 128)
-    battles = one.done("battles") or {}
-    assert set(battles["steps"]) == {"1", "2", "4"}
+    assert set(one.result(BATTLES).steps) == {1, 2, 4}
+    assert set(told["wins"]) == {"1", "2", "4"}
     learned = voters(one.folder / "training-votes")
     assert learned
-    fought = ["battles", *(["dpo-against-untuned", "dpo-against-tuned"] if beside["entered"] else [])]
+    fought = ["battles", *(["dpo-against-untuned", "dpo-against-tuned"] if beside.entered else [])]
     for folder in fought:
         judged = voters(one.folder / folder)
         assert judged
         assert not learned & judged, "who judges has not been learned from"
-    votes = (one.done("votes") or {})["data"]
+    votes = one.result(VOTES).data
     assert {entrant.lineage["votes"] for entrant in entrants(home / "contestants")} == {votes}
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
     assert go(call, out).document == [told]
     assert before == {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
-    done = one.done("feedback")
+    done = one.done(FEEDBACK)
     (one.folder / "feedback.json").unlink()
     assert go(call, out).document == [told]
-    assert one.done("feedback") == done, "a stage that is done again finds what it had made"
+    assert one.done(FEEDBACK) == done, "a stage that is done again finds what it had made"
     drawn = call("compare", "a big cat on a blue background", "--models", name, "--out", home / "drawn", "--json")
     assert drawn.document["runs"][0]["model"] == name
 
@@ -153,34 +154,39 @@ def test_bad_input_gets_one_line(
     assert complaint in call(*words).complaint
 
 
+def votes_result(votes: int) -> VotesResult:
+    return VotesResult(kind="simulated", data="1234", votes=votes, voters=1)
+
+
 def test_a_damaged_stage_is_named(tmp_path: Path) -> None:
     one = Round(1, tmp_path / "round-1")
     assert one.stage == STAGES[0]
-    assert one.do("votes", lambda: {"votes": 3}) == {"votes": 3}
-    assert one.do("votes", lambda: {"votes": 4}) == {"votes": 3}, "what is done stays"
+    assert one.do(VOTES, lambda: votes_result(3)) == votes_result(3)
+    assert one.do(VOTES, lambda: votes_result(4)) == votes_result(3), "what is done stays"
     assert one.stage == STAGES[1]
-    (one.folder / "votes.json").write_text("{")
-    with pytest.raises(ValueError, match=r"votes\.json is damaged"):
-        one.done("votes")
+    for text in ("{", "{}", "[]", '{"kind": "people", "data": "", "votes": 3, "voters": 1}'):
+        (one.folder / "votes.json").write_text(text)
+        with pytest.raises(ValueError, match=r"votes\.json is damaged"):
+            one.done(VOTES)
 
 
 def test_what_a_stage_took_is_kept_also_when_it_was_broken_off(tmp_path: Path) -> None:
     one = Round(1, tmp_path / "round-1")
 
-    def broken() -> dict[str, int]:
+    def broken() -> VotesResult:
         time.sleep(0.2)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        one.do("votes", broken)
+        one.do(VOTES, broken)
     first = one.seconds()["votes"]
     assert first >= 0.2
-    assert one.done("votes") is None
-    one.do("votes", lambda: time.sleep(0.2) or {"votes": 3})
+    assert one.done(VOTES) is None
+    one.do(VOTES, lambda: time.sleep(0.2) or votes_result(3))
     assert one.seconds()["votes"] >= first + 0.2
-    one.do("votes", lambda: {"votes": 4})
-    one.do("reward", dict)
-    assert list(one.seconds()) == ["votes", "reward"]
+    one.do(VOTES, lambda: votes_result(4))
+    one.do(BESIDE, lambda: None)
+    assert list(one.seconds()) == ["votes", "beside"]
     (one.folder / "seconds.json").write_text("{")
     with pytest.raises(ValueError, match=r"seconds\.json is damaged"):
         one.seconds()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hypersd.models.registry import FAMILIES
+from hypersd.models.registry import FAMILIES, has_gpu_driver
 from tests.cli.conftest import Call
 
 
@@ -48,6 +48,15 @@ def test_the_table_is_for_people(call: Call) -> None:
     header, *rows = result.out.split("\n\n", maxsplit=1)[0].splitlines()
     assert header.split() == ["family", "model", "steps", "guidance", "scheduler", "pixels", "here"]
     assert [row.split()[1] for row in rows] == [card.name for card in FAMILIES["emoji"].cards]
+
+
+def test_listing_loads_none_of_the_libraries_that_draw(root: Path) -> None:
+    """Torch alone takes longer than everything else; a machine without a GPU's driver is known without it."""
+    heavy = {"torch", "diffusers", "transformers", "peft", "numpy", "pandas", "scipy", "PIL", "sqlalchemy", "gradio"}
+    script = "import json, sys; from hypersd.cli.main import main; main(['models']); print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    loaded = heavy & set(json.loads(done.stdout.splitlines()[-1]))
+    assert not loaded - ({"torch", "numpy"} if has_gpu_driver() else set())
 
 
 def test_standard_output_is_one_json_document(root: Path) -> None:

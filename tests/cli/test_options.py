@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypersd.cli.options import fraction, names, read_prompts, step_counts, whole_number, writable_folder
+from hypersd.cli.options import fraction, names, step_counts, whole_number, writable_folder
 
 
 def test_names_are_separated_by_commas() -> None:
@@ -52,33 +52,6 @@ def test_fractions(text: str, value: float) -> None:
 def test_what_is_no_fraction_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="above 0 and up to 1"):
         fraction(text)
-
-
-def test_prompts_are_lines_and_empty_ones_do_not_count(tmp_path: Path) -> None:
-    file = tmp_path / "prompts.txt"
-    file.write_bytes("\ufeffa big cat\r\n\n  \t\nan owl: größer \n".encode())
-    assert read_prompts(file) == ["a big cat", "an owl: größer"]
-
-
-def test_a_line_is_what_ends_in_a_newline_and_nothing_else(tmp_path: Path) -> None:
-    file = tmp_path / "prompts.txt"
-    file.write_text("one\u2028still one\ntwo\x0bstill two\n", encoding="utf-8")
-    assert read_prompts(file) == ["one\u2028still one", "two\x0bstill two"]
-
-
-@pytest.mark.parametrize("content", [b"", b"\n \n\t\n", b"\xef\xbb\xbf"])
-def test_a_file_without_prompts_is_refused(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "prompts.txt"
-    file.write_bytes(content)
-    with pytest.raises(ValueError, match="no prompts in it"):
-        read_prompts(file)
-
-
-def test_a_picture_is_no_file_of_prompts(tmp_path: Path) -> None:
-    file = tmp_path / "prompts.txt"
-    file.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
-    with pytest.raises(ValueError, match="UTF-8"):
-        read_prompts(file)
 
 
 def test_a_folder_is_made_with_what_is_above_it(tmp_path: Path) -> None:

@@ -39,7 +39,13 @@ def test_simulated_votes_go_all_the_way_to_a_ranking(call: Call, tmp_path: Path)
     assert sum(written["rows"].values()) == 40
     assert load_dataset(str(out), split="train", cache_dir=str(tmp_path / "cache"))["kind"][0] == "simulated"
     picked = tmp_path / "picked"
-    assert call("votes", "import", out, "--json").document == {"votes": 40, "new": 0}
+    assert call("votes", "import", out, "--json").document == {
+        "votes": 40,
+        "new": 0,
+        "skipped": [],
+        "unlabelled": 0,
+        "studies": {"": 40},
+    }
     assert call("votes", "export", "--format", "pickapic", "--kind", "simulated", "--out", picked).status == 0
     assert call("votes", "import", picked, "--kind", "human", "--json").document["new"] == 0
     assert "count" in call("rank").complaint, "no human voted"
@@ -68,7 +74,7 @@ def test_simulated_voters_take_part_in_a_study(call: Call, tmp_path: Path) -> No
     [
         (("votes", "export", "--format", "csv", "--out", "x"), "invalid choice"),
         (("votes", "simulate", "--n", "0"), "n"),
-        (("votes", "simulate", "--n", "5", "--family", "sdxl"), "judge of their own"),
+        (("votes", "simulate", "--n", "5", "--family", "sdxl"), "no judge of its own"),
         (("votes", "simulate", "--n", "5", "--study", "figure5-sdxl"), "choose from: figure5-emoji"),
         (("votes", "import", "nowhere.parquet"), "nowhere.parquet"),
         (("rank", "--votes", "nowhere"), "nowhere"),

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from hypersd.distill.student import Student
-from hypersd.emoji.latents import LatentScenes
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.world import World
 from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
-from hypersd.training.trainer import Step
+from hypersd.training.data import LatentBatches
+from hypersd.training.objective import Step
 from tests.families import write_emoji
 
 
@@ -37,6 +38,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = json.loads((folder / "world.json").read_text())
     # Of its two objects one would be alone on a background, and no pair could be drawn there.
     (folder / "world.json").write_text(json.dumps({**world, "held_out": []}))
+    # Latents of 16 x 16, or a discriminator would have nothing left to convolve.
+    unet = json.loads((folder / "unet" / "config.json").read_text())
+    (folder / "unet" / "config.json").write_text(json.dumps({**unet, "sample_size": 16}))
     save_adapter(Student(Source(folder)).unet, folder / "adapters" / "hyper.safetensors")
     return folder
 
@@ -48,7 +52,13 @@ def student(folder: Path) -> Student:
 
 
 @pytest.fixture(scope="session")
-def scenes(folder: Path) -> LatentScenes:
+def examples(folder: Path) -> TrainingScenes:
+    """The family's scenes."""
+    return TrainingScenes(World.load(folder))
+
+
+@pytest.fixture(scope="session")
+def scenes(examples: TrainingScenes) -> LatentBatches:
     """Random latents with captions of real scenes."""
     rng = np.random.default_rng(0)
-    return LatentScenes(World.load(folder), rng.standard_normal((16, 12, 16, 16)).astype(np.float16), batch_size=4)
+    return LatentBatches(examples, rng.standard_normal((16, 12, 16, 16)).astype(np.float16), batch_size=4)

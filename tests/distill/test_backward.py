@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from hypersd.distill.backward import Backward, JumpBatches, OwnJumps, Settings, draw_jumps, own_jumps
-from hypersd.distill.pairs import noise_of, told_of
+from hypersd.distill.pairs import caption_of, noise_of
 from hypersd.distill.student import Student
-from hypersd.emoji.world import World
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.training.adapters import adapter_off
 from tests.distill.conftest import step
 
@@ -64,16 +64,16 @@ def test_the_loss_is_the_distance_between_the_ends_of_the_jumps(unlike_the_base:
         assert float(told["loss"].detach()) == pytest.approx(moved**2 * float((1 / leverage).mean()), abs=1e-5)
 
 
-def test_a_batch_takes_jumps_by_their_shares(student: Student, folder: Path, tmp_path: Path) -> None:
-    world, file = World.load(folder), tmp_path / "jumps.npy"
-    draw_jumps(world, student, file, count=5, settings=SETTINGS, batch_size=2)
+def test_a_batch_takes_jumps_by_their_shares(student: Student, examples: TrainingScenes, tmp_path: Path) -> None:
+    file = tmp_path / "jumps.npy"
+    draw_jumps(examples, student, file, count=5, settings=SETTINGS, batch_size=2)
     drawn = np.load(file)
     assert drawn.shape == (5, 2, 2, *student.latent_shape)
-    batch = JumpBatches(world, student, drawn, 400, SETTINGS)(step())
+    batch = JumpBatches(examples, student, drawn, 400, SETTINGS)(step())
     assert set(zip(batch.start_times.tolist(), batch.end_times.tolist(), strict=True)) == {(999, 499), (499, 0)}
     assert 0.65 < float((batch.start_times == 499).float().mean()) < 0.85
     first = int((batch.start_times == 999).nonzero()[0])
     index = next(
         i for i in range(5) if torch.allclose(batch.start[first], noise_of([i], student.latent_shape)[0], atol=0.01)
     )
-    assert batch.captions[first] == told_of(world, index), "each jump with its own caption"
+    assert batch.captions[first] == caption_of(examples, index), "each jump with its own caption"

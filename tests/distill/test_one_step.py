@@ -11,33 +11,32 @@ import torch
 from hypersd.distill.one_step import OneStep, Stage
 from hypersd.distill.pairs import DrawnPairs, PairBatches, draw_pairs
 from hypersd.distill.student import Student
-from hypersd.emoji.world import World
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.loading import Source
 from hypersd.training.adapters import load_adapter, save_adapter
 from tests.distill.conftest import step
 
 
 @pytest.fixture(scope="module")
-def pairs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> PairBatches:
+def pairs(folder: Path, examples: TrainingScenes, tmp_path_factory: pytest.TempPathFactory) -> PairBatches:
     """Six pairs."""
     file = tmp_path_factory.mktemp("pairs") / "pairs.npy"
-    world = World.load(folder)
-    draw_pairs(world, Student(Source(folder), rank=2), file, steps=2, count=6, batch_size=4)
-    return PairBatches(world, np.load(file), batch_size=3)
+    draw_pairs(examples, Student(Source(folder), rank=2), file, steps=2, count=6, batch_size=4)
+    return PairBatches(examples, np.load(file), batch_size=3)
 
 
 def test_a_pair_is_its_index_noise_and_what_the_teacher_draws_of_it(
     folder: Path, pairs: PairBatches, tmp_path: Path
 ) -> None:
     batch = pairs(step())
-    assert batch.noise.shape == batch.clean.shape == (3, 12, 4, 4)
+    assert batch.noise.shape == batch.clean.shape == (3, 12, 16, 16)
     student = Student(Source(folder), rank=2)
     with torch.no_grad():
         drawn = student.trajectory(batch.noise, 2, student.text.conditioning(batch.captions))
     assert torch.allclose(drawn, batch.clean, atol=0.3), "in half precision"
     file = tmp_path / "pairs.npy"
     file.write_bytes(b"complete")
-    draw_pairs(pairs.world, student, file, steps=2, count=6)
+    draw_pairs(pairs.data, student, file, steps=2, count=6)
     assert file.read_bytes() == b"complete", "what is complete is not drawn again"
 
 

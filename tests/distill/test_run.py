@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +15,12 @@ from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
 from hypersd.distill.run import METHODS, distill
-from hypersd.emoji.latents import LatentScenes
+from hypersd.emoji.scenes import TrainingScenes
+from hypersd.training.data import LatentBatches
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, scenes: LatentScenes) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, scenes: LatentBatches) -> Path:
     """A folder of latents, as `hypersd emoji train` leaves it."""
     folder = tmp_path_factory.mktemp("data")
     np.save(folder / "latents.npy", scenes.latents)
@@ -24,13 +29,14 @@ def data(tmp_path_factory: pytest.TempPathFactory, scenes: LatentScenes) -> Path
 
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_a_method_leaves_adapters_that_change_what_is_drawn(
-    method: str, folder: Path, data: Path, tmp_path: Path
+    method: str, folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path
 ) -> None:
     if method == "turbo":
         save_clip(folder)
-    distill(method, folder=folder, out=tmp_path, data=data, shorten=0.003, batch_size=2)
+    distill(method, folder=folder, examples=examples, out=tmp_path, data=data, shorten=0.003, batch_size=2)
     files = sorted(tmp_path.glob("*.safetensors"))
     assert files
+    assert not list(tmp_path.glob("*/samples/*")), "a tiny run draws no grids"
     pipeline = StableDiffusionXLPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     arguments = {"prompt": "a cat", "num_inference_steps": 1, "height": 32, "width": 32, "output_type": "latent"}
@@ -39,10 +45,90 @@ def test_a_method_leaves_adapters_that_change_what_is_drawn(
     changed = pipeline(**arguments, generator=torch.Generator().manual_seed(0)).images
     assert not torch.equal(plain, changed)
     with pytest.raises(ValueError, match="--resume"):
-        distill(method, folder=folder, out=tmp_path, data=data)
+        distill(method, folder=folder, examples=examples, out=tmp_path, data=data)
     before = {file: file.read_bytes() for file in files}
-    distill(method, folder=folder, out=tmp_path, data=data, shorten=0.003, batch_size=2, resume=True)
+    distill(method, folder=folder, examples=examples, out=tmp_path, data=data, shorten=0.003, batch_size=2, resume=True)
     assert before == {file: file.read_bytes() for file in files}, "a finished training has nothing left to do"
+    for changed in ({"seed": 1}, {"shorten": 0.01}, {"batch_size": 3}):
+        again = {"shorten": 0.003, "batch_size": 2, **changed}
+        with pytest.raises(ValueError, match=f"begun with {next(iter(changed))}"):
+            distill(method, folder=folder, examples=examples, out=tmp_path, data=data, resume=True, **again)
+    assert before == {file: file.read_bytes() for file in files}
+
+
+def test_a_shortened_run_prepares_as_few_examples_and_keeps_them_to_itself(
+    folder: Path, examples: TrainingScenes, tmp_path: Path
+) -> None:
+    shared, out = tmp_path / "shared", tmp_path / "out"
+    shared.mkdir()
+    distill("tscd", folder=folder, examples=examples, out=out, data=shared, shorten=0.002, batch_size=2)
+    assert len(np.load(out / "latents.npy")) == 32
+    assert not list(shared.iterdir()), "a whole training would take them for enough"
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda file: file.write_bytes(b""), "is empty"),
+        (lambda file: file.write_bytes(b"latents"), "is damaged"),
+        (lambda file: file.write_bytes(file.read_bytes()[:300]), "is damaged"),
+        (lambda file: np.save(file, np.zeros((16, 4, 8, 8), np.float16)), "another family's"),
+        (lambda file: np.save(file, np.zeros((0, 12, 16, 16), np.float16)), "holds no float16 numbers"),
+        (lambda file: np.save(file, np.array([{}], dtype=object)), "is damaged"),
+    ],
+)
+def test_latents_that_cannot_be_used_are_named(
+    examples: TrainingScenes,
+    data: Path,
+    tmp_path: Path,
+    damage: Callable[[Path], object],
+    complaint: str,
+) -> None:
+    file = tmp_path / "latents.npy"
+    file.write_bytes((data / "latents.npy").read_bytes())
+    damage(file)
+    folder = examples.world.folder
+    with pytest.raises(ValueError, match=rf"latents\.npy.*{complaint}"):
+        distill("tscd", folder=folder, examples=examples, out=tmp_path / "out", data=tmp_path, shorten=0.003)
+
+
+KILLED = """
+import os, pathlib, signal, sys
+sys.path.insert(0, sys.argv[1])
+from hypersd.distill import run
+from hypersd.models.emoji import training_scenes
+from hypersd.training.trainer import Trainer
+folder, data, out = map(pathlib.Path, sys.argv[2:5])
+stage, step = sys.argv[5], int(sys.argv[6])
+move = Trainer._turns
+def turns(self, objective, batch, now, *rest):
+    if self.config.out.name == stage and now.number == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return move(self, objective, batch, now, *rest)
+Trainer._turns = turns
+init = run.TrainingConfig.__init__
+run.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
+run.distill("tscd", folder=folder, examples=training_scenes(folder), out=out, data=data, shorten=0.01, batch_size=2)
+"""
+
+
+def test_a_killed_distillation_comes_to_the_same_adapters(
+    root: Path, folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path
+) -> None:
+    given = {"folder": folder, "examples": examples, "data": data, "shorten": 0.01, "batch_size": 2}
+    distill("tscd", out=tmp_path / "unbroken", **given)
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    out, stage, step = tmp_path / "out", "segments-1", 2
+    command = [sys.executable, script, root, folder, data, out, stage, step]
+    killed = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=200, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    assert (out / stage / "state" / "state.json").exists()
+    distill("tscd", out=out, resume=True, **given)
+    adapters = sorted((tmp_path / "unbroken").glob("*.safetensors"))
+    assert len(adapters) == 4
+    for file in adapters:
+        assert file.read_bytes() == (out / file.name).read_bytes(), file.name
 
 
 def save_clip(folder: Path) -> None:
@@ -53,11 +139,18 @@ def save_clip(folder: Path) -> None:
     CLIPModel(CLIPConfig(vision_config=vision.to_dict(), projection_dim=16)).save_pretrained(folder / "clip")
 
 
-def test_an_own_adapter_is_started_from(folder: Path, data: Path, tmp_path: Path) -> None:
+def test_an_own_adapter_is_started_from(folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"gone\.safetensors"):
-        distill("backward", folder=folder, out=tmp_path, data=data, adapter=tmp_path / "gone.safetensors")
+        distill(
+            "backward",
+            folder=folder,
+            examples=examples,
+            out=tmp_path,
+            data=data,
+            adapter=tmp_path / "gone.safetensors",
+        )
 
 
-def test_an_unknown_method_is_named(folder: Path, tmp_path: Path) -> None:
+def test_an_unknown_method_is_named(folder: Path, examples: TrainingScenes, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tscd, backward, one-step, lightning, turbo"):
-        distill("magic", folder=folder, out=tmp_path)
+        distill("magic", folder=folder, examples=examples, out=tmp_path)

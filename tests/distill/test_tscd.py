@@ -7,12 +7,11 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from hypersd.distill.discriminator import blend
 from hypersd.distill.student import Student
 from hypersd.distill.tscd import STAGES, Settings, Stage, TrajectorySegmentedConsistency
-from hypersd.emoji.latents import LatentScenes
 from hypersd.training.adapters import adapter_as, adapter_off
-from hypersd.training.trainer import Step
+from hypersd.training.data import LatentBatches
+from hypersd.training.objective import Step
 
 PLAIN = Stage(segments=2, steps=1)
 
@@ -38,7 +37,7 @@ def test_the_stages_are_the_paper_s() -> None:
 
 @pytest.mark.parametrize("segments", [1, 2, 4, 8])
 def test_the_target_is_the_average_student_s_jump_from_the_teacher_s_step(
-    student: Student, scenes: LatentScenes, segments: int
+    student: Student, scenes: LatentBatches, segments: int
 ) -> None:
     shaken(student)
     stage = Stage(segments=segments, steps=1)
@@ -63,7 +62,7 @@ def test_the_target_is_the_average_student_s_jump_from_the_teacher_s_step(
     torch.testing.assert_close(jump.target, target, rtol=1e-3, atol=1e-3)
 
 
-def test_the_last_time_starts_from_noise_alone(student: Student, scenes: LatentScenes) -> None:
+def test_the_last_time_starts_from_noise_alone(student: Student, scenes: LatentBatches) -> None:
     objective = TrajectorySegmentedConsistency(student, PLAIN, Settings(share_of_ends=1.0, offset_noise=0.0))
     batch = scenes(step())
     brighter = type(batch)(batch.latents + 100, batch.captions)
@@ -75,7 +74,7 @@ def test_the_last_time_starts_from_noise_alone(student: Student, scenes: LatentS
     assert not torch.allclose(one.start[~last], other.start[~last])
 
 
-def test_only_the_adapter_learns_and_its_average_follows(student: Student, scenes: LatentScenes) -> None:
+def test_only_the_adapter_learns_and_its_average_follows(student: Student, scenes: LatentBatches) -> None:
     objective = TrajectorySegmentedConsistency(student, PLAIN)
     learning = {name for name, value in student.unet.named_parameters() if value.requires_grad}
     assert learning
@@ -91,7 +90,7 @@ def test_only_the_adapter_learns_and_its_average_follows(student: Student, scene
         torch.testing.assert_close(average, decay * old + (1 - decay) * weight.detach())
 
 
-def test_drawing_in_one_step_is_matched_to_drawing_in_several(student: Student, scenes: LatentScenes) -> None:
+def test_drawing_in_one_step_is_matched_to_drawing_in_several(student: Student, scenes: LatentBatches) -> None:
     shaken(student)
     settings = Settings(one_step_teacher=2)
     objective = TrajectorySegmentedConsistency(student, Stage(segments=1, steps=1, one_step=0.5), settings)
@@ -114,7 +113,7 @@ def test_drawing_in_one_step_is_matched_to_drawing_in_several(student: Student, 
     torch.testing.assert_close(jump.target[2:], drawn, rtol=1e-3, atol=1e-3)
 
 
-def test_the_discriminator_judges_what_the_student_just_drew(student: Student, scenes: LatentScenes) -> None:
+def test_the_discriminator_judges_what_the_student_just_drew(student: Student, scenes: LatentBatches) -> None:
     objective = TrajectorySegmentedConsistency(student, Stage(segments=1, steps=1, adversarial=0.5))
     batch = scenes(step())
     losses = objective.loss("student", batch, step())
@@ -125,16 +124,6 @@ def test_the_discriminator_judges_what_the_student_just_drew(student: Student, s
     judged = objective.loss("discriminator", batch, step())["loss"]
     judged.backward(inputs=[value for value in objective.discriminator.parameters() if value.requires_grad])
     assert objective.discriminator.head[0].weight.grad is not None
-
-
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_two_losses_mix_by_their_gradients_whatever_their_size(share: float) -> None:
-    arrived = torch.tensor([1.0, 2.0], requires_grad=True)
-    fidelity, adversarial = 1e-3 * arrived[0].square(), 1e4 * arrived[1]
-    loss = blend(arrived, fidelity, adversarial, share)
-    torch.testing.assert_close(loss, fidelity)
-    loss.backward()
-    torch.testing.assert_close(arrived.grad, 2e-3 * torch.tensor([1 - share, share]))
 
 
 def test_leverage_is_how_far_an_error_in_the_noise_moves_the_end(student: Student) -> None:

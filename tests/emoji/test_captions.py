@@ -68,3 +68,42 @@ def test_synonyms_case_and_punctuation(world: World) -> None:
 def test_unknown_words_are_named_once_in_order(world: World) -> None:
     assert read(world, "a sofa and a cat with a hat on a sofa").unknown == ("sofa", "hat")
     assert read(world, "") == Reading(objects=(), background=None, size=None, unknown=())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "background", "unused"),
+    [
+        ("a big blue cat on a white background", "white", ("blue",)),
+        ("a Blue cat on a blue background!", "blue", ("blue",)),
+        ("white background, blue cat", "white", ("blue",)),
+        ("blue big cat", None, ("blue",)),
+        ("BLUE, cat", "blue", ()),
+        ("blue-cat on red", "red", ("blue",)),
+        ("cat, blue", "blue", ()),
+        ("a red and white cat on pink", "pink", ("red", "white")),
+        ("a cat on a blue and white background", "blue", ("white",)),
+        ("a cat with a blue background", "blue", ()),
+        ("a big cat left of a small dog, pink background", "pink", ("big", "small")),
+        ("a big small cat on red", "red", ("small",)),
+        ("a cat on the left, red background", "red", ("left",)),
+        ("a cat in front of a dog on red", "red", ("front",)),
+        ("cat and dog and owl on red", "red", ("owl",)),
+    ],
+)
+def test_words_that_a_scene_cannot_show_are_told(
+    world: World, prompt: str, background: str | None, unused: tuple[str, ...]
+) -> None:
+    reading = read(world, prompt)
+    assert (reading.background, reading.unused, reading.unknown) == (background, unused, ())
+
+
+def test_pictographs_numbers_and_what_shall_not_be_there_are_unknown(world: World) -> None:
+    assert read(world, "2 cat 🐱 on red, no dog").unknown == ("2", "🐱", "no")
+
+
+def test_captions_of_scenes_are_drawn_to_the_last_word(world: World) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        drawn = sample_scene(world, rng)
+        assert read(world, caption(drawn)).unused == ()
+        assert read(world, free_caption(drawn, rng)).unused == ()

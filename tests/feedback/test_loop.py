@@ -12,7 +12,9 @@ from hypersd.arena.agreement import wilson
 from hypersd.feedback.choices import keep
 from hypersd.feedback.loop import Loop
 from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.results import BATTLES, CONTESTANT
 from hypersd.feedback.rounds import Round
+from hypersd.files import write_json
 from hypersd.models.entrants import entrants
 from hypersd.models.registry import family
 from tests.loops import reward_report, tuned
@@ -22,10 +24,19 @@ def write_tuned(one: Round) -> None:
     """The stages of a round up to its tuning, of which nothing better came."""
     one.folder.mkdir(parents=True)
     adapter = tuned(one.tuning(), "hyper", [1, 2, 4, 8], weight=0.0)
-    told: dict[str, Any] = {"name": f"hyper-none-r{one.number}", "entered": False, "method": "refl"}
-    one.do("votes", lambda: {"kind": "simulated", "data": "1234", "votes": 30, "voters": 4, "taste": "plain"})
-    one.do("reward", lambda: reward_report("simulated").as_dict() | {"model": "5678"})
-    one.do("feedback", lambda: {**told, "adapters": [adapter], "lineage": {}})
+    documents: dict[str, Any] = {
+        "votes": {"kind": "simulated", "data": "1234", "votes": 30, "voters": 4, "taste": "plain"},
+        "reward": reward_report("simulated").as_dict() | {"model": "5678"},
+        "feedback": {
+            "name": f"hyper-none-r{one.number}",
+            "entered": False,
+            "method": "refl",
+            "adapters": [adapter],
+            "lineage": {},
+        },
+    }
+    for stage, document in documents.items():
+        write_json(one.folder / f"{stage}.json", document)
 
 
 def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_one_did(tmp_path: Path) -> None:
@@ -35,8 +46,8 @@ def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_o
     first, second = Loop(family=family("emoji"), start="hyper", out=tmp_path / "loop", entrants=contestants).run(2)
     assert not entrants(contestants)
     for one in (first, second):
-        assert (one.done("contestant") or {})["parent"] == "hyper"
-        assert (one.done("battles") or {})["steps"] == {}
+        assert one.result(CONTESTANT).parent == "hyper"
+        assert one.result(BATTLES).steps == {}
         report = (one.folder / "report.md").read_text(encoding="utf-8")
         assert "nothing entered" in report
         assert "Nothing better than the model as it was" in report

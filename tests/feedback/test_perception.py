@@ -12,7 +12,6 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from hypersd.emoji.autoencoder import to_tensor
 from hypersd.emoji.world import Placed, Scene, World, render, sample_scene
 from hypersd.feedback.perceiving import SoloTraining, acuity, disturbed, train_perception
 from hypersd.feedback.perception import (
@@ -28,7 +27,8 @@ from hypersd.feedback.perception import (
     save_perception,
 )
 from hypersd.models.emoji import FOLDER
-from hypersd.training.trainer import Step
+from hypersd.training.images import to_tensor
+from hypersd.training.objective import Step
 
 SHIPPED = FOLDER / "perception"
 WIDTHS = (8, 8, 16)

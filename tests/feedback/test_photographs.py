@@ -18,7 +18,7 @@ from hypersd.feedback.photographs import PhotographFeedback, boxes, load_detecto
 from hypersd.feedback.rollout import times_of
 from hypersd.models.loading import Source
 from hypersd.models.registry import FAMILIES
-from hypersd.training.trainer import Step
+from hypersd.training.objective import Step
 
 RECIPE = FAMILIES["emoji"].card("hyper").recipe(4)
 LEFT_HALF = [0.0, 0.0, 39.0, 0.0, 39.0, 59.0, 0.0, 59.0]

@@ -31,7 +31,7 @@ from hypersd.models.entrants import with_entrants
 from hypersd.models.loading import Source, build_scheduler
 from hypersd.models.registry import FAMILIES
 from hypersd.training.adapters import adapter_off, save_adapter
-from hypersd.training.trainer import Step, Stop
+from hypersd.training.objective import Step, Stop
 
 HYPER = FAMILIES["emoji"].card("hyper")
 RECIPES = (HYPER.recipe(2), HYPER.recipe(4))

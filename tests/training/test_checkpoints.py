@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hypersd.training.checkpoints import NUMBERS, load_state, save_state
+from hypersd.training.checkpoints import load_state, optimizer_tensors, restore_optimizer, save_state
+from hypersd.training.states import NUMBERS
 
 
 def test_a_state_comes_back_as_it_was_and_the_old_one_goes(tmp_path: Path) -> None:
@@ -31,7 +32,31 @@ def test_a_crash_while_saving_leaves_the_old_state(tmp_path: Path) -> None:
     assert torch.equal(tensors["a"], torch.zeros(2))
 
 
-def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / NUMBERS).write_text("{")
-    with pytest.raises(ValueError, match="delete"):
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "null", '{"tensors": "a"}', '{"tensors": "a", "step": "x"}'])
+def test_a_damaged_state_says_what_to_do(tmp_path: Path, damage: str) -> None:
+    (tmp_path / NUMBERS).write_text(damage)
+    with pytest.raises(ValueError, match=rf"{NUMBERS} is .*; delete {tmp_path}"):
         load_state(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 60])
+def test_a_truncated_tensor_file_is_named(tmp_path: Path, kept: int) -> None:
+    save_state(tmp_path, {"a": torch.zeros(20)}, {"step": 1})
+    file = tmp_path / "step-1.state.safetensors"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=rf"{file} is .*; delete {tmp_path}"):
+        load_state(tmp_path)
+    file.unlink()
+    with pytest.raises(ValueError, match=rf"{file}: No such file.*; delete {tmp_path}"):
+        load_state(tmp_path)
+
+
+def test_an_optimiser_takes_no_other_parameters_state() -> None:
+    wide, narrow = (torch.nn.Parameter(torch.ones(size)) for size in (3, 2))
+    optimizer = torch.optim.AdamW([wide])
+    wide.sum().backward()
+    optimizer.step()
+    tensors = optimizer_tensors(optimizer, "optimizer.a")
+    restore_optimizer(torch.optim.AdamW([wide]), tensors, "optimizer.a")
+    with pytest.raises(ValueError, match=r"optimizer\.a\.0\.exp_avg"):
+        restore_optimizer(torch.optim.AdamW([narrow]), tensors, "optimizer.a")

@@ -6,7 +6,8 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from hypersd.training.solver import Grid, NoiseSchedule
+from hypersd.sampling.denoising import denoised, denoising_steps
+from hypersd.training.solver import DDIMSolver, Grid, NoiseSchedule
 
 SCHEDULER = DDIMScheduler(
     beta_start=0.00085,
@@ -84,3 +85,25 @@ def test_starts_are_uniform_but_for_the_share_at_the_ends() -> None:
     ends = torch.tensor([10, 20, 30, 40]) - 1
     assert counts[ends].sum().item() == pytest.approx(0.5 + 0.5 * 4 / 40, abs=0.01)
     assert (counts > 0).all()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+def test_the_solver_and_diffusers_take_the_same_steps_in_the_same_loop(steps: int) -> None:
+    noise = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+
+    def predict(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(latents) * (1 + int(timestep) / 1000)
+
+    SCHEDULER.set_timesteps(steps)
+    ours = list(denoising_steps(DDIMSolver(SCHEDULE, SCHEDULE.trailing(steps)), noise, predict))
+    theirs = list(denoising_steps(SCHEDULER, noise, predict))
+    assert [int(step.timestep) for step in ours] == [int(step.timestep) for step in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.latents, other.latents, rtol=1e-4, atol=1e-4)
+    assert torch.equal(denoised(SCHEDULER, noise, predict), theirs[-1].latents)
+    assert torch.equal(denoised(SCHEDULER, noise, predict, count=0), noise)
+
+
+def test_a_solver_s_times_fall() -> None:
+    with pytest.raises(ValueError, match=r"must fall, and \[999, 999, 0\] do not"):
+        DDIMSolver(SCHEDULE, (999, 999, 0))

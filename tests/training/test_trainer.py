@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hypersd.training.trainer import Player, Step, Stop, Trainer, TrainingConfig
+from hypersd.training.objective import Objective, Player, Step, Stop
+from hypersd.training.trainer import DivergedError, Trainer, TrainingConfig, grids
 
 
-class Regression:
+class Regression(Objective[Tensor]):
     """Fit y = W x; the "critic" only counts its turns."""
 
     def __init__(self) -> None:
@@ -35,12 +36,6 @@ class Regression:
 
     def after_step(self, step: Step) -> None:
         self.turns.append("after")
-
-    def state(self) -> Mapping[str, Tensor]:
-        return {}
-
-    def sample(self) -> None:
-        return None
 
 
 def batch(step: Step) -> Tensor:
@@ -102,18 +97,157 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     Trainer(config(tmp_path, 2)).run(Regression(), batch)
     other = Regression()
     other.model = nn.Linear(4, 3)
-    other.players[0] = Player(name="model", network=other.model, learning_rate=0.1)
+    other.players[0] = Player(name="model", network=other.model, learning_rate=0.05)
     with pytest.raises(ValueError, match="another training"):
-        Trainer(config(tmp_path, 3)).run(other, batch)
+        Trainer(config(tmp_path, 2)).run(other, batch)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
-    class Broken(Regression):
-        def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
-            return {"loss": super().loss(player, batch, step)["loss"] * float("nan")}
+class Breaking(Regression):
+    """Something is not finite at step number `at`: the loss of the player, its gradient, or its weights."""
 
-    with pytest.raises(FloatingPointError, match="not finite"):
-        Trainer(config(tmp_path, 3)).run(Broken(), batch)
+    def __init__(self, at: int, player: str = "model", what: str = "loss", value: float = float("nan")) -> None:
+        super().__init__()
+        self.at, self.player, self.what, self.value = at, player, what, value
+
+    def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
+        losses = dict(super().loss(player, batch, step))
+        if step.number == self.at and player == self.player:
+            if self.what == "loss":
+                losses["loss"] = losses["loss"] * self.value
+            if self.what == "logged":
+                losses["extra"] = torch.tensor(self.value)
+            if self.what == "gradient":  # of the square root at 0: infinite, where the value is 0
+                losses["loss"] = losses["loss"] + (losses["loss"] * 0).sqrt()
+        return losses
+
+    def after_step(self, step: Step) -> None:
+        super().after_step(step)
+        if self.what == "weight" and step.number == self.at:
+            with torch.no_grad():
+                self.model.weight[0, 0] = self.value
+
+
+@pytest.mark.parametrize("player", ["model", "critic"])
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("loss", float("nan")), ("loss", float("inf")), ("gradient", 0.0), ("logged", float("nan")), ("weight", 0.0)],
+)
+def test_what_is_not_finite_ends_the_run_and_the_last_good_checkpoint_resumes(
+    tmp_path: Path, player: str, what: str, value: float
+) -> None:
+    if what == "weight":
+        value = float("nan") if player == "model" else float("inf")
+    unbroken = Regression()
+    Trainer(config(tmp_path / "unbroken", 9, ema_decay=0.9)).run(unbroken, batch)
+    out = tmp_path / "out"
+    with pytest.raises(DivergedError, match=r"is not finite at step 6.*out holds step 5,.*another seed") as raised:
+        Trainer(config(out, 9, ema_decay=0.9, save_every=0)).run(Breaking(5, player, what, value), batch)
+    assert isinstance(raised.value, ValueError), "bad input to the command line"
+    assert "\n" not in str(raised.value)
+    assert json.loads((out / "state" / "state.json").read_text())["step"] == 5
+    resumed = Regression()
+    Trainer(config(out, 9, ema_decay=0.9)).run(resumed, batch)
+    torch.testing.assert_close(resumed.model.weight, unbroken.model.weight, rtol=0, atol=0)
+
+
+def test_without_a_checkpoint_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match=r"model is not finite at step 1,.*holds no checkpoint yet"):
+        Trainer(config(tmp_path, 3)).run(Breaking(0), batch)
+    assert not (tmp_path / "state").exists()
+
+
+def test_two_processes_end_together_where_one_of_them_breaks(tmp_path: Path, root: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import pathlib\n"
+        "from tests.training.test_trainer import Breaking, batch, config\n"
+        "from hypersd.training.trainer import DivergedError, Trainer\n"
+        "trainer = Trainer(config(pathlib.Path(sys.argv[2]), 5, save_every=0))\n"
+        "rank = trainer.accelerator.process_index\n"
+        "try:\n"
+        "    trainer.run(Breaking(3 if rank == 1 else 99), batch)\n"
+        "except DivergedError as error:\n"
+        "    pathlib.Path(sys.argv[2], f'{rank}.txt').write_text(str(error))\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(script)]
+    done = subprocess.run(
+        [*command, str(root), str(tmp_path)], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for rank in (0, 1):
+        assert "not finite at step 4" in (tmp_path / f"{rank}.txt").read_text()
+    assert json.loads((tmp_path / "state" / "state.json").read_text())["step"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({"seed": 1}, "seed 0, not 1"), ({"steps": 5}, "steps 4, not 5"), ({"ema_decay": 0.5}, "ema_decay null, not 0.5")],
+)
+def test_a_finished_training_is_not_resumed_with_other_settings(
+    tmp_path: Path, changes: dict[str, object], name: str
+) -> None:
+    Trainer(config(tmp_path, 4)).run(Regression(), batch, data="abc")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(ValueError, match=f"was begun with {name}; .*another folder"):
+        Trainer(config(tmp_path, **{"steps": 4, **changes})).run(Regression(), batch, data="abc")
+    with pytest.raises(ValueError, match='data "abc", not "def"'):
+        Trainer(config(tmp_path, 4)).run(Regression(), batch, data="def")
+    faster = Regression()
+    faster.players[0] = Player(name="model", network=faster.model, learning_rate=0.1)
+    with pytest.raises(ValueError, match=r"players\.model\.learning_rate 0\.05, not 0\.1"):
+        Trainer(config(tmp_path, 4)).run(faster, batch, data="abc")
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    Trainer(config(tmp_path, 4)).run(Regression(), batch, data="abc")
+
+
+@pytest.mark.parametrize("damage", ["{", "[1, 2]", "null", '"run"'])
+def test_a_damaged_record_is_named(tmp_path: Path, damage: str) -> None:
+    Trainer(config(tmp_path, 2)).run(Regression(), batch)
+    (tmp_path / "run.json").write_text(damage)
+    with pytest.raises(ValueError, match=r"run\.json is .*the record of a training"):
+        Trainer(config(tmp_path, 2)).run(Regression(), batch)
+
+
+def test_a_training_without_a_record_is_not_gone_on_with(tmp_path: Path) -> None:
+    Trainer(config(tmp_path, 2)).run(Regression(), batch)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(ValueError, match=r"without run\.json"):
+        Trainer(config(tmp_path, 2)).run(Regression(), batch)
+
+
+@pytest.mark.parametrize("kill_at", [0, 5, 8])
+def test_a_run_that_is_killed_at_any_step_comes_to_the_same_weights(tmp_path: Path, root: Path, kill_at: int) -> None:
+    unbroken = Regression()
+    Trainer(config(tmp_path / "unbroken", 9, ema_decay=0.9)).run(unbroken, batch)
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import os, pathlib, signal, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from tests.training.test_trainer import Regression, batch, config\n"
+        "from hypersd.training.trainer import Trainer\n"
+        "kill_at = int(sys.argv[3])\n"
+        "class Killed(Regression):\n"
+        "    def after_step(self, step):\n"
+        "        if step.number == kill_at:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Trainer(config(pathlib.Path(sys.argv[2]), 9, ema_decay=0.9, save_every=0)).run(Killed(), batch)\n"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, str(script), str(root), str(out), str(kill_at)]
+    killed = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert killed.returncode == -9, killed.stderr[-2000:]
+    with (out / "log.jsonl").open("a") as file:
+        file.write('{"step": 1, "half')  # as a kill while it is written may leave it
+    resumed = Regression()
+    Trainer(config(out, 9, ema_decay=0.9)).run(resumed, batch)
+    torch.testing.assert_close(resumed.model.weight, unbroken.model.weight, rtol=0, atol=0)
+    assert [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()] == [9]
+
+
+@pytest.mark.parametrize("steps", [1, 39, 40, 41, 43, 150, 399, 1500])
+def test_a_training_draws_four_grids_at_most_and_a_tiny_one_none(steps: int) -> None:
+    every = grids(steps)
+    assert (steps // every if every else 0) in ({0} if steps < 40 else {3, 4})
 
 
 def test_gradients_laid_out_unlike_their_weights_are_applied_right(tmp_path: Path) -> None:
@@ -163,7 +297,7 @@ def test_two_processes_average_their_gradients(tmp_path: Path, root: Path) -> No
     assert not torch.equal(alone.model.weight.detach(), first), "each process must see a batch of its own"
 
 
-class Teaching:
+class Teaching(Objective[Tensor]):
     """The student learns what its own layer says with other weights."""
 
     def __init__(self) -> None:
@@ -181,14 +315,6 @@ class Teaching:
         learned = self.model(batch)
         self.apart.append(float((learned - taught).detach().abs().mean()))
         return {"loss": (learned - taught).float().square().mean()}
-
-    def after_step(self, step: Step) -> None: ...
-
-    def state(self) -> Mapping[str, Tensor]:
-        return {}
-
-    def sample(self) -> None:
-        return None
 
 
 def test_in_half_precision_a_student_is_not_computed_with_its_teachers_weights(

@@ -1,0 +1,266 @@
+"""Files of votes, ours and other arenas', read some rows at a time; a row that is no vote does not stop the others."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from gzip import BadGzipFile
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hypersd.arena import arena_rows, logs
+from hypersd.arena.arena_rows import IMAGES, checked, vote_of_arena_row
+from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.log_files import LFS, read_rows
+from hypersd.arena.pickapic import NEEDED, OPTIONAL, vote_of_row
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.values import whole
+
+_BATCH, _BATCH_WITH_PICTURES = 256, 16
+_TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")
+_NO_EXPORT = "is damaged, or no export of the arena format"
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError)
+"""Errors by which a row says that it is no vote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A row that no vote can be: its number in the file, from 1, and why."""
+
+    file: str
+    row: int
+    reason: str
+
+
+Rows = Iterator[tuple[int, Mapping[str, Any] | str]]
+"""Numbers of rows from 1, and each row or why it cannot be read."""
+
+
+@dataclass(slots=True)
+class Rejects:
+    """Rows that became no votes, as they are met."""
+
+    skipped: list[Skipped] = field(default_factory=list[Skipped])
+    unlabelled: int = 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of votes: in a folder, on the Hub, or wherever fsspec reaches."""
+
+    system: Any
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Its file name without ending."""
+        return Path(self.path).stem
+
+    def is_parquet(self) -> bool:
+        """Whether it is Parquet, by its name or its first bytes.
+
+        Raises:
+            ValueError: it is empty, or a pointer of git-lfs.
+            OSError: it cannot be read.
+        """
+        with self.system.open(self.path, "rb") as file:
+            head: bytes = file.read(len(LFS))
+        if not head:
+            raise ValueError(f"{self.path} is empty")
+        if head == LFS:
+            raise ValueError(f"{self.path} is a git-lfs pointer, not the file itself; fetch it with `git lfs pull`")
+        return head.startswith(b"PAR1") or self.path.endswith(".parquet")
+
+    def columns(self) -> set[str]:
+        """The names of its columns, as Parquet.
+
+        Raises:
+            ValueError: it is no Parquet file, or is damaged; the message names it.
+            OSError: it cannot be read.
+        """
+        with self._parquet() as table:
+            return set(table.schema_arrow.names)
+
+    def batches(self, pictures: Pictures | None, rejects: Rejects | None = None) -> Iterator[list[Vote]]:
+        """Its votes in the `arena` format, some at a time; their pictures go into the folder, or are not read at all.
+
+        Args:
+            pictures: the folder.
+            rejects: takes rows that no vote can be; without it, the first of them is an error.
+
+        Raises:
+            ValueError: it is not an export of the `arena` format, or is damaged; the message names it.
+            OSError: it cannot be read, or the pictures cannot be written.
+        """
+        if missing := sorted(arena_rows.COLUMNS - self.columns()):
+            raise ValueError(f"{self.path} {_NO_EXPORT}: it has no column {missing[0]}")
+        columns = arena_rows.COLUMNS if pictures else arena_rows.COLUMNS - IMAGES
+        at_once = _BATCH if pictures is None else _BATCH_WITH_PICTURES
+        rows = self._parquet_rows(columns, at_once)
+        return self._votes(rows, lambda row: vote_of_arena_row(row, pictures), rejects, at_once, _NO_EXPORT)
+
+    def pickapic(
+        self, kind: Kind, pictures: Pictures | None, known: Container[int | None], rejects: Rejects
+    ) -> Iterator[list[Vote]]:
+        """The labelled votes of a file in the columns of Pick-a-Pic, some at a time; their pictures go into the folder.
+
+        Args:
+            kind: of the voters, where a row does not say.
+            pictures: where the pictures are kept, if anywhere.
+            known: `ranking_id`s that are left out.
+            rejects: takes rows that no vote can be, and the number of those without a label.
+
+        Raises:
+            ValueError: it is damaged; the message names it.
+            OSError: it cannot be read, or the pictures cannot be written.
+        """
+
+        def vote(row: Mapping[str, Any]) -> Vote | None:
+            if not row.get("has_label", True):
+                rejects.unlabelled += 1
+                return None
+            if whole(row.get("ranking_id"), "ranking_id") in known:
+                return None
+            return checked(vote_of_row(row, kind, pictures))
+
+        rows = self._parquet_rows(self.columns() & (NEEDED | OPTIONAL), _BATCH_WITH_PICTURES)
+        return self._votes(rows, vote, rejects, _BATCH_WITH_PICTURES)
+
+    def log(self, kind: Kind, rejects: Rejects) -> Iterator[list[Vote]]:
+        """The votes of another arena's log, some at a time; see `hypersd.arena.logs`.
+
+        Raises:
+            ValueError: it is damaged; the message names it.
+            OSError: it cannot be read.
+        """
+        in_parquet = self.is_parquet()
+        rows = self._parquet_rows(self.columns() & logs.COLUMNS, _BATCH) if in_parquet else self.text_rows()
+        reader = logs.LogReader(kind)
+
+        def read(row: Mapping[str, Any]) -> Vote | None:
+            vote = reader.vote(row)
+            rejects.unlabelled += vote is None
+            return checked(vote) if vote else None
+
+        return self._votes(rows, read, rejects, _BATCH)
+
+    def text_rows(self) -> Rows:
+        """Its rows as JSON, JSON Lines or CSV, maybe compressed.
+
+        Raises:
+            ValueError: it is none of these; the message names it.
+            OSError: it cannot be read.
+        """
+        with self.system.open(self.path, "rb", compression="infer") as file:
+            try:
+                yield from read_rows(file.read())
+            except (ValueError, EOFError, zlib.error, BadGzipFile) as error:
+                raise ValueError(f"{self.path} is no file of votes: {_first_line(error)}") from error
+
+    def _parquet_rows(self, columns: Iterable[str], at_once: int) -> Rows:
+        number = 0
+        with self._parquet() as table:
+            for batch in table.iter_batches(at_once, columns=sorted(columns)):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+
+    @contextmanager
+    def _parquet(self) -> Generator[pq.ParquetFile]:
+        """The open file.
+
+        Raises:
+            ValueError: it is no Parquet file, or is damaged; the message names it.
+            OSError: it cannot be read.
+        """
+        with self.system.open(self.path, "rb") as file:
+            try:
+                yield pq.ParquetFile(file)
+            except (pa.ArrowException, ValueError, EOFError, OverflowError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:  # Arrow's own errors have no number
+                    raise
+                raise ValueError(f"{self.path} is damaged, or no Parquet file: {_first_line(error)}") from error
+
+    def _votes(
+        self,
+        rows: Rows,
+        read: Callable[[Mapping[str, Any]], Vote | None],
+        rejects: Rejects | None,
+        at_once: int,
+        complaint: str = "has a row that no vote can be",
+    ) -> Iterator[list[Vote]]:
+        """Votes of rows, some at a time.
+
+        Raises:
+            ValueError: no row is a vote, or the first that is none where nobody takes the rejects.
+        """
+        broken: Skipped | None = None
+        readable = False
+        while some := list(islice(rows, at_once)):
+            votes: list[Vote] = []
+            for number, row in some:
+                try:
+                    vote = _refuse(row) if isinstance(row, str) else read(row)
+                except _BROKEN as error:
+                    skipped = Skipped(file=self.path, row=number, reason=_reason(error))
+                    if rejects is None:
+                        raise ValueError(f"{self.path} {complaint}: {_told(skipped)}") from error
+                    rejects.skipped.append(skipped)
+                    broken = broken or skipped
+                    continue
+                readable = True
+                if vote:
+                    votes.append(vote)
+            yield votes
+        if broken and not readable:
+            raise ValueError(f"{self.path} {complaint}: {_told(broken)}")
+
+
+def shards(source: str | Path) -> list[Shard]:
+    """The files of a source: one file, or a folder with all that is below it; a path or any fsspec URL.
+
+    Of a folder these are its Parquet files or, if it has none, those whose names end like logs.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it cannot be reached.
+        ValueError: the source is empty: that would be the current folder.
+    """
+    if not str(source).strip():
+        raise ValueError("the source of votes is empty; name a file, a folder or hf://datasets/OWNER/NAME")
+    try:
+        system, root = fsspec.core.url_to_fs(str(source))
+        system.invalidate_cache()
+        found = [root] if system.isfile(root) else system.find(root)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # each kind of place has its own
+        raise OSError(f"{source} cannot be reached: {error}") from error
+    for endings in ((".parquet",), _TEXTS):
+        if files := [Shard(system, path) for path in sorted(found) if path == root or path.endswith(endings)]:
+            return files
+    raise FileNotFoundError(f"{source} has no Parquet files in it, nor logs ({', '.join(_TEXTS[:3])})")
+
+
+def _refuse(reason: str) -> Vote:
+    raise ValueError(reason)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a row; a `KeyError` says only which column it lacks."""
+    return f"it has no {error.args[0]}" if isinstance(error, KeyError) else _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _told(skipped: Skipped) -> str:
+    return f"row {skipped.row}: {skipped.reason}"

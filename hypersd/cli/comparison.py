@@ -1,0 +1,155 @@
+"""A comparison as a folder: pictures, a grid and a record; and one that was finished before, to go on from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypersd.cli.folders import COMPARISON
+from hypersd.cli.output import note, table, write_json
+from hypersd.sampling.record import grid_texts, picture_texts, run_record, settings_record, versions, weights_record
+
+if TYPE_CHECKING:
+    from hypersd.models.sharing import Engine
+    from hypersd.sampling.request import Generation, Request, Run
+
+GRID = "grid.png"
+
+
+def picture_files(runs: Sequence[Run]) -> dict[tuple[str, int | None], str]:
+    """Names of the pictures, by model and steps: without the steps where a model runs at one number of them."""
+    often = Counter(run.model for run in runs)
+    return {
+        (run.model, run.steps): f"{run.model}-{run.steps}.png" if often[run.model] > 1 else f"{run.model}.png"
+        for run in runs
+    }
+
+
+def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, Any]:
+    """Run a request, write its files to `folder`, and return what comparison.json says; that is written last.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    from hypersd.sampling.compare import compare, grid
+    from hypersd.sampling.png import write_png
+    from hypersd.sampling.request import Generation
+
+    files = picture_files(request.runs)
+    context = common(engine)
+    generations: list[Generation] = []
+    runs: list[dict[str, Any]] = []
+    for result in compare(request, engine):
+        if isinstance(result, Generation):
+            generations.append(result)
+            file = files[result.model, result.steps]
+            runs.append(recorded(result, file, engine))
+            if result.image is not None:
+                texts = picture_texts(request, runs[-1], context, result.image.size)
+                write_png(folder / file, result.image, texts)
+                note(f"  {file}: {result.seconds:.2f} s")
+    if any(generation.image is not None for generation in generations):
+        write_png(folder / GRID, grid(request, generations), grid_texts(request, runs, context))
+    record = {
+        "prompt": request.prompt,
+        "seed": request.seed,
+        "family": request.family,
+        "runs": runs,
+        **context,
+        **remarks(request, generations, engine),
+    }
+    write_json(folder / COMPARISON, record)
+    return record
+
+
+def recorded(generation: Generation, file: str, engine: Engine) -> dict[str, Any]:
+    """A result as comparison.json has it, with the hash of its weights if they are on disk."""
+    weights = engine.family.card(generation.model).recipe(generation.steps).weights
+    # What could not be drawn may be so because its weights are missing.
+    sha256 = None if generation.image is None else engine.sha256(weights)
+    return run_record(generation, engine.family, file, sha256)
+
+
+def common(engine: Engine) -> dict[str, Any]:
+    """What all runs of an engine have in common: device, precision, base and versions."""
+    from hypersd.models.registry import BASE
+
+    family, machine = engine.family, engine.machine
+    base = weights_record(BASE, engine.sha256(BASE)) | {"repository": family.repository}
+    return {"device": machine.device, "dtype": machine.precision, "base": base, "versions": versions()}
+
+
+def remarks(request: Request, generations: Sequence[Generation], engine: Engine) -> dict[str, Any]:
+    """What of a prompt is not drawn as it was written: words not read, unknown, or not drawable; and in sentences."""
+    from hypersd.sampling.remarks import reading, word_remarks
+
+    found = reading(engine.family, request.prompt)
+    sentences = [*word_remarks(engine.family, request.prompt), *(each for one in generations for each in one.warnings)]
+    return {
+        "unread": max((generation.unread for generation in generations), key=len, default=""),
+        "unknown": list(found.unknown) if found else [],
+        "unused": list(found.unused) if found else [],
+        "warnings": list(dict.fromkeys(sentences)),
+    }
+
+
+def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] | None:
+    """The record of a request that was drawn into a folder before; None if it was not, or not to its end.
+
+    Raises:
+        ValueError: something else was drawn there: another prompt, seed or family, other models or settings.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
+        before = {(run["model"], run["steps"]): run for run in record["runs"]}
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / COMPARISON} is no record of a comparison; move it away and go on") from error
+    for key in ("prompt", "seed", "family"):
+        if record.get(key) != getattr(request, key):
+            raise _other(folder, key, record.get(key), getattr(request, key))
+    now = {(run.model, run.steps): run for run in request.runs}
+    if before.keys() != now.keys():
+        raise _other(folder, "models", _labels(before), _labels(now))
+    if any(run["file"] is None or not _whole(folder / run["file"]) for run in before.values()):
+        return None
+    for (model, steps), run in before.items():
+        sha256 = engine.sha256(engine.family.card(model).recipe(steps).weights)
+        for key, value in settings_record(engine.family, model, steps, sha256).items():
+            if key in run and run[key] != value:
+                raise _other(folder, f"{key} of {model}", run[key], value)
+    return record
+
+
+def _other(folder: Path, what: str, before: object, now: object) -> ValueError:
+    return ValueError(
+        f"cannot resume: {folder} was drawn with another {what} ({str(before)[:80]}, not {str(now)[:80]}); "
+        "give the same options as before, or choose another folder"
+    )
+
+
+def _labels(runs: Mapping[tuple[str, int | None], object]) -> str:
+    return ", ".join(f"{model}@{steps}" for model, steps in runs)
+
+
+def _whole(picture: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(picture) as image:
+            image.load()
+    except OSError:
+        return False
+    return True
+
+
+def report(record: Mapping[str, Any]) -> str:
+    """A comparison as a table for people."""
+    keys = ("model", "steps", "calls", "guidance_scale", "seconds", "file")
+    header = ("model", "steps", "calls", "guidance", "seconds", "file")
+    rows = [[run[key] if run[key] is not None else "failed" for key in keys] for run in record["runs"]]
+    return f"{record['prompt']} (seed {record['seed']})\n{table(header, rows)}"

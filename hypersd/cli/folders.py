@@ -1,0 +1,109 @@
+"""The folders that commands write: what each command's files are called, and how those of older releases are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hypersd.cli.options import writable_folder
+from hypersd.outputs import output_folder
+
+COMPARISON, SCENES = "comparison.json", "scenes.json"
+EVALUATION = (
+    "metrics.csv",
+    "pictures.csv",
+    "table.md",
+    "match-against-*.svg",
+    "match-against-*.png",
+    "grid-[0-9]*.png",
+)
+REWARD = (
+    *("model.safetensors", "reward.json", "report.json", "report.md", "calibration.png", "curve.png"),
+    *("second", "training", "training-*", "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.*"),
+    *("merges.txt", "special_tokens_map.json", "added_tokens.json", "preprocessor_config.json"),
+)
+FEEDBACK = (
+    *("*/training/log.jsonl", "*/training/looks.json", "*/training/state", "*/training/samples"),
+    *("*/feedback.safetensors", "*/adapter.safetensors", "*/feedback.json", "*/merge.png"),
+)
+ROUNDS = ("round-[0-9]*",)
+FAMILY = ("family", "autoencoder", "clip", "base")
+PERCEPTION = ("perception", "training")
+
+
+@contextmanager
+def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bool = False) -> Generator[Path]:
+    """Yield a command's `--out` folder; see `hypersd.outputs.output_folder`.
+
+    Raises:
+        ValueError: there is something in it that is not the command's own and would be replaced.
+        OSError: it cannot be written.
+    """
+    names, known = list(names), _KNOWN[command]
+    with output_folder(
+        writable_folder(folder), command, names, lambda out: {command: list(known(out, names))}, keep=keep
+    ):
+        yield folder
+
+
+def training_names(stages: Iterable[str]) -> list[str]:
+    """What a distillation of these stages writes: an adapter of each, and a folder with its log and checkpoint."""
+    return [name for stage in stages for name in (f"{stage}.safetensors", stage)]
+
+
+def _compared(folder: Path, _names: Iterable[str]) -> Iterable[str]:
+    """Files of comparisons: of one, or of one in each numbered folder."""
+    for file in (folder / COMPARISON, *folder.glob(f"[0-9][0-9][0-9][0-9]*/{COMPARISON}")):
+        home = file.parent.relative_to(folder)
+        pictures = [run.get("file") for run in _entries(file, "runs")]
+        if pictures:
+            yield from ((home / name).as_posix() for name in (*filter(None, pictures), "grid.png", COMPARISON))
+
+
+def _rendered(folder: Path, _names: Iterable[str]) -> Iterable[str]:
+    """Files of scenes that were drawn."""
+    if scenes := _entries(folder / SCENES, "scenes"):
+        yield from (*(str(scene.get("file", "")) for scene in scenes), SCENES)
+
+
+def _entries(file: Path, key: str) -> list[Mapping[str, Any]]:
+    """The list of objects under a key of a JSON file; empty if the file is something else."""
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _where(*signs: str) -> Callable[[Path, Iterable[str]], Iterable[str]]:
+    """All the command's names, where there is one of the files that every earlier run left."""
+
+    def known(folder: Path, names: Iterable[str]) -> Iterable[str]:
+        return names if any(next(folder.glob(sign), None) for sign in signs) else ()
+
+    return known
+
+
+def _evaluated(folder: Path, names: Iterable[str]) -> Iterable[str]:
+    """All the command's names, where the table of pictures is one of ours."""
+    try:
+        with (folder / "pictures.csv").open(encoding="utf-8") as file:
+            return names if file.readline().startswith("model,steps,") else ()
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
+_KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
+    "compare": _compared,
+    "evaluate": _evaluated,
+    "distill": _where("*/state/state.json"),
+    "reward train": _where("reward.json", "training*/state/state.json"),
+    "feedback": _where("*/feedback.json", "*/training/state/state.json"),
+    "loop": _where("round-*/plan.json", "round-*/votes.json"),
+    "emoji train": _where("family/world.json", "*/state/state.json"),
+    "emoji perceive": _where("perception/config.json", "training/state/state.json"),
+    "emoji render": _rendered,
+}

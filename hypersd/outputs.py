@@ -1,0 +1,123 @@
+"""Output folders: a command replaces what it made itself in an earlier run, and nothing else that is there.
+
+The record that a command leaves (`comparison.json`, a dataset's card) says which files are its own. While a command
+runs, and after one that was broken off, a hidden manifest says it.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from hypersd.files import write_json
+
+MANIFEST = ".hypersd.json"
+_LISTED = 3
+"""How many files a complaint names."""
+
+Owners = Mapping[str, Sequence[str]]
+"""Names of files by the command that made them. They are relative to the folder, with `/`, and patterns for `glob`; a
+folder's name stands for all that is in it."""
+
+
+@contextmanager
+def output_folder(
+    folder: Path, command: str, names: Iterable[str], recognise: Callable[[Path], Owners], *, keep: bool = False
+) -> Generator[Path]:
+    """Yield `folder`, made if need be, for a command to write its files to.
+
+    At the end those files of the command's earlier run that this one did not write again are removed, so that a folder
+    never shows two runs; if the command fails before it has written anything, they all stay.
+
+    Args:
+        folder: where the files go; it need not exist.
+        command: words after `hypersd` that tell this kind of output from others, such as `votes export --format arena`.
+        names: of all files that the command may write, as in `Owners`.
+        recognise: gives the owners of files in the folder, as the records there tell them.
+        keep: the command goes on with what is there, so nothing is removed.
+
+    Raises:
+        ValueError: something of one of these names is not the command's own; the message names it, nothing is changed.
+        OSError: the folder cannot be written.
+    """
+    names, recorded, told = list(names), _read(folder), recognise(folder)
+    own = _existing(folder, [*recorded.get(command, ()), *told.get(command, ())])
+    if foreign := sorted(_existing(folder, names) - own):
+        raise ValueError(_complaint(folder, foreign, {**told, **recorded}))
+    before = {file: _version(file) for file in own if not keep and file.is_file()}
+    folder.mkdir(parents=True, exist_ok=True)
+    _record(folder, recorded, command, [*_exact(folder, own), *names])
+    try:
+        yield folder
+    finally:
+        stale = [file for file, version in before.items() if file.is_file() and _version(file) == version]
+        if len(stale) < len(before) or _existing(folder, names) - own:
+            _remove(folder, stale)
+        mine = own | _existing(folder, names)
+        untold = mine - _existing(folder, recognise(folder).get(command, ()))
+        _record(folder, recorded, command, _exact(folder, (file for file in untold if file.exists())))
+
+
+def _existing(folder: Path, names: Iterable[str]) -> set[Path]:
+    """Files and folders of these names; a name that points out of the folder has none."""
+    inside = (name for name in names if (parts := PurePosixPath(name).parts) and parts[0] != "/" and ".." not in parts)
+    return {path for name in inside for path in folder.glob(name)}
+
+
+def _exact(folder: Path, files: Iterable[Path]) -> list[str]:
+    """Names of files that are there, as patterns that match nothing else."""
+    return sorted(glob.escape(file.relative_to(folder).as_posix()) for file in files)
+
+
+def _version(file: Path) -> tuple[int, int]:
+    """Inode and time of change: `hypersd.files` gives a file that is written anew another of at least one of these."""
+    status = file.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def _read(folder: Path) -> Owners:
+    """What the folder's manifest says.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    file = folder / MANIFEST
+    try:
+        owners = json.loads(file.read_text(encoding="utf-8"))["made_by"]
+        if all(isinstance(name, str) for names in owners.values() for name in names):
+            return owners
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise ValueError(f"{file} is damaged, and does not say whose files these are; choose another folder")
+
+
+def _record(folder: Path, recorded: Owners, command: str, names: Sequence[str]) -> None:
+    """Write the manifest with these names for the command; one that would say nothing is removed."""
+    owners = {owner: list(files) for owner, files in {**recorded, command: names}.items() if files}
+    if owners:
+        write_json(folder / MANIFEST, {"made_by": owners})
+    else:
+        (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def _remove(folder: Path, files: Iterable[Path]) -> None:
+    """Remove files, and folders in `folder` that are empty then."""
+    for file in files:
+        file.unlink(missing_ok=True)
+        for parent in file.relative_to(folder).parents[:-1]:
+            with suppress(OSError):  # something is in it
+                (folder / parent).rmdir()
+
+
+def _complaint(folder: Path, foreign: Sequence[Path], owners: Owners) -> str:
+    names = [path.relative_to(folder).as_posix() for path in foreign]
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    makers = [maker for maker, theirs in owners.items() if _existing(folder, theirs) & set(foreign)]
+    if makers:
+        return f"{folder} holds what `hypersd {makers[0]}` made ({listed}); choose another folder"
+    return f"{folder} holds {listed}, which this command did not make and would replace; choose another folder"

@@ -1,0 +1,28 @@
+"""Pictures as PNG files that say how they were made, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from hypersd.files import atomic_path
+
+
+def write_png(file: Path, image: Image.Image, texts: Mapping[str, str]) -> None:
+    """Write a picture with texts in it (tEXt; iTXt where one is not Latin-1).
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with atomic_path(file) as part:
+        image.save(part, "PNG", pnginfo=png_info(texts))
+
+
+def png_info(texts: Mapping[str, str]) -> PngImagePlugin.PngInfo:
+    """Texts for a PNG."""
+    info = PngImagePlugin.PngInfo()
+    for key, text in texts.items():
+        info.add_text(key, text)
+    return info

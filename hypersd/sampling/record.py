@@ -1,0 +1,143 @@
+"""Records of runs: everything that is needed to draw a picture again, for JSON files and inside pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from hypersd import __version__
+from hypersd.models.cards import Family, Recipe, Weights
+
+if TYPE_CHECKING:
+    from hypersd.sampling.request import Generation, Request
+
+_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
+
+_SAMPLERS: Mapping[str, str] = MappingProxyType(
+    {
+        "EulerDiscreteScheduler": "Euler",
+        "EulerAncestralDiscreteScheduler": "Euler a",
+        "PNDMScheduler": "PLMS",
+    }
+)
+"""Schedulers by the name that the web UI of AUTOMATIC1111 gives them, where it is another one."""
+
+_SHORT = 10
+"""Digits of a hash in the `parameters` text, as that web UI writes them."""
+
+
+def recipe_record(recipe: Recipe) -> dict[str, Any]:
+    """One way to run a model, as a JSON object."""
+    return {
+        "steps": recipe.steps,
+        "calls": recipe.calls,
+        "guidance_scale": recipe.guidance_scale,
+        "scheduler": {"name": recipe.scheduler.name, "arguments": dict(recipe.scheduler.arguments)},
+        "timesteps": None if recipe.timesteps is None else list(recipe.timesteps),
+        "eta": recipe.eta,
+        "weights": weights_record(recipe.weights),
+    }
+
+
+def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any]:
+    """What is put on the base, as a JSON object; a file outside the family's folder is named without its folders."""
+    file = weights.file
+    record: dict[str, Any] = {
+        "kind": weights.kind,
+        "repository": weights.repository,
+        "file": Path(file).name if file and Path(file).is_absolute() else file,
+    }
+    return record | ({} if sha256 is None else {"sha256": sha256})
+
+
+def settings_record(family: Family, model: str, steps: int, sha256: str | None = None) -> dict[str, Any]:
+    """What decides what a run draws, beside prompt and seed: model, steps, guidance, scheduler, eta and weights."""
+    recipe = family.card(model).recipe(steps)
+    settings = recipe_record(recipe)
+    del settings["calls"], settings["timesteps"]
+    return {"model": model, **settings, "weights": weights_record(recipe.weights, sha256)}
+
+
+def run_record(generation: Generation, family: Family, file: str | None, sha256: str | None = None) -> dict[str, Any]:
+    """A result as a JSON object.
+
+    Args:
+        generation: the result; one that failed says why in `error`, and has no file.
+        family: of its model.
+        file: name of its picture.
+        sha256: of its weights' file, if known.
+    """
+    settings = settings_record(family, generation.model, generation.steps, sha256)
+    record: dict[str, Any] = {
+        "model": generation.model,
+        "steps": generation.steps,
+        "calls": generation.calls,
+        "guidance_scale": generation.guidance_scale,
+        "seconds": round(generation.seconds, 4),
+        "file": file,
+        **{key: settings[key] for key in ("scheduler", "eta", "weights")},
+        "timesteps": [int(time) if time.is_integer() else time for time in generation.timesteps],
+        "warnings": list(generation.warnings),
+    }
+    if generation.image is None:
+        record |= {"file": None, "error": generation.error}
+    return record
+
+
+def versions() -> dict[str, str]:
+    """The versions of this package and of the libraries that draw."""
+    return {"hypersd": __version__} | {name: version(name) for name in _LIBRARIES}
+
+
+def picture_texts(
+    request: Request, run: Mapping[str, Any], context: Mapping[str, Any], size: tuple[int, int]
+) -> dict[str, str]:
+    """The texts that a picture carries: prompt, seed, model, steps, the whole recipe, and what other tools read.
+
+    The seconds are no part of it: the same recipe gives the same file.
+
+    Args:
+        request: what was asked for.
+        run: of `run_record`.
+        context: what all runs have in common, such as versions.
+        size: of the picture in pixels, width and height.
+    """
+    recipe = {key: value for key, value in run.items() if key not in {"seconds", "file"}}
+    whole = {"prompt": request.prompt, "seed": request.seed, "family": request.family, **context, **recipe}
+    return {
+        "parameters": parameters(request, run, size),
+        "prompt": request.prompt,
+        "seed": str(request.seed),
+        "model": f"{request.family}/{run['model']}",
+        "steps": str(run["steps"]),
+        "hypersd": json.dumps(whole),
+    }
+
+
+def parameters(request: Request, run: Mapping[str, Any], size: tuple[int, int]) -> str:
+    """The recipe as the web UI of AUTOMATIC1111 writes it into pictures: the prompt, and a line of fields."""
+    scheduler, weights = run["scheduler"]["name"], run["weights"]
+    fields: dict[str, object] = {
+        "Steps": run["steps"],
+        "Sampler": _SAMPLERS.get(scheduler, scheduler.removesuffix("Scheduler")),
+        "CFG scale": f"{max(1.0, run['guidance_scale']):g}",  # at 1 there is no guidance, there as here
+        "Seed": request.seed,
+        "Size": f"{size[0]}x{size[1]}",
+        "Model": f"{request.family}-{run['model']}",
+    }
+    if "sha256" in weights:
+        fields["Model hash"] = weights["sha256"][:_SHORT]
+    if run["eta"] is not None:
+        fields["Eta"] = f"{run['eta']:g}"
+    fields["Version"] = f"hypersd {__version__}"
+    return f"{request.prompt}\n{', '.join(f'{name}: {value}' for name, value in fields.items())}"
+
+
+def grid_texts(request: Request, runs: Sequence[Mapping[str, Any]], context: Mapping[str, Any]) -> dict[str, str]:
+    """The texts that a grid of several runs carries: prompt, seed, and all records."""
+    whole = {"prompt": request.prompt, "seed": request.seed, "family": request.family, **context, "runs": list(runs)}
+    return {"prompt": request.prompt, "seed": str(request.seed), "hypersd": json.dumps(whole)}

@@ -1,0 +1,67 @@
+"""Sentences about a prompt that is not drawn as it was written: words unknown, not drawable, or beyond the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypersd.emoji.captions import Reading, read
+from hypersd.emoji.world import World
+from hypersd.models.cards import Family
+
+_NAMED = 5
+"""Words that a sentence names; that there are others is said."""
+
+_SHOWN = 120
+"""Characters of an unread end that a sentence quotes."""
+
+
+def reading(family: Family, prompt: str) -> Reading | None:
+    """The prompt in the terms of the family's world; None for a family that knows any word."""
+    return None if family.world is None else read(World.load(family.world), prompt)
+
+
+def word_remarks(family: Family, prompt: str) -> tuple[str, ...]:
+    """Sentences about words that the family has never seen, and about those that it cannot draw where they stand."""
+    found = reading(family, prompt)
+    if found is None or family.world is None:
+        return ()
+    things = list(World.load(family.world).objects)
+    remarks: list[str] = []
+    if found.unknown:
+        remarks.append(
+            f"{family.title} has never seen {quoted(found.unknown)}, so it will guess. It knows {len(things)} things, "
+            f"from {listed(things[:3])} to {things[-1]}."
+        )
+    if found.unused:
+        remarks.append(unused_remark(found.unused))
+    return tuple(remarks)
+
+
+def unused_remark(words: Sequence[str]) -> str:
+    """A sentence about words that a scene cannot show."""
+    return (
+        f"Not drawn: {quoted(words)}. A scene is one thing, big or small, or two side by side, on a background of one "
+        "colour; things keep their own colours."
+    )
+
+
+def unread_remark(unread: str) -> str:
+    """A sentence about the end of a prompt that no text encoder reads; empty if all is read."""
+    if not unread:
+        return ""
+    shown = unread if len(unread) <= _SHOWN else f"{unread[:_SHOWN].rstrip()} \N{HORIZONTAL ELLIPSIS}"
+    return (
+        f"The prompt is longer than this model reads; not read: "
+        f"\N{LEFT DOUBLE QUOTATION MARK}{shown}\N{RIGHT DOUBLE QUOTATION MARK}."
+    )
+
+
+def quoted(words: Sequence[str]) -> str:
+    """The first of these words, each in quotation marks."""
+    names = [f"\N{LEFT DOUBLE QUOTATION MARK}{word}\N{RIGHT DOUBLE QUOTATION MARK}" for word in words[:_NAMED]]
+    return listed(names) + (" and other words" if len(words) > _NAMED else "")
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Words as a list in English: `a, b and c`."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
