@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from hypersd.cli.main import main
-
 if __name__ == "__main__":
+    try:
+        from hypersd.cli.main import main
+    except KeyboardInterrupt:  # before there is anything that could say so in a better way
+        sys.exit(130)
     sys.exit(main())

@@ -32,7 +32,7 @@ FLOORS: dict[str, float] = {
 EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base")
 """The files of hypersd/emoji that train it; they stand on hypersd/training, a floor higher than the world they draw."""
 
-GROUND = ("hypersd.files", "hypersd.outputs", "hypersd.errors", "hypersd.resources")
+GROUND = ("hypersd.files", "hypersd.outputs", "hypersd.errors", "hypersd.resources", "hypersd.file_kinds")
 """The ground floor, which stands on nothing: whoever writes a file needs it, the arena too."""
 
 WRITERS = {

@@ -13,7 +13,9 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from alembic.script.revision import ResolutionError
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
 INSERTS = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
@@ -37,6 +39,10 @@ _PATIENCE: Mapping[str, int] = MappingProxyType(
     {"connect_timeout": 5, "keepalives_idle": 10, "tcp_user_timeout": 10_000}
 )
 """How long a PostgreSQL server that has gone silent is waited for: seconds, seconds, milliseconds."""
+
+
+class DatabaseError(ValueError):
+    """A database that this release cannot work with; the message names it, and never its password."""
 
 
 def connect_to(url: str) -> Engine:
@@ -93,6 +99,7 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get(_SOON) else 'FULL'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    event.listen(engine, "handle_error", _name_the_file)
     return engine
 
 
@@ -134,11 +141,43 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Make the tables, or bring them up to date."""
+    """Make the tables, or bring them up to date.
+
+    Raises:
+        DatabaseError: the database is of a newer release, or it is damaged or no database.
+        sqlalchemy.exc.SQLAlchemyError: it cannot be reached.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with _ONE_AT_A_TIME, writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # two replicas that start at once: one migrates, one waits
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            unknown = error.__cause__
+            if not isinstance(unknown, ResolutionError):
+                raise DatabaseError(f"{name_of(engine.url)} cannot be brought up to date: {error}") from error
+            raise DatabaseError(
+                f"{name_of(engine.url)} was made by a newer release of this program (its tables are of revision "
+                f"{unknown.argument}); update the program, or name another database in DATABASE_URL"
+            ) from error
+
+
+def name_of(url: URL) -> str:
+    """Name of a database for people: its file, or its address without user and password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"the database {url.database} at {url.host or 'localhost'}"
+
+
+def _name_the_file(context: ExceptionContext) -> None:
+    """Let a SQLite file that is damaged or none be named, whichever query came upon it."""
+    code = getattr(context.original_exception, "sqlite_errorcode", None)
+    if context.engine is None or code is None or code & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return
+    raise DatabaseError(
+        f"{name_of(context.engine.url)} is damaged, or no database ({context.original_exception}); "
+        "restore a copy of it, or name another file in DATABASE_URL"
+    ) from context.original_exception

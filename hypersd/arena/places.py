@@ -39,11 +39,15 @@ class Places:
         """The folder of the feedback loop's rounds."""
         return self.data / "loop"
 
+    @property
+    def url(self) -> str:
+        """The database of the votes, in SQLAlchemy's form."""
+        return self.database or f"sqlite:///{self.data}/arena.sqlite"
+
     def open(self) -> tuple[Store, Pictures]:
         """The vote store and the folder of pictures.
 
         Raises:
             ValueError, OSError, sqlalchemy.exc.SQLAlchemyError: as `Store`.
         """
-        store = Store(self.database or f"sqlite:///{self.data}/arena.sqlite")
-        return store, Pictures(self.pictures or str(self.data / "pictures"))
+        return Store(self.url), Pictures(self.pictures or str(self.data / "pictures"))

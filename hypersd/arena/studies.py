@@ -77,7 +77,7 @@ class Study:
             ValueError: it is not a study; the message names the file and what is wrong.
         """
         try:
-            found: dict[str, Any] = json.loads(file.read_text())
+            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             rows = tuple(
                 Comparison(
                     ours=Contestant.parse(row["ours"]), rival=Contestant.parse(row["rival"]), paper=row.get("paper")
@@ -92,7 +92,7 @@ class Study:
                 ties=bool(found["ties"]),
                 comparisons=rows,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(f"{file} is not a study: {error!r}") from error
         if not rows or study.votes < 1 or len({frozenset(row.labels) for row in rows}) < len(rows):
             raise ValueError(f"{file} is not a study: it needs different comparisons, and votes for each")

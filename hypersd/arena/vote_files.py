@@ -233,7 +233,10 @@ def shards(source: str | Path) -> list[Shard]:
     Raises:
         FileNotFoundError: there is none.
         OSError: it cannot be reached.
+        ValueError: the source is empty: that would be the current folder.
     """
+    if not str(source).strip():
+        raise ValueError("the source of votes is empty; name a file, a folder or hf://datasets/OWNER/NAME")
     try:
         system, root = fsspec.core.url_to_fs(str(source))
         system.invalidate_cache()

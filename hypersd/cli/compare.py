@@ -113,13 +113,7 @@ def prompts_of(options: argparse.Namespace) -> list[str]:
         raise ValueError("give a prompt, or a file of them with --prompts")
     if options.prompts is None:
         return [check_prompt(options.prompt)]
-    prompts = read_prompt_file(options.prompts)
-    for number, prompt in enumerate(prompts, start=1):
-        try:
-            check_prompt(prompt)
-        except ValueError as error:
-            raise ValueError(f"{options.prompts}, prompt {number}: {error}") from error
-    return prompts
+    return read_prompt_file(options.prompts, check_prompt)
 
 
 def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> Iterator[Request]:

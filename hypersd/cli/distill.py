@@ -9,8 +9,12 @@ from typing import Any
 from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number
 from hypersd.cli.output import emit, say, show_log
+from hypersd.emoji.stages import FAMILY_FOLDER, LATENTS
+from hypersd.model_folders import INDEX, check_clip, check_pipeline, latent_shape
 from hypersd.models.cards import Capability
 from hypersd.models.registry import family
+from hypersd.readers import check_array
+from hypersd.training.states import check_states
 
 METHODS = {
     "tscd": "trajectory segmented consistency distillation (Hyper-SD)",
@@ -65,14 +69,9 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Distil."""
     chosen = family(options.family)
-    home = chosen.require(Capability.SCENES, "be distilled").parent
-    if options.data is not None and not options.data.is_dir():
-        raise ValueError(f"{options.data}: no such folder")
-    if options.adapter is not None and not options.adapter.is_file():
-        raise ValueError(f"{options.adapter}: no such adapter")
-    if options.adapter is not None and options.method not in _GO_ON:
-        raise ValueError(f"{options.method} starts from the base; --adapter is for {' and '.join(_GO_ON)}")
-    folder = home if options.data is None else _family_in(options.data) or home
+    folder = checked_family(options, chosen.require(Capability.SCENES, "be distilled").parent)
+    if options.resume:
+        check_states(options.out)
     show_log()
     from hypersd.distill.run import METHODS as TRAININGS
     from hypersd.distill.run import distill
@@ -99,7 +98,41 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def checked_family(options: argparse.Namespace, usual: Path) -> Path:
+    """The family's folder, if that and all other files that the method reads are there and whole.
+
+    Args:
+        options: of the command.
+        usual: the folder of the chosen family, for data that comes without one.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: a file is damaged or something else, or an option is not for this method.
+    """
+    from hypersd.emoji.world import World
+
+    if options.adapter is not None and options.method not in _GO_ON:
+        raise ValueError(f"{options.method} starts from the base; --adapter is for {' and '.join(_GO_ON)}")
+    if options.adapter is not None and not options.adapter.exists():
+        raise ValueError(f"{options.adapter}: no such adapter")
+    if options.data is not None and not options.data.is_dir():
+        raise ValueError(f"{options.data}: no such folder")
+    folder = usual if options.data is None else _family_in(options.data) or usual
+    World.load(folder)
+    check_pipeline(folder)
+    if options.method == "turbo":
+        check_clip(folder / "clip")
+    latents = (options.data or options.out) / LATENTS
+    if options.method not in _GO_ON and latents.exists():
+        check_array(latents, latent_shape(folder), "latents of scenes")
+    if options.method in _GO_ON:
+        from hypersd.models.adapter_fit import fit_file
+
+        fit_file(options.adapter or folder / "adapters" / "hyper.safetensors", folder / "unet")
+    return folder
+
+
 def _family_in(data: Path) -> Path | None:
     """The family that was trained on these scenes: another one's autoencoder would not know their latents."""
-    folder = data / "family"
-    return folder if (folder / "model_index.json").is_file() else None
+    folder = data / FAMILY_FOLDER
+    return folder if (folder / INDEX).is_file() else None

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, path, seed_number, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
+from hypersd.emoji.stages import FAMILY_FOLDER, STAGES, check_stages
+from hypersd.model_folders import check_part, check_perception
 from hypersd.models.registry import FAMILIES
+from hypersd.training.states import check_states
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +69,6 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument(
             "--shorten",
             type=argument(fraction),
-            default=1.0,
             metavar="X",
             help="this fraction of the steps, for a quick look",
         )
@@ -121,12 +123,16 @@ def shipped_world() -> World:
 
 def run_train(options: argparse.Namespace) -> int:
     """Train the family."""
+    stages = options.stages or STAGES
+    world = shipped_world()
+    check_stages(options.out, stages)
+    check_states(options.out)
     show_log()
-    from hypersd.emoji.train import STAGES, Recipe, train
+    from hypersd.emoji.train import Recipe, train
 
-    stages, recipe = options.stages or STAGES, shortened(Recipe(), options.shorten)
+    recipe = shortened(Recipe(), options.shorten or 1)
     with command_folder(options.out, "emoji train", FAMILY, keep=True) as out:
-        folder = train(shipped_world(), out, stages=stages, seed=options.seed, recipe=recipe)
+        folder = train(world, out, stages=stages, seed=options.seed, recipe=recipe)
     if options.json:
         emit({"folder": str(folder), "stages": list(stages), "seed": options.seed})
     else:
@@ -142,19 +148,30 @@ def shortened(recipe: Recipe, fraction: float) -> Recipe:
 
 def run_perceive(options: argparse.Namespace) -> int:
     """Train the perception network, or take the one that is there; measure it."""
-    home = options.data / "family" if options.data else shipped_folder()
+    if options.out is None and options.shorten is not None:
+        raise ValueError("--shorten is for training; name a folder for it with --out")
+    home = options.data / FAMILY_FOLDER if options.data else shipped_folder()
+    from hypersd.emoji.world import World
+
+    world = World.load(home)
+    check_part(home / "vae")
+    if options.out is None:
+        check_perception(home / "perception")
+    else:
+        check_states(options.out)
     show_log()
     from diffusers import AutoencoderTiny
 
-    from hypersd.emoji.world import World
     from hypersd.feedback.perceiving import STEPS, acuity, train_perception
     from hypersd.feedback.perception import load_perception
+    from hypersd.models.loading import fitting
 
-    world, autoencoder = World.load(home), AutoencoderTiny.from_pretrained(home / "vae")
+    with fitting(home / "vae"):
+        autoencoder = AutoencoderTiny.from_pretrained(home / "vae")
     folder = (options.out or home) / "perception"
     if options.out:
         with command_folder(options.out, "emoji perceive", PERCEPTION, keep=True) as out:
-            train_perception(home, out, steps=max(1, round(STEPS * options.shorten)), seed=options.seed)
+            train_perception(home, out, steps=max(1, round(STEPS * (options.shorten or 1))), seed=options.seed)
     network = load_perception(folder)
     shown = {
         "scenes": acuity(network, world, scenes=options.scenes, seed=options.seed),
@@ -182,9 +199,9 @@ def run_render(options: argparse.Namespace) -> int:
     from hypersd.sampling.png import write_png
     from hypersd.sampling.remarks import unused_remark
 
-    world, rng = shipped_world(), np.random.default_rng(options.seed)
     if options.prompt is not None and options.held_out:
         raise ValueError("give a prompt or --held-out, not both")
+    world, rng = shipped_world(), np.random.default_rng(options.seed)
     scenes: list[Scene] = [
         sample_scene(world, rng, held_out=options.held_out)
         if options.prompt is None

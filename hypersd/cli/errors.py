@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from hypersd.errors import gist
+
 BAD_INPUT = 2
 FAILED = 1
 INTERRUPTED = 130
@@ -56,4 +58,15 @@ def guarded(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+    except Exception as error:
+        if not _is_lost_store(error):
+            raise
+        complain(f"the vote store does not answer any more ({gist(error)}); check DATABASE_URL")
+        return BAD_INPUT
     return status
+
+
+def _is_lost_store(error: Exception) -> bool:
+    """Tell a database that was reached and has gone since; SQLAlchemy, which would say so, is slow to import."""
+    errors = sys.modules.get("sqlalchemy.exc")
+    return errors is not None and isinstance(error, (errors.OperationalError, errors.InterfaceError))

@@ -22,6 +22,8 @@ from hypersd.cli.options import (
     whole_number,
 )
 from hypersd.cli.output import emit, note, say
+from hypersd.feedback.reward_folder import check_reward
+from hypersd.model_folders import check_clip
 from hypersd.models.cards import Capability, Family
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.record import grid_texts, run_record, versions
@@ -54,7 +56,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--count",
         type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
-        default=PROMPTS,
         metavar="N",
         help=f"how many held-out prompts (default: {PROMPTS})",
     )
@@ -91,11 +92,15 @@ class Tally:
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     chosen = family(options.family)
-    chosen.require(Capability.JUDGE, "be evaluated")
+    folder = chosen.require(Capability.JUDGE, "be evaluated").parent
+    check_clip(folder / "clip")
+    prompts = prompts_of(options, folder)
+    if options.reward is not None:
+        check_reward(options.reward)
     runs = runnable(chosen, options.models, options.steps or STEPS, Machine.here())
     reward = None if options.reward is None else reward_in(options.reward)
     with command_folder(options.out, "evaluate", EVALUATION) as out:
-        rows, tallies, files = measure(chosen, runs, reward, out, options)
+        rows, tallies, files = measure(chosen, requests_for(prompts, options, runs), reward, out)
     from hypersd.evaluate.report import markdown
 
     if options.json:
@@ -113,9 +118,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def measure(
-    chosen: Family, runs: Sequence[Run], reward: Reward | None, out: Path, options: argparse.Namespace
+    chosen: Family, requests: Sequence[tuple[Request, ...]], reward: Reward | None, out: Path
 ) -> tuple[list[Row], Mapping[tuple[str, int], Tally], list[Path]]:
-    """Draw and judge everything, and write the files; returns the table's rows, what was seen, and the files."""
+    """Draw and judge everything, and write the files; returns the table's rows, what was seen, and the files.
+
+    Args:
+        chosen: the family.
+        requests: those of each prompt.
+        reward: also measured, if there is one.
+        out: where the files go.
+    """
     from tqdm import tqdm
 
     from hypersd.evaluate.jury import Jury
@@ -127,11 +139,10 @@ def measure(
     from hypersd.sampling.remarks import word_remarks
 
     jury = Jury.of(chosen.require(Capability.JUDGE, "be evaluated").parent, chosen.pixels, reward)
-    prompts = prompts_of(options, jury.judge.world)
+    prompts = [several[0].prompt for several in requests]
     for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
         note(remark)
-    requests = requests_for(prompts, options, runs)
-    tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in runs}
+    tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in requests[0][0].runs}
     engine = Engine(chosen, Machine.here())
     for index, several in enumerate(tqdm(requests, desc="prompts")):
         drawn = [(request, draw(request, engine)) for request in several]
@@ -151,37 +162,51 @@ def reward_in(folder: Path) -> Reward:
     """The reward model in a folder.
 
     Raises:
-        OSError: the folder does not exist, or a part of the model is missing.
-        ValueError: something else is in it.
+        OSError: a part of it is missing.
+        ValueError: something else is in the folder.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no reward model in {folder}: there is no such folder")
     from hypersd.feedback.reward import RewardModel
 
     return RewardModel.load(folder).score
 
 
-def prompts_of(options: argparse.Namespace, world: World) -> list[str]:
+def prompts_of(options: argparse.Namespace, folder: Path) -> list[str]:
     """The prompts to draw, each of which the judge can read.
 
+    Args:
+        options: of the command.
+        folder: of the world whose objects the judge knows.
+
     Raises:
-        OSError: the file of prompts cannot be read.
+        OSError: the file of prompts, or a file of the world, cannot be read.
         ValueError: there is no prompt in it, or one that does not say what the judge should look for.
     """
-    from hypersd.emoji.captions import read
+    from hypersd.emoji.world import World
     from hypersd.evaluate.prompts import held_out_prompts
 
+    world = World.load(folder)
     if options.prompts is None:
-        return held_out_prompts(world, options.count, options.seed)
-    prompts = read_prompt_file(options.prompts)
-    for number, prompt in enumerate(prompts, start=1):
-        reading = read(world, prompt)
-        if len(reading.objects) not in (1, 2) or reading.background is None:
-            raise ValueError(
-                f"{options.prompts}, prompt {number}: the judge needs one or two objects and a background, "
-                f"as in 'a big cat on a blue background', not {prompt[:80]!r}"
-            )
-    return prompts
+        return held_out_prompts(world, PROMPTS if options.count is None else options.count, options.seed)
+    if options.count is not None:
+        raise ValueError("--count is for held-out prompts; all prompts of --prompts are drawn")
+    return read_prompt_file(options.prompts, lambda prompt: check_judged(world, prompt))
+
+
+def check_judged(world: World, prompt: str) -> None:
+    """See that a prompt can be drawn, and says what the judge should look for.
+
+    Raises:
+        ValueError: it cannot, or does not.
+    """
+    from hypersd.emoji.captions import read
+    from hypersd.sampling.request import check_prompt
+
+    reading = read(world, check_prompt(prompt))
+    if len(reading.objects) not in (1, 2) or reading.background is None:
+        raise ValueError(
+            "the judge needs one or two objects and a background, as in 'a big cat on a blue background', "
+            f"not {prompt[:80]!r}"
+        )
 
 
 def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> list[tuple[Request, ...]]:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
 from hypersd.cli.folders import FEEDBACK, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, whole_number
 from hypersd.cli.output import emit, say, show_log
-from hypersd.cli.reward import add_votes, gather
+from hypersd.cli.reward import add_votes, check_votes, gather
 from hypersd.cli.votes import add_kind
+from hypersd.feedback.photograph_files import check_photographs
+from hypersd.feedback.reward_folder import check_tunable
+from hypersd.model_folders import check_perception
+from hypersd.models.adapter_file import inspect
+from hypersd.models.cards import Capability
 from hypersd.models.entrants import check_name, entrants_folder
-from hypersd.models.registry import Machine, availability, family
+from hypersd.models.registry import Machine, availability, family, tunable
+from hypersd.readers import read_json, tensor_shapes
+from hypersd.training.states import check_states
 
 if TYPE_CHECKING:
     from hypersd.feedback.contestant import Group
     from hypersd.feedback.refl import Perception
+    from hypersd.models.cards import Family
 
+FEWEST_PROMPTS = 4
 METHODS = {
     "refl": "reward feedback learning (Hyper-SD, section 3.2)",
     "dpo": "Diffusion-DPO, from the votes themselves",
@@ -79,25 +89,18 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tune."""
     chosen = family(options.family)
-    if options.method == "refl" and options.votes is not None:
-        raise ValueError("refl learns from the reward model; --votes is for --method dpo")
-    if (options.detector is None) != (options.photographs is None):
-        raise ValueError("--detector and --photographs go together: the one finds what the other shows")
-    if options.detector and options.method != "refl":
-        raise ValueError(f"{options.method} has no visual-perception loss; --detector is for --method refl")
-    found = availability(chosen, chosen.card(options.model), Machine.here())
-    if not found.available:
-        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {found.reason}")
-    if options.enter is not None:
-        check_name(options.enter, entrants_folder(), {card.name for card in chosen.cards})
+    check_options(options, chosen)
+    prompts = prompts_of(options.prompts) if options.prompts else None
+    able = availability(chosen, tunable(chosen, options.model), Machine.here())
+    if not able.available:
+        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
+    check_files(options, chosen)
+    perception = _perception(options)
     show_log()
     from hypersd.feedback.contestant import enter, gained, groups_of, tune
-    from hypersd.feedback.reward_files import check_tunable
 
-    check_tunable(options.reward)
     with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
         wanted = groups_of(chosen, options.model, options.adapter)
-        prompts = read_prompt_file(options.prompts) if options.prompts else None
         results = tune(
             chosen,
             wanted,
@@ -106,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
             method=options.method,
             votes=gather(options.votes, options.kind, out) if options.method == "dpo" else None,
             prompts=prompts,
-            perception=_perception(options),
+            perception=perception,
             batch_size=options.batch,
             shorten=options.shorten,
             seed=options.seed,
@@ -146,6 +149,71 @@ def run(options: argparse.Namespace) -> int:
         if options.enter:
             say(f"{enters} is in the arena" if enters else "nothing better than the model as it was; nothing enters")
     return 0
+
+
+def check_options(options: argparse.Namespace, family: Family) -> None:
+    """See that the options fit together.
+
+    Raises:
+        ValueError: an option is not for this method or this model, or lacks another; or a name cannot be taken.
+    """
+    if options.method == "refl" and options.votes is not None:
+        raise ValueError("refl learns from the reward model; --votes is for --method dpo")
+    if options.method == "refl" and options.kind is not None:
+        raise ValueError("refl learns from the reward model; --kind is of the votes for --method dpo")
+    if (options.detector is None) != (options.photographs is None):
+        raise ValueError("--detector and --photographs go together: the one finds what the other shows")
+    if options.detector and options.method != "refl":
+        raise ValueError(f"{options.method} has no visual-perception loss; --detector is for --method refl")
+    tunable(family, options.model)
+    if options.enter is not None:
+        check_name(options.enter, entrants_folder(), {card.name for card in family.cards})
+
+
+def prompts_of(file: Path) -> list[str]:
+    """The prompts in a file, enough of them to train on some and to look at others.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no text, or there are too few prompts in it, or one cannot be drawn.
+    """
+    from hypersd.sampling.request import check_prompt
+
+    prompts = read_prompt_file(file, check_prompt)
+    if len(prompts) < FEWEST_PROMPTS:
+        raise ValueError(f"{file}: {len(prompts)} prompts are too few; write at least {FEWEST_PROMPTS}")
+    return prompts
+
+
+def check_files(options: argparse.Namespace, family: Family) -> None:
+    """See that the files that the options name, and those of the family's world, are there and whole.
+
+    Raises:
+        OSError: one is missing.
+        ValueError: one is damaged, or something else.
+    """
+    if options.detector is not None:
+        check_photographs(options.photographs)
+        tensor_shapes(options.detector)
+    if options.adapter is not None:
+        inspect(options.adapter)
+    check_tunable(options.reward)
+    if options.method == "dpo":
+        check_votes(options.votes)
+    check_states(options.out)
+    for file in sorted(options.out.glob("*/training/looks.json")):
+        read_json(file, list[tuple[int, dict[str, Any]]], "what a training found when it was looked at")
+    if family.folder is not None:
+        from hypersd.emoji.world import World
+
+        World.load(family.require(Capability.SCENES, "be tuned").parent)
+        perception = family.part(Capability.PERCEPTION)
+        if options.method == "refl" and perception is not None:
+            check_perception(perception)
+        if options.adapter is not None:
+            from hypersd.models.adapter_fit import fit_file
+
+            fit_file(options.adapter, family.folder / "unet")
 
 
 def _perception(options: argparse.Namespace) -> Perception | None:

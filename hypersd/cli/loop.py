@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.feedback import METHODS
 from hypersd.cli.folders import ROUNDS, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source, whole_number
 from hypersd.cli.output import emit, say, show_log
-from hypersd.cli.reward import gather, kinds_of_prompts
+from hypersd.cli.reward import check_votes, gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
+from hypersd.model_folders import check_clip, check_perception
 from hypersd.models.cards import Capability
 from hypersd.models.entrants import entrants_folder
-from hypersd.models.registry import family
+from hypersd.models.registry import Machine, availability, family, tunable
+from hypersd.training.states import check_states
 
 if TYPE_CHECKING:
     from hypersd.feedback.rounds import Round
+    from hypersd.models.cards import Family
 
 SIMULATE = "simulate"
 _TASTES = ("plain", "vivid", "muted")
@@ -60,10 +64,16 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Go round."""
     chosen = family(options.family)
-    chosen.require(Capability.JUDGE, "go round")
-    chosen.card(options.model)
+    world = chosen.require(Capability.JUDGE, "go round").parent
+    tunable(chosen, options.model)
     if options.beside == options.method:
         raise ValueError(f"--beside {options.beside} is the method itself; name the other one")
+    if options.votes == SIMULATE and options.kind == "human":
+        raise ValueError("simulated voters are not human; leave out --kind, or name the votes of people with --votes")
+    check_files(options, chosen, world)
+    able = availability(chosen, chosen.card(options.model), Machine.here())
+    if not able.available:
+        raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     show_log()
     from hypersd.feedback.loop import Loop
     from hypersd.feedback.size import Size
@@ -89,6 +99,30 @@ def run(options: argparse.Namespace) -> int:
         for current in rounds:
             say(sentence(current))
     return 0
+
+
+def check_files(options: argparse.Namespace, family: Family, world: Path) -> None:
+    """See that the files of the world, of the rounds that are done, and of trainings that go on, are there and whole.
+
+    Raises:
+        OSError: one is missing.
+        ValueError: one is damaged, or something else.
+    """
+    from hypersd.emoji.world import World
+    from hypersd.feedback.results import STAGES
+    from hypersd.feedback.rounds import rounds
+
+    World.load(world)
+    check_clip(world / "clip")
+    perception = family.part(Capability.PERCEPTION)
+    if perception is not None:
+        check_perception(perception)
+    for begun in rounds(options.out):
+        for stage in STAGES:
+            begun.done(stage)
+    check_states(options.out)
+    if options.votes != SIMULATE:
+        check_votes(options.votes)
 
 
 def summary(current: Round) -> dict[str, Any]:

@@ -32,5 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; `arguments` are the words after `python -m hypersd`. Returns the exit status."""
     # The Hub is asked for what is to be downloaded, and whether it answers; nothing else leaves the machine.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    options = build_parser().parse_args(sys.argv[1:] if arguments is None else arguments)
-    return guarded(lambda: options.run(options))
+    words = sys.argv[1:] if arguments is None else arguments
+    return guarded(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    options = build_parser().parse_args(words)
+    return options.run(options)

@@ -12,8 +12,11 @@ from hypersd.cli.folders import REWARD, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
+from hypersd.feedback.reward_folder import check_reward
 from hypersd.models.cards import Capability
 from hypersd.models.registry import family
+from hypersd.readers import read_picture
+from hypersd.training.states import check_states
 
 if TYPE_CHECKING:
     from hypersd.arena.pictures import Pictures
@@ -34,6 +37,7 @@ def add_parser(subparsers: Any) -> None:
     )
     training.add_argument(
         "--backbone",
+        type=argument(source),
         metavar="MODEL",
         help="a CLIP model or ImageReward to start from: a folder or a repository of the Hub, such as "
         "yuvalkirstain/PickScore_v1 or zai-org/ImageReward (default: the family's own CLIP)",
@@ -71,6 +75,22 @@ def add_votes(parser: argparse.ArgumentParser) -> None:
         help="an export of the arena or pickapic format: a folder, a file, hf://datasets/OWNER/NAME; "
         "default: the vote store",
     )
+
+
+def check_votes(source: str | None) -> None:
+    """See that the votes of a source can be read: its Parquet files are there and whole, or the vote store answers.
+
+    Raises:
+        ValueError: a file is damaged, or the store does not answer.
+        OSError: the source cannot be reached.
+    """
+    from hypersd.arena.vote_files import shards
+
+    if source is None:
+        open_store()[0].engine.dispose()
+        return
+    for shard in shards(source):
+        shard.columns()
 
 
 def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictures]:
@@ -119,6 +139,8 @@ def run_train(options: argparse.Namespace) -> int:
     from hypersd.feedback.backbone_source import check_backbone
 
     check_backbone(backbone)
+    check_votes(options.votes)
+    check_states(options.out)
     show_log()
     from dataclasses import replace
 
@@ -147,17 +169,14 @@ def run_train(options: argparse.Namespace) -> int:
 def run_score(options: argparse.Namespace) -> int:
     """Score."""
     files = [file for path in options.paths for file in _pictures(path)]
-    from PIL import Image, UnidentifiedImageError
+    check_reward(options.reward)
+    from hypersd.sampling.request import check_prompt
 
+    check_prompt(options.prompt)
+    pictures = [read_picture(file).convert("RGB") for file in files]
     from hypersd.feedback.reward import RewardModel
 
     model = RewardModel.load(options.reward)
-    pictures: list[Image.Image] = []
-    for file in files:
-        try:
-            pictures.append(Image.open(file).convert("RGB"))
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{file} is no picture, or is damaged") from error
     scores = model.score(pictures, [options.prompt] * len(files))
     rows = sorted(zip(map(str, files), map(float, scores), strict=True), key=lambda row: -row[1])
     if options.json:

@@ -14,7 +14,7 @@ from hypersd.cli.options import add_family, argument, path, seed_number, source,
 from hypersd.cli.output import emit, note, say, table
 from hypersd.errors import gist
 from hypersd.models.cards import Capability
-from hypersd.models.registry import Machine, family
+from hypersd.models.registry import Machine, availability, family
 
 if TYPE_CHECKING:
     from hypersd.arena.pictures import Pictures
@@ -92,15 +92,18 @@ def open_store() -> tuple[Store, Pictures]:
     Raises:
         ValueError: the URL is not one, or the database does not answer.
     """
+    from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
+    from hypersd.arena.database import name_of
     from hypersd.arena.places import Places
 
+    places = Places.from_environment()
     try:
-        return Places.from_environment().open()
+        return places.open()
     except SQLAlchemyError as error:
-        reason = gist(error)
-        raise ValueError(f"the vote store does not answer ({reason}); check DATABASE_URL") from error
+        name = name_of(make_url(places.url))
+        raise ValueError(f"the vote store, {name}, does not answer ({gist(error)}); check DATABASE_URL") from error
 
 
 def run_export(options: argparse.Namespace) -> int:
@@ -173,14 +176,18 @@ def run_simulate(options: argparse.Namespace) -> int:
     from hypersd.arena.simulate import Electorate, SimulatedClock, population
     from hypersd.emoji.world import World
     from hypersd.evaluate.judge import Judge
+    from hypersd.feedback.painter import contestants
     from hypersd.models.sharing import Engine
 
-    store, pictures = open_store()
     chosen = family(options.family)
-    home = chosen.require(Capability.JUDGE, "be judged by simulated voters").parent
-    study = _study(options.study, chosen.name) if options.study else None
+    world = World.load(chosen.require(Capability.JUDGE, "be judged by simulated voters").parent)
+    study = _study(options.study, chosen.name) if options.study is not None else None
+    if not contestants(chosen, Machine.here()):
+        reason = availability(chosen, chosen.cards[0], Machine.here()).reason
+        raise ValueError(f"no model of {chosen.name} can be run here: {reason}")
+    store, pictures = open_store()
     _fill(Engine(chosen, Machine.here()), store, pictures, options, study)
-    judge = Judge(World.load(home))
+    judge = Judge(world)
     rng = random.Random(options.seed)  # noqa: S311 - simulated voters must be repeatable
     labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
     choices = {study.name: study.choices()} if study else {}

@@ -15,8 +15,9 @@ from hypersd.distill import backward, lightning, one_step, tscd, turbo
 from hypersd.distill.pairs import PairBatches, draw_pairs
 from hypersd.distill.student import Student
 from hypersd.models.loading import Source
+from hypersd.readers import read_array
 from hypersd.training.adapters import load_adapter, restore, save_adapter
-from hypersd.training.data import CaptionedData, LatentBatches, encode, read_rows
+from hypersd.training.data import CaptionedData, LatentBatches, encode
 from hypersd.training.objective import Objective, Step
 from hypersd.training.precision import half_precision
 from hypersd.training.records import RECORD, hash_file, hash_folder, open_record
@@ -71,7 +72,7 @@ class Task:
         file, count = self._file("latents.npy"), self._count(SCENES)
         with PartialState().main_process_first():
             encode(self.examples, encoder, file, count=count)
-        latents = read_rows(file, self.student.latent_shape)
+        latents = read_array(file, self.student.latent_shape, "latents of pictures")
         return LatentBatches(self.examples, latents, self.batch_size), hash_file(file)
 
     def pairs(self) -> tuple[PairBatches, str]:
@@ -79,7 +80,7 @@ class Task:
         file, count = self._file("pairs.npy"), self._count(PAIRS)
         with PartialState().main_process_first():
             draw_pairs(self.examples, self.student, file, steps=PAIR_STEPS, count=count)
-        clean = read_rows(file, self.student.latent_shape)
+        clean = read_array(file, self.student.latent_shape, "pictures of a teacher")
         return PairBatches(self.examples, clean, self.batch_size), hash_file(file)
 
     def jumps(self, settings: backward.Settings) -> tuple[backward.JumpBatches, str]:
@@ -87,7 +88,8 @@ class Task:
         file, count = self._file("jumps.npy"), self._count(JUMPS)
         with PartialState().main_process_first():
             backward.draw_jumps(self.examples, self.student, file, count=count, settings=settings)
-        drawn = read_rows(file, (len(settings.shares), 2, *self.student.latent_shape))
+        shape = (len(settings.shares), 2, *self.student.latent_shape)
+        drawn = read_array(file, shape, "the jumps of a student")
         return backward.JumpBatches(self.examples, self.student, drawn, self.batch_size, settings), hash_file(file)
 
     def _count(self, number: int) -> int:

@@ -19,11 +19,12 @@ from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from PIL import Image
 from torch import Tensor, nn
 
+from hypersd.emoji.stages import LATENT_SHAPE
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.images import to_picture, to_tensor
 from hypersd.training.objective import Objective, Player, Step
 
-LATENT_CHANNELS, LATENT_SIDE = 12, 16
+LATENT_CHANNELS = LATENT_SHAPE[0]
 LATENT_NOISE = 0.03
 CROP = 64
 

@@ -19,13 +19,15 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypersd.emoji.autoencoder import LATENT_CHANNELS, LATENT_SIDE, Reconstruction, crops
+from hypersd.emoji.autoencoder import Reconstruction, crops
 from hypersd.emoji.base import Denoising, build_pipeline, save_pipeline
 from hypersd.emoji.clip import Contrast, build_tokenizer, captioned, corpus
 from hypersd.emoji.scenes import TrainingScenes
+from hypersd.emoji.stages import FAMILY_FOLDER, LATENT_SHAPE, LATENTS, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.files import atomic_folder
-from hypersd.training.data import LatentBatches, encode, read_rows
+from hypersd.readers import read_array
+from hypersd.training.data import LatentBatches, encode
 from hypersd.training.images import to_tensor
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_file
@@ -33,7 +35,6 @@ from hypersd.training.trainer import Trainer, TrainingConfig
 
 log = logging.getLogger(__name__)
 
-LATENTS = "latents.npy"
 SAMPLE_PROMPTS = 8
 
 
@@ -65,7 +66,7 @@ class _Workshop:
 
     @property
     def family(self) -> Path:
-        return self.out / "family"
+        return self.out / FAMILY_FOLDER
 
     def autoencoder(self) -> None:
         torch.manual_seed(self.seed)
@@ -104,7 +105,7 @@ class _Workshop:
             )
 
     def _latents(self) -> NDArray[np.float16]:
-        return read_rows(self.out / LATENTS, (LATENT_CHANNELS, LATENT_SIDE, LATENT_SIDE))
+        return read_array(self.out / LATENTS, LATENT_SHAPE, "latents of scenes")
 
     def _data(self) -> dict[str, Any]:
         """What decides the examples of a stage, for its run's record."""
@@ -151,7 +152,6 @@ _STAGES: dict[str, Callable[[_Workshop], None]] = {
     "latents": _Workshop.latents,
     "base": _Workshop.base,
 }
-STAGES = tuple(_STAGES)
 
 
 def train(
@@ -160,17 +160,16 @@ def train(
     """Run stages in order, each from its last checkpoint; returns the family's folder, `out/family`.
 
     Raises:
-        ValueError: a stage is unknown.
-        OSError: an earlier stage that a given one needs has not been run, or `out` cannot be written.
+        ValueError: a stage is unknown, or an earlier one that it needs has not been run.
+        OSError: `out` cannot be written.
     """
-    if unknown := [stage for stage in stages if stage not in _STAGES]:
-        raise ValueError(f"unknown stage {unknown[0]!r}; the stages are {', '.join(STAGES)}")
+    check_stages(out, stages)
     workshop = _Workshop(world=world, out=out, recipe=recipe or Recipe(), seed=seed)
     with atomic_folder(workshop.family) as part:
         shutil.copy(world.folder / "world.json", part)
         shutil.copytree(world.folder / "sprites", part / "sprites")
-    for name, run in _STAGES.items():
+    for name in STAGES:
         if name in stages:
             log.info("stage %s", name)
-            run(workshop)
+            _STAGES[name](workshop)
     return workshop.family

@@ -7,7 +7,6 @@ that it can be drawn, put into words, and later be looked for in a generated ima
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from hypersd.readers import read_json, read_picture
 
 Pixels = NDArray[np.uint8]
 Range = tuple[float, float]
@@ -42,6 +43,16 @@ class Scene:
     size: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WorldFile:
+    """`world.json`: files of sprites by name, colours by name, ranges of sizes by name, and pairs that are held out."""
+
+    objects: dict[str, str]
+    backgrounds: dict[str, tuple[int, int, int]]
+    sizes: dict[str, Range]
+    held_out: list[tuple[str, str]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """What exists, what it is called, and which combinations are kept for evaluation only."""
@@ -57,23 +68,28 @@ class World:
         """Read `world.json` in `folder`.
 
         Raises:
-            FileNotFoundError: there is no `world.json` there.
-            ValueError: the file is not a world (a key is missing, or a held-out pair names something unknown).
+            FileNotFoundError: there is no `world.json` there, or a sprite is missing.
+            ValueError: the file is not a world (a key is missing, or a held-out pair names something unknown), or a
+                sprite is no picture.
         """
         folder = Path(folder)
-        data = json.loads((folder / "world.json").read_text())
-        try:
-            world = cls(
-                folder=folder,
-                objects=dict(data["objects"]),
-                backgrounds={name: (rgb[0], rgb[1], rgb[2]) for name, rgb in data["backgrounds"].items()},
-                sizes={name: (low, high) for name, (low, high) in data["sizes"].items()},
-                held_out=frozenset((thing, ground) for thing, ground in data["held_out"]),
-            )
-        except (KeyError, TypeError, IndexError) as error:
-            raise ValueError(f"{folder / 'world.json'} is not a world: {error!r}") from error
+        file = folder / "world.json"
+        described: _WorldFile = read_json(file, _WorldFile, "a world")
+        world = cls(
+            folder=folder,
+            objects=described.objects,
+            backgrounds=described.backgrounds,
+            sizes=described.sizes,
+            held_out=frozenset(described.held_out),
+        )
         if unknown := {pair for pair in world.held_out if not world.has(*pair)}:
-            raise ValueError(f"{folder / 'world.json'} holds out pairs it does not define: {sorted(unknown)}")
+            raise ValueError(f"{file} holds out pairs it does not define: {sorted(unknown)}")
+        if missing := {"small", "big", "pair"} - world.sizes.keys():
+            raise ValueError(f"{file} is not a world: it has no size {min(missing)!r}")
+        if not world.objects or not world.backgrounds:
+            raise ValueError(f"{file} is not a world: it has no objects, or no backgrounds")
+        for sprite in world.objects.values():
+            _opened_sprite(folder / sprite, _changed(folder / sprite))
         return world
 
     def has(self, thing: str, ground: str) -> bool:
@@ -91,7 +107,7 @@ class World:
 
 @lru_cache(maxsize=16384)
 def _scaled_sprite(file: Path, pixels: int) -> NDArray[np.float32]:
-    rgba = np.asarray(_opened_sprite(file), dtype=np.float32) / 255
+    rgba = np.asarray(_opened_sprite(file, _changed(file)), dtype=np.float32) / 255
     premultiplied = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=-1)
     # Pillow resizes float images one band at a time; premultiplied, so that no dark rim appears at the edges.
     bands = [
@@ -104,9 +120,14 @@ def _scaled_sprite(file: Path, pixels: int) -> NDArray[np.float32]:
     return scaled
 
 
+def _changed(file: Path) -> int:
+    """Time of a file's last change, in nanoseconds; 0 if it is missing."""
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
 @lru_cache(maxsize=512)
-def _opened_sprite(file: Path) -> Image.Image:
-    return Image.open(file).convert("RGBA")
+def _opened_sprite(file: Path, _changed: int) -> Image.Image:
+    return read_picture(file).convert("RGBA")
 
 
 def box(placed: Placed, side: int) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
 from hypersd.errors import gist
+from hypersd.model_folders import check_clip
 from hypersd.models.downloads import DownloadError
 from hypersd.models.network import reachable
 
@@ -32,8 +33,7 @@ def check_backbone(name: Path | str) -> bool:
         OSError: there is neither, or the Hub does not answer and the repository is not in its cache.
     """
     if Path(name).is_dir():
-        if not any((Path(name) / file).is_file() for file in _KNOWN_BY):
-            raise FileNotFoundError(f"{name} holds neither a CLIP model nor ImageReward: it has no config.json")
+        _check_folder(Path(name))
         return True
     try:
         validate_repo_id(str(name))
@@ -56,3 +56,10 @@ def check_backbone(name: Path | str) -> bool:
             "name a folder, or connect once to fetch it"
         )
     return True
+
+
+def _check_folder(folder: Path) -> None:
+    if not any((folder / file).is_file() for file in _KNOWN_BY):
+        raise FileNotFoundError(f"{folder} holds neither a CLIP model nor ImageReward: it has no config.json")
+    if not (folder / "med_config.json").is_file():
+        check_clip(folder)

@@ -19,7 +19,7 @@ from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.feedback.preferences import Preferences, read_preferences
 from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import Method
-from hypersd.feedback.reward_files import check_tunable
+from hypersd.feedback.reward_folder import check_tunable
 from hypersd.feedback.scenes import SceneFeedback
 from hypersd.feedback.tuning import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect

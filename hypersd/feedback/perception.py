@@ -6,22 +6,21 @@ has a mask of its own. In the embedded family the truth need not be annotated: a
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hypersd.emoji.world import Placed, Scene, World, box
+from hypersd.errors import gist
 from hypersd.files import atomic_folder, write_json
+from hypersd.model_folders import check_perception
 
 GRID = 8
 """Cells on a side."""
@@ -225,11 +224,11 @@ def load_perception(folder: Path) -> Solo:
         ValueError: the files are damaged, or do not belong together.
     """
     try:
-        config: Mapping[str, Any] = json.loads((folder / "config.json").read_text())
-        network = Solo(config["objects"], tuple(config["widths"]))
+        config = check_perception(folder)
+        network = Solo(config.objects, config.widths)
         network.load_state_dict(
             {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{folder} holds no perception network: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{folder} holds no perception network: {gist(error)}") from error
     return network.requires_grad_(False).eval()

@@ -6,7 +6,6 @@ what the photograph shows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +14,21 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageOps
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
 
 from hypersd.distill.student import Student
 from hypersd.errors import gist
+from hypersd.feedback.photograph_files import SPLIT, read_annotations
 from hypersd.feedback.rollout import redrawn
 from hypersd.feedback.statistics import as_tensor
 from hypersd.models.cards import Recipe
+from hypersd.readers import read_picture, tensor_shapes
 from hypersd.training.objective import Step
 
 _SMALLEST = 0.02
 """Objects narrower or lower than this share of the picture's side cannot be asked for after noise and decoding."""
-
-_SPLIT = "train2017"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +59,20 @@ def read_photographs(folder: Path) -> list[Photograph]:
         OSError: a file is missing.
         ValueError: a file is damaged, or no photograph remains.
     """
-    files, captions = (folder / "annotations" / f"{kind}_{_SPLIT}.json" for kind in ("instances", "captions"))
-    try:
-        told: Mapping[str, Any] = json.loads(files.read_text(encoding="utf-8"))
-        words = {
-            one["image_id"]: one["caption"].strip() for one in json.loads(captions.read_text("utf-8"))["annotations"]
-        }
-        objects: dict[int, list[Instance]] = {}
-        for one in told["annotations"]:
-            if not one["iscrowd"]:
-                polygons = tuple(tuple(map(float, polygon)) for polygon in one["segmentation"])
-                objects.setdefault(one["image_id"], []).append(Instance(int(one["category_id"]), polygons))
-        found = [
-            Photograph(folder / _SPLIT / one["file_name"], words[one["id"]], tuple(objects[one["id"]]))
-            for one in told["images"]
-            if one["id"] in words and one["id"] in objects
-        ]
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the annotations in {folder} are not COCO's: {error}") from error
+    instances, captions = read_annotations(folder)
+    words = {one.image_id: one.caption.strip() for one in captions.annotations}
+    objects: dict[int, list[Instance]] = {}
+    for one in instances.annotations:
+        if isinstance(one.segmentation, list) and not one.iscrowd:
+            outline = tuple(map(tuple, one.segmentation))
+            objects.setdefault(one.image_id, []).append(Instance(one.category_id, outline))
+    found = [
+        Photograph(folder / SPLIT / one.file_name, words[one.id], tuple(objects[one.id]))
+        for one in instances.images
+        if one.id in words and one.id in objects
+    ]
+    if missing := next((one.file for one in found if not one.file.is_file()), None):
+        raise FileNotFoundError(f"{missing} is missing; the annotations tell of it")
     if not found:
         raise ValueError(f"no photograph in {folder} has a caption and objects")
     return found
@@ -97,8 +91,9 @@ def load_detector(file: Path, side: int = 800) -> MaskRCNN:
     """
     network = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, min_size=side, max_size=side)
     try:
+        tensor_shapes(file)
         network.load_state_dict(load_file(file))
-    except (SafetensorError, RuntimeError) as error:
+    except (RuntimeError, ValueError) as error:
         reason = gist(error)
         raise ValueError(f"{file} holds no maskrcnn_resnet50_fpn_v2 as safetensors: {reason}") from error
     network.train().requires_grad_(False)
@@ -112,10 +107,10 @@ def square(photograph: Photograph, pixels: int) -> tuple[Image.Image, dict[str, 
     """The middle of a photograph, `pixels` on a side, and what torchvision is to find there: boxes, labels, masks.
 
     Raises:
-        OSError: the file is missing or damaged.
+        OSError: the file is missing.
+        ValueError: it is damaged.
     """
-    with Image.open(photograph.file) as opened:
-        picture = opened.convert("RGB")
+    picture = read_picture(photograph.file).convert("RGB")
     size = (pixels, pixels)
     masks: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     labels: list[int] = []

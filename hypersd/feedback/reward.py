@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from hypersd.errors import gist
 from hypersd.feedback import image_reward
 from hypersd.feedback.backbones import Backbone, Clip
 from hypersd.feedback.colour import NAMES as COLOURS
@@ -30,11 +31,12 @@ from hypersd.feedback.colour import colour
 from hypersd.feedback.composition import NAMES as COMPOSITION
 from hypersd.feedback.composition import composition
 from hypersd.feedback.image_reward import ImageReward
-from hypersd.feedback.reward_files import FACTS, FORMAT, WEIGHTS, damaged, read_facts, saved_backbone
+from hypersd.feedback.reward_folder import FACTS, FORMAT, WEIGHTS, check_reward
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.texture import NAMES as TEXTURE
 from hypersd.feedback.texture import texture
 from hypersd.files import atomic_folder, write_json
+from hypersd.readers import read_object
 
 LOOKS = ("fit to the prompt", *NAMES, *(f"log {name}" for name in NAMES), *TEXTURE, *COLOURS, *COMPOSITION)
 """The numbers that the head may read."""
@@ -83,11 +85,12 @@ class RewardModel(nn.Module):
             ValueError: it is of an earlier version, or a file is damaged; the message names it.
         """
         folder = Path(folder)
-        model = cls(saved_backbone(folder), read_facts(folder))
+        facts = dict(check_reward(folder))
         try:
+            model = cls(_saved(folder), facts)
             model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
-        except (RuntimeError, SafetensorError) as error:
-            raise damaged(folder / WEIGHTS, error) from error
+        except (AttributeError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+            raise ValueError(f"the reward model in {folder} is damaged: {gist(error)}") from error
         return model.requires_grad_(False).eval()
 
     def set_head(self, center: Tensor, scale: Tensor, weights: Tensor) -> None:
@@ -176,3 +179,8 @@ class RewardModel(nn.Module):
             texts = self.embed_prompts(prompts[start : start + _BATCH])
             found.append(self(as_tensor(some).to(texts.device), texts).float().cpu().numpy())
         return np.concatenate(found)
+
+
+def _saved(folder: Path) -> Backbone:
+    kind = read_object(folder / "config.json", "the configuration of a model", "model_type")["model_type"]
+    return ImageReward.saved(folder) if kind == "blip" else Clip.saved(folder)

@@ -17,7 +17,7 @@ from hypersd.arena.splits import SPLITS
 from hypersd.feedback.bradley_terry import ChoiceTable, Settings, choice_loss
 from hypersd.feedback.preferences import Preference, Preferences
 from hypersd.feedback.reward import LOOKS, RewardModel
-from hypersd.feedback.reward_files import SECOND
+from hypersd.feedback.reward_folder import SECOND
 from hypersd.feedback.reward_report import RewardReport, accuracy, examine, write
 from hypersd.feedback.selection import Comparisons, Selected, select
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hypersd.errors import gist
 from hypersd.feedback.results import STAGES, Stage
 from hypersd.files import write_json
+from hypersd.readers import read_object
 
 Result = TypeVar("Result")
 
@@ -98,12 +99,12 @@ class Round:
 
     def _read(self, name: str, remedy: str) -> dict[Any, Any] | None:
         file = self.folder / name
-        try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not file.exists():
             return None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file} is damaged; {remedy}") from error
+        try:
+            return dict(read_object(file, "a file of a round"))
+        except ValueError as error:
+            raise ValueError(f"{file} is damaged; {remedy} ({gist(error)})") from error
 
     def tuning(self, beside: str | None = None) -> Path:
         """The folder in which adapters are tuned: the round's own, or another method's beside it."""

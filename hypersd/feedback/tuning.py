@@ -20,7 +20,7 @@ from hypersd.feedback.preferences import Preference
 from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.reward_files import SECOND, WEIGHTS, check_tunable
+from hypersd.feedback.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.rollout import PromptBatches
 from hypersd.files import atomic_path, write_json
 from hypersd.models.cards import Recipe

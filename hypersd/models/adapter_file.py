@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from safetensors import SafetensorError, safe_open
+from hypersd.readers import tensor_header
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor of a file, by its key."""
@@ -195,9 +195,8 @@ def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]
     if not path.exists():
         raise FileNotFoundError(f"there is no adapter {path}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
-    except SafetensorError as error:
+        return tensor_header(path)
+    except ValueError as error:
         raise AdapterError(unreadable(path)) from error
 
 

@@ -26,6 +26,7 @@ from hypersd.models.adapter_file import (
     layer_of,
     read_header,
 )
+from hypersd.readers import read_object
 
 _NAMED = 3
 """Layers that a message names; the others are counted."""
@@ -133,7 +134,7 @@ def fit_file(path: Path, unet: Path) -> AdapterFit:
         OSError: there is no such file, or no such UNet.
     """
     adapter = inspect(path)
-    config = json.loads((unet / "config.json").read_text(encoding="utf-8"))
+    config = read_object(unet / "config.json", "the configuration of a UNet")
     shapes = {key: shape for file in unet.glob("*.safetensors") for key, shape in read_header(file)[0].items()}
     return fit(adapter, config, shapes)
 

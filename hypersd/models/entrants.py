@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 from hypersd.files import atomic_folder, write_json
 from hypersd.models.adapter_file import inspect
 from hypersd.models.cards import Family, ModelCard, Weights
+from hypersd.readers import read_json
 
 _CARD = "contestant.json"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -94,9 +94,10 @@ def entrants(folder: Path) -> list[Entrant]:
     found: list[Entrant] = []
     for card in sorted(folder.glob(f"*/{_CARD}")):
         try:
-            found.append(Entrant(**json.loads(card.read_text(encoding="utf-8"))))
-        except (json.JSONDecodeError, TypeError) as error:
-            raise ValueError(f"{card} is damaged ({error}); repair it, or delete its folder") from error
+            entrant: Entrant = read_json(card, Entrant, "the card of a contestant")
+        except ValueError as error:
+            raise ValueError(f"{error}; repair it, or delete its folder") from error
+        found.append(entrant)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +19,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
+from hypersd.errors import gist
+from hypersd.model_folders import INDEX, check_network, check_pipeline
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
 from hypersd.models.cards import Family, Scheduler, Weights
 from hypersd.models.downloads import Progress, fetched, reporting
 from hypersd.models.registry import Machine
+from hypersd.readers import read_object
 
 _NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*"]
 """Folders of published repositories that drawing never reads."""
@@ -50,6 +52,19 @@ def quietly() -> Generator[None]:
                 library.enable_progress_bar()
 
 
+@contextmanager
+def fitting(folder: Path) -> Generator[None]:
+    """Within this context, a library that cannot put a model together says so in one sentence.
+
+    Raises:
+        ValueError: it cannot; the message names the folder.
+    """
+    try:
+        yield
+    except (AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
+        raise ValueError(f"the files of the model in {folder} do not belong together: {gist(error)}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a base model is on disk.
@@ -68,16 +83,18 @@ class Source:
         """Read all that drawing needs.
 
         Raises:
-            OSError: the folder is not a pipeline.
+            OSError: a file of the pipeline is missing.
+            ValueError: a file of it is damaged, or they do not belong together.
         """
+        check_pipeline(self.folder)
         replaced: dict[str, Any] = {}
         if self.vae:
             # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
             replaced["vae"] = diffusers.AutoencoderKL.from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
-        index = json.loads((self.folder / "model_index.json").read_text())
+        index = read_object(self.folder / INDEX, "the index of a diffusers pipeline")
         # Not needed to draw, and large.
         replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
-        with quietly():
+        with quietly(), fitting(self.folder):
             return DiffusionPipeline.from_pretrained(
                 self.folder, dtype=dtype, variant=self.variant, use_safetensors=True, **replaced
             )
@@ -87,7 +104,9 @@ class Source:
 
         Raises:
             OSError: there is none.
+            ValueError: it is damaged.
         """
+        check_network(self.folder / "unet")
         return UNet2DConditionModel.from_pretrained(
             self.folder, subfolder="unet", dtype=dtype, variant=self.variant, use_safetensors=True
         )

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from huggingface_hub import constants, try_to_load_from_cache
 
+from hypersd.model_folders import INDEX, adapter_problem, pipeline_problem
 from hypersd.models.cards import Family, ModelCard, Weights
 from hypersd.models.emoji import EMOJI
 from hypersd.models.entrants import entrants_folder, with_entrants
@@ -128,11 +129,7 @@ def availability(family: Family, card: ModelCard, machine: Machine) -> Availabil
     """Whether a model can run on a machine, at its default number of steps: its files, its memory, the network."""
     usual = card.recipe().weights
     if family.folder is not None:
-        if not (family.folder / "model_index.json").exists():
-            return Availability(False, f"no base model in {family.folder}")
-        if not is_local(family, usual, machine):
-            return Availability(False, f"{usual.file} is not in {family.folder}")
-        return Availability(True)
+        return _availability_in(family.folder, family, usual, machine)
     downloaded, local = is_local(family, BASE, machine), is_local(family, usual, machine)
     own = family.unet_gb if usual.kind in ("unet", "pipeline") else 0
     needed = _base_gb(family, machine) if downloaded else family.memory_gb
@@ -141,7 +138,40 @@ def availability(family: Family, card: ModelCard, machine: Machine) -> Availabil
         return Availability(False, f"needs about {family.memory_gb + own:g} GB of GPU memory")
     if not (downloaded and local) and not machine.online:
         return Availability(False, "not downloaded and no network")
-    return Availability(True)
+    problem = _download_problem(family, usual, machine) if downloaded and local else ""
+    return Availability(not problem, problem)
+
+
+def _availability_in(folder: Path, family: Family, weights: Weights, machine: Machine) -> Availability:
+    """Availability of weights for a base that is in a folder: both must be there, and whole."""
+    if not (folder / INDEX).exists():
+        return Availability(False, f"no base model in {folder}: {folder / INDEX} is missing")
+    if not is_local(family, weights, machine):
+        return Availability(False, f"{weights.file} is not in {folder}")
+    problem = pipeline_problem(folder) or (adapter_problem(folder / weights.file) if weights.file else "")
+    return Availability(not problem, problem)
+
+
+def _download_problem(family: Family, weights: Weights, machine: Machine) -> str:
+    """Fault of the downloaded UNets that a model needs; empty if there is none."""
+    files = [_unet_file(str(family.repository), family.variant, machine)]
+    if weights.kind == "pipeline":
+        files.append(_unet_file(str(weights.repository), family.variant, machine))
+    elif weights.repository:
+        files.append(_cached(weights.repository, str(weights.file), machine))
+    return next((problem for file in files if file and (problem := adapter_problem(file))), "")
+
+
+def tunable(family: Family, name: str) -> ModelCard:
+    """A model whose adapters can be trained further.
+
+    Raises:
+        ValueError: there is no such model, or it has no adapter.
+    """
+    card = family.card(name)
+    if all(recipe.weights.kind != "lora" for recipe in card.recipes):
+        raise ValueError(f"{name} has no adapter that could be tuned; choose a model that has one")
+    return card
 
 
 def is_local(family: Family, weights: Weights, machine: Machine) -> bool:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hypersd.errors import gist
 from hypersd.files import atomic_path, write_json
 from hypersd.training.objective import Objective
 from hypersd.training.optimization import Optimization
+from hypersd.training.states import NUMBERS, STATE, check_state
 
 log = logging.getLogger(__name__)
 
-STATE = "state"
 TENSORS = "state.safetensors"
-NUMBERS = "state.json"
 
 
 class Checkpoint:
@@ -115,19 +111,11 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     Raises:
         ValueError: one of its files is damaged or missing; the message names it.
     """
-    file = folder / NUMBERS
-    if not file.exists():
+    state = check_state(folder)
+    if state is None:
         return None
-    over = f"delete {folder} to train this stage anew"
-    try:
-        numbers: Any = json.loads(file.read_text(encoding="utf-8"))
-        tensors, _ = str(numbers.pop("tensors")), int(numbers["step"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} is damaged ({gist(error)}); {over}") from error
-    try:
-        return load_file(folder / Path(tensors).name), numbers
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{folder / tensors} is damaged or missing ({gist(error)}); {over}") from error
+    file, numbers = state
+    return load_file(file), numbers
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:

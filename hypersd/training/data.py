@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from hypersd.errors import gist
 from hypersd.files import atomic_path
 from hypersd.training.images import to_tensor
 from hypersd.training.objective import Step
@@ -123,23 +122,3 @@ def write_rows(file: Path, rows: Callable[[range], Tensor], *, count: int, batch
             array[start : start + len(block)] = block
         if array is not None:
             array.flush()
-
-
-def read_rows(file: Path, shape: tuple[int, ...]) -> NDArray[np.float16]:
-    """What `write_rows` wrote, `(N, *shape)`, mapped into memory rather than read.
-
-    Raises:
-        FileNotFoundError: it has not been written.
-        ValueError: it is damaged, or its rows have another shape: another family's latents.
-    """
-    try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{file} is damaged ({gist(error)}); delete it to have it made anew") from error
-    if not isinstance(array, np.ndarray) or not len(array.shape) or not len(array) or array.dtype != np.float16:
-        raise ValueError(f"{file} holds no float16 latents; delete it to have them made anew")
-    if array.shape[1:] != shape:
-        raise ValueError(
-            f"{file} holds latents of shape {array.shape[1:]}, and this model's are {shape}: they are another family's"
-        )
-    return array

@@ -13,6 +13,7 @@ from typing import Any
 
 from hypersd import __version__
 from hypersd.files import write_json
+from hypersd.readers import read_object
 
 RECORD = "run.json"
 _CHUNK = 1 << 20
@@ -35,7 +36,7 @@ def open_record(folder: Path, configuration: Mapping[str, Any], *, trained: bool
     file = folder / RECORD
     now = {"version": __version__, **configuration}
     if file.exists():
-        _compare(folder, _read(file), now)
+        _compare(folder, read_record(file), now)
     elif trained:
         raise ValueError(
             f"{folder} holds a training without {RECORD}, so nothing tells with which settings it was begun; "
@@ -45,11 +46,17 @@ def open_record(folder: Path, configuration: Mapping[str, Any], *, trained: bool
         write_json(file, now)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_record(file: Path) -> Mapping[str, Any]:
+    """The record in a file.
+
+    Raises:
+        ValueError: it is damaged, or something else.
+        OSError: it cannot be read.
+    """
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file} is not the record of a training ({error}); train in another folder") from error
+        return read_object(file, "the record of a training", "version")
+    except ValueError as error:
+        raise ValueError(f"{error}; train in another folder") from error
 
 
 def _compare(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from hypersd.cli.distill import METHODS
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import run as methods
-from hypersd.models.cards import Capability
 from hypersd.models.registry import FAMILIES
 from tests.cli.conftest import Call
+from tests.families import write_emoji
 
 
 @pytest.fixture
@@ -66,10 +67,8 @@ def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, 
 
 def test_scenes_of_an_own_family_are_distilled_with_it(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:
     mine = tmp_path / "family"
-    mine.mkdir()
-    (mine / "model_index.json").write_text("{}")
-    (mine / "world.json").write_text((FAMILIES[DEFAULT_FAMILY].require(Capability.SCENES, "be read")).read_text())
-    (tmp_path / "mine.safetensors").touch()
+    write_emoji(mine, ["hyper"])
+    shutil.copyfile(mine / "adapters" / "hyper.safetensors", tmp_path / "mine.safetensors")
     words = ("--data", tmp_path, "--adapter", tmp_path / "mine.safetensors", "--out", tmp_path / "out")
     assert call("distill", "backward", *words).status == 0
     assert asked[0]["folder"] == asked[0]["examples"].world.folder == mine

@@ -18,7 +18,7 @@ from hypersd.feedback.backbone_source import check_backbone
 from hypersd.feedback.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.reward_files import check_tunable
+from hypersd.feedback.reward_folder import check_tunable
 from hypersd.feedback.reward_report import RewardReport, calibrate, share_by_prompt
 from hypersd.feedback.reward_run import SECOND, RewardTask
 from hypersd.feedback.shortcuts import logistic

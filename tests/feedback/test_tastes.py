@@ -28,7 +28,7 @@ from hypersd.feedback.composition import NAMES as COMPOSITION
 from hypersd.feedback.composition import composition
 from hypersd.feedback.preferences import Preference, Preferences
 from hypersd.feedback.reward import LOOKS, RewardModel
-from hypersd.feedback.reward_files import check_tunable
+from hypersd.feedback.reward_folder import check_tunable
 from hypersd.feedback.reward_report import accuracy, markdown
 from hypersd.feedback.reward_run import RewardTask, fit_head
 from hypersd.feedback.shortcuts import hits_by_one

@@ -1,0 +1,82 @@
+"""The folder of a reward model, looked over before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hypersd.file_kinds import misread
+from hypersd.model_folders import check_network, check_tokenizer
+from hypersd.readers import read_object, tensor_shapes
+
+WEIGHTS, FACTS = "model.safetensors", "reward.json"
+SECOND = "second"
+"""The folder within, of the second model: trained on votes that the first never saw, it tells when a generator learns
+to please the first one only."""
+
+FORMAT = 2
+"""Version of a saved model. Models of the first read fewer numbers, and were tested by another split of prompts."""
+
+_FACTS = "the description of a reward model"
+_ANEW = "make the reward model anew with `python -m hypersd reward train`"
+
+
+def check_reward(folder: Path) -> Mapping[str, Any]:
+    """Read the description of the reward model in a folder, and see that all of its files are there and whole.
+
+    Raises:
+        FileNotFoundError: there is no reward model, or a part of it is missing.
+        ValueError: a file is damaged, or something else; the message names it.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no reward model in {folder}: there is no such folder")
+    if not (folder / FACTS).exists():
+        raise FileNotFoundError(
+            f"there is no reward model in {folder}: {FACTS} is missing; make one with `python -m hypersd reward train`"
+        )
+    facts = read_object(folder / FACTS, _FACTS, "backbone")
+    if facts.get("format") != FORMAT:
+        raise ValueError(f"the reward model in {folder} is of another version of this program; {_ANEW}")
+    tensor_shapes(folder / WEIGHTS)
+    check_network(folder)
+    if (folder / "vocab.txt").exists():  # BERT's words, which ImageReward reads with
+        return facts
+    check_tokenizer(folder)
+    return facts
+
+
+def check_tunable(folders: Sequence[Path]) -> None:
+    """See that a model can be tuned by the reward models in some folders, of which the first has a second model.
+
+    Raises:
+        FileNotFoundError, ValueError: as `check_reward`; a model does not say what it was learned from, or predicts
+            unseen choices no better than chance.
+    """
+    for folder in (*folders, folders[0] / SECOND):
+        facts = _check_facts(folder)
+        if folder in folders:
+            _check_learned(folder, facts)
+
+
+def _check_facts(folder: Path) -> Mapping[str, Any]:
+    facts = check_reward(folder)
+    preferred = facts.get("preferred")
+    if missing := [key for key in ("data", "kind") if not isinstance(facts.get(key), str)]:
+        raise misread(folder / FACTS, _FACTS, f"it has no {missing[0]!r}")
+    if not isinstance(preferred, dict) or not {"0.25", "0.75"} <= preferred.keys():
+        raise misread(folder / FACTS, _FACTS, "it has no quantiles of preferred pictures")
+    return facts
+
+
+def _check_learned(folder: Path, facts: Mapping[str, Any]) -> None:
+    try:
+        low, high = map(float, facts["accuracy_interval"])
+        share = float(facts["accuracy"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise misread(folder / FACTS, _FACTS, "it does not say how many unseen choices are predicted") from error
+    if not low > 0.5:
+        raise ValueError(
+            f"the reward model in {folder} has learned nothing that a model could be tuned by: it predicts {share:.0%} "
+            f"of unseen choices ({low:.0%} to {high:.0%}), no better than chance; collect votes on more prompts"
+        )

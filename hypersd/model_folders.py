@@ -1,0 +1,177 @@
+"""Folders of models on disk, looked over before anything is loaded: every part there, every file whole.
+
+Only headers and configurations are read, so that it takes milliseconds. The libraries would find most of this too,
+but one file at a time, after seconds, in sentences of their own; and a configuration without entries they fill with
+the values of another model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from hypersd.errors import gist
+from hypersd.file_kinds import misread
+from hypersd.readers import read_json, read_object, tensor_shapes
+
+INDEX = "model_index.json"
+_PIPELINE = "the index of a diffusers pipeline"
+_NEEDED = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
+_CONFIG = "the configuration of a model"
+_TOKENIZER = "the configuration of a tokenizer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerceptionConfig:
+    """The configuration of a perception network: the objects that it knows, and the channels of its levels."""
+
+    objects: list[str]
+    widths: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UNetConfig:
+    """The entries of a UNet's configuration that are read here."""
+
+    in_channels: int
+    sample_size: int
+
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def check_pipeline(folder: Path) -> None:
+    """See that a folder holds a diffusers pipeline with all of its parts.
+
+    Raises:
+        OSError: a file is missing; the message names it.
+        ValueError: a file is damaged or something else; the message names it.
+    """
+    file = folder / INDEX
+    index = read_object(file, _PIPELINE, "_class_name", *_NEEDED)
+    for name, entry in index.items():
+        if isinstance(entry, list) and entry and entry[0] is not None:
+            check_part(folder / name)
+
+
+def check_part(folder: Path) -> None:
+    """See that a folder holds a part of a pipeline: a scheduler, a tokenizer, or a network with its weights.
+
+    Raises:
+        OSError: a file is missing; the message names it.
+        ValueError: a file is damaged or something else; the message names it.
+    """
+    if folder.name.startswith("scheduler"):
+        read_object(folder / "scheduler_config.json", "the configuration of a scheduler", "_class_name")
+    elif folder.name.startswith("tokenizer"):
+        check_tokenizer(folder)
+    elif folder.name not in {"safety_checker", "feature_extractor", "image_encoder"}:  # drawing never reads these
+        check_network(folder)
+
+
+def check_tokenizer(folder: Path) -> None:
+    """See that a folder holds a tokenizer, as one file or as CLIP's two.
+
+    Raises:
+        OSError, ValueError: as `check_part`.
+    """
+    if (folder / "vocab.json").exists():
+        read_json(folder / "vocab.json", dict[str, int], "the vocabulary of a tokenizer")
+        if not (folder / "merges.txt").is_file():
+            raise FileNotFoundError(f"{folder / 'merges.txt'}: No such file or directory")
+    elif (folder / "tokenizer.json").exists():
+        read_object(folder / "tokenizer.json", "a tokenizer", "model")
+    else:
+        raise FileNotFoundError(f"{folder} has no tokenizer: tokenizer.json is missing")
+    settings = folder / "tokenizer_config.json"
+    if settings.exists() and not {"tokenizer_class", "model_max_length"} & read_object(settings, _TOKENIZER).keys():
+        raise misread(settings, _TOKENIZER, "it does not say of which")
+
+
+def check_network(folder: Path) -> None:
+    """See that a folder holds a network of diffusers or transformers with weights.
+
+    Raises:
+        OSError, ValueError: as `check_part`.
+    """
+    config = folder / "config.json"
+    if not {"_class_name", "model_type"} & read_object(config, _CONFIG).keys():
+        raise misread(config, _CONFIG, "it does not say of which")
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise FileNotFoundError(f"{folder} has no weights in it: a .safetensors file is missing")
+    for file in files:
+        tensor_shapes(file)
+
+
+def check_clip(folder: Path) -> None:
+    """See that a folder holds a CLIP model with its tokenizer and picture processor.
+
+    Raises:
+        OSError, ValueError: as `check_part`.
+    """
+    check_network(folder)
+    check_tokenizer(folder)
+    read_object(folder / "preprocessor_config.json", "the configuration of a picture processor", "image_mean")
+
+
+def check_perception(folder: Path) -> PerceptionConfig:
+    """Read what a perception network was made for, and see that its files are there and whole.
+
+    Raises:
+        OSError, ValueError: as `check_part`.
+    """
+    file = folder / "config.json"
+    config: PerceptionConfig = read_json(file, PerceptionConfig, "the configuration of a perception network")
+    tensor_shapes(folder / "model.safetensors")
+    return config
+
+
+def latent_shape(folder: Path) -> tuple[int, int, int]:
+    """(C, H, W) of what the UNet of the pipeline in a folder draws.
+
+    Raises:
+        OSError: the UNet's configuration is missing.
+        ValueError: it is damaged.
+    """
+    config: _UNetConfig = read_json(folder / "unet" / "config.json", _UNetConfig, "the configuration of a UNet")
+    return config.in_channels, config.sample_size, config.sample_size
+
+
+def pipeline_problem(folder: Path) -> str:
+    """Fault of the pipeline in a folder, as one sentence; empty if there is none.
+
+    Files that have not changed since the last call are not read again.
+    """
+    return _pipeline_problem(folder, _stamp(folder))
+
+
+def adapter_problem(file: Path) -> str:
+    """Fault of a file of weights, as one sentence; empty if it is whole."""
+    return _adapter_problem(file, _stamp(file))
+
+
+@lru_cache(maxsize=64)
+def _pipeline_problem(folder: Path, _stamp: Stamp) -> str:
+    try:
+        check_pipeline(folder)
+    except (OSError, ValueError) as error:
+        return gist(error)
+    return ""
+
+
+@lru_cache(maxsize=256)
+def _adapter_problem(file: Path, _stamp: Stamp) -> str:
+    try:
+        tensor_shapes(file)
+    except (OSError, ValueError) as error:
+        return gist(error)
+    return ""
+
+
+def _stamp(place: Path) -> Stamp:
+    """The names, sizes and times of a file, or of the files of a folder's parts."""
+    files = [place] if place.is_file() else sorted(place.glob("*/*.[js]*")) + sorted(place.glob("*.json"))
+    states = [(file, file.stat()) for file in files]
+    return tuple((str(file), state.st_size, state.st_mtime_ns) for file, state in states)

@@ -1,0 +1,140 @@
+"""Files of every kind that the commands read, tiny and whole; and every way in which one can be broken."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from PIL import Image
+
+from hypersd.arena.export import export
+from hypersd.arena.pictures import Pictures
+from hypersd.arena.store import Store
+from hypersd.feedback.perception import Solo, save_perception
+from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward_folder import SECOND
+from hypersd.models.emoji import EMOJI
+from hypersd.models.entrants import Entrant, register
+from hypersd.training.checkpoints import save_state
+from tests.arena.voted import vote
+from tests.families import write_clip, write_emoji
+from tests.loops import write_round
+
+_LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+_PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
+
+Break = Callable[[Path], object]
+
+
+def _written(content: bytes) -> Break:
+    return lambda file: file.write_bytes(content)
+
+
+def _truncated(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+BREAKS: Mapping[str, Break] = MappingProxyType(
+    {
+        "missing": Path.unlink,
+        "empty": _written(b""),
+        "truncated": _truncated,
+        "png": _written(_PNG),
+        "text": _written("Hello, größer".encode()),
+        "braces": _written(b"{}"),
+        "list": _written(b"[]"),
+        "lfs": _written(_LFS),
+        "folder": _folder,
+    }
+)
+
+
+def build(shelf: Path) -> None:
+    """Write a family, a reward model, votes, trainings and pictures into a folder."""
+    _build_family(shelf / "family")
+    shutil.copytree(shelf / "family", shelf / "data" / "family")
+    np.save(shelf / "data" / "latents.npy", np.zeros((8, 12, 4, 4), dtype=np.float16))
+    shutil.copyfile(shelf / "family" / "adapters" / "hyper.safetensors", shelf / "adapter.safetensors")
+    (shelf / "prompts.txt").write_text(
+        "".join(f"a {size} {name} on a blue background\n" for size in ("big", "small") for name in ("cat", "dog"))
+    )
+    Image.new("RGB", (32, 32), "teal").save(shelf / "picture.png")
+    _build_reward(shelf / "reward", shelf / "family" / "clip")
+    _build_votes(shelf)
+    _build_trainings(shelf)
+    (shelf / "home").mkdir()
+    register(
+        Entrant(name="mine", title="Mine", family="emoji", parent="hyper", adapters={"4": "a.safetensors"}, lineage={}),
+        {"a.safetensors": shelf / "adapter.safetensors"},
+        shelf / "home" / "contestants",
+    )
+
+
+def _build_family(folder: Path) -> None:
+    files = {recipe.weights.file for card in EMOJI.cards for recipe in card.recipes if recipe.weights.file}
+    write_emoji(folder, sorted(Path(file).stem for file in files))
+    write_clip(folder / "clip")
+    save_perception(Solo(["cat", "dog"], (8, 8, 8)), folder / "perception")
+
+
+def _build_reward(folder: Path, clip: Path) -> None:
+    for place in (folder, folder / SECOND):
+        model = RewardModel.start(clip)
+        model.facts |= {"data": "51b506122e6dea8c", "kind": "human", "preferred": {"0.25": -1.0, "0.75": 1.0}}
+        model.save(place)
+
+
+def _build_votes(shelf: Path) -> None:
+    store, pictures = Store(f"sqlite:///{shelf}/arena.sqlite"), Pictures(str(shelf / "pictures"))
+    for number in range(8):
+        vote(store, pictures, number, voter=f"voter-{number}")
+    export(store.votes(), pictures, "arena", shelf / "exported")
+    (shelf / "votes").mkdir()
+    shutil.copyfile(shelf / "exported" / "train.parquet", shelf / "votes" / "votes.parquet")
+    store.engine.dispose()
+
+
+def _build_trainings(shelf: Path) -> None:
+    for place in (
+        "distilled/segments-8",
+        "tuned/hyper/training",
+        "learned/training",
+        "rebuilt/autoencoder",
+        "seen/training",
+    ):
+        save_state(shelf / place / "state", {"weights.x": torch.zeros(4)}, {"step": 1, "seed": 0, "stopped": ""})
+    (shelf / "tuned" / "hyper" / "training" / "looks.json").write_text(json.dumps([[20, {"reward": 0.5}]]))
+    write_round(shelf / "loop", 1, stages=4)
+    for part in ("vae", "tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2"):
+        shutil.copytree(shelf / "family" / part, shelf / "rebuilt" / "family" / part)
+    np.save(shelf / "rebuilt" / "latents.npy", np.zeros((8, 12, 16, 16), dtype=np.float16))
+
+
+@contextmanager
+def damaged(file: Path, how: str) -> Generator[None]:
+    """Within this context a file is broken."""
+    content = file.read_bytes()
+    BREAKS[how](file)
+    try:
+        yield
+    finally:
+        if file.is_dir():
+            file.rmdir()
+        file.write_bytes(content)
+
+
+def files_below(folder: Path) -> set[str]:
+    """The names of all files below a folder."""
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
