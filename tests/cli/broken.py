@@ -13,15 +13,18 @@ import numpy as np
 import torch
 from PIL import Image
 
+from hypersd import __version__
 from hypersd.arena.export import export
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
 from hypersd.feedback.perception import Solo, save_perception
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import SECOND
+from hypersd.files import write_json
 from hypersd.models.emoji import EMOJI
 from hypersd.models.entrants import Entrant, register
 from hypersd.training.checkpoints import save_state
+from hypersd.training.records import RECORD
 from tests.arena.voted import vote
 from tests.families import write_clip, write_emoji
 from tests.loops import write_round
@@ -71,7 +74,7 @@ def build(shelf: Path) -> None:
         "".join(f"a {size} {name} on a blue background\n" for size in ("big", "small") for name in ("cat", "dog"))
     )
     Image.new("RGB", (32, 32), "teal").save(shelf / "picture.png")
-    _build_reward(shelf / "reward", shelf / "family" / "clip")
+    build_reward(shelf / "reward", shelf / "family" / "clip")
     _build_votes(shelf)
     _build_trainings(shelf)
     (shelf / "home").mkdir()
@@ -89,7 +92,8 @@ def _build_family(folder: Path) -> None:
     save_perception(Solo(["cat", "dog"], (8, 8, 8)), folder / "perception")
 
 
-def _build_reward(folder: Path, clip: Path) -> None:
+def build_reward(folder: Path, clip: Path) -> None:
+    """Write an untrained reward model with a second one, as `reward train` leaves them."""
     for place in (folder, folder / SECOND):
         model = RewardModel.start(clip)
         model.facts |= {"data": "51b506122e6dea8c", "kind": "human", "preferred": {"0.25": -1.0, "0.75": 1.0}}
@@ -116,6 +120,7 @@ def _build_trainings(shelf: Path) -> None:
     ):
         save_state(shelf / place / "state", {"weights.x": torch.zeros(4)}, {"step": 1, "seed": 0, "stopped": ""})
     (shelf / "tuned" / "hyper" / "training" / "looks.json").write_text(json.dumps([[20, {"reward": 0.5}]]))
+    write_json(shelf / "distilled" / "segments-8" / RECORD, {"version": __version__})
     write_round(shelf / "loop", 1, stages=4)
     for part in ("vae", "tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2"):
         shutil.copytree(shelf / "family" / part, shelf / "rebuilt" / "family" / part)

@@ -60,7 +60,10 @@ COMMANDS = (
         files=("data/latents.npy", *below("data/family", (*PIPELINE[1:], *WORLD))),
         out="--out",
     ),
-    Command(words="distill tscd --resume --out distilled", files=below("distilled/segments-8/state", STATE)),
+    Command(
+        words="distill tscd --resume --out distilled",
+        files=("distilled/segments-8/run.json", *below("distilled/segments-8/state", STATE)),
+    ),
     Command(words="distill turbo", files=below("family/clip", CLIP), out="--out"),
     Command(words="distill one-step", files=("family/adapters/hyper.safetensors",), out="--out"),
     Command(words="distill backward --adapter adapter.safetensors", files=("adapter.safetensors",), out="--out"),
@@ -135,7 +138,7 @@ def harmless(file: str, how: str) -> bool:
     if file == "arena.sqlite":
         return how in {"missing", "empty"}
     if how == "missing":
-        return file in OPTIONAL or file.endswith(("state.json", "contestant.json", "tokenizer_config.json"))
+        return file in OPTIONAL or file.endswith(("state.json", "contestant.json", "tokenizer_config.json", "run.json"))
     return how == "list" and file.endswith("looks.json")
 
 

@@ -14,8 +14,10 @@ import pytest
 from PIL import Image
 
 from hypersd.cli.options import DEFAULT_FAMILY
+from hypersd.files import write_json
 from hypersd.models.registry import FAMILIES, Machine
 from hypersd.models.registry import Availability as Found
+from hypersd.outputs import MANIFEST
 from tests.cli.conftest import Call
 
 CAT = "a big cat on a blue background"
@@ -176,13 +178,17 @@ SERIES = ("--models", "turbo", "--steps", "1")
 
 @pytest.fixture
 def interrupted(call: Call, tmp_path: Path) -> Path:
-    """A comparison of three prompts that ended after the first, in the middle of the second."""
+    """A comparison of three prompts that ended after the first, in the middle of the second.
+
+    A run that is stopped leaves a manifest of what no record tells yet.
+    """
     prompts, out = tmp_path / "prompts.txt", tmp_path / "out"
     prompts.write_text(f"{CAT}\n# the others\nowl\nfox\n")
     assert call("compare", "--prompts", prompts, *SERIES, "--out", out).status == 0
     (out / "0001" / "comparison.json").unlink()
     (out / "0001" / "turbo.png").write_bytes((out / "0001" / "turbo.png").read_bytes()[:500])
     shutil.rmtree(out / "0002")
+    write_json(out / MANIFEST, {"made_by": {"compare": ["0001/grid.png", "0001/turbo.png"]}})
     return out
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from hypersd.cli.emoji import shipped_world, shortened
@@ -88,3 +89,19 @@ def test_an_eye_can_be_trained(call: Call, tmp_path: Path) -> None:
 
 def test_an_eye_for_a_family_that_is_not_there_is_refused(call: Call, tmp_path: Path) -> None:
     assert "world.json" in call("emoji", "perceive", "--data", tmp_path).complaint
+
+
+@pytest.mark.parametrize(
+    ("prompt", "caption", "unused"),
+    [
+        ("a big blue cat on a white background", "a big cat on a white background", ["blue"]),
+        ("a big cat on a white background on a blue background", "a big cat on a white background", ["blue"]),
+    ],
+)
+def test_a_colour_that_cannot_be_drawn_is_named(
+    call: Call, tmp_path: Path, prompt: str, caption: str, unused: list[str]
+) -> None:
+    result = call("emoji", "render", prompt, "--out", tmp_path / "out", "--json")
+    assert result.document["unused"] == unused
+    assert [scene["caption"] for scene in result.document["scenes"]] == [caption]
+    assert all(f"“{word}”" in result.err for word in unused)

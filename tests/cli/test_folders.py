@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from hypersd.cli.folders import command_folder
+from tests.cli.broken import build_reward
 from tests.cli.conftest import Call
+from tests.families import write_clip
 
 CAT, OWL = "a big cat on a blue background", "a small owl on a red background"
 COMMANDS = {
@@ -88,6 +90,9 @@ def test_somebody_elses_file_is_named_and_left_alone(call: Call, tmp_path: Path,
     mine = tmp_path / "out" / file
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
+    if command == "feedback":  # its files are looked at before the folder is
+        write_clip(tmp_path / "clip")
+        build_reward(tmp_path / "reward", tmp_path / "clip")
     complaint = call(*COMMANDS[command], "--out", "out").complaint
     assert complaint.startswith("out holds ")
     assert file.partition("/")[0] in complaint
