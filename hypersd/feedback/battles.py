@@ -68,15 +68,15 @@ def fight(
     missing = votes * len(pairs) - store.count_votes()
     habits = Habits(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
     cast(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, habits=habits)
-    cast_votes = list(store.votes())
-    export(cast_votes, pictures, "arena", folder / "dataset", kind="simulated")
-    kept = clean(cast_votes, kind="simulated").kept
+    given = list(store.votes())
+    export(given, pictures, "arena", folder / "dataset", kind="simulated")
+    kept = clean(given, kind="simulated").kept
     return BattleResult(
         kind="simulated",
         voters=len(tastes),
         steps={count: wins(kept, new, count) for count in common},
         ties={count: _ties(kept, count) for count in common},
-        board=compute(cast_votes, kind="simulated").as_dict(),
+        board=compute(given, kind="simulated").as_dict(),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.file_kinds import misread
-from hypersd.model_folders import check_network, check_tokenizer
+from hypersd.model_folders import check_clip, check_network
 from hypersd.readers import read_object, tensor_shapes
 
 WEIGHTS, FACTS = "model.safetensors", "reward.json"
@@ -39,10 +39,9 @@ def check_reward(folder: Path) -> Mapping[str, Any]:
     if facts.get("format") != FORMAT:
         raise ValueError(f"the reward model in {folder} is of another version of this program; {_ANEW}")
     tensor_shapes(folder / WEIGHTS)
-    check_network(folder)
-    if (folder / "vocab.txt").exists():  # BERT's words, which ImageReward reads with
-        return facts
-    check_tokenizer(folder)
+    config = read_object(folder / "config.json", "the configuration of a model", "model_type")
+    check = check_clip if config["model_type"] == "clip" else check_network  # the other one is ImageReward
+    check(folder)
     return facts
 
 

@@ -62,7 +62,7 @@ def test_each_family_has_a_part_of_its_own(handlers: Handlers, boards: Boards) -
     assert "emoji/a@1</th>" not in parts[1]
     assert "sdxl/a@1 <small>preliminary</small></th>" in parts[1]
     assert "Not yet comparable" in parts[0]
-    assert all("<tr class=hs-provisional>" in part for part in parts), "fewer than 300 votes are shown grey"
+    assert all('<tr class="hs-provisional">' in part for part in parts), "fewer than 300 votes are shown grey"
 
 
 def test_a_file_is_named_after_what_narrows_it() -> None:

@@ -135,7 +135,7 @@ def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> 
 def test_a_contestant_that_was_benched_or_whose_files_are_lost_says_so(arena: Arena, tmp_path: Path) -> None:
     emoji = arena.studio.families["emoji"]
     arena.studio.families = {"emoji": replace(emoji, folder=tmp_path / "empty")}
-    assert arena.studies.problem(arena.declared["all"]) == f"no base model in {tmp_path}/empty"
+    assert arena.studies.problem(arena.declared["all"]).startswith(f"no base model in {tmp_path}/empty")
     again = Studies(arena.studio, arena.store, arena.declared)
     arena.store.bench(Contestant.parse(BASE), "out of memory")
     arena.studio.families = {"emoji": emoji}

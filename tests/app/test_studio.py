@@ -8,6 +8,7 @@ import pytest
 
 from app.settings import Settings
 from app.studio import Job, Studio
+from hypersd.models.registry import Machine, availability
 from hypersd.sampling.request import Generation, Request, Run
 
 SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", steps=50),))
@@ -79,4 +80,9 @@ def test_a_family_that_cannot_be_loaded_is_a_state_not_a_crash(tmp_path: Path) -
     end = time.monotonic() + 60
     while not studio.awake and time.monotonic() < end:
         time.sleep(0.05)
-    assert studio.state("emoji").startswith("failed: ")
+    family = studio.family("emoji")
+    reasons = [availability(family, card, Machine.here()).reason for card in family.cards]
+    assert all(reasons), "each model says why it cannot run"
+    assert "model_index.json is damaged" in reasons[0]
+    with pytest.raises(ValueError, match=r"model_index\.json"):
+        list(studio.draw(Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base"),)))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,11 +23,10 @@ WORK = "import time; print('round 3: <reward>', flush=True); time.sleep(600)"
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def tab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[str]:
     """The tab alone, over two rounds that are done and one that was begun, and work that takes for ever."""
     folder = tmp_path_factory.mktemp("feedback")
-    adapter = folder / "adapter.safetensors"
-    adapter.write_bytes(b"any")
+    adapter = root / "assets" / "emoji-xl" / "adapters" / "hyper.safetensors"
     for number, stages in ((1, len(STAGES)), (2, len(STAGES)), (3, 1)):
         write_round(folder / "loop", number, stages=stages)
         enter(folder / "contestants", number, adapter)

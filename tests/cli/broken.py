@@ -97,6 +97,7 @@ def build_reward(folder: Path, clip: Path) -> None:
     for place in (folder, folder / SECOND):
         model = RewardModel.start(clip)
         model.facts |= {"data": "51b506122e6dea8c", "kind": "human", "preferred": {"0.25": -1.0, "0.75": 1.0}}
+        model.facts |= {"accuracy": 0.8, "accuracy_interval": [0.7, 0.9]}
         model.save(place)
 
 

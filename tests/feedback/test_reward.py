@@ -202,7 +202,10 @@ def test_a_damaged_file_is_named(
 
 @pytest.mark.parametrize(
     ("file", "complaint"),
-    [("config.json", "config.json is damaged, or not of a reward model"), ("reward.json", "of another version")],
+    [
+        ("config.json", "config.json is damaged, or not the configuration of a model"),
+        ("reward.json", "reward.json is damaged, or not the description of a reward model"),
+    ],
 )
 def test_an_empty_object_is_no_model(
     out: Path, report: RewardReport, tmp_path: Path, file: str, complaint: str
