@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from hypersd.errors import gist
 from hypersd.models.cards import Family, ModelCard
 from hypersd.models.registry import Availability, Machine, availability
 from hypersd.sampling.request import Generation, Preview, Request
+from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
     from hypersd.models.sharing import Engine

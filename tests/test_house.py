@@ -32,7 +32,13 @@ FLOORS: dict[str, float] = {
 EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base")
 """The files of hypersd/emoji that train it; they stand on hypersd/training, a floor higher than the world they draw."""
 
-GROUND = ("hypersd.files", "hypersd.outputs", "hypersd.errors", "hypersd.resources", "hypersd.file_kinds")
+GROUND = (
+    "hypersd.utils.files",
+    "hypersd.utils.outputs",
+    "hypersd.utils.errors",
+    "hypersd.resources",
+    "hypersd.utils.file_kinds",
+)
 """The ground floor, which stands on nothing: whoever writes a file needs it, the arena too."""
 
 WRITERS = {
@@ -161,7 +167,7 @@ def writes(call: ast.Call) -> str:
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if name in WRITERS:
-        return "" if ast.unparse(function) == "write_text" else name  # that of hypersd.files
+        return "" if ast.unparse(function) == "write_text" else name  # that of hypersd.utils.files
     if name in {"open", "open_memmap"}:
         place = 0 if isinstance(function, ast.Attribute) and name == "open" else 1
         modes = [*call.args[place : place + 1], *(word.value for word in call.keywords if word.arg == "mode")]
@@ -191,9 +197,9 @@ def test_every_file_is_written_whole_or_not_at_all(root: Path) -> None:
         f"{name}:{line} {writer} in {function}"
         for name, file in modules(root)
         for function, line, writer in bare_writers(ast.parse(file.read_text()))
-        if name != "hypersd.files" and (name, function) not in OTHER_WRITERS
+        if name != "hypersd.utils.files" and (name, function) not in OTHER_WRITERS
     ]
-    assert not bare, "write with atomic_path, atomic_folder, write_text or write_json of hypersd.files"
+    assert not bare, "write with atomic_path, atomic_folder, write_text or write_json of hypersd.utils.files"
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from hypersd.arena.formats import (
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import SPLITS, split_of
 from hypersd.arena.trust import Cleaned, clean
-from hypersd.files import atomic_folder, write_text
-from hypersd.outputs import Owners, output_folder
+from hypersd.utils.files import atomic_folder, write_text
+from hypersd.utils.outputs import Owners, output_folder
 
 _CARD = "README.md"
 _ROWS_AT_ONCE = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hypersd.file_kinds import read_text
+from hypersd.utils.file_kinds import read_text
 
 PROMPT_FILE = "a text file in UTF-8 with one prompt a line; empty lines and lines that begin with # do not count"
 """The format, in the words of a command's help."""

@@ -10,11 +10,11 @@ from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.emoji.stages import FAMILY_FOLDER, LATENTS
-from hypersd.model_folders import INDEX, check_clip, check_pipeline, latent_shape
 from hypersd.models.cards import Capability
 from hypersd.models.registry import family
-from hypersd.readers import check_array
 from hypersd.training.states import check_states
+from hypersd.utils.model_folders import INDEX, check_clip, check_pipeline, latent_shape
+from hypersd.utils.readers import check_array
 
 METHODS = {
     "tscd": "trajectory segmented consistency distillation (Hyper-SD)",

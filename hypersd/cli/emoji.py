@@ -12,9 +12,9 @@ from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, path, seed_number, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
 from hypersd.emoji.stages import FAMILY_FOLDER, STAGES, check_stages
-from hypersd.model_folders import check_part, check_perception
 from hypersd.models.registry import FAMILIES
 from hypersd.training.states import check_states
+from hypersd.utils.model_folders import check_part, check_perception
 
 if TYPE_CHECKING:
     import numpy as np

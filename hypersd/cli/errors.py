@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from hypersd.errors import gist
+from hypersd.utils.errors import gist
 
 BAD_INPUT = 2
 FAILED = 1

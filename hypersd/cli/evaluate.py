@@ -23,10 +23,10 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.feedback.reward_folder import check_reward
-from hypersd.model_folders import check_clip
 from hypersd.models.cards import Capability, Family
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.record import grid_texts, run_record, versions
+from hypersd.utils.model_folders import check_clip
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World

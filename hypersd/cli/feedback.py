@@ -14,13 +14,13 @@ from hypersd.cli.reward import add_votes, check_votes, gather
 from hypersd.cli.votes import add_kind
 from hypersd.feedback.photograph_files import check_photographs
 from hypersd.feedback.reward_folder import check_tunable
-from hypersd.model_folders import check_perception
 from hypersd.models.adapter_file import inspect
 from hypersd.models.cards import Capability
 from hypersd.models.entrants import check_name, entrants_folder
 from hypersd.models.registry import Machine, availability, family, tunable
-from hypersd.readers import read_json, tensor_shapes
 from hypersd.training.states import check_states
+from hypersd.utils.model_folders import check_perception
+from hypersd.utils.readers import read_json, tensor_shapes
 
 if TYPE_CHECKING:
     from hypersd.feedback.contestant import Group

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.cli.options import writable_folder
-from hypersd.outputs import output_folder
+from hypersd.utils.outputs import output_folder
 
 COMPARISON, SCENES = "comparison.json", "scenes.json"
 EVALUATION = (
@@ -36,7 +36,7 @@ PERCEPTION = ("perception", "training")
 
 @contextmanager
 def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bool = False) -> Generator[Path]:
-    """Yield a command's `--out` folder; see `hypersd.outputs.output_folder`.
+    """Yield a command's `--out` folder; see `hypersd.utils.outputs.output_folder`.
 
     Raises:
         ValueError: there is something in it that is not the command's own and would be replaced.

@@ -13,11 +13,11 @@ from hypersd.cli.options import add_family, argument, fraction, path, seed_numbe
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import check_votes, gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
-from hypersd.model_folders import check_clip, check_perception
 from hypersd.models.cards import Capability
 from hypersd.models.entrants import entrants_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.training.states import check_states
+from hypersd.utils.model_folders import check_clip, check_perception
 
 if TYPE_CHECKING:
     from hypersd.feedback.rounds import Round

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypersd.files import write_text
+from hypersd.utils.files import write_text
 
 
 def as_json(document: object) -> str:

@@ -15,8 +15,8 @@ from hypersd.cli.votes import add_kind, open_store
 from hypersd.feedback.reward_folder import check_reward
 from hypersd.models.cards import Capability
 from hypersd.models.registry import family
-from hypersd.readers import read_picture
 from hypersd.training.states import check_states
+from hypersd.utils.readers import read_picture
 
 if TYPE_CHECKING:
     from hypersd.arena.pictures import Pictures

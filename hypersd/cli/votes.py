@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.cli.options import add_family, argument, path, seed_number, source, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
-from hypersd.errors import gist
 from hypersd.models.cards import Capability
 from hypersd.models.registry import Machine, availability, family
+from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
     from hypersd.arena.pictures import Pictures

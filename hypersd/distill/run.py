@@ -15,13 +15,13 @@ from hypersd.distill import backward, lightning, one_step, tscd, turbo
 from hypersd.distill.pairs import PairBatches, draw_pairs
 from hypersd.distill.student import Student
 from hypersd.models.loading import Source
-from hypersd.readers import read_array
 from hypersd.training.adapters import load_adapter, restore, save_adapter
 from hypersd.training.data import CaptionedData, LatentBatches, encode
 from hypersd.training.objective import Objective, Step
 from hypersd.training.precision import half_precision
 from hypersd.training.records import RECORD, hash_file, hash_folder, open_record
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
+from hypersd.utils.readers import read_array
 
 Batch = TypeVar("Batch")
 

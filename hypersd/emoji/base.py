@@ -16,12 +16,12 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hypersd.emoji.autoencoder import LATENT_CHANNELS
-from hypersd.files import atomic_folder
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
 from hypersd.training.solver import NoiseSchedule, offset_noise
 from hypersd.training.text import TextEncoders
+from hypersd.utils.files import atomic_folder
 
 PIXELS = 128
 GUIDANCE = 3.0

@@ -32,9 +32,9 @@ from transformers import (
 
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, place, render, sample_scene
-from hypersd.files import atomic_folder
 from hypersd.training.images import to_tensor
 from hypersd.training.objective import Objective, Player, Step
+from hypersd.utils.files import atomic_folder
 
 LENGTH = 24
 """Tokens of a prompt, start and end included; longer prompts are cut."""

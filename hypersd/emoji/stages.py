@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from hypersd.model_folders import check_part
-from hypersd.readers import check_array
+from hypersd.utils.model_folders import check_part
+from hypersd.utils.readers import check_array
 
 STAGES = ("autoencoder", "clip", "latents", "base")
 FAMILY_FOLDER, LATENTS = "family", "latents.npy"

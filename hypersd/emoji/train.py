@@ -25,13 +25,13 @@ from hypersd.emoji.clip import Contrast, build_tokenizer, captioned, corpus
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.stages import FAMILY_FOLDER, LATENT_SHAPE, LATENTS, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.files import atomic_folder
-from hypersd.readers import read_array
 from hypersd.training.data import LatentBatches, encode
 from hypersd.training.images import to_tensor
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_file
 from hypersd.training.trainer import Trainer, TrainingConfig
+from hypersd.utils.files import atomic_folder
+from hypersd.utils.readers import read_array
 
 log = logging.getLogger(__name__)
 

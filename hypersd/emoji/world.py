@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hypersd.readers import read_json, read_picture
+from hypersd.utils.readers import read_json, read_picture
 
 Pixels = NDArray[np.uint8]
 Range = tuple[float, float]

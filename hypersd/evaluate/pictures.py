@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hypersd.evaluate.intervals import Interval, bootstrap_mean
-from hypersd.files import atomic_path
+from hypersd.utils.files import atomic_path
 
 Metric = Literal["object", "pair", "background", "match", "clip", "reward", "diversity"]
 """What is measured of every picture, and has a mean over prompts."""

@@ -16,7 +16,7 @@ from hypersd.evaluate.frechet import LEAST
 from hypersd.evaluate.intervals import Floats, Interval
 from hypersd.evaluate.pictures import METRICS, SHARES, Judged, Metric, over_prompts
 from hypersd.evaluate.reference import SCENES, Reference
-from hypersd.files import atomic_path, write_text
+from hypersd.utils.files import atomic_path, write_text
 
 Cost = Literal["steps", "seconds"]
 

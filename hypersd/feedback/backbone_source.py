@@ -9,10 +9,10 @@ from huggingface_hub import HfApi, constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
-from hypersd.errors import gist
-from hypersd.model_folders import check_clip
 from hypersd.models.downloads import DownloadError
 from hypersd.models.network import reachable
+from hypersd.utils.errors import gist
+from hypersd.utils.model_folders import check_clip
 
 log = logging.getLogger(__name__)
 

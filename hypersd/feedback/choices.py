@@ -9,7 +9,7 @@ from typing import Any
 
 from hypersd.arena.agreement import Share
 from hypersd.feedback.preferences import Preference, Preferences
-from hypersd.files import write_json
+from hypersd.utils.files import write_json
 
 
 def keep(found: Preferences, file: Path) -> Preferences:

@@ -16,10 +16,10 @@ from hypersd.distill.student import Student
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
 from hypersd.feedback.statistics import NAMES, statistics
-from hypersd.files import write_json
 from hypersd.models.cards import Recipe
 from hypersd.training.images import to_picture
 from hypersd.training.objective import Step, Stop
+from hypersd.utils.files import write_json
 
 _SLACK = 2.0
 """A training may go so many times as far as what is merged at last, at a smaller weight: it is looked at seldom."""

@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from hypersd.errors import gist
 from hypersd.evaluate.clip import with_words
 from hypersd.feedback.backbones import Backbone
 from hypersd.models.downloads import fetched
 from hypersd.models.registry import Machine
+from hypersd.utils.errors import gist
 
 WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
 """The published files."""

@@ -11,11 +11,11 @@ from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.pictures import write_pictures
 from hypersd.feedback.results import MetricChange, MetricsResult
 from hypersd.feedback.reward import RewardModel
-from hypersd.files import write_text
 from hypersd.models.cards import Capability
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
+from hypersd.utils.files import write_text
 
 _SEEDS = 8
 

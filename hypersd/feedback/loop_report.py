@@ -27,10 +27,10 @@ from hypersd.feedback.results import (
     VotesResult,
 )
 from hypersd.feedback.rounds import REPORT_FILE, Round
-from hypersd.files import atomic_path, write_text
 from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
+from hypersd.utils.files import atomic_path, write_text
 
 _PROMPTS = (
     "a big cat on a blue background",

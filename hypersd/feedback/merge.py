@@ -14,8 +14,8 @@ from torch.nn import Module
 
 from hypersd.distill.student import Student
 from hypersd.feedback.guard import Check, Guard
-from hypersd.files import atomic_path
 from hypersd.training.adapters import adapter_as
+from hypersd.utils.files import atomic_path
 
 _DOWN = "lora_A.weight"
 WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hypersd.emoji.world import Placed, Scene, World, box
-from hypersd.errors import gist
-from hypersd.files import atomic_folder, write_json
-from hypersd.model_folders import check_perception
+from hypersd.utils.errors import gist
+from hypersd.utils.files import atomic_folder, write_json
+from hypersd.utils.model_folders import check_perception
 
 GRID = 8
 """Cells on a side."""

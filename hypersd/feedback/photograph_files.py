@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypersd.readers import read_json
+from hypersd.utils.readers import read_json
 
 SPLIT = "train2017"
 

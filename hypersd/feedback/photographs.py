@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
 
 from hypersd.distill.student import Student
-from hypersd.errors import gist
 from hypersd.feedback.photograph_files import SPLIT, read_annotations
 from hypersd.feedback.rollout import redrawn
 from hypersd.feedback.statistics import as_tensor
 from hypersd.models.cards import Recipe
-from hypersd.readers import read_picture, tensor_shapes
 from hypersd.training.objective import Step
+from hypersd.utils.errors import gist
+from hypersd.utils.readers import read_picture, tensor_shapes
 
 _SMALLEST = 0.02
 """Objects narrower or lower than this share of the picture's side cannot be asked for after noise and decoding."""

@@ -20,7 +20,7 @@ from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import Split, split_of
 from hypersd.arena.trust import clean, gold_score, self_agreement
 from hypersd.arena.vote_files import Shard, shards
-from hypersd.errors import gist
+from hypersd.utils.errors import gist
 
 _HABITS = {"hasty voter", "one-sided", "failed gold pairs"}
 _PICKAPIC = {"caption", "jpg_0", "jpg_1", "label_0", "label_1"}

@@ -23,7 +23,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hypersd.errors import gist
 from hypersd.feedback import image_reward
 from hypersd.feedback.backbones import Backbone, Clip
 from hypersd.feedback.colour import NAMES as COLOURS
@@ -35,8 +34,9 @@ from hypersd.feedback.reward_folder import FACTS, FORMAT, WEIGHTS, check_reward
 from hypersd.feedback.statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.texture import NAMES as TEXTURE
 from hypersd.feedback.texture import texture
-from hypersd.files import atomic_folder, write_json
-from hypersd.readers import read_object
+from hypersd.utils.errors import gist
+from hypersd.utils.files import atomic_folder, write_json
+from hypersd.utils.readers import read_object
 
 LOOKS = ("fit to the prompt", *NAMES, *(f"log {name}" for name in NAMES), *TEXTURE, *COLOURS, *COMPOSITION)
 """The numbers that the head may read."""

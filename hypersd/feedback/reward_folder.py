@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypersd.file_kinds import misread
-from hypersd.model_folders import check_clip, check_network
-from hypersd.readers import read_object, tensor_shapes
+from hypersd.utils.file_kinds import misread
+from hypersd.utils.model_folders import check_clip, check_network
+from hypersd.utils.readers import read_object, tensor_shapes
 
 WEIGHTS, FACTS = "model.safetensors", "reward.json"
 SECOND = "second"

@@ -19,7 +19,7 @@ from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.results import RewardResult
 from hypersd.feedback.reward import LOOKS, RewardModel
 from hypersd.feedback.shortcuts import decisive, hits_by_identity, hits_by_one, hits_by_statistics, left_won
-from hypersd.files import atomic_path, write_json, write_text
+from hypersd.utils.files import atomic_path, write_json, write_text
 
 _BINS = 8
 _ROUNDS = 1000

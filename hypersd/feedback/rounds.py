@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypersd.errors import gist
 from hypersd.feedback.results import STAGES, Stage
-from hypersd.files import write_json
-from hypersd.readers import read_object
+from hypersd.utils.errors import gist
+from hypersd.utils.files import write_json
+from hypersd.utils.readers import read_object
 
 Result = TypeVar("Result")
 

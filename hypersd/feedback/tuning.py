@@ -22,13 +22,13 @@ from hypersd.feedback.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.rollout import PromptBatches
-from hypersd.files import atomic_path, write_json
 from hypersd.models.cards import Recipe
 from hypersd.models.loading import Source
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
 from hypersd.training.records import hash_text
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
+from hypersd.utils.files import atomic_path, write_json
 
 RESULT = "feedback.json"
 _LOOK_EVERY = 20

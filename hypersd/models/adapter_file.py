@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from hypersd.readers import tensor_header
+from hypersd.utils.readers import tensor_header
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor of a file, by its key."""

@@ -15,7 +15,6 @@ from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 from diffusers.utils import convert_unet_state_dict_to_peft
 from torch import Tensor
 
-from hypersd.errors import gist
 from hypersd.models.adapter_file import (
     ARCHITECTURES,
     AdapterError,
@@ -26,7 +25,8 @@ from hypersd.models.adapter_file import (
     layer_of,
     read_header,
 )
-from hypersd.readers import read_object
+from hypersd.utils.errors import gist
+from hypersd.utils.readers import read_object
 
 _NAMED = 3
 """Layers that a message names; the others are counted."""

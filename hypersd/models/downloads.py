@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub.errors import LocalEntryNotFoundError
 from tqdm.asyncio import tqdm_asyncio
 
-from hypersd.errors import gist
+from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
     Bar = tqdm_asyncio[Any]

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hypersd.files import atomic_folder, write_json
 from hypersd.models.adapter_file import inspect
 from hypersd.models.cards import Family, ModelCard, Weights
-from hypersd.readers import read_json
+from hypersd.utils.files import atomic_folder, write_json
+from hypersd.utils.readers import read_json
 
 _CARD = "contestant.json"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")

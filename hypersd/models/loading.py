@@ -19,14 +19,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from hypersd.errors import gist
-from hypersd.model_folders import INDEX, check_network, check_pipeline
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
 from hypersd.models.cards import Family, Scheduler, Weights
 from hypersd.models.downloads import Progress, fetched, reporting
 from hypersd.models.registry import Machine
-from hypersd.readers import read_object
+from hypersd.utils.errors import gist
+from hypersd.utils.model_folders import INDEX, check_network, check_pipeline
+from hypersd.utils.readers import read_object
 
 _NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*"]
 """Folders of published repositories that drawing never reads."""

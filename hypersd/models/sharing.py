@@ -21,10 +21,10 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
-from hypersd.errors import Cancelled
 from hypersd.models.cards import Family, Recipe, Weights
 from hypersd.models.loading import Loader, build_scheduler, quietly
 from hypersd.models.registry import BASE, Machine, is_local
+from hypersd.utils.errors import Cancelled
 
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB

@@ -9,13 +9,13 @@ from contextlib import suppress
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from hypersd.errors import Cancelled, gist
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.sharing import Engine
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.remarks import unread_remark
 from hypersd.sampling.request import Generation, Preview, Request, Run
 from hypersd.sampling.sampler import Drawn, decode, denoise
+from hypersd.utils.errors import Cancelled, gist
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from hypersd.files import atomic_path
+from hypersd.utils.files import atomic_path
 
 
 def write_png(file: Path, image: Image.Image, texts: Mapping[str, str]) -> None:

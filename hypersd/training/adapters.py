@@ -15,10 +15,10 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hypersd.files import atomic_path
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit, weight_shapes
 from hypersd.models.loading import put_adapter
+from hypersd.utils.files import atomic_path
 
 TARGETS = [
     *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hypersd.files import atomic_path, write_json
 from hypersd.training.objective import Objective
 from hypersd.training.optimization import Optimization
 from hypersd.training.states import NUMBERS, STATE, check_state
+from hypersd.utils.files import atomic_path, write_json
 
 log = logging.getLogger(__name__)
 

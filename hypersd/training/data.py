@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from hypersd.files import atomic_path
 from hypersd.training.images import to_tensor
 from hypersd.training.objective import Step
+from hypersd.utils.files import atomic_path
 
 CAPTION_DROPOUT = 0.1
 """Share of captions that are left empty in training, for classifier-free guidance (Ho and Salimans 2022)."""

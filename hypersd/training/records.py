@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hypersd import __version__
-from hypersd.files import write_json
-from hypersd.readers import read_object
+from hypersd.utils.files import write_json
+from hypersd.utils.readers import read_object
 
 RECORD = "run.json"
 _CHUNK = 1 << 20

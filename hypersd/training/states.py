@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hypersd.errors import gist
-from hypersd.file_kinds import misread
-from hypersd.readers import read_object, tensor_shapes
 from hypersd.training.records import RECORD, read_record
+from hypersd.utils.errors import gist
+from hypersd.utils.file_kinds import misread
+from hypersd.utils.readers import read_object, tensor_shapes
 
 STATE, NUMBERS = "state", "state.json"
 _WANTED = "the state of a training"

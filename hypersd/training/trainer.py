@@ -22,12 +22,12 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from hypersd.files import atomic_path, write_text
 from hypersd.training.checkpoints import Checkpoint
 from hypersd.training.objective import Objective, Player, Step, Stop
 from hypersd.training.optimization import Optimization
 from hypersd.training.precision import half_precision
 from hypersd.training.records import open_record
+from hypersd.utils.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
 

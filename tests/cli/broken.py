@@ -20,11 +20,11 @@ from hypersd.arena.store import Store
 from hypersd.feedback.perception import Solo, save_perception
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import SECOND
-from hypersd.files import write_json
 from hypersd.models.emoji import EMOJI
 from hypersd.models.entrants import Entrant, register
 from hypersd.training.checkpoints import save_state
 from hypersd.training.records import RECORD
+from hypersd.utils.files import write_json
 from tests.arena.voted import vote
 from tests.families import write_clip, write_emoji
 from tests.loops import write_round

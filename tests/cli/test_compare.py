@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from hypersd.cli.options import DEFAULT_FAMILY
-from hypersd.files import write_json
 from hypersd.models.registry import FAMILIES, Machine
 from hypersd.models.registry import Availability as Found
-from hypersd.outputs import MANIFEST
+from hypersd.utils.files import write_json
+from hypersd.utils.outputs import MANIFEST
 from tests.cli.conftest import Call
 
 CAT = "a big cat on a blue background"

@@ -26,7 +26,6 @@ from hypersd.feedback.reward_run import RewardTask
 from hypersd.feedback.rollout import draw_through, fixed_noise, times_of
 from hypersd.feedback.statistics import as_tensor
 from hypersd.feedback.tuning import Method, pictures_a_step
-from hypersd.files import write_json
 from hypersd.models.cards import Family
 from hypersd.models.downloads import DownloadError
 from hypersd.models.loading import Loader
@@ -35,6 +34,7 @@ from hypersd.models.registry import family as registered
 from hypersd.models.sharing import Engine
 from hypersd.sampling.sampler import Drawn, conditioning, denoise
 from hypersd.training.adapters import save_adapter
+from hypersd.utils.files import write_json
 from tests import families
 
 PROMPTS = ["a fox in the snow", "an old harbour", "a glass of tea", "a lighthouse at night"]

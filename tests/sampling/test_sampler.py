@@ -11,11 +11,11 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
-from hypersd.errors import Cancelled
 from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.loading import build_scheduler
 from hypersd.models.sharing import Engine
 from hypersd.sampling.sampler import Drawn, Progress, denoise, initial_noise
+from hypersd.utils.errors import Cancelled
 from tests import families
 
 PROMPT = "a big cat"

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hypersd.files import UNFINISHED, atomic_folder, atomic_path, write_json, write_text
+from hypersd.utils.files import UNFINISHED, atomic_folder, atomic_path, write_json, write_text
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from hypersd.files import atomic_path, atomic_folder
+from hypersd.utils.files import atomic_path, atomic_folder
 
 with atomic_path(Path(sys.argv[1])) as part, part.open("wb") as file:
     file.write(b"half")

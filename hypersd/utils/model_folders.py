@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from hypersd.errors import gist
-from hypersd.file_kinds import misread
-from hypersd.readers import read_json, read_object, tensor_shapes
+from hypersd.utils.errors import gist
+from hypersd.utils.file_kinds import misread
+from hypersd.utils.readers import read_json, read_object, tensor_shapes
 
 INDEX = "model_index.json"
 _PIPELINE = "the index of a diffusers pipeline"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.files import write_text
-from hypersd.outputs import MANIFEST, Owners, output_folder
+from hypersd.utils.files import write_text
+from hypersd.utils.outputs import MANIFEST, Owners, output_folder
 
 
 def nothing(_folder: Path) -> Owners:

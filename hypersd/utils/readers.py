@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.errors import gist
-from hypersd.file_kinds import check_file, kind_of, misread
+from hypersd.utils.errors import gist
+from hypersd.utils.file_kinds import check_file, kind_of, misread
 
 if TYPE_CHECKING:
     import numpy as np

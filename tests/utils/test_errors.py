@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypersd.errors import gist
+from hypersd.utils.errors import gist
 
 
 def test_an_error_is_told_in_one_line() -> None:

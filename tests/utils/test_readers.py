@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from hypersd.file_kinds import kind_of, read_text
-from hypersd.readers import read_array, read_json, read_object, read_picture, tensor_shapes
+from hypersd.utils.file_kinds import kind_of, read_text
+from hypersd.utils.readers import read_array, read_json, read_object, read_picture, tensor_shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

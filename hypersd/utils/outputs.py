@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from hypersd.files import write_json
+from hypersd.utils.files import write_json
 
 MANIFEST = ".hypersd.json"
 _LISTED = 3
@@ -73,7 +73,7 @@ def _exact(folder: Path, files: Iterable[Path]) -> list[str]:
 
 
 def _version(file: Path) -> tuple[int, int]:
-    """Inode and time of change: `hypersd.files` gives a file that is written anew another of at least one of these."""
+    """Inode and time of change: `hypersd.utils.files` gives a file that is written anew another of at least one of these."""
     status = file.stat()
     return status.st_ino, status.st_mtime_ns
 
