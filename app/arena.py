@@ -31,12 +31,12 @@ from hypersd.arena.pictures import Damaged, Pictures, same_pixels, sheet
 from hypersd.arena.receipts import receipt_of, vote_id_of
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Study, read_prompts
-from hypersd.models.cards import Family
+from hypersd.models.specs import Family
 from hypersd.sampling.remarks import unread_remark, word_remarks
 
 if TYPE_CHECKING:
     from hypersd.arena.publish import Publisher
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
 
 log = logging.getLogger(__name__)
 

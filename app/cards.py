@@ -12,8 +12,8 @@ from PIL import Image
 
 from app.templating import render
 from hypersd.emoji.world import World
-from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.registry import Machine
+from hypersd.models.specs import Family, ModelCard, Recipe
 from hypersd.sampling.png import png_info
 from hypersd.sampling.record import picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks

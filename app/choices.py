@@ -11,7 +11,7 @@ import gradio as gr
 from app import cards
 from app.studio import Studio
 from app.templating import render
-from hypersd.models.cards import Family, ModelCard
+from hypersd.models.specs import Family, ModelCard
 from hypersd.sampling.request import Run
 
 Updates = dict[Any, Any]

@@ -10,7 +10,7 @@ from typing import Any
 from app.templating import render
 from hypersd.feedback.results import CONTESTANT, REWARD
 from hypersd.feedback.rounds import Round
-from hypersd.models.entrants import Entrant
+from hypersd.models.registered import Entrant
 
 _VOTERS = {"human": "people", "simulated": "simulated voters"}
 

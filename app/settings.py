@@ -14,9 +14,9 @@ from pathlib import Path
 from app.networks import Network, read_proxies
 from hypersd.arena.places import Places
 from hypersd.arena.studies import STUDIES
-from hypersd.models.cards import Family
-from hypersd.models.entrants import entrants_folder, with_entrants
+from hypersd.models.registered import entrants_folder, with_entrants
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
+from hypersd.models.specs import Family
 
 log = logging.getLogger(__name__)
 

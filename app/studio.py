@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from hypersd.models.cards import Family, ModelCard
 from hypersd.models.registry import Availability, Machine, availability
+from hypersd.models.specs import Family, ModelCard
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
 
 Event = Preview | Generation
 
@@ -172,7 +172,7 @@ class Studio:
                 raise ValueError(f"{family.title} {card.title} cannot run here: {can.reason}")
 
     def _engine(self, name: str) -> Engine:
-        from hypersd.models.sharing import Engine  # noqa: PLC0415 - brings torch and diffusers
+        from hypersd.models.engine import Engine  # noqa: PLC0415 - brings torch and diffusers
 
         with self._lock:
             if name not in self._engines:

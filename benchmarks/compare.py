@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from hypersd.models.cards import Family, ModelCard, Recipe
-from hypersd.models.emoji import EMOJI
+from hypersd.models.engine import Engine, held_bytes
+from hypersd.models.families.embedded import EMOJI
 from hypersd.models.loading import build_scheduler
 from hypersd.models.registry import Machine
-from hypersd.models.sharing import Engine, held_bytes
+from hypersd.models.specs import Family, ModelCard, Recipe
 from hypersd.sampling.compare import compare, expand
 from hypersd.sampling.request import Generation, Request
 from hypersd.sampling.sampler import conditioning, decode

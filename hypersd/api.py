@@ -10,8 +10,8 @@ from hypersd.arena.board import Board, compute_families
 from hypersd.arena.columns import VoteColumns
 from hypersd.arena.reading import read_columns
 from hypersd.arena.views import View
+from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, family
-from hypersd.models.sharing import Engine
 from hypersd.sampling.compare import compare as runs_of
 from hypersd.sampling.compare import expand
 from hypersd.sampling.request import Generation, Request

@@ -39,8 +39,8 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from hypersd.models.cards import Family, Weights
 from hypersd.models.registry import Machine
+from hypersd.models.specs import Family, Weights
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}

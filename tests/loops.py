@@ -16,7 +16,7 @@ from hypersd.feedback.merge import Point, figure
 from hypersd.feedback.results import STAGES
 from hypersd.feedback.reward_report import Bin, RewardReport, write
 from hypersd.feedback.rounds import Round
-from hypersd.models.entrants import Entrant, register
+from hypersd.models.registered import Entrant, register
 from hypersd.utils.files import write_json
 
 _ABLATION = """| steps | feedback | object | pair | background | match | CLIP | reward | diversity |

@@ -82,7 +82,7 @@ def imports(file: Path) -> Iterator[tuple[str, bool]]:
 
 
 def room(module: str) -> str:
-    """The part of the house a module is in: `hypersd.models.cards` is in `hypersd.models`."""
+    """The part of the house a module is in: `hypersd.models.specs` is in `hypersd.models`."""
     parts = module.split(".")
     return next((name for n in (2, 1) if (name := ".".join(parts[:n])) in FLOORS), "")
 
@@ -252,7 +252,7 @@ def test_only_where_a_family_is_declared_is_the_embedded_world_imported(root: Pa
     open_to_any = ("hypersd.training", "hypersd.distill", "hypersd.sampling")
     users = {name for name, imported in internal(root) if room(imported) == "hypersd.emoji"}
     assert not {name for name in users if room(name) in open_to_any}
-    assert {name for name in users if room(name) == "hypersd.models"} == {"hypersd.models.emoji"}
+    assert {name for name in users if room(name) == "hypersd.models"} == {"hypersd.models.families.embedded"}
 
 
 def test_nothing_prints_but_the_command_line(root: Path) -> None:
@@ -279,7 +279,7 @@ def test_every_module_says_what_it_is_for(root: Path) -> None:
     assert not bare
 
 
-@pytest.mark.parametrize("module", ["hypersd", "hypersd.models.cards", "hypersd.cli.main"])
+@pytest.mark.parametrize("module", ["hypersd", "hypersd.models.specs", "hypersd.cli.main"])
 def test_a_bare_import_loads_nothing_heavy(root: Path, module: str) -> None:
     heavy = {"torch", "diffusers", "transformers", "peft", "gradio", "numpy", "pandas", "PIL", "sqlalchemy", "scipy"}
     script = f"import json, sys; import {module}; print(json.dumps(list(sys.modules)))"

@@ -17,7 +17,7 @@ from app.choices import Updates
 from app.pages.layout import EMPTY, Parts, layout
 from app.permalink import link, linked
 from app.studio import Job, Studio
-from hypersd.models.cards import Family
+from hypersd.models.specs import Family
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.remarks import word_remarks

@@ -20,7 +20,7 @@ from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import View
 from hypersd.feedback.results import CONTESTANT, REPORT
 from hypersd.feedback.rounds import Round
-from hypersd.models.entrants import entrants
+from hypersd.models.registered import entrants
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from hypersd.cli.options import (
     seed_number,
 )
 from hypersd.cli.output import emit, note, say
-from hypersd.models.cards import Family
 from hypersd.models.registry import Machine, availability, family
+from hypersd.models.specs import Family
 
 if TYPE_CHECKING:
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
     from hypersd.sampling.request import Request, Run
 
 
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     names = [(home / name).as_posix() for home in homes for name in (*picture_files(runs).values(), GRID, COMPARISON)]
     records: list[dict[str, Any]] = []
     with command_folder(options.out, "compare", names, keep=options.resume) as out:
-        from hypersd.models.sharing import Engine
+        from hypersd.models.engine import Engine
 
         engine = Engine(chosen, machine)
         folders = [out / home for home in homes]

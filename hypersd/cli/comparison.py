@@ -13,7 +13,7 @@ from hypersd.cli.output import note, table, write_json
 from hypersd.sampling.record import grid_texts, picture_texts, run_record, settings_record, versions, weights_record
 
 if TYPE_CHECKING:
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
     from hypersd.sampling.request import Generation, Request, Run
 
 GRID = "grid.png"

@@ -10,8 +10,8 @@ from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number
 from hypersd.cli.output import emit, say, show_log
 from hypersd.emoji.stages import FAMILY_FOLDER, LATENTS
-from hypersd.models.cards import Capability
 from hypersd.models.registry import family
+from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.model_folders import INDEX, check_clip, check_pipeline, latent_shape
 from hypersd.utils.readers import check_array
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     show_log()
     from hypersd.distill.run import METHODS as TRAININGS
     from hypersd.distill.run import distill
-    from hypersd.models.emoji import training_scenes
+    from hypersd.models.families.embedded import training_scenes
 
     names = training_names(TRAININGS[options.method].stages)
     with command_folder(options.out, "distill", names, keep=True) as out:

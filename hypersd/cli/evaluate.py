@@ -23,8 +23,8 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.feedback.reward_folder import check_reward
-from hypersd.models.cards import Capability, Family
 from hypersd.models.registry import Machine, family
+from hypersd.models.specs import Capability, Family
 from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.utils.model_folders import check_clip
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hypersd.emoji.world import World
     from hypersd.evaluate.jury import Jury, Look, Reward
     from hypersd.evaluate.report import Row
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
     from hypersd.sampling.request import Generation, Request, Run
 
 STEPS = (1, 2, 4, 8, 25)
@@ -133,7 +133,7 @@ def measure(
     from hypersd.evaluate.jury import Jury
     from hypersd.evaluate.pictures import write_pictures
     from hypersd.evaluate.report import write_report
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
     from hypersd.sampling.compare import grid
     from hypersd.sampling.png import write_png
     from hypersd.sampling.remarks import word_remarks

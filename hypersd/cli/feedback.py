@@ -15,9 +15,9 @@ from hypersd.cli.votes import add_kind
 from hypersd.feedback.photograph_files import check_photographs
 from hypersd.feedback.reward_folder import check_tunable
 from hypersd.models.adapter_file import inspect
-from hypersd.models.cards import Capability
-from hypersd.models.entrants import check_name, entrants_folder
+from hypersd.models.registered import check_name, entrants_folder
 from hypersd.models.registry import Machine, availability, family, tunable
+from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.model_folders import check_perception
 from hypersd.utils.readers import read_json, tensor_shapes
@@ -25,7 +25,7 @@ from hypersd.utils.readers import read_json, tensor_shapes
 if TYPE_CHECKING:
     from hypersd.feedback.contestant import Group
     from hypersd.feedback.refl import Perception
-    from hypersd.models.cards import Family
+    from hypersd.models.specs import Family
 
 FEWEST_PROMPTS = 4
 METHODS = {

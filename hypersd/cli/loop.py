@@ -13,15 +13,15 @@ from hypersd.cli.options import add_family, argument, fraction, path, seed_numbe
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import check_votes, gather, kinds_of_prompts
 from hypersd.cli.votes import add_kind
-from hypersd.models.cards import Capability
-from hypersd.models.entrants import entrants_folder
+from hypersd.models.registered import entrants_folder
 from hypersd.models.registry import Machine, availability, family, tunable
+from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.model_folders import check_clip, check_perception
 
 if TYPE_CHECKING:
     from hypersd.feedback.rounds import Round
-    from hypersd.models.cards import Family
+    from hypersd.models.specs import Family
 
 SIMULATE = "simulate"
 _TASTES = ("plain", "vivid", "muted")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypersd.cli.output import emit, say, table
-from hypersd.models.cards import Family, ModelCard
 from hypersd.models.registry import FAMILIES, Machine, availability, family
+from hypersd.models.specs import Family, ModelCard
 from hypersd.sampling.record import recipe_record
 
 

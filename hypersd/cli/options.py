@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from hypersd.models.cards import MAX_STEPS
 from hypersd.models.registry import FAMILIES
+from hypersd.models.specs import MAX_STEPS
 
 Value = TypeVar("Value")
 

@@ -13,8 +13,8 @@ from hypersd.cli.options import add_family, argument, fraction, path, seed_numbe
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
 from hypersd.feedback.reward_folder import check_reward
-from hypersd.models.cards import Capability
 from hypersd.models.registry import family
+from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.readers import read_picture
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hypersd.arena.battle import KINDS, Kind
 from hypersd.cli.options import add_family, argument, path, seed_number, source, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
-from hypersd.models.cards import Capability
 from hypersd.models.registry import Machine, availability, family
+from hypersd.models.specs import Capability
 from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hypersd.arena.store import Store
     from hypersd.arena.studies import Study
     from hypersd.arena.vote_files import Skipped
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
 
 _SECONDS_A_VOTE = 40
 """More than a vote takes by the simulated clock: it starts so long ago that no vote is made in the future."""
@@ -177,7 +177,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     from hypersd.emoji.world import World
     from hypersd.evaluate.judge import Judge
     from hypersd.feedback.painter import contestants
-    from hypersd.models.sharing import Engine
+    from hypersd.models.engine import Engine
 
     chosen = family(options.family)
     world = World.load(chosen.require(Capability.JUDGE, "be judged by simulated voters").parent)

@@ -16,8 +16,8 @@ from hypersd.arena.store import Store
 from hypersd.arena.trust import clean
 from hypersd.feedback.results import BattleResult
 from hypersd.feedback.voters import cast, prepare
-from hypersd.models.cards import ModelCard
-from hypersd.models.sharing import Engine
+from hypersd.models.engine import Engine
+from hypersd.models.specs import ModelCard
 
 
 def open_folder(folder: Path) -> tuple[Store, Pictures]:

@@ -24,11 +24,11 @@ from hypersd.feedback.scenes import SceneFeedback
 from hypersd.feedback.tuning import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
-from hypersd.models.cards import Family, Recipe, Weights
-from hypersd.models.entrants import Entrant, register
 from hypersd.models.loading import Loader
+from hypersd.models.registered import Entrant, register
 from hypersd.models.registry import Machine, is_local
 from hypersd.models.registry import family as find_family
+from hypersd.models.specs import Family, Recipe, Weights
 
 log = logging.getLogger(__name__)
 

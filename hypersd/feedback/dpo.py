@@ -16,7 +16,7 @@ from hypersd.feedback.guard import Guard
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.rollout import times_of
 from hypersd.feedback.statistics import as_tensor
-from hypersd.models.cards import Recipe
+from hypersd.models.specs import Recipe
 from hypersd.training.adapters import adapter_off
 from hypersd.training.objective import Objective, Player, Step
 

@@ -53,10 +53,10 @@ from hypersd.feedback.rounds import Round
 from hypersd.feedback.size import Size
 from hypersd.feedback.tuning import Tuned, digest
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare, who_draws
-from hypersd.models.cards import Capability, Family
-from hypersd.models.entrants import entrants, with_entrants
+from hypersd.models.engine import Engine
+from hypersd.models.registered import entrants, with_entrants
 from hypersd.models.registry import Machine
-from hypersd.models.sharing import Engine
+from hypersd.models.specs import Capability, Family
 
 log = logging.getLogger(__name__)
 

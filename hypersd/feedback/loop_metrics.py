@@ -11,8 +11,8 @@ from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.pictures import write_pictures
 from hypersd.feedback.results import MetricChange, MetricsResult
 from hypersd.feedback.reward import RewardModel
-from hypersd.models.cards import Capability
-from hypersd.models.sharing import Engine
+from hypersd.models.engine import Engine
+from hypersd.models.specs import Capability
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.files import write_text

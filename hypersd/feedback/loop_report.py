@@ -27,7 +27,7 @@ from hypersd.feedback.results import (
     VotesResult,
 )
 from hypersd.feedback.rounds import REPORT_FILE, Round
-from hypersd.models.sharing import Engine
+from hypersd.models.engine import Engine
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.files import atomic_path, write_text

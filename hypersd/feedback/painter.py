@@ -13,9 +13,9 @@ from types import MappingProxyType
 from hypersd import __version__
 from hypersd.arena.battle import Contestant
 from hypersd.arena.supply import Painted, PaintError, Stopped
-from hypersd.models.cards import Family, Weights
+from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, availability
-from hypersd.models.sharing import Engine
+from hypersd.models.specs import Family, Weights
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
 

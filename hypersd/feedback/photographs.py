@@ -22,7 +22,7 @@ from hypersd.distill.student import Student
 from hypersd.feedback.photograph_files import SPLIT, read_annotations
 from hypersd.feedback.rollout import redrawn
 from hypersd.feedback.statistics import as_tensor
-from hypersd.models.cards import Recipe
+from hypersd.models.specs import Recipe
 from hypersd.training.objective import Step
 from hypersd.utils.errors import gist
 from hypersd.utils.readers import read_picture, tensor_shapes

@@ -15,7 +15,7 @@ from hypersd.distill.student import Student
 from hypersd.feedback.guard import Guard
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.rollout import Prompted, draw_through
-from hypersd.models.cards import Recipe
+from hypersd.models.specs import Recipe
 from hypersd.training.objective import Objective, Player, Step
 
 

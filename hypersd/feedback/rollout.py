@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from hypersd.distill.student import Conditioning, Student
-from hypersd.models.cards import Recipe
 from hypersd.models.loading import build_scheduler
+from hypersd.models.specs import Recipe
 from hypersd.sampling.denoising import denoised, set_timesteps
 from hypersd.sampling.sampler import clean_latents, step_arguments
 from hypersd.training.adapters import adapter_off

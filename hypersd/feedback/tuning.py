@@ -22,8 +22,8 @@ from hypersd.feedback.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.rollout import PromptBatches
-from hypersd.models.cards import Recipe
 from hypersd.models.loading import Source
+from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
 from hypersd.training.records import hash_text

@@ -19,7 +19,7 @@ from hypersd.arena.simulate import Electorate, Scorer, SimulatedClock, Taste
 from hypersd.arena.store import Store
 from hypersd.arena.supply import Source, Supply
 from hypersd.feedback.painter import EnginePainter
-from hypersd.models.sharing import Engine
+from hypersd.models.engine import Engine
 
 _SECONDS_A_VOTE = 40
 _MOST_STEPS = 8

@@ -21,9 +21,9 @@ from transformers.utils import logging as transformers_logging
 
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
-from hypersd.models.cards import Family, Scheduler, Weights
 from hypersd.models.downloads import Progress, fetched, reporting
 from hypersd.models.registry import Machine
+from hypersd.models.specs import Family, Scheduler, Weights
 from hypersd.utils.errors import gist
 from hypersd.utils.model_folders import INDEX, check_network, check_pipeline
 from hypersd.utils.readers import read_object

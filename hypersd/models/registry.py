@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 from huggingface_hub import constants, try_to_load_from_cache
 
-from hypersd.models.cards import Family, ModelCard, Weights
-from hypersd.models.emoji import EMOJI
-from hypersd.models.entrants import entrants_folder, with_entrants
+from hypersd.models.families.embedded import EMOJI
+from hypersd.models.families.sd15 import SD15
+from hypersd.models.families.sdxl import SDXL
 from hypersd.models.network import reachable
-from hypersd.models.sd15 import SD15
-from hypersd.models.sdxl import SDXL
+from hypersd.models.registered import entrants_folder, with_entrants
+from hypersd.models.specs import Family, ModelCard, Weights
 from hypersd.utils.model_folders import INDEX, adapter_problem, pipeline_problem
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (EMOJI, SDXL, SD15)})

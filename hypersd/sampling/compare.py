@@ -9,8 +9,8 @@ from contextlib import suppress
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from hypersd.models.cards import Family, ModelCard, Recipe
-from hypersd.models.sharing import Engine
+from hypersd.models.engine import Engine
+from hypersd.models.specs import Family, ModelCard, Recipe
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.remarks import unread_remark
 from hypersd.sampling.request import Generation, Preview, Request, Run

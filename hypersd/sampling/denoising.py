@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypersd.models.cards import Recipe
 from hypersd.models.loading import quietly
+from hypersd.models.specs import Recipe
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """From latents `(B, C, H, W)`, scaled as the scheduler wants them, and a timestep to the predicted noise."""

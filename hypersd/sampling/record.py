@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hypersd import __version__
-from hypersd.models.cards import Family, Recipe, Weights
+from hypersd.models.specs import Family, Recipe, Weights
 
 if TYPE_CHECKING:
     from hypersd.sampling.request import Generation, Request

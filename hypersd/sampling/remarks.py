@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypersd.emoji.captions import Reading, read
 from hypersd.emoji.world import World
-from hypersd.models.cards import Family
+from hypersd.models.specs import Family
 
 _NAMED = 5
 """Words that a sentence names; that there are others is said."""

@@ -13,9 +13,9 @@ from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
-from hypersd.models.cards import Recipe
 from hypersd.models.conditioning import unet_conditioning
-from hypersd.models.sharing import Prepared, PromptEmbeds
+from hypersd.models.engine import Prepared, PromptEmbeds
+from hypersd.models.specs import Recipe
 from hypersd.sampling.denoising import denoising_steps, set_timesteps
 from hypersd.sampling.finite import check_embeds, check_latents, check_picture
 from hypersd.utils.errors import Cancelled

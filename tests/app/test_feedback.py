@@ -30,7 +30,7 @@ from hypersd.arena.places import Places
 from hypersd.arena.store import Store
 from hypersd.feedback.hold import HeldError, hold
 from hypersd.feedback.rounds import rounds
-from hypersd.models.entrants import entrants
+from hypersd.models.registered import entrants
 from tests.families import machine
 from tests.loops import enter, write_round
 

@@ -20,8 +20,8 @@ from hypersd.arena.store import Store
 from hypersd.feedback.perception import Solo, save_perception
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import SECOND
-from hypersd.models.emoji import EMOJI
-from hypersd.models.entrants import Entrant, register
+from hypersd.models.families.embedded import EMOJI
+from hypersd.models.registered import Entrant, register
 from hypersd.training.checkpoints import save_state
 from hypersd.training.records import RECORD
 from hypersd.utils.files import write_json

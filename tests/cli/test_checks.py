@@ -23,7 +23,7 @@ PROMPTS = {
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    importlib.import_module("hypersd.models.sharing")  # diffusers makes networks while it is imported
+    importlib.import_module("hypersd.models.engine")  # diffusers makes networks while it is imported
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a network was made before the options were checked")

@@ -14,7 +14,7 @@ from PIL import Image
 from hypersd.arena.store import Store
 from hypersd.feedback.results import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES, VotesResult
 from hypersd.feedback.rounds import Round, rounds
-from hypersd.models.entrants import entrants
+from hypersd.models.registered import entrants
 from tests.cli.conftest import Call, Result
 
 

@@ -96,7 +96,7 @@ KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[1])
 from hypersd.distill import run
-from hypersd.models.emoji import training_scenes
+from hypersd.models.families.embedded import training_scenes
 from hypersd.training.trainer import Trainer
 folder, data, out = map(pathlib.Path, sys.argv[2:5])
 stage, step = sys.argv[5], int(sys.argv[6])

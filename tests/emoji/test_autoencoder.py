@@ -15,7 +15,7 @@ from hypersd.emoji.autoencoder import (
     to_tensor,
 )
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.models.emoji import FOLDER
+from hypersd.models.families.embedded import FOLDER
 
 
 def scenes(world: World, count: int) -> Tensor:

@@ -10,7 +10,7 @@ from hypersd.emoji.captions import caption
 from hypersd.emoji.clip import LENGTH, build_tokenizer, corpus
 from hypersd.emoji.world import Scene, World, render, sample_scene
 from hypersd.evaluate.clip import ClipScore
-from hypersd.models.emoji import FOLDER
+from hypersd.models.families.embedded import FOLDER
 
 
 def test_words_of_the_world_are_one_token_and_others_have_a_spelling() -> None:

@@ -14,7 +14,7 @@ from hypersd.feedback.loop import Loop
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.results import BATTLES, CONTESTANT
 from hypersd.feedback.rounds import Round
-from hypersd.models.entrants import entrants
+from hypersd.models.registered import entrants
 from hypersd.models.registry import family
 from hypersd.utils.files import write_json
 from tests.loops import reward_report, tuned

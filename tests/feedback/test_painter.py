@@ -10,8 +10,8 @@ import pytest
 from hypersd.arena.battle import Contestant
 from hypersd.arena.supply import PaintError, Stopped
 from hypersd.feedback.painter import EnginePainter, contestants, weights_version
+from hypersd.models.engine import Engine
 from hypersd.models.registry import FAMILIES, Machine
-from hypersd.models.sharing import Engine
 from tests.families import emoji_family
 
 

@@ -26,7 +26,7 @@ from hypersd.feedback.perception import (
     object_mask,
     save_perception,
 )
-from hypersd.models.emoji import FOLDER
+from hypersd.models.families.embedded import FOLDER
 from hypersd.training.images import to_tensor
 from hypersd.training.objective import Step
 

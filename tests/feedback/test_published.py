@@ -26,12 +26,12 @@ from hypersd.feedback.reward_run import RewardTask
 from hypersd.feedback.rollout import draw_through, fixed_noise, times_of
 from hypersd.feedback.statistics import as_tensor
 from hypersd.feedback.tuning import Method, pictures_a_step
-from hypersd.models.cards import Family
 from hypersd.models.downloads import DownloadError
+from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
 from hypersd.models.registry import FAMILIES, Machine
 from hypersd.models.registry import family as registered
-from hypersd.models.sharing import Engine
+from hypersd.models.specs import Family
 from hypersd.sampling.sampler import Drawn, conditioning, denoise
 from hypersd.training.adapters import save_adapter
 from hypersd.utils.files import write_json

@@ -32,7 +32,7 @@ from hypersd.feedback.reward_folder import check_tunable
 from hypersd.feedback.reward_report import accuracy, markdown
 from hypersd.feedback.reward_run import RewardTask, fit_head
 from hypersd.feedback.shortcuts import hits_by_one
-from hypersd.models.emoji import FOLDER
+from hypersd.models.families.embedded import FOLDER
 
 Pixels = NDArray[np.float64]
 PAIRS, VOTES = 320, 5

@@ -26,10 +26,10 @@ from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_run import SECOND
 from hypersd.feedback.rollout import Prompted, draw_through, fixed_noise, times_of
 from hypersd.feedback.tuning import TuningTask
-from hypersd.models.cards import Family, Recipe
-from hypersd.models.entrants import with_entrants
 from hypersd.models.loading import Source, build_scheduler
+from hypersd.models.registered import with_entrants
 from hypersd.models.registry import FAMILIES
+from hypersd.models.specs import Family, Recipe
 from hypersd.training.adapters import adapter_off, save_adapter
 from hypersd.training.objective import Step, Stop
 

@@ -17,7 +17,7 @@ from hypersd.emoji.world import World, render, sample_scene
 from hypersd.evaluate.judge import Judge
 from hypersd.feedback.battles import open_folder
 from hypersd.feedback.voters import TASTES, who_draws
-from hypersd.models.emoji import FOLDER
+from hypersd.models.families.embedded import FOLDER
 
 
 def test_simulated_voters_see_few_steps_and_nothing_of_another_loop() -> None:

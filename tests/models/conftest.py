@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.models.cards import Family
-from hypersd.models.emoji import EMOJI
-from hypersd.models.sd15 import SD15
-from hypersd.models.sdxl import SDXL
+from hypersd.models.families.embedded import EMOJI
+from hypersd.models.families.sd15 import SD15
+from hypersd.models.families.sdxl import SDXL
+from hypersd.models.specs import Family
 from tests import families
 
 

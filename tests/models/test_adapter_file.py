@@ -19,10 +19,10 @@ from torch import Tensor
 from hypersd.feedback.contestant import groups_of
 from hypersd.models.adapter_file import AdapterError, inspect
 from hypersd.models.adapter_fit import fit_file
-from hypersd.models.cards import Family
-from hypersd.models.entrants import Entrant, register
+from hypersd.models.engine import Engine
 from hypersd.models.loading import put_adapter
-from hypersd.models.sharing import Engine
+from hypersd.models.registered import Entrant, register
+from hypersd.models.specs import Family
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.training.adapters import add_adapter, fuse_adapter, load_adapter

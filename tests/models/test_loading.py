@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from hypersd.models.cards import Family, Weights
 from hypersd.models.downloads import DownloadError
+from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
 from hypersd.models.registry import Machine, is_local
-from hypersd.models.sharing import Engine
+from hypersd.models.specs import Family, Weights
 from hypersd.utils.errors import Cancelled
 from tests import families
 from tests.models.hub import Hub, serve

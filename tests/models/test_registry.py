@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.models.cards import Family
+from hypersd.models.families.sdxl import SDXL
 from hypersd.models.registry import Machine, availability, family
-from hypersd.models.sdxl import SDXL
+from hypersd.models.specs import Family
 from tests import families
 from tests.models.hub import serve
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.models.cards import Family
-from hypersd.models.sharing import Engine
+from hypersd.models.engine import Engine
+from hypersd.models.specs import Family
 from hypersd.sampling.compare import PREVIEW_EVERY, compare, expand, grid
 from hypersd.sampling.request import Generation, Preview, Request, Run
 from tests import families

@@ -13,8 +13,8 @@ import torch
 from hypersd.arena.battle import Contestant
 from hypersd.arena.supply import PaintError
 from hypersd.feedback.painter import EnginePainter
-from hypersd.models.cards import Family
-from hypersd.models.sharing import Engine
+from hypersd.models.engine import Engine
+from hypersd.models.specs import Family
 from hypersd.sampling.compare import compare
 from hypersd.sampling.finite import NotFiniteError, check_picture
 from hypersd.sampling.request import Generation, Preview, Request, Run

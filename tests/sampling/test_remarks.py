@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.models.cards import Family
+from hypersd.models.engine import Engine
 from hypersd.models.registry import FAMILIES
-from hypersd.models.sharing import Engine
+from hypersd.models.specs import Family
 from hypersd.sampling.compare import compare
 from hypersd.sampling.remarks import unread_remark, word_remarks
 from hypersd.sampling.request import Generation, Request, Run

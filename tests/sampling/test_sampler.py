@@ -11,9 +11,9 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
-from hypersd.models.cards import Family, ModelCard, Recipe
+from hypersd.models.engine import Engine
 from hypersd.models.loading import build_scheduler
-from hypersd.models.sharing import Engine
+from hypersd.models.specs import Family, ModelCard, Recipe
 from hypersd.sampling.sampler import Drawn, Progress, denoise, initial_noise
 from hypersd.utils.errors import Cancelled
 from tests import families

@@ -7,8 +7,8 @@ from pathlib import Path
 import diffusers
 import pytest
 
-from hypersd.models.cards import Family, ModelCard, Recipe
 from hypersd.models.registry import FAMILIES, family
+from hypersd.models.specs import Family, ModelCard, Recipe
 
 HYPER = "ByteDance/Hyper-SD"
 CARDS = [(family, card) for family in FAMILIES.values() for card in family.cards]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hypersd.models.cards import Recipe, Scheduler, Weights
+from hypersd.models.specs import Recipe, Scheduler, Weights
 
 DDIM_TRAILING = Scheduler(name="DDIMScheduler", arguments={"timestep_spacing": "trailing", "clip_sample": False})
 EULER_TRAILING = Scheduler(name="EulerDiscreteScheduler", arguments={"timestep_spacing": "trailing"})

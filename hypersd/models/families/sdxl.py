@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypersd.models.cards import Family, ModelCard, Recipe, Scheduler, Weights
-from hypersd.models.published import (
+from hypersd.models.families.published import (
     EULER_TRAILING,
     HYPER,
     HYPER_LICENCE,
@@ -15,6 +14,7 @@ from hypersd.models.published import (
     hyper_unified,
     lora,
 )
+from hypersd.models.specs import Family, ModelCard, Recipe, Scheduler, Weights
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"

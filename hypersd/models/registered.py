@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.models.adapter_file import inspect
-from hypersd.models.cards import Family, ModelCard, Weights
+from hypersd.models.specs import Family, ModelCard, Weights
 from hypersd.utils.files import atomic_folder, write_json
 from hypersd.utils.readers import read_json
 

@@ -21,9 +21,9 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
-from hypersd.models.cards import Family, Recipe, Weights
 from hypersd.models.loading import Loader, build_scheduler, quietly
 from hypersd.models.registry import BASE, Machine, is_local
+from hypersd.models.specs import Family, Recipe, Weights
 from hypersd.utils.errors import Cancelled
 
 GIB = 2**30

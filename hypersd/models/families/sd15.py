@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hypersd.models.cards import Family, ModelCard, Scheduler, Weights
-from hypersd.models.published import HYPER_LICENCE, LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
+from hypersd.models.families.published import HYPER_LICENCE, LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
+from hypersd.models.specs import Family, ModelCard, Scheduler, Weights
 
 _PIXELS = 512
 

@@ -10,10 +10,10 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from hypersd.models import sharing
-from hypersd.models.cards import Family, Weights
+from hypersd.models import engine as sharing
 from hypersd.models.downloads import DownloadError
-from hypersd.models.sharing import Engine, held_bytes, plan, weight_bytes
+from hypersd.models.engine import Engine, held_bytes, plan, weight_bytes
+from hypersd.models.specs import Family, Weights
 from tests import families
 
 

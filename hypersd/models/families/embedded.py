@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from hypersd.models.cards import Capability, Family, ModelCard, Recipe, Scheduler, Weights
+from hypersd.models.specs import Capability, Family, ModelCard, Recipe, Scheduler, Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.models.cards import Family
-from hypersd.models.entrants import Entrant, entrants, entrants_folder, register, with_entrants
+from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
+from hypersd.models.registered import Entrant, entrants, entrants_folder, register, with_entrants
 from hypersd.models.registry import FAMILIES, Machine, availability, family
-from hypersd.models.sharing import Engine
+from hypersd.models.specs import Family
 from hypersd.sampling.compare import compare
 from hypersd.sampling.request import Generation, Request, Run
 from tests import families
