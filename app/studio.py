@@ -152,7 +152,7 @@ class Studio:
                 if job.cancelled.is_set():
                     return
             self._check(job.request)
-            from hypersd.sampling.compare import compare  # noqa: PLC0415 - torch is there by now
+            from hypersd.sampling.comparison import compare  # noqa: PLC0415 - torch is there by now
 
             engine = self._engine(job.request.family)
             with self.drawing():

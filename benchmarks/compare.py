@@ -26,7 +26,7 @@ from hypersd.models.families.embedded import EMOJI
 from hypersd.models.loading import build_scheduler
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Family, ModelCard, Recipe
-from hypersd.sampling.compare import compare, expand
+from hypersd.sampling.comparison import compare, expand
 from hypersd.sampling.request import Generation, Request
 from hypersd.sampling.sampler import conditioning, decode
 

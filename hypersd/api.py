@@ -12,8 +12,8 @@ from hypersd.arena.reading import read_columns
 from hypersd.arena.views import View
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, family
-from hypersd.sampling.compare import compare as runs_of
-from hypersd.sampling.compare import expand
+from hypersd.sampling.comparison import compare as runs_of
+from hypersd.sampling.comparison import expand
 from hypersd.sampling.request import Generation, Request
 
 

@@ -250,7 +250,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str:
-    from hypersd.sampling.compare import grid  # noqa: PLC0415 - brings torch
+    from hypersd.sampling.comparison import grid  # noqa: PLC0415 - brings torch
 
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"

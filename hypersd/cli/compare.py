@@ -132,7 +132,7 @@ def runnable(
     Raises:
         ValueError: a model is unknown; or it was named but cannot be run here; or none can; or none has these steps.
     """
-    from hypersd.sampling.compare import expand
+    from hypersd.sampling.comparison import expand
 
     cards = family.cards if models is None else [family.card(name) for name in models]
     reasons = {

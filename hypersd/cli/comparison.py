@@ -34,7 +34,7 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
     Raises:
         OSError: the folder cannot be written.
     """
-    from hypersd.sampling.compare import compare, grid
+    from hypersd.sampling.comparison import compare, grid
     from hypersd.sampling.png import write_png
     from hypersd.sampling.request import Generation
 

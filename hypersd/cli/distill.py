@@ -73,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         check_states(options.out)
     show_log()
-    from hypersd.distill.run import METHODS as TRAININGS
-    from hypersd.distill.run import distill
+    from hypersd.distill.methods import METHODS as TRAININGS
+    from hypersd.distill.methods import distill
     from hypersd.models.families.embedded import training_scenes
 
     names = training_names(TRAININGS[options.method].stages)

@@ -134,7 +134,7 @@ def measure(
     from hypersd.evaluate.pictures import write_pictures
     from hypersd.evaluate.report import write_report
     from hypersd.models.engine import Engine
-    from hypersd.sampling.compare import grid
+    from hypersd.sampling.comparison import grid
     from hypersd.sampling.png import write_png
     from hypersd.sampling.remarks import word_remarks
 
@@ -226,7 +226,7 @@ def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequ
 
 def draw(request: Request, engine: Engine) -> list[Generation]:
     """The results of a request, as they came."""
-    from hypersd.sampling.compare import compare
+    from hypersd.sampling.comparison import compare
     from hypersd.sampling.request import Generation
 
     return [result for result in compare(request, engine) if isinstance(result, Generation)]

@@ -20,13 +20,13 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.losses import jump_errors, jump_loss
-from hypersd.distill.pairs import caption_of, draw_once
 from hypersd.distill.student import Student
+from hypersd.distill.teacher_samples import caption_of, draw_once
 from hypersd.sampling.denoising import denoised, denoising_steps
 from hypersd.training.adapters import adapter_off
 from hypersd.training.data import CaptionedData
 from hypersd.training.objective import Objective, Player, Step
-from hypersd.training.solver import DDIMSolver
+from hypersd.training.schedule import DDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminator import LatentDiscriminator
+from hypersd.distill.discriminators import LatentDiscriminator
 from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
 from hypersd.training.adapters import adapter_as, adapter_off

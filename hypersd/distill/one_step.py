@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.losses import denoising_loss, jump_errors, score_direction, score_distillation_loss
-from hypersd.distill.pairs import DrawnPairs
 from hypersd.distill.student import Conditioning, Student
+from hypersd.distill.teacher_samples import DrawnPairs
 from hypersd.models.loading import quietly
 from hypersd.training.adapters import adapter_off
 from hypersd.training.objective import Objective, Player, Step

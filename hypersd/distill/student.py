@@ -17,7 +17,7 @@ from hypersd.models.loading import Source
 from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
 from hypersd.training.samples import draw
-from hypersd.training.solver import DDIMSolver, NoiseSchedule
+from hypersd.training.schedule import DDIMSolver, NoiseSchedule
 from hypersd.training.text import TextEncoders
 
 Conditioning = Mapping[str, Any]

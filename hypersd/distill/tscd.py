@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminator import LatentDiscriminator
+from hypersd.distill.discriminators import LatentDiscriminator
 from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Student
 from hypersd.training.adapters import adapter_as, adapter_off, follow
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
-from hypersd.training.solver import Grid, offset_noise
+from hypersd.training.schedule import Grid, offset_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from hypersd.emoji.stages import LATENT_SHAPE
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.training.images import to_picture, to_tensor
+from hypersd.training.image_tensors import to_picture, to_tensor
 from hypersd.training.objective import Objective, Player, Step
 
 LATENT_CHANNELS = LATENT_SHAPE[0]

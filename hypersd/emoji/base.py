@@ -19,7 +19,7 @@ from hypersd.emoji.autoencoder import LATENT_CHANNELS
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw
-from hypersd.training.solver import NoiseSchedule, offset_noise
+from hypersd.training.schedule import NoiseSchedule, offset_noise
 from hypersd.training.text import TextEncoders
 from hypersd.utils.files import atomic_folder
 

@@ -32,7 +32,7 @@ from transformers import (
 
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, place, render, sample_scene
-from hypersd.training.images import to_tensor
+from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.utils.files import atomic_folder
 

@@ -26,7 +26,7 @@ from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.stages import FAMILY_FOLDER, LATENT_SHAPE, LATENTS, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.data import LatentBatches, encode
-from hypersd.training.images import to_tensor
+from hypersd.training.image_tensors import to_tensor
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_file
 from hypersd.training.trainer import Trainer, TrainingConfig

@@ -17,7 +17,7 @@ from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
 from hypersd.feedback.statistics import NAMES, statistics
 from hypersd.models.specs import Recipe
-from hypersd.training.images import to_picture
+from hypersd.training.image_tensors import to_picture
 from hypersd.training.objective import Step, Stop
 from hypersd.utils.files import write_json
 

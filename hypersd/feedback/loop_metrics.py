@@ -13,7 +13,7 @@ from hypersd.feedback.results import MetricChange, MetricsResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Capability
-from hypersd.sampling.compare import compare
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.files import write_text
 

@@ -28,7 +28,7 @@ from hypersd.feedback.results import (
 )
 from hypersd.feedback.rounds import REPORT_FILE, Round
 from hypersd.models.engine import Engine
-from hypersd.sampling.compare import compare
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.files import atomic_path, write_text
 

@@ -16,7 +16,7 @@ from hypersd.arena.supply import Painted, PaintError, Stopped
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, availability
 from hypersd.models.specs import Family, Weights
-from hypersd.sampling.compare import compare
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 
 SOFTWARE: Mapping[str, str] = MappingProxyType(

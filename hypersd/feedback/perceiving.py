@@ -18,7 +18,7 @@ from torch import Tensor
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
-from hypersd.training.images import to_picture, to_tensor
+from hypersd.training.image_tensors import to_picture, to_tensor
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_folder

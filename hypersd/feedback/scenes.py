@@ -14,7 +14,7 @@ from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.perception import Masks, Solo, instance_loss, load_perception
 from hypersd.feedback.rollout import redrawn
 from hypersd.models.specs import Recipe
-from hypersd.training.images import to_tensor
+from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import Step
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from hypersd.training.images import to_tensor
+from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import Step
 from hypersd.utils.files import atomic_path
 

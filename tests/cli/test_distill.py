@@ -11,7 +11,7 @@ import pytest
 
 from hypersd.cli.distill import METHODS
 from hypersd.cli.options import DEFAULT_FAMILY
-from hypersd.distill import run as methods
+from hypersd.distill import methods
 from hypersd.models.registry import FAMILIES
 from tests.cli.conftest import Call
 from tests.families import write_emoji

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from hypersd.distill.backward import Backward, JumpBatches, OwnJumps, Settings, draw_jumps, own_jumps
-from hypersd.distill.pairs import caption_of, noise_of
 from hypersd.distill.student import Student
+from hypersd.distill.teacher_samples import caption_of, noise_of
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.training.adapters import adapter_off
 from tests.distill.conftest import step

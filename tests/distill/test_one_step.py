@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hypersd.distill.one_step import OneStep, Stage
-from hypersd.distill.pairs import DrawnPairs, PairBatches, draw_pairs
 from hypersd.distill.student import Student
+from hypersd.distill.teacher_samples import DrawnPairs, PairBatches, draw_pairs
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.loading import Source
 from hypersd.training.adapters import load_adapter, save_adapter

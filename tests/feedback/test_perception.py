@@ -27,7 +27,7 @@ from hypersd.feedback.perception import (
     save_perception,
 )
 from hypersd.models.families.embedded import FOLDER
-from hypersd.training.images import to_tensor
+from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import Step
 
 SHIPPED = FOLDER / "perception"

@@ -23,7 +23,7 @@ from hypersd.models.engine import Engine
 from hypersd.models.loading import put_adapter
 from hypersd.models.registered import Entrant, register
 from hypersd.models.specs import Family
-from hypersd.sampling.compare import compare
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.training.adapters import add_adapter, fuse_adapter, load_adapter
 from tests import families

@@ -11,7 +11,7 @@ from hypersd.models.loading import Loader
 from hypersd.models.registered import Entrant, entrants, entrants_folder, register, with_entrants
 from hypersd.models.registry import FAMILIES, Machine, availability, family
 from hypersd.models.specs import Family
-from hypersd.sampling.compare import compare
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from tests import families
 from tests.families import emoji_family

@@ -15,7 +15,7 @@ from hypersd.arena.supply import PaintError
 from hypersd.feedback.painter import EnginePainter
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family
-from hypersd.sampling.compare import compare
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.finite import NotFiniteError, check_picture
 from hypersd.sampling.request import Generation, Preview, Request, Run
 from tests import families

@@ -9,7 +9,7 @@ import pytest
 from hypersd.models.engine import Engine
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family
-from hypersd.sampling.compare import compare
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.remarks import unread_remark, word_remarks
 from hypersd.sampling.request import Generation, Request, Run
 from tests import families

@@ -12,8 +12,8 @@ from accelerate import PartialState
 from torch import Tensor
 
 from hypersd.distill import backward, lightning, one_step, tscd, turbo
-from hypersd.distill.pairs import PairBatches, draw_pairs
 from hypersd.distill.student import Student
+from hypersd.distill.teacher_samples import PairBatches, draw_pairs
 from hypersd.models.loading import Source
 from hypersd.training.adapters import load_adapter, restore, save_adapter
 from hypersd.training.data import CaptionedData, LatentBatches, encode

@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from hypersd.sampling.denoising import denoised, denoising_steps
-from hypersd.training.solver import DDIMSolver, Grid, NoiseSchedule
+from hypersd.training.schedule import DDIMSolver, Grid, NoiseSchedule
 
 SCHEDULER = DDIMScheduler(
     beta_start=0.00085,

@@ -14,7 +14,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
-from hypersd.distill.run import METHODS, distill
+from hypersd.distill.methods import METHODS, distill
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.training.data import LatentBatches
 

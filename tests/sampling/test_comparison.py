@@ -11,7 +11,7 @@ import pytest
 
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family
-from hypersd.sampling.compare import PREVIEW_EVERY, compare, expand, grid
+from hypersd.sampling.comparison import PREVIEW_EVERY, compare, expand, grid
 from hypersd.sampling.request import Generation, Preview, Request, Run
 from tests import families
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hypersd.distill.discriminator import LatentDiscriminator
+from hypersd.distill.discriminators import LatentDiscriminator
 from hypersd.distill.student import Student
 from tests.families import sd_pipeline
 
