@@ -9,7 +9,7 @@ from typing import Any
 from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number
 from hypersd.cli.output import emit, say, show_log
-from hypersd.emoji.stages import FAMILY_FOLDER, LATENTS
+from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENTS
 from hypersd.models.registry import family
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
 from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, path, seed_number, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
-from hypersd.emoji.stages import FAMILY_FOLDER, STAGES, check_stages
+from hypersd.emoji.training.stages import FAMILY_FOLDER, STAGES, check_stages
 from hypersd.models.registry import FAMILIES
 from hypersd.training.states import check_states
 from hypersd.utils.model_folders import check_part, check_perception
@@ -19,7 +19,7 @@ from hypersd.utils.model_folders import check_part, check_perception
 if TYPE_CHECKING:
     import numpy as np
 
-    from hypersd.emoji.train import Recipe
+    from hypersd.emoji.training.rebuild import Recipe
     from hypersd.emoji.world import Scene, World
 
 MAX_SCENES = 100_000
@@ -128,7 +128,7 @@ def run_train(options: argparse.Namespace) -> int:
     check_stages(options.out, stages)
     check_states(options.out)
     show_log()
-    from hypersd.emoji.train import Recipe, train
+    from hypersd.emoji.training.rebuild import Recipe, train
 
     recipe = shortened(Recipe(), options.shorten or 1)
     with command_folder(options.out, "emoji train", FAMILY, keep=True) as out:
@@ -162,8 +162,8 @@ def run_perceive(options: argparse.Namespace) -> int:
     show_log()
     from diffusers import AutoencoderTiny
 
-    from hypersd.feedback.perceiving import STEPS, acuity, train_perception
-    from hypersd.feedback.perception import load_perception
+    from hypersd.emoji.perception.solo import load_perception
+    from hypersd.emoji.perception.solo_training import STEPS, acuity, train_perception
     from hypersd.models.loading import fitting
 
     with fitting(home / "vae"):

@@ -181,8 +181,8 @@ def prompts_of(options: argparse.Namespace, folder: Path) -> list[str]:
         OSError: the file of prompts, or a file of the world, cannot be read.
         ValueError: there is no prompt in it, or one that does not say what the judge should look for.
     """
+    from hypersd.emoji.prompts import held_out_prompts
     from hypersd.emoji.world import World
-    from hypersd.evaluate.prompts import held_out_prompts
 
     world = World.load(folder)
     if options.prompts is None:

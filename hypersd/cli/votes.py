@@ -174,8 +174,8 @@ def run_simulate(options: argparse.Namespace) -> int:
     from hypersd.arena.battle import now
     from hypersd.arena.desk import Desk
     from hypersd.arena.simulate import Electorate, SimulatedClock, population
+    from hypersd.emoji.sprite_judge import Judge
     from hypersd.emoji.world import World
-    from hypersd.evaluate.judge import Judge
     from hypersd.feedback.painter import contestants
     from hypersd.models.engine import Engine
 
@@ -231,8 +231,8 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
     from hypersd.arena.studies import read_prompts
     from hypersd.arena.supply import Source, Supply
     from hypersd.arena.tables import PAIRS
+    from hypersd.emoji.prompts import held_out_prompts
     from hypersd.emoji.world import World
-    from hypersd.evaluate.prompts import held_out_prompts
     from hypersd.feedback.painter import EnginePainter, contestants
 
     wanted = options.pairs or max(_FEWEST_PAIRS, options.n // _VOTES_A_PAIR)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip import ClipScore
 from hypersd.evaluate.diversity import distances
-from hypersd.evaluate.judge import Judge
 from hypersd.evaluate.pictures import Judged
 from hypersd.sampling.request import Generation
 

@@ -13,9 +13,9 @@ import numpy as np
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.studies import read_prompts
 from hypersd.emoji.captions import caption, free_caption
-from hypersd.emoji.scenes import FREE_SHARE, training_scene
+from hypersd.emoji.prompts import held_out_prompts
+from hypersd.emoji.training.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
-from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.feedback.preferences import Preferences, read_preferences
 from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import Method

@@ -19,9 +19,9 @@ import numpy as np
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.simulate import Scorer
 from hypersd.arena.store import Store
+from hypersd.emoji.prompts import common_prompts, held_out_prompts
+from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
-from hypersd.evaluate.judge import Judge
-from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 from hypersd.feedback.battles import fight, open_folder
 from hypersd.feedback.choices import keep
 from hypersd.feedback.contestant import Group, enter, gained, groups_of, tune

@@ -17,7 +17,7 @@ from hypersd import __version__
 from hypersd.arena.export import export
 from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
-from hypersd.feedback.perception import Solo, save_perception
+from hypersd.emoji.perception.solo import Solo, save_perception
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import SECOND
 from hypersd.models.families.embedded import EMOJI

@@ -11,7 +11,7 @@ from PIL import Image
 
 from hypersd.cli.emoji import shipped_world, shortened
 from hypersd.emoji.captions import read
-from hypersd.emoji.train import Recipe
+from hypersd.emoji.training.rebuild import Recipe
 from tests.cli.conftest import Call
 
 

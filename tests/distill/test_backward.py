@@ -12,7 +12,7 @@ import torch
 from hypersd.distill.backward import Backward, JumpBatches, OwnJumps, Settings, draw_jumps, own_jumps
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_of, noise_of
-from hypersd.emoji.scenes import TrainingScenes
+from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.training.adapters import adapter_off
 from tests.distill.conftest import step
 

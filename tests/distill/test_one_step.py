@@ -11,7 +11,7 @@ import torch
 from hypersd.distill.one_step import OneStep, Stage
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import DrawnPairs, PairBatches, draw_pairs
-from hypersd.emoji.scenes import TrainingScenes
+from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.models.loading import Source
 from hypersd.training.adapters import load_adapter, save_adapter
 from tests.distill.conftest import step

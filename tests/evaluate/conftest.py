@@ -1,33 +1,7 @@
-"""One world, one judge and one set of drawn scenes for all tests of this folder: the templates take a while."""
+"""The world, the judge and the drawn scenes of tests/emoji, for the tests of this folder."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from tests.emoji.conftest import judge, pictures, scenes, world
 
-import numpy as np
-import pytest
-
-from hypersd.emoji.world import Pixels, Scene, World, render, sample_scene
-from hypersd.evaluate.judge import Judge
-
-
-@pytest.fixture(scope="session")
-def world(root: Path) -> World:
-    return World.load(root / "assets" / "emoji-xl")
-
-
-@pytest.fixture(scope="session")
-def judge(world: World) -> Judge:
-    return Judge(world)
-
-
-@pytest.fixture(scope="session")
-def scenes(world: World) -> list[Scene]:
-    """200 scenes, half of them of combinations that are held out."""
-    rng = np.random.default_rng(2024)
-    return [sample_scene(world, rng, held_out=bool(number % 2)) for number in range(200)]
-
-
-@pytest.fixture(scope="session")
-def pictures(world: World, scenes: list[Scene]) -> list[Pixels]:
-    return [render(world, scene) for scene in scenes]
+__all__ = ["judge", "pictures", "scenes", "world"]

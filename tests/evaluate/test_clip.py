@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
 from hypersd.emoji.captions import caption
-from hypersd.emoji.clip import build_tokenizer
+from hypersd.emoji.training.clip_towers import build_tokenizer
 from hypersd.emoji.world import Pixels, Scene
 from hypersd.evaluate.clip import ClipScore
 

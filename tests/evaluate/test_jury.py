@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip import ClipScore
 from hypersd.evaluate.diversity import distances
-from hypersd.evaluate.judge import Judge
 from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.reference import real_pictures
 from hypersd.sampling.request import Generation

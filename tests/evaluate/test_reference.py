@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypersd.emoji.prompts import held_out_prompts
+from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip import ClipScore
-from hypersd.evaluate.judge import Judge
-from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.evaluate.reference import Reference, real_pictures
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip import ClipScore
 from hypersd.evaluate.intervals import UNKNOWN, Interval
 from hypersd.evaluate.pictures import Judged
-from hypersd.evaluate.prompts import held_out_prompts
 from hypersd.evaluate.reference import Reference, real_pictures
 from hypersd.evaluate.report import Row, figure, frame, markdown, write_report
 

@@ -13,8 +13,8 @@ from hypersd.arena.desk import Desk
 from hypersd.arena.simulate import Electorate
 from hypersd.arena.supply import spoil
 from hypersd.emoji.captions import caption
+from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.evaluate.judge import Judge
 from hypersd.feedback.battles import open_folder
 from hypersd.feedback.voters import TASTES, who_draws
 from hypersd.models.families.embedded import FOLDER

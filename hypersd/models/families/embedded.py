@@ -11,7 +11,7 @@ from hypersd.models.specs import Capability, Family, ModelCard, Recipe, Schedule
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
-    from hypersd.emoji.scenes import TrainingScenes
+    from hypersd.emoji.training.scenes import TrainingScenes
 
 FOLDER = assets_folder() / "emoji-xl"
 _PIXELS = 128
@@ -37,7 +37,7 @@ def training_scenes(folder: Path) -> TrainingScenes:
         OSError: the folder has no world.
         ValueError: its world is damaged.
     """
-    from hypersd.emoji.scenes import TrainingScenes  # noqa: PLC0415 - needs numpy, and the cards do not
+    from hypersd.emoji.training.scenes import TrainingScenes  # noqa: PLC0415 - needs numpy, and the cards do not
     from hypersd.emoji.world import World  # noqa: PLC0415
 
     return TrainingScenes(World.load(folder))

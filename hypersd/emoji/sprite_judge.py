@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from hypersd.emoji.captions import read
+from hypersd.emoji.matching import Field, Finder, Floats, Match
 from hypersd.emoji.world import Pixels, Placed, Scene, World
-from hypersd.evaluate.matching import Field, Finder, Floats, Match
 
 Kind = Literal["single", "pair"]
 

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from hypersd.emoji.autoencoder import LATENT_CHANNELS
+from hypersd.emoji.training.autoencoder import LATENT_CHANNELS
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.samples import draw

@@ -10,8 +10,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from hypersd.emoji.captions import caption
+from hypersd.emoji.sprite_judge import Judge, Verdict
 from hypersd.emoji.world import Pixels, Placed, Scene, World, box, render
-from hypersd.evaluate.judge import Judge, Verdict
 
 
 @pytest.fixture(scope="module")

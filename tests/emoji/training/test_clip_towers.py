@@ -7,7 +7,7 @@ from PIL import Image
 from transformers import CLIPTokenizer
 
 from hypersd.emoji.captions import caption
-from hypersd.emoji.clip import LENGTH, build_tokenizer, corpus
+from hypersd.emoji.training.clip_towers import LENGTH, build_tokenizer, corpus
 from hypersd.emoji.world import Scene, World, render, sample_scene
 from hypersd.evaluate.clip import ClipScore
 from hypersd.models.families.embedded import FOLDER

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from hypersd.emoji.captions import read
+from hypersd.emoji.prompts import common_prompts, held_out_prompts
 from hypersd.emoji.world import World
-from hypersd.evaluate.prompts import common_prompts, held_out_prompts
 
 
 def test_prompts_are_canonical_mixed_and_held_out(world: World) -> None:

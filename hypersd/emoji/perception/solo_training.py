@@ -15,9 +15,9 @@ from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import Tensor
 
-from hypersd.emoji.scenes import TrainingScenes
+from hypersd.emoji.perception.solo import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
+from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.feedback.perception import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
 from hypersd.training.image_tensors import to_picture, to_tensor
 from hypersd.training.objective import Objective, Player, Step
 from hypersd.training.precision import half_precision

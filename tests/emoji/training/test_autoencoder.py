@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from hypersd.emoji.autoencoder import (
+from hypersd.emoji.training.autoencoder import (
     build_autoencoder,
     principal_components,
     start_as_principal_components,

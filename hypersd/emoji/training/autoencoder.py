@@ -19,7 +19,7 @@ from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from PIL import Image
 from torch import Tensor, nn
 
-from hypersd.emoji.stages import LATENT_SHAPE
+from hypersd.emoji.training.stages import LATENT_SHAPE
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.image_tensors import to_picture, to_tensor
 from hypersd.training.objective import Objective, Player, Step

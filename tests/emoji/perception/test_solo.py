@@ -12,9 +12,7 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from hypersd.emoji.world import Placed, Scene, World, render, sample_scene
-from hypersd.feedback.perceiving import SoloTraining, acuity, disturbed, train_perception
-from hypersd.feedback.perception import (
+from hypersd.emoji.perception.solo import (
     GRID,
     MASK_SIDE,
     Masks,
@@ -26,6 +24,8 @@ from hypersd.feedback.perception import (
     object_mask,
     save_perception,
 )
+from hypersd.emoji.perception.solo_training import SoloTraining, acuity, disturbed, train_perception
+from hypersd.emoji.world import Placed, Scene, World, render, sample_scene
 from hypersd.models.families.embedded import FOLDER
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import Step
