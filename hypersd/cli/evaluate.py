@@ -30,8 +30,8 @@ from hypersd.utils.model_folders import check_clip
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
-    from hypersd.evaluate.jury import Jury, Look, Reward
-    from hypersd.evaluate.report import Row
+    from hypersd.evaluate.evaluation_report import Row
+    from hypersd.evaluate.suite import Jury, Look, Reward
     from hypersd.models.engine import Engine
     from hypersd.sampling.request import Generation, Request, Run
 
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     reward = None if options.reward is None else reward_in(options.reward)
     with command_folder(options.out, "evaluate", EVALUATION) as out:
         rows, tallies, files = measure(chosen, requests_for(prompts, options, runs), reward, out)
-    from hypersd.evaluate.report import markdown
+    from hypersd.evaluate.evaluation_report import markdown
 
     if options.json:
         document = {"family": chosen.name, "seed": options.seed, "seeds": options.seeds}
@@ -130,9 +130,9 @@ def measure(
     """
     from tqdm import tqdm
 
-    from hypersd.evaluate.jury import Jury
-    from hypersd.evaluate.pictures import write_pictures
-    from hypersd.evaluate.report import write_report
+    from hypersd.evaluate.evaluation_report import write_report
+    from hypersd.evaluate.metrics import write_pictures
+    from hypersd.evaluate.suite import Jury
     from hypersd.models.engine import Engine
     from hypersd.sampling.comparison import grid
     from hypersd.sampling.png import write_png
@@ -252,9 +252,9 @@ def rows_of(tallies: Mapping[tuple[str, int], Tally], jury: Jury, prompts: Seque
     """What was seen, as rows of the table; rendered scenes are drawn only if there are pictures enough to compare."""
     import numpy as np
 
+    from hypersd.evaluate.evaluation_report import Row
     from hypersd.evaluate.frechet import LEAST
     from hypersd.evaluate.reference import Reference
-    from hypersd.evaluate.report import Row
 
     enough = any(len(tally.looks) >= LEAST for tally in tallies.values())
     reference = Reference(jury.judge.world, prompts, jury.judge.side, jury.clip) if enough else None

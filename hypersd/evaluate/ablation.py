@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hypersd.evaluate.evaluation_report import DIGITS, cell
 from hypersd.evaluate.intervals import Interval, bootstrap_mean
-from hypersd.evaluate.pictures import BOUNDED, METRICS, SHARES, Judged, Metric, by_prompt, over_prompts
-from hypersd.evaluate.report import DIGITS, cell
+from hypersd.evaluate.metrics import BOUNDED, METRICS, SHARES, Judged, Metric, by_prompt, over_prompts
 
 _HEAD = ("object", "pair", "background", "match", "CLIP", "reward", "diversity")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hypersd.emoji.captions import read
 from hypersd.emoji.world import Pixels, World, place, render
-from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.frechet import Moments, distance
 from hypersd.evaluate.intervals import Floats
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from hypersd.evaluate.clip import with_words
+from hypersd.evaluate.clip_score import with_words
 from hypersd.feedback.backbone_source import check_backbone
 from hypersd.models.loading import quietly
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from hypersd.evaluate.clip import with_words
+from hypersd.evaluate.clip_score import with_words
 from hypersd.feedback.backbones import Backbone
 from hypersd.models.downloads import fetched
 from hypersd.models.registry import Machine

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hypersd.evaluate.ablation import ablation_table, changes
-from hypersd.evaluate.jury import Jury
-from hypersd.evaluate.pictures import write_pictures
+from hypersd.evaluate.metrics import write_pictures
+from hypersd.evaluate.suite import Jury
 from hypersd.feedback.results import MetricChange, MetricsResult
 from hypersd.feedback.reward import RewardModel
 from hypersd.models.engine import Engine

@@ -13,10 +13,10 @@ from PIL import Image
 
 from hypersd.cli.evaluate import Tally, count, finite, requests_for, reward_in, rows_of
 from hypersd.emoji.world import World
-from hypersd.evaluate.jury import Jury
-from hypersd.evaluate.pictures import read_pictures
+from hypersd.evaluate.evaluation_report import Row
+from hypersd.evaluate.metrics import read_pictures
 from hypersd.evaluate.reference import real_pictures
-from hypersd.evaluate.report import Row
+from hypersd.evaluate.suite import Jury
 from hypersd.sampling.request import Generation, Run
 from tests.cli.conftest import Call
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hypersd.evaluate.ablation import ablation_table, changes
-from hypersd.evaluate.pictures import Judged
+from hypersd.evaluate.metrics import Judged
 
 
 def pictures(model: str, steps: int, gain: float = 0.0, n: int = 40) -> list[Judged]:

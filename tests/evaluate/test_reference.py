@@ -10,7 +10,7 @@ import pytest
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
-from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.reference import Reference, real_pictures
 
 

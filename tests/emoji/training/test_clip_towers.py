@@ -9,7 +9,7 @@ from transformers import CLIPTokenizer
 from hypersd.emoji.captions import caption
 from hypersd.emoji.training.clip_towers import LENGTH, build_tokenizer, corpus
 from hypersd.emoji.world import Scene, World, render, sample_scene
-from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.clip_score import ClipScore
 from hypersd.models.families.embedded import FOLDER
 
 

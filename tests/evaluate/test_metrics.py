@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.evaluate.pictures import Judged, by_prompt, over_prompts, read_pictures, write_pictures
+from hypersd.evaluate.metrics import Judged, by_prompt, over_prompts, read_pictures, write_pictures
 
 ONE = Judged(
     model="hyper",

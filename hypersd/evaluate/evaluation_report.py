@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from hypersd.evaluate.frechet import LEAST
 from hypersd.evaluate.intervals import Floats, Interval
-from hypersd.evaluate.pictures import METRICS, SHARES, Judged, Metric, over_prompts
+from hypersd.evaluate.metrics import METRICS, SHARES, Judged, Metric, over_prompts
 from hypersd.evaluate.reference import SCENES, Reference
 from hypersd.utils.files import atomic_path, write_text
 

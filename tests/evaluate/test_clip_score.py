@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 from hypersd.emoji.captions import caption
 from hypersd.emoji.training.clip_towers import build_tokenizer
 from hypersd.emoji.world import Pixels, Scene
-from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.clip_score import ClipScore
 
 
 @pytest.fixture(scope="module")

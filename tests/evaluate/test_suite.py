@@ -13,10 +13,10 @@ from PIL import Image
 
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
-from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.diversity import distances
-from hypersd.evaluate.jury import Jury
 from hypersd.evaluate.reference import real_pictures
+from hypersd.evaluate.suite import Jury
 from hypersd.sampling.request import Generation
 
 SINGLE = "a big cat on a blue background"

@@ -12,11 +12,11 @@ import pytest
 
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.world import World
-from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.clip_score import ClipScore
+from hypersd.evaluate.evaluation_report import Row, figure, frame, markdown, write_report
 from hypersd.evaluate.intervals import UNKNOWN, Interval
-from hypersd.evaluate.pictures import Judged
+from hypersd.evaluate.metrics import Judged
 from hypersd.evaluate.reference import Reference, real_pictures
-from hypersd.evaluate.report import Row, figure, frame, markdown, write_report
 
 ROW = Row(
     model="base",

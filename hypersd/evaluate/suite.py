@@ -13,9 +13,9 @@ from PIL import Image
 
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
-from hypersd.evaluate.clip import ClipScore
+from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.diversity import distances
-from hypersd.evaluate.pictures import Judged
+from hypersd.evaluate.metrics import Judged
 from hypersd.sampling.request import Generation
 
 Reward = Callable[[Sequence[Image.Image], Sequence[str]], NDArray[np.float32]]
