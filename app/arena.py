@@ -22,15 +22,15 @@ from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
 from app.told import personal, revealed
-from hypersd.arena.battle import Client, Contestant, now, pseudonym
 from hypersd.arena.board import pair_shares
 from hypersd.arena.crowd import SHARED, Crowd
 from hypersd.arena.desk import Desk, Refused
-from hypersd.arena.keys import VoterKey, voter_key, voters_of_other_keys
-from hypersd.arena.pictures import Damaged, Pictures, same_pixels, sheet
-from hypersd.arena.receipts import receipt_of, vote_id_of
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Study, read_prompts
+from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
+from hypersd.arena.votes.images import Damaged, Pictures, same_pixels, sheet
+from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
+from hypersd.arena.votes.receipts import receipt_of, vote_id_of
 from hypersd.models.specs import Family
 from hypersd.sampling.remarks import unread_remark, word_remarks
 

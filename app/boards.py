@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.told import Compared, compared
-from hypersd.arena.battle import KINDS, Kind, Vote
 from hypersd.arena.board import Board, summarise
-from hypersd.arena.trust import Cleaned, clean
 from hypersd.arena.views import Choices, View
+from hypersd.arena.votes.battle import KINDS, Kind, Vote
+from hypersd.arena.votes.quality import Cleaned, clean
 
 _MOST = 48
 """Boards that are kept: those that were asked for last."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from hypersd.arena.battle import Kind, Vote
-from hypersd.arena.pictures import Damaged, Pictures
 from hypersd.arena.splits import split_of
+from hypersd.arena.votes.battle import Kind, Vote
+from hypersd.arena.votes.images import Damaged, Pictures
 from hypersd.feedback.rounds import rounds
 
 if TYPE_CHECKING:

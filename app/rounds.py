@@ -8,7 +8,7 @@ from types import MappingProxyType
 from app.loop import Progress
 from app.markdown import to_html
 from app.templating import render
-from hypersd.arena.battle import KINDS, Kind
+from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.feedback.loop_report import text
 from hypersd.feedback.results import STAGES, VOTES, VotesResult
 from hypersd.feedback.rounds import Round

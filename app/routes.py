@@ -21,9 +21,9 @@ from starlette.routing import Route
 from app.arena import Arena
 from app.networks import Network, client_address, local, network
 from app.texts import sentence
-from hypersd.arena.battle import Client
 from hypersd.arena.desk import Later, Refused
 from hypersd.arena.store import AlreadyCounted
+from hypersd.arena.votes.battle import Client
 
 log = logging.getLogger(__name__)
 

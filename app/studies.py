@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.studio import Studio
-from hypersd.arena.battle import Contestant
 from hypersd.arena.desk import Refused
 from hypersd.arena.progress import Counting
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Study, read_prompts
+from hypersd.arena.votes.battle import Contestant
 
 if TYPE_CHECKING:
     from hypersd.arena.supply import Source

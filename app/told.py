@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.studio import Studio
-from hypersd.arena.battle import Contestant, Entry, Vote
 from hypersd.arena.studies import STUDIES, Comparison, Study
+from hypersd.arena.votes.battle import Contestant, Entry, Vote
 
 
 @dataclass(frozen=True, slots=True)

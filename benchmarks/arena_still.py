@@ -20,9 +20,9 @@ from app.arena import Arena, open_arena
 from app.routes import routes
 from app.settings import Settings
 from app.studio import Studio
-from hypersd.arena.battle import Contestant, Entry, Pair
 from hypersd.arena.records import pair_row
 from hypersd.arena.tables import PAIRS
+from hypersd.arena.votes.battle import Contestant, Entry, Pair
 
 _PICTURES = 16
 _SIZE = 128

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypersd.arena.agreement import Share
+from hypersd.arena.votes.agreement import Share
 from hypersd.feedback.results import BATTLES, FEEDBACK, METRICS, REWARD, VOTES
 from hypersd.feedback.rounds import Round
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.board import Board, compute_families
 from hypersd.arena.columns import VoteColumns
 from hypersd.arena.reading import read_columns
 from hypersd.arena.views import View
+from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.comparison import compare as runs_of

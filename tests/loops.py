@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from hypersd.arena.agreement import Share, wilson
-from hypersd.arena.battle import Kind
+from hypersd.arena.votes.agreement import Share, wilson
+from hypersd.arena.votes.battle import Kind
 from hypersd.feedback.guard import Check
 from hypersd.feedback.loop_report import text
 from hypersd.feedback.merge import Point, figure

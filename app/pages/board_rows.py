@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from app.plots import frontier
 from app.templating import render
 from app.told import Compared
-from hypersd.arena.agreement import Share
 from hypersd.arena.board import LEAST_VOTES, PRELIMINARY, Board
 from hypersd.arena.influence import Influence
+from hypersd.arena.votes.agreement import Share
 
 _NOT_MEASURED = "not measured yet"
 

@@ -16,8 +16,8 @@ from app.arena import Arena
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Runner
 from app.templating import render
-from hypersd.arena.battle import KINDS, Kind
 from hypersd.arena.views import View
+from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.feedback.results import CONTESTANT, REPORT
 from hypersd.feedback.rounds import Round
 from hypersd.models.registered import entrants

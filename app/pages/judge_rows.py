@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from app.templating import render
-from hypersd.arena.agreement import Share
+from hypersd.arena.votes.agreement import Share
 
 if TYPE_CHECKING:
     from hypersd.feedback.verdicts import Verdicts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.studies import Studies
 from app.templating import render
-from hypersd.arena.battle import Kind
+from hypersd.arena.votes.battle import Kind
 
 
 def study_rows(studies: Studies, kind: Kind) -> str:

@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hypersd.arena.agreement import Share, wilson
-from hypersd.arena.battle import CHOICES, Kind, Vote
 from hypersd.arena.columns import VoteColumns
 from hypersd.arena.influence import Influence, leave_one_out
 from hypersd.arena.matchmaking import pair_probabilities
@@ -22,9 +20,11 @@ from hypersd.arena.screening import COUNTS, REASONS, Reasons, coincidences, repe
 from hypersd.arena.settled import Decision, decisions
 from hypersd.arena.strength import Fit, Ties, elo, fit
 from hypersd.arena.tally import OUTCOMES, Judgement, Outcome, Tally, connected
-from hypersd.arena.trust import Cleaned, Rules, clean
 from hypersd.arena.uncertainty import Uncertainty, clustered, ranks
 from hypersd.arena.views import View
+from hypersd.arena.votes.agreement import Share, wilson
+from hypersd.arena.votes.battle import CHOICES, Kind, Vote
+from hypersd.arena.votes.quality import Cleaned, Rules, clean
 
 Intervals = Literal["clustered", "model"]
 

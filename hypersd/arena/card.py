@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hypersd.arena.agreement import Share, krippendorff, wilson
-from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.splits import VERSION, count_prompts
-from hypersd.arena.trust import Cleaned, ratings, self_agreement
+from hypersd.arena.votes.agreement import Share, krippendorff, wilson
+from hypersd.arena.votes.battle import Kind, Vote
+from hypersd.arena.votes.quality import Cleaned, ratings, self_agreement
 
 TITLE = "# Votes from a blind arena of image models"
 _KINDS = {

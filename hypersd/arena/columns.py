@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from hypersd.arena.battle import CHOICES, KINDS, Choice, Contestant, Kind, Purpose, Vote
+from hypersd.arena.votes.battle import CHOICES, KINDS, Choice, Contestant, Kind, Purpose, Vote
 
 pc: Any = pyarrow.compute
 """Its functions are made when it is loaded: no type checker knows them."""

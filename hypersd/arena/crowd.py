@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypersd.arena.battle import Gate
+from hypersd.arena.votes.battle import Gate
 
 log = logging.getLogger(__name__)
 

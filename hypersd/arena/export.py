@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.card import describe, recognise
 from hypersd.arena.formats import (
     FEATURES,
@@ -23,9 +22,10 @@ from hypersd.arena.formats import (
     pickapic_rows,
     preference_rows,
 )
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import SPLITS, split_of
-from hypersd.arena.trust import Cleaned, clean
+from hypersd.arena.votes.battle import Kind, Vote
+from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.quality import Cleaned, clean
 from hypersd.utils.files import atomic_folder, write_text
 from hypersd.utils.outputs import Owners, output_folder
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from datasets import Features, Image, Value
 
-from hypersd.arena.battle import Entry, Vote
 from hypersd.arena.pickapic import number_of
+from hypersd.arena.votes.battle import Entry, Vote
 
 Format = Literal["pickapic", "preference", "arena", "imagereward"]
 FORMATS: tuple[Format, ...] = get_args(Format)

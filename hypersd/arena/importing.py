@@ -9,14 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.logs import STUDY as LOG
 from hypersd.arena.logs import is_log
 from hypersd.arena.pickapic import NEEDED, number_of
 from hypersd.arena.pickapic import STUDY as PICKAPIC
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
 from hypersd.arena.vote_files import Rejects, Shard, Skipped, shards
+from hypersd.arena.votes.battle import Kind, Vote
+from hypersd.arena.votes.images import Pictures
 
 Layout = Literal["arena", "pickapic", "log"]
 _IMPORTED = (PICKAPIC, LOG)

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, exists, func, insert, literal, select
 
-from hypersd.arena.battle import Vote
 from hypersd.arena.database import INSERTS, reading, writing
 from hypersd.arena.records import battle_row, pair_row, select_votes, vote_of, vote_row
 from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES, WITHDRAWALS
+from hypersd.arena.votes.battle import Vote
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from hypersd.arena.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
 from hypersd.arena.values import is_missing, moment
+from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
 
 STUDY = "log"
 """The study that such pairs are of: the open arena shows them to nobody."""

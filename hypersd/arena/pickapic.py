@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from hypersd.arena.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.values import moment, picture_bytes, whole
+from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
+from hypersd.arena.votes.images import Pictures
 
 NEEDED = frozenset({"caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at"})
 """The columns without which a row is no vote."""

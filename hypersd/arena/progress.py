@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hypersd.arena.agreement import Share, clustered_wilson
-from hypersd.arena.battle import Kind, Vote, now
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Comparison, Study
 from hypersd.arena.tables import PAIRS, VOTES, WITHDRAWALS
-from hypersd.arena.trust import clean
+from hypersd.arena.votes.agreement import Share, clustered_wilson
+from hypersd.arena.votes.battle import Kind, Vote, now
+from hypersd.arena.votes.quality import clean
 
 _OVERLAP = timedelta(minutes=1)
 """Each look begins so long before the last one: another process may have been slower to keep an earlier vote."""

@@ -19,13 +19,13 @@ from typing import Any
 
 import fsspec
 
-from hypersd.arena.battle import KINDS, Kind, Vote, new_id, now
 from hypersd.arena.card import PUBLISHED
 from hypersd.arena.export import write
 from hypersd.arena.formats import Row, arena_row
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
 from hypersd.arena.vote_files import Rejects, Shard, shards
+from hypersd.arena.votes.battle import KINDS, Kind, Vote, new_id, now
+from hypersd.arena.votes.images import Pictures
 
 log = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hypersd.arena.arena_rows import COLUMNS, IMAGES, LATER
-from hypersd.arena.battle import CHOICES, INPUTS, KINDS, Contestant, Gate
 from hypersd.arena.columns import NAMES, PURPOSES, VoteColumns, pc
 from hypersd.arena.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
 from hypersd.arena.importing import read_votes
 from hypersd.arena.tables import BATTLES, PAIRS, VOTES
 from hypersd.arena.vote_files import Rejects, shards
+from hypersd.arena.votes.battle import CHOICES, INPUTS, KINDS, Contestant, Gate
 
 _TYPES: Mapping[str, pa.DataType] = {
     field.name: field.type for field in FEATURES["arena"].arrow_schema if field.name in (COLUMNS | LATER) - IMAGES

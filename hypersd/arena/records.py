@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row, Select, Table, select
 
-from hypersd.arena.battle import Battle, Client, Contestant, Entry, Pair, Vote
 from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, VOTES, WITHDRAWALS, WITHDRAWN
+from hypersd.arena.votes.battle import Battle, Client, Contestant, Entry, Pair, Vote
 
 
 def _prefixed(table: Table, prefix: str) -> list[Any]:

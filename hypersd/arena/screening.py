@@ -7,9 +7,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hypersd.arena.agreement import Coincidences
 from hypersd.arena.columns import PURPOSES, Truths, VoteColumns
-from hypersd.arena.trust import Reason, Rules
+from hypersd.arena.votes.agreement import Coincidences
+from hypersd.arena.votes.quality import Reason, Rules
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
 COUNTS = -1

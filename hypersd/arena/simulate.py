@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.battle import Choice, Client, Entry
 from hypersd.arena.desk import Desk
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.battle import Choice, Client, Entry
+from hypersd.arena.votes.images import Pictures
 
 Scorer = Callable[[Image.Image, str], float]
 Cheat = Literal["", "left", "hasty", "partisan"]

@@ -17,7 +17,6 @@ from sqlalchemy import Engine, case, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hypersd.arena import queries
-from hypersd.arena.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
 from hypersd.arena.database import INSERTS, connect_to, migrate, reading, writing
 from hypersd.arena.ledger import Ledger
 from hypersd.arena.records import (
@@ -31,6 +30,7 @@ from hypersd.arena.records import (
     vote_row,
 )
 from hypersd.arena.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
+from hypersd.arena.votes.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
 from hypersd.arena.withdrawals import Withdrawals
 
 

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.battle import Contestant, Entry, Pair, now
 from hypersd.arena.matchmaking import draw, least_used_prompt
-from hypersd.arena.pictures import Pictures, same_pixels
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
+from hypersd.arena.votes.images import Pictures, same_pixels
 
 log = logging.getLogger(__name__)
 

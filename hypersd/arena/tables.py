@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from hypersd.arena.battle import CHOICES
+from hypersd.arena.votes.battle import CHOICES
 
 
 class Moment(TypeDecorator[datetime]):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.columns import Truths, VoteColumns
-from hypersd.arena.trust import Cleaned
+from hypersd.arena.votes.battle import Kind, Vote
+from hypersd.arena.votes.quality import Cleaned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 
 from hypersd.arena import arena_rows, logs
 from hypersd.arena.arena_rows import IMAGES, checked, vote_of_arena_row
-from hypersd.arena.battle import Kind, Vote
 from hypersd.arena.log_files import LFS, read_rows
 from hypersd.arena.pickapic import NEEDED, OPTIONAL, vote_of_row
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.values import whole
+from hypersd.arena.votes.battle import Kind, Vote
+from hypersd.arena.votes.images import Pictures
 
 _BATCH, _BATCH_WITH_PICTURES = 256, 16
 _TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")

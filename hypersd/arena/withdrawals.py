@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from hypersd.arena.battle import Vote
 from hypersd.arena.database import INSERTS, reading, writing
 from hypersd.arena.tables import BATTLES, SHARDS, VOTES, WITHDRAWALS
+from hypersd.arena.votes.battle import Vote
 
 
 @dataclass(frozen=True)

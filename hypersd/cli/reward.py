@@ -19,7 +19,7 @@ from hypersd.training.states import check_states
 from hypersd.utils.readers import read_picture
 
 if TYPE_CHECKING:
-    from hypersd.arena.pictures import Pictures
+    from hypersd.arena.votes.images import Pictures
     from hypersd.feedback.preferences import Preferences
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp"}
@@ -100,7 +100,7 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictu
         ValueError: there are no votes of this kind that count, or they cannot be read.
         OSError: the source cannot be reached.
     """
-    from hypersd.arena.pictures import Pictures
+    from hypersd.arena.votes.images import Pictures
     from hypersd.feedback.legible import with_pictures
     from hypersd.feedback.preferences import from_votes, read_preferences
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.battle import KINDS, Kind
+from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.cli.options import add_family, argument, path, seed_number, source, whole_number, writable_folder
 from hypersd.cli.output import emit, note, say, table
 from hypersd.models.registry import Machine, availability, family
@@ -17,10 +17,10 @@ from hypersd.models.specs import Capability
 from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
-    from hypersd.arena.pictures import Pictures
     from hypersd.arena.store import Store
     from hypersd.arena.studies import Study
     from hypersd.arena.vote_files import Skipped
+    from hypersd.arena.votes.images import Pictures
     from hypersd.models.engine import Engine
 
 _SECONDS_A_VOTE = 40
@@ -96,7 +96,7 @@ def open_store() -> tuple[Store, Pictures]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from hypersd.arena.database import name_of
-    from hypersd.arena.places import Places
+    from hypersd.arena.storage import Places
 
     places = Places.from_environment()
     try:
@@ -171,9 +171,9 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Draw pairs where the pool lacks them, then vote."""
     import numpy as np
 
-    from hypersd.arena.battle import now
     from hypersd.arena.desk import Desk
     from hypersd.arena.simulate import Electorate, SimulatedClock, population
+    from hypersd.arena.votes.battle import now
     from hypersd.emoji.sprite_judge import Judge
     from hypersd.emoji.world import World
     from hypersd.feedback.painter import contestants

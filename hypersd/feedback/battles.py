@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypersd.arena.agreement import Share, wilson
-from hypersd.arena.battle import Contestant, Vote
 from hypersd.arena.board import compute
 from hypersd.arena.desk import Habits
 from hypersd.arena.export import export
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.simulate import Scorer, Taste
 from hypersd.arena.store import Store
-from hypersd.arena.trust import clean
+from hypersd.arena.votes.agreement import Share, wilson
+from hypersd.arena.votes.battle import Contestant, Vote
+from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.quality import clean
 from hypersd.feedback.results import BattleResult
 from hypersd.feedback.voters import cast, prepare
 from hypersd.models.engine import Engine

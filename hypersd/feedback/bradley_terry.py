@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import normalised
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.statistics import as_tensor

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hypersd.arena.agreement import Share
+from hypersd.arena.votes.agreement import Share
 from hypersd.feedback.preferences import Preference, Preferences
 from hypersd.utils.files import write_json
 

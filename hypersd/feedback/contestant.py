@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.studies import read_prompts
+from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.training.scenes import FREE_SHARE, training_scene

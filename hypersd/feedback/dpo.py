@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 from hypersd.distill.student import Student
 from hypersd.feedback.guard import Guard
 from hypersd.feedback.preferences import Preference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.preferences import Preferences
 
 

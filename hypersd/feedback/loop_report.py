@@ -9,7 +9,7 @@ from types import MappingProxyType
 import torch
 from PIL import Image
 
-from hypersd.arena.agreement import Share
+from hypersd.arena.votes.agreement import Share
 from hypersd.feedback.results import (
     BATTLES,
     BESIDE,

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from hypersd.arena.agreement import Share, wilson
-from hypersd.arena.battle import Kind, Vote
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import Split, split_of
-from hypersd.arena.trust import clean, gold_score, self_agreement
 from hypersd.arena.vote_files import Shard, shards
+from hypersd.arena.votes.agreement import Share, wilson
+from hypersd.arena.votes.battle import Kind, Vote
+from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.quality import clean, gold_score, self_agreement
 from hypersd.utils.errors import gist
 
 _HABITS = {"hasty voter", "one-sided", "failed gold pairs"}

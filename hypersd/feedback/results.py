@@ -11,8 +11,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
-from hypersd.arena.agreement import Share
-from hypersd.arena.battle import Kind
+from hypersd.arena.votes.agreement import Share
+from hypersd.arena.votes.battle import Kind
 
 Method = Literal["refl", "dpo"]
 Result = TypeVar("Result")

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hypersd.arena.agreement import Share, wilson
-from hypersd.arena.battle import Kind
 from hypersd.arena.splits import count_prompts
+from hypersd.arena.votes.agreement import Share, wilson
+from hypersd.arena.votes.battle import Kind
 from hypersd.feedback.bradley_terry import ChoiceTable, Settings
 from hypersd.feedback.preferences import Preferences
 from hypersd.feedback.results import RewardResult

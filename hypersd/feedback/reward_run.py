@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import SPLITS
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.bradley_terry import ChoiceTable, Settings, choice_loss
 from hypersd.feedback.preferences import Preference, Preferences
 from hypersd.feedback.reward import LOOKS, RewardModel

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 from hypersd.distill.student import Student
 from hypersd.feedback import dpo, merge, refl
 from hypersd.feedback.guard import Guard, Limits, Panel

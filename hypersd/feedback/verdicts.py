@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.agreement import Share, wilson
-from hypersd.arena.battle import Vote
+from hypersd.arena.votes.agreement import Share, wilson
+from hypersd.arena.votes.battle import Vote
 from hypersd.evaluate.intervals import Interval, bootstrap_mean
 
 Rewards = Mapping[tuple[str, str], float]

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from hypersd.arena.battle import Contestant, now
 from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.simulate import Electorate, Scorer, SimulatedClock, Taste
 from hypersd.arena.store import Store
 from hypersd.arena.supply import Source, Supply
+from hypersd.arena.votes.battle import Contestant, now
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.painter import EnginePainter
 from hypersd.models.engine import Engine
 

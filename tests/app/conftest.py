@@ -10,7 +10,7 @@ import pytest
 
 from app.build import launch
 from app.settings import Settings
-from hypersd.arena.places import Places
+from hypersd.arena.storage import Places
 from hypersd.models.registry import FAMILIES
 from tests.families import emoji_family
 

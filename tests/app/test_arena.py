@@ -35,13 +35,13 @@ from app.pages.arena import build_arena, skeleton
 from app.routes import Line, address, client, parsed, routes, text
 from app.settings import Settings
 from app.studio import Studio
-from hypersd.arena.battle import Client
 from hypersd.arena.crowd import Allowance
 from hypersd.arena.desk import Desk, Habits, Refused
-from hypersd.arena.places import Places
+from hypersd.arena.storage import Places
 from hypersd.arena.store import Store
-from hypersd.arena.trust import clean
 from hypersd.arena.views import View
+from hypersd.arena.votes.battle import Client
+from hypersd.arena.votes.quality import clean
 from hypersd.models.registry import FAMILIES
 from tests.arena.conftest import entry, pair
 from tests.families import emoji_family

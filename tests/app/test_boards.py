@@ -9,7 +9,7 @@ from app.boards import Boards
 from app.pages.results import about
 from hypersd.arena.views import View
 from tests.arena.conftest import pair
-from tests.arena.test_trust import vote
+from tests.arena.votes.test_quality import vote
 
 
 def test_a_board_is_computed_behind_and_found_afterwards() -> None:

@@ -25,9 +25,9 @@ from app.loop import NotAllowed, Owner, Progress, Runner, open_runner
 from app.pages.feedback import Handlers, build_feedback, layout
 from app.settings import Settings
 from app.studio import Studio
-from hypersd.arena.pictures import Pictures
-from hypersd.arena.places import Places
+from hypersd.arena.storage import Places
 from hypersd.arena.store import Store
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.hold import HeldError, hold
 from hypersd.feedback.rounds import rounds
 from hypersd.models.registered import entrants

@@ -10,11 +10,11 @@ import pytest
 from app.judging import Judging
 from app.pages.judge_rows import judge_rows
 from app.settings import Settings
-from hypersd.arena.agreement import wilson
-from hypersd.arena.battle import Vote
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import split_of
 from hypersd.arena.store import Store
+from hypersd.arena.votes.agreement import wilson
+from hypersd.arena.votes.battle import Vote
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.reward import RewardModel
 from tests.arena.voted import vote
 from tests.families import write_clip

@@ -13,7 +13,7 @@ from app.boards import Boards
 from app.pages.results import Handlers, file_name
 from hypersd.arena.views import Choices, View
 from tests.arena.conftest import pair
-from tests.arena.test_trust import vote
+from tests.arena.votes.test_quality import vote
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from app.pages.study_rows import study_rows
 from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
-from hypersd.arena.battle import Client, Contestant
 from hypersd.arena.desk import Refused
-from hypersd.arena.places import Places
+from hypersd.arena.storage import Places
+from hypersd.arena.votes.battle import Client, Contestant
 from hypersd.models.registry import FAMILIES
 from tests.arena.conftest import entry, pair
 from tests.families import machine

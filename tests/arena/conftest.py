@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from hypersd.arena.battle import Contestant, Entry, Pair, now
 from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
+from hypersd.arena.votes.images import Pictures
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypersd.arena.agreement import krippendorff_interval
-from hypersd.arena.battle import CHOICES, Client, Vote
 from hypersd.arena.board import WEIGHT_CAP, judgements, summarise, tally_of
 from hypersd.arena.columns import VoteColumns
 from hypersd.arena.screening import COUNTS, REASONS, coincidences, repeated_alike, screen
 from hypersd.arena.tally import Tally
-from hypersd.arena.trust import Rules, clean, ratings, self_agreement
 from hypersd.arena.views import View
+from hypersd.arena.votes.agreement import krippendorff_interval
+from hypersd.arena.votes.battle import CHOICES, Client, Vote
+from hypersd.arena.votes.quality import Rules, clean, ratings, self_agreement
 from tests.arena.conftest import entry, pair
-from tests.arena.test_trust import vote
+from tests.arena.votes.test_quality import vote
 
 STRICT = Rules(burst_votes=3, burst_seconds=25, least_votes=4, least_gold=2, one_sided_share=0.8)
 LABELS = ("emoji/hyper@4", "emoji/base@25", "sdxl/turbo@1", "emoji/old@?")

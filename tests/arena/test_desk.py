@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from hypersd.arena.battle import CHOICES, Battle, Client, Gate
 from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.store import AlreadyCounted, Store
+from hypersd.arena.votes.battle import CHOICES, Battle, Client, Gate
 from tests.arena.conftest import Clock, Postgres, pair
 
 Desks = Callable[..., Desk]

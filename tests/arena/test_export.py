@@ -13,13 +13,13 @@ import pytest
 from datasets import load_dataset
 from PIL import Image
 
-from hypersd.arena.battle import CHOICES, Battle, Client, Contestant, Entry, Kind, Pair, Vote, now
 from hypersd.arena.board import compute
 from hypersd.arena.export import export, split_of
 from hypersd.arena.formats import FORMATS, Format
 from hypersd.arena.importing import import_votes
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import CHOICES, Battle, Client, Contestant, Entry, Kind, Pair, Vote, now
+from hypersd.arena.votes.images import Pictures
 from tests.arena.voted import vote as cast
 
 NASTY = ["=HYPERLINK(1)", "<script>alert(1)</script>", "\u202ea cat", "a 🦊 | on a ```row```"]

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import make_url, text
 
 from hypersd.arena.database import DatabaseError, connect_to, name_of
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.votes.images import Pictures
 from tests.arena.voted import vote
 
 

@@ -18,9 +18,9 @@ from hypersd.arena.board import compute
 from hypersd.arena.export import export, write
 from hypersd.arena.formats import FEATURES, arena_row
 from hypersd.arena.importing import import_votes, read_votes
-from hypersd.arena.pictures import Pictures, encode
 from hypersd.arena.publish import Publisher, restore
 from hypersd.arena.store import Store
+from hypersd.arena.votes.images import Pictures, encode
 from tests.arena.voted import fresh, vote
 
 

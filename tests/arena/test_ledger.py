@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.votes.images import Pictures
 from tests.arena.voted import fresh, vote
 
 

@@ -19,10 +19,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, update
 
 from hypersd.arena import migrations
-from hypersd.arena.battle import Battle, Vote, now
 from hypersd.arena.database import connect_to
 from hypersd.arena.store import Store
 from hypersd.arena.tables import METADATA, PAIRS
+from hypersd.arena.votes.battle import Battle, Vote, now
 from tests.arena.conftest import entry, pair
 
 _INDEXES = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.battle import Battle, Choice, Contestant, Kind, Vote, now
 from hypersd.arena.progress import Counting
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Comparison, Study
+from hypersd.arena.votes.battle import Battle, Choice, Contestant, Kind, Vote, now
 from tests.arena.conftest import pair
 
 HYPER, BASE, TURBO = (Contestant.parse(label) for label in ("emoji/hyper@4", "emoji/base@25", "emoji/turbo@1"))

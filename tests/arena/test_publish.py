@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from hypersd.arena.battle import now
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.publish import Publisher, restore
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import now
+from hypersd.arena.votes.images import Pictures
 from tests.arena.conftest import Postgres
 from tests.arena.voted import fresh, vote
 
@@ -239,7 +239,7 @@ def test_attempts_keep_their_distance(store: Store, pictures: Pictures, tmp_path
 
 _VOTING = """
 import sys, threading
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 from hypersd.arena.publish import Publisher
 from hypersd.arena.store import Store
 from tests.arena.voted import vote

@@ -19,7 +19,7 @@ from hypersd.arena.importing import read_votes
 from hypersd.arena.reading import read_columns
 from hypersd.arena.vote_files import Rejects
 from tests.arena.conftest import entry, pair
-from tests.arena.test_trust import START, vote
+from tests.arena.votes.test_quality import START, vote
 
 
 def rows() -> list[dict[str, Any]]:

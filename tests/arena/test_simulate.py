@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from hypersd.arena.battle import Contestant, Entry, Pair, now
 from hypersd.arena.board import compute
 from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.simulate import Electorate, SimulatedClock, Taste, colourfulness, population, sharpness
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
+from hypersd.arena.votes.images import Pictures
 
 
 def picture(seed: int) -> Image.Image:

@@ -9,9 +9,9 @@ from hashlib import sha256
 
 import pytest
 
-from hypersd.arena.agreement import wilson
 from hypersd.arena.splits import SPLITS, count_prompts, normalised, split_of
 from hypersd.arena.studies import read_prompts
+from hypersd.arena.votes.agreement import wilson
 from hypersd.feedback.preferences import Preference, Preferences
 
 SETS = [read_prompts(name) for name in ("emoji-v1", "photographs-and-art-v1")]

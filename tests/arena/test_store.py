@@ -26,9 +26,9 @@ from sqlalchemy import event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypersd.arena import database
-from hypersd.arena.battle import Battle, Client, Contestant, Pair, Vote, now
 from hypersd.arena.store import AlreadyCounted, Store
 from hypersd.arena.tables import BATTLES, PAIRS, VOTES
+from hypersd.arena.votes.battle import Battle, Client, Contestant, Pair, Vote, now
 from tests.arena.conftest import Postgres, pair
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.battle import CHOICES, Battle, Choice, Contestant, Entry, Pair, Vote, now
 from hypersd.arena.studies import Study, read_prompts
+from hypersd.arena.votes.battle import CHOICES, Battle, Choice, Contestant, Entry, Pair, Vote, now
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "studies"
 

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from hypersd.arena import supply
-from hypersd.arena.battle import Battle, Contestant, Pair, now
 from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
 from hypersd.arena.supply import Painted, PaintError, Source, Stopped, Supply, spoil
+from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
+from hypersd.arena.votes.images import Pictures
 from tests.arena.conftest import Postgres
 
 HYPER, BASE, TURBO = (Contestant("emoji", model, steps) for model, steps in (("hyper", 4), ("base", 25), ("turbo", 1)))

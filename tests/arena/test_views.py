@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hypersd.arena.trust import clean
 from hypersd.arena.views import Choices, View
+from hypersd.arena.votes.quality import clean
 from tests.arena.conftest import pair
-from tests.arena.test_trust import vote
+from tests.arena.votes.test_quality import vote
 
 FOUR = pair("emoji/hyper@4", "emoji/turbo@4", prompt_set="emoji-v1")
 MIXED = pair("emoji/hyper@4", "emoji/base@25", prompt_set="emoji-v1")

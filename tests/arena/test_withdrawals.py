@@ -9,18 +9,18 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from hypersd.arena.battle import Battle, Vote
 from hypersd.arena.board import compute
 from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.export import export
 from hypersd.arena.importing import import_votes, read_votes
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.progress import Counting
 from hypersd.arena.publish import Publisher, restore
 from hypersd.arena.store import Store
 from hypersd.arena.studies import Comparison, Study
 from hypersd.arena.tables import SHARDS
-from hypersd.arena.trust import clean
+from hypersd.arena.votes.battle import Battle, Vote
+from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.quality import clean
 from tests.arena.conftest import Clock, pair
 from tests.arena.test_desk import fill, vote
 from tests.arena.voted import fresh

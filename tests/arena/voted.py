@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
-from hypersd.arena.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote, now
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote, now
+from hypersd.arena.votes.images import Pictures
 
 
 def vote(

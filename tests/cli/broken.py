@@ -15,8 +15,8 @@ from PIL import Image
 
 from hypersd import __version__
 from hypersd.arena.export import export
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.perception.solo import Solo, save_perception
 from hypersd.feedback.reward import RewardModel
 from hypersd.feedback.reward_folder import SECOND

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.arena.battle import Battle, Pair, Vote, now
 from hypersd.arena.export import export
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.publish import Publisher
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import Battle, Pair, Vote, now
+from hypersd.arena.votes.images import Pictures
 from tests.arena.conftest import entry, pair
 from tests.arena.voted import vote
 from tests.cli.conftest import Call

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from hypersd.arena.battle import now
 from hypersd.arena.store import Store
+from hypersd.arena.votes.battle import now
 from tests.cli.conftest import Call
 
 

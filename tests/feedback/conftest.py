@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.arena.agreement import wilson
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.agreement import wilson
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.bradley_terry import Settings
 from hypersd.feedback.preferences import Preference, Preferences
 from hypersd.feedback.reward_run import RewardTask

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from huggingface_hub import constants
 from torch import Tensor
 
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.bradley_terry import Settings
 from hypersd.feedback.image_reward import ImageReward
 from hypersd.feedback.preferences import Preferences

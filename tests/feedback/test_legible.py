@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from hypersd.arena.agreement import wilson
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.agreement import wilson
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.legible import with_pictures
 from hypersd.feedback.preferences import Preference, Preferences
 

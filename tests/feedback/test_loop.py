@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hypersd.arena.agreement import wilson
+from hypersd.arena.votes.agreement import wilson
 from hypersd.feedback.choices import keep
 from hypersd.feedback.loop import Loop
 from hypersd.feedback.preferences import Preferences

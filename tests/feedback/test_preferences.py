@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.battle import Vote, now
 from hypersd.arena.export import export
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.splits import split_of
+from hypersd.arena.votes.battle import Vote, now
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.preferences import Preferences, from_votes, one_kind, read_preferences, reliability
 from tests.arena.voted import fresh, vote
 

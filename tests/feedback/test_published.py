@@ -11,8 +11,8 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.studies import read_prompts
+from hypersd.arena.votes.images import Pictures
 from hypersd.cli.main import main
 from hypersd.distill import student as students
 from hypersd.distill.student import Student

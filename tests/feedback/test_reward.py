@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.backbone_source import check_backbone
 from hypersd.feedback.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
 from hypersd.feedback.preferences import Preferences

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from hypersd.arena.agreement import wilson
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.agreement import wilson
+from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, place, render
 from hypersd.feedback.bradley_terry import ChoiceTable, Settings

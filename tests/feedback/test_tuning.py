@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 from hypersd.distill.student import Student
 from hypersd.feedback import refl
 from hypersd.feedback.contestant import Group, enter, groups_of, tune

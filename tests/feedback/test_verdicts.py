@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hypersd.arena.battle import Pair, Vote
+from hypersd.arena.votes.battle import Pair, Vote
 from hypersd.feedback.verdicts import pictures_of, verdicts
 from tests.arena.conftest import entry, pair
-from tests.arena.test_trust import vote
+from tests.arena.votes.test_quality import vote
 
 
 def drawn(number: int) -> Pair:

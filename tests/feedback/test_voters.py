@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.battle import Contestant, Entry
 from hypersd.arena.desk import Desk
 from hypersd.arena.simulate import Electorate
 from hypersd.arena.supply import spoil
+from hypersd.arena.votes.battle import Contestant, Entry
 from hypersd.emoji.captions import caption
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World, render, sample_scene

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from hypersd.arena.battle import Contestant
 from hypersd.arena.supply import PaintError
+from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.painter import EnginePainter
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family

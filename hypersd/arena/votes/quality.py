@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
-from hypersd.arena.agreement import Rating
-from hypersd.arena.battle import Kind, Vote
+from hypersd.arena.votes.agreement import Rating
+from hypersd.arena.votes.battle import Kind, Vote
 
 Reason = Literal[
     "withdrawn", "identical", "skipped", "both bad", "own prompt", "gold pair", "repeat", "gate", "too fast",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from hypersd.arena.pictures import Damaged, Pictures, encode, sheet
+from hypersd.arena.votes.images import Damaged, Pictures, encode, sheet
 
 
 def noise(size: int, seed: int = 0) -> Image.Image:
@@ -130,7 +130,7 @@ _FULL = """
 import resource, sys
 import numpy as np
 from PIL import Image, PngImagePlugin
-from hypersd.arena.pictures import Pictures
+from hypersd.arena.votes.images import Pictures
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 try:

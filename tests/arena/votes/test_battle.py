@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hypersd.arena.battle import Battle, Client, Contestant, Vote, new_id, now, pseudonym
+from hypersd.arena.votes.battle import Battle, Client, Contestant, Vote, new_id, now, pseudonym
 from tests.arena.conftest import pair
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypersd.arena.pictures import Pictures
 from hypersd.arena.store import Store
+from hypersd.arena.votes.images import Pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypersd.arena.battle import new_id
-from hypersd.arena.receipts import receipt_of, vote_id_of
+from hypersd.arena.votes.battle import new_id
+from hypersd.arena.votes.receipts import receipt_of, vote_id_of
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 

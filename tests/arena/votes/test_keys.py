@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from hypersd.arena.battle import Battle, Kind, Vote, now
-from hypersd.arena.keys import voter_key, voters_of_other_keys
 from hypersd.arena.pickapic import STUDY
 from hypersd.arena.store import Store
 from hypersd.arena.tables import KEYS
+from hypersd.arena.votes.battle import Battle, Kind, Vote, now
+from hypersd.arena.votes.keys import voter_key, voters_of_other_keys
 from tests.arena.conftest import pair
 
 SECRET = "correct horse battery staple"  # noqa: S105 - of nothing

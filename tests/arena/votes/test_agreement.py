@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypersd.arena.agreement import Rating, clustered_wilson, krippendorff, krippendorff_interval, wilson
+from hypersd.arena.votes.agreement import Rating, clustered_wilson, krippendorff, krippendorff_interval, wilson
 
 
 def test_alpha_is_evalica_s() -> None:

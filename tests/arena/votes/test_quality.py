@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypersd.arena.battle import CHOICES, Battle, Client, Kind, Pair, Vote
-from hypersd.arena.trust import Rules, clean, gold_score, self_agreement
+from hypersd.arena.votes.battle import CHOICES, Battle, Client, Kind, Pair, Vote
+from hypersd.arena.votes.quality import Rules, clean, gold_score, self_agreement
 from tests.arena.conftest import entry, pair
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

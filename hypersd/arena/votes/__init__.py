@@ -1,0 +1,1 @@
+"""Votes and their parts: battles, images, quality control, agreement between voters."""
