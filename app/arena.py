@@ -25,7 +25,7 @@ from app.told import personal, revealed
 from hypersd.arena.board import pair_shares
 from hypersd.arena.crowd import SHARED, Crowd
 from hypersd.arena.desk import Desk, Refused
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.studies import Study, read_prompts
 from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
 from hypersd.arena.votes.images import Damaged, Pictures, same_pixels, sheet

@@ -22,7 +22,7 @@ from app.arena import Arena
 from app.networks import Network, client_address, local, network
 from app.texts import sentence
 from hypersd.arena.desk import Later, Refused
-from hypersd.arena.store import AlreadyCounted
+from hypersd.arena.store.store import AlreadyCounted
 from hypersd.arena.votes.battle import Client
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from app.studio import Studio
 from hypersd.arena.desk import Refused
 from hypersd.arena.progress import Counting
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.studies import Study, read_prompts
 from hypersd.arena.votes.battle import Contestant
 

@@ -20,8 +20,8 @@ from app.arena import Arena, open_arena
 from app.routes import routes
 from app.settings import Settings
 from app.studio import Studio
-from hypersd.arena.records import pair_row
-from hypersd.arena.tables import PAIRS
+from hypersd.arena.store.mapping import pair_row
+from hypersd.arena.store.tables import PAIRS
 from hypersd.arena.votes.battle import Contestant, Entry, Pair
 
 _PICTURES = 16

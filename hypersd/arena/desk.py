@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypersd.arena.store import AlreadyCounted, Store
+from hypersd.arena.store.store import AlreadyCounted, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, Choice, Client, Gate, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)

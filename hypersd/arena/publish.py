@@ -22,7 +22,7 @@ import fsspec
 from hypersd.arena.card import PUBLISHED
 from hypersd.arena.export import write
 from hypersd.arena.formats import Row, arena_row
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.vote_files import Rejects, Shard, shards
 from hypersd.arena.votes.battle import KINDS, Kind, Vote, new_id, now
 from hypersd.arena.votes.images import Pictures

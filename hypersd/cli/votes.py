@@ -17,7 +17,7 @@ from hypersd.models.specs import Capability
 from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
-    from hypersd.arena.store import Store
+    from hypersd.arena.store.store import Store
     from hypersd.arena.studies import Study
     from hypersd.arena.vote_files import Skipped
     from hypersd.arena.votes.images import Pictures
@@ -95,8 +95,8 @@ def open_store() -> tuple[Store, Pictures]:
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from hypersd.arena.database import name_of
     from hypersd.arena.storage import Places
+    from hypersd.arena.store.database import name_of
 
     places = Places.from_environment()
     try:
@@ -228,9 +228,9 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
     import numpy as np
 
     from hypersd.arena.matchmaking import pair_probabilities
+    from hypersd.arena.store.tables import PAIRS
     from hypersd.arena.studies import read_prompts
     from hypersd.arena.supply import Source, Supply
-    from hypersd.arena.tables import PAIRS
     from hypersd.emoji.prompts import held_out_prompts
     from hypersd.emoji.world import World
     from hypersd.feedback.painter import EnginePainter, contestants

@@ -9,7 +9,7 @@ from hypersd.arena.board import compute
 from hypersd.arena.desk import Habits
 from hypersd.arena.export import export
 from hypersd.arena.simulate import Scorer, Taste
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Contestant, Vote
 from hypersd.arena.votes.images import Pictures

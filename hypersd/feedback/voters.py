@@ -14,7 +14,7 @@ import numpy as np
 
 from hypersd.arena.desk import Desk, Habits
 from hypersd.arena.simulate import Electorate, Scorer, SimulatedClock, Taste
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.supply import Source, Supply
 from hypersd.arena.votes.battle import Contestant, now
 from hypersd.arena.votes.images import Pictures

@@ -38,7 +38,7 @@ from app.studio import Studio
 from hypersd.arena.crowd import Allowance
 from hypersd.arena.desk import Desk, Habits, Refused
 from hypersd.arena.storage import Places
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.views import View
 from hypersd.arena.votes.battle import Client
 from hypersd.arena.votes.quality import clean

@@ -26,7 +26,7 @@ from app.pages.feedback import Handlers, build_feedback, layout
 from app.settings import Settings
 from app.studio import Studio
 from hypersd.arena.storage import Places
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.hold import HeldError, hold
 from hypersd.feedback.rounds import rounds

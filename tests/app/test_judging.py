@@ -11,7 +11,7 @@ from app.judging import Judging
 from app.pages.judge_rows import judge_rows
 from app.settings import Settings
 from hypersd.arena.splits import split_of
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.battle import Vote
 from hypersd.arena.votes.images import Pictures

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import Pictures
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypersd.arena.desk import Desk, Refused
-from hypersd.arena.store import AlreadyCounted, Store
+from hypersd.arena.store.store import AlreadyCounted, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, Client, Gate
 from tests.arena.conftest import Clock, Postgres, pair
 

@@ -19,7 +19,7 @@ from hypersd.arena.export import export, write
 from hypersd.arena.formats import FEATURES, arena_row
 from hypersd.arena.importing import import_votes, read_votes
 from hypersd.arena.publish import Publisher, restore
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures, encode
 from tests.arena.voted import fresh, vote
 

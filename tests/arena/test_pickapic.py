@@ -18,7 +18,7 @@ from hypersd.arena.desk import Desk
 from hypersd.arena.export import export
 from hypersd.arena.importing import import_votes, read_votes
 from hypersd.arena.pickapic import number_of
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.votes.quality import clean
 from hypersd.feedback.preferences import from_votes

@@ -13,7 +13,7 @@ import pytest
 from datasets import load_dataset
 
 from hypersd.arena.publish import Publisher, restore
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import now
 from hypersd.arena.votes.images import Pictures
 from tests.arena.conftest import Postgres
@@ -241,7 +241,7 @@ _VOTING = """
 import sys, threading
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.publish import Publisher
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from tests.arena.voted import vote
 
 folder, first = sys.argv[1], int(sys.argv[2])

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 from hypersd.arena.board import compute
 from hypersd.arena.desk import Desk, Habits
 from hypersd.arena.simulate import Electorate, SimulatedClock, Taste, colourfulness, population, sharpness
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import Pictures
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from hypersd.arena import supply
 from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.supply import Painted, PaintError, Source, Stopped, Supply, spoil
 from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
 from hypersd.arena.votes.images import Pictures

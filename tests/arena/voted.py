@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote, now
 from hypersd.arena.votes.images import Pictures
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from hypersd import __version__
 from hypersd.arena.export import export
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.perception.solo import Solo, save_perception
 from hypersd.feedback.reward import RewardModel

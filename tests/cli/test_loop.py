@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.feedback.results import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES, VotesResult
 from hypersd.feedback.rounds import Round, rounds
 from hypersd.models.registered import entrants

@@ -13,7 +13,7 @@ import pytest
 
 from hypersd.arena.export import export
 from hypersd.arena.publish import Publisher
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Pair, Vote, now
 from hypersd.arena.votes.images import Pictures
 from tests.arena.conftest import entry, pair

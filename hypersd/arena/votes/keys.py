@@ -12,9 +12,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select
 
-from hypersd.arena.database import INSERTS, reading, writing
 from hypersd.arena.pickapic import STUDY
-from hypersd.arena.tables import BATTLES, KEYS, PAIRS, VOTES
+from hypersd.arena.store.database import INSERTS, reading, writing
+from hypersd.arena.store.tables import BATTLES, KEYS, PAIRS, VOTES
 from hypersd.arena.votes.battle import now
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from hypersd.arena.pickapic import STUDY
-from hypersd.arena.store import Store
-from hypersd.arena.tables import KEYS
+from hypersd.arena.store.store import Store
+from hypersd.arena.store.tables import KEYS
 from hypersd.arena.votes.battle import Battle, Kind, Vote, now
 from hypersd.arena.votes.keys import voter_key, voters_of_other_keys
 from tests.arena.conftest import pair

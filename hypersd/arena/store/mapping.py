@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, Table, select
 
-from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, VOTES, WITHDRAWALS, WITHDRAWN
+from hypersd.arena.store.tables import ANSWERS, BATTLES, PAIRS, VOTES, WITHDRAWALS, WITHDRAWN
 from hypersd.arena.votes.battle import Battle, Client, Contestant, Entry, Pair, Vote
 
 

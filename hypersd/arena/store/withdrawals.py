@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from hypersd.arena.database import INSERTS, reading, writing
-from hypersd.arena.tables import BATTLES, SHARDS, VOTES, WITHDRAWALS
+from hypersd.arena.store.database import INSERTS, reading, writing
+from hypersd.arena.store.tables import BATTLES, SHARDS, VOTES, WITHDRAWALS
 from hypersd.arena.votes.battle import Vote
 
 

@@ -19,9 +19,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, update
 
 from hypersd.arena import migrations
-from hypersd.arena.database import connect_to
-from hypersd.arena.store import Store
-from hypersd.arena.tables import METADATA, PAIRS
+from hypersd.arena.store.database import connect_to
+from hypersd.arena.store.store import Store
+from hypersd.arena.store.tables import METADATA, PAIRS
 from hypersd.arena.votes.battle import Battle, Vote, now
 from tests.arena.conftest import entry, pair
 
@@ -132,7 +132,7 @@ def test_a_new_file_that_another_writes_to_is_waited_for(tmp_path: Path) -> None
 
 _OPENING = """
 import sys
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 print("ready", flush=True)
 for url in sys.stdin:
     print(Store(url.strip()).count_votes(), flush=True)

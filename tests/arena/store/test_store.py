@@ -25,9 +25,9 @@ import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from hypersd.arena import database
-from hypersd.arena.store import AlreadyCounted, Store
-from hypersd.arena.tables import BATTLES, PAIRS, VOTES
+from hypersd.arena.store import database
+from hypersd.arena.store.store import AlreadyCounted, Store
+from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
 from hypersd.arena.votes.battle import Battle, Client, Contestant, Pair, Vote, now
 from tests.arena.conftest import Postgres, pair
 
@@ -280,7 +280,7 @@ def test_a_password_is_not_told(tmp_path: Path) -> None:
 VOTER = """
 import sys
 from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 store, name = Store(sys.argv[1]), sys.argv[2]
 habits = Habits(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0, votes_a_minute=10**6, votes_a_day=10**6)
 desk = Desk(store, habits)

@@ -15,9 +15,9 @@ from hypersd.arena.export import export
 from hypersd.arena.importing import import_votes, read_votes
 from hypersd.arena.progress import Counting
 from hypersd.arena.publish import Publisher, restore
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
+from hypersd.arena.store.tables import SHARDS
 from hypersd.arena.studies import Comparison, Study
-from hypersd.arena.tables import SHARDS
 from hypersd.arena.votes.battle import Battle, Vote
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.votes.quality import clean

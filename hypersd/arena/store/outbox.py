@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, exists, func, insert, literal, select
 
-from hypersd.arena.database import INSERTS, reading, writing
-from hypersd.arena.records import battle_row, pair_row, select_votes, vote_of, vote_row
-from hypersd.arena.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES, WITHDRAWALS
+from hypersd.arena.store.database import INSERTS, reading, writing
+from hypersd.arena.store.mapping import battle_row, pair_row, select_votes, vote_of, vote_row
+from hypersd.arena.store.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES, WITHDRAWALS
 from hypersd.arena.votes.battle import Vote
 
 

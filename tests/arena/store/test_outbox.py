@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypersd.arena.store import Store
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from tests.arena.voted import fresh, vote
 

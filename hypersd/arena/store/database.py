@@ -148,7 +148,7 @@ def migrate(engine: Engine) -> None:
         sqlalchemy.exc.SQLAlchemyError: it cannot be reached.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     with _ONE_AT_A_TIME, writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # two replicas that start at once: one migrates, one waits
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")

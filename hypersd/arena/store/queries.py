@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, exists, func, select, update
 
-from hypersd.arena.records import select_battles
-from hypersd.arena.tables import BATTLES, PAIRS, VOTES, WITHDRAWALS
+from hypersd.arena.store.mapping import select_battles
+from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES, WITHDRAWALS
 
 OPEN = PAIRS.c.owner.is_(None) & PAIRS.c.gold.is_(None)
 """Pairs for whoever comes next."""

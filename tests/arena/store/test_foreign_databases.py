@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from hypersd.arena.database import DatabaseError, connect_to, name_of
-from hypersd.arena.store import Store
+from hypersd.arena.store.database import DatabaseError, connect_to, name_of
+from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from tests.arena.voted import vote
 

@@ -16,10 +16,9 @@ from typing import Any
 from sqlalchemy import Engine, case, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from hypersd.arena import queries
-from hypersd.arena.database import INSERTS, connect_to, migrate, reading, writing
-from hypersd.arena.ledger import Ledger
-from hypersd.arena.records import (
+from hypersd.arena.store import queries
+from hypersd.arena.store.database import INSERTS, connect_to, migrate, reading, writing
+from hypersd.arena.store.mapping import (
     battle_of,
     battle_row,
     pair_of,
@@ -29,9 +28,10 @@ from hypersd.arena.records import (
     vote_of,
     vote_row,
 )
-from hypersd.arena.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
+from hypersd.arena.store.outbox import Ledger
+from hypersd.arena.store.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
+from hypersd.arena.store.withdrawals import Withdrawals
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
-from hypersd.arena.withdrawals import Withdrawals
 
 
 class AlreadyCounted(Exception):  # noqa: N818 - it is an answer, not a fault

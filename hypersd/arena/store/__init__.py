@@ -1,0 +1,1 @@
+"""Storage of votes in SQLite or PostgreSQL: tables, queries, row mapping, the publish outbox."""
