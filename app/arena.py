@@ -22,9 +22,9 @@ from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
 from app.told import personal, revealed
-from hypersd.arena.board import pair_shares
 from hypersd.arena.crowd import SHARED, Crowd
 from hypersd.arena.desk import Desk, Refused
+from hypersd.arena.ranking.leaderboard import pair_shares
 from hypersd.arena.store.store import Store
 from hypersd.arena.studies import Study, read_prompts
 from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym

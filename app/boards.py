@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.told import Compared, compared
-from hypersd.arena.board import Board, summarise
-from hypersd.arena.views import Choices, View
+from hypersd.arena.ranking.filters import Choices, View
+from hypersd.arena.ranking.leaderboard import Board, summarise
 from hypersd.arena.votes.battle import KINDS, Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, clean
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.templating import render
-from hypersd.arena.board import Standing
+from hypersd.arena.ranking.leaderboard import Standing
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 300, 56, 44
 _LABEL_WIDTH, _LABEL_HEIGHT = 84, 13

@@ -38,7 +38,7 @@ import httpx
 
 from benchmarks.accounting import account, quantiles
 from benchmarks.startup import free_port
-from hypersd.arena.board import compute
+from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.strength import fit
-from hypersd.arena.tally import Floats, Tally
-from hypersd.arena.uncertainty import LEVEL, clustered, difference_intervals
+from hypersd.arena.ranking.confidence import LEVEL, clustered, difference_intervals
+from hypersd.arena.ranking.counts import Floats, Tally
+from hypersd.arena.ranking.davidson import fit
 
 SIDE = 0.15
 

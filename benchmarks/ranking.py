@@ -31,9 +31,9 @@ ROUNDS = 400
 _CHILD = """
 import json, sys, time
 start = time.perf_counter()
-from hypersd.arena.board import compute_families
+from hypersd.arena.ranking.leaderboard import compute_families
 from hypersd.arena.reading import read_columns
-from hypersd.arena.views import View
+from hypersd.arena.ranking.filters import View
 imported = time.perf_counter()
 votes = read_columns(sys.argv[1])
 read = time.perf_counter()

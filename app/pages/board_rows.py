@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from app.plots import frontier
 from app.templating import render
 from app.told import Compared
-from hypersd.arena.board import LEAST_VOTES, PRELIMINARY, Board
-from hypersd.arena.influence import Influence
+from hypersd.arena.ranking.influence import Influence
+from hypersd.arena.ranking.leaderboard import LEAST_VOTES, PRELIMINARY, Board
 from hypersd.arena.votes.agreement import Share
 
 _NOT_MEASURED = "not measured yet"

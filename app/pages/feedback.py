@@ -16,7 +16,7 @@ from app.arena import Arena
 from app.lineage import lineage
 from app.loop import NotAllowed, Owner, Runner
 from app.templating import render
-from hypersd.arena.views import View
+from hypersd.arena.ranking.filters import View
 from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.feedback.results import CONTESTANT, REPORT
 from hypersd.feedback.rounds import Round

@@ -14,8 +14,8 @@ from app.pages.board_rows import report
 from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
 from app.templating import render
-from hypersd.arena.board import Board
-from hypersd.arena.views import Choices, View
+from hypersd.arena.ranking.filters import Choices, View
+from hypersd.arena.ranking.leaderboard import Board
 from hypersd.arena.votes.battle import KINDS, Contestant, Kind
 
 _KINDS: list[tuple[str, Kind]] = [("People", "human"), ("Simulated voters", "simulated")]

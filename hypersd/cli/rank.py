@@ -13,9 +13,9 @@ from hypersd.cli.output import emit, say, table
 from hypersd.cli.votes import add_kind, note_skipped, open_store
 
 if TYPE_CHECKING:
-    from hypersd.arena.board import Board
-    from hypersd.arena.columns import VoteColumns
-    from hypersd.arena.views import View
+    from hypersd.arena.ranking.columns import VoteColumns
+    from hypersd.arena.ranking.filters import View
+    from hypersd.arena.ranking.leaderboard import Board
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,8 +44,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Rank."""
-    from hypersd.arena.board import compute_families
     from hypersd.arena.importing import whereabouts
+    from hypersd.arena.ranking.leaderboard import compute_families
 
     votes = _read(options.votes)
     boards = compute_families(votes, _view(options, votes), ties=options.ties)
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read(place: str | None) -> VoteColumns:
-    from hypersd.arena.columns import VoteColumns
+    from hypersd.arena.ranking.columns import VoteColumns
     from hypersd.arena.reading import read_columns
     from hypersd.arena.vote_files import Rejects
 
@@ -83,7 +83,7 @@ def _view(options: argparse.Namespace, votes: VoteColumns) -> View:
         ValueError: no vote belongs to it; the message says which names there are.
         OSError: the file of prompts cannot be read.
     """
-    from hypersd.arena.views import View
+    from hypersd.arena.ranking.filters import View
 
     families = {contestant.family for contestant in votes.contestants()}
     _check("family", options.family, families)
@@ -103,7 +103,7 @@ def _check(option: str, name: str | None, names: Iterable[str]) -> None:
 
 def report(board: Board) -> str:
     """The board for people: standings, who wins against whom, and which pairs are settled."""
-    from hypersd.arena.board import LEAST_VOTES
+    from hypersd.arena.ranking.leaderboard import LEAST_VOTES
 
     if board.problem:
         return f"{board.votes:,} {board.kind} votes, of which {board.kept:,} count: {board.problem}."

@@ -151,8 +151,8 @@ def note_skipped(skipped: Sequence[Skipped]) -> None:
 
 def run_stats(options: argparse.Namespace) -> int:
     """Count."""
-    from hypersd.arena.board import compute
     from hypersd.arena.importing import count_studies, whereabouts
+    from hypersd.arena.ranking.leaderboard import compute
 
     votes = list(open_store()[0].votes())
     board, studies = compute(votes, kind=options.kind), count_studies(votes, options.kind)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypersd.arena.board import compute
 from hypersd.arena.desk import Habits
 from hypersd.arena.export import export
+from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.simulate import Scorer, Taste
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import Share, wilson

@@ -37,9 +37,9 @@ from app.settings import Settings
 from app.studio import Studio
 from hypersd.arena.crowd import Allowance
 from hypersd.arena.desk import Desk, Habits, Refused
+from hypersd.arena.ranking.filters import View
 from hypersd.arena.storage import Places
 from hypersd.arena.store.store import Store
-from hypersd.arena.views import View
 from hypersd.arena.votes.battle import Client
 from hypersd.arena.votes.quality import clean
 from hypersd.models.registry import FAMILIES

@@ -7,7 +7,7 @@ import time
 
 from app.boards import Boards
 from app.pages.results import about
-from hypersd.arena.views import View
+from hypersd.arena.ranking.filters import View
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.boards import Boards
 from app.pages.results import Handlers, file_name
-from hypersd.arena.views import Choices, View
+from hypersd.arena.ranking.filters import Choices, View
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from hypersd.arena.board import compute
 from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.export import export
 from hypersd.arena.importing import import_votes, read_votes
 from hypersd.arena.progress import Counting
 from hypersd.arena.publish import Publisher, restore
+from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import SHARDS
 from hypersd.arena.studies import Comparison, Study

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from hypersd.arena.tally import Floats, Ints, Tally
+from hypersd.arena.ranking.counts import Floats, Ints, Tally
 
 Ties = Literal["davidson", "half"]
 PRIOR_GAMES = 1.0

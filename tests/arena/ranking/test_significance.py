@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypersd.arena.settled import decisions, e_value
-from hypersd.arena.tally import Judgement, Tally
+from hypersd.arena.ranking.counts import Judgement, Tally
+from hypersd.arena.ranking.significance import decisions, e_value
 
 
 def test_the_evidence_is_the_ratio_of_the_two_likelihoods() -> None:

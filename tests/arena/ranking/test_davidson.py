@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypersd.arena.strength import build_design, elo, fit
-from hypersd.arena.tally import OUTCOMES, Judgement, Tally
+from hypersd.arena.ranking.counts import OUTCOMES, Judgement, Tally
+from hypersd.arena.ranking.davidson import build_design, elo, fit
 
 WINNERS = [evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw]
 

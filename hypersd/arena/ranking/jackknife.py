@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from hypersd.arena.strength import Fit
-from hypersd.arena.tally import Floats, Ints, Tally
+from hypersd.arena.ranking.counts import Floats, Ints, Tally
+from hypersd.arena.ranking.davidson import Fit
 
 _VOTERS = 8192
 _HEAVY = 256

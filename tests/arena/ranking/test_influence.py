@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from hypersd.arena.influence import leave_one_out
-from hypersd.arena.strength import Fit, fit
-from hypersd.arena.tally import OUTCOMES, Judgement, Tally
-from hypersd.arena.uncertainty import ranks
+from hypersd.arena.ranking.confidence import ranks
+from hypersd.arena.ranking.counts import OUTCOMES, Judgement, Tally
+from hypersd.arena.ranking.davidson import Fit, fit
+from hypersd.arena.ranking.influence import leave_one_out
 
 
 def random_tally(rng: np.random.Generator, voters: int, votes: int, n: int) -> Tally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln
 
-from hypersd.arena.tally import Floats, Tally
+from hypersd.arena.ranking.counts import Floats, Tally
 
 PRIOR = 10.0
 """a: the mixture Beta(a, a) over win rates; 10 looks for rates around 60 %."""

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage import WORLDS, coverage
-from hypersd.arena.profile import Profile
-from hypersd.arena.strength import Fit, elo, fit
-from hypersd.arena.tally import Judgement, Outcome, Tally
-from hypersd.arena.uncertainty import bootstrap, clustered, ranks
+from hypersd.arena.ranking.confidence import bootstrap, clustered, ranks
+from hypersd.arena.ranking.counts import Judgement, Outcome, Tally
+from hypersd.arena.ranking.davidson import Fit, elo, fit
+from hypersd.arena.ranking.profile_likelihood import Profile
 
 STRENGTHS = np.array([0.6, 0.2, 0.0, -0.3, -0.5])
 TASTE = 0.7

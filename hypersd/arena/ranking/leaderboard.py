@@ -13,15 +13,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hypersd.arena.columns import VoteColumns
-from hypersd.arena.influence import Influence, leave_one_out
 from hypersd.arena.matchmaking import pair_probabilities
-from hypersd.arena.screening import COUNTS, REASONS, Reasons, coincidences, repeated_alike, screen, seconds_of
-from hypersd.arena.settled import Decision, decisions
-from hypersd.arena.strength import Fit, Ties, elo, fit
-from hypersd.arena.tally import OUTCOMES, Judgement, Outcome, Tally, connected
-from hypersd.arena.uncertainty import Uncertainty, clustered, ranks
-from hypersd.arena.views import View
+from hypersd.arena.ranking.columns import VoteColumns
+from hypersd.arena.ranking.confidence import Uncertainty, clustered, ranks
+from hypersd.arena.ranking.counts import OUTCOMES, Judgement, Outcome, Tally, connected
+from hypersd.arena.ranking.davidson import Fit, Ties, elo, fit
+from hypersd.arena.ranking.filters import View
+from hypersd.arena.ranking.influence import Influence, leave_one_out
+from hypersd.arena.ranking.screening import COUNTS, REASONS, Reasons, coincidences, repeated_alike, screen, seconds_of
+from hypersd.arena.ranking.significance import Decision, decisions
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import CHOICES, Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, Rules, clean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypersd.arena.tally import Judgement, Tally
+from hypersd.arena.ranking.counts import Judgement, Tally
 
 VOTES = [
     Judgement("ann", "b", "a", "left"),

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import lambertw
 
-from hypersd.arena.jackknife import leave_one_out_steps
-from hypersd.arena.profile import Profile
-from hypersd.arena.strength import Fit
-from hypersd.arena.tally import Floats, Ints, Tally
-from hypersd.arena.uncertainty import SAME, ranks, several
+from hypersd.arena.ranking.confidence import SAME, ranks, several
+from hypersd.arena.ranking.counts import Floats, Ints, Tally
+from hypersd.arena.ranking.davidson import Fit
+from hypersd.arena.ranking.jackknife import leave_one_out_steps
+from hypersd.arena.ranking.profile_likelihood import Profile
 
 _REFITS = 16
 """Voters that are left out at a time."""

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hypersd.arena.columns import PURPOSES, Truths, VoteColumns
+from hypersd.arena.ranking.columns import PURPOSES, Truths, VoteColumns
 from hypersd.arena.votes.agreement import Coincidences
 from hypersd.arena.votes.quality import Reason, Rules
 

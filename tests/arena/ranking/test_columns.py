@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypersd.arena.board import WEIGHT_CAP, judgements, summarise, tally_of
-from hypersd.arena.columns import VoteColumns
-from hypersd.arena.screening import COUNTS, REASONS, coincidences, repeated_alike, screen
-from hypersd.arena.tally import Tally
-from hypersd.arena.views import View
+from hypersd.arena.ranking.columns import VoteColumns
+from hypersd.arena.ranking.counts import Tally
+from hypersd.arena.ranking.filters import View
+from hypersd.arena.ranking.leaderboard import WEIGHT_CAP, judgements, summarise, tally_of
+from hypersd.arena.ranking.screening import COUNTS, REASONS, coincidences, repeated_alike, screen
 from hypersd.arena.votes.agreement import krippendorff_interval
 from hypersd.arena.votes.battle import CHOICES, Client, Vote
 from hypersd.arena.votes.quality import Rules, clean, ratings, self_agreement

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.columns import Truths, VoteColumns
+from hypersd.arena.ranking.columns import Truths, VoteColumns
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.quality import Cleaned
 

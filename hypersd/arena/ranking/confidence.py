@@ -8,10 +8,10 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import norm, t
 
-from hypersd.arena.jackknife import effective_voters, leave_one_out_steps
-from hypersd.arena.profile import Profile
-from hypersd.arena.strength import Fit
-from hypersd.arena.tally import Floats, Ints
+from hypersd.arena.ranking.counts import Floats, Ints
+from hypersd.arena.ranking.davidson import Fit
+from hypersd.arena.ranking.jackknife import effective_voters, leave_one_out_steps
+from hypersd.arena.ranking.profile_likelihood import Profile
 
 LEVEL = 0.95
 _ROUNDS = 16

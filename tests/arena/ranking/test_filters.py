@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypersd.arena.views import Choices, View
+from hypersd.arena.ranking.filters import Choices, View
 from hypersd.arena.votes.quality import clean
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.strength import Fit
-from hypersd.arena.tally import Floats
+from hypersd.arena.ranking.counts import Floats
+from hypersd.arena.ranking.davidson import Fit
 
 _ITERATIONS = 60
 _CHUNK = 48

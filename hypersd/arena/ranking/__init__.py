@@ -1,0 +1,1 @@
+"""Ranking by votes: pairwise counts, the Davidson model, confidence, the leaderboard."""
