@@ -22,11 +22,11 @@ from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
 from app.told import personal, revealed
-from hypersd.arena.crowd import SHARED, Crowd
-from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.ranking.leaderboard import pair_shares
+from hypersd.arena.service.battles import Desk, Refused
+from hypersd.arena.service.rate_limit import SHARED, Crowd
+from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.store.store import Store
-from hypersd.arena.studies import Study, read_prompts
 from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
 from hypersd.arena.votes.images import Damaged, Pictures, same_pixels, sheet
 from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
@@ -228,7 +228,7 @@ class Arena:
             ValueError: the prompt cannot be drawn.
             Refused: the models are not ready, or a contestant failed.
         """
-        from hypersd.arena.supply import Supply  # noqa: PLC0415 - see _supply
+        from hypersd.arena.service.pool import Supply  # noqa: PLC0415 - see _supply
         from hypersd.feedback.painter import EnginePainter  # noqa: PLC0415
         from hypersd.sampling.request import check_prompt  # noqa: PLC0415
 
@@ -291,7 +291,7 @@ class Arena:
         engine = self._engine()
         if engine is None:
             return
-        from hypersd.arena.supply import Source, Supply  # noqa: PLC0415
+        from hypersd.arena.service.pool import Source, Supply  # noqa: PLC0415
         from hypersd.feedback.painter import EnginePainter  # noqa: PLC0415
 
         name = self.family.prompt_set

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from app.arena import Arena
 from app.networks import Network, client_address, local, network
 from app.texts import sentence
-from hypersd.arena.desk import Later, Refused
+from hypersd.arena.service.battles import Later, Refused
 from hypersd.arena.store.store import AlreadyCounted
 from hypersd.arena.votes.battle import Client
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.networks import Network, read_proxies
+from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import Places
-from hypersd.arena.studies import STUDIES
 from hypersd.models.registered import entrants_folder, with_entrants
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 from hypersd.models.specs import Family

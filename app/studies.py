@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.studio import Studio
-from hypersd.arena.desk import Refused
-from hypersd.arena.progress import Counting
+from hypersd.arena.service.battles import Refused
+from hypersd.arena.service.studies import Study, read_prompts
+from hypersd.arena.service.study_progress import Counting
 from hypersd.arena.store.store import Store
-from hypersd.arena.studies import Study, read_prompts
 from hypersd.arena.votes.battle import Contestant
 
 if TYPE_CHECKING:
-    from hypersd.arena.supply import Source
+    from hypersd.arena.service.pool import Source
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Studies:
 
     def sources(self, low: int) -> list[Source]:
         """What pairs are drawn of for studies, beside an open arena with a pool of `low`."""
-        from hypersd.arena.supply import Source  # noqa: PLC0415 - brings scipy
+        from hypersd.arena.service.pool import Source  # noqa: PLC0415 - brings scipy
 
         return [
             Source(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.studio import Studio
-from hypersd.arena.studies import STUDIES, Comparison, Study
+from hypersd.arena.service.studies import STUDIES, Comparison, Study
 from hypersd.arena.votes.battle import Contestant, Entry, Vote
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
+from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
 from hypersd.cli.comparison import GRID, compare_into, finished, picture_files, report
 from hypersd.cli.errors import FAILED, complain
 from hypersd.cli.folders import COMPARISON, command_folder

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
+from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
 from hypersd.cli.compare import runnable
 from hypersd.cli.errors import FAILED, complain
 from hypersd.cli.folders import EVALUATION, command_folder

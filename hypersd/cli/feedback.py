@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.prompts import PROMPT_FILE, read_prompt_file
+from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
 from hypersd.cli.folders import FEEDBACK, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, whole_number
 from hypersd.cli.output import emit, say, show_log

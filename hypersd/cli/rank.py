@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.prompts import read_prompt_file
+from hypersd.arena.service.prompt_files import read_prompt_file
 from hypersd.cli.options import argument, source
 from hypersd.cli.output import emit, say, table
 from hypersd.cli.votes import add_kind, note_skipped, open_store

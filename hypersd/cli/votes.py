@@ -17,8 +17,8 @@ from hypersd.models.specs import Capability
 from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
+    from hypersd.arena.service.studies import Study
     from hypersd.arena.store.store import Store
-    from hypersd.arena.studies import Study
     from hypersd.arena.vote_files import Skipped
     from hypersd.arena.votes.images import Pictures
     from hypersd.models.engine import Engine
@@ -171,8 +171,8 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Draw pairs where the pool lacks them, then vote."""
     import numpy as np
 
-    from hypersd.arena.desk import Desk
-    from hypersd.arena.simulate import Electorate, SimulatedClock, population
+    from hypersd.arena.service.battles import Desk
+    from hypersd.arena.service.simulation import Electorate, SimulatedClock, population
     from hypersd.arena.votes.battle import now
     from hypersd.emoji.sprite_judge import Judge
     from hypersd.emoji.world import World
@@ -214,7 +214,7 @@ def _study(name: str, family: str) -> Study:
     Raises:
         ValueError: there is none, or it is of another family.
     """
-    from hypersd.arena.studies import STUDIES, Study
+    from hypersd.arena.service.studies import STUDIES, Study
 
     known = [study for study in map(Study.read, sorted(STUDIES.glob("*.json"))) if study.family == family]
     found = next((study for study in known if study.name == name), None)
@@ -227,10 +227,10 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
     """Draw pairs until the store has as many as asked for: of the family's contestants, or those that a study wants."""
     import numpy as np
 
-    from hypersd.arena.matchmaking import pair_probabilities
+    from hypersd.arena.service.matchmaking import pair_probabilities
+    from hypersd.arena.service.pool import Source, Supply
+    from hypersd.arena.service.studies import read_prompts
     from hypersd.arena.store.tables import PAIRS
-    from hypersd.arena.studies import read_prompts
-    from hypersd.arena.supply import Source, Supply
     from hypersd.emoji.prompts import held_out_prompts
     from hypersd.emoji.world import World
     from hypersd.feedback.painter import EnginePainter, contestants

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypersd.arena.desk import Habits
 from hypersd.arena.export import export
 from hypersd.arena.ranking.leaderboard import compute
-from hypersd.arena.simulate import Scorer, Taste
+from hypersd.arena.service.battles import Habits
+from hypersd.arena.service.simulation import Scorer, Taste
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Contestant, Vote

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hypersd.arena.studies import read_prompts
+from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.prompts import held_out_prompts

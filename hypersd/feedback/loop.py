@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hypersd.arena.simulate import Scorer
+from hypersd.arena.service.simulation import Scorer
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.prompts import common_prompts, held_out_prompts

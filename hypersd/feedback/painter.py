@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hypersd import __version__
-from hypersd.arena.supply import Painted, PaintError, Stopped
+from hypersd.arena.service.pool import Painted, PaintError, Stopped
 from hypersd.arena.votes.battle import Contestant
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, availability

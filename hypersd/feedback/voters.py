@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from hypersd.arena.desk import Desk, Habits
-from hypersd.arena.simulate import Electorate, Scorer, SimulatedClock, Taste
+from hypersd.arena.service.battles import Desk, Habits
+from hypersd.arena.service.pool import Source, Supply
+from hypersd.arena.service.simulation import Electorate, Scorer, SimulatedClock, Taste
 from hypersd.arena.store.store import Store
-from hypersd.arena.supply import Source, Supply
 from hypersd.arena.votes.battle import Contestant, now
 from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.painter import EnginePainter

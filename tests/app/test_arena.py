@@ -35,9 +35,9 @@ from app.pages.arena import build_arena, skeleton
 from app.routes import Line, address, client, parsed, routes, text
 from app.settings import Settings
 from app.studio import Studio
-from hypersd.arena.crowd import Allowance
-from hypersd.arena.desk import Desk, Habits, Refused
 from hypersd.arena.ranking.filters import View
+from hypersd.arena.service.battles import Desk, Habits, Refused
+from hypersd.arena.service.rate_limit import Allowance
 from hypersd.arena.storage import Places
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client

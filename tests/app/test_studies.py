@@ -16,7 +16,7 @@ from app.pages.study_rows import study_rows
 from app.settings import Settings
 from app.studies import Studies, read_studies
 from app.studio import Studio
-from hypersd.arena.desk import Refused
+from hypersd.arena.service.battles import Refused
 from hypersd.arena.storage import Places
 from hypersd.arena.votes.battle import Client, Contestant
 from hypersd.models.registry import FAMILIES

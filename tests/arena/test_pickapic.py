@@ -13,11 +13,11 @@ import pytest
 from datasets import Dataset, load_dataset
 from PIL import Image
 
-from hypersd.arena.desk import Desk
 from hypersd.arena.export import export
 from hypersd.arena.importing import import_votes, read_votes
 from hypersd.arena.pickapic import number_of
 from hypersd.arena.ranking.leaderboard import compute, judgements
+from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.votes.quality import clean

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.build import launch
 from app.settings import Settings
+from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import Places
-from hypersd.arena.studies import STUDIES
 from hypersd.models.registry import FAMILIES
 from tests.families import emoji_family
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.arena.supply import PaintError, Stopped
+from hypersd.arena.service.pool import PaintError, Stopped
 from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.painter import EnginePainter, contestants, weights_version
 from hypersd.models.engine import Engine

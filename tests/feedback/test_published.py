@@ -11,7 +11,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
-from hypersd.arena.studies import read_prompts
+from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.votes.images import Pictures
 from hypersd.cli.main import main
 from hypersd.distill import student as students

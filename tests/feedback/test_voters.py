@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.desk import Desk
-from hypersd.arena.simulate import Electorate
-from hypersd.arena.supply import spoil
+from hypersd.arena.service.battles import Desk
+from hypersd.arena.service.pool import spoil
+from hypersd.arena.service.simulation import Electorate
 from hypersd.arena.votes.battle import Contestant, Entry
 from hypersd.emoji.captions import caption
 from hypersd.emoji.sprite_judge import Judge

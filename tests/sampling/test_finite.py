@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hypersd.arena.supply import PaintError
+from hypersd.arena.service.pool import PaintError
 from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.painter import EnginePainter
 from hypersd.models.engine import Engine

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hypersd.arena.matchmaking import pair_probabilities
 from hypersd.arena.ranking.columns import VoteColumns
 from hypersd.arena.ranking.confidence import Uncertainty, clustered, ranks
 from hypersd.arena.ranking.counts import OUTCOMES, Judgement, Outcome, Tally, connected
@@ -22,6 +21,7 @@ from hypersd.arena.ranking.filters import View
 from hypersd.arena.ranking.influence import Influence, leave_one_out
 from hypersd.arena.ranking.screening import COUNTS, REASONS, Reasons, coincidences, repeated_alike, screen, seconds_of
 from hypersd.arena.ranking.significance import Decision, decisions
+from hypersd.arena.service.matchmaking import pair_probabilities
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import CHOICES, Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, Rules, clean

@@ -279,7 +279,7 @@ def test_a_password_is_not_told(tmp_path: Path) -> None:
 
 VOTER = """
 import sys
-from hypersd.arena.desk import Desk, Habits
+from hypersd.arena.service.battles import Desk, Habits
 from hypersd.arena.store.store import Store
 store, name = Store(sys.argv[1]), sys.argv[2]
 habits = Habits(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0, votes_a_minute=10**6, votes_a_day=10**6)

@@ -9,20 +9,20 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from hypersd.arena.desk import Desk, Refused
 from hypersd.arena.export import export
 from hypersd.arena.importing import import_votes, read_votes
-from hypersd.arena.progress import Counting
 from hypersd.arena.publish import Publisher, restore
 from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.service.battles import Desk, Refused
+from hypersd.arena.service.studies import Comparison, Study
+from hypersd.arena.service.study_progress import Counting
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import SHARDS
-from hypersd.arena.studies import Comparison, Study
 from hypersd.arena.votes.battle import Battle, Vote
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.votes.quality import clean
 from tests.arena.conftest import Clock, pair
-from tests.arena.test_desk import fill, vote
+from tests.arena.service.test_battles import fill, vote
 from tests.arena.voted import fresh
 from tests.arena.voted import vote as voted
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from hypersd.arena.crowd import Allowance, Crowd
+from hypersd.arena.service.rate_limit import Allowance, Crowd
 
 
 @dataclass

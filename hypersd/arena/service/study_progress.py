@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from hypersd.arena.service.studies import Comparison, Study
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import PAIRS, VOTES, WITHDRAWALS
-from hypersd.arena.studies import Comparison, Study
 from hypersd.arena.votes.agreement import Share, clustered_wilson
 from hypersd.arena.votes.battle import Kind, Vote, now
 from hypersd.arena.votes.quality import clean

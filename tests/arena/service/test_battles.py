@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from hypersd.arena.desk import Desk, Refused
+from hypersd.arena.service.battles import Desk, Refused
 from hypersd.arena.store.store import AlreadyCounted, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, Client, Gate
 from tests.arena.conftest import Clock, Postgres, pair

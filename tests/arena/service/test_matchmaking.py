@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypersd.arena.matchmaking import UNIFORM_SHARE, draw, pair_probabilities
+from hypersd.arena.service.matchmaking import UNIFORM_SHARE, draw, pair_probabilities
 
 NAMES = ("a", "b", "c", "d")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.progress import Counting
+from hypersd.arena.service.studies import Comparison, Study
+from hypersd.arena.service.study_progress import Counting
 from hypersd.arena.store.store import Store
-from hypersd.arena.studies import Comparison, Study
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Kind, Vote, now
 from tests.arena.conftest import pair
 

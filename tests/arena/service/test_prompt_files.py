@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.prompts import read_prompt_file
+from hypersd.arena.service.prompt_files import read_prompt_file
 
 
 def test_prompts_are_lines_and_empty_ones_do_not_count(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.desk import Desk
+from hypersd.arena.service.battles import Desk
 from hypersd.arena.votes.battle import Choice, Client, Entry
 from hypersd.arena.votes.images import Pictures
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.matchmaking import draw, least_used_prompt
+from hypersd.arena.service.matchmaking import draw, least_used_prompt
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import Pictures, same_pixels

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from hypersd.arena.desk import Desk, Habits
 from hypersd.arena.ranking.leaderboard import compute
-from hypersd.arena.simulate import Electorate, SimulatedClock, Taste, colourfulness, population, sharpness
+from hypersd.arena.service.battles import Desk, Habits
+from hypersd.arena.service.simulation import Electorate, SimulatedClock, Taste, colourfulness, population, sharpness
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import Pictures

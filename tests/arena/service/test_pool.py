@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.arena import supply
-from hypersd.arena.desk import Desk, Habits
+from hypersd.arena.service import pool
+from hypersd.arena.service.battles import Desk, Habits
+from hypersd.arena.service.pool import Painted, PaintError, Source, Stopped, Supply, spoil
 from hypersd.arena.store.store import Store
-from hypersd.arena.supply import Painted, PaintError, Source, Stopped, Supply, spoil
 from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
 from hypersd.arena.votes.images import Pictures
 from tests.arena.conftest import Postgres
@@ -237,7 +237,7 @@ def test_making_room_is_nobodys_failure(store: Store, tmp_path: Path) -> None:
 
 
 def test_the_first_visitors_have_a_gold_pair(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supply, "GOLD_SHARE", 0.0)
+    monkeypatch.setattr(pool, "GOLD_SHARE", 0.0)
     worker = working(store, tmp_path / "pictures", Squares())
     made = [worker.prepare(worker.sources[0]) for _ in range(5)]
     assert [pair and pair.gold for pair in made] == [None, 0, None, None, None], "but first a pair to vote on"
@@ -271,7 +271,7 @@ def test_a_study_is_filled_beside_the_open_arena(store: Store, tmp_path: Path) -
 
 
 def test_a_study_has_gold_pairs_of_its_own(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supply, "GOLD_SHARE", 0.0)
+    monkeypatch.setattr(pool, "GOLD_SHARE", 0.0)
     worker = working(store, tmp_path / "pictures", Squares())
     for _ in range(3):
         worker.prepare(worker.sources[0])
@@ -344,7 +344,7 @@ class Noise(Squares):
 def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supply, "GOLD_SHARE", 1.0)
+    monkeypatch.setattr(pool, "GOLD_SHARE", 1.0)
     worker = working(store, tmp_path / "pictures", Noise())
     pair = worker.prepare(worker.sources[0])
     assert pair is not None

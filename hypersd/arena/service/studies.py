@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypersd.arena.prompts import read_prompt_file
+from hypersd.arena.service.prompt_files import read_prompt_file
 from hypersd.arena.votes.battle import CHOICES, Choice, Contestant, Vote
 from hypersd.resources import assets_folder
 

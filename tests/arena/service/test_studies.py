@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.studies import Study, read_prompts
+from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.votes.battle import CHOICES, Battle, Choice, Contestant, Entry, Pair, Vote, now
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "studies"
+FOLDER = Path(__file__).resolve().parents[3] / "assets" / "studies"
 
 
 def vote(one: str, other: str, choice: Choice, *, swapped: bool = False) -> Vote:
