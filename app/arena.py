@@ -35,7 +35,7 @@ from hypersd.models.specs import Family
 from hypersd.sampling.remarks import unread_remark, word_remarks
 
 if TYPE_CHECKING:
-    from hypersd.arena.publish import Publisher
+    from hypersd.arena.dataset.publish import Publisher
     from hypersd.models.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -304,7 +304,7 @@ class Arena:
         Supply(self.store, self.pictures, painter, sources, busy=busy).run(self._stop)
 
     def _publish(self) -> None:
-        from hypersd.arena.publish import Publisher  # noqa: PLC0415 - brings pyarrow
+        from hypersd.arena.dataset.publish import Publisher  # noqa: PLC0415 - brings pyarrow
 
         self.publisher = Publisher(self.store, self.pictures, self.publish)
         self.publisher.run(self._stop)

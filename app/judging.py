@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from hypersd.arena.splits import split_of
+from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import Damaged, Pictures
 from hypersd.feedback.rounds import rounds

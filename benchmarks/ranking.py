@@ -25,14 +25,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypersd.arena.formats import FEATURES
+from hypersd.arena.dataset.formats import FEATURES
 
 ROUNDS = 400
 _CHILD = """
 import json, sys, time
 start = time.perf_counter()
 from hypersd.arena.ranking.leaderboard import compute_families
-from hypersd.arena.reading import read_columns
+from hypersd.arena.dataset.reading import read_columns
 from hypersd.arena.ranking.filters import View
 imported = time.perf_counter()
 votes = read_columns(sys.argv[1])

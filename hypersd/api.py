@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hypersd.arena.dataset.reading import read_columns
 from hypersd.arena.ranking.columns import VoteColumns
 from hypersd.arena.ranking.filters import View
 from hypersd.arena.ranking.leaderboard import Board, compute_families
-from hypersd.arena.reading import read_columns
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, family

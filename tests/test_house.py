@@ -50,7 +50,7 @@ SAVERS = {"checkpoint", "run", "model", "second", "objective", "self.backbone"}
 """What stands before `.save(…)` where that is a method of ours, whose own writers are looked at."""
 
 OTHER_WRITERS = {
-    ("hypersd.arena.export", "write"): "its callers give it a path of atomic_folder, or of a temporary folder",
+    ("hypersd.arena.dataset.export", "write"): "its callers give it a path of atomic_folder, or of a temporary folder",
     ("hypersd.feedback.backbones", "save"): "RewardModel.save gives it an atomic_folder",
     ("hypersd.feedback.image_reward", "save"): "RewardModel.save gives it an atomic_folder",
     ("app.loop", "start"): "the log of a process, which grows",

@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Rank."""
-    from hypersd.arena.importing import whereabouts
+    from hypersd.arena.dataset.importing import whereabouts
     from hypersd.arena.ranking.leaderboard import compute_families
 
     votes = _read(options.votes)
@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read(place: str | None) -> VoteColumns:
+    from hypersd.arena.dataset.reading import read_columns
+    from hypersd.arena.dataset.vote_files import Rejects
     from hypersd.arena.ranking.columns import VoteColumns
-    from hypersd.arena.reading import read_columns
-    from hypersd.arena.vote_files import Rejects
 
     if place is None:
         return VoteColumns.of(open_store()[0].votes())

@@ -84,7 +84,7 @@ def check_votes(source: str | None) -> None:
         ValueError: a file is damaged, or the store does not answer.
         OSError: the source cannot be reached.
     """
-    from hypersd.arena.vote_files import shards
+    from hypersd.arena.dataset.vote_files import shards
 
     if source is None:
         open_store()[0].engine.dispose()

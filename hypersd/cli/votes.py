@@ -17,9 +17,9 @@ from hypersd.models.specs import Capability
 from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
+    from hypersd.arena.dataset.vote_files import Skipped
     from hypersd.arena.service.studies import Study
     from hypersd.arena.store.store import Store
-    from hypersd.arena.vote_files import Skipped
     from hypersd.arena.votes.images import Pictures
     from hypersd.models.engine import Engine
 
@@ -108,7 +108,7 @@ def open_store() -> tuple[Store, Pictures]:
 
 def run_export(options: argparse.Namespace) -> int:
     """Export."""
-    from hypersd.arena.export import export
+    from hypersd.arena.dataset.export import export
 
     store, pictures = open_store()
     out = writable_folder(options.out)
@@ -125,7 +125,7 @@ def run_export(options: argparse.Namespace) -> int:
 
 def run_import(options: argparse.Namespace) -> int:
     """Import."""
-    from hypersd.arena.importing import import_votes, whereabouts
+    from hypersd.arena.dataset.importing import import_votes, whereabouts
 
     store, pictures = open_store()
     done = import_votes(options.file, store, pictures, options.kind)
@@ -151,7 +151,7 @@ def note_skipped(skipped: Sequence[Skipped]) -> None:
 
 def run_stats(options: argparse.Namespace) -> int:
     """Count."""
-    from hypersd.arena.importing import count_studies, whereabouts
+    from hypersd.arena.dataset.importing import count_studies, whereabouts
     from hypersd.arena.ranking.leaderboard import compute
 
     votes = list(open_store()[0].votes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypersd.arena.export import export
+from hypersd.arena.dataset.export import export
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.service.battles import Habits
 from hypersd.arena.service.simulation import Scorer, Taste

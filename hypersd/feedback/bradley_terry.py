@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypersd.arena.splits import normalised
+from hypersd.arena.dataset.splits import normalised
 from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.preferences import Preference
 from hypersd.feedback.reward import RewardModel

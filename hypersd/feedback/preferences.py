@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from hypersd.arena.splits import Split, split_of
-from hypersd.arena.vote_files import Shard, shards
+from hypersd.arena.dataset.splits import Split, split_of
+from hypersd.arena.dataset.vote_files import Shard, shards
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import Pictures

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hypersd.arena.splits import count_prompts
+from hypersd.arena.dataset.splits import count_prompts
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind
 from hypersd.feedback.bradley_terry import ChoiceTable, Settings

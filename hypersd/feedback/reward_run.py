@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from hypersd.arena.splits import SPLITS
+from hypersd.arena.dataset.splits import SPLITS
 from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.bradley_terry import ChoiceTable, Settings, choice_loss
 from hypersd.feedback.preferences import Preference, Preferences

@@ -10,7 +10,7 @@ import pytest
 from app.judging import Judging
 from app.pages.judge_rows import judge_rows
 from app.settings import Settings
-from hypersd.arena.splits import split_of
+from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.battle import Vote

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from hypersd import __version__
-from hypersd.arena.export import export
+from hypersd.arena.dataset.export import export
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.perception.solo import Solo, save_perception

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.arena.export import export
-from hypersd.arena.publish import Publisher
+from hypersd.arena.dataset.export import export
+from hypersd.arena.dataset.publish import Publisher
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Pair, Vote, now
 from hypersd.arena.votes.images import Pictures

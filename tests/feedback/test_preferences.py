@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.arena.export import export
-from hypersd.arena.splits import split_of
+from hypersd.arena.dataset.export import export
+from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.votes.battle import Vote, now
 from hypersd.arena.votes.images import Pictures
 from hypersd.feedback.preferences import Preferences, from_votes, one_kind, read_preferences, reliability

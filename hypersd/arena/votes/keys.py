@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select
 
-from hypersd.arena.pickapic import STUDY
+from hypersd.arena.dataset.pickapic import STUDY
 from hypersd.arena.store.database import INSERTS, reading, writing
 from hypersd.arena.store.tables import BATTLES, KEYS, PAIRS, VOTES
 from hypersd.arena.votes.battle import now

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from hypersd.arena.export import export
-from hypersd.arena.importing import import_votes, read_votes
-from hypersd.arena.publish import Publisher, restore
+from hypersd.arena.dataset.export import export
+from hypersd.arena.dataset.importing import import_votes, read_votes
+from hypersd.arena.dataset.publish import Publisher, restore
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.service.battles import Desk, Refused
 from hypersd.arena.service.studies import Comparison, Study

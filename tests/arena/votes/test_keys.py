@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from hypersd.arena.pickapic import STUDY
+from hypersd.arena.dataset.pickapic import STUDY
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import KEYS
 from hypersd.arena.votes.battle import Battle, Kind, Vote, now

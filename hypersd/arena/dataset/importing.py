@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from hypersd.arena.logs import STUDY as LOG
-from hypersd.arena.logs import is_log
-from hypersd.arena.pickapic import NEEDED, number_of
-from hypersd.arena.pickapic import STUDY as PICKAPIC
+from hypersd.arena.dataset.logs import STUDY as LOG
+from hypersd.arena.dataset.logs import is_log
+from hypersd.arena.dataset.pickapic import NEEDED, number_of
+from hypersd.arena.dataset.pickapic import STUDY as PICKAPIC
+from hypersd.arena.dataset.vote_files import Rejects, Shard, Skipped, shards
 from hypersd.arena.store.store import Store
-from hypersd.arena.vote_files import Rejects, Shard, Skipped, shards
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import Pictures
 

@@ -13,9 +13,9 @@ import pytest
 from datasets import load_dataset
 from PIL import Image
 
-from hypersd.arena.export import export, split_of
-from hypersd.arena.formats import FORMATS, Format
-from hypersd.arena.importing import import_votes
+from hypersd.arena.dataset.export import export, split_of
+from hypersd.arena.dataset.formats import FORMATS, Format
+from hypersd.arena.dataset.importing import import_votes
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import CHOICES, Battle, Client, Contestant, Entry, Kind, Pair, Vote, now

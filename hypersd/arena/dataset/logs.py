@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from hypersd.arena.values import is_missing, moment
+from hypersd.arena.dataset.values import is_missing, moment
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
 
 STUDY = "log"

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from datasets import Features, Image, Value
 
-from hypersd.arena.pickapic import number_of
+from hypersd.arena.dataset.pickapic import number_of
 from hypersd.arena.votes.battle import Entry, Vote
 
 Format = Literal["pickapic", "preference", "arena", "imagereward"]

@@ -19,11 +19,11 @@ from typing import Any
 
 import fsspec
 
-from hypersd.arena.card import PUBLISHED
-from hypersd.arena.export import write
-from hypersd.arena.formats import Row, arena_row
+from hypersd.arena.dataset.card import PUBLISHED
+from hypersd.arena.dataset.export import write
+from hypersd.arena.dataset.formats import Row, arena_row
+from hypersd.arena.dataset.vote_files import Rejects, Shard, shards
 from hypersd.arena.store.store import Store
-from hypersd.arena.vote_files import Rejects, Shard, shards
 from hypersd.arena.votes.battle import KINDS, Kind, Vote, new_id, now
 from hypersd.arena.votes.images import Pictures
 

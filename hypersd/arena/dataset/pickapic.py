@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from hypersd.arena.values import moment, picture_bytes, whole
+from hypersd.arena.dataset.values import moment, picture_bytes, whole
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
 from hypersd.arena.votes.images import Pictures
 

@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from sqlalchemy import Table
 
-from hypersd.arena.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
+from hypersd.arena.dataset.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
+from hypersd.arena.dataset.values import picture_bytes
 from hypersd.arena.store.mapping import battle_row, pair_row, vote_row
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
-from hypersd.arena.values import picture_bytes
 from hypersd.arena.votes.battle import CHOICES, KINDS, Battle, Client, Contestant, Entry, Gate, Pair, Purpose, Vote
 from hypersd.arena.votes.images import Pictures
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hypersd.arena.export import write
-from hypersd.arena.formats import FEATURES, arena_row
-from hypersd.arena.importing import read_votes
+from hypersd.arena.dataset.export import write
+from hypersd.arena.dataset.formats import FEATURES, arena_row
+from hypersd.arena.dataset.importing import read_votes
+from hypersd.arena.dataset.reading import read_columns
+from hypersd.arena.dataset.vote_files import Rejects
 from hypersd.arena.ranking.columns import Coded, VoteColumns
-from hypersd.arena.reading import read_columns
-from hypersd.arena.vote_files import Rejects
 from tests.arena.conftest import entry, pair
 from tests.arena.votes.test_quality import START, vote
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypersd.arena.card import describe, recognise
-from hypersd.arena.formats import (
+from hypersd.arena.dataset.card import describe, recognise
+from hypersd.arena.dataset.formats import (
     FEATURES,
     FORMATS,
     Format,
@@ -22,7 +22,7 @@ from hypersd.arena.formats import (
     pickapic_rows,
     preference_rows,
 )
-from hypersd.arena.splits import SPLITS, split_of
+from hypersd.arena.dataset.splits import SPLITS, split_of
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.votes.quality import Cleaned, clean

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hypersd.arena.splits import VERSION, count_prompts
+from hypersd.arena.dataset.splits import VERSION, count_prompts
 from hypersd.arena.votes.agreement import Share, krippendorff, wilson
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, ratings, self_agreement

@@ -13,9 +13,9 @@ import pytest
 from datasets import Dataset, load_dataset
 from PIL import Image
 
-from hypersd.arena.export import export
-from hypersd.arena.importing import import_votes, read_votes
-from hypersd.arena.pickapic import number_of
+from hypersd.arena.dataset.export import export
+from hypersd.arena.dataset.importing import import_votes, read_votes
+from hypersd.arena.dataset.pickapic import number_of
 from hypersd.arena.ranking.leaderboard import compute, judgements
 from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store

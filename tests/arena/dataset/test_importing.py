@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from hypersd.arena.export import export, write
-from hypersd.arena.formats import FEATURES, arena_row
-from hypersd.arena.importing import import_votes, read_votes
-from hypersd.arena.publish import Publisher, restore
+from hypersd.arena.dataset.export import export, write
+from hypersd.arena.dataset.formats import FEATURES, arena_row
+from hypersd.arena.dataset.importing import import_votes, read_votes
+from hypersd.arena.dataset.publish import Publisher, restore
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures, encode

@@ -9,8 +9,8 @@ from hashlib import sha256
 
 import pytest
 
+from hypersd.arena.dataset.splits import SPLITS, count_prompts, normalised, split_of
 from hypersd.arena.service.studies import read_prompts
-from hypersd.arena.splits import SPLITS, count_prompts, normalised, split_of
 from hypersd.arena.votes.agreement import wilson
 from hypersd.feedback.preferences import Preference, Preferences
 

@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hypersd.arena.importing import import_votes, read_votes, whereabouts
+from hypersd.arena.dataset.importing import import_votes, read_votes, whereabouts
+from hypersd.arena.dataset.vote_files import Rejects
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store
-from hypersd.arena.vote_files import Rejects
 from hypersd.arena.votes.images import Pictures
 from tests.arena.voted import fresh
 

@@ -15,11 +15,11 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypersd.arena import arena_rows, logs
-from hypersd.arena.arena_rows import IMAGES, checked, vote_of_arena_row
-from hypersd.arena.log_files import LFS, read_rows
-from hypersd.arena.pickapic import NEEDED, OPTIONAL, vote_of_row
-from hypersd.arena.values import whole
+from hypersd.arena.dataset import arena_rows, logs
+from hypersd.arena.dataset.arena_rows import IMAGES, checked, vote_of_arena_row
+from hypersd.arena.dataset.log_files import LFS, read_rows
+from hypersd.arena.dataset.pickapic import NEEDED, OPTIONAL, vote_of_row
+from hypersd.arena.dataset.values import whole
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import Pictures
 
@@ -136,7 +136,7 @@ class Shard:
         return self._votes(rows, vote, rejects, _BATCH_WITH_PICTURES)
 
     def log(self, kind: Kind, rejects: Rejects) -> Iterator[list[Vote]]:
-        """The votes of another arena's log, some at a time; see `hypersd.arena.logs`.
+        """The votes of another arena's log, some at a time; see `hypersd.arena.dataset.logs`.
 
         Raises:
             ValueError: it is damaged; the message names it.

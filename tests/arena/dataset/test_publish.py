@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from hypersd.arena.publish import Publisher, restore
+from hypersd.arena.dataset.publish import Publisher, restore
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import now
 from hypersd.arena.votes.images import Pictures
@@ -240,7 +240,7 @@ def test_attempts_keep_their_distance(store: Store, pictures: Pictures, tmp_path
 _VOTING = """
 import sys, threading
 from hypersd.arena.votes.images import Pictures
-from hypersd.arena.publish import Publisher
+from hypersd.arena.dataset.publish import Publisher
 from hypersd.arena.store.store import Store
 from tests.arena.voted import vote
 
@@ -255,7 +255,7 @@ for number in range(first, first + 10_000):
 
 def test_a_killed_machine_leaves_only_whole_shards(store: Store, pictures: Pictures, tmp_path: Path) -> None:
     """Killed twice amid voting and publishing: every vote that was acknowledged is there once."""
-    url, root = str(tmp_path / "published"), Path(__file__).resolve().parents[2]
+    url, root = str(tmp_path / "published"), Path(__file__).resolve().parents[3]
     acknowledged: list[str] = []
     for start in (0, 10_000):
         command = [sys.executable, "-c", _VOTING, str(tmp_path), str(start)]

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypersd.arena.arena_rows import COLUMNS, IMAGES, LATER
-from hypersd.arena.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
-from hypersd.arena.importing import read_votes
+from hypersd.arena.dataset.arena_rows import COLUMNS, IMAGES, LATER
+from hypersd.arena.dataset.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
+from hypersd.arena.dataset.importing import read_votes
+from hypersd.arena.dataset.vote_files import Rejects, shards
 from hypersd.arena.ranking.columns import NAMES, PURPOSES, VoteColumns, pc
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
-from hypersd.arena.vote_files import Rejects, shards
 from hypersd.arena.votes.battle import CHOICES, INPUTS, KINDS, Contestant, Gate
 
 _TYPES: Mapping[str, pa.DataType] = {

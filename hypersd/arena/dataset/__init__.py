@@ -1,0 +1,1 @@
+"""Votes as a dataset: formats, import, export, publication, the dataset card."""
