@@ -229,7 +229,7 @@ class Arena:
             Refused: the models are not ready, or a contestant failed.
         """
         from hypersd.arena.service.pool import Supply  # noqa: PLC0415 - see _supply
-        from hypersd.feedback.painter import EnginePainter  # noqa: PLC0415
+        from hypersd.feedback.generator import EnginePainter  # noqa: PLC0415
         from hypersd.sampling.request import check_prompt  # noqa: PLC0415
 
         prompt = check_prompt(prompt)
@@ -271,7 +271,7 @@ class Arena:
         return self._known_shares
 
     def _labels(self) -> list[str]:
-        from hypersd.feedback.painter import contestants  # noqa: PLC0415 - see _supply
+        from hypersd.feedback.generator import contestants  # noqa: PLC0415 - see _supply
 
         self.studio.refresh()
         machine = self.studio.machine
@@ -292,7 +292,7 @@ class Arena:
         if engine is None:
             return
         from hypersd.arena.service.pool import Source, Supply  # noqa: PLC0415
-        from hypersd.feedback.painter import EnginePainter  # noqa: PLC0415
+        from hypersd.feedback.generator import EnginePainter  # noqa: PLC0415
 
         name = self.family.prompt_set
         source = Source(

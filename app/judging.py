@@ -16,7 +16,7 @@ from hypersd.arena.votes.images import Damaged, Pictures
 from hypersd.feedback.rounds import rounds
 
 if TYPE_CHECKING:
-    from hypersd.feedback.verdicts import Verdicts
+    from hypersd.feedback.reward.vs_votes import Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ class Judging:
         if folder is None:
             return
         # Brings torch, which nobody needs where there is no reward model.
-        from hypersd.feedback.reward import RewardModel  # noqa: PLC0415
-        from hypersd.feedback.verdicts import pictures_of, verdicts  # noqa: PLC0415
+        from hypersd.feedback.reward.reward_model import RewardModel  # noqa: PLC0415
+        from hypersd.feedback.reward.vs_votes import pictures_of, verdicts  # noqa: PLC0415
 
         if folder != self._asked:
             self._asked, self._rewards = folder, {}

@@ -77,7 +77,7 @@ class Studies:
         """Which contestants of the studies cannot be drawn here, and why; none while that is not known yet."""
         machine = self.studio.machine
         if machine is not None and time.monotonic() >= self._unable_until:
-            from hypersd.feedback.painter import lacking  # noqa: PLC0415 - brings torch
+            from hypersd.feedback.generator import lacking  # noqa: PLC0415 - brings torch
 
             family, benched = self.studio.family(self.studio.first), self.store.benched()
             wanted = {who for study in self.declared.values() for who in _contestants(study)}

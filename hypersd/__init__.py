@@ -16,7 +16,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = {
-    "RewardModel": "hypersd.feedback.reward",
+    "RewardModel": "hypersd.feedback.reward.reward_model",
     "compare": "hypersd.api",
     "load": "hypersd.api",
     "rank": "hypersd.api",

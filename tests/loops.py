@@ -14,7 +14,7 @@ from hypersd.feedback.guard import Check
 from hypersd.feedback.loop_report import text
 from hypersd.feedback.merge import Point, figure
 from hypersd.feedback.results import STAGES
-from hypersd.feedback.reward_report import Bin, RewardReport, write
+from hypersd.feedback.reward.reward_report import Bin, RewardReport, write
 from hypersd.feedback.rounds import Round
 from hypersd.models.registered import Entrant, register
 from hypersd.utils.files import write_json

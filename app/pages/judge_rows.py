@@ -9,7 +9,7 @@ from app.templating import render
 from hypersd.arena.votes.agreement import Share
 
 if TYPE_CHECKING:
-    from hypersd.feedback.verdicts import Verdicts
+    from hypersd.feedback.reward.vs_votes import Verdicts
 
 
 def judge_rows(verdicts: Verdicts | None, ceiling: Share | None) -> str:

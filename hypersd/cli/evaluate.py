@@ -22,7 +22,7 @@ from hypersd.cli.options import (
     whole_number,
 )
 from hypersd.cli.output import emit, note, say
-from hypersd.feedback.reward_folder import check_reward
+from hypersd.feedback.reward.reward_folder import check_reward
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Capability, Family
 from hypersd.sampling.record import grid_texts, run_record, versions
@@ -165,7 +165,7 @@ def reward_in(folder: Path) -> Reward:
         OSError: a part of it is missing.
         ValueError: something else is in the folder.
     """
-    from hypersd.feedback.reward import RewardModel
+    from hypersd.feedback.reward.reward_model import RewardModel
 
     return RewardModel.load(folder).score
 

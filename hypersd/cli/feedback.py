@@ -13,7 +13,7 @@ from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, check_votes, gather
 from hypersd.cli.votes import add_kind
 from hypersd.feedback.photograph_files import check_photographs
-from hypersd.feedback.reward_folder import check_tunable
+from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.models.adapter_file import inspect
 from hypersd.models.registered import check_name, entrants_folder
 from hypersd.models.registry import Machine, availability, family, tunable

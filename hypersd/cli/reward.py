@@ -12,7 +12,7 @@ from hypersd.cli.folders import REWARD, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.cli.votes import add_kind, open_store
-from hypersd.feedback.reward_folder import check_reward
+from hypersd.feedback.reward.reward_folder import check_reward
 from hypersd.models.registry import family
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
@@ -20,7 +20,7 @@ from hypersd.utils.readers import read_picture
 
 if TYPE_CHECKING:
     from hypersd.arena.votes.images import Pictures
-    from hypersd.feedback.preferences import Preferences
+    from hypersd.feedback.preferences.dataset import Preferences
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp"}
 
@@ -101,8 +101,8 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictu
         OSError: the source cannot be reached.
     """
     from hypersd.arena.votes.images import Pictures
-    from hypersd.feedback.legible import with_pictures
-    from hypersd.feedback.preferences import from_votes, read_preferences
+    from hypersd.feedback.preferences.dataset import from_votes, read_preferences
+    from hypersd.feedback.preferences.legible import with_pictures
 
     if source is not None:
         pictures = Pictures(str(out / "pictures"))
@@ -136,7 +136,7 @@ def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
     backbone = options.backbone or chosen.require(Capability.CLIP, "train a reward model without --backbone")
-    from hypersd.feedback.backbone_source import check_backbone
+    from hypersd.feedback.reward.backbone_source import check_backbone
 
     check_backbone(backbone)
     check_votes(options.votes)
@@ -144,9 +144,9 @@ def run_train(options: argparse.Namespace) -> int:
     show_log()
     from dataclasses import replace
 
-    from hypersd.feedback.bradley_terry import Settings
-    from hypersd.feedback.reward_report import markdown
-    from hypersd.feedback.reward_run import RewardTask
+    from hypersd.feedback.reward.bradley_terry import Settings
+    from hypersd.feedback.reward.reward_report import markdown
+    from hypersd.feedback.reward.train import RewardTask
 
     settings = Settings()
     with command_folder(options.out, "reward train", REWARD, keep=True) as out:
@@ -174,7 +174,7 @@ def run_score(options: argparse.Namespace) -> int:
 
     check_prompt(options.prompt)
     pictures = [read_picture(file).convert("RGB") for file in files]
-    from hypersd.feedback.reward import RewardModel
+    from hypersd.feedback.reward.reward_model import RewardModel
 
     model = RewardModel.load(options.reward)
     scores = model.score(pictures, [options.prompt] * len(files))

@@ -176,7 +176,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     from hypersd.arena.votes.battle import now
     from hypersd.emoji.sprite_judge import Judge
     from hypersd.emoji.world import World
-    from hypersd.feedback.painter import contestants
+    from hypersd.feedback.generator import contestants
     from hypersd.models.engine import Engine
 
     chosen = family(options.family)
@@ -233,7 +233,7 @@ def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Na
     from hypersd.arena.store.tables import PAIRS
     from hypersd.emoji.prompts import held_out_prompts
     from hypersd.emoji.world import World
-    from hypersd.feedback.painter import EnginePainter, contestants
+    from hypersd.feedback.generator import EnginePainter, contestants
 
     wanted = options.pairs or max(_FEWEST_PAIRS, options.n // _VOTES_A_PAIR)
     missing = wanted - len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == options.study))

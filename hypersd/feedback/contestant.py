@@ -16,10 +16,10 @@ from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.training.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
-from hypersd.feedback.preferences import Preferences, read_preferences
+from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import Method
-from hypersd.feedback.reward_folder import check_tunable
+from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.scenes import SceneFeedback
 from hypersd.feedback.tuning import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect

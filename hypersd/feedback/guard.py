@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.student import Student
-from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward.image_statistics import NAMES, statistics
+from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
-from hypersd.feedback.statistics import NAMES, statistics
 from hypersd.models.specs import Recipe
 from hypersd.training.image_tensors import to_picture
 from hypersd.training.objective import Step, Stop

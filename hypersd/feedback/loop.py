@@ -23,13 +23,13 @@ from hypersd.emoji.prompts import common_prompts, held_out_prompts
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
 from hypersd.feedback.battles import fight, open_folder
-from hypersd.feedback.choices import keep
 from hypersd.feedback.contestant import Group, enter, gained, groups_of, tune
+from hypersd.feedback.generator import contestants
 from hypersd.feedback.hold import hold
 from hypersd.feedback.loop_metrics import measure
 from hypersd.feedback.loop_report import write_report
-from hypersd.feedback.painter import contestants
-from hypersd.feedback.preferences import Preferences, from_votes
+from hypersd.feedback.preferences.cache import keep
+from hypersd.feedback.preferences.dataset import Preferences, from_votes
 from hypersd.feedback.results import (
     BATTLES,
     BESIDE,
@@ -48,7 +48,7 @@ from hypersd.feedback.results import (
     TuningResult,
     VotesResult,
 )
-from hypersd.feedback.reward_run import RewardTask
+from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.rounds import Round
 from hypersd.feedback.size import Size
 from hypersd.feedback.tuning import Tuned, digest

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypersd.distill.student import Student
 from hypersd.feedback.guard import Guard
-from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.rollout import Prompted, draw_through
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import Objective, Player, Step

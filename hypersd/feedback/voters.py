@@ -18,7 +18,7 @@ from hypersd.arena.service.simulation import Electorate, Scorer, SimulatedClock,
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, now
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.painter import EnginePainter
+from hypersd.feedback.generator import EnginePainter
 from hypersd.models.engine import Engine
 
 _SECONDS_A_VOTE = 40

@@ -15,7 +15,7 @@ from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.battle import Vote
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.reward import RewardModel
+from hypersd.feedback.reward.reward_model import RewardModel
 from tests.arena.voted import vote
 from tests.families import write_clip
 

@@ -18,8 +18,8 @@ from hypersd.arena.dataset.export import export
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.perception.solo import Solo, save_perception
-from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.reward_folder import SECOND
+from hypersd.feedback.reward.reward_folder import SECOND
+from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.registered import Entrant, register
 from hypersd.training.checkpoints import save_state

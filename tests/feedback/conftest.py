@@ -11,9 +11,9 @@ from PIL import Image
 
 from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.bradley_terry import Settings
-from hypersd.feedback.preferences import Preference, Preferences
-from hypersd.feedback.reward_run import RewardTask
+from hypersd.feedback.preferences.dataset import Preference, Preferences
+from hypersd.feedback.reward.bradley_terry import Settings
+from hypersd.feedback.reward.train import RewardTask
 from tests.families import write_clip, write_emoji
 
 

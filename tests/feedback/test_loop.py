@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hypersd.arena.votes.agreement import wilson
-from hypersd.feedback.choices import keep
 from hypersd.feedback.loop import Loop
-from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.preferences.cache import keep
+from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.results import BATTLES, CONTESTANT
 from hypersd.feedback.rounds import Round
 from hypersd.models.registered import entrants

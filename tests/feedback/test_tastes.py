@@ -21,17 +21,17 @@ from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, place, render
-from hypersd.feedback.bradley_terry import ChoiceTable, Settings
-from hypersd.feedback.colour import NAMES as COLOURS
-from hypersd.feedback.colour import colour
-from hypersd.feedback.composition import NAMES as COMPOSITION
-from hypersd.feedback.composition import composition
-from hypersd.feedback.preferences import Preference, Preferences
-from hypersd.feedback.reward import LOOKS, RewardModel
-from hypersd.feedback.reward_folder import check_tunable
-from hypersd.feedback.reward_report import accuracy, markdown
-from hypersd.feedback.reward_run import RewardTask, fit_head
-from hypersd.feedback.shortcuts import hits_by_one
+from hypersd.feedback.preferences.dataset import Preference, Preferences
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
+from hypersd.feedback.reward.colour import NAMES as COLOURS
+from hypersd.feedback.reward.colour import colour
+from hypersd.feedback.reward.composition import NAMES as COMPOSITION
+from hypersd.feedback.reward.composition import composition
+from hypersd.feedback.reward.reward_folder import check_tunable
+from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
+from hypersd.feedback.reward.reward_report import accuracy, markdown
+from hypersd.feedback.reward.shortcuts import hits_by_one
+from hypersd.feedback.reward.train import RewardTask, fit_head
 from hypersd.models.families.embedded import FOLDER
 
 Pixels = NDArray[np.float64]

@@ -21,9 +21,9 @@ from hypersd.feedback.contestant import Group, enter, groups_of, tune
 from hypersd.feedback.dpo import DirectPreference, RankedLatents
 from hypersd.feedback.guard import Check, Guard, Limits, Panel, spread
 from hypersd.feedback.merge import WEIGHTS, Point, choose, concatenate, write_merged
-from hypersd.feedback.preferences import Preferences
-from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.reward_run import SECOND
+from hypersd.feedback.preferences.dataset import Preferences
+from hypersd.feedback.reward.reward_model import RewardModel
+from hypersd.feedback.reward.train import SECOND
 from hypersd.feedback.rollout import Prompted, draw_through, fixed_noise, times_of
 from hypersd.feedback.tuning import TuningTask
 from hypersd.models.loading import Source, build_scheduler

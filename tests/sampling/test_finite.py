@@ -12,7 +12,7 @@ import torch
 
 from hypersd.arena.service.pool import PaintError
 from hypersd.arena.votes.battle import Contestant
-from hypersd.feedback.painter import EnginePainter
+from hypersd.feedback.generator import EnginePainter
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare

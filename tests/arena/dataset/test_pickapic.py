@@ -21,7 +21,7 @@ from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.votes.quality import clean
-from hypersd.feedback.preferences import from_votes
+from hypersd.feedback.preferences.dataset import from_votes
 from tests.arena.voted import fresh, vote
 
 Place = tuple[Store, Pictures]

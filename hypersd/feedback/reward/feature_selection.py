@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from hypersd.feedback.bradley_terry import ChoiceTable, Settings
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
 
 Floats = NDArray[np.float64]
 Candidate = tuple[int, float]

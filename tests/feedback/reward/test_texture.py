@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hypersd.feedback.texture import WIDTH, texture
+from hypersd.feedback.reward.texture import WIDTH, texture
 
 _A_CHANNEL = 3
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.arena.votes.agreement import Share
-from hypersd.feedback.preferences import Preference, Preferences
+from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.utils.files import write_json
 
 

@@ -12,12 +12,12 @@ from huggingface_hub import constants
 from torch import Tensor
 
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.bradley_terry import Settings
-from hypersd.feedback.image_reward import ImageReward
-from hypersd.feedback.preferences import Preferences
-from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.reward_run import RewardTask
-from hypersd.feedback.statistics import as_tensor
+from hypersd.feedback.preferences.dataset import Preferences
+from hypersd.feedback.reward.bradley_terry import Settings
+from hypersd.feedback.reward.image_reward import ImageReward
+from hypersd.feedback.reward.image_statistics import as_tensor
+from hypersd.feedback.reward.reward_model import RewardModel
+from hypersd.feedback.reward.train import RewardTask
 from tests.families import as_blobs, hub_file, write_image_reward
 from tests.feedback.conftest import noisy
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hypersd.feedback.bradley_terry import ChoiceTable, Settings
-from hypersd.feedback.preferences import Preference
-from hypersd.feedback.reward import LOOKS
-from hypersd.feedback.selection import Comparisons, logistic, select
-from hypersd.feedback.statistics import NAMES
+from hypersd.feedback.preferences.dataset import Preference
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
+from hypersd.feedback.reward.feature_selection import Comparisons, logistic, select
+from hypersd.feedback.reward.image_statistics import NAMES
+from hypersd.feedback.reward.reward_model import LOOKS
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.votes.battle import Vote, now
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.preferences import Preferences, from_votes, one_kind, read_preferences, reliability
+from hypersd.feedback.preferences.dataset import Preferences, from_votes, one_kind, read_preferences, reliability
 from tests.arena.voted import fresh, vote
 
 

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.preferences import Preferences
+from hypersd.feedback.preferences.dataset import Preferences
 
 
 def with_pictures(preferences: Preferences, pictures: Pictures) -> tuple[Preferences, AbstractSet[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hypersd.arena.votes.battle import Pair, Vote
-from hypersd.feedback.verdicts import pictures_of, verdicts
+from hypersd.feedback.reward.vs_votes import pictures_of, verdicts
 from tests.arena.conftest import entry, pair
 from tests.arena.votes.test_quality import vote
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from hypersd.arena.dataset.splits import normalised
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.preferences import Preference
-from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.statistics import as_tensor
+from hypersd.feedback.preferences.dataset import Preference
+from hypersd.feedback.reward.image_statistics import as_tensor
+from hypersd.feedback.reward.reward_model import RewardModel
 
 _BATCH = 64
 """Pictures that are looked at at once."""

@@ -9,7 +9,7 @@ import pytest
 
 from hypersd.arena.service.pool import PaintError, Stopped
 from hypersd.arena.votes.battle import Contestant
-from hypersd.feedback.painter import EnginePainter, contestants, weights_version
+from hypersd.feedback.generator import EnginePainter, contestants, weights_version
 from hypersd.models.engine import Engine
 from hypersd.models.registry import FAMILIES, Machine
 from tests.families import emoji_family

@@ -14,15 +14,15 @@ import torch
 from PIL import Image
 
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.backbone_source import check_backbone
-from hypersd.feedback.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
-from hypersd.feedback.preferences import Preferences
-from hypersd.feedback.reward import RewardModel
-from hypersd.feedback.reward_folder import check_tunable
-from hypersd.feedback.reward_report import RewardReport, calibrate, share_by_prompt
-from hypersd.feedback.reward_run import SECOND, RewardTask
-from hypersd.feedback.shortcuts import logistic
-from hypersd.feedback.statistics import NAMES, as_tensor, statistics
+from hypersd.feedback.preferences.dataset import Preferences
+from hypersd.feedback.reward.backbone_source import check_backbone
+from hypersd.feedback.reward.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
+from hypersd.feedback.reward.image_statistics import NAMES, as_tensor, statistics
+from hypersd.feedback.reward.reward_folder import check_tunable
+from hypersd.feedback.reward.reward_model import RewardModel
+from hypersd.feedback.reward.reward_report import RewardReport, calibrate, share_by_prompt
+from hypersd.feedback.reward.shortcuts import logistic
+from hypersd.feedback.reward.train import SECOND, RewardTask
 from tests.feedback.conftest import noisy
 
 

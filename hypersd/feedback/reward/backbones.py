@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from hypersd.evaluate.clip_score import with_words
-from hypersd.feedback.backbone_source import check_backbone
+from hypersd.feedback.reward.backbone_source import check_backbone
 from hypersd.models.loading import quietly
 
 

@@ -23,7 +23,7 @@ from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextMode
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from hypersd.evaluate.clip_score import with_words
-from hypersd.feedback.backbones import Backbone
+from hypersd.feedback.reward.backbones import Backbone
 from hypersd.models.downloads import fetched
 from hypersd.models.registry import Machine
 from hypersd.utils.errors import gist

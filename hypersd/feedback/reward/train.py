@@ -14,12 +14,12 @@ from scipy.optimize import minimize_scalar
 
 from hypersd.arena.dataset.splits import SPLITS
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.bradley_terry import ChoiceTable, Settings, choice_loss
-from hypersd.feedback.preferences import Preference, Preferences
-from hypersd.feedback.reward import LOOKS, RewardModel
-from hypersd.feedback.reward_folder import SECOND
-from hypersd.feedback.reward_report import RewardReport, accuracy, examine, write
-from hypersd.feedback.selection import Comparisons, Selected, select
+from hypersd.feedback.preferences.dataset import Preference, Preferences
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings, choice_loss
+from hypersd.feedback.reward.feature_selection import Comparisons, Selected, select
+from hypersd.feedback.reward.reward_folder import SECOND
+from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
+from hypersd.feedback.reward.reward_report import RewardReport, accuracy, examine, write
 
 _CURVE = (0.125, 0.25, 0.5)
 _LEAST = {"learn from": 8, "test on": 4}

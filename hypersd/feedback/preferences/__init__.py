@@ -1,0 +1,1 @@
+"""Preferences: votes in the form a reward model learns from."""

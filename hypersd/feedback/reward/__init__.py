@@ -1,0 +1,1 @@
+"""Reward models: backbones, features, training on choices, the report on one."""
