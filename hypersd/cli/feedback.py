@@ -12,8 +12,8 @@ from hypersd.cli.options import add_family, argument, fraction, path, seed_numbe
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.reward import add_votes, check_votes, gather
 from hypersd.cli.votes import add_kind
-from hypersd.feedback.photograph_files import check_photographs
 from hypersd.feedback.reward.reward_folder import check_tunable
+from hypersd.feedback.tuning.coco_files import check_photographs
 from hypersd.models.adapter_file import inspect
 from hypersd.models.registered import check_name, entrants_folder
 from hypersd.models.registry import Machine, availability, family, tunable
@@ -23,8 +23,8 @@ from hypersd.utils.model_folders import check_perception
 from hypersd.utils.readers import read_json, tensor_shapes
 
 if TYPE_CHECKING:
-    from hypersd.feedback.contestant import Group
-    from hypersd.feedback.refl import Perception
+    from hypersd.feedback.tuning.refl import Perception
+    from hypersd.feedback.tuning.tune import Group
     from hypersd.models.specs import Family
 
 FEWEST_PROMPTS = 4
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     check_files(options, chosen)
     perception = _perception(options)
     show_log()
-    from hypersd.feedback.contestant import enter, gained, groups_of, tune
+    from hypersd.feedback.tuning.tune import enter, gained, groups_of, tune
 
     with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
         wanted = groups_of(chosen, options.model, options.adapter)
@@ -220,7 +220,7 @@ def _perception(options: argparse.Namespace) -> Perception | None:
     """The one that was asked for."""
     if options.detector is None:
         return None
-    from hypersd.feedback.photographs import PhotographFeedback, load_detector, read_photographs
+    from hypersd.feedback.tuning.perception_coco import PhotographFeedback, load_detector, read_photographs
 
     return PhotographFeedback(read_photographs(options.photographs), load_detector(options.detector))
 

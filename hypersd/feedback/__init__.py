@@ -11,5 +11,5 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     if name == "tune":
-        return import_module("hypersd.feedback.contestant").tune_model
+        return import_module("hypersd.feedback.tuning.tune").tune_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

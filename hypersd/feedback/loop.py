@@ -23,7 +23,6 @@ from hypersd.emoji.prompts import common_prompts, held_out_prompts
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
 from hypersd.feedback.battles import fight, open_folder
-from hypersd.feedback.contestant import Group, enter, gained, groups_of, tune
 from hypersd.feedback.generator import contestants
 from hypersd.feedback.hold import hold
 from hypersd.feedback.loop_metrics import measure
@@ -51,7 +50,8 @@ from hypersd.feedback.results import (
 from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.rounds import Round
 from hypersd.feedback.size import Size
-from hypersd.feedback.tuning import Tuned, digest
+from hypersd.feedback.tuning.task import Tuned, digest
+from hypersd.feedback.tuning.tune import Group, enter, gained, groups_of, tune
 from hypersd.feedback.voters import all_pairs, cast, electorate, prepare, who_draws
 from hypersd.models.engine import Engine
 from hypersd.models.registered import entrants, with_entrants

@@ -16,7 +16,7 @@ from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hypersd.feedback.contestant import groups_of
+from hypersd.feedback.tuning.tune import groups_of
 from hypersd.models.adapter_file import AdapterError, inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.engine import Engine

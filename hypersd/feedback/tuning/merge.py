@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from hypersd.distill.student import Student
-from hypersd.feedback.guard import Check, Guard
+from hypersd.feedback.tuning.monitor import Check, Guard
 from hypersd.training.adapters import adapter_as
 from hypersd.utils.files import atomic_path
 

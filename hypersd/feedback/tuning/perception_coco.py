@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
 
 from hypersd.distill.student import Student
-from hypersd.feedback.photograph_files import SPLIT, read_annotations
 from hypersd.feedback.reward.image_statistics import as_tensor
-from hypersd.feedback.rollout import redrawn
+from hypersd.feedback.tuning.coco_files import SPLIT, read_annotations
+from hypersd.feedback.tuning.rollout import redrawn
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import Step
 from hypersd.utils.errors import gist

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.student import Student
-from hypersd.feedback.guard import Guard
 from hypersd.feedback.reward.reward_model import RewardModel
-from hypersd.feedback.rollout import Prompted, draw_through
+from hypersd.feedback.tuning.monitor import Guard
+from hypersd.feedback.tuning.rollout import Prompted, draw_through
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import Objective, Player, Step
 

@@ -17,11 +17,11 @@ from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.training.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
-from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import Method
 from hypersd.feedback.reward.reward_folder import check_tunable
-from hypersd.feedback.scenes import SceneFeedback
-from hypersd.feedback.tuning import Tuned, TuningTask, digest
+from hypersd.feedback.tuning.perception_scenes import SceneFeedback
+from hypersd.feedback.tuning.refl import Perception
+from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.loading import Loader
@@ -114,7 +114,7 @@ def tune(
         groups: of `groups_of`.
         rewards: folders of `reward train`.
         out: where everything goes; a run that was broken off goes on.
-        method: see `hypersd.feedback.tuning`.
+        method: see `hypersd.feedback.tuning.task`.
         votes: for `dpo`, with their pictures; its training prompts' only.
         prompts: to train on; None means captions of the family's own scenes or, if it knows none, its arena's prompts.
         perception: for `refl`; None means a network that sees the family's own scenes, if it has one.

@@ -12,7 +12,7 @@ from hypersd.distill.student import Student
 from hypersd.emoji.captions import caption
 from hypersd.emoji.perception.solo import Masks, Solo, instance_loss, load_perception
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.feedback.rollout import redrawn
+from hypersd.feedback.tuning.rollout import redrawn
 from hypersd.models.specs import Recipe
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import Step

@@ -16,16 +16,16 @@ from hypersd.arena.votes.images import Pictures
 from hypersd.cli.main import main
 from hypersd.distill import student as students
 from hypersd.distill.student import Student
-from hypersd.feedback import contestant
-from hypersd.feedback.contestant import Group, groups_of, tune
-from hypersd.feedback.merge import write_merged
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.bradley_terry import Settings
 from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.reward.reward_model import FACTS
 from hypersd.feedback.reward.train import RewardTask
-from hypersd.feedback.rollout import draw_through, fixed_noise, times_of
-from hypersd.feedback.tuning import Method, pictures_a_step
+from hypersd.feedback.tuning import tune as contestant
+from hypersd.feedback.tuning.merge import write_merged
+from hypersd.feedback.tuning.rollout import draw_through, fixed_noise, times_of
+from hypersd.feedback.tuning.task import Method, pictures_a_step
+from hypersd.feedback.tuning.tune import Group, groups_of, tune
 from hypersd.models.downloads import DownloadError
 from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader

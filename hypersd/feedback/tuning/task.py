@@ -13,15 +13,15 @@ from safetensors.torch import load_file
 
 from hypersd.arena.votes.images import Pictures
 from hypersd.distill.student import Student
-from hypersd.feedback import dpo, merge, refl
-from hypersd.feedback.guard import Guard, Limits, Panel
-from hypersd.feedback.merge import Point
 from hypersd.feedback.preferences.dataset import Preference
-from hypersd.feedback.refl import Perception
 from hypersd.feedback.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.reward.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
-from hypersd.feedback.rollout import PromptBatches
+from hypersd.feedback.tuning import dpo, merge, refl
+from hypersd.feedback.tuning.merge import Point
+from hypersd.feedback.tuning.monitor import Guard, Limits, Panel
+from hypersd.feedback.tuning.refl import Perception
+from hypersd.feedback.tuning.rollout import PromptBatches
 from hypersd.models.loading import Source
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter

@@ -16,16 +16,16 @@ from safetensors.torch import load_file
 
 from hypersd.arena.votes.images import Pictures
 from hypersd.distill.student import Student
-from hypersd.feedback import refl
-from hypersd.feedback.contestant import Group, enter, groups_of, tune
-from hypersd.feedback.dpo import DirectPreference, RankedLatents
-from hypersd.feedback.guard import Check, Guard, Limits, Panel, spread
-from hypersd.feedback.merge import WEIGHTS, Point, choose, concatenate, write_merged
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.reward.train import SECOND
-from hypersd.feedback.rollout import Prompted, draw_through, fixed_noise, times_of
-from hypersd.feedback.tuning import TuningTask
+from hypersd.feedback.tuning import refl
+from hypersd.feedback.tuning.dpo import DirectPreference, RankedLatents
+from hypersd.feedback.tuning.merge import WEIGHTS, Point, choose, concatenate, write_merged
+from hypersd.feedback.tuning.monitor import Check, Guard, Limits, Panel, spread
+from hypersd.feedback.tuning.rollout import Prompted, draw_through, fixed_noise, times_of
+from hypersd.feedback.tuning.task import TuningTask
+from hypersd.feedback.tuning.tune import Group, enter, groups_of, tune
 from hypersd.models.loading import Source, build_scheduler
 from hypersd.models.registered import with_entrants
 from hypersd.models.registry import FAMILIES

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from hypersd.arena.votes.images import Pictures
 from hypersd.distill.student import Student
-from hypersd.feedback.guard import Guard
 from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.image_statistics import as_tensor
-from hypersd.feedback.rollout import times_of
+from hypersd.feedback.tuning.monitor import Guard
+from hypersd.feedback.tuning.rollout import times_of
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import adapter_off
 from hypersd.training.objective import Objective, Player, Step

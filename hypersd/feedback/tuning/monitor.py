@@ -15,7 +15,7 @@ from torch import Tensor
 from hypersd.distill.student import Student
 from hypersd.feedback.reward.image_statistics import NAMES, statistics
 from hypersd.feedback.reward.reward_model import RewardModel
-from hypersd.feedback.rollout import Drawn, draw_through, fixed_noise
+from hypersd.feedback.tuning.rollout import Drawn, draw_through, fixed_noise
 from hypersd.models.specs import Recipe
 from hypersd.training.image_tensors import to_picture
 from hypersd.training.objective import Step, Stop

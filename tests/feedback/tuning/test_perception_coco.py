@@ -14,8 +14,8 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
 
 from hypersd.cli.main import main
 from hypersd.distill.student import Student
-from hypersd.feedback.photographs import PhotographFeedback, boxes, load_detector, read_photographs, square
-from hypersd.feedback.rollout import times_of
+from hypersd.feedback.tuning.perception_coco import PhotographFeedback, boxes, load_detector, read_photographs, square
+from hypersd.feedback.tuning.rollout import times_of
 from hypersd.models.loading import Source
 from hypersd.models.registry import FAMILIES
 from hypersd.training.objective import Step
