@@ -13,7 +13,7 @@ from PIL import Image
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import Damaged, Pictures
-from hypersd.feedback.rounds import rounds
+from hypersd.feedback.loop.rounds import rounds
 
 if TYPE_CHECKING:
     from hypersd.feedback.reward.vs_votes import Verdicts

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.templating import render
-from hypersd.feedback.results import CONTESTANT, REWARD
-from hypersd.feedback.rounds import Round
+from hypersd.feedback.loop.results import CONTESTANT, REWARD
+from hypersd.feedback.loop.rounds import Round
 from hypersd.models.registered import Entrant
 
 _VOTERS = {"human": "people", "simulated": "simulated voters"}

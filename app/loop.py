@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.settings import Settings
-from hypersd.feedback.hold import INHERITED, holder, lock, lock_file, sign
-from hypersd.feedback.results import STAGES
-from hypersd.feedback.rounds import Round, rounds
+from hypersd.feedback.loop.lock import INHERITED, holder, lock, lock_file, sign
+from hypersd.feedback.loop.results import STAGES
+from hypersd.feedback.loop.rounds import Round, rounds
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOG = "round.log"

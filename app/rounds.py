@@ -9,9 +9,9 @@ from app.loop import Progress
 from app.markdown import to_html
 from app.templating import render
 from hypersd.arena.votes.battle import KINDS, Kind
-from hypersd.feedback.loop_report import text
-from hypersd.feedback.results import STAGES, VOTES, VotesResult
-from hypersd.feedback.rounds import Round
+from hypersd.feedback.loop.results import STAGES, VOTES, VotesResult
+from hypersd.feedback.loop.round_report import text
+from hypersd.feedback.loop.rounds import Round
 
 WHO: Mapping[Kind, str] = MappingProxyType({"human": "People", "simulated": "Simulated voters"})
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hypersd.arena.votes.agreement import Share
-from hypersd.feedback.results import BATTLES, FEEDBACK, METRICS, REWARD, VOTES
-from hypersd.feedback.rounds import Round
+from hypersd.feedback.loop.results import BATTLES, FEEDBACK, METRICS, REWARD, VOTES
+from hypersd.feedback.loop.rounds import Round
 
 LEAST_ACCURACY, NEAR_CEILING = 0.75, 0.03
 LEAST_WINS = 0.60

@@ -10,10 +10,10 @@ from PIL import Image
 
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind
-from hypersd.feedback.loop_report import text
-from hypersd.feedback.results import STAGES
+from hypersd.feedback.loop.results import STAGES
+from hypersd.feedback.loop.round_report import text
+from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.reward.reward_report import Bin, RewardReport, write
-from hypersd.feedback.rounds import Round
 from hypersd.feedback.tuning.merge import Point, figure
 from hypersd.feedback.tuning.monitor import Check
 from hypersd.models.registered import Entrant, register

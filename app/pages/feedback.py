@@ -18,8 +18,8 @@ from app.loop import NotAllowed, Owner, Runner
 from app.templating import render
 from hypersd.arena.ranking.filters import View
 from hypersd.arena.votes.battle import KINDS, Kind
-from hypersd.feedback.results import CONTESTANT, REPORT
-from hypersd.feedback.rounds import Round
+from hypersd.feedback.loop.results import CONTESTANT, REPORT
+from hypersd.feedback.loop.rounds import Round
 from hypersd.models.registered import entrants
 
 log = logging.getLogger(__name__)

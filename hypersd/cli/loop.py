@@ -20,7 +20,7 @@ from hypersd.training.states import check_states
 from hypersd.utils.model_folders import check_clip, check_perception
 
 if TYPE_CHECKING:
-    from hypersd.feedback.rounds import Round
+    from hypersd.feedback.loop.rounds import Round
     from hypersd.models.specs import Family
 
 SIMULATE = "simulate"
@@ -75,8 +75,8 @@ def run(options: argparse.Namespace) -> int:
     if not able.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     show_log()
-    from hypersd.feedback.loop import Loop
-    from hypersd.feedback.size import Size
+    from hypersd.feedback.loop.feedback_loop import Loop
+    from hypersd.feedback.loop.scale import Size
 
     votes = options.votes
     with command_folder(options.out, "loop", ROUNDS, keep=True) as out:
@@ -109,8 +109,8 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
         ValueError: one is damaged, or something else.
     """
     from hypersd.emoji.world import World
-    from hypersd.feedback.results import STAGES
-    from hypersd.feedback.rounds import rounds
+    from hypersd.feedback.loop.results import STAGES
+    from hypersd.feedback.loop.rounds import rounds
 
     World.load(world)
     check_clip(world / "clip")
@@ -127,8 +127,8 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
 
 def summary(current: Round) -> dict[str, Any]:
     """A round as JSON."""
-    from hypersd.feedback.results import BATTLES, CONTESTANT, REWARD
-    from hypersd.feedback.rounds import REPORT_FILE
+    from hypersd.feedback.loop.results import BATTLES, CONTESTANT, REWARD
+    from hypersd.feedback.loop.rounds import REPORT_FILE
 
     return {
         "round": current.number,
@@ -141,8 +141,8 @@ def summary(current: Round) -> dict[str, Any]:
 
 def sentence(current: Round) -> str:
     """A round for people."""
-    from hypersd.feedback.results import BATTLES, CONTESTANT
-    from hypersd.feedback.rounds import REPORT_FILE
+    from hypersd.feedback.loop.results import BATTLES, CONTESTANT
+    from hypersd.feedback.loop.rounds import REPORT_FILE
 
     wins = ", ".join(
         f"{share.value:.0%} at {steps} ({share.low:.0%} to {share.high:.0%})"

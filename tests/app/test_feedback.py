@@ -28,8 +28,8 @@ from app.studio import Studio
 from hypersd.arena.storage import Places
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures
-from hypersd.feedback.hold import HeldError, hold
-from hypersd.feedback.rounds import rounds
+from hypersd.feedback.loop.lock import HeldError, hold
+from hypersd.feedback.loop.rounds import rounds
 from hypersd.models.registered import entrants
 from tests.families import machine
 from tests.loops import enter, write_round
@@ -149,7 +149,7 @@ def test_a_round_from_a_terminal_holds_the_page_up_and_the_other_way_round(runne
     page.folder.mkdir()
     holding = f"""
 import pathlib, time
-from hypersd.feedback.hold import hold
+from hypersd.feedback.loop.lock import hold
 with hold(pathlib.Path({str(page.folder)!r})):
     print("at work", flush=True)
     time.sleep(600)
@@ -176,7 +176,9 @@ with hold(pathlib.Path({str(page.folder)!r})):
 
 
 def test_what_the_page_starts_has_the_lock_in_its_hands(runner: Callable[..., Runner]) -> None:
-    page = runner("import pathlib; from hypersd.feedback.hold import hold; hold(pathlib.Path('/nowhere')).__enter__()")
+    page = runner(
+        "import pathlib; from hypersd.feedback.loop.lock import hold; hold(pathlib.Path('/nowhere')).__enter__()"
+    )
     page.start()
     wait(lambda: page.pid() is None)
     assert not page.log(), "it does not ask for it again"

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 from app.build import launch_options
 from app.loop import Owner, Runner
 from app.pages.feedback import build_feedback
-from hypersd.feedback.results import STAGES
+from hypersd.feedback.loop.results import STAGES
 from tests.loops import enter, write_round
 
 PATIENCE_MS = 60_000

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from hypersd.arena.store.store import Store
-from hypersd.feedback.results import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES, VotesResult
-from hypersd.feedback.rounds import Round, rounds
+from hypersd.feedback.loop.results import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES, VotesResult
+from hypersd.feedback.loop.rounds import Round, rounds
 from hypersd.models.registered import entrants
 from tests.cli.conftest import Call, Result
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from hypersd.arena.dataset.splits import count_prompts
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind
+from hypersd.feedback.loop.results import RewardResult
 from hypersd.feedback.preferences.dataset import Preferences
-from hypersd.feedback.results import RewardResult
 from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
 from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
 from hypersd.feedback.reward.shortcuts import decisive, hits_by_identity, hits_by_one, hits_by_statistics, left_won

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from hypersd.arena.votes.images import Pictures
 from hypersd.distill.student import Student
+from hypersd.feedback.loop.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.preferences.dataset import Preference
-from hypersd.feedback.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.reward.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning import dpo, merge, refl

@@ -16,8 +16,8 @@ from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.training.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
+from hypersd.feedback.loop.results import Method
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
-from hypersd.feedback.results import Method
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.perception_scenes import SceneFeedback
 from hypersd.feedback.tuning.refl import Perception

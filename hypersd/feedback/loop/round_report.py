@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hypersd.arena.votes.agreement import Share
-from hypersd.feedback.results import (
+from hypersd.feedback.loop.results import (
     BATTLES,
     BESIDE,
     CONTESTANT,
@@ -26,7 +26,7 @@ from hypersd.feedback.results import (
     TuningResult,
     VotesResult,
 )
-from hypersd.feedback.rounds import REPORT_FILE, Round
+from hypersd.feedback.loop.rounds import REPORT_FILE, Round
 from hypersd.models.engine import Engine
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run

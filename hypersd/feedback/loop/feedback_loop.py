@@ -22,14 +22,10 @@ from hypersd.arena.votes.images import Pictures
 from hypersd.emoji.prompts import common_prompts, held_out_prompts
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
-from hypersd.feedback.battles import fight, open_folder
 from hypersd.feedback.generator import contestants
-from hypersd.feedback.hold import hold
-from hypersd.feedback.loop_metrics import measure
-from hypersd.feedback.loop_report import write_report
-from hypersd.feedback.preferences.cache import keep
-from hypersd.feedback.preferences.dataset import Preferences, from_votes
-from hypersd.feedback.results import (
+from hypersd.feedback.loop.head_to_head import fight, open_folder
+from hypersd.feedback.loop.lock import hold
+from hypersd.feedback.loop.results import (
     BATTLES,
     BESIDE,
     CONTESTANT,
@@ -47,12 +43,16 @@ from hypersd.feedback.results import (
     TuningResult,
     VotesResult,
 )
+from hypersd.feedback.loop.round_metrics import measure
+from hypersd.feedback.loop.round_report import write_report
+from hypersd.feedback.loop.rounds import Round
+from hypersd.feedback.loop.scale import Size
+from hypersd.feedback.loop.simulated_voters import all_pairs, cast, electorate, prepare, who_draws
+from hypersd.feedback.preferences.cache import keep
+from hypersd.feedback.preferences.dataset import Preferences, from_votes
 from hypersd.feedback.reward.train import RewardTask
-from hypersd.feedback.rounds import Round
-from hypersd.feedback.size import Size
 from hypersd.feedback.tuning.task import Tuned, digest
 from hypersd.feedback.tuning.tune import Group, enter, gained, groups_of, tune
-from hypersd.feedback.voters import all_pairs, cast, electorate, prepare, who_draws
 from hypersd.models.engine import Engine
 from hypersd.models.registered import entrants, with_entrants
 from hypersd.models.registry import Machine

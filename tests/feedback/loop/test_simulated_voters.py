@@ -15,8 +15,8 @@ from hypersd.arena.votes.battle import Contestant, Entry
 from hypersd.emoji.captions import caption
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.feedback.battles import open_folder
-from hypersd.feedback.voters import TASTES, who_draws
+from hypersd.feedback.loop.head_to_head import open_folder
+from hypersd.feedback.loop.simulated_voters import TASTES, who_draws
 from hypersd.models.families.embedded import FOLDER
 
 

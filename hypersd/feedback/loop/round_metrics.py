@@ -9,7 +9,7 @@ from pathlib import Path
 from hypersd.evaluate.ablation import ablation_table, changes
 from hypersd.evaluate.metrics import write_pictures
 from hypersd.evaluate.suite import Jury
-from hypersd.feedback.results import MetricChange, MetricsResult
+from hypersd.feedback.loop.results import MetricChange, MetricsResult
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Capability

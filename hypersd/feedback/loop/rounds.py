@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypersd.feedback.results import STAGES, Stage
+from hypersd.feedback.loop.results import STAGES, Stage
 from hypersd.utils.errors import gist
 from hypersd.utils.files import write_json
 from hypersd.utils.readers import read_object

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from hypersd.arena.votes.agreement import wilson
-from hypersd.feedback.loop import Loop
+from hypersd.feedback.loop.feedback_loop import Loop
+from hypersd.feedback.loop.results import BATTLES, CONTESTANT
+from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.preferences.cache import keep
 from hypersd.feedback.preferences.dataset import Preferences
-from hypersd.feedback.results import BATTLES, CONTESTANT
-from hypersd.feedback.rounds import Round
 from hypersd.models.registered import entrants
 from hypersd.models.registry import family
 from hypersd.utils.files import write_json

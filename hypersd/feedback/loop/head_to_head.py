@@ -14,8 +14,8 @@ from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Contestant, Vote
 from hypersd.arena.votes.images import Pictures
 from hypersd.arena.votes.quality import clean
-from hypersd.feedback.results import BattleResult
-from hypersd.feedback.voters import cast, prepare
+from hypersd.feedback.loop.results import BattleResult
+from hypersd.feedback.loop.simulated_voters import cast, prepare
 from hypersd.models.engine import Engine
 from hypersd.models.specs import ModelCard
 
