@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from hypersd import __version__
-from hypersd.cli import compare, distill, emoji, evaluate, feedback, loop, models, rank, reward, votes
-from hypersd.cli.errors import Parser, guarded
+from hypersd.cli.commands import compare, distill, emoji, evaluate, feedback, loop, models, rank, reward, votes
+from hypersd.cli.parser import Parser, guarded
 
 
 def build_parser() -> Parser:

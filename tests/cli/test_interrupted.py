@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from hypersd.cli.errors import guarded
+from hypersd.cli.parser import guarded
 from tests.cli.broken import files_below
 
 PROMPT = "a big cat on a blue background"

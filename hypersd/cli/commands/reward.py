@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.commands.votes import add_kind, open_store
 from hypersd.cli.folders import REWARD, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source
 from hypersd.cli.output import emit, note, say, show_log, table
-from hypersd.cli.votes import add_kind, open_store
 from hypersd.feedback.reward.reward_folder import check_reward
 from hypersd.models.registry import family
 from hypersd.models.specs import Capability

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.cli.evaluate import Tally, count, finite, requests_for, reward_in, rows_of
+from hypersd.cli.commands.evaluate import Tally, count, finite, requests_for, reward_in, rows_of
 from hypersd.emoji.world import World
 from hypersd.evaluate.evaluation_report import Row
 from hypersd.evaluate.metrics import read_pictures

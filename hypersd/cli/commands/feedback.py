@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
+from hypersd.cli.commands.reward import add_votes, check_votes, gather
+from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import FEEDBACK, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, whole_number
 from hypersd.cli.output import emit, say, show_log
-from hypersd.cli.reward import add_votes, check_votes, gather
-from hypersd.cli.votes import add_kind
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.coco_files import check_photographs
 from hypersd.models.adapter_file import inspect

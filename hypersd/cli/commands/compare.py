@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
-from hypersd.cli.comparison import GRID, compare_into, finished, picture_files, report
-from hypersd.cli.errors import FAILED, complain
+from hypersd.cli.comparison_folder import GRID, compare_into, finished, picture_files, report
 from hypersd.cli.folders import COMPARISON, command_folder
 from hypersd.cli.options import (
     add_family,
@@ -19,6 +18,7 @@ from hypersd.cli.options import (
     seed_number,
 )
 from hypersd.cli.output import emit, note, say
+from hypersd.cli.parser import FAILED, complain
 from hypersd.models.registry import Machine, availability, family
 from hypersd.models.specs import Family
 

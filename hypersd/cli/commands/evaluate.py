@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
-from hypersd.cli.compare import runnable
-from hypersd.cli.errors import FAILED, complain
+from hypersd.cli.commands.compare import runnable
 from hypersd.cli.folders import EVALUATION, command_folder
 from hypersd.cli.options import (
     add_family,
@@ -22,6 +21,7 @@ from hypersd.cli.options import (
     whole_number,
 )
 from hypersd.cli.output import emit, note, say
+from hypersd.cli.parser import FAILED, complain
 from hypersd.feedback.reward.reward_folder import check_reward
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Capability, Family

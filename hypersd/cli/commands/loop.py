@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.feedback import METHODS
+from hypersd.cli.commands.feedback import METHODS
+from hypersd.cli.commands.reward import check_votes, gather, kinds_of_prompts
+from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import ROUNDS, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source, whole_number
 from hypersd.cli.output import emit, say, show_log
-from hypersd.cli.reward import check_votes, gather, kinds_of_prompts
-from hypersd.cli.votes import add_kind
 from hypersd.models.registered import entrants_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.models.specs import Capability

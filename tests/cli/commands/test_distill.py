@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hypersd.cli.distill import METHODS
+from hypersd.cli.commands.distill import METHODS
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import methods
 from hypersd.models.registry import FAMILIES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.cli.emoji import shipped_world, shortened
+from hypersd.cli.commands.emoji import shipped_world, shortened
 from hypersd.emoji.captions import read
 from hypersd.emoji.training.rebuild import Recipe
 from tests.cli.conftest import Call

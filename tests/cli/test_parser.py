@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.cli.errors import Parser, guarded
 from hypersd.cli.output import table
+from hypersd.cli.parser import Parser, guarded
 
 
 def raising(error: BaseException) -> int:
@@ -53,7 +53,7 @@ def test_a_parser_complains_in_one_line(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_reader_that_goes_away_gets_no_traceback(root: Path) -> None:
     script = (
-        "import sys; from hypersd.cli.errors import guarded; "
+        "import sys; from hypersd.cli.parser import guarded; "
         "sys.exit(guarded(lambda: print('line\\n' * 1_000_000) or 0))"
     )
     shell = f'"{sys.executable}" -c "{script}" | head -1'

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import read_prompt_file
+from hypersd.cli.commands.votes import add_kind, note_skipped, open_store
 from hypersd.cli.options import argument, source
 from hypersd.cli.output import emit, say, table
-from hypersd.cli.votes import add_kind, note_skipped, open_store
 
 if TYPE_CHECKING:
     from hypersd.arena.ranking.columns import VoteColumns
