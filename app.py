@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from app.build import launch
-from app.settings import Settings
+from app.services.settings import Settings
 
 if __name__ == "__main__":
     try:

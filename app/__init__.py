@@ -9,7 +9,7 @@ from typing import Any
 @cache
 def _demo() -> Any:
     from app.build import build  # noqa: PLC0415 - importing a part of the page must not build all of it
-    from app.settings import Settings  # noqa: PLC0415
+    from app.services.settings import Settings  # noqa: PLC0415
 
     return build(Settings.from_environment())
 

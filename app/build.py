@@ -9,18 +9,18 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app import cards
-from app.arena import Arena, open_arena
-from app.behind import short_turns
-from app.loop import Owner, open_runner
+from app.api.routes import routes
 from app.pages.arena import build_arena
 from app.pages.compare import build_compare
 from app.pages.feedback import build_feedback
 from app.pages.results import build_results
-from app.routes import routes
-from app.settings import Settings
-from app.studio import Studio
+from app.services.arena import Arena, open_arena
+from app.services.background import short_turns
+from app.services.engines import Studio
+from app.services.loop_runner import Owner, open_runner
+from app.services.settings import Settings
+from app.services.uploads import BodyLimit
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
-from app.uploads import BodyLimit
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app import cards
-from app.studio import Studio
+from app.services.engines import Studio
 from app.templating import render
 from hypersd.models.specs import Family, ModelCard
 from hypersd.sampling.request import Run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from app.loop import Progress
 from app.markdown import to_html
+from app.services.loop_runner import Progress
 from app.templating import render
 from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.feedback.loop.results import STAGES, VOTES, VotesResult

@@ -16,10 +16,10 @@ from PIL import Image
 from sqlalchemy import insert
 from starlette.applications import Starlette
 
-from app.arena import Arena, open_arena
-from app.routes import routes
-from app.settings import Settings
-from app.studio import Studio
+from app.api.routes import routes
+from app.services.arena import Arena, open_arena
+from app.services.engines import Studio
+from app.services.settings import Settings
 from hypersd.arena.store.mapping import pair_row
 from hypersd.arena.store.tables import PAIRS
 from hypersd.arena.votes.battle import Contestant, Entry, Pair

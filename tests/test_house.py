@@ -53,8 +53,8 @@ OTHER_WRITERS = {
     ("hypersd.arena.dataset.export", "write"): "its callers give it a path of atomic_folder, or of a temporary folder",
     ("hypersd.feedback.reward.backbones", "save"): "RewardModel.save gives it an atomic_folder",
     ("hypersd.feedback.reward.image_reward", "save"): "RewardModel.save gives it an atomic_folder",
-    ("app.loop", "start"): "the log of a process, which grows",
-    ("app.arena", "read_secret"): "made by whoever comes first, which a file that replaces another cannot be",
+    ("app.services.loop_runner", "start"): "the log of a process, which grows",
+    ("app.services.arena", "read_secret"): "made by whoever comes first, which a file that replaces another cannot be",
 }
 
 VOTES = ("hypersd.arena", "hypersd.feedback")

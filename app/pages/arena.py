@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from app.i18n.texts import ARENA
 from app.templating import render
-from app.texts import ARENA
 
 _KEYS = (("left", "1"), ("right", "2"), ("tie", "0"), ("both_bad", "9"), ("skip", "Space"))
 _CLOSED = """
@@ -15,7 +15,7 @@ DATABASE_URL says where votes are kept.</p>
 
 
 def build_arena(*, open_: bool, published: bool = False) -> None:
-    """Lay out the tab. Its battles come over the arena's own routes (`app/routes.py`), never through a component."""
+    """Lay out the tab. Its battles come over the arena's own routes (`app/api/routes.py`), never through a component."""
     gr.HTML(skeleton(published=published) if open_ else _CLOSED, elem_id="hs-arena")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from app.plots import frontier
+from app.services.responses import Compared
 from app.templating import render
-from app.told import Compared
 from hypersd.arena.ranking.influence import Influence
 from hypersd.arena.ranking.leaderboard import LEAST_VOTES, PRELIMINARY, Board
 from hypersd.arena.votes.agreement import Share

@@ -16,7 +16,7 @@ from app import cards
 from app.choices import Updates
 from app.pages.layout import EMPTY, Parts, layout
 from app.permalink import link, linked
-from app.studio import Job, Studio
+from app.services.engines import Job, Studio
 from hypersd.models.specs import Family
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions

@@ -12,9 +12,9 @@ import gradio as gr
 from PIL import Image
 
 from app import cards, rounds
-from app.arena import Arena
 from app.lineage import lineage
-from app.loop import NotAllowed, Owner, Runner
+from app.services.arena import Arena
+from app.services.loop_runner import NotAllowed, Owner, Runner
 from app.templating import render
 from hypersd.arena.ranking.filters import View
 from hypersd.arena.votes.battle import KINDS, Kind

@@ -11,7 +11,7 @@ from gradio.blocks import Block
 
 from app import choices
 from app.choices import Panel
-from app.studio import Studio
+from app.services.engines import Studio
 from app.theme import DICE_ICON
 
 EMPTY = """

@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.arena import Arena
 from app.pages.board_rows import report
 from app.pages.judge_rows import judge_rows
 from app.pages.study_rows import study_rows
+from app.services.arena import Arena
 from app.templating import render
 from hypersd.arena.ranking.filters import Choices, View
 from hypersd.arena.ranking.leaderboard import Board

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.studies import Studies
+from app.services.open_studies import Studies
 from app.templating import render
 from hypersd.arena.votes.battle import Kind
 

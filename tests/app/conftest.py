@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from app.build import launch
-from app.settings import Settings
+from app.services.settings import Settings
 from hypersd.arena.storage import Places
 from hypersd.models.registry import FAMILIES
 from tests.families import emoji_family

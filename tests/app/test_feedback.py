@@ -18,13 +18,13 @@ import gradio as gr
 import pytest
 
 from app import rounds as page
-from app.arena import Arena
-from app.judging import Judging
 from app.lineage import lineage
-from app.loop import NotAllowed, Owner, Progress, Runner, open_runner
 from app.pages.feedback import Handlers, build_feedback, layout
-from app.settings import Settings
-from app.studio import Studio
+from app.services.arena import Arena
+from app.services.engines import Studio
+from app.services.loop_runner import NotAllowed, Owner, Progress, Runner, open_runner
+from app.services.reward_scores import Judging
+from app.services.settings import Settings
 from hypersd.arena.storage import Places
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import Pictures

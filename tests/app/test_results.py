@@ -9,8 +9,8 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from app.boards import Boards
 from app.pages.results import Handlers, file_name
+from app.services.leaderboard_cache import Boards
 from hypersd.arena.ranking.filters import Choices, View
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote

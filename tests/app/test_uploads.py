@@ -12,7 +12,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from app.uploads import LARGEST_BODY
+from app.services.uploads import LARGEST_BODY
 
 BOUNDARY = "boundary"
 HEAD = (

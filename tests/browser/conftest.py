@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.build import launch
-from app.settings import Settings
+from app.services.settings import Settings
 from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import Places
 from hypersd.models.registry import FAMILIES

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.studio import Studio
+from app.services.engines import Studio
 from hypersd.arena.service.studies import STUDIES, Comparison, Study
 from hypersd.arena.votes.battle import Contestant, Entry, Vote
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
+from app.services.settings import Settings
 from hypersd.models.registry import FAMILIES
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from app.boards import Boards
 from app.pages.results import about
+from app.services.leaderboard_cache import Boards
 from hypersd.arena.ranking.filters import View
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote

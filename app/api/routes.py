@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.arena import Arena
-from app.networks import Network, client_address, local, network
-from app.texts import sentence
+from app.i18n.texts import sentence
+from app.services.arena import Arena
+from app.services.client_ip import Network, client_address, local, network
 from hypersd.arena.service.battles import Later, Refused
 from hypersd.arena.store.store import AlreadyCounted
 from hypersd.arena.votes.battle import Client

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.told import Compared, compared
+from app.services.responses import Compared, compared
 from hypersd.arena.ranking.filters import Choices, View
 from hypersd.arena.ranking.leaderboard import Board, summarise
 from hypersd.arena.votes.battle import KINDS, Kind, Vote

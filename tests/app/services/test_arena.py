@@ -28,13 +28,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from app.arena import PERSONAL_BOARD, Arena, open_arena
+from app.api.routes import Line, address, client, parsed, routes, text
 from app.build import launch
-from app.networks import read_proxies
 from app.pages.arena import build_arena, skeleton
-from app.routes import Line, address, client, parsed, routes, text
-from app.settings import Settings
-from app.studio import Studio
+from app.services.arena import PERSONAL_BOARD, Arena, open_arena
+from app.services.client_ip import read_proxies
+from app.services.engines import Studio
+from app.services.settings import Settings
 from hypersd.arena.ranking.filters import View
 from hypersd.arena.service.battles import Desk, Habits, Refused
 from hypersd.arena.service.rate_limit import Allowance
@@ -504,7 +504,7 @@ def test_after_thirty_votes_a_visitor_sees_what_they_prefer(arena: Arena) -> Non
 
 def test_the_chances_of_pairs_are_not_worked_out_for_each_pair(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("app.arena.pair_shares", lambda *given: asked.append(given) or {})
+    monkeypatch.setattr("app.services.arena.pair_shares", lambda *given: asked.append(given) or {})
     for _ in range(3):
         assert arena._shares() == {}
     assert len(asked) == 1

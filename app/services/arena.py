@@ -14,14 +14,14 @@ from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from app.behind import start_behind
-from app.boards import Boards
-from app.judging import Judging
-from app.networks import Network, local
-from app.settings import Settings
-from app.studies import Studies, read_studies
-from app.studio import Studio
-from app.told import personal, revealed
+from app.services.background import start_behind
+from app.services.client_ip import Network, local
+from app.services.engines import Studio
+from app.services.leaderboard_cache import Boards
+from app.services.open_studies import Studies, read_studies
+from app.services.responses import personal, revealed
+from app.services.reward_scores import Judging
+from app.services.settings import Settings
 from hypersd.arena.ranking.leaderboard import pair_shares
 from hypersd.arena.service.battles import Desk, Refused
 from hypersd.arena.service.rate_limit import SHARED, Crowd

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.judging import Judging
 from app.pages.judge_rows import judge_rows
-from app.settings import Settings
+from app.services.reward_scores import Judging
+from app.services.settings import Settings
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import wilson

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.arena import Arena, open_arena
 from app.pages.study_rows import study_rows
-from app.settings import Settings
-from app.studies import Studies, read_studies
-from app.studio import Studio
+from app.services.arena import Arena, open_arena
+from app.services.engines import Studio
+from app.services.open_studies import Studies, read_studies
+from app.services.settings import Settings
 from hypersd.arena.service.battles import Refused
 from hypersd.arena.storage import Places
 from hypersd.arena.votes.battle import Client, Contestant

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from app.behind import short_turns, start_behind
+from app.services.background import short_turns, start_behind
 
 
 def niceness() -> int:

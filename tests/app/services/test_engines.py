@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
-from app.studio import Job, Studio
+from app.services.engines import Job, Studio
+from app.services.settings import Settings
 from hypersd.models.registry import Machine, availability
 from hypersd.sampling.request import Generation, Request, Run
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.studio import Studio
+from app.services.engines import Studio
 from hypersd.arena.service.battles import Refused
 from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.service.study_progress import Counting

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.networks import Network, read_proxies
+from app.services.client_ip import Network, read_proxies
 from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import Places
 from hypersd.models.registered import entrants_folder, with_entrants

@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.settings import Settings
+from app.services.settings import Settings
 from hypersd.feedback.loop.lock import INHERITED, holder, lock, lock_file, sign
 from hypersd.feedback.loop.results import STAGES
 from hypersd.feedback.loop.rounds import Round, rounds
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _LOG = "round.log"
 _LOG_BYTES = 4000
 _POLL_SECONDS = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.networks import client_address, local, network, read_proxies
+from app.services.client_ip import client_address, local, network, read_proxies
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Services behind the page: engines, arena, caches, background work."""
