@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app import cards
 from app.api.routes import routes
-from app.pages.arena import build_arena
-from app.pages.compare import build_compare
-from app.pages.feedback import build_feedback
-from app.pages.results import build_results
+from app.pages.arena_tab import build_arena
+from app.pages.compare import result_cards
+from app.pages.compare.compare_tab import build_compare
+from app.pages.feedback.feedback_tab import build_feedback
+from app.pages.results.results_tab import build_results
 from app.services.arena import Arena, open_arena
 from app.services.background import short_turns
 from app.services.engines import Studio
@@ -78,7 +78,7 @@ def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks
     with gr.Blocks(title="Hyper-SD, side by side", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML(_HEADER)
         first = studio.family(studio.first)
-        status = gr.HTML(cards.status(first, None, studio.state(first.name)), elem_id="hs-status")
+        status = gr.HTML(result_cards.status(first, None, studio.state(first.name)), elem_id="hs-status")
         with gr.Tabs(elem_id="hs-tabs") as tabs:
             with gr.Tab("Compare", id="compare"):
                 build_compare(demo, studio, status)

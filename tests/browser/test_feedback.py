@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from app.build import launch_options
-from app.pages.feedback import build_feedback
+from app.pages.feedback.feedback_tab import build_feedback
 from app.services.loop_runner import Owner, Runner
 from hypersd.feedback.loop.results import STAGES
 from tests.loops import enter, write_round

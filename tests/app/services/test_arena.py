@@ -30,7 +30,7 @@ from starlette.testclient import TestClient
 
 from app.api.routes import Line, address, client, parsed, routes, text
 from app.build import launch
-from app.pages.arena import build_arena, skeleton
+from app.pages.arena_tab import build_arena, skeleton
 from app.services.arena import PERSONAL_BOARD, Arena, open_arena
 from app.services.client_ip import read_proxies
 from app.services.engines import Studio

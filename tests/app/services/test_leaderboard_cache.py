@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from app.pages.results import about
+from app.pages.results.results_tab import about
 from app.services.leaderboard_cache import Boards
 from hypersd.arena.ranking.filters import View
 from tests.arena.conftest import pair

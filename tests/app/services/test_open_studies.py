@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.pages.study_rows import study_rows
+from app.pages.results.study_table import study_rows
 from app.services.arena import Arena, open_arena
 from app.services.engines import Studio
 from app.services.open_studies import Studies, read_studies

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.pages.judge_rows import judge_rows
+from app.pages.results.reward_table import judge_rows
 from app.services.reward_scores import Judging
 from app.services.settings import Settings
 from hypersd.arena.dataset.splits import split_of

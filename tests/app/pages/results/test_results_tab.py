@@ -9,7 +9,7 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from app.pages.results import Handlers, file_name
+from app.pages.results.results_tab import Handlers, file_name
 from app.services.leaderboard_cache import Boards
 from hypersd.arena.ranking.filters import Choices, View
 from tests.arena.conftest import pair

@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.plots import apart
+from app.pages.results.plots import apart
 
 PLACES = st.lists(st.tuples(st.floats(0, 640), st.floats(0, 300)), max_size=16)
 

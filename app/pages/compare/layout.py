@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from app import choices
-from app.choices import Panel
+from app.pages.compare import model_picker
+from app.pages.compare.model_picker import Panel
 from app.services.engines import Studio
 from app.theme import DICE_ICON
 
@@ -77,7 +77,8 @@ def layout(studio: Studio, status: gr.HTML) -> Parts:
             stop = gr.Button("Stop", variant="stop", scale=0, min_width=130, visible=False, elem_id="hs-stop")
         message = gr.HTML("", elem_id="hs-message")
         examples = {
-            name: choices.examples(family, prompt, visible=family is first) for name, family in studio.families.items()
+            name: model_picker.examples(family, prompt, visible=family is first)
+            for name, family in studio.families.items()
         }
         with gr.Row(elem_id="hs-options"):
             names = [(family.title, name) for name, family in studio.families.items()]
@@ -87,7 +88,7 @@ def layout(studio: Studio, status: gr.HTML) -> Parts:
                 dice = gr.Button("Roll", icon=DICE_ICON, scale=0, min_width=90, elem_id="hs-dice")
         panels: dict[str, Panel] = {}
         for name, one in studio.families.items():
-            row, tiles = choices.models(one, visible=one is first)
+            row, tiles = model_picker.models(one, visible=one is first)
             panels[name] = Panel(family=one, examples=examples[name], models=row, tiles=tiles)
     board = gr.HTML(EMPTY, elem_id="hs-results")
     with gr.Column(visible=False, elem_id="hs-closer") as closer:

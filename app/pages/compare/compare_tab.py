@@ -12,10 +12,10 @@ from typing import Any
 
 import gradio as gr
 
-from app import cards
-from app.choices import Updates
-from app.pages.layout import EMPTY, Parts, layout
-from app.permalink import link, linked
+from app.pages.compare import result_cards
+from app.pages.compare.layout import EMPTY, Parts, layout
+from app.pages.compare.model_picker import Updates
+from app.pages.compare.permalink import link, linked
 from app.services.engines import Job, Studio
 from hypersd.models.specs import Family
 from hypersd.sampling.png import write_png
@@ -78,8 +78,8 @@ class _Handlers:
     def _begun(self, request: Request) -> Updates:
         parts, family = self.parts, self.studio.family(request.family)
         return {
-            parts.board: cards.board(family, request, {}, running=True),
-            parts.message: cards.message(cards.unknown_words(family, request.prompt)),
+            parts.board: result_cards.board(family, request, {}, running=True),
+            parts.message: result_cards.message(result_cards.unknown_words(family, request.prompt)),
             parts.run: gr.Button(visible=False),
             parts.stop: gr.Button(visible=True),
             parts.closer: gr.Column(visible=False),
@@ -88,7 +88,11 @@ class _Handlers:
         }
 
     def _refused(self, error: Exception) -> Updates:
-        return {self.parts.message: cards.message(_sentence(error), error=True), self.parts.job: None, **self._idle()}
+        return {
+            self.parts.message: result_cards.message(_sentence(error), error=True),
+            self.parts.job: None,
+            **self._idle(),
+        }
 
     def _idle(self) -> Updates:
         return {self.parts.run: gr.Button(visible=True), self.parts.stop: gr.Button(visible=False)}
@@ -99,26 +103,28 @@ class _Handlers:
             yield {self.parts.job: gr.skip()}
             return
         family = self.studio.family(job.request.family)
-        shown: dict[cards.Key, cards.Shown] = {}
+        shown: dict[result_cards.Key, result_cards.Shown] = {}
         try:
             for event in self.studio.draw(job):
-                shown[event.model, event.steps] = cards.Shown.of(event, cards.texts(family, job.request, event))
+                shown[event.model, event.steps] = result_cards.Shown.of(
+                    event, result_cards.texts(family, job.request, event)
+                )
                 if not job.superseded.is_set():
-                    board = cards.board(family, job.request, shown, running=True)
+                    board = result_cards.board(family, job.request, shown, running=True)
                     yield {self.parts.board: board, **self._remarks(job.request, shown)}
             last = self._finished(job.request, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
         except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
             log.exception("a comparison failed")
-            board = cards.board(family, job.request, shown, running=False)
+            board = result_cards.board(family, job.request, shown, running=False)
             last = {**self._refused(error), self.parts.board: board}
         yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
 
-    def _finished(self, request: Request, shown: Mapping[cards.Key, cards.Shown]) -> Updates:
+    def _finished(self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
         parts, family = self.parts, self.studio.family(request.family)
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
-        updates: Updates = {parts.board: cards.board(family, request, shown, running=False), **self._idle()}
+        updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
         stopped = "Stopped. What was finished is kept." if len(ends) < len(request.runs) else ""
         updates |= self._remarks(request, shown, stopped)
@@ -126,25 +132,27 @@ class _Handlers:
             updates |= self._closer(request, drawn)
         return updates
 
-    def _remarks(self, request: Request, shown: Mapping[cards.Key, cards.Shown], first: str = "") -> Updates:
+    def _remarks(
+        self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = ""
+    ) -> Updates:
         """What was not done as asked, if anything: it is not all known before the models are loaded."""
         ends = (one.event for one in shown.values() if isinstance(one.event, Generation))
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        words = cards.unknown_words(self.studio.family(request.family), request.prompt)
-        return {self.parts.message: cards.message(" ".join(filter(None, (first, words, *warnings))))}
+        words = result_cards.unknown_words(self.studio.family(request.family), request.prompt)
+        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, words, *warnings))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.studio.family(request.family)
-        names = [(cards.title(family.card(one.model), one.steps), index) for index, one in enumerate(drawn)]
-        base = cards.reference(family, drawn)
+        names = [(result_cards.title(family.card(one.model), one.steps), index) for index, one in enumerate(drawn)]
+        base = result_cards.reference(family, drawn)
         right = drawn.index(base) if base else len(drawn) - 1
         left = max((index for index in range(len(drawn)) if index != right), default=right)
         pair = len(drawn) > 1
         return {
             parts.closer: gr.Column(visible=True),
-            parts.link: cards.link(link(request)),
+            parts.link: result_cards.link(link(request)),
             parts.download: gr.DownloadButton(value=_grid_file(family, request, drawn)),
             parts.left: gr.Dropdown(names, value=left, visible=pair),
             parts.right: gr.Dropdown(names, value=right, visible=pair),
@@ -164,7 +172,7 @@ class _Handlers:
             if wanted is None:
                 return self.tick(self.studio.first, None)
             family, parts = self.studio.family(wanted.family), self.parts
-            cards.planned(family, wanted)  # complains about unknown models and steps
+            result_cards.planned(family, wanted)  # complains about unknown models and steps
         except ValueError as error:
             return self._refused(error)
         shown = self.show_family(family.name)
@@ -179,7 +187,7 @@ class _Handlers:
 
     def _status(self, name: str) -> Updates:
         studio = self.studio
-        return {self.parts.status: cards.status(studio.family(name), studio.machine, studio.state(name))}
+        return {self.parts.status: result_cards.status(studio.family(name), studio.machine, studio.state(name))}
 
     def tick(self, name: str, job: Job | None) -> Updates:
         """While models load or a job runs: how far it is. Then which models cannot run here, and no more ticks."""
@@ -196,7 +204,7 @@ class _Handlers:
             return self._idle()
         job.cancelled.set()
         if job.started.is_set():
-            return {self.parts.message: cards.message("Stopping after this step.")}
+            return {self.parts.message: result_cards.message("Stopping after this step.")}
         return {self.parts.message: "", self.parts.board: EMPTY, self.parts.job: None, **self._idle()}
 
     def compare(self, prompt: str, seed: int, family: str, models: list[str], steps: list[int]) -> list[dict[str, Any]]:
@@ -218,7 +226,7 @@ class _Handlers:
         except ValueError as error:
             raise gr.Error(_sentence(error), print_exception=False) from error
         remarks = word_remarks(known, request.prompt)
-        return [_record(event, cards.texts(known, request, event), remarks) for event in events]
+        return [_record(event, result_cards.texts(known, request, event), remarks) for event in events]
 
 
 def _check_types(prompt: Any, steps: Any) -> None:
@@ -239,7 +247,7 @@ def _record(event: Generation, texts: Mapping[str, str], remarks: Sequence[str])
         "guidance_scale": event.guidance_scale,
         "seconds": event.seconds,
         "error": event.error,
-        "image": cards.data_url(event.image, texts) if event.image else None,
+        "image": result_cards.data_url(event.image, texts) if event.image else None,
         "warnings": [*remarks, *event.warnings],
     }
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from app.permalink import link, linked
+from app.pages.compare.permalink import link, linked
 from hypersd.sampling.request import Request, Run
 
 

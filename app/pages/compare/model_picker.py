@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app import cards
+from app.pages.compare import result_cards
 from app.services.engines import Studio
 from app.templating import render
 from hypersd.models.specs import Family, ModelCard
@@ -104,7 +104,7 @@ def examples(family: Family, prompt: gr.Textbox, *, visible: bool) -> gr.Column:
         prompts = _SCENES if family.world else _PROMPTS
         gr.Examples([[text] for text in prompts], inputs=[prompt], label="Try", api_visibility="private")
         if family.world:
-            gr.HTML(cards.vocabulary(family))
+            gr.HTML(result_cards.vocabulary(family))
     return column
 
 

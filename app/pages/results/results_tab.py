@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.pages.board_rows import report
-from app.pages.judge_rows import judge_rows
-from app.pages.study_rows import study_rows
+from app.pages.results.leaderboard_table import report
+from app.pages.results.reward_table import judge_rows
+from app.pages.results.study_table import study_rows
 from app.services.arena import Arena
 from app.templating import render
 from hypersd.arena.ranking.filters import Choices, View

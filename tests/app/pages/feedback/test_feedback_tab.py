@@ -17,9 +17,9 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from app import rounds as page
-from app.lineage import lineage
-from app.pages.feedback import Handlers, build_feedback, layout
+from app.pages.feedback import round_view as page
+from app.pages.feedback.feedback_tab import Handlers, build_feedback, layout
+from app.pages.feedback.lineage import lineage
 from app.services.arena import Arena
 from app.services.engines import Studio
 from app.services.loop_runner import NotAllowed, Owner, Progress, Runner, open_runner

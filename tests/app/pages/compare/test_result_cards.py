@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app import cards
-from app.choices import _SCENES
+from app.pages.compare import result_cards
+from app.pages.compare.model_picker import _SCENES
 from hypersd.emoji.captions import read
 from hypersd.emoji.world import World
 from hypersd.models.registry import FAMILIES, Machine
@@ -25,8 +25,8 @@ def generation(model: str, steps: int, seconds: float, **changed: object) -> Gen
 
 
 def board(*events: Generation | Preview, running: bool = True) -> str:
-    shown = {(event.model, event.steps): cards.Shown.of(event) for event in events}
-    return cards.board(FAMILY, REQUEST, shown, running=running)
+    shown = {(event.model, event.steps): result_cards.Shown.of(event) for event in events}
+    return result_cards.board(FAMILY, REQUEST, shown, running=running)
 
 
 def test_cards_stand_cheapest_first_and_say_who_is_drawing() -> None:
@@ -52,9 +52,9 @@ def test_the_speed_up_is_against_the_base() -> None:
 
 def test_the_base_is_measured_at_its_default_steps() -> None:
     default, longer = generation("base", 25, 2.0), generation("base", 50, 4.0)
-    assert cards.reference(FAMILY, [longer, default]) is default
-    assert cards.reference(FAMILY, [longer]) is longer
-    assert cards.reference(FAMILY, [generation("base", 25, 0.0, image=None, error="no")]) is None
+    assert result_cards.reference(FAMILY, [longer, default]) is default
+    assert result_cards.reference(FAMILY, [longer]) is longer
+    assert result_cards.reference(FAMILY, [generation("base", 25, 0.0, image=None, error="no")]) is None
 
 
 def test_a_preview_shows_how_far_it_is_and_a_failure_why() -> None:
@@ -66,16 +66,16 @@ def test_a_preview_shows_how_far_it_is_and_a_failure_why() -> None:
 def test_the_status_line_says_family_device_precision_and_whose_weights(name: str) -> None:
     family = FAMILIES[name]
     machine = Machine(device="cpu", precision="float32", gpu_memory_gb=0, offline=True, cache=Path())
-    line = cards.status(family, machine, "ready")
+    line = result_cards.status(family, machine, "ready")
     for word in (family.title, "CPU", "float32", "ready"):
         assert word in line
     assert ("re-implementations at toy scale" in line) == family.is_reimplementation
 
 
 def test_unknown_words_are_named_and_only_where_words_are_limited() -> None:
-    assert "dragon" in cards.unknown_words(FAMILY, "a big dragon on a blue background")
-    assert cards.unknown_words(FAMILY, "a big cat on a blue background") == ""
-    assert cards.unknown_words(FAMILIES["sdxl"], "a dragon") == ""
+    assert "dragon" in result_cards.unknown_words(FAMILY, "a big dragon on a blue background")
+    assert result_cards.unknown_words(FAMILY, "a big cat on a blue background") == ""
+    assert result_cards.unknown_words(FAMILIES["sdxl"], "a dragon") == ""
 
 
 @pytest.mark.parametrize("prompt", _SCENES)

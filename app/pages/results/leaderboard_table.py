@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from app.plots import frontier
+from app.pages.results.plots import frontier
 from app.services.responses import Compared
 from app.templating import render
 from hypersd.arena.ranking.influence import Influence

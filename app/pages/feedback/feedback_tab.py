@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from app import cards, rounds
-from app.lineage import lineage
+from app.pages.compare import result_cards
+from app.pages.feedback import round_view
+from app.pages.feedback.lineage import lineage
 from app.services.arena import Arena
 from app.services.loop_runner import NotAllowed, Owner, Runner
 from app.templating import render
@@ -165,11 +166,11 @@ class Handlers:
             self.owner.check(token, profile.username if profile else None)
             work()
         except NotAllowed as refusal:
-            return {self.parts.message: cards.message(str(refusal), error=True)}
+            return {self.parts.message: result_cards.message(str(refusal), error=True)}
         except OSError:
             log.exception("a round could not be started or ended")
-            return {self.parts.message: cards.message("That failed; the page's log says why.", error=True)}
-        return {self.parts.message: cards.message(done)}
+            return {self.parts.message: result_cards.message("That failed; the page's log says why.", error=True)}
+        return {self.parts.message: result_cards.message(done)}
 
     def look(self, token: str | None, chosen: int | None, seen: Any, profile: gr.OAuthProfile | None) -> Updates:
         """Now and then: how far the loop is; and its rounds, where they have changed."""
@@ -178,7 +179,7 @@ class Handlers:
             progress, every = self.runner.progress(), self.runner.rounds()
             running = bool(progress and progress.running)
             updates: Updates = {
-                parts.state: rounds.state(every, self._votes(), progress),
+                parts.state: round_view.state(every, self._votes(), progress),
                 parts.start: gr.Button(interactive=not running),
                 parts.cancel: gr.Button(visible=running),
                 parts.log: self._log(token, profile),
@@ -193,7 +194,7 @@ class Handlers:
             family_tree = lineage(entrants(self.contestants), every)
             return updates | self.pick(number) | {parts.tree: family_tree, parts.seen: known}
         except ValueError as error:
-            return {parts.state: cards.message(f"{error}.", error=True)}
+            return {parts.state: result_cards.message(f"{error}.", error=True)}
 
     def pick(self, number: int | None) -> Updates:
         """Another round."""
@@ -202,9 +203,9 @@ class Handlers:
         if one is None:
             return {parts.pair: gr.Column(visible=False), parts.report: _NONE}
         try:
-            report = rounds.report(one)
+            report = round_view.report(one)
         except ValueError as error:
-            report = cards.message(f"{error}.", error=True)
+            report = result_cards.message(f"{error}.", error=True)
         pictures = _before_and_after(one)
         return {
             parts.pair: gr.Column(visible=pictures is not None),
@@ -234,7 +235,7 @@ class Handlers:
             return ""
         lines = self.runner.log()
         warnings = self.arena.warnings() if self.arena else []
-        shown = [cards.message(f"{warning}.", error=True) for warning in warnings]
+        shown = [result_cards.message(f"{warning}.", error=True) for warning in warnings]
         return "".join([*shown, render("log", lines=lines) if lines else ""])
 
 
