@@ -19,9 +19,9 @@ def page_script() -> str:
     """
     closer, receipt, page, arena = (
         (_STATIC / name).read_text(encoding="utf-8").strip()
-        for name in ("closer.js", "receipt.js", "page.js", "arena.js")
+        for name in ("zoom.js", "receipt.js", "page.js", "arena.js")
     )
-    return f"() => {{ const lookingCloser = {closer}, afterVote = {receipt}; ({page})(); ({arena})(); }}"
+    return f"() => {{ const createZoom = {closer}, afterVote = {receipt}; ({page})(); ({arena})(); }}"
 
 
 class Calm(Base):

@@ -27,10 +27,11 @@ FLOORS: dict[str, float] = {
     "hypersd.models": 1,
     "hypersd.arena": 1,
     "hypersd.emoji": 0.5,
+    "hypersd.utils": 0,
     "hypersd": 0,
 }
-EMOJI_TRAINERS = ("train", "autoencoder", "clip", "base")
-"""The files of hypersd/emoji that train it; they stand on hypersd/training, a floor higher than the world they draw."""
+EMOJI_TRAINERS = ("training", "perception")
+"""The rooms of hypersd/emoji that train it; they stand on hypersd/training, a floor higher than the world they draw."""
 
 GROUND = (
     "hypersd.utils.files",

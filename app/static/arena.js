@@ -25,7 +25,7 @@ const arena = (root) => {
   const LONGEST_REST_MS = 600000;  // a day's share comes back meanwhile: nobody has to load the page again for it
   const stage = one(".hs-stage");
   const halves = [...root.querySelectorAll(".hs-half")];
-  const { unzoom, closer } = lookingCloser(root);
+  const { unzoom, closer } = createZoom(root);
   const choices = [...root.querySelectorAll(".hs-choice")];
   const base = new URL(document.querySelector("base")?.href || window.location.href);
   const token = (() => {
