@@ -28,7 +28,7 @@ from hypersd.arena.service.rate_limit import SHARED, Crowd
 from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
-from hypersd.arena.votes.images import Damaged, Pictures, same_pixels, sheet
+from hypersd.arena.votes.images import DamagedImage, ImageStore, same_pixels, side_by_side
 from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.votes.receipts import receipt_of, vote_id_of
 from hypersd.models.specs import Family
@@ -85,7 +85,7 @@ class Arena:
 
     studio: Studio
     store: Store
-    pictures: Pictures
+    pictures: ImageStore
     key: VoterKey
     judging: Judging
     publish: str = ""
@@ -157,7 +157,7 @@ class Arena:
                 break
             try:
                 pictures = self.sheet(*(entry.picture for entry in battle.sides))
-            except (FileNotFoundError, Damaged):
+            except (FileNotFoundError, DamagedImage):
                 log.exception("the pictures of a pair are lost; it is shown to nobody any more")
                 self.store.withdraw(battle.pair.id)
             except Identical:
@@ -283,7 +283,7 @@ class Arena:
         pictures = self.pictures.open(left), self.pictures.open(right)
         if same_pixels(*pictures):
             raise Identical
-        data = sheet(*pictures)
+        data = side_by_side(*pictures)
         return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
 
     def _supply(self) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.votes.battle import Kind, Vote
-from hypersd.arena.votes.images import Damaged, Pictures
+from hypersd.arena.votes.images import DamagedImage, ImageStore
 from hypersd.feedback.loop.rounds import rounds
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Judging:
         busy: whether somebody waits for the models: then the judge waits too.
     """
 
-    pictures: Pictures
+    pictures: ImageStore
     loop: Path
     chosen: Path | None = None
     busy: Callable[[], bool] = lambda: False
@@ -81,7 +81,7 @@ class Judging:
         for name, prompt in keys:
             try:
                 opened.append((self.pictures.open(name), name, prompt))
-            except (FileNotFoundError, Damaged):
+            except (FileNotFoundError, DamagedImage):
                 log.warning("a picture that was voted on is lost; the judge passes it over")
         if opened:
             rewards = score([picture for picture, _, _ in opened], [prompt for _, _, prompt in opened])

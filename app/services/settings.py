@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.services.client_ip import Network, read_proxies
 from hypersd.arena.service.studies import STUDIES
-from hypersd.arena.storage import Places
+from hypersd.arena.storage import StorageConfig
 from hypersd.models.registered import entrants_folder, with_entrants
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 from hypersd.models.specs import Family
@@ -42,7 +42,7 @@ class Settings:
 
     family: str = next(iter(FAMILIES))
     emoji: Path | None = None
-    places: Places = field(default_factory=Places)
+    places: StorageConfig = field(default_factory=StorageConfig)
     studies: Path = STUDIES
     secret: str = field(default="", repr=False)
     proxies: tuple[Network, ...] = ()
@@ -71,7 +71,7 @@ class Settings:
         return cls(
             family=family,
             emoji=embedded_folder(environment),
-            places=Places.from_environment(environment),
+            places=StorageConfig.from_environment(environment),
             studies=Path(studies) if studies else STUDIES,
             secret=environment.get("HYPERSD_SECRET", ""),
             proxies=read_proxies(environment.get("HYPERSD_TRUSTED_PROXIES", "")),

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class StorageConfig:
     """The places of votes and pictures.
 
     Args:
@@ -26,7 +26,7 @@ class Places:
     pictures: str = ""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Places:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StorageConfig:
         """The places that the environment names."""
         return cls(
             data=Path(environment.get("HYPERSD_DATA", "data")),
@@ -44,10 +44,10 @@ class Places:
         """The database of the votes, in SQLAlchemy's form."""
         return self.database or f"sqlite:///{self.data}/arena.sqlite"
 
-    def open(self) -> tuple[Store, Pictures]:
+    def open(self) -> tuple[Store, ImageStore]:
         """The vote store and the folder of pictures.
 
         Raises:
             ValueError, OSError, sqlalchemy.exc.SQLAlchemyError: as `Store`.
         """
-        return Store(self.url), Pictures(self.pictures or str(self.data / "pictures"))
+        return Store(self.url), ImageStore(self.pictures or str(self.data / "pictures"))

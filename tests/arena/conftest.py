@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, text
 from hypersd.arena.service.battles import Desk, Habits
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def store(url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
+def pictures(tmp_path: Path) -> ImageStore:
     """A folder of pictures."""
-    return Pictures(str(tmp_path / "pictures"))
+    return ImageStore(str(tmp_path / "pictures"))
 
 
 def entry(label: str, picture: str = "") -> Entry:

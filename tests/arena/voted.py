@@ -11,12 +11,12 @@ from PIL import Image
 
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 
 def vote(
     store: Store,
-    pictures: Pictures,
+    pictures: ImageStore,
     number: int,
     kind: Kind = "human",
     *,
@@ -44,6 +44,6 @@ def vote(
     return made
 
 
-def fresh(tmp_path: Path, name: str) -> tuple[Store, Pictures]:
+def fresh(tmp_path: Path, name: str) -> tuple[Store, ImageStore]:
     """A new machine."""
-    return Store(f"sqlite:///{tmp_path}/{name}.sqlite"), Pictures(str(tmp_path / name))
+    return Store(f"sqlite:///{tmp_path}/{name}.sqlite"), ImageStore(str(tmp_path / name))

@@ -16,7 +16,7 @@ from PIL import Image
 from hypersd import __version__
 from hypersd.arena.dataset.export import export
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.perception.solo import Solo, save_perception
 from hypersd.feedback.reward.reward_folder import SECOND
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -102,7 +102,7 @@ def build_reward(folder: Path, clip: Path) -> None:
 
 
 def _build_votes(shelf: Path) -> None:
-    store, pictures = Store(f"sqlite:///{shelf}/arena.sqlite"), Pictures(str(shelf / "pictures"))
+    store, pictures = Store(f"sqlite:///{shelf}/arena.sqlite"), ImageStore(str(shelf / "pictures"))
     for number in range(8):
         vote(store, pictures, number, voter=f"voter-{number}")
     export(store.votes(), pictures, "arena", shelf / "exported")

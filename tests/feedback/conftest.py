@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hypersd.arena.votes.agreement import wilson
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.feedback.reward.bradley_terry import Settings
 from hypersd.feedback.reward.train import RewardTask
@@ -27,9 +27,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> ImageStore:
     """A folder of pictures."""
-    return Pictures(str(tmp_path_factory.mktemp("pictures")))
+    return ImageStore(str(tmp_path_factory.mktemp("pictures")))
 
 
 def noisy(brightness: int, seed: int) -> Image.Image:
@@ -40,7 +40,7 @@ def noisy(brightness: int, seed: int) -> Image.Image:
 
 
 @pytest.fixture(scope="session")
-def preferences(pictures: Pictures) -> Preferences:
+def preferences(pictures: ImageStore) -> Preferences:
     """A hundred choices on forty prompts; who chose wanted the brighter picture, and said so nine times in ten."""
     rng = random.Random(0)
     examples: list[Preference] = []
@@ -65,7 +65,7 @@ def preferences(pictures: Pictures) -> Preferences:
 
 @pytest.fixture(scope="session")
 def reward(
-    tmp_path_factory: pytest.TempPathFactory, folder: Path, preferences: Preferences, pictures: Pictures
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, preferences: Preferences, pictures: ImageStore
 ) -> Path:
     """A reward model that likes bright pictures."""
     out = tmp_path_factory.mktemp("reward")

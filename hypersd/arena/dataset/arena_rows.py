@@ -13,8 +13,19 @@ from hypersd.arena.dataset.formats import BATTLE_FIELDS, FEATURES, PAIR_FIELDS
 from hypersd.arena.dataset.values import picture_bytes
 from hypersd.arena.store.mapping import battle_row, pair_row, vote_row
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
-from hypersd.arena.votes.battle import CHOICES, KINDS, Battle, Client, Contestant, Entry, Gate, Pair, Purpose, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.battle import (
+    CHOICES,
+    KINDS,
+    Battle,
+    CheckResult,
+    Client,
+    Contestant,
+    Entry,
+    Pair,
+    Purpose,
+    Vote,
+)
+from hypersd.arena.votes.images import ImageStore
 
 _DERIVED = {"winner", "dropped", "steps_a", "steps_b"}
 IMAGES = frozenset({"image_a", "image_b"})
@@ -32,7 +43,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def vote_of_arena_row(row: Mapping[str, Any], pictures: Pictures | None) -> Vote:
+def vote_of_arena_row(row: Mapping[str, Any], pictures: ImageStore | None) -> Vote:
     """The vote of a row, its pictures kept.
 
     Raises:
@@ -52,8 +63,8 @@ def vote_of_arena_row(row: Mapping[str, Any], pictures: Pictures | None) -> Vote
     )
     battle = Battle(id=row["battle_id"], pair=pair, **{name: row[name] for name in BATTLE_FIELDS})
     gates: dict[str, Any] = _facts(row["gates"])
-    if not set(gates.values()) <= set(get_args(Gate)):
-        raise ValueError(f"a gate says one of {', '.join(get_args(Gate))}")
+    if not set(gates.values()) <= set(get_args(CheckResult)):
+        raise ValueError(f"a gate says one of {', '.join(get_args(CheckResult))}")
     vote = Vote(
         id=row["vote_id"],
         battle=battle,

@@ -24,7 +24,7 @@ from hypersd.arena.dataset.formats import (
 )
 from hypersd.arena.dataset.splits import SPLITS, split_of
 from hypersd.arena.votes.battle import Kind, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import Cleaned, clean
 from hypersd.utils.files import atomic_folder, write_text
 from hypersd.utils.outputs import Owners, output_folder
@@ -55,7 +55,7 @@ class Export:
 class _Reader:
     """Pictures by name. Those that cannot be read are remembered, and are empty; their rows are then written anew."""
 
-    pictures: Pictures
+    pictures: ImageStore
     lost: dict[str, str] = field(default_factory=dict[str, str])
 
     def __call__(self, name: str) -> bytes:
@@ -68,7 +68,7 @@ class _Reader:
 
 def export(
     votes: Iterable[Vote],
-    pictures: Pictures,
+    pictures: ImageStore,
     form: Format,
     out: Path,
     *,
@@ -77,7 +77,7 @@ def export(
 ) -> Export:
     """Write votes of one kind of voter as `out/SPLIT.parquet` and a card; `datasets.load_dataset(out)` opens it.
 
-    `arena` holds every vote, the others those that count (`trust.clean`). Ties are 0.5 each in `pickapic`, which the
+    `arena` holds every vote, the others those that count (`quality.clean`). Ties are 0.5 each in `pickapic`, which the
     diffusers DPO script would read as a win of the first: drop them for it. `preference` has none. Votes of which a
     picture cannot be read are left out and counted. An earlier export of the same format and kind is replaced as a
     whole, and stays as it was if something fails.

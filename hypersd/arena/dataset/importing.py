@@ -16,7 +16,7 @@ from hypersd.arena.dataset.pickapic import STUDY as PICKAPIC
 from hypersd.arena.dataset.vote_files import Rejects, Shard, Skipped, shards
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Kind, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 Layout = Literal["arena", "pickapic", "log"]
 _IMPORTED = (PICKAPIC, LOG)
@@ -48,7 +48,7 @@ class Imported:
     studies: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-def import_votes(source: str | Path, store: Store, pictures: Pictures, kind: Kind = "human") -> Imported:
+def import_votes(source: str | Path, store: Store, pictures: ImageStore, kind: Kind = "human") -> Imported:
     """Read a folder or a file of the `arena` format, of Pick-a-Pic's columns, or of another arena's log, into a store.
 
     Doing so twice changes nothing, and an export that came from this store brings nothing new.
@@ -161,7 +161,7 @@ def _own_numbers(store: Store) -> set[int]:
 
 
 _READERS: Mapping[
-    Layout, Callable[[Shard, Kind, Pictures | None, Container[int | None], Rejects], Iterator[list[Vote]]]
+    Layout, Callable[[Shard, Kind, ImageStore | None, Container[int | None], Rejects], Iterator[list[Vote]]]
 ] = {
     "arena": lambda shard, _kind, pictures, _known, rejects: shard.batches(pictures, rejects),
     "pickapic": lambda shard, kind, pictures, known, rejects: shard.pickapic(kind, pictures, known, rejects),

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypersd.arena.dataset.values import moment, picture_bytes, whole
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 NEEDED = frozenset({"caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at"})
 """The columns without which a row is no vote."""
@@ -27,7 +27,7 @@ _CHOICES: Mapping[tuple[float, float], Choice] = {(1.0, 0.0): "left", (0.0, 1.0)
 _UNKNOWN = "unknown"
 
 
-def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: Pictures | None) -> Vote:
+def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: ImageStore | None) -> Vote:
     """The vote of a labelled row, its pictures kept byte for byte; the same row is the same vote each time.
 
     Args:
@@ -86,7 +86,7 @@ def number_of(name: str) -> int:
     return int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 2
 
 
-def _entry(row: Mapping[str, Any], side: int, pictures: Pictures | None) -> Entry:
+def _entry(row: Mapping[str, Any], side: int, pictures: ImageStore | None) -> Entry:
     data = picture_bytes(row[f"jpg_{side}"], f"jpg_{side}")
     name = sha256(data).hexdigest()
     if pictures:

@@ -25,7 +25,7 @@ from hypersd.arena.dataset.formats import Row, arena_row
 from hypersd.arena.dataset.vote_files import Rejects, Shard, shards
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import KINDS, Kind, Vote, new_id, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Publisher:
     """
 
     store: Store
-    pictures: Pictures
+    pictures: ImageStore
     url: str
     after_votes: int = 20
     after_seconds: float = 300.0
@@ -174,7 +174,7 @@ class Publisher:
         return waiting
 
 
-def restore(store: Store, pictures: Pictures, url: str) -> int:
+def restore(store: Store, pictures: ImageStore, url: str) -> int:
     """Read all published votes into a store, those that are not there yet; returns how many were new.
 
     Shards that the store knows are not read again.
@@ -198,7 +198,7 @@ def restore(store: Store, pictures: Pictures, url: str) -> int:
     return new
 
 
-def _restore(store: Store, pictures: Pictures, shard: Shard) -> tuple[int, str]:
+def _restore(store: Store, pictures: ImageStore, shard: Shard) -> tuple[int, str]:
     """All of a shard, and why some of it is not here; it is known only when the last of its votes is."""
     new, all_of_them, rejects = 0, list[Vote](), Rejects()
     for votes in shard.batches(pictures, rejects):

@@ -18,7 +18,7 @@ from hypersd.arena.dataset.importing import read_votes
 from hypersd.arena.dataset.vote_files import Rejects, shards
 from hypersd.arena.ranking.columns import NAMES, PURPOSES, VoteColumns, pc
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
-from hypersd.arena.votes.battle import CHOICES, INPUTS, KINDS, Contestant, Gate
+from hypersd.arena.votes.battle import CHOICES, INPUTS, KINDS, CheckResult, Contestant
 
 _TYPES: Mapping[str, pa.DataType] = {
     field.name: field.type for field in FEATURES["arena"].arrow_schema if field.name in (COLUMNS | LATER) - IMAGES
@@ -139,4 +139,4 @@ def _fits(name: str, value: str) -> bool:
     except ValueError:
         return False
     texts = isinstance(facts, dict) and all(isinstance(each, str) for each in facts.values())
-    return texts and (name != "gates" or set(facts.values()) <= set(get_args(Gate)))
+    return texts and (name != "gates" or set(facts.values()) <= set(get_args(CheckResult)))

@@ -21,7 +21,7 @@ from hypersd.arena.dataset.log_files import LFS, read_rows
 from hypersd.arena.dataset.pickapic import NEEDED, OPTIONAL, vote_of_row
 from hypersd.arena.dataset.values import whole
 from hypersd.arena.votes.battle import Kind, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 _BATCH, _BATCH_WITH_PICTURES = 256, 16
 _TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")
@@ -88,7 +88,7 @@ class Shard:
         with self._parquet() as table:
             return set(table.schema_arrow.names)
 
-    def batches(self, pictures: Pictures | None, rejects: Rejects | None = None) -> Iterator[list[Vote]]:
+    def batches(self, pictures: ImageStore | None, rejects: Rejects | None = None) -> Iterator[list[Vote]]:
         """Its votes in the `arena` format, some at a time; their pictures go into the folder, or are not read at all.
 
         Args:
@@ -109,7 +109,7 @@ class Shard:
         return self._votes(rows, lambda row: vote_of_arena_row(row, pictures), rejects, at_once, _NO_EXPORT)
 
     def pickapic(
-        self, kind: Kind, pictures: Pictures | None, known: Container[int | None], rejects: Rejects
+        self, kind: Kind, pictures: ImageStore | None, known: Container[int | None], rejects: Rejects
     ) -> Iterator[list[Vote]]:
         """The labelled votes of a file in the columns of Pick-a-Pic, some at a time; their pictures go into the folder.
 

@@ -24,7 +24,7 @@ from hypersd.arena.ranking.significance import Decision, decisions
 from hypersd.arena.service.matchmaking import pair_probabilities
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import CHOICES, Kind, Vote
-from hypersd.arena.votes.quality import Cleaned, Rules, clean
+from hypersd.arena.votes.quality import Cleaned, QualityRules, clean
 
 Intervals = Literal["clustered", "model"]
 
@@ -131,18 +131,18 @@ def tally_of(votes: VoteColumns) -> Tally:
     )
 
 
-def compute(votes: Iterable[Vote], *, kind: Kind = "human", rules: Rules | None = None) -> Board:
+def compute(votes: Iterable[Vote], *, kind: Kind = "human", rules: QualityRules | None = None) -> Board:
     """Clean the open arena's votes, rank the contestants, and say how sure that is.
 
     No error is raised for votes that cannot be ranked: the board says why.
     """
     columns = VoteColumns.of(votes)
     mine, reasons = _screened(columns, View(kind=kind), rules)
-    return _board(mine, reasons, kind, (rules or Rules()).version)
+    return _board(mine, reasons, kind, (rules or QualityRules()).version)
 
 
 def compute_families(
-    votes: VoteColumns, view: View, *, rules: Rules | None = None, ties: Ties = "davidson"
+    votes: VoteColumns, view: View, *, rules: QualityRules | None = None, ties: Ties = "davidson"
 ) -> dict[str, Board]:
     """The same of a part of the votes, for each family by itself, by name.
 
@@ -160,11 +160,13 @@ def compute_families(
     boards: dict[str, Board] = {}
     for family in connected(met) or [()]:
         rows = np.isin(names, family)[mine.left.codes]
-        boards[", ".join(family)] = _board(mine[rows], reasons[rows], view.kind, (rules or Rules()).version, ties)
+        boards[", ".join(family)] = _board(
+            mine[rows], reasons[rows], view.kind, (rules or QualityRules()).version, ties
+        )
     return boards
 
 
-def _screened(votes: VoteColumns, view: View, rules: Rules | None) -> tuple[VoteColumns, Reasons]:
+def _screened(votes: VoteColumns, view: View, rules: QualityRules | None) -> tuple[VoteColumns, Reasons]:
     """A part of the votes, and why those in it do not count; all of one kind were cleaned together."""
     mine = votes[votes.is_kind(view.kind)]
     rows = view.rows(mine)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hypersd.arena.ranking.columns import PURPOSES, Truths, VoteColumns
 from hypersd.arena.votes.agreement import Coincidences
-from hypersd.arena.votes.quality import Reason, Rules
+from hypersd.arena.votes.quality import QualityRules, Reason
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
 COUNTS = -1
@@ -18,9 +18,9 @@ Reasons = NDArray[np.int8]
 """Why each vote does not count, an index in `REASONS`; −1 if it does, `(N,)`."""
 
 
-def screen(votes: VoteColumns, rules: Rules | None = None) -> Reasons:
+def screen(votes: VoteColumns, rules: QualityRules | None = None) -> Reasons:
     """The reason of each vote, as `trust.clean` gives it; all are of one kind of voter."""
-    rules = rules or Rules()
+    rules = rules or QualityRules()
     says = ~votes.withdrawn & ~_identical(votes)
     fast = (votes.decision_ms >= 0) & (votes.decision_ms < rules.impossible_ms)
     checks: tuple[tuple[Reason, Truths], ...] = (
@@ -52,7 +52,7 @@ def _where(chosen: Truths, holds: Truths) -> Truths:
     return every
 
 
-def _habits(votes: VoteColumns, rules: Rules) -> Reasons:
+def _habits(votes: VoteColumns, rules: QualityRules) -> Reasons:
     """What speaks against all votes of each voter, `(voters,)`."""
     voters = len(votes.voter.values)
 
@@ -73,7 +73,7 @@ def _habits(votes: VoteColumns, rules: Rules) -> Reasons:
     return np.select([failed, hasty, one_sided], names, COUNTS).astype(np.int8)
 
 
-def _bursts(votes: VoteColumns, rules: Rules) -> Truths:
+def _bursts(votes: VoteColumns, rules: QualityRules) -> Truths:
     """Those in a window of `burst_seconds` with more than `burst_votes` of one voter in it."""
     order = np.lexsort((votes.voted, votes.voter.codes))
     voter, voted, size = votes.voter.codes[order], votes.voted[order], rules.burst_votes

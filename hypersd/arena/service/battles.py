@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hypersd.arena.store.store import AlreadyCounted, Store
-from hypersd.arena.votes.battle import CHOICES, Battle, Choice, Client, Gate, Kind, Pair, Purpose, Vote, now
+from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Client, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[str], Gate]
+Check = Callable[[str], CheckResult]
 
 
 class Refused(ValueError):  # noqa: N818 - it is an answer, not a fault
@@ -181,7 +181,7 @@ class Desk:
         if battle.shown is None:
             raise Refused("these pictures have not been shown yet; look at them first")
         self._limit(voter)
-        gates: dict[str, Gate] = {name: _asked(name, check, voter) for name, check in self.checks.items()}
+        gates: dict[str, CheckResult] = {name: _asked(name, check, voter) for name, check in self.checks.items()}
         vote = Vote(battle=battle, choice=known, client=client or Client(), gates=gates, voted=self.clock())
         self.store.add_vote(vote)
         return vote
@@ -238,7 +238,7 @@ class Desk:
             raise Later("that was very many votes for one day; thank you, and come back tomorrow", 86_400)
 
 
-def _asked(name: str, check: Check, voter: str) -> Gate:
+def _asked(name: str, check: Check, voter: str) -> CheckResult:
     try:
         return check(voter)
     except Exception:

@@ -18,7 +18,7 @@ from PIL import Image
 from hypersd.arena.service.matchmaking import draw, least_used_prompt
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
-from hypersd.arena.votes.images import Pictures, same_pixels
+from hypersd.arena.votes.images import ImageStore, same_pixels
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Supply:
     """
 
     store: Store
-    pictures: Pictures
+    pictures: ImageStore
     painter: Painter
     sources: Sequence[Source]
     busy: Callable[[], bool] = lambda: False
@@ -183,7 +183,7 @@ class Supply:
     ) -> Pair | None:
         """Draw the two pictures of a pair. None if a contestant failed; after the third time running it is benched.
 
-        None too if both pictures are the same, pixel for pixel: `Pictures` gives equal pictures equal names.
+        None too if both pictures are the same, pixel for pixel: `ImageStore` gives equal pictures equal names.
 
         A gold pair is the first contestant's picture and a spoiled copy of it: whoever looks can tell which is better.
         A picture of one colour cannot be spoiled: then it is no gold pair.

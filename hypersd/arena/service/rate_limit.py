@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypersd.arena.votes.battle import Gate
+from hypersd.arena.votes.battle import CheckResult
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Crowd:
             while len(self._home) > self.allowance.remembered:
                 self._home.popitem(last=False)
 
-    def check(self, voter: str) -> Gate:
+    def check(self, voter: str) -> CheckResult:
         """A gate for the desk: `failed` if this voter's address has sent too many new ones within the last hour.
 
         It is asked once, when a vote comes in. `unavailable` if it is not known where they come from: after a restart,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hypersd.arena.service.battles import Desk
 from hypersd.arena.votes.battle import Choice, Client, Entry
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 Scorer = Callable[[Image.Image, str], float]
 Cheat = Literal["", "left", "hasty", "partisan"]
@@ -95,7 +95,7 @@ class Electorate:
     """
 
     desk: Desk
-    pictures: Pictures
+    pictures: ImageStore
     scorer: Scorer
     tastes: Sequence[Taste]
     rng: random.Random

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 Choice = Literal["left", "right", "tie", "both_bad", "skip"]
 Kind = Literal["human", "simulated"]
 Purpose = Literal["open", "gold", "repeat"]
-Gate = Literal["ok", "failed", "unavailable"]
+CheckResult = Literal["ok", "failed", "unavailable"]
 Input = Literal["key", "pointer", "api"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 INPUTS: tuple[Input, ...] = get_args(Input)
@@ -31,9 +31,9 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def pseudonym(secret: bytes, who: str) -> str:
-    """A voter's name in the records: a keyed hash, so that what `who` says (an address) is stored nowhere."""
-    return hmac.new(secret, who.encode(), sha256).hexdigest()[:24]
+def pseudonym(secret: bytes, name: str) -> str:
+    """A voter's name in the records: a keyed hash, so that what `name` says (an address) is stored nowhere."""
+    return hmac.new(secret, name.encode(), sha256).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -181,7 +181,7 @@ class Vote:
     battle: Battle
     choice: Choice
     client: Client = field(default_factory=Client)
-    gates: Mapping[str, Gate] = field(default_factory=lambda: MappingProxyType({}))
+    gates: Mapping[str, CheckResult] = field(default_factory=lambda: MappingProxyType({}))
     voted: datetime = field(default_factory=now)
     knowing_time: Choice | None = None
     withdrawn: datetime | None = None

@@ -29,7 +29,7 @@ def same_pixels(one: Image.Image, other: Image.Image) -> bool:
     return one.size == other.size and one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
 
 
-def sheet(left: Image.Image, right: Image.Image) -> bytes:
+def side_by_side(left: Image.Image, right: Image.Image) -> bytes:
     """Both pictures of a battle in one file, side by side and of one size.
 
     One file has one name, one length, one moment of arrival: nothing about it tells the sides apart. The smaller
@@ -43,12 +43,12 @@ def sheet(left: Image.Image, right: Image.Image) -> bytes:
     return encode(both, quality=0, method=0)  # a visitor waits for it: a tenth of the time, for a quarter more bytes
 
 
-class Damaged(OSError):  # noqa: N818 - as FileNotFoundError is
+class DamagedImage(OSError):  # noqa: N818 - as FileNotFoundError is
     """A picture whose bytes have changed."""
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageStore:
     """A content-addressed folder; `root` is a path or any URL that fsspec knows."""
 
     root: str
@@ -99,13 +99,13 @@ class Pictures:
 
         Raises:
             FileNotFoundError: there is none of this name.
-            Damaged: its bytes are not those of its name.
+            DamagedImage: its bytes are not those of its name.
             OSError: it cannot be read.
         """
         system, path = self._at(name)
         data: bytes = system.cat_file(path)
         if sha256(data).hexdigest() != name:
-            raise Damaged(f"the picture {name} is damaged")
+            raise DamagedImage(f"the picture {name} is damaged")
         return data
 
     def open(self, name: str) -> Image.Image:

@@ -21,7 +21,7 @@ Reason = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class QualityRules:
     """Every threshold, with its unit and why it is what it is. The version goes into whatever is computed by them.
 
     Args:
@@ -76,13 +76,13 @@ class Cleaned:
         return replace(self, kept=kept, dropped=tuple((vote, why) for vote, why in self.dropped if holds(vote)))
 
 
-def clean(votes: Iterable[Vote], rules: Rules | None = None, *, kind: Kind = "human") -> Cleaned:
+def clean(votes: Iterable[Vote], rules: QualityRules | None = None, *, kind: Kind = "human") -> Cleaned:
     """Keep the votes of one kind of voter that can be trusted and compare contestants in the open.
 
     Votes of the other kind are left out altogether, not dropped: simulated votes never mix into a human ranking. A
     vote has one reason, the first that holds; what concerns the voter comes last.
     """
-    rules = rules or Rules()
+    rules = rules or QualityRules()
     mine = [vote for vote in votes if vote.battle.kind == kind]
     by_voter: dict[str, list[Vote]] = defaultdict(list)
     for vote in mine:
@@ -107,7 +107,7 @@ def _says_something(vote: Vote) -> bool:
     return vote.withdrawn is None and not vote.battle.pair.identical
 
 
-def _reason(vote: Vote, rules: Rules, bursts: set[str], again: set[str]) -> Reason | None:
+def _reason(vote: Vote, rules: QualityRules, bursts: set[str], again: set[str]) -> Reason | None:
     battle, fast = vote.battle, vote.client.decision_ms
     checks: Sequence[tuple[Reason, bool]] = (
         ("withdrawn", vote.withdrawn is not None),
@@ -126,7 +126,7 @@ def _reason(vote: Vote, rules: Rules, bursts: set[str], again: set[str]) -> Reas
     return next((reason for reason, holds in checks if holds), None)
 
 
-def _habit(votes: Sequence[Vote], rules: Rules) -> Reason | None:
+def _habit(votes: Sequence[Vote], rules: QualityRules) -> Reason | None:
     """What speaks against all of a voter's votes."""
     right, wrong = gold_score(votes)
     if right + wrong >= rules.least_gold and (3 + right) / (4 + right + wrong) < rules.gold_accuracy:
@@ -152,7 +152,7 @@ def gold_score(votes: Iterable[Vote]) -> tuple[int, int]:
     return right, wrong
 
 
-def _bursts(votes: Sequence[Vote], rules: Rules) -> list[Vote]:
+def _bursts(votes: Sequence[Vote], rules: QualityRules) -> list[Vote]:
     """The votes of every window of `burst_seconds` with more than `burst_votes` in it."""
     ordered = sorted(votes, key=lambda vote: vote.voted)
     span = timedelta(seconds=rules.burst_seconds)

@@ -19,7 +19,7 @@ from hypersd.training.states import check_states
 from hypersd.utils.readers import read_picture
 
 if TYPE_CHECKING:
-    from hypersd.arena.votes.images import Pictures
+    from hypersd.arena.votes.images import ImageStore
     from hypersd.feedback.preferences.dataset import Preferences
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp"}
@@ -93,19 +93,19 @@ def check_votes(source: str | None) -> None:
         shard.columns()
 
 
-def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Pictures]:
+def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, ImageStore]:
     """The votes of a source, and where their pictures are; those of an export are unpacked into `out`.
 
     Raises:
         ValueError: there are no votes of this kind that count, or they cannot be read.
         OSError: the source cannot be reached.
     """
-    from hypersd.arena.votes.images import Pictures
+    from hypersd.arena.votes.images import ImageStore
     from hypersd.feedback.preferences.dataset import from_votes, read_preferences
     from hypersd.feedback.preferences.legible import with_pictures
 
     if source is not None:
-        pictures = Pictures(str(out / "pictures"))
+        pictures = ImageStore(str(out / "pictures"))
         return read_preferences(source, pictures, kind), pictures
     store, pictures = open_store()
     counted = from_votes(store.votes(), kind)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hypersd.arena.dataset.vote_files import Skipped
     from hypersd.arena.service.studies import Study
     from hypersd.arena.store.store import Store
-    from hypersd.arena.votes.images import Pictures
+    from hypersd.arena.votes.images import ImageStore
     from hypersd.models.engine import Engine
 
 _SECONDS_A_VOTE = 40
@@ -86,7 +86,7 @@ def add_kind(parser: argparse.ArgumentParser, default: Kind | None = "human") ->
     parser.add_argument("--kind", choices=KINDS, default=default, help=f"of the voters (default: {told})")
 
 
-def open_store() -> tuple[Store, Pictures]:
+def open_store() -> tuple[Store, ImageStore]:
     """The vote store and the folder of pictures that the environment names.
 
     Raises:
@@ -95,10 +95,10 @@ def open_store() -> tuple[Store, Pictures]:
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from hypersd.arena.storage import Places
+    from hypersd.arena.storage import StorageConfig
     from hypersd.arena.store.database import name_of
 
-    places = Places.from_environment()
+    places = StorageConfig.from_environment()
     try:
         return places.open()
     except SQLAlchemyError as error:
@@ -223,7 +223,7 @@ def _study(name: str, family: str) -> Study:
     return found
 
 
-def _fill(engine: Engine, store: Store, pictures: Pictures, options: argparse.Namespace, study: Study | None) -> None:
+def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.Namespace, study: Study | None) -> None:
     """Draw pairs until the store has as many as asked for: of the family's contestants, or those that a study wants."""
     import numpy as np
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from hypersd.arena.service.simulation import Scorer
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.prompts import common_prompts, held_out_prompts
 from hypersd.emoji.sprite_judge import Judge
 from hypersd.emoji.world import World
@@ -60,7 +60,7 @@ from hypersd.models.specs import Capability, Family
 
 log = logging.getLogger(__name__)
 
-Votes = Callable[[], tuple[Preferences, Pictures]]
+Votes = Callable[[], tuple[Preferences, ImageStore]]
 """The preferences of a round and their pictures."""
 
 Unseen = Callable[[int, int], list[str]]
@@ -89,7 +89,7 @@ class Loop:
     start: str
     out: Path
     entrants: Path
-    gather: Callable[[Path], tuple[Preferences, Pictures]] | None = None
+    gather: Callable[[Path], tuple[Preferences, ImageStore]] | None = None
     taste: str = "plain"
     method: Method = "refl"
     beside: Method | None = None
@@ -166,7 +166,7 @@ class Loop:
         judge = Judge(self._world(), self.family.pixels)
         return lambda picture, prompt: judge.score(np.asarray(picture), prompt).match
 
-    def _votes(self, current: Round, parent: str) -> tuple[Preferences, Pictures]:
+    def _votes(self, current: Round, parent: str) -> tuple[Preferences, ImageStore]:
         """The votes that count, as they were when the round began, and their pictures; simulated ones are cast then."""
         if self.gather is not None:
             preferences, pictures = self.gather(current.folder)
@@ -186,7 +186,7 @@ class Loop:
             taste=self.taste if self.gather is None else None,
         )
 
-    def _simulate(self, store: Store, pictures: Pictures, current: Round, parent: str) -> None:
+    def _simulate(self, store: Store, pictures: ImageStore, current: Round, parent: str) -> None:
         engine = self._engine()
         registered = {entrant.name for entrant in entrants(self.entrants)}
         wanted = who_draws(contestants(engine.family, engine.machine), registered - {parent})
@@ -199,7 +199,7 @@ class Loop:
         name = f"train-{current.number}"
         cast(store, pictures, self._scorer(), tastes, count=missing, name=name, seed=seed)
 
-    def _reward(self, current: Round, preferences: Preferences, pictures: Pictures) -> RewardResult:
+    def _reward(self, current: Round, preferences: Preferences, pictures: ImageStore) -> RewardResult:
         folder = current.folder / "reward"
         report = RewardTask(
             preferences=preferences,

@@ -12,7 +12,7 @@ from hypersd.arena.service.simulation import Scorer, Taste
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Contestant, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean
 from hypersd.feedback.loop.results import BattleResult
 from hypersd.feedback.loop.simulated_voters import cast, prepare
@@ -20,14 +20,14 @@ from hypersd.models.engine import Engine
 from hypersd.models.specs import ModelCard
 
 
-def open_folder(folder: Path) -> tuple[Store, Pictures]:
+def open_folder(folder: Path) -> tuple[Store, ImageStore]:
     """A store of votes and its pictures in a folder of their own.
 
     Raises:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return Store(f"sqlite:///{folder}/votes.sqlite"), Pictures(str(folder / "pictures"))
+    return Store(f"sqlite:///{folder}/votes.sqlite"), ImageStore(str(folder / "pictures"))
 
 
 def fight(

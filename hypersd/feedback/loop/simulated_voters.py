@@ -17,7 +17,7 @@ from hypersd.arena.service.pool import Source, Supply
 from hypersd.arena.service.simulation import Electorate, Scorer, SimulatedClock, Taste
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.generator import EnginePainter
 from hypersd.models.engine import Engine
 
@@ -30,7 +30,7 @@ TASTES: Mapping[str, Taste] = MappingProxyType(
         "muted": Taste(alignment=8, sharpness=1, colour=-10, noise=0.35, bad_below=0.5),
     }
 )
-"""Around what the voters' tastes lie: that of `simulate.population`, and two that pull colours either way.
+"""Around what the voters' tastes lie: that of `simulation.population`, and two that pull colours either way.
 
 They look closer: what nobody can explain is half as large, so that a model can be told from a better one with fewer.
 """
@@ -61,7 +61,7 @@ def electorate(taste: str, count: int, rng: random.Random) -> list[Taste]:
 def prepare(
     engine: Engine,
     store: Store,
-    pictures: Pictures,
+    pictures: ImageStore,
     pairs: Sequence[tuple[Contestant, Contestant]],
     prompts: Sequence[str],
     *,
@@ -84,7 +84,7 @@ def prepare(
 
 def cast(
     store: Store,
-    pictures: Pictures,
+    pictures: ImageStore,
     scorer: Scorer,
     tastes: Sequence[Taste],
     *,

@@ -18,7 +18,7 @@ from hypersd.arena.dataset.splits import Split, split_of
 from hypersd.arena.dataset.vote_files import Shard, shards
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean, gold_score, self_agreement
 from hypersd.utils.errors import gist
 
@@ -88,7 +88,7 @@ def one_kind(kinds: Iterable[Kind]) -> Kind:
 
 
 def from_votes(votes: Iterable[Vote], kind: Kind | None = None) -> Preferences:
-    """The choices that count (`trust.clean`) and, since they say something about pictures, those of "both bad".
+    """The choices that count (`quality.clean`) and, since they say something about pictures, those of "both bad".
 
     An example weighs by how reliable its voter is, and less the more there are of its prompt.
 
@@ -166,7 +166,7 @@ def _agreement(examples: Iterable[Preference]) -> Share:
     return wilson(same, total)
 
 
-def read_preferences(source: str | Path, pictures: Pictures, kind: Kind | None = None) -> Preferences:
+def read_preferences(source: str | Path, pictures: ImageStore, kind: Kind | None = None) -> Preferences:
     """Read a folder or file of Parquet: an export of the `arena` format, or the columns of Pick-a-Pic.
 
     Args:
@@ -196,7 +196,7 @@ def read_preferences(source: str | Path, pictures: Pictures, kind: Kind | None =
     return found
 
 
-def _read_pickapic(shard: Shard, pictures: Pictures) -> list[tuple[Kind, Preference]]:
+def _read_pickapic(shard: Shard, pictures: ImageStore) -> list[tuple[Kind, Preference]]:
     with shard.system.open(shard.path, "rb") as file:
         parquet = pq.ParquetFile(file)
         known = set(parquet.schema_arrow.names)
@@ -213,7 +213,7 @@ def _read_pickapic(shard: Shard, pictures: Pictures) -> list[tuple[Kind, Prefere
         return found
 
 
-def _pickapic_preference(row: dict[str, Any], pictures: Pictures) -> Preference:
+def _pickapic_preference(row: dict[str, Any], pictures: ImageStore) -> Preference:
     left, right = (pictures.put(Image.open(BytesIO(row[name])).convert("RGB")) for name in ("jpg_0", "jpg_1"))
     return Preference(
         prompt=row["caption"],

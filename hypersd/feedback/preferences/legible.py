@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences
 
 
-def with_pictures(preferences: Preferences, pictures: Pictures) -> tuple[Preferences, AbstractSet[str]]:
+def with_pictures(preferences: Preferences, pictures: ImageStore) -> tuple[Preferences, AbstractSet[str]]:
     """The choices on pictures that can be read, and the names of the pictures that are missing or damaged."""
     lost = {
         name
@@ -20,7 +20,7 @@ def with_pictures(preferences: Preferences, pictures: Pictures) -> tuple[Prefere
     return replace(preferences, examples=kept), lost
 
 
-def _is_readable(name: str, pictures: Pictures) -> bool:
+def _is_readable(name: str, pictures: ImageStore) -> bool:
     try:
         pictures.open(name)
     except OSError:  # also what Pillow makes of bytes that are no picture

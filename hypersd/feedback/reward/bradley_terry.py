@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hypersd.arena.dataset.splits import normalised
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -64,7 +64,7 @@ class ChoiceTable:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, examples: Sequence[Preference], pictures: Pictures, model: RewardModel) -> ChoiceTable:
+    def of(cls, examples: Sequence[Preference], pictures: ImageStore, model: RewardModel) -> ChoiceTable:
         """Look at the pictures.
 
         Raises:

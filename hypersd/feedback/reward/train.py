@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from hypersd.arena.dataset.splits import SPLITS
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings, choice_loss
 from hypersd.feedback.reward.feature_selection import Comparisons, Selected, select
@@ -38,7 +38,7 @@ class RewardTask:
     """
 
     preferences: Preferences
-    pictures: Pictures
+    pictures: ImageStore
     backbone: Path | str
     out: Path
     kind_of: Callable[[str], str] = lambda _prompt: "all"

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.distill.student import Student
 from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.image_statistics import as_tensor
@@ -41,7 +41,9 @@ class RankedLatents:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, examples: Sequence[Preference], pictures: Pictures, student: Student, batch_size: int) -> RankedLatents:
+    def of(
+        cls, examples: Sequence[Preference], pictures: ImageStore, student: Student, batch_size: int
+    ) -> RankedLatents:
         """Read and encode the pictures.
 
         Raises:

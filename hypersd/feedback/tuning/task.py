@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.distill.student import Student
 from hypersd.feedback.loop.results import AdapterResult, Method, SweepResult
 from hypersd.feedback.preferences.dataset import Preference
@@ -90,7 +90,7 @@ class TuningTask:
     method: Method = "refl"
     perception: Perception | None = None
     preferences: Sequence[Preference] = ()
-    pictures: Pictures | None = None
+    pictures: ImageStore | None = None
     limits: Limits = field(default_factory=Limits)
     batch_size: int | None = None
     shorten: float = 1.0
@@ -106,7 +106,7 @@ class TuningTask:
         """
         check_tunable(self.rewards)
         torch.manual_seed(self.seed)
-        trainer = self._trainer((dpo if self.method == "dpo" else refl).Settings().steps)
+        trainer = self._trainer((dpo.Settings() if self.method == "dpo" else refl.Settings()).steps)
         device = trainer.accelerator.device
         rewards = [RewardModel.load(folder).to(device) for folder in self.rewards]
         second = RewardModel.load(self.rewards[0] / SECOND).to(device)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hypersd.arena.service.studies import read_prompts
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.training.scenes import FREE_SHARE, training_scene
@@ -100,7 +100,7 @@ def tune(
     rewards: Sequence[Path],
     out: Path,
     method: Method = "refl",
-    votes: tuple[Preferences, Pictures] | None = None,
+    votes: tuple[Preferences, ImageStore] | None = None,
     prompts: Sequence[str] | None = None,
     perception: Perception | None = None,
     batch_size: int | None = None,
@@ -183,7 +183,7 @@ def tune_model(
     if method == "dpo" and votes is None:
         raise ValueError("dpo learns from the votes themselves; name them with `votes`")
     check_tunable([Path(folder) for folder in rewards])
-    chosen, pictures = find_family(family), Pictures(str(Path(out) / "pictures"))
+    chosen, pictures = find_family(family), ImageStore(str(Path(out) / "pictures"))
     results = tune(
         chosen,
         groups_of(chosen, model),

@@ -38,7 +38,7 @@ from app.services.settings import Settings
 from hypersd.arena.ranking.filters import View
 from hypersd.arena.service.battles import Desk, Habits, Refused
 from hypersd.arena.service.rate_limit import Allowance
-from hypersd.arena.storage import Places
+from hypersd.arena.storage import StorageConfig
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client
 from hypersd.arena.votes.quality import clean
@@ -89,7 +89,7 @@ class Door:
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("arena")
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
-    chosen = Settings(emoji=folder / "emoji-xl", places=Places(data=folder / "data"))
+    chosen = Settings(emoji=folder / "emoji-xl", places=StorageConfig(data=folder / "data"))
     demo = launch(chosen, block=False, quiet=True, server_name="127.0.0.1")
     yield Door(demo.local_url, folder / "data")
     demo.close()
@@ -254,7 +254,7 @@ def receipt(door: Door, name: str) -> dict[str, Any]:
 
 def opened(folder: Path, **changes: Any) -> Arena:
     """An arena over one database, whatever becomes of its data folder."""
-    places = Places(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
+    places = StorageConfig(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
     made = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=places, **changes))
     assert made is not None
     return made
@@ -429,15 +429,18 @@ def test_requests_are_read_with_care() -> None:
 
 def test_a_store_that_cannot_be_opened_closes_the_arena_only(tmp_path: Path) -> None:
     studio = Studio({"emoji": FAMILIES["emoji"]}, "emoji")
-    assert open_arena(studio, Settings(places=Places(data=tmp_path, database="postgresql://localhost:1/none"))) is None
+    assert (
+        open_arena(studio, Settings(places=StorageConfig(data=tmp_path, database="postgresql://localhost:1/none")))
+        is None
+    )
     (tmp_path / "file").write_text("in the way")
-    assert open_arena(studio, Settings(places=Places(data=tmp_path / "file"))) is None
+    assert open_arena(studio, Settings(places=StorageConfig(data=tmp_path / "file"))) is None
 
 
 @pytest.fixture
 def arena(tmp_path: Path) -> Iterator[Arena]:
     """An arena whose models never load."""
-    opened = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=Places(data=tmp_path)))
+    opened = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=StorageConfig(data=tmp_path)))
     assert opened is not None
     yield opened
     opened.stop()
@@ -551,7 +554,7 @@ def test_a_closed_arena_says_so() -> None:
 
 
 def test_the_boards_follow_the_votes(tmp_path: Path) -> None:
-    arena = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=Places(data=tmp_path)))
+    arena = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=StorageConfig(data=tmp_path)))
     assert isinstance(arena, Arena)
     worker = threading.Thread(target=arena._compute, daemon=True)
     worker.start()

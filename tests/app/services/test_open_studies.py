@@ -17,7 +17,7 @@ from app.services.engines import Studio
 from app.services.open_studies import Studies, read_studies
 from app.services.settings import Settings
 from hypersd.arena.service.battles import Refused
-from hypersd.arena.storage import Places
+from hypersd.arena.storage import StorageConfig
 from hypersd.arena.votes.battle import Client, Contestant
 from hypersd.models.registry import FAMILIES
 from tests.arena.conftest import entry, pair
@@ -39,7 +39,7 @@ def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
     declare(tmp_path / "studies", "all", BASE)
     declare(tmp_path / "studies", "part", BASE, LOST)
     declare(tmp_path / "studies", "none", LOST)
-    settings = Settings(emoji=emoji_folder, places=Places(data=tmp_path), studies=tmp_path / "studies")
+    settings = Settings(emoji=emoji_folder, places=StorageConfig(data=tmp_path), studies=tmp_path / "studies")
     studio = Studio(settings.families(), "emoji")
     opened = open_arena(studio, settings)
     assert opened is not None

@@ -14,7 +14,7 @@ from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.battle import Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.reward.reward_model import RewardModel
 from tests.arena.voted import vote
 from tests.families import write_clip
@@ -34,12 +34,12 @@ def reward_model(folder: Path) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
-    return Pictures(str(tmp_path / "pictures"))
+def pictures(tmp_path: Path) -> ImageStore:
+    return ImageStore(str(tmp_path / "pictures"))
 
 
 @pytest.fixture
-def votes(tmp_path: Path, pictures: Pictures) -> list[Vote]:
+def votes(tmp_path: Path, pictures: ImageStore) -> list[Vote]:
     store = Store(f"sqlite:///{tmp_path}/votes.sqlite")
     made = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(TESTED)]
     store.engine.dispose()
@@ -51,7 +51,7 @@ def never() -> bool:
 
 
 def test_the_newest_reward_model_judges_what_was_voted_on(
-    tmp_path: Path, pictures: Pictures, votes: list[Vote]
+    tmp_path: Path, pictures: ImageStore, votes: list[Vote]
 ) -> None:
     judging = Judging(pictures, tmp_path / "loop")
     judging.work({"human": votes}, never)
@@ -66,7 +66,7 @@ def test_the_newest_reward_model_judges_what_was_voted_on(
     assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in told
 
 
-def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictures: Pictures) -> None:
+def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictures: ImageStore) -> None:
     store = Store(f"sqlite:///{tmp_path}/learned.sqlite")
     prompts = [prompt for prompt in (f"prompt {number}" for number in range(8)) if split_of(prompt) != "test"]
     votes = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(prompts)]
@@ -78,7 +78,7 @@ def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictu
     assert "is not known" in judge_rows(judging.found["human"], None)
 
 
-def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: Pictures, votes: list[Vote]) -> None:
+def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: ImageStore, votes: list[Vote]) -> None:
     reward_model(tmp_path)
     visitors: list[Any] = [True]
     judging = Judging(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))

@@ -19,7 +19,7 @@ from hypersd.arena.dataset.importing import import_votes
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import CHOICES, Battle, Client, Contestant, Entry, Kind, Pair, Vote, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from tests.arena.voted import vote as cast
 
 NASTY = ["=HYPERLINK(1)", "<script>alert(1)</script>", "\u202ea cat", "a 🦊 | on a ```row```"]
@@ -32,7 +32,7 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def votes(store: Store, pictures: Pictures) -> list[Vote]:
+def votes(store: Store, pictures: ImageStore) -> list[Vote]:
     """A hundred votes on forty pairs, among them all that can be chosen, gold pairs, and simulated ones."""
     rng = np.random.default_rng(0)
     models = [Contestant("emoji", name, 4) for name in ("base", "hyper", "turbo")]
@@ -92,7 +92,9 @@ def votes(store: Store, pictures: Pictures) -> list[Vote]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_opens_with_datasets(votes: list[Vote], pictures: Pictures, tmp_path: Path, form: Format) -> None:
+def test_every_format_opens_with_datasets(
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path, form: Format
+) -> None:
     done = export(votes, pictures, form, tmp_path / "out", kind="human")
     loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     assert {split: len(rows) for split, rows in loaded.items()} == dict(done.rows)
@@ -104,7 +106,7 @@ def test_every_format_opens_with_datasets(votes: list[Vote], pictures: Pictures,
 
 
 def test_the_arena_format_holds_every_vote_and_why_it_does_not_count(
-    votes: list[Vote], pictures: Pictures, tmp_path: Path
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path
 ) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
     loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
@@ -120,7 +122,7 @@ def test_the_arena_format_holds_every_vote_and_why_it_does_not_count(
         assert (row["dropped"] is not None) == (vote.battle.purpose == "gold" or vote.choice in {"skip", "both_bad"})
 
 
-def test_evalica_ranks_the_arena_format(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_evalica_ranks_the_arena_format(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
     loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     rows = [row for split in loaded.values() for row in split if row["dropped"] is None]
@@ -133,7 +135,9 @@ def test_evalica_ranks_the_arena_format(votes: list[Vote], pictures: Pictures, t
     assert set(found.scores.index) == set(ours.contestants)
 
 
-def test_diffusers_dpo_script_reads_the_pickapic_format(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_diffusers_dpo_script_reads_the_pickapic_format(
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path
+) -> None:
     """As `preprocess_train` of its train_diffusion_dpo_sdxl.py does."""
     export(votes, pictures, "pickapic", tmp_path / "out", drop_ties=True)
     rows = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
@@ -155,7 +159,7 @@ def test_diffusers_dpo_script_reads_the_pickapic_format(votes: list[Vote], pictu
     assert all(row["num_example_per_prompt"] == sum(one["caption"] == row["caption"] for one in every) for row in every)
 
 
-def test_pickapic_has_the_columns_of_pick_a_pic(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_pickapic_has_the_columns_of_pick_a_pic(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     """As its card on the Hub lists them, and which kind of voter it was."""
     export(votes, pictures, "pickapic", tmp_path / "out")
     rows = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
@@ -170,14 +174,14 @@ def test_pickapic_has_the_columns_of_pick_a_pic(votes: list[Vote], pictures: Pic
     assert {kinds[name] for name in ("label_0", "label_1")} == {"float64"}
 
 
-def test_ties_are_half_for_each_unless_dropped(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_ties_are_half_for_each_unless_dropped(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     export(votes, pictures, "pickapic", tmp_path / "out")
     rows = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
     assert 0.5 in rows["label_0"]
     assert all(one + other == 1 for one, other in zip(rows["label_0"], rows["label_1"], strict=True))
 
 
-def test_preferences_are_the_winner_and_the_loser(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_preferences_are_the_winner_and_the_loser(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     export(votes, pictures, "preference", tmp_path / "out")
     rows = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
     expected = {
@@ -188,7 +192,7 @@ def test_preferences_are_the_winner_and_the_loser(votes: list[Vote], pictures: P
     assert {(row["prompt"], row["chosen"].convert("RGB").tobytes()) for row in rows} <= expected
 
 
-def test_simulated_votes_have_a_dataset_of_their_own(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_simulated_votes_have_a_dataset_of_their_own(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     done = export(votes, pictures, "arena", tmp_path / "out", kind="simulated")
     assert sum(done.rows.values()) == 25
     assert "every vote is simulated" in (tmp_path / "out" / "README.md").read_text()
@@ -196,7 +200,7 @@ def test_simulated_votes_have_a_dataset_of_their_own(votes: list[Vote], pictures
         export([vote for vote in votes if vote.battle.kind == "human"], pictures, "arena", tmp_path, kind="simulated")
 
 
-def test_the_card_says_what_is_in_the_data(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_the_card_says_what_is_in_the_data(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| votes | 75 |" in card
@@ -205,7 +209,7 @@ def test_the_card_says_what_is_in_the_data(votes: list[Vote], pictures: Pictures
     assert not any(text in card for text in NASTY), "prompts are data, not text of the card"
 
 
-def test_the_card_is_inert_whatever_the_data_say(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_the_card_is_inert_whatever_the_data_say(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\u202e|[x](javascript:y)\n# Heading `"
     made = [cast(store, pictures, number, models=(evil, "b"), device=evil) for number in range(3)]
     export(made, pictures, "arena", tmp_path / "out")
@@ -220,7 +224,7 @@ def test_the_card_is_inert_whatever_the_data_say(store: Store, pictures: Picture
     assert card.count("# Votes from a blind arena of image models") == 1
 
 
-def test_somebody_elses_readme_is_not_written_over(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_somebody_elses_readme_is_not_written_over(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# My project")
     with pytest.raises(ValueError, match="choose another folder"):
         export(votes, pictures, "arena", tmp_path)
@@ -228,11 +232,11 @@ def test_somebody_elses_readme_is_not_written_over(votes: list[Vote], pictures: 
     assert not list(tmp_path.glob("*.parquet"))
 
 
-def picture_file(pictures: Pictures, name: str) -> Path:
+def picture_file(pictures: ImageStore, name: str) -> Path:
     return Path(pictures.root) / name[:2] / f"{name}.webp"
 
 
-def test_an_export_that_fails_leaves_the_one_before(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_an_export_that_fails_leaves_the_one_before(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export(votes, pictures, "arena", out)
     before = {file.name: file.read_bytes() for file in out.iterdir()}
@@ -246,7 +250,7 @@ def test_an_export_that_fails_leaves_the_one_before(votes: list[Vote], pictures:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_votes_whose_picture_is_lost_are_left_out_and_counted(
-    votes: list[Vote], pictures: Pictures, tmp_path: Path, form: Format
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path, form: Format
 ) -> None:
     whole = export(votes, pictures, form, tmp_path / "whole")
     assert (whole.left_out, whole.lost) == (0, "")
@@ -269,7 +273,7 @@ def test_votes_whose_picture_is_lost_are_left_out_and_counted(
         assert not any(lost & {row.get(name) for name in names} for row in split)
 
 
-def test_somebody_elses_files_are_left_alone_and_named(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_somebody_elses_files_are_left_alone_and_named(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     own = {f"{split}.parquet": split.encode() for split in ("train", "validation", "test")}
     for name, data in own.items():
         (tmp_path / name).write_bytes(data)
@@ -279,7 +283,7 @@ def test_somebody_elses_files_are_left_alone_and_named(votes: list[Vote], pictur
     assert not (tmp_path / "README.md").exists()
 
 
-def test_a_file_beside_an_export_stays(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_a_file_beside_an_export_stays(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     out = tmp_path / "out"
     train = [vote for vote in votes if split_of(vote.battle.pair.prompt) == "train"]
     export(train, pictures, "arena", out)
@@ -294,7 +298,7 @@ def test_a_file_beside_an_export_stays(votes: list[Vote], pictures: Pictures, tm
 
 @pytest.mark.parametrize(("form", "kind"), [("pickapic", "human"), ("arena", "simulated")])
 def test_an_export_of_another_kind_is_not_replaced(
-    votes: list[Vote], pictures: Pictures, tmp_path: Path, form: Format, kind: Kind
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path, form: Format, kind: Kind
 ) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
@@ -304,7 +308,7 @@ def test_an_export_of_another_kind_is_not_replaced(
 
 
 def test_a_smaller_export_leaves_no_rows_of_the_one_before(
-    votes: list[Vote], pictures: Pictures, tmp_path: Path
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     assert len(export(votes, pictures, "arena", out).files) > 1
@@ -314,9 +318,11 @@ def test_a_smaller_export_leaves_no_rows_of_the_one_before(
     assert {split: len(rows) for split, rows in loaded.items()} == {"train": 1}
 
 
-def test_an_export_comes_back_and_twice_changes_nothing(votes: list[Vote], pictures: Pictures, tmp_path: Path) -> None:
+def test_an_export_comes_back_and_twice_changes_nothing(
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path
+) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
-    other, elsewhere = Store(f"sqlite:///{tmp_path}/other.sqlite"), Pictures(str(tmp_path / "elsewhere"))
+    other, elsewhere = Store(f"sqlite:///{tmp_path}/other.sqlite"), ImageStore(str(tmp_path / "elsewhere"))
     counts = [import_votes(tmp_path / "out", other, elsewhere) for _ in range(2)]
     assert [(one.votes, one.new) for one in counts] == [(75, 75), (75, 0)]
     back = {vote.id: vote for vote in other.votes()}
@@ -328,7 +334,7 @@ def test_an_export_comes_back_and_twice_changes_nothing(votes: list[Vote], pictu
 
 
 def test_a_foreign_or_damaged_file_is_named(
-    votes: list[Vote], store: Store, pictures: Pictures, tmp_path: Path
+    votes: list[Vote], store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     export(votes, pictures, "preference", tmp_path / "out")
     for file, words in (
@@ -345,7 +351,7 @@ def test_a_foreign_or_damaged_file_is_named(
 
 
 def test_an_export_of_an_older_release_is_known_by_its_card(
-    votes: list[Vote], pictures: Pictures, tmp_path: Path
+    votes: list[Vote], pictures: ImageStore, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     export(votes, pictures, "pickapic", out)

@@ -20,7 +20,7 @@ from hypersd.arena.dataset.importing import import_votes, read_votes
 from hypersd.arena.dataset.publish import Publisher, restore
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures, encode
+from hypersd.arena.votes.images import ImageStore, encode
 from tests.arena.voted import fresh, vote
 
 
@@ -31,14 +31,14 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Iterator[tuple[Store, Pictures]]:
+def there(tmp_path: Path) -> Iterator[tuple[Store, ImageStore]]:
     store, pictures = fresh(tmp_path, "there")
     yield store, pictures
     store.engine.dispose()
 
 
 @pytest.fixture
-def row(store: Store, pictures: Pictures) -> dict[str, Any]:
+def row(store: Store, pictures: ImageStore) -> dict[str, Any]:
     """A vote as an export has it."""
     return arena_row(vote(store, pictures, 1), None, pictures.get)
 
@@ -49,7 +49,7 @@ def noise(seed: int) -> Image.Image:
 
 
 def test_pictures_of_another_encoder_come_over_byte_for_byte(
-    row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path
+    row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     """A store that is restored after an update of the image library must not refuse its own pictures."""
     file = io.BytesIO()
@@ -88,7 +88,7 @@ def test_pictures_of_another_encoder_come_over_byte_for_byte(
     ],
 )
 def test_a_row_that_no_vote_can_be_is_refused_and_spoils_nothing(
-    row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path, change: dict[str, Any], words: str
+    row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     write(tmp_path / "bad.parquet", "arena", [row | change])
     with pytest.raises(ValueError, match=r"bad\.parquet is damaged, or no export") as raised:
@@ -99,7 +99,7 @@ def test_a_row_that_no_vote_can_be_is_refused_and_spoils_nothing(
 
 
 def test_a_bad_row_among_good_ones_is_skipped_and_numbered(
-    row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path
+    row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     other = row | {"vote_id": "e" * 32, "battle_id": "e" * 32, "pair_id": "e" * 32}
     write(tmp_path / "some.parquet", "arena", [row | {"choice": "yes"}, other, row | {"image_a": None}, row])
@@ -114,7 +114,7 @@ def test_a_bad_row_among_good_ones_is_skipped_and_numbered(
 
 
 def test_a_published_shard_with_a_bad_row_is_restored_as_far_as_it_goes(
-    row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path
+    row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     (tmp_path / "sent" / "human").mkdir(parents=True)
     write(tmp_path / "sent" / "human" / "one.parquet", "arena", [row, row | {"choice": "yes"}])
@@ -124,7 +124,9 @@ def test_a_published_shard_with_a_bad_row_is_restored_as_far_as_it_goes(
 
 
 @pytest.mark.parametrize("data", [b"no picture", encode(noise(2))[:200]])
-def test_a_picture_must_be_one(row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path, data: bytes) -> None:
+def test_a_picture_must_be_one(
+    row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path, data: bytes
+) -> None:
     row |= {"picture_a": sha256(data).hexdigest(), "image_a": {"bytes": data, "path": None}}
     write(tmp_path / "bad.parquet", "arena", [row])
     with pytest.raises(ValueError, match="cannot be opened"):
@@ -132,7 +134,7 @@ def test_a_picture_must_be_one(row: dict[str, Any], there: tuple[Store, Pictures
 
 
 def test_the_first_vote_on_a_battle_stands(
-    store: Store, row: dict[str, Any], there: tuple[Store, Pictures], tmp_path: Path
+    store: Store, row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     other = row | {"vote_id": "f" * 32, "choice": "right", "winner": "model_b"}
     write(tmp_path / "two.parquet", "arena", [row, other])
@@ -143,7 +145,7 @@ def test_the_first_vote_on_a_battle_stands(
 
 
 def test_what_was_imported_is_published_from_here(
-    store: Store, pictures: Pictures, there: tuple[Store, Pictures], tmp_path: Path
+    store: Store, pictures: ImageStore, there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     vote(store, pictures, 1)
     export(store.votes(), pictures, "arena", tmp_path / "out")
@@ -155,7 +157,7 @@ def test_what_was_imported_is_published_from_here(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "<b>&amp;</b>", "\u202eright to left\u2066", "🦊𝒜\U0010fffe", 'a";b={}\n|']
 )
 def test_any_text_comes_back_as_it_was(
-    store: Store, pictures: Pictures, there: tuple[Store, Pictures], tmp_path: Path, text: str
+    store: Store, pictures: ImageStore, there: tuple[Store, ImageStore], tmp_path: Path, text: str
 ) -> None:
     made = vote(store, pictures, 1, prompt=text, prompt_set=text, device=text, software={text: text})
     export([made], pictures, "arena", tmp_path / "out")
@@ -164,7 +166,7 @@ def test_any_text_comes_back_as_it_was(
 
 
 def test_votes_are_read_without_their_pictures_and_without_a_store(
-    store: Store, pictures: Pictures, tmp_path: Path
+    store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     made = [vote(store, pictures, number) for number in range(4)]
     publisher = Publisher(store, pictures, str(tmp_path / "published"))
@@ -177,7 +179,7 @@ def test_votes_are_read_without_their_pictures_and_without_a_store(
 
 
 def test_columns_that_follow_from_others_are_not_needed(
-    store: Store, pictures: Pictures, there: tuple[Store, Pictures], tmp_path: Path
+    store: Store, pictures: ImageStore, there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     vote(store, pictures, 1)
     export(store.votes(), pictures, "arena", tmp_path / "out")
@@ -188,7 +190,9 @@ def test_columns_that_follow_from_others_are_not_needed(
     assert set(FEATURES["arena"]) - set(table.schema.names) == {"winner", "dropped", "steps_a", "steps_b"}
 
 
-def test_any_place_that_fsspec_reaches_will_do(store: Store, pictures: Pictures, there: tuple[Store, Pictures]) -> None:
+def test_any_place_that_fsspec_reaches_will_do(
+    store: Store, pictures: ImageStore, there: tuple[Store, ImageStore]
+) -> None:
     """What is said to the Hub's file system is said here to one that is in memory."""
     vote(store, pictures, 1)
     url = "memory://hypersd-test/votes"
@@ -201,7 +205,7 @@ def test_any_place_that_fsspec_reaches_will_do(store: Store, pictures: Pictures,
         fsspec.filesystem("memory").rm("/hypersd-test", recursive=True)
 
 
-def test_a_place_that_cannot_be_reached_is_named(there: tuple[Store, Pictures], tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_reached_is_named(there: tuple[Store, ImageStore], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere has no Parquet"):
         import_votes(tmp_path / "nowhere", *there)
     with pytest.raises(OSError, match="nobody/nothing"):

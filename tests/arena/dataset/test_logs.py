@@ -18,10 +18,10 @@ from hypersd.arena.dataset.vote_files import Rejects
 from hypersd.arena.ranking.leaderboard import compute
 from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from tests.arena.voted import fresh
 
-Place = tuple[Store, Pictures]
+Place = tuple[Store, ImageStore]
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ from hypersd.arena.dataset.pickapic import number_of
 from hypersd.arena.ranking.leaderboard import compute, judgements
 from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean
 from hypersd.feedback.preferences.dataset import from_votes
 from tests.arena.voted import fresh, vote
 
-Place = tuple[Store, Pictures]
+Place = tuple[Store, ImageStore]
 MOMENT = datetime(2023, 2, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 
@@ -106,7 +106,7 @@ def test_the_originals_rows_come_in_once_and_go_out_as_they_came(there: Place, t
 
 
 def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
-    store: Store, pictures: Pictures, there: Place, tmp_path: Path
+    store: Store, pictures: ImageStore, there: Place, tmp_path: Path
 ) -> None:
     for number, choice in enumerate(("left", "right", "tie")):
         vote(store, pictures, number, "simulated", choice=choice)

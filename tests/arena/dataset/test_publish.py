@@ -15,7 +15,7 @@ from datasets import load_dataset
 from hypersd.arena.dataset.publish import Publisher, restore
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from tests.arena.conftest import Postgres
 from tests.arena.voted import fresh, vote
 
@@ -27,7 +27,7 @@ def url(tmp_path: Path) -> str:
 
 
 def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
-    store: Store, pictures: Pictures, tmp_path: Path
+    store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     url = str(tmp_path / "published")
     made = [vote(store, pictures, number, "simulated" if number % 3 == 0 else "human") for number in range(7)]
@@ -51,7 +51,7 @@ def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
     other.engine.dispose()
 
 
-def test_a_shard_that_was_sent_twice_counts_once(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_a_shard_that_was_sent_twice_counts_once(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     """The machine died after sending and before noting it."""
     url = str(tmp_path / "published")
     made = vote(store, pictures, 1)
@@ -63,7 +63,7 @@ def test_a_shard_that_was_sent_twice_counts_once(store: Store, pictures: Picture
     other.engine.dispose()
 
 
-def test_a_target_that_refuses_loses_nothing_and_says_why(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_a_target_that_refuses_loses_nothing_and_says_why(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("a file where the folder should be")
     publisher = Publisher(store, pictures, str(target))
@@ -79,7 +79,7 @@ def test_a_target_that_refuses_loses_nothing_and_says_why(store: Store, pictures
     other.engine.dispose()
 
 
-def test_the_hub_without_a_network_is_a_failure_that_is_told(store: Store, pictures: Pictures) -> None:
+def test_the_hub_without_a_network_is_a_failure_that_is_told(store: Store, pictures: ImageStore) -> None:
     vote(store, pictures, 1)
     publisher = Publisher(store, pictures, "hf://datasets/nobody/nothing")
     assert not publisher.attempt()
@@ -88,7 +88,7 @@ def test_the_hub_without_a_network_is_a_failure_that_is_told(store: Store, pictu
     assert "could not be read back" in publisher.health.failure
 
 
-def test_a_damaged_shard_does_not_keep_the_others_away(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_a_damaged_shard_does_not_keep_the_others_away(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     url = tmp_path / "published"
     vote(store, pictures, 1)
     assert Publisher(store, pictures, str(url)).attempt()
@@ -100,7 +100,7 @@ def test_a_damaged_shard_does_not_keep_the_others_away(store: Store, pictures: P
 
 
 def test_the_worker_sends_when_enough_waits_and_once_more_at_the_end(
-    store: Store, pictures: Pictures, tmp_path: Path
+    store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     url = tmp_path / "published"
     publisher = Publisher(store, pictures, str(url), after_votes=3)
@@ -120,7 +120,7 @@ def test_the_worker_sends_when_enough_waits_and_once_more_at_the_end(
     assert store.ledger.count_unpublished() == 0
 
 
-def test_shards_that_are_here_are_not_read_again(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_shards_that_are_here_are_not_read_again(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     url = tmp_path / "published"
     vote(store, pictures, 1)
     assert Publisher(store, pictures, str(url)).attempt()
@@ -132,7 +132,7 @@ def test_shards_that_are_here_are_not_read_again(store: Store, pictures: Picture
 
 
 def test_an_answer_that_comes_after_publishing_is_published_too(
-    store: Store, pictures: Pictures, tmp_path: Path
+    store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     """Even one that comes after the first shard was written, and before it was noted."""
     url = str(tmp_path / "published")
@@ -155,7 +155,7 @@ def test_an_answer_that_comes_after_publishing_is_published_too(
     other.engine.dispose()
 
 
-def test_a_lost_picture_keeps_only_its_own_vote_back(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_a_lost_picture_keeps_only_its_own_vote_back(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     url = str(tmp_path / "published")
     lost, whole = vote(store, pictures, 1), vote(store, pictures, 2)
     name = lost.battle.pair.entries[0].picture
@@ -185,7 +185,7 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 
 def test_a_database_that_goes_away_does_not_end_publishing(postgres: Postgres, tmp_path: Path) -> None:
-    store, pictures = Store(postgres.url), Pictures(str(tmp_path / "pictures"))
+    store, pictures = Store(postgres.url), ImageStore(str(tmp_path / "pictures"))
     publisher = Publisher(store, pictures, str(tmp_path / "published"), after_votes=1, least_seconds=0)
     stop = threading.Event()
     worker = threading.Thread(target=publisher.run, args=(stop, 0.02))
@@ -203,7 +203,7 @@ def test_a_database_that_goes_away_does_not_end_publishing(postgres: Postgres, t
     store.engine.dispose()
 
 
-def test_two_replicas_restore_at_the_same_time(url: str, pictures: Pictures, tmp_path: Path) -> None:
+def test_two_replicas_restore_at_the_same_time(url: str, pictures: ImageStore, tmp_path: Path) -> None:
     store, _ = fresh(tmp_path, "origin")
     for number in range(40):
         made = vote(store, pictures, number)
@@ -219,7 +219,7 @@ def test_two_replicas_restore_at_the_same_time(url: str, pictures: Pictures, tmp
         replica.engine.dispose()
 
 
-def test_attempts_keep_their_distance(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_attempts_keep_their_distance(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     """The Hub takes 128 commits an hour."""
     url = tmp_path / "published"
     publisher = Publisher(store, pictures, str(url), after_votes=1, least_seconds=60)
@@ -253,7 +253,7 @@ for number in range(first, first + 10_000):
 """
 
 
-def test_a_killed_machine_leaves_only_whole_shards(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_a_killed_machine_leaves_only_whole_shards(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     """Killed twice amid voting and publishing: every vote that was acknowledged is there once."""
     url, root = str(tmp_path / "published"), Path(__file__).resolve().parents[3]
     acknowledged: list[str] = []

@@ -18,11 +18,11 @@ from hypersd.arena.ranking.leaderboard import WEIGHT_CAP, judgements, summarise,
 from hypersd.arena.ranking.screening import COUNTS, REASONS, coincidences, repeated_alike, screen
 from hypersd.arena.votes.agreement import krippendorff_interval
 from hypersd.arena.votes.battle import CHOICES, Client, Vote
-from hypersd.arena.votes.quality import Rules, clean, ratings, self_agreement
+from hypersd.arena.votes.quality import QualityRules, clean, ratings, self_agreement
 from tests.arena.conftest import entry, pair
 from tests.arena.votes.test_quality import vote
 
-STRICT = Rules(burst_votes=3, burst_seconds=25, least_votes=4, least_gold=2, one_sided_share=0.8)
+STRICT = QualityRules(burst_votes=3, burst_seconds=25, least_votes=4, least_gold=2, one_sided_share=0.8)
 LABELS = ("emoji/hyper@4", "emoji/base@25", "sdxl/turbo@1", "emoji/old@?")
 
 
@@ -64,8 +64,8 @@ def some_votes(draw: st.DrawFn) -> list[Vote]:
 
 
 @settings(max_examples=80, deadline=None)
-@given(some_votes(), st.sampled_from([Rules(), STRICT]))
-def test_the_rules_are_the_same_by_columns_and_by_votes(votes: list[Vote], rules: Rules) -> None:
+@given(some_votes(), st.sampled_from([QualityRules(), STRICT]))
+def test_the_rules_are_the_same_by_columns_and_by_votes(votes: list[Vote], rules: QualityRules) -> None:
     cleaned = clean(votes, rules)
     reasons = {one.id: why for one, why in cleaned.dropped}
     expected = [REASONS.index(reasons[one.id]) if one.id in reasons else COUNTS for one in votes]

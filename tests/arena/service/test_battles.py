@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hypersd.arena.service.battles import Desk, Refused
 from hypersd.arena.store.store import AlreadyCounted, Store
-from hypersd.arena.votes.battle import CHOICES, Battle, Client, Gate
+from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Client
 from tests.arena.conftest import Clock, Postgres, pair
 
 Desks = Callable[..., Desk]
@@ -215,7 +215,7 @@ def test_simulated_voters_use_the_same_door_and_say_so(store: Store, desk_of: De
 def test_what_the_gates_said_stands_beside_the_vote(store: Store, clock: Clock) -> None:
     fill(store, 1)
 
-    def unreachable(voter: str) -> Gate:
+    def unreachable(voter: str) -> CheckResult:
         return "unavailable"
 
     desk = Desk(store, checks={"captcha": unreachable}, clock=clock)
@@ -226,10 +226,10 @@ def test_what_the_gates_said_stands_beside_the_vote(store: Store, clock: Clock) 
 def test_a_gate_that_breaks_costs_no_vote(store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     fill(store, 1)
 
-    def broken(voter: str) -> Gate:
+    def broken(voter: str) -> CheckResult:
         raise TimeoutError
 
-    def strict(voter: str) -> Gate:
+    def strict(voter: str) -> CheckResult:
         return "failed"
 
     vote(Desk(store, checks={"captcha": broken, "address": strict}, clock=clock))

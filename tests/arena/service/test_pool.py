@@ -19,7 +19,7 @@ from hypersd.arena.service.battles import Desk, Habits
 from hypersd.arena.service.pool import Painted, PaintError, Source, Stopped, Supply, spoil
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from tests.arena.conftest import Postgres
 
 HYPER, BASE, TURBO = (Contestant("emoji", model, steps) for model, steps in (("hyper", 4), ("base", 25), ("turbo", 1)))
@@ -58,7 +58,7 @@ def working(store: Store, folder: Path, painter: Squares, low: int = 5) -> Suppl
         prompt_set="emoji-v1",
         low=low,
     )
-    return Supply(store, Pictures(str(folder)), painter, [source], pause=0.01, rng=np.random.default_rng(0))
+    return Supply(store, ImageStore(str(folder)), painter, [source], pause=0.01, rng=np.random.default_rng(0))
 
 
 @pytest.fixture

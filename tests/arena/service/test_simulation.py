@@ -15,7 +15,7 @@ from hypersd.arena.service.battles import Desk, Habits
 from hypersd.arena.service.simulation import Electorate, SimulatedClock, Taste, colourfulness, population, sharpness
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 
 
 def picture(seed: int) -> Image.Image:
@@ -29,7 +29,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/arena.sqlite"
 
 
-def fill(store: Store, pictures: Pictures, count: int, study: str | None = None) -> None:
+def fill(store: Store, pictures: ImageStore, count: int, study: str | None = None) -> None:
     """Pairs of a picture and its blurred copy, under three contestants' names."""
     sharp, soft, grey = (Contestant("toy", name, 1) for name in ("sharp", "soft", "grey"))
     for seed in range(count):
@@ -47,7 +47,7 @@ def fill(store: Store, pictures: Pictures, count: int, study: str | None = None)
         store.add_pair(Pair(**prompt, entries=(one, other), probability=1 / 3, study=study))
 
 
-def electorate(store: Store, pictures: Pictures, tastes: list[Taste], seed: int = 0) -> Electorate:
+def electorate(store: Store, pictures: ImageStore, tastes: list[Taste], seed: int = 0) -> Electorate:
     rng = random.Random(seed)
     plain = Habits(gold_share=0, first_gold=0, repeat_share=0.05)
     return Electorate(
@@ -75,7 +75,7 @@ def test_measures_of_pictures() -> None:
     ],
 )
 def test_the_ranking_shows_the_voters_taste(
-    store: Store, pictures: Pictures, taste: Taste, best: str, worst: str | None
+    store: Store, pictures: ImageStore, taste: Taste, best: str, worst: str | None
 ) -> None:
     fill(store, pictures, 30)
     assert electorate(store, pictures, [taste] * 12).vote(300) == 300
@@ -86,7 +86,7 @@ def test_the_ranking_shows_the_voters_taste(
     assert compute(store.votes()).votes == 0, "no human ranking counts them"
 
 
-def test_cheaters_are_found(store: Store, pictures: Pictures) -> None:
+def test_cheaters_are_found(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 60)
     honest = Taste(alignment=0, sharpness=5, colour=0)
     voters = electorate(store, pictures, [honest, Taste(cheat="left"), Taste(cheat="hasty")])
@@ -98,7 +98,7 @@ def test_cheaters_are_found(store: Store, pictures: Pictures) -> None:
     assert board.self_agreement is not None
 
 
-def test_partisans_take_their_favourite_whatever_it_looks_like(store: Store, pictures: Pictures) -> None:
+def test_partisans_take_their_favourite_whatever_it_looks_like(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 30)
     honest = Taste(alignment=0, sharpness=5, colour=0, left=0)
     partisan = Taste(cheat="partisan", favourite="toy/soft@1")
@@ -113,7 +113,7 @@ def test_partisans_take_their_favourite_whatever_it_looks_like(store: Store, pic
     assert sum(took[False]) < 0.2 * len(took[False])
 
 
-def test_in_a_forced_study_everybody_chooses(store: Store, pictures: Pictures) -> None:
+def test_in_a_forced_study_everybody_chooses(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 20, study="forced")
     undecided = Taste(alignment=0, sharpness=0, colour=0, left=0, noise=0.01, tie_below=1.0)
     voters = electorate(store, pictures, [undecided, replace(undecided, bad_below=0.9)])
@@ -126,7 +126,7 @@ def test_in_a_forced_study_everybody_chooses(store: Store, pictures: Pictures) -
     assert compute(votes, kind="simulated").votes == 0, "the open board is the open arena's"
 
 
-def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures: Pictures) -> None:
+def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures: ImageStore) -> None:
     """In pairs, not only on the board."""
     fill(store, pictures, 30)
     electorate(store, pictures, [Taste(alignment=0, sharpness=6, colour=0, left=0, noise=0.3)]).vote(30)
@@ -139,7 +139,7 @@ def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures:
     assert sum(right) >= 0.8 * len(right)
 
 
-def test_a_liking_for_the_left_can_be_measured(store: Store, pictures: Pictures) -> None:
+def test_a_liking_for_the_left_can_be_measured(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 60)
     electorate(store, pictures, [Taste(alignment=0, sharpness=0, colour=0, left=1.0, noise=1.0)] * 5).vote(300)
     share = compute(store.votes(), kind="simulated").left_share
@@ -147,7 +147,7 @@ def test_a_liking_for_the_left_can_be_measured(store: Store, pictures: Pictures)
     assert share.low > 0.6
 
 
-def test_the_same_seed_votes_the_same(pictures: Pictures, tmp_path: Path) -> None:
+def test_the_same_seed_votes_the_same(pictures: ImageStore, tmp_path: Path) -> None:
     told: list[list[tuple[object, ...]]] = []
     for run, seed in enumerate((3, 3, 4)):
         store = Store(f"sqlite:///{tmp_path}/run-{run}.sqlite")
@@ -165,7 +165,7 @@ def test_the_same_seed_votes_the_same(pictures: Pictures, tmp_path: Path) -> Non
     assert told[0] != told[2]
 
 
-def test_an_empty_pool_ends_the_voting(store: Store, pictures: Pictures) -> None:
+def test_an_empty_pool_ends_the_voting(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 3)
     assert electorate(store, pictures, [Taste()]).vote(50) == 3
 

@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 
 from hypersd.arena.store.database import DatabaseError, connect_to, name_of
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from tests.arena.voted import vote
 
 
@@ -40,7 +40,7 @@ def test_damage_is_found_by_the_query_that_comes_upon_it(tmp_path: Path) -> None
     file = tmp_path / "arena.sqlite"
     store = Store(f"sqlite:///{file}")
     for number in range(60):
-        vote(store, Pictures(str(tmp_path / "pictures")), number)
+        vote(store, ImageStore(str(tmp_path / "pictures")), number)
     store.engine.dispose()
     with sqlite3.connect(file) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from tests.arena.voted import fresh, vote
 
 
-def test_publishing_and_restoring_are_idempotent(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_publishing_and_restoring_are_idempotent(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     votes = [vote(store, pictures, number) for number in range(3)]
     assert [one.id for one in store.ledger.unpublished(2)] == [one.id for one in votes[:2]]
     store.ledger.published("shard", votes[:2])

@@ -19,7 +19,7 @@ from hypersd.arena.service.study_progress import Counting
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import SHARDS
 from hypersd.arena.votes.battle import Battle, Vote
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean
 from tests.arena.conftest import Clock, pair
 from tests.arena.service.test_battles import fill, vote
@@ -94,7 +94,7 @@ def test_a_pair_whose_only_vote_was_taken_back_is_for_others_again(store: Store,
 
 
 def test_a_withdrawal_is_published_after_its_vote_and_read_back(
-    store: Store, pictures: Pictures, tmp_path: Path
+    store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     made = voted(store, pictures, 1)
     voted(store, pictures, 2, voter="ben")
@@ -113,7 +113,7 @@ def test_a_withdrawal_is_published_after_its_vote_and_read_back(
     other.engine.dispose()
 
 
-def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Store, pictures: Pictures) -> None:
+def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Store, pictures: ImageStore) -> None:
     made = voted(store, pictures, 1)
     [sent] = store.ledger.unpublished(10)
     store.withdrawals.add(made, made.voted)
@@ -121,7 +121,7 @@ def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Sto
     assert store.ledger.count_unpublished() == 1
 
 
-def test_exports_leave_it_out_or_say_so(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_exports_leave_it_out_or_say_so(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     made, kept = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
     store.withdrawals.add(made, made.voted)
     export(store.votes(), pictures, "preference", tmp_path / "preference")
@@ -136,7 +136,7 @@ def test_exports_leave_it_out_or_say_so(store: Store, pictures: Pictures, tmp_pa
     other.engine.dispose()
 
 
-def test_an_export_of_a_former_version_is_read(store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_an_export_of_a_former_version_is_read(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     made = voted(store, pictures, 1)
     done = export(store.votes(), pictures, "arena", tmp_path / "arena")
     for file in done.files:
@@ -173,7 +173,7 @@ def rows(folder: Path) -> list[dict[str, object]]:
     return [row for file in folder.glob("*.parquet") for row in pq.read_table(file).to_pylist()]
 
 
-def test_deleted_shards_are_those_of_the_vote_alone(store: Store, pictures: Pictures) -> None:
+def test_deleted_shards_are_those_of_the_vote_alone(store: Store, pictures: ImageStore) -> None:
     one, other = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
     store.ledger.published("shard", [one, other])
     store.withdrawals.add(one, one.voted)

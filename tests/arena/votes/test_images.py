@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from hypersd.arena.votes.images import Damaged, Pictures, encode, sheet
+from hypersd.arena.votes.images import DamagedImage, ImageStore, encode, side_by_side
 
 
 def noise(size: int, seed: int = 0) -> Image.Image:
@@ -23,7 +23,7 @@ def noise(size: int, seed: int = 0) -> Image.Image:
 
 
 def test_a_picture_comes_back_bit_by_bit_under_the_hash_of_its_bytes(tmp_path: Path) -> None:
-    pictures, picture = Pictures(str(tmp_path)), noise(16)
+    pictures, picture = ImageStore(str(tmp_path)), noise(16)
     name = pictures.put(picture)
     assert pictures.put(picture.copy()) == name
     assert np.array_equal(np.asarray(pictures.open(name)), np.asarray(picture))
@@ -35,7 +35,7 @@ def test_a_picture_has_nothing_in_it_but_itself() -> None:
     marked.info |= {"parameters": "hyper, 4 steps", "exif": b"Exif\0\0hyper"}
     assert encode(marked) == encode(noise(16))
     assert chunks(encode(marked)) == [b"VP8L"]
-    assert chunks(sheet(marked, noise(16, 1))) == [b"VP8L"]
+    assert chunks(side_by_side(marked, noise(16, 1))) == [b"VP8L"]
     assert encode(noise(16).convert("RGBA")) == encode(noise(16))
 
 
@@ -46,10 +46,10 @@ def test_a_picture_that_says_how_it_was_made_is_kept_without_a_word(tmp_path: Pa
     texts.add_itxt("prompt", "猫")
     noise(16).save(tmp_path / "told.png", pnginfo=texts)
     with Image.open(tmp_path / "told.png") as told:
-        pictures = Pictures(str(tmp_path / "kept"))
+        pictures = ImageStore(str(tmp_path / "kept"))
         kept = pictures.get(pictures.put(told))
         assert told.text["model"] == "emoji/hyper"
-        for data in (kept, sheet(told, pictures.open(sha256(kept).hexdigest()))):
+        for data in (kept, side_by_side(told, pictures.open(sha256(kept).hexdigest()))):
             assert chunks(data) == [b"VP8L"]
             assert b"hyper" not in data
 
@@ -65,11 +65,11 @@ def chunks(data: bytes) -> list[bytes]:
 
 
 def test_damage_is_found(tmp_path: Path) -> None:
-    pictures = Pictures(str(tmp_path))
+    pictures = ImageStore(str(tmp_path))
     name = pictures.put(noise(16))
     [file] = tmp_path.rglob("*.webp")
     file.write_bytes(b"something else")
-    with pytest.raises(Damaged, match="damaged"):
+    with pytest.raises(DamagedImage, match="damaged"):
         pictures.get(name)
     with pytest.raises(OSError, match="damaged"):
         pictures.open(name)
@@ -79,7 +79,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("left", [b"", b"cut off"])
 def test_a_damaged_picture_is_whole_again_when_it_comes_again(tmp_path: Path, left: bytes) -> None:
-    pictures = Pictures(str(tmp_path))
+    pictures = ImageStore(str(tmp_path))
     name = pictures.put(noise(16))
     data = pictures.get(name)
     [file] = tmp_path.rglob("*.webp")
@@ -90,7 +90,7 @@ def test_a_damaged_picture_is_whole_again_when_it_comes_again(tmp_path: Path, le
 
 
 def test_a_picture_that_many_bring_at_once_is_kept_once(tmp_path: Path) -> None:
-    pictures, together = Pictures(str(tmp_path)), threading.Barrier(8, timeout=20)
+    pictures, together = ImageStore(str(tmp_path)), threading.Barrier(8, timeout=20)
     kept = [encode(noise(64, seed)) for seed in range(20)]
 
     def bring(_: int) -> None:
@@ -107,7 +107,7 @@ def test_a_picture_that_many_bring_at_once_is_kept_once(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_what_its_name_says(tmp_path: Path) -> None:
-    pictures = Pictures(str(tmp_path))
+    pictures = ImageStore(str(tmp_path))
     for name, data in (("0" * 64, encode(noise(8))), ("../../elsewhere", b"x")):
         with pytest.raises(ValueError, match="not what its name says"):
             pictures.keep(name, data)
@@ -115,14 +115,14 @@ def test_what_is_kept_is_what_its_name_says(tmp_path: Path) -> None:
 
 
 def test_a_bucket_works_too() -> None:
-    pictures = Pictures("memory://arena-pictures")
+    pictures = ImageStore("memory://arena-pictures")
     assert pictures.open(pictures.put(noise(8))).size == (8, 8)
 
 
 def test_what_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "pictures").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="pictures"):
-        Pictures(str(tmp_path / "pictures")).put(noise(8))
+        ImageStore(str(tmp_path / "pictures")).put(noise(8))
     assert [file.name for file in tmp_path.rglob("*")] == ["pictures"]
 
 
@@ -152,12 +152,14 @@ def test_a_disk_that_is_full_halfway_is_an_error_and_leaves_no_half_file(tmp_pat
 )
 def test_both_halves_of_a_sheet_are_of_one_size(left: tuple[int, int], right: tuple[int, int]) -> None:
     width, height = max(left[0], right[0]), max(left[1], right[1])
-    shown = Image.open(io.BytesIO(sheet(Image.new("RGB", left, "red"), Image.new("RGB", right, "blue")))).convert("RGB")
+    shown = Image.open(
+        io.BytesIO(side_by_side(Image.new("RGB", left, "red"), Image.new("RGB", right, "blue")))
+    ).convert("RGB")
     assert shown.size == (2 * width, height)
     halves = np.split(np.asarray(shown), 2, axis=1)
     assert [np.unique(half.reshape(-1, 3), axis=0).tolist() for half in halves] == [[[255, 0, 0]], [[0, 0, 255]]]
 
 
 def test_a_sheet_shows_each_picture_as_it_is() -> None:
-    shown = np.asarray(Image.open(io.BytesIO(sheet(noise(32, 1), noise(32, 2)))).convert("RGB"))
+    shown = np.asarray(Image.open(io.BytesIO(side_by_side(noise(32, 1), noise(32, 2)))).convert("RGB"))
     assert np.array_equal(shown, np.concatenate([np.asarray(noise(32, 1)), np.asarray(noise(32, 2))], axis=1))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypersd.arena.votes.battle import CHOICES, Battle, Client, Kind, Pair, Vote
-from hypersd.arena.votes.quality import Rules, clean, gold_score, self_agreement
+from hypersd.arena.votes.quality import QualityRules, clean, gold_score, self_agreement
 from tests.arena.conftest import entry, pair
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -113,7 +113,7 @@ def test_gold_is_found_whichever_side_it_stands_on() -> None:
 
 def test_other_rules_can_be_played_over_the_same_votes() -> None:
     votes = [vote(number, client=Client(decision_ms=500)) for number in range(20)]
-    assert len(clean(votes, Rules(fast_ms=400)).kept) == 20
+    assert len(clean(votes, QualityRules(fast_ms=400)).kept) == 20
 
 
 def test_simulated_votes_never_mix_with_human_ones() -> None:
@@ -171,13 +171,13 @@ any_vote = st.builds(
     purpose=st.sampled_from(["open", "open", "open", "gold", "repeat"]),
     gate=st.sampled_from(["ok", "ok", "failed", "unavailable"]),
 )
-strict = Rules(
+strict = QualityRules(
     version="strict", impossible_ms=900, fast_ms=2000, burst_votes=3, one_sided_share=0.7, least_votes=4, least_gold=2
 )
 
 
-@given(st.lists(any_vote, max_size=60, unique_by=lambda one: one.battle.id), st.sampled_from([Rules(), strict]))
-def test_every_vote_is_kept_or_dropped_and_others_do_not_matter(votes: list[Vote], rules: Rules) -> None:
+@given(st.lists(any_vote, max_size=60, unique_by=lambda one: one.battle.id), st.sampled_from([QualityRules(), strict]))
+def test_every_vote_is_kept_or_dropped_and_others_do_not_matter(votes: list[Vote], rules: QualityRules) -> None:
     before, raw = list(votes), repr(votes)
     found = clean(votes, rules)
     assert votes == before

@@ -15,15 +15,15 @@ from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.publish import Publisher
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Pair, Vote, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from tests.arena.conftest import entry, pair
 from tests.arena.voted import vote
 from tests.cli.conftest import Call
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
-    return Pictures(str(tmp_path / "pictures"))
+def pictures(tmp_path: Path) -> ImageStore:
+    return ImageStore(str(tmp_path / "pictures"))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     store.engine.dispose()
 
 
-def elect(store: Store, pictures: Pictures, rounds: int, models: str = "abc") -> None:
+def elect(store: Store, pictures: ImageStore, rounds: int, models: str = "abc") -> None:
     """In each round every pair meets once; the first in the alphabet wins three of four, on either side."""
     rng, number = random.Random(0), 0
     for turn in range(rounds):
@@ -59,7 +59,7 @@ def store_vote(store: Store, number: int, what: Pair) -> None:
     store.add_vote(Vote(battle=battle, choice="left" if number % 3 else "right", voted=moment))
 
 
-def test_the_board_says_who_is_better_by_how_much_and_how_sure(call: Call, store: Store, pictures: Pictures) -> None:
+def test_the_board_says_who_is_better_by_how_much_and_how_sure(call: Call, store: Store, pictures: ImageStore) -> None:
     elect(store, pictures, 24)
     board = call("rank", "--json").document
     assert [one["contestant"] for one in board["standings"]] == ["toy/a@1", "toy/b@1", "toy/c@1"]
@@ -78,7 +78,7 @@ def test_the_board_says_who_is_better_by_how_much_and_how_sure(call: Call, store
     ]
 
 
-def test_any_source_gives_the_same_board(call: Call, store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_any_source_gives_the_same_board(call: Call, store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     elect(store, pictures, 12)
     here = call("rank", "--json").document
     export(store.votes(), pictures, "arena", tmp_path / "exported")
@@ -87,7 +87,7 @@ def test_any_source_gives_the_same_board(call: Call, store: Store, pictures: Pic
         assert call("rank", "--votes", tmp_path / source, "--json").document == here
 
 
-def test_simulated_votes_never_count_among_people(call: Call, store: Store, pictures: Pictures) -> None:
+def test_simulated_votes_never_count_among_people(call: Call, store: Store, pictures: ImageStore) -> None:
     elect(store, pictures, 12)
     before = call("rank", "--json").document
     for number in range(200):
@@ -98,7 +98,7 @@ def test_simulated_votes_never_count_among_people(call: Call, store: Store, pict
 
 
 def test_contestants_that_votes_do_not_connect_are_not_yet_comparable(
-    call: Call, store: Store, pictures: Pictures
+    call: Call, store: Store, pictures: ImageStore
 ) -> None:
     elect(store, pictures, 32, "ab")
     elect(store, pictures, 1, "cd")
@@ -108,7 +108,7 @@ def test_contestants_that_votes_do_not_connect_are_not_yet_comparable(
     assert "Not yet comparable, since no votes connect them with those above: toy/c@1, toy/d@1." in call("rank").out
 
 
-def test_each_family_is_ranked_by_itself(call: Call, store: Store, pictures: Pictures) -> None:
+def test_each_family_is_ranked_by_itself(call: Call, store: Store, pictures: ImageStore) -> None:
     for family in ("csv", "toy"):
         for number in range(32):
             entries = tuple(entry(f"{family}/{name}@1", f"{name}{number:063}") for name in "ab")
@@ -128,20 +128,20 @@ def test_each_family_is_ranked_by_itself(call: Call, store: Store, pictures: Pic
         assert known in complaint
 
 
-def test_prompts_can_be_those_of_a_file(call: Call, store: Store, pictures: Pictures, tmp_path: Path) -> None:
+def test_prompts_can_be_those_of_a_file(call: Call, store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     elect(store, pictures, 12)
     (tmp_path / "some.txt").write_text("prompt 1\nprompt 2\nprompt 5\n")
     assert call("rank", "--prompts", tmp_path / "some.txt", "--json").document["votes"] == 3
 
 
-def test_families_that_were_compared_share_a_board(call: Call, store: Store, pictures: Pictures) -> None:
+def test_families_that_were_compared_share_a_board(call: Call, store: Store, pictures: ImageStore) -> None:
     for number in range(32):
         entries = (entry("csv/a@1", f"{number:064}"), entry("toy/a@1", f"{number:063}x"))
         store_vote(store, number, pair(entries=entries))
     assert len(call("rank", "--json").document["standings"]) == 2
 
 
-def test_ties_alone_are_equal_strengths(call: Call, store: Store, pictures: Pictures) -> None:
+def test_ties_alone_are_equal_strengths(call: Call, store: Store, pictures: ImageStore) -> None:
     for number in range(64):
         vote(store, pictures, number, models=("ab", "bc")[number % 2], voter=f"v{number % 8}", choice="tie")
     for one in call("rank", "--json").document["standings"]:
@@ -149,7 +149,7 @@ def test_ties_alone_are_equal_strengths(call: Call, store: Store, pictures: Pict
         assert (one["rank"], one["rank_low"], one["rank_high"]) == (1, 1, 3)
 
 
-def test_one_voter_gives_strengths_and_a_sentence(call: Call, store: Store, pictures: Pictures) -> None:
+def test_one_voter_gives_strengths_and_a_sentence(call: Call, store: Store, pictures: ImageStore) -> None:
     for number in range(30):  # more would be a burst
         choice = "left" if number % 2 == (number % 8 > 0) else "right"
         vote(store, pictures, number, models=("ab", "ba")[number % 2], voter="ann", choice=choice)
@@ -161,7 +161,7 @@ def test_one_voter_gives_strengths_and_a_sentence(call: Call, store: Store, pict
     assert "cannot be clustered by voter" in call("rank").out
 
 
-def test_half_wins_are_lmarena_s_scale(call: Call, store: Store, pictures: Pictures) -> None:
+def test_half_wins_are_lmarena_s_scale(call: Call, store: Store, pictures: ImageStore) -> None:
     """Of 40 wins, 8 losses and 48 ties, 64 of 96 are won with ties as halves: 400·log10(64/32), less the prior."""
     for number in range(96):
         choice = "tie" if number % 2 else ("left" if number % 12 else "right")
@@ -173,7 +173,7 @@ def test_half_wins_are_lmarena_s_scale(call: Call, store: Store, pictures: Pictu
     assert davidson[0]["elo"] - davidson[1]["elo"] > half[0]["elo"] - half[1]["elo"]
 
 
-def test_few_votes_are_said_to_be_few(call: Call, store: Store, pictures: Pictures) -> None:
+def test_few_votes_are_said_to_be_few(call: Call, store: Store, pictures: ImageStore) -> None:
     elect(store, pictures, 8)
     told = call("rank").out
     assert "Not shown: 3 of 3 contestants, with fewer than 30 votes each." in told

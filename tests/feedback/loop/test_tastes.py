@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from hypersd.arena.votes.agreement import wilson
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, place, render
 from hypersd.feedback.preferences.dataset import Preference, Preferences
@@ -100,12 +100,12 @@ def drawn(world: World, name: str, ground: str, rng: np.random.Generator) -> Ima
 
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
-    return Pictures(str(tmp_path_factory.mktemp("album")))
+def album(tmp_path_factory: pytest.TempPathFactory) -> ImageStore:
+    return ImageStore(str(tmp_path_factory.mktemp("album")))
 
 
 @pytest.fixture(scope="module")
-def pairs(album: Pictures) -> list[Preference]:
+def pairs(album: ImageStore) -> list[Preference]:
     """Two pairs of pictures a prompt, on which nobody has voted."""
     world, rng = World.load(FOLDER), np.random.default_rng(0)
     examples: list[Preference] = []
@@ -124,7 +124,7 @@ def start() -> RewardModel:
 
 
 @pytest.fixture(scope="module")
-def table(pairs: list[Preference], album: Pictures, start: RewardModel) -> ChoiceTable:
+def table(pairs: list[Preference], album: ImageStore, start: RewardModel) -> ChoiceTable:
     """Every picture, looked at once."""
     return ChoiceTable.of(pairs, album, start)
 
@@ -138,7 +138,7 @@ def voted(pairs: list[Preference], chances: NDArray[np.float64], rng: np.random.
     ]
 
 
-def chances_of(taste: Callable[[Pixels], float], pairs: list[Preference], album: Pictures) -> NDArray[np.float64]:
+def chances_of(taste: Callable[[Pixels], float], pairs: list[Preference], album: ImageStore) -> NDArray[np.float64]:
     """A logistic voter's, whose odds are e² to 1 at the median difference."""
     liked = [[taste(np.asarray(album.open(name), dtype=float) / 255) for name in pair.pictures] for pair in pairs]
     gaps = np.array(liked) @ [1.0, -1.0]
@@ -154,7 +154,7 @@ def preferences_of(examples: list[Preference]) -> Preferences:
 
 @pytest.mark.parametrize("name", TASTES)
 def test_a_taste_is_learned_as_far_as_the_votes_allow(
-    name: str, pairs: list[Preference], album: Pictures, table: ChoiceTable, start: RewardModel
+    name: str, pairs: list[Preference], album: ImageStore, table: ChoiceTable, start: RewardModel
 ) -> None:
     chances = chances_of(TASTES[name], pairs, album)
     examples = voted(pairs, chances, np.random.default_rng(1))
@@ -172,7 +172,7 @@ def test_a_taste_is_learned_as_far_as_the_votes_allow(
 
 
 def test_votes_at_random_teach_nothing_and_the_report_says_so(
-    pairs: list[Preference], album: Pictures, tmp_path: Path
+    pairs: list[Preference], album: ImageStore, tmp_path: Path
 ) -> None:
     examples = voted(pairs[::4], np.full(len(pairs[::4]), 0.5), np.random.default_rng(2))
     report = RewardTask(

@@ -11,12 +11,12 @@ import pytest
 from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.votes.battle import Vote, now
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences, from_votes, one_kind, read_preferences, reliability
 from tests.arena.voted import fresh, vote
 
 
-def votes_of(tmp_path: Path, kind: str = "simulated") -> tuple[list[Vote], Pictures]:
+def votes_of(tmp_path: Path, kind: str = "simulated") -> tuple[list[Vote], ImageStore]:
     """Thirty votes of three voters, a tie, a "both bad" and a skip among them."""
     store, pictures = fresh(tmp_path, "votes")
     choices = {3: "tie", 5: "both_bad", 7: "skip"}
@@ -90,7 +90,7 @@ def test_a_voter_who_contradicts_themselves_weighs_less(tmp_path: Path) -> None:
 def test_an_export_says_the_same_as_the_store(tmp_path: Path, form: str) -> None:
     votes, pictures = votes_of(tmp_path)
     export(votes, pictures, form, tmp_path / "export", kind="simulated")  # type: ignore[arg-type]
-    own = Pictures(str(tmp_path / "own"))
+    own = ImageStore(str(tmp_path / "own"))
     found = read_preferences(tmp_path / "export", own)
     expected = from_votes(votes, "simulated")
     assert found.kind == "simulated"
@@ -106,10 +106,10 @@ def test_an_export_says_the_same_as_the_store(tmp_path: Path, form: str) -> None
 def test_what_is_no_vote_is_named(tmp_path: Path) -> None:
     (tmp_path / "votes.parquet").write_bytes(b"not a table")
     with pytest.raises(ValueError, match=r"votes\.parquet"):
-        read_preferences(tmp_path, Pictures(str(tmp_path / "pictures")))
+        read_preferences(tmp_path, ImageStore(str(tmp_path / "pictures")))
     with pytest.raises(FileNotFoundError):
-        read_preferences(tmp_path / "nowhere", Pictures(str(tmp_path / "pictures")))
+        read_preferences(tmp_path / "nowhere", ImageStore(str(tmp_path / "pictures")))
     votes, pictures = votes_of(tmp_path / "other")
     export(votes, pictures, "arena", tmp_path / "export", kind="simulated")
     with pytest.raises(ValueError, match="no human votes"):
-        read_preferences(tmp_path / "export", Pictures(str(tmp_path / "own")), "human")
+        read_preferences(tmp_path / "export", ImageStore(str(tmp_path / "own")), "human")

@@ -7,13 +7,13 @@ from pathlib import Path
 from PIL import Image
 
 from hypersd.arena.votes.agreement import wilson
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.feedback.preferences.legible import with_pictures
 
 
 def test_choices_on_lost_pictures_are_left_out_and_the_pictures_named(tmp_path: Path) -> None:
-    pictures = Pictures(str(tmp_path))
+    pictures = ImageStore(str(tmp_path))
     names = [pictures.put(Image.new("RGB", (8, 8), (shade, 0, 0))) for shade in range(6)]
     examples = tuple(
         Preference(prompt=f"prompt {first}", pictures=(names[first], names[first + 1]), target=1.0)

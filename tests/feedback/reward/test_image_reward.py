@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from huggingface_hub import constants
 from torch import Tensor
 
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.bradley_terry import Settings
 from hypersd.feedback.reward.image_reward import ImageReward
@@ -118,7 +118,7 @@ def test_it_tells_pictures_and_prompts_apart_and_has_a_gradient(published: Path)
 
 
 def test_a_reward_model_of_it_learns_and_comes_back_the_same(
-    published: Path, preferences: Preferences, pictures: Pictures, tmp_path: Path
+    published: Path, preferences: Preferences, pictures: ImageStore, tmp_path: Path
 ) -> None:
     report = RewardTask(
         preferences=preferences,

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.backbone_source import check_backbone
 from hypersd.feedback.reward.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
@@ -32,12 +32,12 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(folder: Path, preferences: Preferences, pictures: Pictures, out: Path) -> RewardReport:
+def report(folder: Path, preferences: Preferences, pictures: ImageStore, out: Path) -> RewardReport:
     """What came of a training."""
     return task(folder, preferences, pictures, out).run()
 
 
-def task(folder: Path, preferences: Preferences, pictures: Pictures, out: Path) -> RewardTask:
+def task(folder: Path, preferences: Preferences, pictures: ImageStore, out: Path) -> RewardTask:
     return RewardTask(
         preferences=preferences,
         pictures=pictures,
@@ -67,7 +67,7 @@ def test_it_learns_what_voters_want(report: RewardReport, out: Path) -> None:
 
 
 def test_a_training_is_not_done_twice(
-    report: RewardReport, folder: Path, preferences: Preferences, pictures: Pictures, out: Path
+    report: RewardReport, folder: Path, preferences: Preferences, pictures: ImageStore, out: Path
 ) -> None:
     before = (out / "model.safetensors").read_bytes()
     assert task(folder, preferences, pictures, out).run().accuracy == report.accuracy
@@ -120,7 +120,7 @@ def test_a_backbone_without_words_is_refused(folder: Path, out: Path, report: Re
             load(tmp_path / whole.name)
 
 
-def test_too_few_votes_are_told(folder: Path, preferences: Preferences, pictures: Pictures, tmp_path: Path) -> None:
+def test_too_few_votes_are_told(folder: Path, preferences: Preferences, pictures: ImageStore, tmp_path: Path) -> None:
     few = replace(preferences, examples=preferences.examples[:6])
     with pytest.raises(ValueError, match="collect votes on more prompts"):
         task(folder, few, pictures, tmp_path).run()
@@ -177,7 +177,7 @@ def test_an_interval_over_prompts_is_wider_where_votes_repeat_each_other() -> No
     assert grouped.high - grouped.low > 3 * (alone.high - alone.low)
 
 
-def test_every_picture_is_looked_at_once(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
+def test_every_picture_is_looked_at_once(folder: Path, preferences: Preferences, pictures: ImageStore) -> None:
     model = RewardModel.start(folder / "clip")
     some = preferences.examples[:10]
     table = ChoiceTable.of([*some, *some], pictures, model)

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from hypersd.arena.service.studies import read_prompts
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.cli.main import main
 from hypersd.distill import student as students
 from hypersd.distill.student import Student
@@ -63,7 +63,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 
 @pytest.fixture
-def votes(preferences: Preferences, pictures: Pictures) -> tuple[Preferences, Pictures]:
+def votes(preferences: Preferences, pictures: ImageStore) -> tuple[Preferences, ImageStore]:
     """Choices, and where their pictures are."""
     return preferences, pictures
 
@@ -98,7 +98,7 @@ def test_each_published_adapter_is_a_group(family: Family) -> None:
 
 
 def test_a_reward_model_that_began_as_imagereward_leads_a_tuning(
-    family: Family, votes: tuple[Preferences, Pictures], tmp_path: Path
+    family: Family, votes: tuple[Preferences, ImageStore], tmp_path: Path
 ) -> None:
     published = tmp_path / "published"
     published.mkdir()
@@ -119,7 +119,7 @@ def test_a_reward_model_that_began_as_imagereward_leads_a_tuning(
 
 @pytest.mark.parametrize("method", ["refl", "dpo"])
 def test_a_few_steps_change_the_adapter_and_leave_a_file_that_diffusers_loads(
-    family: Family, method: Method, reward: Path, votes: tuple[Preferences, Pictures], tmp_path: Path
+    family: Family, method: Method, reward: Path, votes: tuple[Preferences, ImageStore], tmp_path: Path
 ) -> None:
     ((_, tuned),) = tune(
         family,

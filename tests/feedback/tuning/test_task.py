@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.distill.student import Student
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -142,7 +142,7 @@ def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
 
 
 def test_dpo_learns_from_the_votes_themselves(
-    folder: Path, reward: Path, preferences: Preferences, pictures: Pictures, tmp_path: Path
+    folder: Path, reward: Path, preferences: Preferences, pictures: ImageStore, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="name them"):
         task(folder, reward, tmp_path / "without", method="dpo", shorten=0.01).run()
@@ -151,7 +151,7 @@ def test_dpo_learns_from_the_votes_themselves(
     assert (tmp_path / "with" / "adapter.safetensors").exists()
 
 
-def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
+def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Preferences, pictures: ImageStore) -> None:
     student = Student(Source(folder), rank=4)
     batch = RankedLatents.of(preferences.examples[:8], pictures, student, batch_size=4)(step())
     guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
@@ -169,7 +169,7 @@ def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Prefere
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Preferences, pictures: Pictures) -> None:
+def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Preferences, pictures: ImageStore) -> None:
     student = Student(Source(folder), rank=2)
     some = preferences.examples[:8]
     ranked = RankedLatents.of(some, pictures, student, batch_size=4)
@@ -180,7 +180,7 @@ def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Pre
 
 
 def test_pictures_of_every_size_are_learned_from(folder: Path, preferences: Preferences, tmp_path: Path) -> None:
-    several = Pictures(str(tmp_path))
+    several = ImageStore(str(tmp_path))
     names = [several.put(Image.new("RGB", (side, side), "red")) for side in (64, 32)]
     one = replace(preferences.examples[0], pictures=(names[0], names[1]), target=1.0, both_bad=False)
     ranked = RankedLatents.of([one], several, Student(Source(folder), rank=2), batch_size=1)

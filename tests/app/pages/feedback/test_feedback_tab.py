@@ -25,9 +25,9 @@ from app.services.engines import Studio
 from app.services.loop_runner import NotAllowed, Owner, Progress, Runner, open_runner
 from app.services.reward_scores import Judging
 from app.services.settings import Settings
-from hypersd.arena.storage import Places
+from hypersd.arena.storage import StorageConfig
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.loop.lock import HeldError, hold
 from hypersd.feedback.loop.rounds import rounds
 from hypersd.models.registered import entrants
@@ -109,7 +109,7 @@ def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
     tmp_path: Path, emoji_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYPERSD_OWNER_TOKEN", "sesame")
-    places = Places(data=tmp_path, database="sqlite:///elsewhere.sqlite")
+    places = StorageConfig(data=tmp_path, database="sqlite:///elsewhere.sqlite")
     runner = open_runner(Settings(places=places, emoji=emoji_folder))
     words = ["loop", "--family", "emoji", "--rounds", "3", "--out", str(tmp_path / "loop")]
     assert list(runner.command(3)) == [sys.executable, "-m", "hypersd", *words]
@@ -122,7 +122,7 @@ def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
 
 def test_where_no_round_can_be_run_a_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(NotAllowed, match="no judge"):
-        open_runner(Settings(family="sdxl", places=Places(data=tmp_path))).start()
+        open_runner(Settings(family="sdxl", places=StorageConfig(data=tmp_path))).start()
 
 
 def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callable[..., Runner]) -> None:
@@ -381,11 +381,11 @@ def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner
 
 
 def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emoji_folder: Path) -> None:
-    settings = Settings(emoji=emoji_folder, places=Places(data=tmp_path))
+    settings = Settings(emoji=emoji_folder, places=StorageConfig(data=tmp_path))
     studio = Studio(settings.families(), "emoji", settings.families)
     studio.machine = machine(tmp_path)
     engine = studio._engine("emoji")
-    pictures = Pictures(str(tmp_path / "pictures"))
+    pictures = ImageStore(str(tmp_path / "pictures"))
     judging = Judging(pictures, settings.places.loop)
     arena = Arena(studio, Store(f"sqlite:///{tmp_path}/votes.sqlite"), pictures, b"key", judging)
     before = arena._labels()
@@ -399,7 +399,7 @@ def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emo
 def test_a_damaged_contestant_keeps_the_page_up(
     tmp_path: Path, emoji_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(emoji=emoji_folder, places=Places(data=tmp_path))
+    settings = Settings(emoji=emoji_folder, places=StorageConfig(data=tmp_path))
     enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
     (settings.entrants / "hyper-a1b2c1-r1" / "contestant.json").write_text("{")
     assert "hyper-a1b2c1-r1" not in {card.name for card in settings.families()["emoji"].cards}
