@@ -22,7 +22,7 @@ from app.i18n.texts import sentence
 from app.services.arena import Arena
 from app.services.client_ip import Network, client_address, local, network
 from hypersd.arena.service.battles import Later, Refused
-from hypersd.arena.store.store import AlreadyCounted
+from hypersd.arena.store.store import DuplicateVote
 from hypersd.arena.votes.battle import Client
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: s
         except Later as later:
             said, status = str(later), 429
             headers["retry-after"] = str(math.ceil(later.seconds))
-        except AlreadyCounted:
+        except DuplicateVote:
             said, status = _COUNTED, 409
         except (Refused, ValueError) as error:
             said, status = str(error).strip(), 422

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypersd.arena.store.store import AlreadyCounted, Store
+from hypersd.arena.store.store import DuplicateVote, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Client, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class Desk:
         """Take a vote. When this returns, it is on disk.
 
         Raises:
-            AlreadyCounted: the battle has its vote; the first one stands.
+            DuplicateVote: the battle has its vote; the first one stands.
             Refused: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or not
                 in this study.
             Later: they have voted more than a person would.
@@ -190,7 +190,7 @@ class Desk:
         """Take the answer to "knowing the time that each took, which would you use?", after the vote.
 
         Raises:
-            AlreadyCounted: it was given before.
+            DuplicateVote: it was given before.
             Refused: the battle is not this voter's, or has no vote that stands; or there is no such choice.
         """
         known = _choice(choice)
@@ -219,12 +219,12 @@ class Desk:
         return replace(vote, withdrawn=vote.withdrawn or moment)
 
     def _mine(self, battle_id: str, voter: str) -> Battle:
-        found = self.store.standing(battle_id)
+        found = self.store.battle_status(battle_id)
         if found is None or found[0].voter != voter:
             raise Refused("this battle is not yours; load the page again for one of your own")
         battle, voted = found
         if voted:
-            raise AlreadyCounted
+            raise DuplicateVote
         if battle.expires < self.clock():
             raise Refused("this battle has expired; here is the next one")
         return battle

@@ -15,7 +15,7 @@ from hypersd.arena.votes.battle import Vote
 
 
 @dataclass(frozen=True)
-class Ledger:
+class PublishOutbox:
     """The shards that a store's votes were sent in (`publish`), and the way in for votes of others."""
 
     engine: Engine

@@ -28,13 +28,13 @@ from hypersd.arena.store.mapping import (
     vote_of,
     vote_row,
 )
-from hypersd.arena.store.outbox import Ledger
+from hypersd.arena.store.outbox import PublishOutbox
 from hypersd.arena.store.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
 from hypersd.arena.store.withdrawals import Withdrawals
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
 
 
-class AlreadyCounted(Exception):  # noqa: N818 - it is an answer, not a fault
+class DuplicateVote(Exception):  # noqa: N818 - it is an answer, not a fault
     """This battle has its vote; the first one stands."""
 
 
@@ -50,13 +50,13 @@ class Store:
 
     url: str = field(repr=False)  # has a password
     engine: Engine = field(init=False, repr=False)
-    ledger: Ledger = field(init=False, repr=False)
+    ledger: PublishOutbox = field(init=False, repr=False)
     withdrawals: Withdrawals = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", connect_to(self.url))
         migrate(self.engine)
-        object.__setattr__(self, "ledger", Ledger(self.engine))
+        object.__setattr__(self, "ledger", PublishOutbox(self.engine))
         object.__setattr__(self, "withdrawals", Withdrawals(self.engine))
 
     # -- pairs
@@ -140,10 +140,10 @@ class Store:
 
     def battle(self, battle_id: str) -> Battle | None:
         """A battle by id; None if there is none."""
-        found = self.standing(battle_id)
+        found = self.battle_status(battle_id)
         return found[0] if found else None
 
-    def standing(self, battle_id: str) -> tuple[Battle, bool] | None:
+    def battle_status(self, battle_id: str) -> tuple[Battle, bool] | None:
         """A battle by id, and whether it has its vote; None if there is none."""
         with reading(self.engine) as connection:
             row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
@@ -189,7 +189,7 @@ class Store:
         """Keep a vote; when this returns, it is on disk.
 
         Raises:
-            AlreadyCounted: its battle has one.
+            DuplicateVote: its battle has one.
         """
         try:
             with writing(self.engine) as connection:
@@ -197,7 +197,7 @@ class Store:
         except IntegrityError as error:
             if self.vote_of(vote.battle.id) is None:
                 raise
-            raise AlreadyCounted from error
+            raise DuplicateVote from error
 
     def vote(self, vote_id: str) -> Vote | None:
         """A vote by id; None if there is none."""
@@ -213,7 +213,7 @@ class Store:
         """Keep the answer to "knowing the time, which would you use?". Its vote is published once more, with it.
 
         Raises:
-            AlreadyCounted: it was given before.
+            DuplicateVote: it was given before.
         """
         its_vote = select(VOTES.c.id).where(VOTES.c.battle_id == battle_id)
         try:
@@ -222,7 +222,7 @@ class Store:
                 connection.execute(insert(ANSWERS).values(battle_id=battle_id, choice=choice, answered=moment))
                 connection.execute(SHARDS.delete().where(SHARDS.c.vote_id.in_(its_vote)))
         except IntegrityError as error:
-            raise AlreadyCounted from error
+            raise DuplicateVote from error
 
     def votes(self, *conditions: Any) -> Iterator[Vote]:
         """The votes that fit, in the order in which they were made."""

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypersd.arena.service.battles import Desk, Refused
-from hypersd.arena.store.store import AlreadyCounted, Store
+from hypersd.arena.store.store import DuplicateVote, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Client
 from tests.arena.conftest import Clock, Postgres, pair
 
@@ -63,7 +63,7 @@ def test_a_second_vote_is_already_counted(store: Store, desk_of: Desks) -> None:
     fill(store, 1)
     desk = desk_of()
     battle = vote(desk)
-    with pytest.raises(AlreadyCounted):
+    with pytest.raises(DuplicateVote):
         desk.vote(battle.id, "ann", "right")
     assert [one.choice for one in store.votes()] == ["left"]
 
@@ -256,7 +256,7 @@ def test_many_clicks_at_once_are_one_vote(store: Store, desk_of: Desks) -> None:
     def click(choice: str) -> str:
         try:
             return desk.vote(battle.id, "ann", choice).id
-        except AlreadyCounted:
+        except DuplicateVote:
             return ""
 
     with ThreadPoolExecutor(12) as threads:

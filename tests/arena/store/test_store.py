@@ -26,7 +26,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypersd.arena.store import database
-from hypersd.arena.store.store import AlreadyCounted, Store
+from hypersd.arena.store.store import DuplicateVote, Store
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
 from hypersd.arena.votes.battle import Battle, Client, Contestant, Pair, Vote, now
 from tests.arena.conftest import Postgres, pair
@@ -64,7 +64,7 @@ def test_everything_comes_back_as_it_went_in(store: Store) -> None:
     assert vote.winner == given.entries[1]
     store.add_answer(battle.id, "right", now())
     assert store.vote_of(battle.id) == replace(vote, knowing_time="right")
-    with pytest.raises(AlreadyCounted):
+    with pytest.raises(DuplicateVote):
         store.add_answer(battle.id, "left", now())
 
 
@@ -78,7 +78,7 @@ def test_a_battle_has_one_vote_however_many_try_at_once(store: Store) -> None:
         try:
             store.add_vote(Vote(battle=battle, choice="left"))
             results.append("counted")
-        except AlreadyCounted:
+        except DuplicateVote:
             results.append("already")
 
     threads = [threading.Thread(target=vote) for _ in range(12)]
@@ -226,11 +226,11 @@ def test_a_battle_is_read_with_whether_it_has_its_vote(store: Store) -> None:
     given = pair()
     store.add_pair(given)
     battle, other = shown(store, given), shown(store, given, "ben")
-    assert store.standing(battle.id) == (battle, False)
+    assert store.battle_status(battle.id) == (battle, False)
     store.add_vote(Vote(battle=battle, choice="skip"))
-    assert store.standing(battle.id) == (battle, True)
-    assert store.standing(other.id) == (other, False), "another's vote on the same pair is not its own"
-    assert store.standing("0" * 32) is None
+    assert store.battle_status(battle.id) == (battle, True)
+    assert store.battle_status(other.id) == (other, False), "another's vote on the same pair is not its own"
+    assert store.battle_status("0" * 32) is None
 
 
 def test_two_replicas_bench_a_contestant_at_once(store: Store) -> None:
