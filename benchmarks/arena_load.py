@@ -38,7 +38,7 @@ import httpx
 
 from benchmarks.accounting import account, quantiles
 from benchmarks.startup import free_port
-from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -240,7 +240,7 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         store = server.store
         kept = list(store.votes())
         found = account(seen.acknowledged, [vote.battle.id for vote in kept])
-        board, pool = compute(kept), store.pool_size(None)
+        board, pool = compute_leaderboard(kept), store.pool_size(None)
         store.engine.dispose()
     return {
         "voters": voters,

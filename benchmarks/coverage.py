@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hypersd.arena.ranking.confidence import LEVEL, clustered, difference_intervals
-from hypersd.arena.ranking.counts import Floats, Tally
+from hypersd.arena.ranking.counts import Float64Array, PairCounts
 from hypersd.arena.ranking.davidson import fit
 
 SIDE = 0.15
@@ -41,7 +41,7 @@ class World:
     ties: float = 0.5
     taste: float = 0.0
 
-    def draw(self, rng: np.random.Generator, scale: int = 1) -> Tally:
+    def draw(self, rng: np.random.Generator, scale: int = 1) -> PairCounts:
         """Votes of this world; `scale` times as many of everything."""
         n, votes, voters = len(self.strengths), self.votes * scale, self.voters * scale
         voter = np.arange(votes) % voters
@@ -51,7 +51,7 @@ class World:
         gap = own[voter, left] - own[voter, right] + SIDE
         weights = np.stack([np.exp(gap / 2), np.exp(-gap / 2), np.full(votes, self.ties)], axis=1)
         outcome = (rng.random(votes)[:, None] * weights.sum(1, keepdims=True) > weights.cumsum(1)).sum(1)
-        return Tally.from_arrays(
+        return PairCounts.from_arrays(
             contestants=[f"m{index}" for index in range(n)],
             voters=[f"v{index:07}" for index in range(voters)],
             voter=voter,
@@ -59,7 +59,7 @@ class World:
             outcome=outcome,
         )
 
-    def truth(self) -> tuple[Floats, float]:
+    def truth(self) -> tuple[Float64Array, float]:
         """Strengths of mean zero, and the side's effect."""
         if not self.taste:
             return np.array(self.strengths) - np.mean(self.strengths), SIDE
@@ -82,7 +82,7 @@ def coverage(world: World, worlds: int, seed: int = 0) -> dict[str, float]:
     order = np.argsort(-truth)
     neighbours = np.stack([order[:-1], order[1:]], axis=1)
     gaps = truth[order[:-1]] - truth[order[1:]]
-    held: dict[str, list[Floats]] = {"strengths": [], "differences": [], "side": [], "ranks": []}
+    held: dict[str, list[Float64Array]] = {"strengths": [], "differences": [], "side": [], "ranks": []}
     for _ in range(worlds):
         found = fit(world.draw(rng))
         known = clustered(found)

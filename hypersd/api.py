@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hypersd.arena.dataset.reading import read_columns
 from hypersd.arena.ranking.columns import VoteColumns
-from hypersd.arena.ranking.filters import View
-from hypersd.arena.ranking.leaderboard import Board, compute_families
+from hypersd.arena.ranking.filters import VoteFilter
+from hypersd.arena.ranking.leaderboard import Leaderboard, compute_families
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, family
@@ -64,7 +64,7 @@ def compare(
     return [event for event in runs_of(request, engine) if isinstance(event, Generation)]
 
 
-def rank(votes: str | Path | Iterable[Vote], *, kind: Kind = "human") -> dict[str, Board]:
+def rank(votes: str | Path | Iterable[Vote], *, kind: Kind = "human") -> dict[str, Leaderboard]:
     """Leaderboards by votes, one for each family, by its name.
 
         board = hypersd.rank("out/votes", kind="simulated")["emoji"]
@@ -79,4 +79,4 @@ def rank(votes: str | Path | Iterable[Vote], *, kind: Kind = "human") -> dict[st
         OSError: the source cannot be reached.
     """
     columns = read_columns(votes) if isinstance(votes, str | Path) else VoteColumns.of(votes)
-    return compute_families(columns, View(kind=kind))
+    return compute_families(columns, VoteFilter(kind=kind))

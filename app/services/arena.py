@@ -22,7 +22,7 @@ from app.services.open_studies import Studies, read_studies
 from app.services.responses import personal, revealed
 from app.services.reward_scores import Judging
 from app.services.settings import Settings
-from hypersd.arena.ranking.leaderboard import pair_shares
+from hypersd.arena.ranking.leaderboard import next_pair_probabilities
 from hypersd.arena.service.battles import Desk, Refused
 from hypersd.arena.service.rate_limit import SHARED, Crowd
 from hypersd.arena.service.studies import Study, read_prompts
@@ -265,7 +265,7 @@ class Arena:
         """How likely each pair is drawn next; worked out anew now and then, since with many votes it takes a while."""
         start = time.monotonic()
         if start >= self._shares_until:
-            self._known_shares = pair_shares(list(self.store.votes()), self._labels())
+            self._known_shares = next_pair_probabilities(list(self.store.votes()), self._labels())
             end = time.monotonic()
             self._shares_until = end + max(_REFRESH_SECONDS, _REST * (end - start))
         return self._known_shares

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.services.responses import Compared, compared
-from hypersd.arena.ranking.filters import Choices, View
-from hypersd.arena.ranking.leaderboard import Board, summarise
+from hypersd.arena.ranking.filters import FilterOptions, VoteFilter
+from hypersd.arena.ranking.leaderboard import Leaderboard, rank_cleaned_votes
 from hypersd.arena.votes.battle import KINDS, Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, clean
 
@@ -29,15 +29,15 @@ class Boards:
     """
 
     family: str
-    choices: Choices = field(default_factory=Choices)
+    choices: FilterOptions = field(default_factory=FilterOptions)
     comparisons: dict[Kind, list[Compared]] = field(default_factory=dict[Kind, list[Compared]])
     _cleaned: dict[Kind, Cleaned] = field(default_factory=dict[Kind, Cleaned])
-    _boards: OrderedDict[View, Board] = field(default_factory=OrderedDict[View, Board])
-    _fresh: set[View] = field(default_factory=set[View])
-    _wanted: list[View] = field(default_factory=list[View])
+    _boards: OrderedDict[VoteFilter, Leaderboard] = field(default_factory=OrderedDict[VoteFilter, Leaderboard])
+    _fresh: set[VoteFilter] = field(default_factory=set[VoteFilter])
+    _wanted: list[VoteFilter] = field(default_factory=list[VoteFilter])
     _asked: threading.Condition = field(default_factory=threading.Condition)
 
-    def get(self, view: View) -> Board | None:
+    def get(self, view: VoteFilter) -> Leaderboard | None:
         """A view's board; an older one, or None, if it is not of the last votes: then it is, soon."""
         with self._asked:
             if view in self._boards:
@@ -50,13 +50,13 @@ class Boards:
     def renew(self, votes: Sequence[Vote]) -> None:
         """There are new votes: the boards of all of them are computed now, others when somebody asks again."""
         cleaned: dict[Kind, Cleaned] = {kind: clean(votes, kind=kind).within(None) for kind in KINDS}
-        whole = [(View(kind=kind), summarise(each)) for kind, each in cleaned.items()]
+        whole = [(VoteFilter(kind=kind), rank_cleaned_votes(each)) for kind, each in cleaned.items()]
         with self._asked:
             self._cleaned = cleaned
             self._fresh = set()
             for view, board in whole:
                 self._keep(view, board)
-            self.choices = Choices.of(votes)
+            self.choices = FilterOptions.of(votes)
             self.comparisons = {kind: compared(self.family, each.kept) for kind, each in cleaned.items()}
 
     def kept(self) -> Mapping[Kind, Sequence[Vote]]:
@@ -72,13 +72,13 @@ class Boards:
             view, cleaned = self._wanted.pop(), self._cleaned
             if view in self._fresh:
                 return True
-        board = summarise(view.of(cleaned[view.kind]))
+        board = rank_cleaned_votes(view.of(cleaned[view.kind]))
         with self._asked:
             if cleaned is self._cleaned:  # else there are new votes, and the page asks again
                 self._keep(view, board)
         return True
 
-    def _keep(self, view: View, board: Board) -> None:
+    def _keep(self, view: VoteFilter, board: Leaderboard) -> None:
         self._boards[view] = board
         self._boards.move_to_end(view)
         self._fresh.add(view)

@@ -17,7 +17,7 @@ from app.pages.feedback.lineage import lineage
 from app.services.arena import Arena
 from app.services.loop_runner import NotAllowed, Owner, Runner
 from app.templating import render
-from hypersd.arena.ranking.filters import View
+from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.feedback.loop.results import CONTESTANT, REPORT
 from hypersd.feedback.loop.rounds import Round
@@ -219,7 +219,7 @@ class Handlers:
             return {}
         counted: dict[Kind, int] = {}
         for kind in KINDS:
-            if board := self.arena.boards.get(View(kind=kind)):
+            if board := self.arena.boards.get(VoteFilter(kind=kind)):
                 counted[kind] = board.votes
         return counted
 

@@ -8,13 +8,13 @@ from app.pages.results.plots import frontier
 from app.services.responses import Compared
 from app.templating import render
 from hypersd.arena.ranking.influence import Influence
-from hypersd.arena.ranking.leaderboard import LEAST_VOTES, PRELIMINARY, Board
+from hypersd.arena.ranking.leaderboard import LEAST_VOTES, PRELIMINARY, Leaderboard
 from hypersd.arena.votes.agreement import Share
 
 _NOT_MEASURED = "not measured yet"
 
 
-def report(board: Board, comparisons: Sequence[Compared], more: str = "", part: str = "") -> str:
+def report(board: Leaderboard, comparisons: Sequence[Compared], more: str = "", part: str = "") -> str:
     """The whole board as HTML.
 
     Args:
@@ -42,7 +42,7 @@ def _short(contestant: str) -> str:
     return contestant.partition("/")[2]
 
 
-def _win_rates(board: Board) -> Iterator[tuple[str, list[tuple[float | None, bool]]]]:
+def _win_rates(board: Leaderboard) -> Iterator[tuple[str, list[tuple[float | None, bool]]]]:
     """A row for each contestant: its win rate against each other one, and whether that pair is settled."""
     pairs = {frozenset((each.better, each.worse)) for each in board.decisions if each.settled}
     for row, rates in zip(board.contestants, board.win_rates, strict=True):
@@ -50,7 +50,7 @@ def _win_rates(board: Board) -> Iterator[tuple[str, list[tuple[float | None, boo
         yield _short(row), list(zip(rates, settled, strict=True))
 
 
-def _trust(board: Board) -> list[tuple[str, str]]:
+def _trust(board: Leaderboard) -> list[tuple[str, str]]:
     facts = [
         ("Left side chosen", _share(board.left_share)),
         ("Voters agree with themselves", _share(board.self_agreement)),

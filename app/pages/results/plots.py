@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.templating import render
-from hypersd.arena.ranking.leaderboard import Standing
+from hypersd.arena.ranking.leaderboard import LeaderboardRow
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 300, 56, 44
 _LABEL_WIDTH, _LABEL_HEIGHT = 84, 13
@@ -26,7 +26,7 @@ class _Mark:
     label: float
 
 
-def frontier(standings: Sequence[Standing]) -> str:
+def frontier(standings: Sequence[LeaderboardRow]) -> str:
     """Quality against seconds, with the contestants that nobody beats in both joined by a line."""
     timed = [each for each in standings if each.seconds > 0]
     if len(timed) < 2:

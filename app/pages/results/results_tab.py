@@ -14,8 +14,8 @@ from app.pages.results.reward_table import judge_rows
 from app.pages.results.study_table import study_rows
 from app.services.arena import Arena
 from app.templating import render
-from hypersd.arena.ranking.filters import Choices, View
-from hypersd.arena.ranking.leaderboard import Board
+from hypersd.arena.ranking.filters import FilterOptions, VoteFilter
+from hypersd.arena.ranking.leaderboard import Leaderboard
 from hypersd.arena.votes.battle import KINDS, Contestant, Kind
 
 _KINDS: list[tuple[str, Kind]] = [("People", "human"), ("Simulated voters", "simulated")]
@@ -63,10 +63,10 @@ class Handlers:
 
     def refresh(self, last: str, kind: Kind, family: str, steps: int, prompts: str) -> list[Any]:
         """Now and then, and when something else is chosen: the report, if it is not what is there."""
-        shown = self._show(View(kind=kind, family=family, steps=steps, prompts=prompts))
+        shown = self._show(VoteFilter(kind=kind, family=family, steps=steps, prompts=prompts))
         return [gr.skip(), gr.skip()] if shown == last else [shown, shown]
 
-    def offered(self, last: Choices | None) -> list[Any]:
+    def offered(self, last: FilterOptions | None) -> list[Any]:
         """The choices of the filters, where they have changed: an update closes a list that somebody has opened."""
         known = self.arena.boards.choices
         if known == last:
@@ -80,25 +80,25 @@ class Handlers:
 
     def save(self, kind: Kind, family: str, steps: int, prompts: str) -> dict[str, Any]:
         """The board as a file: its name, and its content."""
-        view = View(kind=kind, family=family, steps=steps, prompts=prompts)
+        view = VoteFilter(kind=kind, family=family, steps=steps, prompts=prompts)
         board = self.arena.boards.get(view)
         if board is None:
             raise gr.Error(_AGAIN, title="Not yet", print_exception=False)
         narrowed = {name: getattr(view, name) for name in ("kind", "family", "steps", "prompts")}
         return {"name": file_name(view), "document": {"view": narrowed, **board.as_dict()}}
 
-    def _show(self, view: View) -> str:
+    def _show(self, view: VoteFilter) -> str:
         arena, kind = self.arena, view.kind
         board = arena.boards.get(view)
         if board is None:
             return _NONE.format(_COMPUTING)
-        if view != View(kind=kind):
+        if view != VoteFilter(kind=kind):
             return report(board, [], part=about(view)) + self._other_families(view, board)
         more = judge_rows(arena.judging.found.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
         whole = report(board, arena.boards.comparisons[kind], more)
         return whole + self._other_families(view, board) + self._published()
 
-    def _other_families(self, view: View, board: Board) -> str:
+    def _other_families(self, view: VoteFilter, board: Leaderboard) -> str:
         """The boards of families that no votes connect with those on the board: each is ranked by itself."""
         boards = self.arena.boards
         shown = {Contestant.parse(name).family for name in board.contestants}
@@ -113,7 +113,7 @@ class Handlers:
         return "" if publisher is None else render("published", health=publisher.health)
 
 
-def about(view: View) -> str:
+def about(view: VoteFilter) -> str:
     """A sentence that says of which votes a narrowed board is."""
     parts = [
         f"between contestants of {view.family}" if view.family else "",
@@ -123,7 +123,7 @@ def about(view: View) -> str:
     return f"A part of the votes: only those {', '.join(part for part in parts if part)}."
 
 
-def file_name(view: View) -> str:
+def file_name(view: VoteFilter) -> str:
     """The file of a view's board, named after what narrows it."""
     steps = f"{view.steps}-step{'' if view.steps == 1 else 's'}" if view.steps else ""
     parts = ["results", view.kind, view.family, steps, view.prompts]

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import norm, t
 
-from hypersd.arena.ranking.counts import Floats, Ints
-from hypersd.arena.ranking.davidson import Fit
+from hypersd.arena.ranking.counts import Float64Array, Int64Array
+from hypersd.arena.ranking.davidson import DavidsonFit
 from hypersd.arena.ranking.jackknife import effective_voters, leave_one_out_steps
 from hypersd.arena.ranking.profile_likelihood import Profile
 
@@ -36,16 +36,16 @@ class Uncertainty:
         side: the interval of the side's log-odds.
     """
 
-    covariance: Floats
-    low: Floats
-    high: Floats
-    rank_low: Ints
-    rank_high: Ints
-    sure_rank: Ints
+    covariance: Float64Array
+    low: Float64Array
+    high: Float64Array
+    rank_low: Int64Array
+    rank_high: Int64Array
+    sure_rank: Int64Array
     side: tuple[float, float]
 
 
-def clustered(fit: Fit, level: float = LEVEL, *, by_voter: bool = True) -> Uncertainty:
+def clustered(fit: DavidsonFit, level: float = LEVEL, *, by_voter: bool = True) -> Uncertainty:
     """Intervals from the profile likelihood, widened by how much one voter's votes resemble each other.
 
     An interval ends where the deviance reaches χ²₁'s quantile, or t²·(variance between voters / variance of independent
@@ -85,13 +85,13 @@ def clustered(fit: Fit, level: float = LEVEL, *, by_voter: bool = True) -> Uncer
 class _Spread:
     """Covariances of the parameters `(p, p)`: of independent votes, and between voters, with degrees of freedom."""
 
-    model: Floats
-    between: Floats
-    freedom: Floats
+    model: Float64Array
+    between: Float64Array
+    freedom: Float64Array
 
     @classmethod
-    def of(cls, fit: Fit, profile: Profile, contrasts: Floats) -> _Spread:
-        voters = len(fit.tally.voters)
+    def of(cls, fit: DavidsonFit, profile: Profile, contrasts: Float64Array) -> _Spread:
+        voters = len(fit.pair_counts.voters)
         several(fit)
         between = np.zeros_like(profile.covariance)
         for steps in leave_one_out_steps(fit, profile.covariance):
@@ -100,15 +100,15 @@ class _Spread:
         return cls(profile.covariance, between * (voters - 1) / voters, freedom)
 
     @classmethod
-    def none(cls, profile: Profile, contrasts: Floats) -> _Spread:
+    def none(cls, profile: Profile, contrasts: Float64Array) -> _Spread:
         return cls(profile.covariance, np.zeros_like(profile.covariance), np.full(len(contrasts), np.inf))
 
-    def limits(self, contrasts: Floats, freedom: Floats, level: float) -> Floats:
+    def limits(self, contrasts: Float64Array, freedom: Float64Array, level: float) -> Float64Array:
         """How large the deviance of each contrast may be."""
         model, between = (np.einsum("bp,pq,bq->b", contrasts, one, contrasts) for one in (self.model, self.between))
         return np.maximum(norm.ppf(0.5 + level / 2) ** 2, t.ppf(0.5 + level / 2, freedom) ** 2 * between / model)
 
-    def wider(self) -> Floats:
+    def wider(self) -> Float64Array:
         """A covariance that is not less than either in any direction."""
         root = np.linalg.cholesky(self.model)
         whitened = np.linalg.solve(root, np.linalg.solve(root, self.between).T)
@@ -117,7 +117,7 @@ class _Spread:
         return (turned * np.maximum(1, values)) @ turned.T
 
 
-def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Ints, Ints, Ints]:
+def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Lowest, highest and sure ranks of all contestants, by whether the votes allow two of them to be equal."""
     n = profile.fit.design.contestants
     pairs = np.stack(np.triu_indices(n, 1), axis=1)
@@ -133,7 +133,7 @@ def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Ints, In
     return 1 + together.sum(axis=0), n - together.sum(axis=1), 1 + alone.sum(axis=0)
 
 
-def _better(pairs: Ints, gaps: Floats, n: int) -> Ints:
+def _better(pairs: Int64Array, gaps: Float64Array, n: int) -> Int64Array:
     """1 where the row's contestant is better than the column's, `(n, n)`, from the differences of pairs."""
     matrix = np.zeros((n, n), dtype=np.int64)
     matrix[pairs[:, 0], pairs[:, 1]] = gaps > 0
@@ -141,12 +141,14 @@ def _better(pairs: Ints, gaps: Floats, n: int) -> Ints:
     return matrix
 
 
-def _differences(pairs: Ints, parameters: int) -> Floats:
+def _differences(pairs: Int64Array, parameters: int) -> Float64Array:
     unit = np.eye(parameters)
     return unit[pairs[:, 0]] - unit[pairs[:, 1]]
 
 
-def difference_intervals(fit: Fit, pairs: Ints, level: float = LEVEL) -> tuple[Floats, Floats]:
+def difference_intervals(
+    fit: DavidsonFit, pairs: Int64Array, level: float = LEVEL
+) -> tuple[Float64Array, Float64Array]:
     """Lowest and highest θ_first − θ_second of pairs of contestants `(b, 2)`, `(b,)` each, as in `clustered`.
 
     Raises:
@@ -157,18 +159,18 @@ def difference_intervals(fit: Fit, pairs: Ints, level: float = LEVEL) -> tuple[F
     return profile.ends(contrasts, spread.limits(contrasts, spread.freedom, level))
 
 
-def bootstrap(fit: Fit, rounds: int = 400, level: float = LEVEL, seed: int = 0) -> Uncertainty:
+def bootstrap(fit: DavidsonFit, rounds: int = 400, level: float = LEVEL, seed: int = 0) -> Uncertainty:
     """Intervals from refits to voters drawn with replacement (the cluster bootstrap; Davison and Hinkley 1997, 3.8).
 
     Raises:
         ValueError: there are fewer than two voters.
     """
     several(fit)
-    rng, tally = np.random.default_rng(seed), fit.tally
+    rng, tally = np.random.default_rng(seed), fit.pair_counts
     voters, pairs = len(tally.voters), len(tally.pairs)
     places = (np.repeat(tally.voter, 3), (tally.pair[:, None] * 3 + np.arange(3)).ravel())
     votes = csr_array((tally.counts.ravel(), places), shape=(voters, 3 * pairs))
-    parts: list[Floats] = []
+    parts: list[Float64Array] = []
     for drawn in range(0, rounds, _ROUNDS):
         weights = rng.multinomial(voters, np.full(voters, 1 / voters), size=min(_ROUNDS, rounds - drawn))
         resampled = np.asarray(weights.astype(float) @ votes).reshape(-1, pairs, 3)
@@ -192,16 +194,16 @@ def bootstrap(fit: Fit, rounds: int = 400, level: float = LEVEL, seed: int = 0) 
     )
 
 
-def ranks(theta: Floats) -> Ints:
+def ranks(theta: Float64Array) -> Int64Array:
     """1 + the number of contestants that are better by more than rounding, `(…, n)`: equals share a rank."""
     return 1 + (theta[..., None, :] > theta[..., :, None] + SAME).sum(axis=-1)
 
 
-def several(fit: Fit) -> None:
+def several(fit: DavidsonFit) -> None:
     """Check that there are voters to compare.
 
     Raises:
         ValueError: there are fewer than two.
     """
-    if len(fit.tally.voters) < 2:
+    if len(fit.pair_counts.voters) < 2:
         raise ValueError("how far voters differ can be said only from two voters on")

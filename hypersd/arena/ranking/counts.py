@@ -14,12 +14,12 @@ from scipy.sparse.csgraph import connected_components
 Outcome = Literal["left", "right", "tie"]
 OUTCOMES: tuple[Outcome, ...] = ("left", "right", "tie")
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class PairwiseVote:
     """One voter's choice between two contestants, by label."""
 
     voter: str
@@ -29,7 +29,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Tally:
+class PairCounts:
     """Counts of votes for V voters, P ordered pairs of contestants and the three outcomes.
 
     Args:
@@ -43,20 +43,20 @@ class Tally:
 
     contestants: tuple[str, ...]
     voters: tuple[str, ...]
-    pairs: Ints
-    voter: Ints
-    pair: Ints
-    counts: Floats
+    pairs: Int64Array
+    voter: Int64Array
+    pair: Int64Array
+    counts: Float64Array
 
     @classmethod
-    def of(cls, judgements: Iterable[Judgement], weight_cap: float | None = None) -> Tally:
+    def of(cls, votes: Iterable[PairwiseVote], weight_cap: float | None = None) -> PairCounts:
         """Count judgements.
 
         Args:
-            judgements: in any order.
+            votes: in any order.
             weight_cap: no voter's judgements weigh more than this together; None is no limit.
         """
-        made = list(judgements)
+        made = list(votes)
         contestants = sorted({name for one in made for name in (one.left, one.right)})
         voters = sorted({one.voter for one in made})
         place = {name: index for index, name in enumerate(contestants)}
@@ -76,11 +76,11 @@ class Tally:
         *,
         contestants: Sequence[str],
         voters: Sequence[str],
-        voter: Ints,
-        sides: Ints,
-        outcome: Ints,
+        voter: Int64Array,
+        sides: Int64Array,
+        outcome: Int64Array,
         weight_cap: float | None = None,
-    ) -> Tally:
+    ) -> PairCounts:
         """Count N judgements given by index: voters `(N,)`, left and right `(N, 2)`, outcomes in `OUTCOMES` `(N,)`.
 
         Raises:
@@ -111,18 +111,18 @@ class Tally:
         """All votes, weighted."""
         return float(self.counts.sum())
 
-    def totals(self) -> Floats:
+    def totals(self) -> Float64Array:
         """Votes of all voters together, `(P, 3)`."""
         size = len(self.pairs)
         counted = [np.bincount(self.pair, self.counts[:, outcome], size) for outcome in range(3)]
         return np.stack(counted, axis=1).astype(np.float64)
 
-    def per_contestant(self) -> Floats:
+    def per_contestant(self) -> Float64Array:
         """Votes in which each contestant stood, `(n,)`."""
         votes = self.totals().sum(axis=1)
         return np.bincount(self.pairs.ravel(), np.repeat(votes, 2), minlength=len(self.contestants)).astype(float)
 
-    def wins(self) -> Floats:
+    def wins(self) -> Float64Array:
         """How often the row's contestant beat the column's, `(n, n)`."""
         won = np.zeros((len(self.contestants),) * 2)
         total = self.totals()
@@ -131,26 +131,26 @@ class Tally:
         np.add.at(won, (right, left), total[:, 1])
         return won
 
-    def ties(self) -> Floats:
+    def ties(self) -> Float64Array:
         """How often row and column tied, `(n, n)`, symmetric."""
         tied = np.zeros((len(self.contestants),) * 2)
         left, right = self.pairs.T
         np.add.at(tied, (left, right), self.totals()[:, 2])
         return tied + tied.T
 
-    def win_rates(self) -> Floats:
+    def win_rates(self) -> Float64Array:
         """Share of votes that the row's contestant won against the column's, ties as halves, `(n, n)`; nan if none."""
         won, tied = self.wins(), self.ties()
         met = won + won.T + tied
         return np.divide(won + tied / 2, met, out=np.full_like(met, np.nan), where=met > 0)
 
-    def among(self, contestants: Collection[str]) -> Tally:
+    def among(self, contestants: Collection[str]) -> PairCounts:
         """The votes between these contestants, and the voters who gave them."""
         kept = np.array([name in contestants for name in self.contestants], dtype=bool)
         pairs: NDArray[np.bool_] = kept[self.pairs[:, 0]] & kept[self.pairs[:, 1]]
         rows = np.flatnonzero(pairs[self.pair])
         voters, voter = np.unique(self.voter[rows], return_inverse=True)
-        return Tally(
+        return PairCounts(
             contestants=tuple(name for name in self.contestants if name in contestants),
             voters=tuple(self.voters[index] for index in voters),
             pairs=(np.cumsum(kept) - 1)[self.pairs[pairs]],

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from hypersd.arena.ranking.counts import Floats, Ints, Tally
+from hypersd.arena.ranking.counts import Float64Array, Int64Array, PairCounts
 
 Ties = Literal["davidson", "half"]
 PRIOR_GAMES = 1.0
@@ -36,10 +36,10 @@ class Design:
         ties: whether the model knows ties.
     """
 
-    slots: Ints
-    features: Floats
-    offsets: Floats
-    prior: Floats
+    slots: Int64Array
+    features: Float64Array
+    offsets: Float64Array
+    prior: Float64Array
     parameters: int
     contestants: int
     side: int | None
@@ -54,42 +54,42 @@ class Design:
         object.__setattr__(self, "_to_parameters", _scatter(self.slots.ravel(), wide))
         object.__setattr__(self, "_to_squares", _scatter(squares, wide * wide))
 
-    def counts(self, votes: Floats) -> Floats:
+    def counts(self, votes: Float64Array) -> Float64Array:
         """Votes `(…, P, 3)` as counts of all comparisons `(…, K, 3)`, the prior's among them."""
         padded = np.zeros((*votes.shape[:-2], *self.prior.shape))
         padded[..., : votes.shape[-2], :] = self.games(votes)
         return padded + self.prior
 
-    def games(self, votes: Floats) -> Floats:
+    def games(self, votes: Float64Array) -> Float64Array:
         """Votes `(…, 3)` as the model knows them: if it knows no ties, each is half a win for both."""
         if self.ties:
             return votes
         left, right, tie = np.moveaxis(votes, -1, 0)
         return np.stack([left + tie / 2, right + tie / 2, np.zeros_like(tie)], axis=-1)
 
-    def logits(self, beta: Floats) -> Floats:
+    def logits(self, beta: Float64Array) -> Float64Array:
         """Of each outcome of each comparison, `(…, K, 3)`, for β `(…, p)`; less the largest of the comparison."""
         padded = np.concatenate([beta, np.zeros((*beta.shape[:-1], 1))], axis=-1)
         logits = np.einsum("kof,...kf->...ko", self.features, padded[..., self.slots]) + self.offsets
         return logits - logits.max(axis=-1, keepdims=True)
 
-    def probabilities(self, beta: Floats) -> Floats:
+    def probabilities(self, beta: Float64Array) -> Float64Array:
         """Of each outcome of each comparison, `(…, K, 3)`, for β `(…, p)`."""
         weights = np.exp(self.logits(beta))
         return weights / weights.sum(axis=-1, keepdims=True)
 
-    def log_likelihood(self, beta: Floats, counts: Floats) -> Floats:
+    def log_likelihood(self, beta: Float64Array, counts: Float64Array) -> Float64Array:
         """Of counts `(…, K, 3)`, `(…)`."""
         logits = self.logits(beta)
         logs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
         return (counts * np.where(counts > 0, logs, 0.0)).sum(axis=(-2, -1))
 
-    def gradient(self, beta: Floats, counts: Floats) -> Floats:
+    def gradient(self, beta: Float64Array, counts: Float64Array) -> Float64Array:
         """Of the log-likelihood, `(…, p)`."""
         surprise = counts - counts.sum(axis=-1, keepdims=True) * self.probabilities(beta)
         return self._gathered(np.einsum("...ko,kof->...kf", surprise, self.features), self._to_parameters)[..., :-1]
 
-    def information(self, beta: Floats, counts: Floats) -> Floats:
+    def information(self, beta: Float64Array, counts: Float64Array) -> Float64Array:
         """The Fisher information, minus the log-likelihood's Hessian, `(…, p, p)`.
 
         Strengths are known up to a constant; without a prior the constant is held at zero.
@@ -101,7 +101,7 @@ class Design:
         held[: self.contestants] = not self.prior.any()
         return matrix.reshape(*beta.shape[:-1], wide, wide)[..., :-1, :-1] + np.outer(held, held)
 
-    def per_game(self, beta: Floats) -> Floats:
+    def per_game(self, beta: Float64Array) -> Float64Array:
         """The information of one game of each comparison on its four parameters, `(…, K, 4, 4)`."""
         shares = self.probabilities(beta)
         mean = np.einsum("...ko,kof->...kf", shares, self.features)
@@ -109,12 +109,12 @@ class Design:
         return square - mean[..., :, None] * mean[..., None, :]
 
     @staticmethod
-    def _gathered(values: Floats, scatter: Any) -> Floats:
+    def _gathered(values: Float64Array, scatter: Any) -> Float64Array:
         """Values of each comparison `(…, K, f)`, summed over comparisons by what they belong to."""
         flat = values.reshape(-1, scatter.shape[0])
         return np.asarray(flat @ scatter).reshape(*values.shape[:-2], scatter.shape[1])
 
-    def solve(self, votes: Floats, start: Floats | None = None) -> Floats:
+    def solve(self, votes: Float64Array, start: Float64Array | None = None) -> Float64Array:
         """The most likely β `(…, p)` for votes `(…, P, 3)`: many data sets at once, by Newton's method.
 
         Raises:
@@ -135,14 +135,14 @@ class Design:
         raise ArithmeticError("the strengths have no finite maximum; use a prior of one game or so")
 
 
-def _scatter(places: Ints, size: int) -> Any:
+def _scatter(places: Int64Array, size: int) -> Any:
     """A sparse matrix that adds values up by their places, `(len(places), size)`."""
     rows = np.arange(len(places))
     return csr_array((np.ones(len(places)), (rows, places)), shape=(len(places), size))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Fit:
+class DavidsonFit:
     """Strengths and what they were computed with.
 
     Args:
@@ -152,25 +152,25 @@ class Fit:
         tie: ν, the weight of a tie between equals against a win; 0 if ties are half-wins.
     """
 
-    tally: Tally
+    pair_counts: PairCounts
     design: Design
-    theta: Floats
-    beta: Floats
+    theta: Float64Array
+    beta: Float64Array
     side: float
     tie: float
 
     @property
-    def elo(self) -> Floats:
+    def elo(self) -> Float64Array:
         """Strengths on the scale that players know, `(n,)`: 1000 on average, 400 for odds of ten to one."""
         return elo(self.theta)
 
 
-def elo(theta: Floats) -> Floats:
+def elo(theta: Float64Array) -> Float64Array:
     """1000 + 400·θ / ln 10."""
     return 1000 + 400 * theta / np.log(10)
 
 
-def build_design(tally: Tally, *, ties: Ties, prior_games: float, side: bool) -> Design:
+def build_design(tally: PairCounts, *, ties: Ties, prior_games: float, side: bool) -> Design:
     """The model's features for a tally.
 
     P(left) ∝ exp(θ_l + γ/2), P(right) ∝ exp(θ_r − γ/2), P(tie) ∝ ν·exp((θ_l + θ_r)/2): Davidson 1970, eq. 2.4, with the
@@ -212,11 +212,13 @@ def build_design(tally: Tally, *, ties: Ties, prior_games: float, side: bool) ->
     )
 
 
-def fit(tally: Tally, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAMES, side: bool = True) -> Fit:
+def fit(
+    tally: PairCounts, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAMES, side: bool = True
+) -> DavidsonFit:
     """The most likely strengths.
 
     Args:
-        tally: the votes.
+        pair_counts: the votes.
         ties: modelled (Davidson 1970), or counted as half a win for each (then this is Bradley and Terry 1952).
         prior_games: virtual games of each contestant, so that a perfect record stays finite; 0 is none.
         side: whether standing on the left may matter.
@@ -234,8 +236,8 @@ def fit(tally: Tally, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAM
     design = build_design(tally, ties=ties, prior_games=prior_games, side=side)
     beta = design.solve(tally.totals())
     theta = beta[: design.contestants]
-    return Fit(
-        tally=tally,
+    return DavidsonFit(
+        pair_counts=tally,
         design=design,
         theta=theta - theta.mean(),
         beta=beta,

@@ -13,7 +13,7 @@ from hypersd.arena.votes.quality import Cleaned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class VoteFilter:
     """A part of the votes; what is empty or 0 does not narrow it.
 
     Args:
@@ -59,11 +59,11 @@ class View:
 
     def of(self, cleaned: Cleaned) -> Cleaned:
         """That part of the votes. They were cleaned together: what a voter did elsewhere counts for their trust."""
-        return cleaned if self == View(kind=self.kind) else cleaned.where(self.holds)
+        return cleaned if self == VoteFilter(kind=self.kind) else cleaned.where(self.holds)
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class FilterOptions:
     """What there is to choose from, in votes that may be shown."""
 
     families: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Choices:
     prompts: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, votes: Iterable[Vote]) -> Choices:
+    def of(cls, votes: Iterable[Vote]) -> FilterOptions:
         """What these votes are about; own prompts are nobody else's business, and belong to no set."""
         pairs = [vote.battle.pair for vote in votes if vote.battle.pair.owner is None]
         who = {entry.contestant for pair in pairs for entry in pair.entries}

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import lambertw
 
 from hypersd.arena.ranking.confidence import SAME, ranks, several
-from hypersd.arena.ranking.counts import Floats, Ints, Tally
-from hypersd.arena.ranking.davidson import Fit
+from hypersd.arena.ranking.counts import Float64Array, Int64Array, PairCounts
+from hypersd.arena.ranking.davidson import DavidsonFit
 from hypersd.arena.ranking.jackknife import leave_one_out_steps
 from hypersd.arena.ranking.profile_likelihood import Profile
 
@@ -33,7 +33,7 @@ class Influence:
     contestant: str
 
 
-def leave_one_out(fit: Fit) -> Influence:
+def leave_one_out(fit: DavidsonFit) -> Influence:
     """The largest change of a rank when one voter's votes are left out.
 
     Only voters who may change a rank, by a bound on what a refit without them can do, are left out in truth, those of
@@ -51,16 +51,16 @@ def leave_one_out(fit: Fit) -> Influence:
         some = order[start : start + _REFITS]
         if bounds[some[0]] <= most.shift:
             break
-        some = voters[[row for row in some if not _known(fit.tally, int(voters[row]), seen)]]
+        some = voters[[row for row in some if not _known(fit.pair_counts, int(voters[row]), seen)]]
         moved = np.abs(ranks(_refitted(fit, some)) - before)
         if moved.max(initial=0) > most.shift:
             row, contestant = np.unravel_index(int(moved.argmax()), moved.shape)
             shift = int(moved[row, contestant])
-            most = Influence(shift, fit.tally.voters[some[row]], fit.tally.contestants[contestant])
+            most = Influence(shift, fit.pair_counts.voters[some[row]], fit.pair_counts.contestants[contestant])
     return most
 
 
-def _known(tally: Tally, voter: int, seen: set[bytes]) -> bool:
+def _known(tally: PairCounts, voter: int, seen: set[bytes]) -> bool:
     """Whether somebody who voted just like this voter has been seen; the voter has been seen now."""
     begin, end = np.searchsorted(tally.voter, (voter, voter + 1))
     votes = tally.pair[begin:end].tobytes() + tally.counts[begin:end].tobytes()
@@ -69,9 +69,9 @@ def _known(tally: Tally, voter: int, seen: set[bytes]) -> bool:
     return known
 
 
-def _refitted(fit: Fit, voters: Ints) -> Floats:
+def _refitted(fit: DavidsonFit, voters: Int64Array) -> Float64Array:
     """Strengths without each of these voters, `(m, n)`."""
-    tally, start = fit.tally, np.tile(fit.beta, (len(voters), 1))
+    tally, start = fit.pair_counts, np.tile(fit.beta, (len(voters), 1))
     without = np.tile(tally.totals(), (len(voters), 1, 1))
     for place, voter in enumerate(voters):
         begin, end = np.searchsorted(tally.voter, (voter, voter + 1))
@@ -79,7 +79,7 @@ def _refitted(fit: Fit, voters: Ints) -> Floats:
     return fit.design.solve(np.maximum(without, 0), start)[:, : fit.design.contestants]
 
 
-def _suspects(fit: Fit) -> tuple[Ints, Ints]:
+def _suspects(fit: DavidsonFit) -> tuple[Int64Array, Int64Array]:
     """Voters without whom a rank may be another, and by how much at most, `(m,)` each.
 
     Let s be a voter's score, H_v the information without the voter, and d the largest change of a log-odds. The
@@ -92,8 +92,8 @@ def _suspects(fit: Fit) -> tuple[Ints, Ints]:
     theta = fit.theta[order]
     spread = np.diag(covariance)[order][:, None] + np.diag(covariance)[order] - 2 * covariance[np.ix_(order, order)]
     widest = np.sqrt(_log_odds_variance(fit, covariance))
-    voters: list[Ints] = []
-    bounds: list[Ints] = []
+    voters: list[Int64Array] = []
+    bounds: list[Int64Array] = []
     for steps in leave_one_out_steps(fit, covariance):
         left = np.maximum(1 - steps.leverages, 1e-9)  # H_v is at least so much of H
         size = np.sqrt(np.maximum(0, np.einsum("vp,vp->v", steps.scores @ covariance, steps.scores)))
@@ -111,7 +111,7 @@ def _suspects(fit: Fit) -> tuple[Ints, Ints]:
     return np.concatenate([np.zeros(0, np.int64), *voters]), np.concatenate([np.zeros(0, np.int64), *bounds])
 
 
-def _log_odds_variance(fit: Fit, covariance: Floats) -> float:
+def _log_odds_variance(fit: DavidsonFit, covariance: Float64Array) -> float:
     """The largest variance of a comparison's log-odds between two outcomes."""
     features, slots = fit.design.features, fit.design.slots
     odds = features - np.roll(features, 1, axis=1)
@@ -119,13 +119,13 @@ def _log_odds_variance(fit: Fit, covariance: Floats) -> float:
     return float(np.einsum("kof,kfg,kog->ko", odds, local, odds, optimize=True).max())
 
 
-def _largest_change(size: Floats) -> Floats:
+def _largest_change(size: Float64Array) -> Float64Array:
     """The least d with d = size·e^d, beyond which no log-odds can change: −W(−size); ∞ if there is none."""
     bounded = size < 1 / np.e
     return np.where(bounded, -np.real(lambertw(-np.where(bounded, size, 0))), np.inf)
 
 
-def _same_order(before: Floats, after: Floats, reach: Floats) -> NDArray[np.bool_]:
+def _same_order(before: Float64Array, after: Float64Array, reach: Float64Array) -> NDArray[np.bool_]:
     """Whether differences are of one sign, or none, before and after, wherever within reach they are after."""
     more, less = (before > SAME) & (after - reach > SAME), (before < -SAME) & (after + reach < -SAME)
     return more | less | ((np.abs(before) <= SAME) & (np.abs(after) + reach <= SAME))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from hypersd.arena.ranking.counts import Floats, Ints, Tally
-from hypersd.arena.ranking.davidson import Fit
+from hypersd.arena.ranking.counts import Float64Array, Int64Array, PairCounts
+from hypersd.arena.ranking.davidson import DavidsonFit
 
 _VOTERS = 8192
 _HEAVY = 256
@@ -31,12 +31,12 @@ class Steps:
     """
 
     first: int
-    scores: Floats
-    changes: Floats
-    leverages: Floats
+    scores: Float64Array
+    changes: Float64Array
+    leverages: Float64Array
 
 
-def leave_one_out_steps(fit: Fit, covariance: Floats) -> Iterator[Steps]:
+def leave_one_out_steps(fit: DavidsonFit, covariance: Float64Array) -> Iterator[Steps]:
     """(H − H_v)⁻¹ s_v for every voter v, some thousands at a time: the one-step jackknife.
 
     For voters with next to no part in the information H it is H⁻¹ s_v (Cook and Weisberg 1982, 5.4).
@@ -45,7 +45,7 @@ def leave_one_out_steps(fit: Fit, covariance: Floats) -> Iterator[Steps]:
         fit: the strengths.
         covariance: H⁻¹ at the fit, `(p, p)`.
     """
-    tally, design = fit.tally, fit.design
+    tally, design = fit.pair_counts, fit.design
     pairs, wide = len(tally.pairs), design.parameters + 1
     slots, features = design.slots[:pairs], design.features[:pairs]
     shares, per_game = design.probabilities(fit.beta)[:pairs], design.per_game(fit.beta)[:pairs]
@@ -71,13 +71,13 @@ def leave_one_out_steps(fit: Fit, covariance: Floats) -> Iterator[Steps]:
         yield Steps(first=first, scores=scores, changes=changes, leverages=leverages)
 
 
-def effective_voters(fit: Fit, covariance: Floats, contrasts: Floats) -> Floats:
+def effective_voters(fit: DavidsonFit, covariance: Float64Array, contrasts: Float64Array) -> Float64Array:
     """As how many equal voters those of each contrast `(b, p)` count, `(b,)`: (Σ_v w_v)² / Σ_v w_v² (Kish 1965).
 
     w_v is the part of the contrast's variance cᵀH⁻¹ H_v H⁻¹c that comes with voter v. It is 1 if all votes that say
     something of the contrast are one person's, whoever else voted on others.
     """
-    tally, design = fit.tally, fit.design
+    tally, design = fit.pair_counts, fit.design
     pairs = len(tally.pairs)
     along = np.pad(contrasts @ covariance, ((0, 0), (0, 1))).T[design.slots[:pairs]]
     per_game = design.per_game(fit.beta)[:pairs]
@@ -92,7 +92,7 @@ def effective_voters(fit: Fit, covariance: Floats, contrasts: Floats) -> Floats:
     return np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0)
 
 
-def _blocks(tally: Tally) -> Iterator[tuple[int, int, slice]]:
+def _blocks(tally: PairCounts) -> Iterator[tuple[int, int, slice]]:
     """The first of some voters, how many they are, and which rows of the tally are theirs."""
     for first in range(0, len(tally.voters), _VOTERS):
         voters = min(_VOTERS, len(tally.voters) - first)
@@ -100,7 +100,7 @@ def _blocks(tally: Tally) -> Iterator[tuple[int, int, slice]]:
         yield first, voters, slice(int(begin), int(end))
 
 
-def _information(voter: Ints, voters: int, slots: Ints, blocks: Floats, wide: int) -> Floats:
+def _information(voter: Int64Array, voters: int, slots: Int64Array, blocks: Float64Array, wide: int) -> Float64Array:
     """The information in the votes of each voter, `(m, p, p)`, from that of each row on its four parameters."""
     places = (voter[:, None, None] * wide + slots[:, :, None]) * wide + slots[:, None, :]
     summed = np.bincount(places.ravel(), blocks.ravel(), minlength=voters * wide * wide).astype(np.float64)

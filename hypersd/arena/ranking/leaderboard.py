@@ -15,12 +15,12 @@ import numpy as np
 
 from hypersd.arena.ranking.columns import VoteColumns
 from hypersd.arena.ranking.confidence import Uncertainty, clustered, ranks
-from hypersd.arena.ranking.counts import OUTCOMES, Judgement, Outcome, Tally, connected
-from hypersd.arena.ranking.davidson import Fit, Ties, elo, fit
-from hypersd.arena.ranking.filters import View
+from hypersd.arena.ranking.counts import OUTCOMES, Outcome, PairCounts, PairwiseVote, connected
+from hypersd.arena.ranking.davidson import DavidsonFit, Ties, elo, fit
+from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.ranking.influence import Influence, leave_one_out
 from hypersd.arena.ranking.screening import COUNTS, REASONS, Reasons, coincidences, repeated_alike, screen, seconds_of
-from hypersd.arena.ranking.significance import Decision, decisions
+from hypersd.arena.ranking.significance import PairTest, pair_tests
 from hypersd.arena.service.matchmaking import pair_probabilities
 from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import CHOICES, Kind, Vote
@@ -38,7 +38,7 @@ the half-width of a 95 % interval is about 40 points of the scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class LeaderboardRow:
     """A contestant's line.
 
     Args:
@@ -62,7 +62,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
+class Leaderboard:
     """What the votes of one kind of voter say.
 
     Args:
@@ -81,10 +81,10 @@ class Board:
     kept: int
     voters: int
     reasons: dict[str, int]
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[LeaderboardRow, ...] = ()
     contestants: tuple[str, ...] = ()
     win_rates: tuple[tuple[float | None, ...], ...] = ()
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[PairTest, ...] = ()
     left_share: Share | None = None
     side_effect: tuple[float, float, float] | None = None
     agreement: Share | None = None
@@ -99,29 +99,29 @@ class Board:
         return _plain(asdict(self))
 
 
-def judgements(votes: Iterable[Vote]) -> list[Judgement]:
+def pairwise_votes(votes: Iterable[Vote]) -> list[PairwiseVote]:
     """Kept votes as judgements between contestants; "both bad" and skips say nothing about who is better.
 
     Imported votes name models at unknown numbers of steps, `@?`; they are in studies of their own, so the open arena's
     ranking knows none of these models.
     """
     outcomes: dict[str, Outcome] = {"left": "left", "right": "right", "tie": "tie"}
-    made: list[Judgement] = []
+    made: list[PairwiseVote] = []
     for vote in votes:
         left, right = (entry.contestant for entry in vote.battle.sides)
         if vote.choice in outcomes and left != right:
-            made.append(Judgement(vote.battle.voter, left.label, right.label, outcomes[vote.choice]))
+            made.append(PairwiseVote(vote.battle.voter, left.label, right.label, outcomes[vote.choice]))
     return made
 
 
-def tally_of(votes: VoteColumns) -> Tally:
+def tally_of(votes: VoteColumns) -> PairCounts:
     """The same judgements counted, of kept votes in columns."""
     left, right, outcome = votes.left.codes, votes.right.codes, votes.choice.codes
     rows = np.flatnonzero(votes.chose(*OUTCOMES) & (left != right))
     names, sides = np.unique(np.stack([left[rows], right[rows]], axis=1), return_inverse=True)
     voters, voter = np.unique(votes.voter.codes[rows], return_inverse=True)
     place = np.array([OUTCOMES.index(choice) if choice in OUTCOMES else -1 for choice in CHOICES])
-    return Tally.from_arrays(
+    return PairCounts.from_arrays(
         contestants=votes.left.values.take(names).to_pylist(),
         voters=votes.voter.values.take(voters).to_pylist(),
         voter=voter,
@@ -131,19 +131,21 @@ def tally_of(votes: VoteColumns) -> Tally:
     )
 
 
-def compute(votes: Iterable[Vote], *, kind: Kind = "human", rules: QualityRules | None = None) -> Board:
+def compute_leaderboard(
+    votes: Iterable[Vote], *, kind: Kind = "human", rules: QualityRules | None = None
+) -> Leaderboard:
     """Clean the open arena's votes, rank the contestants, and say how sure that is.
 
     No error is raised for votes that cannot be ranked: the board says why.
     """
     columns = VoteColumns.of(votes)
-    mine, reasons = _screened(columns, View(kind=kind), rules)
+    mine, reasons = _screened(columns, VoteFilter(kind=kind), rules)
     return _board(mine, reasons, kind, (rules or QualityRules()).version)
 
 
 def compute_families(
-    votes: VoteColumns, view: View, *, rules: QualityRules | None = None, ties: Ties = "davidson"
-) -> dict[str, Board]:
+    votes: VoteColumns, view: VoteFilter, *, rules: QualityRules | None = None, ties: Ties = "davidson"
+) -> dict[str, Leaderboard]:
     """The same of a part of the votes, for each family by itself, by name.
 
     Families whose contestants were compared with each other have one board, under both names.
@@ -157,7 +159,7 @@ def compute_families(
     mine, reasons = _screened(votes, view, rules)
     names = np.array([contestant.family for contestant in votes.contestants()])
     met = {frozenset((names[left], names[right])) for left, right in mine.meetings()}
-    boards: dict[str, Board] = {}
+    boards: dict[str, Leaderboard] = {}
     for family in connected(met) or [()]:
         rows = np.isin(names, family)[mine.left.codes]
         boards[", ".join(family)] = _board(
@@ -166,25 +168,25 @@ def compute_families(
     return boards
 
 
-def _screened(votes: VoteColumns, view: View, rules: QualityRules | None) -> tuple[VoteColumns, Reasons]:
+def _screened(votes: VoteColumns, view: VoteFilter, rules: QualityRules | None) -> tuple[VoteColumns, Reasons]:
     """A part of the votes, and why those in it do not count; all of one kind were cleaned together."""
     mine = votes[votes.is_kind(view.kind)]
     rows = view.rows(mine)
     return mine[rows], screen(mine, rules)[rows]
 
 
-def summarise(cleaned: Cleaned) -> Board:
+def rank_cleaned_votes(cleaned: Cleaned) -> Leaderboard:
     """The same for votes that are cleaned already."""
     reasons = np.array([COUNTS] * len(cleaned.kept) + [REASONS.index(reason) for _, reason in cleaned.dropped])
     return _board(VoteColumns.of(cleaned.votes), reasons.astype(np.int8), cleaned.kind, cleaned.rules)
 
 
-def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: Ties = "davidson") -> Board:
+def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: Ties = "davidson") -> Leaderboard:
     kept = votes[reasons == COUNTS]
     why = Counter(REASONS[code] for code in reasons[reasons != COUNTS])
     decisive = int(kept.chose("left", "right").sum())
     agreement = coincidences(kept).interval(rounds=200)
-    base = Board(
+    base = Leaderboard(
         kind=kind,
         rules=rules,
         votes=len(votes),
@@ -206,7 +208,7 @@ def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: T
         sure, influence = clustered(found, by_voter=several), leave_one_out(found) if several else None
     except (ValueError, ArithmeticError) as error:
         return replace(base, problem=f"{error}")
-    decided = decisions(tally)
+    decided = pair_tests(tally)
     return replace(
         base,
         contestants=tally.contestants,
@@ -221,12 +223,12 @@ def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: T
     )
 
 
-def _standings(found: Fit, sure: Uncertainty, seconds: Mapping[str, float]) -> tuple[Standing, ...]:
-    counts, places = found.tally.per_contestant(), ranks(found.theta)
+def _standings(found: DavidsonFit, sure: Uncertainty, seconds: Mapping[str, float]) -> tuple[LeaderboardRow, ...]:
+    counts, places = found.pair_counts.per_contestant(), ranks(found.theta)
     low, high = elo(sure.low), elo(sure.high)
     return tuple(
-        Standing(
-            contestant=(name := found.tally.contestants[index]),
+        LeaderboardRow(
+            contestant=(name := found.pair_counts.contestants[index]),
             elo=float(found.elo[index]),
             low=float(low[index]),
             high=float(high[index]),
@@ -251,14 +253,14 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def pair_shares(votes: Iterable[Vote], contestants: Sequence[str]) -> dict[tuple[str, str], float]:
+def next_pair_probabilities(votes: Iterable[Vote], contestants: Sequence[str]) -> dict[tuple[str, str], float]:
     """How likely each pair should be drawn next, given all votes: see `matchmaking.pair_probabilities`.
 
     Nothing for fewer than two contestants.
     """
     if len(contestants) < 2:
         return {}
-    tally = Tally.of(judgements(clean(votes).within(None).kept), WEIGHT_CAP)
+    tally = PairCounts.of(pairwise_votes(clean(votes).within(None).kept), WEIGHT_CAP)
     place = {name: index for index, name in enumerate(tally.contestants)}
     if place.keys() >= set(contestants):
         try:

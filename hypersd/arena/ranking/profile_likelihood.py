@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.ranking.counts import Floats
-from hypersd.arena.ranking.davidson import Fit
+from hypersd.arena.ranking.counts import Float64Array
+from hypersd.arena.ranking.davidson import DavidsonFit
 
 _ITERATIONS = 60
 _CHUNK = 48
@@ -31,18 +31,18 @@ class Profile:
         covariance: the inverse of the information at the fit, `(p, p)`.
     """
 
-    fit: Fit
-    counts: Floats
-    covariance: Floats
+    fit: DavidsonFit
+    counts: Float64Array
+    covariance: Float64Array
 
     @classmethod
-    def of(cls, fit: Fit) -> Profile:
+    def of(cls, fit: DavidsonFit) -> Profile:
         """The profile of a fit."""
-        counts = fit.design.counts(fit.tally.totals())
-        covariance: Floats = np.linalg.inv(fit.design.information(fit.beta, counts)).astype(np.float64)
+        counts = fit.design.counts(fit.pair_counts.totals())
+        covariance: Float64Array = np.linalg.inv(fit.design.information(fit.beta, counts)).astype(np.float64)
         return cls(fit, counts, covariance)
 
-    def deviances(self, contrasts: Floats, values: Floats) -> Floats:
+    def deviances(self, contrasts: Float64Array, values: Float64Array) -> Float64Array:
         """Twice what the log-likelihood loses if c·β is a value, for contrasts `(b, p)` and values `(b,)`, `(b,)`."""
         parts = [
             _search(self, contrasts[start : start + _CHUNK], values[start : start + _CHUNK], None)[1]
@@ -50,7 +50,7 @@ class Profile:
         ]
         return np.concatenate([np.zeros(0), *parts])
 
-    def bounds(self, contrasts: Floats, values: Floats) -> tuple[Floats, Floats]:
+    def bounds(self, contrasts: Float64Array, values: Float64Array) -> tuple[Float64Array, Float64Array]:
         """The same deviances by the parabola at β̂, and an upper bound of each: that where the parabola is lowest."""
         away = values - contrasts @ self.fit.beta
         variances = self._variances(contrasts)
@@ -62,14 +62,14 @@ class Profile:
         ]
         return away**2 / variances, 2 * (best - np.concatenate([np.zeros(0), *parts]))
 
-    def ends(self, contrasts: Floats, limits: Floats) -> tuple[Floats, Floats]:
+    def ends(self, contrasts: Float64Array, limits: Float64Array) -> tuple[Float64Array, Float64Array]:
         """The lowest and the highest c·β with a deviance of at most `limits` `(b,)`, of contrasts `(b, p)`.
 
         Venzon and Moolgavkar 1988: Newton's method for the end and the other parameters together.
         """
         center = contrasts @ self.fit.beta
         reach = np.sqrt(limits * self._variances(contrasts))
-        both: list[Floats] = []
+        both: list[Float64Array] = []
         for sign in (-1, 1):
             parts = [
                 _search(self, contrasts[part], (center + sign * reach)[part], limits[part])[0]
@@ -78,11 +78,13 @@ class Profile:
             both.append(np.concatenate([np.zeros(0), *parts]))
         return both[0], both[1]
 
-    def _variances(self, contrasts: Floats) -> Floats:
+    def _variances(self, contrasts: Float64Array) -> Float64Array:
         return np.einsum("bp,pq,bq->b", contrasts, self.covariance, contrasts)
 
 
-def _search(profile: Profile, contrasts: Floats, values: Floats, limits: Floats | None) -> tuple[Floats, Floats]:
+def _search(
+    profile: Profile, contrasts: Float64Array, values: Float64Array, limits: Float64Array | None
+) -> tuple[Float64Array, Float64Array]:
     """Values and deviances there, `(b,)` each; with limits, of the values at which the deviance is the limit."""
     fit, counts = profile.fit, profile.counts
     best = fit.design.log_likelihood(fit.beta, counts)
@@ -114,7 +116,7 @@ def _search(profile: Profile, contrasts: Floats, values: Floats, limits: Floats 
     return values, deviance
 
 
-def _move(distance: Floats, missing: Floats, pull: Floats) -> Floats:
+def _move(distance: Float64Array, missing: Float64Array, pull: Float64Array) -> Float64Array:
     """Newton's step of the value towards where the deviance, whose slope is 2·pull, is the limit; never past β̂."""
     away = np.where(distance < 0, -1.0, 1.0)
     outward = missing / (2 * np.maximum(away * pull, 1e-9))

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln
 
-from hypersd.arena.ranking.counts import Floats, Tally
+from hypersd.arena.ranking.counts import Float64Array, PairCounts
 
 PRIOR = 10.0
 """a: the mixture Beta(a, a) over win rates; 10 looks for rates around 60 %."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PairTest:
     """A pair of contestants and what the votes say about it.
 
     Args:
@@ -32,7 +32,7 @@ class Decision:
     settled: bool
 
 
-def e_value(wins: Floats, losses: Floats, prior: float = PRIOR) -> Floats:
+def e_value(wins: Float64Array, losses: Float64Array, prior: float = PRIOR) -> Float64Array:
     """E = B(a + w, a + l) / B(a, a) · 2^(w + l): a win rate drawn from Beta(a, a), against one of one half.
 
     A non-negative martingale that starts at 1 if there is no difference, so it ever reaches 1/α with probability α at
@@ -41,7 +41,7 @@ def e_value(wins: Floats, losses: Floats, prior: float = PRIOR) -> Floats:
     return np.exp(betaln(prior + wins, prior + losses) - betaln(prior, prior) + (wins + losses) * np.log(2))
 
 
-def decisions(tally: Tally, alpha: float = 0.05) -> list[Decision]:
+def pair_tests(tally: PairCounts, alpha: float = 0.05) -> list[PairTest]:
     """Every pair that has met, most certain first, with e-values' Benjamini–Hochberg procedure (Wang and Ramdas 2022).
 
     Of the pairs called settled, at most a share `alpha` is expected to be equal in truth. Sides are ignored: they are
@@ -56,10 +56,10 @@ def decisions(tally: Tally, alpha: float = 0.05) -> list[Decision]:
     count = len(order)
     enough = evidence[order] * np.arange(1, count + 1) >= count / alpha
     limit = int(np.nonzero(enough)[0].max(initial=-1)) + 1
-    found: list[Decision] = []
+    found: list[PairTest] = []
     for place, index in enumerate(order):
         one, other = tally.contestants[first[index]], tally.contestants[second[index]]
         w, lost = float(wins[index]), float(losses[index])
         better, worse = (one, other) if w >= lost else (other, one)
-        found.append(Decision(better, worse, max(w, lost), min(w, lost), float(evidence[index]), place < limit))
+        found.append(PairTest(better, worse, max(w, lost), min(w, lost), float(evidence[index]), place < limit))
     return found

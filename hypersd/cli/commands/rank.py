@@ -14,8 +14,8 @@ from hypersd.cli.output import emit, say, table
 
 if TYPE_CHECKING:
     from hypersd.arena.ranking.columns import VoteColumns
-    from hypersd.arena.ranking.filters import View
-    from hypersd.arena.ranking.leaderboard import Board
+    from hypersd.arena.ranking.filters import VoteFilter
+    from hypersd.arena.ranking.leaderboard import Leaderboard
 
 
 def add_parser(subparsers: Any) -> None:
@@ -76,14 +76,14 @@ def _read(place: str | None) -> VoteColumns:
     return votes
 
 
-def _view(options: argparse.Namespace, votes: VoteColumns) -> View:
+def _view(options: argparse.Namespace, votes: VoteColumns) -> VoteFilter:
     """The part of the votes that is asked for.
 
     Raises:
         ValueError: no vote belongs to it; the message says which names there are.
         OSError: the file of prompts cannot be read.
     """
-    from hypersd.arena.ranking.filters import View
+    from hypersd.arena.ranking.filters import VoteFilter
 
     families = {contestant.family for contestant in votes.contestants()}
     _check("family", options.family, families)
@@ -92,7 +92,9 @@ def _view(options: argparse.Namespace, votes: VoteColumns) -> View:
     if asked and asked not in votes.prompt_set.texts() and Path(asked).is_file():
         asked, texts = "", tuple(read_prompt_file(Path(asked)))
     _check("prompts", asked, votes.prompt_set.texts())
-    return View(kind=options.kind, family=options.family or "", study=options.study, prompts=asked or "", texts=texts)
+    return VoteFilter(
+        kind=options.kind, family=options.family or "", study=options.study, prompts=asked or "", texts=texts
+    )
 
 
 def _check(option: str, name: str | None, names: Iterable[str]) -> None:
@@ -101,7 +103,7 @@ def _check(option: str, name: str | None, names: Iterable[str]) -> None:
         raise ValueError(f"--{option} {name}: there is no vote of this name; {choices}")
 
 
-def report(board: Board) -> str:
+def report(board: Leaderboard) -> str:
     """The board for people: standings, who wins against whom, and which pairs are settled."""
     from hypersd.arena.ranking.leaderboard import LEAST_VOTES
 
@@ -146,7 +148,7 @@ def report(board: Board) -> str:
     return "\n".join(lines)
 
 
-def win_rates(board: Board) -> tuple[list[str], list[list[str]]]:
+def win_rates(board: Leaderboard) -> tuple[list[str], list[list[str]]]:
     """Each contestant's share of votes against each other one, best first; columns bear the numbers of the rows."""
     shown = [(place, one.contestant) for place, one in enumerate(board.standings, start=1)]
     index = {name: number for number, name in enumerate(board.contestants)}

@@ -152,10 +152,10 @@ def note_skipped(skipped: Sequence[Skipped]) -> None:
 def run_stats(options: argparse.Namespace) -> int:
     """Count."""
     from hypersd.arena.dataset.importing import count_studies, whereabouts
-    from hypersd.arena.ranking.leaderboard import compute
+    from hypersd.arena.ranking.leaderboard import compute_leaderboard
 
     votes = list(open_store()[0].votes())
-    board, studies = compute(votes, kind=options.kind), count_studies(votes, options.kind)
+    board, studies = compute_leaderboard(votes, kind=options.kind), count_studies(votes, options.kind)
     if options.json:
         emit(board.as_dict() | {"studies": studies})
         return 0

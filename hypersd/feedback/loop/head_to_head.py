@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypersd.arena.dataset.export import export
-from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.service.battles import Habits
 from hypersd.arena.service.simulation import Scorer, Taste
 from hypersd.arena.store.store import Store
@@ -76,7 +76,7 @@ def fight(
         voters=len(tastes),
         steps={count: wins(kept, new, count) for count in common},
         ties={count: _ties(kept, count) for count in common},
-        board=compute(given, kind="simulated").as_dict(),
+        board=compute_leaderboard(given, kind="simulated").as_dict(),
     )
 
 

@@ -35,7 +35,7 @@ from app.services.arena import PERSONAL_BOARD, Arena, open_arena
 from app.services.client_ip import read_proxies
 from app.services.engines import Studio
 from app.services.settings import Settings
-from hypersd.arena.ranking.filters import View
+from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.service.battles import Desk, Habits, Refused
 from hypersd.arena.service.rate_limit import Allowance
 from hypersd.arena.storage import StorageConfig
@@ -507,7 +507,7 @@ def test_after_thirty_votes_a_visitor_sees_what_they_prefer(arena: Arena) -> Non
 
 def test_the_chances_of_pairs_are_not_worked_out_for_each_pair(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("app.services.arena.pair_shares", lambda *given: asked.append(given) or {})
+    monkeypatch.setattr("app.services.arena.next_pair_probabilities", lambda *given: asked.append(given) or {})
     for _ in range(3):
         assert arena._shares() == {}
     assert len(asked) == 1
@@ -558,8 +558,8 @@ def test_the_boards_follow_the_votes(tmp_path: Path) -> None:
     assert isinstance(arena, Arena)
     worker = threading.Thread(target=arena._compute, daemon=True)
     worker.start()
-    wait_for(lambda: arena.boards.get(View()) is not None)
-    board = arena.boards.get(View())
+    wait_for(lambda: arena.boards.get(VoteFilter()) is not None)
+    board = arena.boards.get(VoteFilter())
     assert board is not None
     assert board.problem == "there are no votes"
     arena.stop()

@@ -7,20 +7,20 @@ import time
 
 from app.pages.results.results_tab import about
 from app.services.leaderboard_cache import Boards
-from hypersd.arena.ranking.filters import View
+from hypersd.arena.ranking.filters import VoteFilter
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
 
 
 def test_a_board_is_computed_behind_and_found_afterwards() -> None:
     boards = Boards("emoji")
-    assert boards.get(View()) is None
+    assert boards.get(VoteFilter()) is None
     assert not boards.serve(), "the votes have not been read"
     boards.renew([vote(pair=pair())])
-    whole = boards.get(View())
+    whole = boards.get(VoteFilter())
     assert whole is not None
     assert whole.votes == 1
-    narrow = View(steps=4)
+    narrow = VoteFilter(steps=4)
     assert boards.get(narrow) is None
     while boards.serve():
         pass
@@ -34,14 +34,14 @@ def test_the_newest_question_is_answered_first() -> None:
     boards = Boards("emoji")
     boards.renew([])
     for steps in (1, 2, 4):
-        assert boards.get(View(steps=steps)) is None
+        assert boards.get(VoteFilter(steps=steps)) is None
     assert boards.serve()
-    assert boards.get(View(steps=4)) is not None
-    assert boards.get(View(steps=1)) is None
+    assert boards.get(VoteFilter(steps=4)) is not None
+    assert boards.get(VoteFilter(steps=1)) is None
 
 
 def test_when_votes_come_the_older_board_stays_until_the_newer_is_there() -> None:
-    boards, view = Boards("emoji"), View(family="emoji")
+    boards, view = Boards("emoji"), VoteFilter(family="emoji")
     boards.renew([])
     boards.get(view)
     assert boards.serve()
@@ -62,7 +62,7 @@ def test_no_more_boards_are_kept_than_are_looked_at() -> None:
     boards = Boards("emoji")
     boards.renew([])
     for steps in range(1, 101):
-        boards.get(View(steps=steps))
+        boards.get(VoteFilter(steps=steps))
         boards.serve()
     assert len(boards._boards) <= 48
     assert boards._fresh == set(boards._boards)
@@ -71,13 +71,13 @@ def test_no_more_boards_are_kept_than_are_looked_at() -> None:
 def test_a_question_wakes_whoever_waits_for_one() -> None:
     boards = Boards("emoji")
     boards.renew([])
-    threading.Timer(0.1, lambda: boards.get(View(steps=1))).start()
+    threading.Timer(0.1, lambda: boards.get(VoteFilter(steps=1))).start()
     began = time.monotonic()
     boards.wait(60)
     assert time.monotonic() - began < 30
 
 
 def test_a_narrowed_board_says_what_it_is_about() -> None:
-    assert about(View(family="emoji", steps=1, prompts="emoji-v1")) == (
+    assert about(VoteFilter(family="emoji", steps=1, prompts="emoji-v1")) == (
         "A part of the votes: only those between contestants of emoji, with both at 1 step, on the prompts of emoji-v1."
     )

@@ -16,7 +16,7 @@ from PIL import Image
 from hypersd.arena.dataset.export import export, split_of
 from hypersd.arena.dataset.formats import FORMATS, Format
 from hypersd.arena.dataset.importing import import_votes
-from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import CHOICES, Battle, Client, Contestant, Entry, Kind, Pair, Vote, now
 from hypersd.arena.votes.images import ImageStore
@@ -130,7 +130,7 @@ def test_evalica_ranks_the_arena_format(votes: list[Vote], pictures: ImageStore,
     found = evalica.bradley_terry(
         [row["model_a"] for row in rows], [row["model_b"] for row in rows], [kinds[row["winner"]] for row in rows]
     )
-    ours = compute(votes)
+    ours = compute_leaderboard(votes)
     assert ours.kept == len(rows)
     assert set(found.scores.index) == set(ours.contestants)
 

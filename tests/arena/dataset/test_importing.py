@@ -18,7 +18,7 @@ from hypersd.arena.dataset.export import export, write
 from hypersd.arena.dataset.formats import FEATURES, arena_row
 from hypersd.arena.dataset.importing import import_votes, read_votes
 from hypersd.arena.dataset.publish import Publisher, restore
-from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore, encode
 from tests.arena.voted import fresh, vote
@@ -95,7 +95,7 @@ def test_a_row_that_no_vote_can_be_is_refused_and_spoils_nothing(
         import_votes(tmp_path / "bad.parquet", *there)
     assert words in str(raised.value)
     assert there[0].count_votes() == 0
-    assert compute(there[0].votes()).problem == "there are no votes"
+    assert compute_leaderboard(there[0].votes()).problem == "there are no votes"
 
 
 def test_a_bad_row_among_good_ones_is_skipped_and_numbered(

@@ -15,7 +15,7 @@ import pytest
 
 from hypersd.arena.dataset.importing import import_votes, read_votes, whereabouts
 from hypersd.arena.dataset.vote_files import Rejects
-from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
@@ -146,11 +146,11 @@ def test_a_log_is_ranked_on_its_own_and_a_store_says_where_its_votes_are(there: 
     rows = [battle(number, winner="model_b" if number % 4 else "model_a") for number in range(120)]
     file = lines(tmp_path / "log.jsonl", *rows, battle(200, winner="?"))
     rejects = Rejects()
-    board = compute(read_votes(file, rejects))
+    board = compute_leaderboard(read_votes(file, rejects))
     assert [one.contestant for one in board.standings] == ["unknown/SDXL-Turbo@?", "unknown/PixArt@?"]
     assert (board.kept, len(rejects.skipped)) == (120, 1)
     done = import_votes(file, *there)
-    assert compute(there[0].votes()).votes == 0, "they are no votes of this arena"
+    assert compute_leaderboard(there[0].votes()).votes == 0, "they are no votes of this arena"
     assert done.studies == {"log": 120}
     assert whereabouts(done.studies).startswith("120 imported votes are in the study log: they were made elsewhere")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.importing import import_votes, read_votes
 from hypersd.arena.dataset.pickapic import number_of
-from hypersd.arena.ranking.leaderboard import compute, judgements
+from hypersd.arena.ranking.leaderboard import compute_leaderboard, pairwise_votes
 from hypersd.arena.service.battles import Desk
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
@@ -124,8 +124,8 @@ def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
     assert import_votes(tmp_path / "out", store, pictures).new == 0
     cleaned = clean(there[0].votes(), kind="simulated")
     assert len(cleaned.kept) == len(cleaned.within("pickapic").kept) == 3
-    assert compute(there[0].votes(), kind="simulated").kept == 0, "the open board is of what was drawn here"
-    assert len(judgements(there[0].votes())) == 3
+    assert compute_leaderboard(there[0].votes(), kind="simulated").kept == 0, "the open board is of what was drawn here"
+    assert len(pairwise_votes(there[0].votes())) == 3
 
 
 def test_what_the_columns_lack_is_marked_and_neither_ranked_nor_shown(there: Place, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_the_columns_lack_is_marked_and_neither_ranked_nor_shown(there: Pla
     assert (pair.seed, pair.probability, pair.study, pair.device) == (-1, 0.0, "pickapic", "unknown")
     assert (battle.kind, battle.shown, made.client.decision_ms) == ("simulated", None, None)
     assert battle.voter.startswith("unknown")
-    assert judgements([made]) == []
+    assert pairwise_votes([made]) == []
     assert Desk(there[0]).draw("somebody") is None
 
 
@@ -229,6 +229,6 @@ def test_they_can_be_ranked_on_their_own(tmp_path: Path) -> None:
     rows = [
         original(number, user_id=number, label_0=label, label_1=1 - label) for number, label in enumerate([1.0, 0, 1.0])
     ]
-    board = compute(read_votes(written(tmp_path, *rows)))
+    board = compute_leaderboard(read_votes(written(tmp_path, *rows)))
     assert board.kept == 3
     assert set(board.contestants) == {f"unknown/{rows[0][name]}@?" for name in ("model_0", "model_1")}

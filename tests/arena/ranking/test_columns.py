@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypersd.arena.ranking.columns import VoteColumns
-from hypersd.arena.ranking.counts import Tally
-from hypersd.arena.ranking.filters import View
-from hypersd.arena.ranking.leaderboard import WEIGHT_CAP, judgements, summarise, tally_of
+from hypersd.arena.ranking.counts import PairCounts
+from hypersd.arena.ranking.filters import VoteFilter
+from hypersd.arena.ranking.leaderboard import WEIGHT_CAP, pairwise_votes, rank_cleaned_votes, tally_of
 from hypersd.arena.ranking.screening import COUNTS, REASONS, coincidences, repeated_alike, screen
 from hypersd.arena.votes.agreement import krippendorff_interval
 from hypersd.arena.votes.battle import CHOICES, Client, Vote
@@ -77,7 +77,7 @@ def test_the_rules_are_the_same_by_columns_and_by_votes(votes: list[Vote], rules
 def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[Vote]) -> None:
     kept = clean(votes, STRICT).kept
     columns = VoteColumns.of(kept)
-    one, other = tally_of(columns), Tally.of(judgements(kept), WEIGHT_CAP)
+    one, other = tally_of(columns), PairCounts.of(pairwise_votes(kept), WEIGHT_CAP)
     assert (one.contestants, one.voters) == (other.contestants, other.voters)
     for name in ("pairs", "voter", "pair", "counts"):
         assert getattr(one, name).tolist() == getattr(other, name).tolist()
@@ -100,7 +100,7 @@ def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[V
 def test_a_part_of_the_votes_is_the_same_by_columns_and_by_votes(  # noqa: PLR0917 - hypothesis gives one for each
     votes: list[Vote], family: str, steps: int, prompts: str, study: str | None, texts: tuple[str, ...]
 ) -> None:
-    view = View(family=family, steps=steps, prompts=prompts, study=study, texts=texts)
+    view = VoteFilter(family=family, steps=steps, prompts=prompts, study=study, texts=texts)
     assert view.rows(VoteColumns.of(votes)).tolist() == [view.holds(one) for one in votes]
 
 
@@ -108,5 +108,5 @@ def test_no_votes_are_no_rows() -> None:
     columns = VoteColumns.of([])
     assert len(columns) == 0
     assert screen(columns).tolist() == []
-    assert summarise(clean([])).problem == "there are no votes"
-    assert np.asarray(View().rows(columns)).tolist() == []
+    assert rank_cleaned_votes(clean([])).problem == "there are no votes"
+    assert np.asarray(VoteFilter().rows(columns)).tolist() == []

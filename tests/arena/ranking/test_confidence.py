@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.coverage import WORLDS, coverage
 from hypersd.arena.ranking.confidence import bootstrap, clustered, ranks
-from hypersd.arena.ranking.counts import Judgement, Outcome, Tally
-from hypersd.arena.ranking.davidson import Fit, elo, fit
+from hypersd.arena.ranking.counts import Outcome, PairCounts, PairwiseVote
+from hypersd.arena.ranking.davidson import DavidsonFit, elo, fit
 from hypersd.arena.ranking.profile_likelihood import Profile
 
 STRENGTHS = np.array([0.6, 0.2, 0.0, -0.3, -0.5])
@@ -16,7 +16,7 @@ TASTE = 0.7
 SIDE = 0.15
 
 
-def study(rng: np.random.Generator, voters: int, each: int) -> Tally:
+def study(rng: np.random.Generator, voters: int, each: int) -> PairCounts:
     """Voters with tastes of their own (each sees its own strengths), a liking for the left, and ties."""
     n = len(STRENGTHS)
     voter = np.repeat(np.arange(voters), each)
@@ -26,7 +26,7 @@ def study(rng: np.random.Generator, voters: int, each: int) -> Tally:
     gap = tastes[voter, left] - tastes[voter, right] + SIDE
     weights = np.stack([np.exp(gap / 2), np.exp(-gap / 2), np.full(len(gap), 0.5)], axis=1)
     outcome = (rng.random(len(gap))[:, None] * weights.sum(1, keepdims=True) > weights.cumsum(1)).sum(1)
-    return Tally.from_arrays(
+    return PairCounts.from_arrays(
         contestants=[f"m{index}" for index in range(n)],
         voters=[f"v{index}" for index in range(voters)],
         voter=voter,
@@ -36,17 +36,17 @@ def study(rng: np.random.Generator, voters: int, each: int) -> Tally:
 
 
 @pytest.fixture(scope="module")
-def truth() -> Fit:
+def truth() -> DavidsonFit:
     """What infinitely many such voters would say: the strengths that the model finds among very many."""
     return fit(study(np.random.default_rng(99), 40_000, 40))
 
 
 @pytest.fixture(scope="module")
-def one() -> Fit:
+def one() -> DavidsonFit:
     return fit(study(np.random.default_rng(3), 80, 25))
 
 
-def test_taking_every_vote_for_independent_promises_too_much(truth: Fit) -> None:
+def test_taking_every_vote_for_independent_promises_too_much(truth: DavidsonFit) -> None:
     rng = np.random.default_rng(1)
     blind = []
     for _ in range(60):
@@ -66,17 +66,17 @@ def test_intervals_cover_the_truth_as_often_as_they_say(name: str) -> None:
         assert share[what] >= 0.93 - 2 * np.sqrt(0.95 * 0.05 / 120), share
 
 
-def duel(left: int, right: int, ties: int = 0) -> Fit:
+def duel(left: int, right: int, ties: int = 0) -> DavidsonFit:
     """So many votes for a, for b and for neither, each of another voter, a as often on the left as on the right."""
     counts: dict[Outcome, int] = {"left": left, "right": right, "tie": ties}
     mirror: dict[Outcome, Outcome] = {"left": "right", "right": "left", "tie": "tie"}
-    made: list[Judgement] = []
+    made: list[PairwiseVote] = []
     for outcome, count in counts.items():
         for index in range(count):
             voter = f"{outcome}-{index}"
-            even, odd = Judgement(voter, "a", "b", outcome), Judgement(voter, "b", "a", mirror[outcome])
+            even, odd = PairwiseVote(voter, "a", "b", outcome), PairwiseVote(voter, "b", "a", mirror[outcome])
             made.append(odd if index % 2 else even)
-    return fit(Tally.of(made))
+    return fit(PairCounts.of(made))
 
 
 @pytest.mark.parametrize("wins", [5, 40, 300])
@@ -98,8 +98,8 @@ def test_two_wins_among_three_hundred_ties_make_nobody_first_for_sure() -> None:
 
 
 def test_ties_alone_say_nothing_of_who_is_better() -> None:
-    ties = [Judgement(f"v{index}", "ab"[index % 2], "bc"[index % 2], "tie") for index in range(80)]
-    one = fit(Tally.of(ties))
+    ties = [PairwiseVote(f"v{index}", "ab"[index % 2], "bc"[index % 2], "tie") for index in range(80)]
+    one = fit(PairCounts.of(ties))
     assert one.theta == pytest.approx(np.zeros(3), abs=1e-9)
     found = clustered(one)
     assert (found.low < -1).all()
@@ -107,7 +107,7 @@ def test_ties_alone_say_nothing_of_who_is_better() -> None:
     assert list(found.rank_high) == [3, 3, 3]
 
 
-def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(one: Fit) -> None:
+def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(one: DavidsonFit) -> None:
     profile = Profile.of(one)
     contrasts = np.eye(one.design.parameters)[:2] - np.eye(one.design.parameters)[2:4]
     low, high = profile.ends(contrasts, np.array([3.84, 60.0]))
@@ -119,13 +119,13 @@ def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(one: Fit) -> 
 
 def test_between_two_the_profile_is_the_likelihood_ratio_s() -> None:
     """Without prior, side and ties: twice what the log-likelihood loses at equal strengths, in closed form."""
-    made = [Judgement(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
-    found = fit(Tally.of(made), prior_games=0, side=False)
+    made = [PairwiseVote(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
+    found = fit(PairCounts.of(made), prior_games=0, side=False)
     deviance = Profile.of(found).deviances(np.array([[1.0, -1.0]]), np.zeros(1))
     assert deviance == pytest.approx([2 * (30 * np.log(0.75) + 10 * np.log(0.25) - 40 * np.log(0.5))])
 
 
-def test_the_bootstrap_agrees_with_the_sandwich(one: Fit) -> None:
+def test_the_bootstrap_agrees_with_the_sandwich(one: DavidsonFit) -> None:
     drawn, computed = bootstrap(one, rounds=600), clustered(one)
     assert np.sqrt(np.diag(drawn.covariance)) == pytest.approx(np.sqrt(np.diag(computed.covariance)), rel=0.15)
     assert drawn.low == pytest.approx(computed.low, abs=0.08)
@@ -145,7 +145,7 @@ def test_more_votes_of_the_same_people_do_not_halve_them() -> None:
     assert np.mean((few.high - few.low) / (many.high - many.low)) < 1.6
 
 
-def test_ranks_lie_in_their_intervals(one: Fit) -> None:
+def test_ranks_lie_in_their_intervals(one: DavidsonFit) -> None:
     found = clustered(one)
     places = ranks(one.theta)
     assert (found.rank_low <= places).all()
@@ -156,7 +156,7 @@ def test_ranks_lie_in_their_intervals(one: Fit) -> None:
 
 
 def test_one_voter_alone_says_nothing_about_others() -> None:
-    alone = fit(Tally.of([Judgement("v", "a", "b", "left"), Judgement("v", "a", "b", "right")]))
+    alone = fit(PairCounts.of([PairwiseVote("v", "a", "b", "left"), PairwiseVote("v", "a", "b", "right")]))
     for method in (clustered, bootstrap):
         with pytest.raises(ValueError, match="two voters"):
             method(alone)

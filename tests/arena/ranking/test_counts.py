@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypersd.arena.ranking.counts import Judgement, Tally
+from hypersd.arena.ranking.counts import PairCounts, PairwiseVote
 
 VOTES = [
-    Judgement("ann", "b", "a", "left"),
-    Judgement("ann", "b", "a", "left"),
-    Judgement("ben", "a", "b", "right"),
-    Judgement("ben", "a", "c", "tie"),
+    PairwiseVote("ann", "b", "a", "left"),
+    PairwiseVote("ann", "b", "a", "left"),
+    PairwiseVote("ben", "a", "b", "right"),
+    PairwiseVote("ben", "a", "c", "tie"),
 ]
 
 
 def test_votes_are_counted_by_voter_pair_and_outcome() -> None:
-    tally = Tally.of(VOTES)
+    tally = PairCounts.of(VOTES)
     assert tally.contestants == ("a", "b", "c")
     assert tally.votes == 4
     assert tally.per_contestant() == pytest.approx([4, 3, 1])
@@ -27,25 +27,25 @@ def test_votes_are_counted_by_voter_pair_and_outcome() -> None:
 
 
 def test_win_rates_count_ties_as_halves_and_know_what_never_met() -> None:
-    rates = Tally.of(VOTES).win_rates()
+    rates = PairCounts.of(VOTES).win_rates()
     assert rates[1, 0] == 1
     assert rates[0, 2] == rates[2, 0] == 0.5
     assert np.isnan(rates[1, 2])
 
 
 def test_no_voter_weighs_more_than_the_cap() -> None:
-    made = [Judgement("ann", "a", "b", "left")] * 30 + [Judgement("ben", "a", "b", "right")] * 2
-    assert Tally.of(made, weight_cap=10).totals() == pytest.approx(np.array([[10, 2, 0]]))
+    made = [PairwiseVote("ann", "a", "b", "left")] * 30 + [PairwiseVote("ben", "a", "b", "right")] * 2
+    assert PairCounts.of(made, weight_cap=10).totals() == pytest.approx(np.array([[10, 2, 0]]))
     with pytest.raises(ValueError, match="positive"):
-        Tally.of(made, weight_cap=0)
+        PairCounts.of(made, weight_cap=0)
 
 
 def test_groups_that_never_met_are_found() -> None:
-    tally = Tally.of([*VOTES, Judgement("ann", "x", "y", "tie")])
+    tally = PairCounts.of([*VOTES, PairwiseVote("ann", "x", "y", "tie")])
     assert tally.components() == [("a", "b", "c"), ("x", "y")]
-    assert Tally.of([]).components() == []
+    assert PairCounts.of([]).components() == []
 
 
 def test_nobody_meets_themselves() -> None:
     with pytest.raises(ValueError, match="meet itself"):
-        Tally.of([Judgement("ann", "a", "a", "left")])
+        PairCounts.of([PairwiseVote("ann", "a", "a", "left")])

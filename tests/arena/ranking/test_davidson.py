@@ -8,42 +8,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypersd.arena.ranking.counts import OUTCOMES, Judgement, Tally
+from hypersd.arena.ranking.counts import OUTCOMES, PairCounts, PairwiseVote
 from hypersd.arena.ranking.davidson import build_design, elo, fit
 
 WINNERS = [evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw]
 
 
-def random_votes(seed: int = 0, n: int = 5, votes: int = 600) -> list[Judgement]:
+def random_votes(seed: int = 0, n: int = 5, votes: int = 600) -> list[PairwiseVote]:
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(votes):
         left, right = (int(index) for index in rng.choice(n, 2, replace=False))
         outcome = OUTCOMES[int(rng.choice(3, p=[0.35 + 0.05 * (right - left), 0.35 - 0.05 * (right - left), 0.3]))]
-        made.append(Judgement(f"voter-{rng.integers(20)}", f"m{left}", f"m{right}", outcome))
+        made.append(PairwiseVote(f"voter-{rng.integers(20)}", f"m{left}", f"m{right}", outcome))
     return made
 
 
 def test_the_worked_example_of_bradley_and_terry() -> None:
     """The example of Wikipedia's article "Bradley–Terry model", whose strengths have a geometric mean of 1."""
     wins = {"AB": 2, "AD": 1, "BA": 3, "BC": 5, "CB": 3, "CD": 1, "DA": 4, "DC": 3}
-    made = [Judgement("v", pair[0], pair[1], "left") for pair, count in wins.items() for _ in range(count)]
-    found = fit(Tally.of(made), prior_games=0, side=False)
+    made = [PairwiseVote("v", pair[0], pair[1], "left") for pair, count in wins.items() for _ in range(count)]
+    found = fit(PairCounts.of(made), prior_games=0, side=False)
     assert np.exp(found.theta) == pytest.approx([0.640, 1.043, 0.660, 2.270], abs=1e-3)
 
 
 def test_davidson_s_model_between_two_has_a_closed_form() -> None:
     """Of w wins, l losses, t ties, the likelihood equations give θ₁ − θ₂ = ln(w/l) and ν = t/√(wl)."""
-    made = [Judgement("v", "a", "b", "left")] * 40 + [Judgement("v", "b", "a", "left")] * 10
-    made += [Judgement("v", "a", "b", "tie")] * 30
-    found = fit(Tally.of(made), prior_games=0, side=False)
+    made = [PairwiseVote("v", "a", "b", "left")] * 40 + [PairwiseVote("v", "b", "a", "left")] * 10
+    made += [PairwiseVote("v", "a", "b", "tie")] * 30
+    found = fit(PairCounts.of(made), prior_games=0, side=False)
     assert found.theta[0] - found.theta[1] == pytest.approx(np.log(4))
     assert found.tie == pytest.approx(30 / 20)
 
 
 def test_half_wins_are_what_evalica_computes() -> None:
     made = random_votes()
-    tally = Tally.of(made)
+    tally = PairCounts.of(made)
     ours = fit(tally, ties="half", prior_games=0, side=False)
     theirs = evalica.bradley_terry(
         [one.left for one in made],
@@ -58,7 +58,7 @@ def test_half_wins_are_what_evalica_computes() -> None:
 
 
 def test_the_gradient_and_the_information_are_the_likelihood_s() -> None:
-    tally = Tally.of(random_votes())
+    tally = PairCounts.of(random_votes())
     design = build_design(tally, ties="davidson", prior_games=2, side=True)
     counts = design.counts(tally.totals())
     beta = np.random.default_rng(1).normal(size=design.parameters)
@@ -78,7 +78,7 @@ def test_the_gradient_and_the_information_are_the_likelihood_s() -> None:
 
 
 def test_a_perfect_record_stays_finite_with_a_prior_and_is_an_error_without() -> None:
-    tally = Tally.of([Judgement("v", "a", "b", "left")] * 20)
+    tally = PairCounts.of([PairwiseVote("v", "a", "b", "left")] * 20)
     assert 0 < fit(tally).theta[0] < 5
     with pytest.raises((ArithmeticError, np.linalg.LinAlgError)):
         fit(tally, prior_games=0, side=False)
@@ -86,9 +86,9 @@ def test_a_perfect_record_stays_finite_with_a_prior_and_is_an_error_without() ->
 
 def test_what_no_vote_connects_is_not_compared() -> None:
     with pytest.raises(ValueError, match="a, b; c, d"):
-        fit(Tally.of([Judgement("v", "a", "b", "left"), Judgement("v", "c", "d", "left")]))
+        fit(PairCounts.of([PairwiseVote("v", "a", "b", "left"), PairwiseVote("v", "c", "d", "left")]))
     with pytest.raises(ValueError, match="no votes"):
-        fit(Tally.of([]))
+        fit(PairCounts.of([]))
 
 
 def test_the_side_is_told_from_the_strength() -> None:
@@ -97,8 +97,8 @@ def test_the_side_is_told_from_the_strength() -> None:
     for _ in range(4000):
         left, right = ("a", "b") if rng.random() < 0.5 else ("b", "a")
         odds = (1 if left == "a" else -1) * 0.8 + 0.5
-        made.append(Judgement("v", left, right, "left" if rng.random() < 1 / (1 + np.exp(-odds)) else "right"))
-    found = fit(Tally.of(made))
+        made.append(PairwiseVote("v", left, right, "left" if rng.random() < 1 / (1 + np.exp(-odds)) else "right"))
+    found = fit(PairCounts.of(made))
     assert found.side == pytest.approx(0.5, abs=0.12)
     assert found.theta[0] - found.theta[1] == pytest.approx(0.8, abs=0.12)
 
@@ -108,21 +108,25 @@ def test_the_scale_is_elo_s() -> None:
 
 
 judgement = st.builds(
-    lambda voter, sides, outcome: Judgement(voter, sides[0], sides[1], outcome),
+    lambda voter, sides, outcome: PairwiseVote(voter, sides[0], sides[1], outcome),
     st.sampled_from(["ann", "ben", "cyd"]),
     st.permutations(["a", "b", "c"]).map(lambda names: names[:2]),
     st.sampled_from(OUTCOMES),
 )
-BRIDGE = [Judgement("ann", "a", "b", "left"), Judgement("ben", "b", "c", "right"), Judgement("cyd", "a", "c", "tie")]
+BRIDGE = [
+    PairwiseVote("ann", "a", "b", "left"),
+    PairwiseVote("ben", "b", "c", "right"),
+    PairwiseVote("cyd", "a", "c", "tie"),
+]
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(judgement, max_size=40))
-def test_swapping_all_sides_turns_the_side_s_effect_around_and_nothing_else(made: list[Judgement]) -> None:
+def test_swapping_all_sides_turns_the_side_s_effect_around_and_nothing_else(made: list[PairwiseVote]) -> None:
     made = [*made, *BRIDGE]
     mirror = {"left": "right", "right": "left", "tie": "tie"}
-    swapped = [Judgement(one.voter, one.right, one.left, mirror[one.outcome]) for one in made]
-    one, other = fit(Tally.of(made)), fit(Tally.of(swapped))
+    swapped = [PairwiseVote(one.voter, one.right, one.left, mirror[one.outcome]) for one in made]
+    one, other = fit(PairCounts.of(made)), fit(PairCounts.of(swapped))
     assert one.theta == pytest.approx(other.theta, abs=1e-7)
     assert one.side == pytest.approx(-other.side, abs=1e-7)
     assert one.tie == pytest.approx(other.tie, abs=1e-7)
@@ -130,8 +134,8 @@ def test_swapping_all_sides_turns_the_side_s_effect_around_and_nothing_else(made
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(judgement, max_size=40), st.randoms(use_true_random=False))
-def test_neither_order_nor_names_matter(made: list[Judgement], rng: object) -> None:
+def test_neither_order_nor_names_matter(made: list[PairwiseVote], rng: object) -> None:
     made = [*made, *BRIDGE]
     names = {"a": "z", "b": "y", "c": "x"}
-    renamed = [Judgement(one.voter, names[one.left], names[one.right], one.outcome) for one in reversed(made)]
-    assert fit(Tally.of(made)).theta == pytest.approx(fit(Tally.of(renamed)).theta[::-1], abs=1e-7)
+    renamed = [PairwiseVote(one.voter, names[one.left], names[one.right], one.outcome) for one in reversed(made)]
+    assert fit(PairCounts.of(made)).theta == pytest.approx(fit(PairCounts.of(renamed)).theta[::-1], abs=1e-7)

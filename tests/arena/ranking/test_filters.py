@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypersd.arena.ranking.filters import Choices, View
+from hypersd.arena.ranking.filters import FilterOptions, VoteFilter
 from hypersd.arena.votes.quality import clean
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
@@ -14,30 +14,30 @@ OWN = pair("emoji/hyper@1", "emoji/turbo@1", owner="ann", prompt_set="own")
 VOTES = [vote(index, pair=one, voter=f"v{index}") for index, one in enumerate([FOUR, MIXED, OTHER, OWN])]
 
 
-def pairs_of(view: View) -> list[object]:
+def pairs_of(view: VoteFilter) -> list[object]:
     return [vote.battle.pair for vote in view.of(clean(VOTES)).kept]
 
 
 def test_each_filter_keeps_what_both_contestants_have() -> None:
-    assert pairs_of(View()) == [FOUR, MIXED, OTHER]
-    assert pairs_of(View(family="emoji")) == [FOUR, MIXED]
-    assert pairs_of(View(steps=4)) == [FOUR, OTHER]
-    assert pairs_of(View(prompts="photographs-and-art-v1")) == [OTHER]
-    assert pairs_of(View(family="emoji", steps=4, prompts="emoji-v1")) == [FOUR]
-    assert pairs_of(View(family="sd15")) == []
+    assert pairs_of(VoteFilter()) == [FOUR, MIXED, OTHER]
+    assert pairs_of(VoteFilter(family="emoji")) == [FOUR, MIXED]
+    assert pairs_of(VoteFilter(steps=4)) == [FOUR, OTHER]
+    assert pairs_of(VoteFilter(prompts="photographs-and-art-v1")) == [OTHER]
+    assert pairs_of(VoteFilter(family="emoji", steps=4, prompts="emoji-v1")) == [FOUR]
+    assert pairs_of(VoteFilter(family="sd15")) == []
 
 
 def test_own_prompts_stay_out_whatever_is_asked() -> None:
-    view = View(prompts="own")
+    view = VoteFilter(prompts="own")
     assert pairs_of(view) == []
     assert view.of(clean(VOTES)).reasons == {"own prompt": 1}, "they are counted, and do not count"
 
 
 def test_kinds_never_mix() -> None:
-    assert not View(kind="simulated").holds(VOTES[0])
-    assert View().holds(VOTES[0])
+    assert not VoteFilter(kind="simulated").holds(VOTES[0])
+    assert VoteFilter().holds(VOTES[0])
 
 
 def test_what_there_is_to_choose_from_leaves_own_prompts_out() -> None:
-    assert Choices.of(VOTES) == Choices(("emoji", "sdxl"), (4, 25), ("emoji-v1", "photographs-and-art-v1"))
-    assert Choices.of([]) == Choices()
+    assert FilterOptions.of(VOTES) == FilterOptions(("emoji", "sdxl"), (4, 25), ("emoji-v1", "photographs-and-art-v1"))
+    assert FilterOptions.of([]) == FilterOptions()

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from hypersd.arena.ranking.confidence import ranks
-from hypersd.arena.ranking.counts import OUTCOMES, Judgement, Tally
-from hypersd.arena.ranking.davidson import Fit, fit
+from hypersd.arena.ranking.counts import OUTCOMES, PairCounts, PairwiseVote
+from hypersd.arena.ranking.davidson import DavidsonFit, fit
 from hypersd.arena.ranking.influence import leave_one_out
 
 
-def random_tally(rng: np.random.Generator, voters: int, votes: int, n: int) -> Tally:
+def random_tally(rng: np.random.Generator, voters: int, votes: int, n: int) -> PairCounts:
     """Votes of voters of whom some vote much more often than others, of contestants who are near each other."""
     others = rng.choice(voters, votes - voters, p=rng.dirichlet(np.full(voters, 0.5)))
     voter = np.concatenate([np.arange(voters), others])
     left = rng.integers(0, n, votes)
     right = (left + rng.integers(1, n, votes)) % n
-    return Tally.from_arrays(
+    return PairCounts.from_arrays(
         contestants=[f"m{index}" for index in range(n)],
         voters=[f"v{index:05}" for index in range(voters)],
         voter=voter,
@@ -29,7 +29,7 @@ def random_tally(rng: np.random.Generator, voters: int, votes: int, n: int) -> T
     )
 
 
-def without(tally: Tally, voter: int) -> np.ndarray:
+def without(tally: PairCounts, voter: int) -> np.ndarray:
     """Votes of all others, `(P, 3)`."""
     total = tally.totals()
     for row in np.flatnonzero(tally.voter == voter):
@@ -44,12 +44,12 @@ def test_the_largest_change_is_that_of_leaving_out_each_in_turn() -> None:
         voters = int(rng.choice([2, 5, 20, 60]))
         one = fit(random_tally(rng, voters, voters * int(rng.choice([2, 10])) + 30, n))
         found = leave_one_out(one)
-        others = np.stack([without(one.tally, voter) for voter in range(len(one.tally.voters))])
+        others = np.stack([without(one.pair_counts, voter) for voter in range(len(one.pair_counts.voters))])
         refitted = one.design.solve(others, np.tile(one.beta, (len(others), 1)))[:, :n]
         moved = np.abs(ranks(refitted) - ranks(one.theta))
         assert found.shift == moved.max()
         if found.shift:
-            who, what = one.tally.voters.index(found.voter), one.tally.contestants.index(found.contestant)
+            who, what = one.pair_counts.voters.index(found.voter), one.pair_counts.contestants.index(found.contestant)
             assert moved[who, what] == found.shift
         shifts.add(found.shift)
     assert {0, 1, 2} <= shifts, "the test is able to fail"
@@ -67,29 +67,29 @@ def test_twenty_thousand_voters_take_no_longer_than_their_votes() -> None:
 
 
 def test_many_voters_of_one_vote_each_are_left_out_once_for_each_kind_of_vote() -> None:
-    made = [Judgement(f"v{index}", "abc"[index % 3], "bca"[index % 3], "tie") for index in range(6_000)]
-    assert leave_one_out(fit(Tally.of(made))).shift == 0
+    made = [PairwiseVote(f"v{index}", "abc"[index % 3], "bca"[index % 3], "tie") for index in range(6_000)]
+    assert leave_one_out(fit(PairCounts.of(made))).shift == 0
 
 
 def test_one_voter_who_decides_is_found() -> None:
-    made = [Judgement(f"v{index}", "a", "b", "left" if index % 2 else "right") for index in range(1, 24)]
-    made += [Judgement("whale", "b", "a", "left")] * 5
-    found = leave_one_out(fit(Tally.of(made), side=False))
+    made = [PairwiseVote(f"v{index}", "a", "b", "left" if index % 2 else "right") for index in range(1, 24)]
+    made += [PairwiseVote("whale", "b", "a", "left")] * 5
+    found = leave_one_out(fit(PairCounts.of(made), side=False))
     assert (found.shift, found.voter) == (1, "whale")
-    clear = [Judgement(f"v{index}", "a", "b", "left") for index in range(20)]
-    assert leave_one_out(fit(Tally.of(clear))).shift == 0
+    clear = [PairwiseVote(f"v{index}", "a", "b", "left") for index in range(20)]
+    assert leave_one_out(fit(PairCounts.of(clear))).shift == 0
 
 
 @pytest.mark.parametrize("outcomes", [("tie", "left"), ("left", "tie")], ids=["all ties", "all that are none"])
 def test_one_voter_may_say_all_of_a_kind(outcomes: tuple[Literal["tie", "left"], Literal["tie", "left"]]) -> None:
     one, others = outcomes
-    made = [Judgement("one", "a", "b", one), Judgement("one", "b", "c", one)]
-    made += [Judgement(f"v{index}", left, right, others) for index in range(3) for left, right in ("ab", "bc", "ca")]
-    found = leave_one_out(fit(Tally.of(made)))
+    made = [PairwiseVote("one", "a", "b", one), PairwiseVote("one", "b", "c", one)]
+    made += [PairwiseVote(f"v{index}", left, right, others) for index in range(3) for left, right in ("ab", "bc", "ca")]
+    found = leave_one_out(fit(PairCounts.of(made)))
     assert found.shift in {0, 1, 2}
 
 
 def test_of_one_voter_nothing_can_be_said() -> None:
-    alone: Fit = fit(Tally.of([Judgement("v", "a", "b", outcome) for outcome in OUTCOMES]))
+    alone: DavidsonFit = fit(PairCounts.of([PairwiseVote("v", "a", "b", outcome) for outcome in OUTCOMES]))
     with pytest.raises(ValueError, match="two voters"):
         leave_one_out(alone)

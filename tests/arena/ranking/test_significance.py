@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypersd.arena.ranking.counts import Judgement, Tally
-from hypersd.arena.ranking.significance import decisions, e_value
+from hypersd.arena.ranking.counts import PairCounts, PairwiseVote
+from hypersd.arena.ranking.significance import e_value, pair_tests
 
 
 def test_the_evidence_is_the_ratio_of_the_two_likelihoods() -> None:
@@ -37,14 +37,14 @@ def test_a_clear_preference_is_settled_soon() -> None:
 
 
 def test_many_pairs_need_more_evidence_than_one() -> None:
-    def pair(names: str, wins: int, losses: int) -> list[Judgement]:
+    def pair(names: str, wins: int, losses: int) -> list[PairwiseVote]:
         left, right = names
-        won = [Judgement(f"v{index}", left, right, "left") for index in range(wins)]
-        return won + [Judgement(f"v{index}", right, left, "left") for index in range(losses)]
+        won = [PairwiseVote(f"v{index}", left, right, "left") for index in range(wins)]
+        return won + [PairwiseVote(f"v{index}", right, left, "left") for index in range(losses)]
 
-    lonely = decisions(Tally.of(pair("ab", 12, 27)))
+    lonely = pair_tests(PairCounts.of(pair("ab", 12, 27)))
     assert [(one.better, one.worse, one.settled) for one in lonely] == [("b", "a", False)]
-    clear = decisions(Tally.of(pair("ab", 10, 90) + pair("ac", 52, 48) + pair("bc", 50, 50)))
+    clear = pair_tests(PairCounts.of(pair("ab", 10, 90) + pair("ac", 52, 48) + pair("bc", 50, 50)))
     assert [one.settled for one in clear] == [True, False, False]
     assert (clear[0].better, clear[0].wins, clear[0].losses) == ("b", 90, 10)
-    assert decisions(Tally.of([])) == []
+    assert pair_tests(PairCounts.of([])) == []

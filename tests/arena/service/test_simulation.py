@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.service.battles import Desk, Habits
 from hypersd.arena.service.simulation import Electorate, SimulatedClock, Taste, colourfulness, population, sharpness
 from hypersd.arena.store.store import Store
@@ -79,11 +79,11 @@ def test_the_ranking_shows_the_voters_taste(
 ) -> None:
     fill(store, pictures, 30)
     assert electorate(store, pictures, [taste] * 12).vote(300) == 300
-    board = compute(store.votes(), kind="simulated")
+    board = compute_leaderboard(store.votes(), kind="simulated")
     assert board.problem == ""
     assert board.standings[0].contestant == best
     assert worst in {None, board.standings[-1].contestant}
-    assert compute(store.votes()).votes == 0, "no human ranking counts them"
+    assert compute_leaderboard(store.votes()).votes == 0, "no human ranking counts them"
 
 
 def test_cheaters_are_found(store: Store, pictures: ImageStore) -> None:
@@ -91,7 +91,7 @@ def test_cheaters_are_found(store: Store, pictures: ImageStore) -> None:
     honest = Taste(alignment=0, sharpness=5, colour=0)
     voters = electorate(store, pictures, [honest, Taste(cheat="left"), Taste(cheat="hasty")])
     voters.vote(150)
-    board = compute(store.votes(), kind="simulated")
+    board = compute_leaderboard(store.votes(), kind="simulated")
     assert board.reasons["one-sided"] > 30
     assert board.reasons["too fast"] > 30
     assert {vote.battle.kind for vote in store.votes()} == {"simulated"}
@@ -123,7 +123,7 @@ def test_in_a_forced_study_everybody_chooses(store: Store, pictures: ImageStore)
     assert replace(voters, desk=desk).vote(30, "forced") == 30
     votes = list(store.votes())
     assert {vote.choice for vote in votes} == {"left", "right"}
-    assert compute(votes, kind="simulated").votes == 0, "the open board is the open arena's"
+    assert compute_leaderboard(votes, kind="simulated").votes == 0, "the open board is the open arena's"
 
 
 def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures: ImageStore) -> None:
@@ -142,7 +142,7 @@ def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures:
 def test_a_liking_for_the_left_can_be_measured(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 60)
     electorate(store, pictures, [Taste(alignment=0, sharpness=0, colour=0, left=1.0, noise=1.0)] * 5).vote(300)
-    share = compute(store.votes(), kind="simulated").left_share
+    share = compute_leaderboard(store.votes(), kind="simulated").left_share
     assert share is not None
     assert share.low > 0.6
 

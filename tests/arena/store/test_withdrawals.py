@@ -12,7 +12,7 @@ import pytest
 from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.importing import import_votes, read_votes
 from hypersd.arena.dataset.publish import Publisher, restore
-from hypersd.arena.ranking.leaderboard import compute
+from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.service.battles import Desk, Refused
 from hypersd.arena.service.studies import Comparison, Study
 from hypersd.arena.service.study_progress import Counting
@@ -41,7 +41,7 @@ def test_the_last_vote_is_taken_back_and_stays_in_the_store(store: Store, desk_o
     assert [one.withdrawn for one in kept] == [None, taken.withdrawn]
     assert [one.choice for one in kept] == ["left", "left"], "the vote is as it was made"
     assert clean(kept).reasons == {"withdrawn": 1}
-    assert compute(kept).kept == 1
+    assert compute_leaderboard(kept).kept == 1
     assert (store.count_of("ann"), store.count_votes(), store.withdrawals.count()) == (1, 2, 1)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.pages.results.results_tab import Handlers, file_name
 from app.services.leaderboard_cache import Boards
-from hypersd.arena.ranking.filters import Choices, View
+from hypersd.arena.ranking.filters import FilterOptions, VoteFilter
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
 
@@ -66,12 +66,12 @@ def test_each_family_has_a_part_of_its_own(handlers: Handlers, boards: Boards) -
 
 
 def test_a_file_is_named_after_what_narrows_it() -> None:
-    assert file_name(View(kind="simulated")) == "results-simulated.json"
-    assert file_name(View(steps=1, prompts="mine/../of 1")) == "results-human-1-step-mine-..-of-1.json"
+    assert file_name(VoteFilter(kind="simulated")) == "results-simulated.json"
+    assert file_name(VoteFilter(steps=1, prompts="mine/../of 1")) == "results-human-1-step-mine-..-of-1.json"
 
 
 def test_choices_are_offered_once(handlers: Handlers) -> None:
     known, families, *_ = handlers.offered(None)
-    assert known == Choices()
+    assert known == FilterOptions()
     assert families.choices == [("All", "")]
     assert handlers.offered(known) == [gr.skip()] * 4
