@@ -21,7 +21,7 @@ from starlette.routing import Route
 from app.i18n.texts import sentence
 from app.services.arena import Arena
 from app.services.client_ip import Network, client_address, local, network
-from hypersd.arena.service.battles import Later, Refused
+from hypersd.arena.service.battles import RateLimited, VoteRejected
 from hypersd.arena.store.store import DuplicateVote
 from hypersd.arena.votes.battle import Client
 
@@ -88,12 +88,12 @@ class Line:
         """Run `handle` when it is this voter's turn.
 
         Raises:
-            Refused: they wait already, or the line is too long.
+            VoteRejected: they wait already, or the line is too long.
         """
         if voter in self.waiting:
-            raise Refused("your pair is being drawn already; it comes when it is ready")
+            raise VoteRejected("your pair is being drawn already; it comes when it is ready")
         if len(self.waiting) >= _LONGEST_LINE:
-            raise Refused("many visitors wait for the models; try again in a minute")
+            raise VoteRejected("many visitors wait for the models; try again in a minute")
         self.waiting.add(voter)
         try:
             return await asyncio.get_running_loop().run_in_executor(self.thread, handle, voter, words)
@@ -115,12 +115,12 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: s
             admit(arena, home, own=own)
             voter = arena.voter(home, request.headers.get("x-voter", ""))
             return JSONResponse(await worker(handle, voter, words))
-        except Later as later:
+        except RateLimited as later:
             said, status = str(later), 429
             headers["retry-after"] = str(math.ceil(later.seconds))
         except DuplicateVote:
             said, status = _COUNTED, 409
-        except (Refused, ValueError) as error:
+        except (VoteRejected, ValueError) as error:
             said, status = str(error).strip(), 422
         except Exception:
             log.exception("the arena's door failed")
@@ -147,7 +147,7 @@ def receipt_endpoint(arena: Arena) -> Callable[[Request], Any]:
         try:
             admit(arena, address(request, arena.proxies), own=False)
             kept = await run_in_threadpool(arena.receipt, request.path_params["receipt"])
-        except Later as later:
+        except RateLimited as later:
             said, status = str(later), 429
             headers["retry-after"] = str(math.ceil(later.seconds))
         except Exception:
@@ -167,10 +167,10 @@ def admit(arena: Arena, home: str, *, own: bool) -> None:
     """Count a request from an address, one for an own prompt if `own`.
 
     Raises:
-        Later: it is too much.
+        RateLimited: it is too much.
     """
     if seconds := arena.wait(home, own=own):
-        raise Later(_CROWDED, seconds)
+        raise RateLimited(_CROWDED, seconds)
 
 
 def address(request: Request, proxies: Sequence[Network] = ()) -> str:

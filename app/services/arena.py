@@ -23,8 +23,8 @@ from app.services.responses import personal, revealed
 from app.services.reward_scores import Judging
 from app.services.settings import Settings
 from hypersd.arena.ranking.leaderboard import next_pair_probabilities
-from hypersd.arena.service.battles import Desk, Refused
-from hypersd.arena.service.rate_limit import SHARED, Crowd
+from hypersd.arena.service.battles import BattleService, VoteRejected
+from hypersd.arena.service.rate_limit import SHARED, RateLimiter
 from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
@@ -96,9 +96,9 @@ class Arena:
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     def __post_init__(self) -> None:
-        self.crowd = Crowd()
+        self.crowd = RateLimiter()
         choices = {name: study.choices() for name, study in self.declared.items()}
-        self.desk = Desk(self.store, checks={"address": self.crowd.check}, choices=choices)
+        self.desk = BattleService(self.store, checks={"address": self.crowd.check}, choices=choices)
         self.studies = Studies(self.studio, self.store, self.declared)
         self.boards = Boards(self.family.name)
         self.publisher: Publisher | None = None
@@ -130,29 +130,29 @@ class Arena:
         """A visitor's pseudonym. The token that their browser keeps is who they are; an address is only limited.
 
         Raises:
-            Refused: the token that the page keeps for them is not one.
+            VoteRejected: the token that the page keeps for them is not one.
         """
         if not (16 <= len(token) <= 64 and token.isascii() and token.replace("-", "").isalnum()):
-            raise Refused("the page has lost its name for you; load it again")
+            raise VoteRejected("the page has lost its name for you; load it again")
         voter = pseudonym(self.key.secret, token)
         if not local(address):
-            self.crowd.note(pseudonym(self.key.secret, address), voter)
+            self.crowd.record_voter(pseudonym(self.key.secret, address), voter)
         return voter
 
     def wait(self, address: str, *, own: bool) -> float:
         """Count a request from an address (one for an own prompt if `own`); seconds that it has to wait, 0 if none."""
-        return 0.0 if local(address) else self.crowd.wait(pseudonym(self.key.secret, address), own=own)
+        return 0.0 if local(address) else self.crowd.retry_after(pseudonym(self.key.secret, address), own=own)
 
     def draw(self, voter: str, besides: str = "", study: str | None = None) -> dict[str, Any]:
         """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none.
 
         Raises:
-            Refused: there is no such study, or it cannot be held here; or they have voted more than a person would.
+            VoteRejected: there is no such study, or it cannot be held here; or they have voted more than a person would.
         """
         if study is not None and not self.studies.probabilities(self.studies.find(study)):
             return {"battle": None, "pool": 0}
         for _ in range(_LOST_PAIRS):
-            battle = self.desk.draw(voter, study=study, besides=besides)
+            battle = self.desk.next_battle(voter, study=study, exclude=besides)
             if battle is None:
                 break
             try:
@@ -169,7 +169,7 @@ class Arena:
 
     def show(self, voter: str, battle: str) -> dict[str, Any]:
         """The battle is on the visitor's screen now."""
-        self.desk.show(battle, voter)
+        self.desk.mark_shown(battle, voter)
         return {"battle": battle}
 
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class Arena:
         """Sentences for the owner of the page: what costs votes, or voters their names."""
         found = [_STRANGERS.format(voters=self._strangers, since=self.key.since)] if self._strangers else []
         if voters := self.crowd.crowded():
-            found.append(SHARED.format(voters=voters, most=self.crowd.allowance.voters_an_hour))
+            found.append(SHARED.format(voters=voters, most=self.crowd.limits.voters_an_hour))
         if self.crowd.marked:
             found.append(f"{self.crowd.marked:,} votes since the start do not count: they came from such an address")
         return found
@@ -226,25 +226,25 @@ class Arena:
 
         Raises:
             ValueError: the prompt cannot be drawn.
-            Refused: the models are not ready, or a contestant failed.
+            VoteRejected: the models are not ready, or a contestant failed.
         """
-        from hypersd.arena.service.pool import Supply  # noqa: PLC0415 - see _supply
+        from hypersd.arena.service.pool import PairPool  # noqa: PLC0415 - see _supply
         from hypersd.feedback.generator import EnginePainter  # noqa: PLC0415
         from hypersd.sampling.request import check_prompt  # noqa: PLC0415
 
         prompt = check_prompt(prompt)
         engine = self.studio.engine(timeout=0)
         if engine is None:
-            raise Refused("the models are still loading; try again in a moment")
+            raise VoteRejected("the models are still loading; try again in a moment")
         pairs = list(combinations(map(Contestant.parse, self._labels()), 2))
         if not pairs:
-            raise Refused("no two models can run here, so there is nothing to compare")
+            raise VoteRejected("no two models can run here, so there is nothing to compare")
         with self.studio.drawing():
-            supply = Supply(self.store, self.pictures, EnginePainter(engine), [])
-            pair = supply.paint(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
+            supply = PairPool(self.store, self.pictures, EnginePainter(engine), [])
+            pair = supply.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
         if pair is None:
-            raise Refused("the models could not draw that; try other words")
-        battle = self.desk.own(pair, voter)
+            raise VoteRejected("the models could not draw that; try other words")
+        battle = self.desk.custom_battle(pair, voter)
         warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.unread(prompt))]
         return {
             "battle": battle.id,
@@ -291,17 +291,17 @@ class Arena:
         engine = self._engine()
         if engine is None:
             return
-        from hypersd.arena.service.pool import Source, Supply  # noqa: PLC0415
+        from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
         from hypersd.feedback.generator import EnginePainter  # noqa: PLC0415
 
         name = self.family.prompt_set
-        source = Source(
+        source = PairSource(
             study=None, probabilities=self._shares, prompts=read_prompts(name), prompt_set=name, low=self.low
         )
         busy = self.studio.busy
         painter = EnginePainter(engine, cancelled=lambda: busy() or self._stop.is_set())
         sources = [source, *self.studies.sources(self.low)]
-        Supply(self.store, self.pictures, painter, sources, busy=busy).run(self._stop)
+        PairPool(self.store, self.pictures, painter, sources, busy=busy).run(self._stop)
 
     def _publish(self) -> None:
         from hypersd.arena.dataset.publish import Publisher  # noqa: PLC0415 - brings pyarrow

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.services.engines import Studio
-from hypersd.arena.service.battles import Refused
+from hypersd.arena.service.battles import VoteRejected
 from hypersd.arena.service.studies import Study, read_prompts
-from hypersd.arena.service.study_progress import Counting
+from hypersd.arena.service.study_progress import StudyProgressCounter
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant
 
 if TYPE_CHECKING:
-    from hypersd.arena.service.pool import Source
+    from hypersd.arena.service.pool import PairSource
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +58,19 @@ class Studies:
     _unable_until: float = 0.0
 
     def __post_init__(self) -> None:
-        self.counting = Counting(self.store)
+        self.counting = StudyProgressCounter(self.store)
 
     def find(self, name: str) -> Study:
         """The study of a name.
 
         Raises:
-            Refused: there is none, or it cannot be held here.
+            VoteRejected: there is none, or it cannot be held here.
         """
         if name not in self.declared:
-            raise Refused("there is no such study here; the open arena is")
+            raise VoteRejected("there is no such study here; the open arena is")
         study = self.declared[name]
         if problem := self.problem(study):
-            raise Refused(f"this study cannot be held here: {problem}")
+            raise VoteRejected(f"this study cannot be held here: {problem}")
         return study
 
     def unable(self) -> Mapping[Contestant, str]:
@@ -98,12 +98,12 @@ class Studies:
         able = [who.label for who in _contestants(study) if who not in unable]
         return study.probabilities(self.counting.progress(study).counts, able)
 
-    def sources(self, low: int) -> list[Source]:
+    def sources(self, low: int) -> list[PairSource]:
         """What pairs are drawn of for studies, beside an open arena with a pool of `low`."""
-        from hypersd.arena.service.pool import Source  # noqa: PLC0415 - brings scipy
+        from hypersd.arena.service.pool import PairSource  # noqa: PLC0415 - brings scipy
 
         return [
-            Source(
+            PairSource(
                 study=study.name,
                 probabilities=partial(self.probabilities, study),
                 prompts=read_prompts(study.prompts),

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hypersd import __version__
-from hypersd.arena.service.pool import Painted, PaintError, Stopped
+from hypersd.arena.service.pool import GeneratedImage, GenerationError, GenerationInterrupted
 from hypersd.arena.votes.battle import Contestant
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, availability
@@ -43,12 +43,12 @@ class EnginePainter:
         machine = self.engine.machine
         return f"{machine.device}, {machine.precision}"
 
-    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
+    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         """Draw one prompt and one seed with each contestant.
 
         Raises:
-            PaintError: one of them failed.
-            Stopped: it was cancelled.
+            GenerationError: one of them failed.
+            GenerationInterrupted: it was cancelled.
         """
         family = self.engine.family
         runs = tuple(Run(model=contestant.model, steps=contestant.steps) for contestant in contestants)
@@ -58,15 +58,15 @@ class EnginePainter:
             for event in compare(request, self.engine, cancelled=self.cancelled)
             if isinstance(event, Generation)
         }
-        painted: list[Painted] = []
+        painted: list[GeneratedImage] = []
         for contestant in contestants:
             result = results.get((contestant.model, contestant.steps))
             if result is None:
-                raise Stopped
+                raise GenerationInterrupted
             if result.image is None:
-                raise PaintError(contestant, str(result.error))
+                raise GenerationError(contestant, str(result.error))
             weights = family.card(contestant.model).recipe(contestant.steps).weights
-            painted.append(Painted(result.image, result.seconds, result.calls, weights_version(family, weights)))
+            painted.append(GeneratedImage(result.image, result.seconds, result.calls, weights_version(family, weights)))
         return painted
 
 

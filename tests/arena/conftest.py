@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from hypersd.arena.service.battles import Desk, Habits
+from hypersd.arena.service.battles import BattlePolicy, BattleService
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore
@@ -144,11 +144,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def desk_of(store: Store, clock: Clock) -> Callable[..., Desk]:
+def desk_of(store: Store, clock: Clock) -> Callable[..., BattleService]:
     """Desks of one store, with these habits; no gold pairs, repeats or overlap unless asked for."""
 
-    def make(seed: int = 0, **habits: Any) -> Desk:
+    def make(seed: int = 0, **habits: Any) -> BattleService:
         plain = {"gold_share": 0.0, "first_gold": 0, "repeat_share": 0.0, "overlap_share": 0.0}
-        return Desk(store, Habits(**{**plain, **habits}), rng=random.Random(seed), clock=clock)
+        return BattleService(store, BattlePolicy(**{**plain, **habits}), rng=random.Random(seed), clock=clock)
 
     return make

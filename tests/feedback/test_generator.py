@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.arena.service.pool import PaintError, Stopped
+from hypersd.arena.service.pool import GenerationError, GenerationInterrupted
 from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.generator import EnginePainter, contestants, weights_version
 from hypersd.models.engine import Engine
@@ -51,12 +51,12 @@ def test_versions_change_with_the_weights(painter: EnginePainter, tmp_path: Path
 def test_who_fails_is_named(painter: EnginePainter) -> None:
     (Path(str(painter.engine.family.folder)) / "adapters" / "turbo.safetensors").write_bytes(b"broken")
     broken = EnginePainter(Engine(painter.engine.family, painter.engine.machine))
-    with pytest.raises(PaintError, match="damaged") as raised:
+    with pytest.raises(GenerationError, match="damaged") as raised:
         broken("a cat", 7, (Contestant("emoji", "base", 25), Contestant("emoji", "turbo", 1)))
     assert raised.value.contestant.model == "turbo"
 
 
 def test_a_stopped_painter_makes_no_half_pair(painter: EnginePainter) -> None:
     stopped = EnginePainter(painter.engine, cancelled=lambda: True)
-    with pytest.raises(Stopped):
+    with pytest.raises(GenerationInterrupted):
         stopped("a cat", 7, (Contestant("emoji", "base", 25), Contestant("emoji", "hyper", 4)))

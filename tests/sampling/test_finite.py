@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hypersd.arena.service.pool import PaintError
+from hypersd.arena.service.pool import GenerationError
 from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.generator import EnginePainter
 from hypersd.models.engine import Engine
@@ -83,7 +83,7 @@ def test_an_adapter_that_overflows_fails_alone(emoji: Family, tmp_path: Path) ->
 def test_what_is_no_picture_enters_no_pair(engine: Engine) -> None:
     pipeline: Any = engine.load()
     spoil(pipeline.vae.decoder, NAN)
-    with pytest.raises(PaintError, match="VAE"):
+    with pytest.raises(GenerationError, match="VAE"):
         EnginePainter(engine)("a big cat", 1, [Contestant("emoji", "turbo", 1), Contestant("emoji", "turbo", 2)])
 
 

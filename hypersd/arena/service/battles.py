@@ -13,14 +13,14 @@ from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Cli
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[str], CheckResult]
+VoteCheck = Callable[[str], CheckResult]
 
 
-class Refused(ValueError):  # noqa: N818 - it is an answer, not a fault
+class VoteRejected(ValueError):  # noqa: N818 - it is an answer, not a fault
     """A vote or a draw that cannot be taken; the message says why and what to do."""
 
 
-class Later(Refused):
+class RateLimited(VoteRejected):
     """As above, but it can be taken after so many `seconds`, at the latest."""
 
     def __init__(self, said: str, seconds: float) -> None:
@@ -29,7 +29,7 @@ class Later(Refused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
+class BattlePolicy:
     """How the desk hands out battles.
 
     Args:
@@ -53,7 +53,7 @@ class Habits:
 
 
 @dataclass(frozen=True)
-class Desk:
+class BattleService:
     """Hands out battles from the store's pool and takes their votes.
 
     Args:
@@ -65,32 +65,34 @@ class Desk:
     """
 
     store: Store
-    habits: Habits = field(default_factory=Habits)
-    checks: Mapping[str, Check] = field(default_factory=dict)
+    policy: BattlePolicy = field(default_factory=BattlePolicy)
+    checks: Mapping[str, VoteCheck] = field(default_factory=dict)
     choices: Mapping[str, Sequence[Choice]] = field(default_factory=dict)
     rng: random.Random = field(default_factory=random.SystemRandom)
     clock: Callable[[], datetime] = now
 
-    def draw(self, voter: str, kind: Kind = "human", *, study: str | None = None, besides: str = "") -> Battle | None:
+    def next_battle(
+        self, voter: str, kind: Kind = "human", *, study: str | None = None, exclude: str = ""
+    ) -> Battle | None:
         """A battle for a voter: the one that still waits for their vote, or a new one.
 
         Args:
             voter: their pseudonym.
             kind: of the voter.
             study: the study that they take part in; None is the open arena.
-            besides: a battle that they are looking at: the next one is wanted already.
+            exclude: a battle that they are looking at: the next one is wanted already.
 
         Returns:
             None if there is no pair that they have not seen.
 
         Raises:
-            Later: they have voted more than a person would.
+            RateLimited: they have voted more than a person would.
         """
         self._limit(voter)
-        waiting = self.store.open_battle(voter, study, self.clock() + self.habits.lifetime / 4, besides=besides)
+        waiting = self.store.open_battle(voter, study, self.clock() + self.policy.lifetime / 4, besides=exclude)
         if waiting:
             return waiting
-        habits, dice, handed = self.habits, self.rng.random(), self.store.handed_out(voter)
+        habits, dice, handed = self.policy, self.rng.random(), self.store.handed_out(voter)
         # By what was handed out: a page fetches ahead, so the votes are one or two behind.
         first = 0 < habits.first_gold <= handed.total() + 1 and not handed["gold"]
         if (first or dice < habits.gold_share) and (battle := self._gold(voter, kind, study)):
@@ -104,7 +106,7 @@ class Desk:
         """What may be chosen in a study or, for None, in the open arena."""
         return CHOICES if study is None else self.choices.get(study, CHOICES)
 
-    def own(self, pair: Pair, voter: str) -> Battle:
+    def custom_battle(self, pair: Pair, voter: str) -> Battle:
         """A battle on the pair that was drawn for a voter's own prompt; nobody else is shown it."""
         battle = self._battle(pair, voter, "human", "open")
         self.store.add_pair(pair)
@@ -120,7 +122,7 @@ class Desk:
         return battle
 
     def _repeat(self, voter: str, kind: Kind, study: str | None) -> Battle | None:
-        earlier = self.store.repeatable(voter, study, self.habits.repeat_after)
+        earlier = self.store.repeatable(voter, study, self.policy.repeat_after)
         if earlier is None:
             return None
         again = self._battle(earlier.pair, voter, kind, "repeat", swapped=not earlier.swapped)
@@ -129,7 +131,7 @@ class Desk:
         return battle
 
     def _open(self, voter: str, kind: Kind, study: str | None) -> Battle | None:
-        overlap = self.rng.random() < self.habits.overlap_share
+        overlap = self.rng.random() < self.policy.overlap_share
         while found := self.store.candidate(voter, study, overlap=overlap):
             pair, fresh = found
             battle = self._battle(pair, voter, kind, "open")
@@ -149,14 +151,14 @@ class Desk:
             kind=kind,
             purpose=purpose,
             drawn=moment,
-            expires=moment + self.habits.lifetime,
+            expires=moment + self.policy.lifetime,
         )
 
-    def show(self, battle_id: str, voter: str) -> Battle:
+    def mark_shown(self, battle_id: str, voter: str) -> Battle:
         """The pictures of a battle are handed over; from now on its vote is taken.
 
         Raises:
-            Refused: it is not this voter's, or is not to be had any more.
+            VoteRejected: it is not this voter's, or is not to be had any more.
         """
         battle = self._mine(battle_id, voter)
         if battle.shown:
@@ -170,16 +172,16 @@ class Desk:
 
         Raises:
             DuplicateVote: the battle has its vote; the first one stands.
-            Refused: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or not
+            VoteRejected: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or not
                 in this study.
-            Later: they have voted more than a person would.
+            RateLimited: they have voted more than a person would.
         """
         known = _choice(choice)
         battle = self._mine(battle_id, voter)
         if known not in self.allowed(battle.pair.study):
-            raise Refused("in this study one of the two has to be chosen; skip the pair if you cannot")
+            raise VoteRejected("in this study one of the two has to be chosen; skip the pair if you cannot")
         if battle.shown is None:
-            raise Refused("these pictures have not been shown yet; look at them first")
+            raise VoteRejected("these pictures have not been shown yet; look at them first")
         self._limit(voter)
         gates: dict[str, CheckResult] = {name: _asked(name, check, voter) for name, check in self.checks.items()}
         vote = Vote(battle=battle, choice=known, client=client or Client(), gates=gates, voted=self.clock())
@@ -191,54 +193,54 @@ class Desk:
 
         Raises:
             DuplicateVote: it was given before.
-            Refused: the battle is not this voter's, or has no vote that stands; or there is no such choice.
+            VoteRejected: the battle is not this voter's, or has no vote that stands; or there is no such choice.
         """
         known = _choice(choice)
         vote = self.store.vote_of(battle_id)
         if vote is None or vote.battle.voter != voter:
-            raise Refused("vote first; the times are shown afterwards")
+            raise VoteRejected("vote first; the times are shown afterwards")
         if vote.withdrawn:
-            raise Refused("you took this vote back, so it needs no second answer")
+            raise VoteRejected("you took this vote back, so it needs no second answer")
         self.store.add_answer(battle_id, known, self.clock())
 
     def undo(self, battle_id: str, voter: str) -> Vote:
         """Take back a voter's last vote. Its battle is over all the same: its voter has read who drew what.
 
         Raises:
-            Refused: the battle is not this voter's, or not the last one that they voted on; or it is a gold pair, which
+            VoteRejected: the battle is not this voter's, or not the last one that they voted on; or it is a gold pair, which
                 says so after its vote.
         """
         vote = self.store.vote_of(battle_id)
         if vote is None or vote.battle.voter != voter:
-            raise Refused("there is no vote of yours on this pair")
+            raise VoteRejected("there is no vote of yours on this pair")
         if vote.battle.purpose == "gold":
-            raise Refused("this pair was a check and counts for no model, so its vote cannot be taken back")
+            raise VoteRejected("this pair was a check and counts for no model, so its vote cannot be taken back")
         moment = self.clock()
         if not self.store.withdrawals.add(vote, moment):
-            raise Refused("only your last vote can be taken back, and only until the next one")
+            raise VoteRejected("only your last vote can be taken back, and only until the next one")
         return replace(vote, withdrawn=vote.withdrawn or moment)
 
     def _mine(self, battle_id: str, voter: str) -> Battle:
         found = self.store.battle_status(battle_id)
         if found is None or found[0].voter != voter:
-            raise Refused("this battle is not yours; load the page again for one of your own")
+            raise VoteRejected("this battle is not yours; load the page again for one of your own")
         battle, voted = found
         if voted:
             raise DuplicateVote
         if battle.expires < self.clock():
-            raise Refused("this battle has expired; here is the next one")
+            raise VoteRejected("this battle has expired; here is the next one")
         return battle
 
     def _limit(self, voter: str) -> None:
         moment = self.clock()
         minute, day = self.store.voted_since(voter, moment - timedelta(minutes=1), moment - timedelta(days=1))
-        if minute >= self.habits.votes_a_minute:
-            raise Later("that was many votes in a short time; rest your eyes for a minute, then go on", 60)
-        if day >= self.habits.votes_a_day:
-            raise Later("that was very many votes for one day; thank you, and come back tomorrow", 86_400)
+        if minute >= self.policy.votes_a_minute:
+            raise RateLimited("that was many votes in a short time; rest your eyes for a minute, then go on", 60)
+        if day >= self.policy.votes_a_day:
+            raise RateLimited("that was very many votes for one day; thank you, and come back tomorrow", 86_400)
 
 
-def _asked(name: str, check: Check, voter: str) -> CheckResult:
+def _asked(name: str, check: VoteCheck, voter: str) -> CheckResult:
     try:
         return check(voter)
     except Exception:
@@ -250,4 +252,4 @@ def _choice(word: str) -> Choice:
     for choice in CHOICES:
         if choice == word:
             return choice
-    raise Refused(f"{word[:20]!r} is no choice; choose one of: {', '.join(CHOICES)}")
+    raise VoteRejected(f"{word[:20]!r} is no choice; choose one of: {', '.join(CHOICES)}")

@@ -34,7 +34,7 @@ _RELEASE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
+class GeneratedImage:
     """One picture, what it took, and of which weights it is."""
 
     image: Image.Image
@@ -43,7 +43,7 @@ class Painted:
     version: str
 
 
-class PaintError(RuntimeError):
+class GenerationError(RuntimeError):
     """A contestant could not draw; `contestant` says which, the message why."""
 
     def __init__(self, contestant: Contestant, reason: str) -> None:
@@ -51,11 +51,11 @@ class PaintError(RuntimeError):
         self.contestant = contestant
 
 
-class Stopped(Exception):  # noqa: N818 - nothing is wrong
+class GenerationInterrupted(Exception):  # noqa: N818 - nothing is wrong
     """Somebody else needs the models now: no pair was made, and nobody failed."""
 
 
-class Painter(Protocol):
+class ImageGenerator(Protocol):
     """Whatever draws: the package's sampler, in the app."""
 
     @property
@@ -68,18 +68,18 @@ class Painter(Protocol):
         """Versions that matter, by name."""
         ...
 
-    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
+    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         """Draw one prompt and one seed with each contestant.
 
         Raises:
-            PaintError: one of them failed.
-            Stopped: it had to make room.
+            GenerationError: one of them failed.
+            GenerationInterrupted: it had to make room.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class PairSource:
     """What pairs are drawn of: the open arena, or a study.
 
     Args:
@@ -96,7 +96,7 @@ class Source:
 
 
 @dataclass
-class Supply:
+class PairPool:
     """Fills the pool, one pair after another.
 
     Args:
@@ -106,13 +106,13 @@ class Supply:
 
     store: Store
     pictures: ImageStore
-    painter: Painter
-    sources: Sequence[Source]
+    generator: ImageGenerator
+    sources: Sequence[PairSource]
     busy: Callable[[], bool] = lambda: False
     pause: float = 0.5
     rng: Any = field(default_factory=np.random.default_rng)
     failures: Counter[Contestant] = field(default_factory=Counter)
-    released: float = field(default=-math.inf, init=False)
+    last_release: float = field(default=-math.inf, init=False)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. No failure ends it: what cannot draw is benched, what cannot be kept is retried.
@@ -126,30 +126,30 @@ class Supply:
                     for contestant in self.store.benched():
                         self.store.unbench(contestant)
                     forgiven = True
-                source = None if self.busy() else self.hungry()
-                if source is None or self.prepare(source) is None:
+                source = None if self.busy() else self.next_source_to_fill()
+                if source is None or self.add_pair(source) is None:
                     stop.wait(self.pause)
             except Exception:
                 log.exception("no pair could be prepared; trying again")
                 stop.wait(10 * self.pause)
 
-    def hungry(self) -> Source | None:
+    def next_source_to_fill(self) -> PairSource | None:
         """The source whose pool is emptiest in proportion, of those that are low; what people left comes back first.
 
         One of which there is nothing to draw, such as a study that is complete, does not hunger.
         """
         source = self._emptiest()
-        if source and time.monotonic() - self.released > _RELEASE_SECONDS:
-            self.released = time.monotonic()
+        if source and time.monotonic() - self.last_release > _RELEASE_SECONDS:
+            self.last_release = time.monotonic()
             source = self._emptiest() if self.store.release(now()) else source
         return source
 
-    def _emptiest(self) -> Source | None:
+    def _emptiest(self) -> PairSource | None:
         filled = [(self.store.pool_size(source.study) / source.low, index) for index, source in enumerate(self.sources)]
         low = (self.sources[index] for fill, index in sorted(filled) if fill < 1)
         return next((source for source in low if self._able(source.probabilities())), None)
 
-    def prepare(self, source: Source) -> Pair | None:
+    def add_pair(self, source: PairSource) -> Pair | None:
         """Draw a pair of pictures of a prompt that was used least, and put it into the pool; now and then a gold pair.
 
         None if nobody can draw, or both drew the same picture.
@@ -162,14 +162,14 @@ class Supply:
         uses = self.store.prompt_uses(source.study)
         prompt = least_used_prompt(source.prompts, uses, self.rng)
         gold = self.rng.random() < GOLD_SHARE or self._lacks_gold(source.study)
-        pair = self.paint(
+        pair = self.generate_pair(
             prompt, source.prompt_set, contestants, probability=drawn.probability, study=source.study, gold=gold
         )
         if pair:
             self.store.add_pair(pair)
         return pair
 
-    def paint(
+    def generate_pair(
         self,
         prompt: str,
         prompt_set: str,
@@ -190,19 +190,19 @@ class Supply:
         """
         seed = int(self.rng.integers(2**32)) if seed is None else seed
         try:
-            painted = self.painter(prompt, seed, contestants[:1] if gold else contestants)
-        except Stopped:
+            painted = self.generator(prompt, seed, contestants[:1] if gold else contestants)
+        except GenerationInterrupted:
             return None
-        except PaintError as error:
+        except GenerationError as error:
             self._failed(error)
             return None
         for contestant in contestants[: len(painted)]:
             self.failures.pop(contestant, None)
         if gold:
             original = painted[0]
-            spoiled = replace(original, image=spoil(original.image))
+            spoiled = replace(original, image=shuffle_tiles(original.image))
             if same_pixels(spoiled.image, original.image):
-                return self.paint(
+                return self.generate_pair(
                     prompt, prompt_set, contestants, probability=probability, study=study, owner=owner, seed=seed
                 )
             painted, contestants = (original, spoiled), (contestants[0], contestants[0])
@@ -225,8 +225,8 @@ class Supply:
             study=study,
             gold=0 if gold else None,
             owner=owner,
-            device=self.painter.device,
-            software=self.painter.software,
+            device=self.generator.device,
+            software=self.generator.software,
         )
         if pair.identical:
             log.info("%s and %s drew the same picture; nobody is asked about it", *(one.label for one in contestants))
@@ -245,14 +245,14 @@ class Supply:
         total = sum(able.values())
         return {pair: share / total for pair, share in able.items()} if total > 0 else {}
 
-    def _failed(self, error: PaintError) -> None:
+    def _failed(self, error: GenerationError) -> None:
         self.failures[error.contestant] += 1
         log.warning("%s failed: %s", error.contestant.label, error)
         if self.failures[error.contestant] >= TRIES:
             self.store.bench(error.contestant, str(error))
 
 
-def spoil(picture: Image.Image) -> Image.Image:
+def shuffle_tiles(picture: Image.Image) -> Image.Image:
     """A copy that is worse beyond doubt, whatever one's taste: cut into tiles, which change places.
 
     All of its colours stay, and nothing becomes softer: who likes pictures soft or pale may prefer a blurred or a faded

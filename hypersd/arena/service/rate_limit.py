@@ -31,7 +31,7 @@ SHARED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class RateLimits:
     """The thresholds, for one address. A school class behind one of them stays below all.
 
     What is allowed comes back evenly: who has used up a day's share waits for seconds or minutes, not until tomorrow.
@@ -60,30 +60,30 @@ class Allowance:
 
 
 @dataclass
-class _Share:
-    """What is left of a share of `most`, which comes back evenly over `seconds`, as of a moment."""
+class _TokenBucket:
+    """What is left of a share of `capacity`, which comes back evenly over `seconds`, as of a moment."""
 
-    most: int
+    capacity: int
     seconds: float
     moment: float
-    left: float = field(init=False)
+    tokens: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.left = self.most
+        self.tokens = self.capacity
 
-    def wait(self, now: float) -> float:
+    def retry_after(self, now: float) -> float:
         """Seconds until one more is there, 0 if one is."""
-        self.left = min(self.most, self.left + (now - self.moment) * self.most / self.seconds)
+        self.tokens = min(self.capacity, self.tokens + (now - self.moment) * self.capacity / self.seconds)
         self.moment = now
-        return max(0.0, (1 - self.left) * self.seconds / self.most)
+        return max(0.0, (1 - self.tokens) * self.seconds / self.capacity)
 
 
 @dataclass
-class _Address:
+class _AddressState:
     """What is left to an address, and since when it has sent which voters, the newest last."""
 
-    requests: tuple[_Share, _Share]
-    own: tuple[_Share, _Share]
+    requests: tuple[_TokenBucket, _TokenBucket]
+    own: tuple[_TokenBucket, _TokenBucket]
     voters: dict[str, float] = field(default_factory=dict[str, float])
     warned: float = -math.inf
 
@@ -93,7 +93,7 @@ class _Address:
 
 
 @dataclass
-class Crowd:
+class RateLimiter:
     """Counts what comes from where. Thread-safe.
 
     Args:
@@ -101,25 +101,25 @@ class Crowd:
         marked: votes that `check` let fail since the start.
     """
 
-    allowance: Allowance = field(default_factory=Allowance)
+    limits: RateLimits = field(default_factory=RateLimits)
     clock: Callable[[], float] = time.monotonic
     marked: int = field(default=0, init=False)
-    _addresses: OrderedDict[str, _Address] = field(default_factory=OrderedDict[str, _Address])
+    _addresses: OrderedDict[str, _AddressState] = field(default_factory=OrderedDict[str, _AddressState])
     _home: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def wait(self, address: str, *, own: bool = False) -> float:
+    def retry_after(self, address: str, *, own: bool = False) -> float:
         """Count a request, one for an own prompt if `own`; seconds after which it may come again, 0 if it may now."""
         with self._lock:
             found, now = self._at(address), self.clock()
             shares = (*found.requests, *found.own) if own else found.requests
-            if seconds := max(share.wait(now) for share in shares):
+            if seconds := max(share.retry_after(now) for share in shares):
                 return seconds
             for share in shares:
-                share.left -= 1
+                share.tokens -= 1
             return 0.0
 
-    def note(self, address: str, voter: str) -> None:
+    def record_voter(self, address: str, voter: str) -> None:
         """A voter comes from an address."""
         with self._lock:
             found, now = self._at(address), self.clock()
@@ -127,11 +127,11 @@ class Crowd:
             if voter not in voters:
                 voters[voter] = now
                 self._warn(found, now)
-            if len(voters) > self.allowance.remembered_each:
+            if len(voters) > self.limits.remembered_each:
                 del voters[next(iter(voters))]
             self._home[voter] = address
             self._home.move_to_end(voter)
-            while len(self._home) > self.allowance.remembered:
+            while len(self._home) > self.limits.remembered:
                 self._home.popitem(last=False)
 
     def check(self, voter: str) -> CheckResult:
@@ -143,36 +143,36 @@ class Crowd:
         with self._lock:
             if voter not in self._home:
                 return "unavailable"
-            failed = self._at(self._home[voter]).fresh(self.clock()) > self.allowance.voters_an_hour
+            failed = self._at(self._home[voter]).fresh(self.clock()) > self.limits.voters_an_hour
             self.marked += failed
             return "failed" if failed else "ok"
 
     def crowded(self) -> int:
         """The largest number of voters that one address has sent within the last hour; 0 if it is not many."""
         with self._lock:
-            now, many = self.clock(), self.allowance.many_an_hour
+            now, many = self.clock(), self.limits.many_an_hour
             large = [one for one in self._addresses.values() if len(one.voters) >= many]
             most = max((one.fresh(now) for one in large), default=0)
             return most if most >= many else 0
 
-    def _warn(self, address: _Address, now: float) -> None:
+    def _warn(self, address: _AddressState, now: float) -> None:
         """Log when many voters share an address, and again when their votes begin to be marked; once an hour each."""
-        most, count = self.allowance, address.fresh(now)
+        most, count = self.limits, address.fresh(now)
         if count == most.voters_an_hour + 1 or (count >= most.many_an_hour and now - address.warned >= _HOUR):
             address.warned = now
             log.warning(SHARED.format(voters=count, most=most.voters_an_hour))
 
-    def _at(self, address: str) -> _Address:
-        most = self.allowance
+    def _at(self, address: str) -> _AddressState:
+        most = self.limits
         if address not in self._addresses:
-            self._addresses[address] = _Address(
-                (self._share(most.requests_a_minute, _MINUTE), self._share(most.requests_a_day, _DAY)),
-                (self._share(most.own_a_minute, _MINUTE), self._share(most.own_a_day, _DAY)),
+            self._addresses[address] = _AddressState(
+                (self._bucket(most.requests_a_minute, _MINUTE), self._bucket(most.requests_a_day, _DAY)),
+                (self._bucket(most.own_a_minute, _MINUTE), self._bucket(most.own_a_day, _DAY)),
             )
         self._addresses.move_to_end(address)
         while len(self._addresses) > most.remembered:
             self._addresses.popitem(last=False)
         return self._addresses[address]
 
-    def _share(self, most: int, seconds: float) -> _Share:
-        return _Share(most, seconds, self.clock())
+    def _bucket(self, most: int, seconds: float) -> _TokenBucket:
+        return _TokenBucket(most, seconds, self.clock())

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.service.battles import Desk
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.votes.battle import Choice, Client, Entry
 from hypersd.arena.votes.images import ImageStore
 
@@ -85,7 +85,7 @@ def population(voters: int, rng: random.Random, cheaters: float = 0.1, contestan
 
 
 @dataclass(frozen=True)
-class Electorate:
+class SimulatedVoters:
     """Lets simulated voters vote.
 
     Args:
@@ -94,7 +94,7 @@ class Electorate:
         seen: what was measured of each picture and prompt.
     """
 
-    desk: Desk
+    service: BattleService
     pictures: ImageStore
     scorer: Scorer
     tastes: Sequence[Taste]
@@ -114,15 +114,15 @@ class Electorate:
         return cast
 
     def _round(self, voter: str, taste: Taste, study: str | None) -> bool:
-        battle = self.desk.draw(voter, "simulated", study=study)
+        battle = self.service.next_battle(voter, "simulated", study=study)
         if battle is None:
             return False
-        self.desk.show(battle.id, voter)
+        self.service.mark_shown(battle.id, voter)
         left, right = battle.sides
-        forced = "tie" not in self.desk.allowed(study)
+        forced = "tie" not in self.service.allowed(study)
         choice = self.choose(taste, battle.pair.prompt, left, right, forced=forced)
         slow = int(self.rng.lognormvariate(7.8, 0.4))
-        self.desk.vote(battle.id, voter, choice, Client(decision_ms=200 if taste.cheat == "hasty" else slow))
+        self.service.vote(battle.id, voter, choice, Client(decision_ms=200 if taste.cheat == "hasty" else slow))
         return True
 
     def choose(self, taste: Taste, prompt: str, left: Entry, right: Entry, *, forced: bool = False) -> Choice:
@@ -132,20 +132,20 @@ class Electorate:
         here = [entry.contestant.label == taste.favourite for entry in (left, right)]
         if taste.cheat == "partisan" and any(here) and not all(here):
             return "left" if here[0] else "right"
-        gap = self.liking(taste, prompt, left) - self.liking(taste, prompt, right)
+        gap = self.utility(taste, prompt, left) - self.utility(taste, prompt, right)
         gap += taste.left + self.rng.gauss(0, taste.noise)
-        if not forced and max(self.measured(prompt, entry)[0] for entry in (left, right)) < taste.bad_below:
+        if not forced and max(self.measures(prompt, entry)[0] for entry in (left, right)) < taste.bad_below:
             return "both_bad"
         if not forced and abs(gap) < taste.tie_below:
             return "tie"
         return "left" if gap > 0 else "right"
 
-    def liking(self, taste: Taste, prompt: str, entry: Entry) -> float:
+    def utility(self, taste: Taste, prompt: str, entry: Entry) -> float:
         """How much a voter likes a picture, in log-odds."""
-        alignment, sharp, colour = self.measured(prompt, entry)
+        alignment, sharp, colour = self.measures(prompt, entry)
         return taste.alignment * alignment + taste.sharpness * sharp + taste.colour * colour
 
-    def measured(self, prompt: str, entry: Entry) -> tuple[float, float, float]:
+    def measures(self, prompt: str, entry: Entry) -> tuple[float, float, float]:
         """A picture's alignment with the prompt, its sharpness and its colourfulness; each is looked at once."""
         key = entry.picture, prompt
         if key not in self.seen:

@@ -20,7 +20,7 @@ _OVERLAP = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class StudyProgress:
     """What was voted in a study so far.
 
     Args:
@@ -52,7 +52,7 @@ class Progress:
 
 
 @dataclass
-class Counting:
+class StudyProgressCounter:
     """Counts the votes that were given in studies. Thread-safe.
 
     It looks only at votes made or taken back since it looked last: `add` is for those that are older and come from
@@ -61,7 +61,7 @@ class Counting:
 
     store: Store
     _votes: defaultdict[str, dict[str, Vote]] = field(default_factory=lambda: defaultdict(dict[str, Vote]))
-    _known: dict[tuple[str, Kind], tuple[int, Progress]] = field(default_factory=dict)
+    _known: dict[tuple[str, Kind], tuple[int, StudyProgress]] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _looked: datetime | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +71,7 @@ class Counting:
         with self._lock:
             self._add(votes)
 
-    def progress(self, study: Study, kind: Kind = "human") -> Progress:
+    def progress(self, study: Study, kind: Kind = "human") -> StudyProgress:
         """How far a study is, by the votes of one kind of voter.
 
         They are cleaned by themselves: a voter is judged by what they did in the study.
@@ -84,7 +84,7 @@ class Counting:
             if known is None or seen != changes or known.study != study:
                 kept = clean(votes.values(), kind=kind).kept
                 shares = {row: clustered_wilson(voters) for row, voters in study.by_voter(kept).items()}
-                known = Progress(study=study, shares=shares)
+                known = StudyProgress(study=study, shares=shares)
                 self._known[study.name, kind] = changes, known
             return known
 

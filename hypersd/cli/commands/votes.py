@@ -171,8 +171,8 @@ def run_simulate(options: argparse.Namespace) -> int:
     """Draw pairs where the pool lacks them, then vote."""
     import numpy as np
 
-    from hypersd.arena.service.battles import Desk
-    from hypersd.arena.service.simulation import Electorate, SimulatedClock, population
+    from hypersd.arena.service.battles import BattleService
+    from hypersd.arena.service.simulation import SimulatedClock, SimulatedVoters, population
     from hypersd.arena.votes.battle import now
     from hypersd.emoji.sprite_judge import Judge
     from hypersd.emoji.world import World
@@ -192,8 +192,8 @@ def run_simulate(options: argparse.Namespace) -> int:
     labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
     choices = {study.name: study.choices()} if study else {}
     began = now() - timedelta(seconds=_SECONDS_A_VOTE * options.n)
-    voters = Electorate(
-        desk=Desk(store, choices=choices, rng=rng, clock=SimulatedClock(began)),
+    voters = SimulatedVoters(
+        service=BattleService(store, choices=choices, rng=rng, clock=SimulatedClock(began)),
         pictures=pictures,
         scorer=lambda picture, prompt: judge.score(np.asarray(picture), prompt).match,
         tastes=population(options.voters, rng, contestants=labels),
@@ -228,7 +228,7 @@ def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.
     import numpy as np
 
     from hypersd.arena.service.matchmaking import pair_probabilities
-    from hypersd.arena.service.pool import Source, Supply
+    from hypersd.arena.service.pool import PairPool, PairSource
     from hypersd.arena.service.studies import read_prompts
     from hypersd.arena.store.tables import PAIRS
     from hypersd.emoji.prompts import held_out_prompts
@@ -246,14 +246,14 @@ def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.
         world = World.load(engine.family.require(Capability.SCENES, "draw for simulated voters").parent)
         held_out = held_out_prompts(world, _PROMPTS_A_PAIR * wanted, options.seed)
         shares, prompts = pair_probabilities(able), list(dict.fromkeys(held_out))
-    source = Source(
+    source = PairSource(
         study=options.study,
         probabilities=lambda: shares,
         prompts=prompts,
         prompt_set=study.prompts if study else "held-out",
     )
-    supply = Supply(store, pictures, EnginePainter(engine), [source], rng=np.random.default_rng(options.seed))
+    supply = PairPool(store, pictures, EnginePainter(engine), [source], rng=np.random.default_rng(options.seed))
     turns = random.Random(options.seed).sample(prompts, len(prompts))  # noqa: S311 - repeatable
     for number in range(missing):
         note(f"drawing pair {number + 1} of {missing}")
-        supply.prepare(replace(source, prompts=[turns[(wanted - missing + number) % len(turns)]]))
+        supply.add_pair(replace(source, prompts=[turns[(wanted - missing + number) % len(turns)]]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypersd.arena.dataset.export import export
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
-from hypersd.arena.service.battles import Habits
+from hypersd.arena.service.battles import BattlePolicy
 from hypersd.arena.service.simulation import Scorer, Taste
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import Share, wilson
@@ -66,7 +66,7 @@ def fight(
     store, pictures = open_folder(folder)
     prepare(engine, store, pictures, pairs, prompts, count=len(prompts), seed=seed)
     missing = votes * len(pairs) - store.count_votes()
-    habits = Habits(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
+    habits = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
     cast(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, habits=habits)
     given = list(store.votes())
     export(given, pictures, "arena", folder / "dataset", kind="simulated")

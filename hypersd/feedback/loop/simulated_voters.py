@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hypersd.arena.service.battles import Desk, Habits
-from hypersd.arena.service.pool import Source, Supply
-from hypersd.arena.service.simulation import Electorate, Scorer, SimulatedClock, Taste
+from hypersd.arena.service.battles import BattlePolicy, BattleService
+from hypersd.arena.service.pool import PairPool, PairSource
+from hypersd.arena.service.simulation import Scorer, SimulatedClock, SimulatedVoters, Taste
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, now
 from hypersd.arena.votes.images import ImageStore
@@ -74,12 +74,12 @@ def prepare(
     """
     labels = [(one.label, other.label) for one, other in pairs]
     shares = dict.fromkeys(labels, 1 / len(labels))
-    source = Source(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
+    source = PairSource(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
     drawn = len(store.pairs())
     rng = np.random.default_rng((seed, max(0, count - drawn)))
-    supply = Supply(store, pictures, EnginePainter(engine), [source], rng=rng)
+    supply = PairPool(store, pictures, EnginePainter(engine), [source], rng=rng)
     for number in range(drawn, count):
-        supply.prepare(replace(source, prompts=[prompts[number % len(prompts)]]))
+        supply.add_pair(replace(source, prompts=[prompts[number % len(prompts)]]))
 
 
 def cast(
@@ -91,13 +91,15 @@ def cast(
     count: int,
     name: str,
     seed: int,
-    habits: Habits | None = None,
+    habits: BattlePolicy | None = None,
 ) -> int:
     """Let voters of these tastes vote `count` times, through the desk; returns how many votes were cast."""
     rng: Any = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
     began = now() - timedelta(seconds=_SECONDS_A_VOTE * count)
-    desk = Desk(store, habits or Habits(), rng=rng, clock=SimulatedClock(began))
-    return Electorate(desk=desk, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name).vote(count)
+    desk = BattleService(store, habits or BattlePolicy(), rng=rng, clock=SimulatedClock(began))
+    return SimulatedVoters(service=desk, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name).vote(
+        count
+    )
 
 
 def who_draws(contestants: Iterable[Contestant], strangers: Container[str]) -> list[Contestant]:

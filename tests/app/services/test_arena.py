@@ -36,8 +36,8 @@ from app.services.client_ip import read_proxies
 from app.services.engines import Studio
 from app.services.settings import Settings
 from hypersd.arena.ranking.filters import VoteFilter
-from hypersd.arena.service.battles import Desk, Habits, Refused
-from hypersd.arena.service.rate_limit import Allowance
+from hypersd.arena.service.battles import BattlePolicy, BattleService, VoteRejected
+from hypersd.arena.service.rate_limit import RateLimits
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client
@@ -162,7 +162,7 @@ def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
 
 def test_too_much_from_one_address_has_to_wait(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "owner/space")  # behind its proxy, which says where a visitor comes from
-    most = Allowance().own_a_minute
+    most = RateLimits().own_a_minute
     asked = [door("own", "f" * 32, {"prompt": " "}, home="203.0.113.9") for _ in range(most + 5)]
     assert [status for status, _ in asked[:most]] == [422] * most
     status, told = asked[-1]
@@ -204,7 +204,7 @@ def test_a_vote_is_taken_from_another_address_than_its_battle(door: Door, monkey
 def test_a_forged_first_hop_is_nobody_s_address(arena: Arena) -> None:
     arena.proxies = read_proxies("172.17.0.0/16")
     page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN}, client=("172.17.0.1", 50_000))
-    most = Allowance().own_a_minute
+    most = RateLimits().own_a_minute
     asked = [
         page.post("/arena/own", json={"prompt": " "}, headers={"x-forwarded-for": f"192.0.2.{number}, 203.0.113.9"})
         for number in range(most + 1)
@@ -287,7 +287,7 @@ def test_another_secret_than_that_of_the_voters_is_said_and_never_shown(
 
 
 def test_the_owner_reads_that_many_voters_share_an_address(arena: Arena) -> None:
-    for number in range(Allowance().many_an_hour):
+    for number in range(RateLimits().many_an_hour):
         arena.voter("172.17.0.1", f"{number:032d}")
     [said] = arena.warnings()
     assert "share one address" in said
@@ -307,10 +307,10 @@ def test_two_pictures_that_look_the_same_are_shown_to_nobody(arena: Arena) -> No
 
 
 def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
-    arena.desk = Desk(arena.store, Habits(votes_a_minute=1))
+    arena.desk = BattleService(arena.store, BattlePolicy(votes_a_minute=1))
     page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN})
     voter = arena.voter("testclient", ANN)
-    first, second = (arena.desk.own(pair(owner=voter, seed=seed), voter).id for seed in range(2))
+    first, second = (arena.desk.custom_battle(pair(owner=voter, seed=seed), voter).id for seed in range(2))
     for battle in (first, second):
         assert page.post("/arena/show", json={"battle": battle}).status_code == 200
     assert page.post("/arena/vote", json={"battle": first, "choice": "left"}).status_code == 200
@@ -319,15 +319,15 @@ def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
     assert re.fullmatch(r"arena;dur=\d+\.\d", refused.headers["server-timing"])
     assert refused.json() == {"error": "That was many votes in a short time; rest your eyes for a minute, then go on."}
     assert arena.store.count_votes() == 1
-    arena.desk = Desk(arena.store)
+    arena.desk = BattleService(arena.store)
     assert page.post("/arena/vote", json={"battle": second, "choice": "left"}).status_code == 200
 
 
 def test_where_a_vote_comes_from_is_a_gate_beside_it(arena: Arena) -> None:
     voter = arena.voter("203.0.113.9", "f" * 32)
-    for number in range(Allowance().voters_an_hour):
+    for number in range(RateLimits().voters_an_hour):
         arena.voter("203.0.113.9", f"{number:032d}")
-    battle = arena.desk.own(pair(), voter)
+    battle = arena.desk.custom_battle(pair(), voter)
     arena.show(voter, battle.id)
     arena.vote(voter, battle.id, "left", Client())
     (kept,) = arena.store.votes()
@@ -449,7 +449,7 @@ def arena(tmp_path: Path) -> Iterator[Arena]:
 
 def vote(arena: Arena, choice: str = "left", **changes: Any) -> dict[str, Any]:
     """Ann's vote on a pair of her own; what she is told."""
-    battle = arena.desk.own(pair(owner="ann", **changes), "ann")
+    battle = arena.desk.custom_battle(pair(owner="ann", **changes), "ann")
     arena.show("ann", battle.id)
     return arena.vote("ann", battle.id, choice, Client())
 
@@ -491,7 +491,7 @@ def test_when_all_pictures_are_lost_not_every_pair_is_given_up_at_once(arena: Ar
 
 
 def test_after_thirty_votes_a_visitor_sees_what_they_prefer(arena: Arena) -> None:
-    arena.desk = Desk(arena.store, Habits(votes_a_minute=1000))
+    arena.desk = BattleService(arena.store, BattlePolicy(votes_a_minute=1000))
     for seed in range(PERSONAL_BOARD - 1):
         told = vote(arena, seed=seed)
     assert arena.progress("ann")["personal"] == []
@@ -523,9 +523,9 @@ def test_those_who_wait_for_the_models_stand_in_one_line() -> None:
     async def visit() -> list[dict[str, Any]]:
         waiting = [asyncio.create_task(line(handle, f"voter-{number}", {})) for number in range(12)]
         await asyncio.sleep(0)
-        with pytest.raises(Refused, match="already"):
+        with pytest.raises(VoteRejected, match="already"):
             await line(handle, "voter-3", {})
-        with pytest.raises(Refused, match="many visitors"):
+        with pytest.raises(VoteRejected, match="many visitors"):
             await line(handle, "voter-12", {})
         free.set()
         return await asyncio.gather(*waiting)

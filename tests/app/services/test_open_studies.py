@@ -16,7 +16,7 @@ from app.services.arena import Arena, open_arena
 from app.services.engines import Studio
 from app.services.open_studies import Studies, read_studies
 from app.services.settings import Settings
-from hypersd.arena.service.battles import Refused
+from hypersd.arena.service.battles import VoteRejected
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.votes.battle import Client, Contestant
 from hypersd.models.registry import FAMILIES
@@ -95,13 +95,13 @@ def test_a_study_hands_out_its_own_pairs_and_counts_its_own_votes(arena: Arena) 
 
 
 def vote_openly(arena: Arena) -> dict[str, Any]:
-    battle = arena.desk.own(pair(owner="ann"), "ann")
+    battle = arena.desk.custom_battle(pair(owner="ann"), "ann")
     arena.show("ann", battle.id)
     return arena.vote("ann", battle.id, "tie", Client())
 
 
 def test_a_forced_choice_is_forced_by_the_server(arena: Arena) -> None:
-    with pytest.raises(Refused, match="has to be chosen"):
+    with pytest.raises(VoteRejected, match="has to be chosen"):
         vote(arena, "all", "both_bad")
     assert arena.store.count_votes() == 0
     assert vote(arena, "all", "skip")["study"]["given"] == 0
@@ -120,7 +120,7 @@ def test_a_complete_study_draws_nothing_more(arena: Arena) -> None:
 
 
 def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> None:
-    with pytest.raises(Refused, match="this study cannot be held here: no such model"):
+    with pytest.raises(VoteRejected, match="this study cannot be held here: no such model"):
         arena.draw("ann", study="none")
     everything, none, part = arena.progress("ann")["studies"]
     assert (everything["problem"], part["problem"]) == ("", "")

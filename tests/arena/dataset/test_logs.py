@@ -16,7 +16,7 @@ import pytest
 from hypersd.arena.dataset.importing import import_votes, read_votes, whereabouts
 from hypersd.arena.dataset.vote_files import Rejects
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
-from hypersd.arena.service.battles import Desk
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
 from tests.arena.voted import fresh
@@ -71,7 +71,7 @@ def test_every_spelling_of_a_vote_is_read(there: Place, tmp_path: Path, row: dic
     assert vote.choice == choice
     assert [entry.contestant.steps for entry in vote.battle.sides] == [0, 0]
     assert vote.battle.pair.study == "log"
-    assert Desk(there[0]).draw("somebody") is None, "there is nothing to show"
+    assert BattleService(there[0]).next_battle("somebody") is None, "there is nothing to show"
 
 
 @pytest.mark.parametrize(

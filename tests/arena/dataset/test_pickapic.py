@@ -17,7 +17,7 @@ from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.importing import import_votes, read_votes
 from hypersd.arena.dataset.pickapic import number_of
 from hypersd.arena.ranking.leaderboard import compute_leaderboard, pairwise_votes
-from hypersd.arena.service.battles import Desk
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean
@@ -139,7 +139,7 @@ def test_what_the_columns_lack_is_marked_and_neither_ranked_nor_shown(there: Pla
     assert (battle.kind, battle.shown, made.client.decision_ms) == ("simulated", None, None)
     assert battle.voter.startswith("unknown")
     assert pairwise_votes([made]) == []
-    assert Desk(there[0]).draw("somebody") is None
+    assert BattleService(there[0]).next_battle("somebody") is None
 
 
 def test_a_reward_model_learns_from_them(there: Place, tmp_path: Path) -> None:

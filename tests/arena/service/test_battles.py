@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from hypersd.arena.service.battles import Desk, Refused
+from hypersd.arena.service.battles import BattleService, VoteRejected
 from hypersd.arena.store.store import DuplicateVote, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Client
 from tests.arena.conftest import Clock, Postgres, pair
 
-Desks = Callable[..., Desk]
+Desks = Callable[..., BattleService]
 
 
 def fill(store: Store, count: int, **changes: Any) -> None:
@@ -26,11 +26,11 @@ def fill(store: Store, count: int, **changes: Any) -> None:
         store.add_pair(pair(seed=seed, **changes))
 
 
-def vote(desk: Desk, voter: str = "ann", choice: str = "left") -> Battle:
+def vote(desk: BattleService, voter: str = "ann", choice: str = "left") -> Battle:
     """One whole round."""
-    battle = desk.draw(voter)
+    battle = desk.next_battle(voter)
     assert battle is not None
-    desk.show(battle.id, voter)
+    desk.mark_shown(battle.id, voter)
     desk.vote(battle.id, voter, choice, Client(decision_ms=1500, input="key"))
     if isinstance(desk.clock, Clock):
         desk.clock.move(seconds=2)
@@ -40,13 +40,13 @@ def vote(desk: Desk, voter: str = "ann", choice: str = "left") -> Battle:
 def test_a_page_loaded_again_goes_on_with_its_battle(store: Store, desk_of: Desks) -> None:
     fill(store, 3)
     desk = desk_of()
-    first = desk.draw("ann")
+    first = desk.next_battle("ann")
     assert first is not None
-    assert desk.draw("ann") == first
-    second = desk.draw("ann", besides=first.id)
+    assert desk.next_battle("ann") == first
+    second = desk.next_battle("ann", exclude=first.id)
     assert second is not None
     assert second.id != first.id
-    assert desk.draw("ann", besides=first.id) == second
+    assert desk.next_battle("ann", exclude=first.id) == second
     assert second.pair != first.pair
 
 
@@ -55,7 +55,7 @@ def test_nobody_votes_twice_on_a_pair_and_an_empty_pool_says_so(store: Store, de
     desk = desk_of()
     seen = {vote(desk).pair.id for _ in range(4)}
     assert len(seen) == 4
-    assert desk.draw("ann") is None
+    assert desk.next_battle("ann") is None
     assert vote(desk, "ben").pair.id in seen, "what others have seen is handed out before nothing is"
 
 
@@ -71,7 +71,7 @@ def test_a_second_vote_is_already_counted(store: Store, desk_of: Desks) -> None:
 def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, desk_of: Desks, clock: Clock) -> None:
     fill(store, 1)
     desk = desk_of()
-    battle = desk.draw("ann")
+    battle = desk.next_battle("ann")
     assert battle is not None
     for battle_id, voter, choice, words in (
         (battle.id, "ann", "left", "not been shown"),
@@ -79,11 +79,11 @@ def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, de
         ("0" * 32, "ann", "left", "not yours"),
         (battle.id, "ann", "middle", "no choice"),
     ):
-        with pytest.raises(Refused, match=words):
+        with pytest.raises(VoteRejected, match=words):
             desk.vote(battle_id, voter, choice)
-    desk.show(battle.id, "ann")
+    desk.mark_shown(battle.id, "ann")
     clock.move(hours=1)
-    with pytest.raises(Refused, match="expired"):
+    with pytest.raises(VoteRejected, match="expired"):
         desk.vote(battle.id, "ann", "left")
     assert store.count_votes() == 0
 
@@ -100,13 +100,13 @@ def test_every_choice_is_kept_as_it_was_made(store: Store, desk_of: Desks, choic
 def test_the_time_is_asked_about_after_the_vote(store: Store, desk_of: Desks) -> None:
     fill(store, 1)
     desk = desk_of()
-    battle = desk.draw("ann")
+    battle = desk.next_battle("ann")
     assert battle is not None
-    with pytest.raises(Refused, match="vote first"):
+    with pytest.raises(VoteRejected, match="vote first"):
         desk.answer(battle.id, "ann", "left")
-    desk.show(battle.id, "ann")
+    desk.mark_shown(battle.id, "ann")
     desk.vote(battle.id, "ann", "left")
-    with pytest.raises(Refused, match="vote first"):
+    with pytest.raises(VoteRejected, match="vote first"):
         desk.answer(battle.id, "ben", "left")
     desk.answer(battle.id, "ann", "right")
     [kept] = store.votes()
@@ -118,8 +118,8 @@ def test_a_voter_who_votes_faster_than_people_do_has_to_wait(store: Store, desk_
     desk = desk_of(votes_a_minute=3)
     for _ in range(3):
         vote(desk)
-    with pytest.raises(Refused, match="rest your eyes"):
-        desk.draw("ann")
+    with pytest.raises(VoteRejected, match="rest your eyes"):
+        desk.next_battle("ann")
     vote(desk, "ben")
     clock.move(minutes=2)
     vote(desk)
@@ -144,12 +144,12 @@ def test_a_gold_pair_comes_within_the_first_rounds_of_a_page_that_fetches_ahead(
     fill(store, 20)
     fill(store, 2, gold=0)
     desk = desk_of(first_gold=10)
-    seen = [desk.draw("ann")]
+    seen = [desk.next_battle("ann")]
     while len(seen) <= 10:
         current = seen[-1]
         assert current is not None
-        desk.show(current.id, "ann")
-        seen.append(desk.draw("ann", besides=current.id))
+        desk.mark_shown(current.id, "ann")
+        seen.append(desk.next_battle("ann", exclude=current.id))
         desk.vote(current.id, "ann", "left")
     assert [battle.purpose for battle in seen[:10] if battle].count("gold") == 1
 
@@ -205,9 +205,9 @@ def test_repeats_begin_when_fifteen_others_have_been_seen(store: Store, desk_of:
 def test_simulated_voters_use_the_same_door_and_say_so(store: Store, desk_of: Desks) -> None:
     fill(store, 1)
     desk = desk_of()
-    battle = desk.draw("robot", "simulated")
+    battle = desk.next_battle("robot", "simulated")
     assert battle is not None
-    desk.show(battle.id, "robot")
+    desk.mark_shown(battle.id, "robot")
     desk.vote(battle.id, "robot", "tie")
     assert [one.battle.kind for one in store.votes()] == ["simulated"]
 
@@ -218,7 +218,7 @@ def test_what_the_gates_said_stands_beside_the_vote(store: Store, clock: Clock) 
     def unreachable(voter: str) -> CheckResult:
         return "unavailable"
 
-    desk = Desk(store, checks={"captcha": unreachable}, clock=clock)
+    desk = BattleService(store, checks={"captcha": unreachable}, clock=clock)
     vote(desk)
     assert [dict(one.gates) for one in store.votes()] == [{"captcha": "unavailable"}]
 
@@ -232,7 +232,7 @@ def test_a_gate_that_breaks_costs_no_vote(store: Store, clock: Clock, caplog: py
     def strict(voter: str) -> CheckResult:
         return "failed"
 
-    vote(Desk(store, checks={"captcha": broken, "address": strict}, clock=clock))
+    vote(BattleService(store, checks={"captcha": broken, "address": strict}, clock=clock))
     assert [dict(one.gates) for one in store.votes()] == [{"captcha": "unavailable", "address": "failed"}]
     assert "the check captcha failed" in caplog.text
 
@@ -241,7 +241,7 @@ def test_a_second_battle_of_one_voter_is_never_the_same_pair(store: Store, desk_
     """A page that is open twice, or asks twice at once."""
     fill(store, 20)
     with ThreadPoolExecutor(8) as threads:
-        drawn = list(threads.map(lambda seed: desk_of(seed=seed).draw("ann"), range(8)))
+        drawn = list(threads.map(lambda seed: desk_of(seed=seed).next_battle("ann"), range(8)))
     by_battle = {battle.id: battle.pair.id for battle in drawn if battle}
     assert len(set(by_battle.values())) == len(by_battle)
 
@@ -249,9 +249,9 @@ def test_a_second_battle_of_one_voter_is_never_the_same_pair(store: Store, desk_
 def test_many_clicks_at_once_are_one_vote(store: Store, desk_of: Desks) -> None:
     fill(store, 1)
     desk = desk_of()
-    battle = desk.draw("ann")
+    battle = desk.next_battle("ann")
     assert battle is not None
-    desk.show(battle.id, "ann")
+    desk.mark_shown(battle.id, "ann")
 
     def click(choice: str) -> str:
         try:
@@ -271,8 +271,8 @@ def test_a_voter_has_had_enough_for_one_day(store: Store, desk_of: Desks, clock:
     for _ in range(3):
         vote(desk)
     clock.move(hours=2)
-    with pytest.raises(Refused, match="tomorrow"):
-        desk.draw("ann")
+    with pytest.raises(VoteRejected, match="tomorrow"):
+        desk.next_battle("ann")
     clock.move(hours=24)
     vote(desk)
 
@@ -282,14 +282,14 @@ def test_a_vote_beyond_the_limit_is_refused_even_for_a_battle_that_was_drawn_bef
 ) -> None:
     fill(store, 5)
     desk = desk_of(votes_a_minute=1)
-    first = desk.draw("ann")
+    first = desk.next_battle("ann")
     assert first is not None
-    second = desk.draw("ann", besides=first.id)
+    second = desk.next_battle("ann", exclude=first.id)
     assert second is not None
     for battle in (first, second):
-        desk.show(battle.id, "ann")
+        desk.mark_shown(battle.id, "ann")
     desk.vote(first.id, "ann", "left")
-    with pytest.raises(Refused, match="rest your eyes"):
+    with pytest.raises(VoteRejected, match="rest your eyes"):
         desk.vote(second.id, "ann", "left")
     clock.move(seconds=61)
     desk.vote(second.id, "ann", "left")
@@ -299,23 +299,23 @@ def test_a_vote_beyond_the_limit_is_refused_even_for_a_battle_that_was_drawn_bef
 def test_pictures_are_shown_from_the_first_moment_on(store: Store, desk_of: Desks, clock: Clock) -> None:
     fill(store, 1)
     desk = desk_of()
-    battle = desk.draw("ann")
+    battle = desk.next_battle("ann")
     assert battle is not None
     assert battle.shown is None
-    first = desk.show(battle.id, "ann").shown
+    first = desk.mark_shown(battle.id, "ann").shown
     clock.move(seconds=5)
-    assert desk.show(battle.id, "ann").shown == first
-    with pytest.raises(Refused, match="not yours"):
-        desk.show(battle.id, "ben")
+    assert desk.mark_shown(battle.id, "ann").shown == first
+    with pytest.raises(VoteRejected, match="not yours"):
+        desk.mark_shown(battle.id, "ben")
 
 
 def test_a_voters_own_pair_is_theirs_and_waits_like_any_other(store: Store, desk_of: Desks) -> None:
     fill(store, 1)
     desk = desk_of(overlap_share=1.0)
-    mine = desk.own(pair(owner="ann", prompt_set="own"), "ann")
-    assert desk.draw("ann") == mine
+    mine = desk.custom_battle(pair(owner="ann", prompt_set="own"), "ann")
+    assert desk.next_battle("ann") == mine
     assert vote(desk, "ann") == mine
-    others = [vote(desk, "ben").pair.id, desk.draw("ben")]
+    others = [vote(desk, "ben").pair.id, desk.next_battle("ben")]
     assert mine.pair.id not in others
 
 
@@ -323,9 +323,9 @@ def test_studies_and_the_open_arena_do_not_mix(store: Store, desk_of: Desks) -> 
     fill(store, 1)
     fill(store, 1, study="s")
     desk = desk_of()
-    battles = [desk.draw("ann", study=study) for study in (None, "s")]
+    battles = [desk.next_battle("ann", study=study) for study in (None, "s")]
     assert [battle.pair.study for battle in battles if battle] == [None, "s"]
-    assert [desk.draw("ann", study=study) for study in (None, "s")] == battles
+    assert [desk.next_battle("ann", study=study) for study in (None, "s")] == battles
 
 
 def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, desk_of: Desks) -> None:
@@ -333,7 +333,7 @@ def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, desk_of: De
         fill(store, 3, study=study)
         fill(store, 1, study=study, gold=0)
     desk = desk_of(first_gold=1)
-    battle = desk.draw("ann", study="s")
+    battle = desk.next_battle("ann", study="s")
     assert battle is not None
     assert (battle.purpose, battle.pair.study) == ("gold", "s")
 
@@ -343,16 +343,16 @@ def test_where_a_choice_is_forced_neither_is_no_choice(store: Store, clock: Cloc
     fill(store, 1, study="forced")
     fill(store, 1, study="free")
     fill(store, 1)
-    desk = Desk(store, clock=clock, choices={"forced": ("left", "right", "skip")})
+    desk = BattleService(store, clock=clock, choices={"forced": ("left", "right", "skip")})
     kept = []
     for study in ("forced", "free", None):
-        battle = desk.draw("ann", study=study)
+        battle = desk.next_battle("ann", study=study)
         assert battle is not None
-        desk.show(battle.id, "ann")
+        desk.mark_shown(battle.id, "ann")
         if study == "forced" and choice in {"tie", "both_bad"}:
-            with pytest.raises(Refused, match="has to be chosen"):
+            with pytest.raises(VoteRejected, match="has to be chosen"):
                 desk.vote(battle.id, "ann", choice)
-            assert desk.draw("ann", study=study) is not None, "it waits for another vote"
+            assert desk.next_battle("ann", study=study) is not None, "it waits for another vote"
         else:
             desk.vote(battle.id, "ann", choice)
             kept.append(study)
@@ -365,7 +365,7 @@ def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, desk_of: Desks)
     battles: list[Battle | None] = []
 
     def draw(voter: str) -> None:
-        battles.append(desk_of(seed=len(battles)).draw(voter))
+        battles.append(desk_of(seed=len(battles)).next_battle(voter))
 
     threads = [threading.Thread(target=draw, args=(f"voter-{number}",)) for number in range(16)]
     for thread in threads:
@@ -378,9 +378,9 @@ def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, desk_of: Desks)
 def test_a_battle_waits_for_its_vote_only_so_long(store: Store, desk_of: Desks, clock: Clock) -> None:
     fill(store, 2)
     desk = desk_of(lifetime=timedelta(minutes=1))
-    first = desk.draw("ann")
+    first = desk.next_battle("ann")
     clock.move(minutes=2)
-    second = desk.draw("ann")
+    second = desk.next_battle("ann")
     assert first is not None
     assert second is not None
     assert second.pair != first.pair
@@ -391,35 +391,35 @@ def test_a_battle_is_not_handed_out_again_when_its_time_is_nearly_up(
 ) -> None:
     fill(store, 2)
     desk = desk_of(lifetime=timedelta(minutes=20))
-    first = desk.draw("ann")
+    first = desk.next_battle("ann")
     clock.move(minutes=14)
-    assert desk.draw("ann") == first
+    assert desk.next_battle("ann") == first
     clock.move(minutes=2)
-    second = desk.draw("ann")
+    second = desk.next_battle("ann")
     assert first is not None
     assert second is not None
     assert second.pair != first.pair
-    desk.show(first.id, "ann")
+    desk.mark_shown(first.id, "ann")
     desk.vote(first.id, "ann", "left")  # who looks at it still may
 
 
 def test_the_desk_says_that_the_database_is_gone_and_goes_on_when_it_is_back(postgres: Postgres) -> None:
     store = Store(postgres.database("desk_away"))
     fill(store, 2)
-    desk = Desk(store)
-    battle = desk.draw("ann")
+    desk = BattleService(store)
+    battle = desk.next_battle("ann")
     assert battle is not None
-    desk.show(battle.id, "ann")
+    desk.mark_shown(battle.id, "ann")
     postgres.stop()
     start = time.monotonic()
     try:
-        for call in (lambda: desk.draw("ben"), lambda: desk.vote(battle.id, "ann", "left")):
+        for call in (lambda: desk.next_battle("ben"), lambda: desk.vote(battle.id, "ann", "left")):
             with pytest.raises(SQLAlchemyError):
                 call()
     finally:
         postgres.start()
     assert time.monotonic() - start < 15
-    assert [one and one.id for one in (desk.draw("ann"), desk.show(battle.id, "ann"))] == [battle.id] * 2
+    assert [one and one.id for one in (desk.next_battle("ann"), desk.mark_shown(battle.id, "ann"))] == [battle.id] * 2
     desk.vote(battle.id, "ann", "left")
     assert store.count_votes() == 1
     store.engine.dispose()

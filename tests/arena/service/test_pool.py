@@ -15,8 +15,15 @@ import pytest
 from PIL import Image
 
 from hypersd.arena.service import pool
-from hypersd.arena.service.battles import Desk, Habits
-from hypersd.arena.service.pool import Painted, PaintError, Source, Stopped, Supply, spoil
+from hypersd.arena.service.battles import BattlePolicy, BattleService
+from hypersd.arena.service.pool import (
+    GeneratedImage,
+    GenerationError,
+    GenerationInterrupted,
+    PairPool,
+    PairSource,
+    shuffle_tiles,
+)
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
 from hypersd.arena.votes.images import ImageStore
@@ -33,15 +40,15 @@ class Squares:
     device: str = "cpu"
     software: Mapping[str, str] = field(default_factory=lambda: {"painter": "1"})
 
-    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
+    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         painted = []
         for contestant in contestants:
             if contestant in self.broken:
-                raise PaintError(contestant, "out of memory")
+                raise GenerationError(contestant, "out of memory")
             rng = np.random.default_rng((seed, contestant.steps))
             pixels = np.full((32, 32, 3), rng.integers(0, 256, 3), dtype=np.uint8)
             pixels[:16] = rng.integers(0, 256, 3)
-            painted.append(Painted(Image.fromarray(pixels), contestant.steps / 10, contestant.steps, "1"))
+            painted.append(GeneratedImage(Image.fromarray(pixels), contestant.steps / 10, contestant.steps, "1"))
         return painted
 
 
@@ -50,15 +57,15 @@ def even(*contestants: Contestant) -> dict[tuple[str, str], float]:
     return dict.fromkeys(pairs, 1 / len(pairs))
 
 
-def working(store: Store, folder: Path, painter: Squares, low: int = 5) -> Supply:
-    source = Source(
+def working(store: Store, folder: Path, painter: Squares, low: int = 5) -> PairPool:
+    source = PairSource(
         study=None,
         probabilities=lambda: even(HYPER, BASE, TURBO),
         prompts=["a cat", "a dog"],
         prompt_set="emoji-v1",
         low=low,
     )
-    return Supply(store, ImageStore(str(folder)), painter, [source], pause=0.01, rng=np.random.default_rng(0))
+    return PairPool(store, ImageStore(str(folder)), painter, [source], pause=0.01, rng=np.random.default_rng(0))
 
 
 @pytest.fixture
@@ -67,7 +74,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/arena.sqlite"
 
 
-def run_until(worker: Supply, done: threading.Event, seconds: float = 20) -> None:
+def run_until(worker: PairPool, done: threading.Event, seconds: float = 20) -> None:
     """Let the worker run until `done`, or fail."""
     stop = threading.Event()
     thread = threading.Thread(target=worker.run, args=(stop,))
@@ -98,7 +105,7 @@ def when(condition: object, seconds: float = 20) -> threading.Event:
 def test_the_pool_is_filled_and_then_left_alone(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     run_until(worker, when(lambda: store.pool_size(None) >= 5))
-    assert worker.hungry() is None
+    assert worker.next_source_to_fill() is None
     assert store.pool_size(None) == 5
     made = store.pairs()
     for pair in made:
@@ -117,15 +124,15 @@ def test_pairs_and_votes_lie_on_as_many_prompts_as_there_are(store: Store, tmp_p
     prompts = [f"prompt {number}" for number in range(120)]
     worker = working(store, tmp_path / "pictures", Squares(), low=10)
     worker.sources = [replace(worker.sources[0], prompts=prompts)]
-    habits = Habits(votes_a_minute=10**6, gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.12)
-    desk = Desk(store, habits, rng=random.Random(0))
+    habits = BattlePolicy(votes_a_minute=10**6, gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.12)
+    desk = BattleService(store, habits, rng=random.Random(0))
     for number in range(120):
-        while source := worker.hungry():
-            worker.prepare(source)
+        while source := worker.next_source_to_fill():
+            worker.add_pair(source)
         voter = f"voter-{number % 8}"
-        battle = desk.draw(voter)
+        battle = desk.next_battle(voter)
         assert battle is not None
-        desk.show(battle.id, voter)
+        desk.mark_shown(battle.id, voter)
         desk.vote(battle.id, voter, "left")
     votes = Counter(vote.battle.pair.prompt for vote in store.votes())
     assert len(votes) >= 95, "each vote but the overlap is on a prompt of its own"
@@ -138,10 +145,10 @@ def test_prompts_that_a_former_version_wore_out_rest_until_the_others_have_caugh
 ) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     for seed in range(6):
-        made = worker.paint("a cat", "emoji-v1", (HYPER, BASE), probability=1, seed=seed)
+        made = worker.generate_pair("a cat", "emoji-v1", (HYPER, BASE), probability=1, seed=seed)
         assert made is not None
         store.add_pair(made)
-    drawn = [worker.prepare(worker.sources[0]) for _ in range(6)]
+    drawn = [worker.add_pair(worker.sources[0]) for _ in range(6)]
     assert {pair.prompt for pair in drawn if pair and pair.gold is None} == {"a dog"}
 
 
@@ -149,15 +156,17 @@ def test_prompts_that_a_former_version_wore_out_rest_until_the_others_have_caugh
 class Twins(Squares):
     """Paints the same square whoever is asked."""
 
-    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
+    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         square = Image.new("RGB", (32, 32), (seed % 256, 0, 0))
-        return [Painted(square.copy(), 0.1, one.steps, "1") for one in contestants]
+        return [GeneratedImage(square.copy(), 0.1, one.steps, "1") for one in contestants]
 
 
 def test_two_equal_pictures_are_no_pair_and_nobodys_failure(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Twins())
-    assert [worker.prepare(worker.sources[0]) for _ in range(5)] == [None] * 5
-    assert worker.paint("a cat", "own", (HYPER, BASE), probability=1, gold=True) is None, "one colour cannot be spoiled"
+    assert [worker.add_pair(worker.sources[0]) for _ in range(5)] == [None] * 5
+    assert worker.generate_pair("a cat", "own", (HYPER, BASE), probability=1, gold=True) is None, (
+        "one colour cannot be spoiled"
+    )
     assert store.pairs() == []
     assert store.benched() == {}
 
@@ -183,8 +192,8 @@ def contestants(pair: Pair) -> set[Contestant]:
 def test_a_gold_pair_forgives_only_who_drew_it(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares(broken={TURBO}))
     for _ in range(3):
-        assert worker.paint("a cat", "emoji-v1", (HYPER, TURBO), probability=1, gold=True) is not None
-        assert worker.paint("a cat", "emoji-v1", (HYPER, TURBO), probability=1) is None
+        assert worker.generate_pair("a cat", "emoji-v1", (HYPER, TURBO), probability=1, gold=True) is not None
+        assert worker.generate_pair("a cat", "emoji-v1", (HYPER, TURBO), probability=1) is None
     assert store.benched() == {TURBO: "out of memory"}
 
 
@@ -192,11 +201,11 @@ def test_one_failure_is_forgiven(store: Store, tmp_path: Path) -> None:
     painter = Squares(broken={TURBO})
     worker = working(store, tmp_path / "pictures", painter)
     for _ in range(2):
-        assert worker.paint("a cat", "own", (HYPER, TURBO), probability=1) is None
+        assert worker.generate_pair("a cat", "own", (HYPER, TURBO), probability=1) is None
     painter.broken.clear()
-    assert worker.paint("a cat", "own", (HYPER, TURBO), probability=1) is not None
+    assert worker.generate_pair("a cat", "own", (HYPER, TURBO), probability=1) is not None
     painter.broken.add(TURBO)
-    assert worker.paint("a cat", "own", (HYPER, TURBO), probability=1) is None
+    assert worker.generate_pair("a cat", "own", (HYPER, TURBO), probability=1) is None
     assert store.benched() == {}
 
 
@@ -204,7 +213,7 @@ def test_nobody_left_to_draw_is_no_crash(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     for contestant in (HYPER, BASE):
         store.bench(contestant, "broken")
-    assert worker.prepare(worker.sources[0]) is None
+    assert worker.add_pair(worker.sources[0]) is None
 
 
 def test_visitors_go_first(store: Store, tmp_path: Path) -> None:
@@ -227,11 +236,11 @@ def test_visitors_go_first(store: Store, tmp_path: Path) -> None:
 def test_making_room_is_nobodys_failure(store: Store, tmp_path: Path) -> None:
     @dataclass
     class Interrupted(Squares):
-        def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
-            raise Stopped
+        def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
+            raise GenerationInterrupted
 
     worker = working(store, tmp_path / "pictures", Interrupted())
-    assert [worker.prepare(worker.sources[0]) for _ in range(4)] == [None] * 4
+    assert [worker.add_pair(worker.sources[0]) for _ in range(4)] == [None] * 4
     assert store.benched() == {}
     assert store.pairs() == []
 
@@ -239,32 +248,32 @@ def test_making_room_is_nobodys_failure(store: Store, tmp_path: Path) -> None:
 def test_the_first_visitors_have_a_gold_pair(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "GOLD_SHARE", 0.0)
     worker = working(store, tmp_path / "pictures", Squares())
-    made = [worker.prepare(worker.sources[0]) for _ in range(5)]
+    made = [worker.add_pair(worker.sources[0]) for _ in range(5)]
     assert [pair and pair.gold for pair in made] == [None, 0, None, None, None], "but first a pair to vote on"
 
 
 def test_what_people_left_is_handed_out_again_before_more_is_drawn(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares(), low=2)
-    while worker.hungry():
-        worker.prepare(worker.sources[0])
+    while worker.next_source_to_fill():
+        worker.add_pair(worker.sources[0])
     for voter in ("ann", "ben"):
         found = store.candidate(voter, None)
         assert found is not None
         assert store.claim(Battle(pair=found[0], swapped=False, voter=voter, kind="human", expires=now()))
-    assert worker.hungry(), "it looks for what was left once a minute"
+    assert worker.next_source_to_fill(), "it looks for what was left once a minute"
     restarted = working(store, tmp_path / "pictures", Squares(), low=2)
-    assert restarted.hungry() is None
+    assert restarted.next_source_to_fill() is None
     assert store.pool_size(None) == 2
 
 
-def study_of(probabilities: Callable[[], Mapping[tuple[str, str], float]]) -> Source:
-    return Source(study="figure-5", probabilities=probabilities, prompts=["a dog"], prompt_set="emoji-v1", low=8)
+def study_of(probabilities: Callable[[], Mapping[tuple[str, str], float]]) -> PairSource:
+    return PairSource(study="figure-5", probabilities=probabilities, prompts=["a dog"], prompt_set="emoji-v1", low=8)
 
 
 def test_a_study_is_filled_beside_the_open_arena(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     worker.sources = [*worker.sources, study_of(lambda: even(HYPER, BASE))]
-    run_until(worker, when(lambda: worker.hungry() is None))
+    run_until(worker, when(lambda: worker.next_source_to_fill() is None))
     assert (store.pool_size(None), store.pool_size("figure-5")) == (5, 8)
     made = [pair for pair in store.pairs() if pair.study]
     assert all(contestants(pair) == {HYPER, BASE} for pair in made if pair.gold is None)
@@ -274,9 +283,9 @@ def test_a_study_has_gold_pairs_of_its_own(store: Store, tmp_path: Path, monkeyp
     monkeypatch.setattr(pool, "GOLD_SHARE", 0.0)
     worker = working(store, tmp_path / "pictures", Squares())
     for _ in range(3):
-        worker.prepare(worker.sources[0])
+        worker.add_pair(worker.sources[0])
     source = study_of(lambda: even(HYPER, BASE))
-    made = [worker.prepare(source) for _ in range(4)]
+    made = [worker.add_pair(source) for _ in range(4)]
     assert [pair and pair.gold for pair in made] == [None, 0, None, None]
     found = store.candidate("ann", "figure-5", gold=True)
     assert found is not None
@@ -288,8 +297,8 @@ def test_a_complete_study_draws_nothing_and_keeps_nobody_waiting(store: Store, t
     open_arena = worker.sources[0]
     complete = study_of(dict[tuple[str, str], float])
     worker.sources = [complete, open_arena]
-    assert worker.hungry() == open_arena, "although the study's pool is as empty"
-    assert worker.prepare(complete) is None
+    assert worker.next_source_to_fill() == open_arena, "although the study's pool is as empty"
+    assert worker.add_pair(complete) is None
     run_until(worker, when(lambda: store.pool_size(None) >= 5))
     assert store.pool_size("figure-5") == 0
 
@@ -336,9 +345,9 @@ def test_a_database_that_goes_away_does_not_end_the_work(
 class Noise(Squares):
     """Paints noise, in which every place differs from every other."""
 
-    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[Painted]:
+    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        return [Painted(Image.fromarray(pixels), 0.1, one.steps, "1") for one in contestants]
+        return [GeneratedImage(Image.fromarray(pixels), 0.1, one.steps, "1") for one in contestants]
 
 
 def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
@@ -346,13 +355,13 @@ def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
 ) -> None:
     monkeypatch.setattr(pool, "GOLD_SHARE", 1.0)
     worker = working(store, tmp_path / "pictures", Noise())
-    pair = worker.prepare(worker.sources[0])
+    pair = worker.add_pair(worker.sources[0])
     assert pair is not None
     assert pair.gold == 0
     good, bad = pair.entries
     assert good.contestant == bad.contestant
     clean, spoiled = (worker.pictures.open(one.picture) for one in (good, bad))
-    assert np.array_equal(np.asarray(spoiled), np.asarray(spoil(clean)))
+    assert np.array_equal(np.asarray(spoiled), np.asarray(shuffle_tiles(clean)))
     assert not np.array_equal(np.asarray(spoiled), np.asarray(clean))
     assert store.pool_size(None) == 0, "gold pairs are not part of the pool's count"
 
@@ -361,7 +370,7 @@ def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
 def test_a_spoiled_copy_has_all_of_the_picture_but_nothing_where_it_was(size: tuple[int, int]) -> None:
     shape = (size[1], size[0], 3)
     clean = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    spoiled = np.asarray(spoil(Image.fromarray(clean)))
+    spoiled = np.asarray(shuffle_tiles(Image.fromarray(clean)))
     assert spoiled.shape == shape
     assert np.array_equal(np.sort(spoiled, axis=None), np.sort(clean, axis=None))
     assert (spoiled != clean).mean() > 0.8

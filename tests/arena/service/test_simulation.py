@@ -11,8 +11,15 @@ import pytest
 from PIL import Image, ImageFilter
 
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
-from hypersd.arena.service.battles import Desk, Habits
-from hypersd.arena.service.simulation import Electorate, SimulatedClock, Taste, colourfulness, population, sharpness
+from hypersd.arena.service.battles import BattlePolicy, BattleService
+from hypersd.arena.service.simulation import (
+    SimulatedClock,
+    SimulatedVoters,
+    Taste,
+    colourfulness,
+    population,
+    sharpness,
+)
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore
@@ -47,11 +54,11 @@ def fill(store: Store, pictures: ImageStore, count: int, study: str | None = Non
         store.add_pair(Pair(**prompt, entries=(one, other), probability=1 / 3, study=study))
 
 
-def electorate(store: Store, pictures: ImageStore, tastes: list[Taste], seed: int = 0) -> Electorate:
+def electorate(store: Store, pictures: ImageStore, tastes: list[Taste], seed: int = 0) -> SimulatedVoters:
     rng = random.Random(seed)
-    plain = Habits(gold_share=0, first_gold=0, repeat_share=0.05)
-    return Electorate(
-        desk=Desk(store, plain, rng=rng, clock=SimulatedClock(now())),
+    plain = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0.05)
+    return SimulatedVoters(
+        service=BattleService(store, plain, rng=rng, clock=SimulatedClock(now())),
         pictures=pictures,
         scorer=lambda _picture, _prompt: 0.5,
         tastes=tastes,
@@ -119,8 +126,8 @@ def test_in_a_forced_study_everybody_chooses(store: Store, pictures: ImageStore)
     voters = electorate(store, pictures, [undecided, replace(undecided, bad_below=0.9)])
     free = [voters.choose(taste, "a cat", *store.pairs()[0].entries) for taste in voters.tastes]
     assert free == ["tie", "both_bad"]
-    desk = replace(voters.desk, choices={"forced": ("left", "right", "skip")})
-    assert replace(voters, desk=desk).vote(30, "forced") == 30
+    desk = replace(voters.service, choices={"forced": ("left", "right", "skip")})
+    assert replace(voters, service=desk).vote(30, "forced") == 30
     votes = list(store.votes())
     assert {vote.choice for vote in votes} == {"left", "right"}
     assert compute_leaderboard(votes, kind="simulated").votes == 0, "the open board is the open arena's"

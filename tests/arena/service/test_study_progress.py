@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hypersd.arena.service.studies import Comparison, Study
-from hypersd.arena.service.study_progress import Counting
+from hypersd.arena.service.study_progress import StudyProgressCounter
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Kind, Vote, now
 from tests.arena.conftest import pair
@@ -47,7 +47,7 @@ def vote(
 
 
 def test_votes_count_as_they_come_and_where_they_were_given(store: Store) -> None:
-    counting = Counting(store)
+    counting = StudyProgressCounter(store)
     empty = counting.progress(STUDY)
     assert (empty.given, empty.wanted, empty.complete) == (0, 6, 0)
     for choice in ("left", "right", "skip"):
@@ -64,7 +64,7 @@ def test_votes_count_as_they_come_and_where_they_were_given(store: Store) -> Non
 
 
 def test_votes_beyond_those_wanted_make_no_other_comparison_complete(store: Store) -> None:
-    counting = Counting(store)
+    counting = StudyProgressCounter(store)
     for number in range(5):
         vote(store, voter=f"voter-{number}")
     found = counting.progress(STUDY)
@@ -74,7 +74,7 @@ def test_votes_beyond_those_wanted_make_no_other_comparison_complete(store: Stor
 
 def test_votes_that_do_not_count_are_none(store: Store) -> None:
     """A voter who fails the study's checks has given nothing."""
-    counting = Counting(store)
+    counting = StudyProgressCounter(store)
     vote(store)
     assert counting.progress(STUDY).given == 1
     for _ in range(6):
@@ -87,11 +87,11 @@ def test_votes_that_do_not_count_are_none(store: Store) -> None:
 
 
 def test_older_votes_that_come_from_elsewhere_are_added_once(store: Store) -> None:
-    counting = Counting(store)
+    counting = StudyProgressCounter(store)
     assert counting.progress(STUDY).given == 0
     old = vote(store, hours_ago=5)
     assert counting.progress(STUDY).given == 0, "only what is new is looked at"
     for _ in range(2):
         counting.add([old, vote(store, study=None)])
         assert counting.progress(STUDY).given == 1
-    assert Counting(store).progress(STUDY).given == 1, "the first look is at all"
+    assert StudyProgressCounter(store).progress(STUDY).given == 1, "the first look is at all"

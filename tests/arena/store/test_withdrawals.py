@@ -13,9 +13,9 @@ from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.importing import import_votes, read_votes
 from hypersd.arena.dataset.publish import Publisher, restore
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
-from hypersd.arena.service.battles import Desk, Refused
+from hypersd.arena.service.battles import BattleService, VoteRejected
 from hypersd.arena.service.studies import Comparison, Study
-from hypersd.arena.service.study_progress import Counting
+from hypersd.arena.service.study_progress import StudyProgressCounter
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import SHARDS
 from hypersd.arena.votes.battle import Battle, Vote
@@ -26,14 +26,14 @@ from tests.arena.service.test_battles import fill, vote
 from tests.arena.voted import fresh
 from tests.arena.voted import vote as voted
 
-Desks = Callable[..., Desk]
+Desks = Callable[..., BattleService]
 
 
 def test_the_last_vote_is_taken_back_and_stays_in_the_store(store: Store, desk_of: Desks) -> None:
     fill(store, 3)
     desk = desk_of()
     first, last = vote(desk), vote(desk)
-    with pytest.raises(Refused, match="until the next one"):
+    with pytest.raises(VoteRejected, match="until the next one"):
         desk.undo(first.id, "ann")
     taken = desk.undo(last.id, "ann")
     assert taken.withdrawn == desk.clock()
@@ -50,17 +50,17 @@ def test_undo_is_for_its_voter_and_ends_with_the_next_vote(store: Store, desk_of
     desk = desk_of()
     battle = vote(desk)
     vote(desk, "ben")
-    with pytest.raises(Refused, match="no vote of yours"):
+    with pytest.raises(VoteRejected, match="no vote of yours"):
         desk.undo(battle.id, "ben")
-    with pytest.raises(Refused, match="no vote of yours"):
+    with pytest.raises(VoteRejected, match="no vote of yours"):
         desk.undo("0" * 32, "ann")
     desk.undo(battle.id, "ann")
     desk.undo(battle.id, "ann")  # a second click changes nothing
     assert store.withdrawals.count() == 1
     vote(desk)
-    with pytest.raises(Refused, match="until the next one"):
+    with pytest.raises(VoteRejected, match="until the next one"):
         desk.undo(battle.id, "ann")
-    with pytest.raises(Refused, match="took this vote back"):
+    with pytest.raises(VoteRejected, match="took this vote back"):
         desk.answer(battle.id, "ann", "left")
 
 
@@ -69,7 +69,7 @@ def test_what_was_seen_with_its_names_is_not_asked_again(store: Store, desk_of: 
     desk = desk_of(repeat_share=1.0, repeat_after=0)
     battle = vote(desk)
     desk.undo(battle.id, "ann")
-    following = desk.draw("ann")
+    following = desk.next_battle("ann")
     assert following is not None
     assert (following.pair.id != battle.pair.id, following.purpose) == (True, "open")
     with pytest.raises(Exception, match=r"^$"):  # AlreadyCounted
@@ -80,7 +80,7 @@ def test_a_check_cannot_be_passed_by_undoing_it(store: Store, desk_of: Desks) ->
     fill(store, 1, gold=0)
     desk = desk_of(first_gold=1)
     battle = vote(desk, choice="right")
-    with pytest.raises(Refused, match="was a check"):
+    with pytest.raises(VoteRejected, match="was a check"):
         desk.undo(battle.id, "ann")
 
 
@@ -156,7 +156,7 @@ def test_a_study_s_count_follows(store: Store) -> None:
         ties=False,
         comparisons=(Comparison(ours=ours, rival=rival, paper=None),),
     )
-    counting = Counting(store)
+    counting = StudyProgressCounter(store)
     moment = given.created - timedelta(hours=2)
     battle = Battle(pair=given, swapped=False, voter="ann", kind="human", expires=moment)
     made = Vote(battle=battle, choice="left", voted=moment)
@@ -166,7 +166,7 @@ def test_a_study_s_count_follows(store: Store) -> None:
     assert counting.progress(study).given == 1
     store.withdrawals.add(made, given.created + timedelta(minutes=5))
     assert counting.progress(study).given == 0
-    assert Counting(store).progress(study).given == 0
+    assert StudyProgressCounter(store).progress(study).given == 0
 
 
 def rows(folder: Path) -> list[dict[str, object]]:

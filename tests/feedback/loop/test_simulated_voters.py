@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hypersd.arena.service.battles import Desk
-from hypersd.arena.service.pool import spoil
-from hypersd.arena.service.simulation import Electorate
+from hypersd.arena.service.battles import BattleService
+from hypersd.arena.service.pool import shuffle_tiles
+from hypersd.arena.service.simulation import SimulatedVoters
 from hypersd.arena.votes.battle import Contestant, Entry
 from hypersd.emoji.captions import caption
 from hypersd.emoji.sprite_judge import Judge
@@ -31,8 +31,8 @@ def test_no_taste_prefers_a_spoiled_picture(tmp_path: Path) -> None:
     store, pictures = open_folder(tmp_path)
     world = World.load(FOLDER)
     judge = Judge(world)
-    voters = Electorate(
-        desk=Desk(store),
+    voters = SimulatedVoters(
+        service=BattleService(store),
         pictures=pictures,
         scorer=lambda picture, prompt: judge.score(np.asarray(picture), prompt).match,
         tastes=list(TASTES.values()),
@@ -43,9 +43,9 @@ def test_no_taste_prefers_a_spoiled_picture(tmp_path: Path) -> None:
         clean = Image.fromarray(render(world, scene))
         one, other = (
             Entry(contestant=hyper, picture=pictures.put(each), seconds=0, calls=4, version="1")
-            for each in (clean, spoil(clean))
+            for each in (clean, shuffle_tiles(clean))
         )
         for name, taste in TASTES.items():
-            gap = voters.liking(taste, caption(scene), one) - voters.liking(taste, caption(scene), other)
+            gap = voters.utility(taste, caption(scene), one) - voters.utility(taste, caption(scene), other)
             assert gap > 4 * taste.noise, f"voters who like it {name} would be taken for cheaters"
     store.engine.dispose()
