@@ -14,9 +14,9 @@ from hypersd.arena.dataset.card import describe, recognise
 from hypersd.arena.dataset.formats import (
     FEATURES,
     FORMATS,
+    DatasetRow,
     Format,
-    Read,
-    Row,
+    ReadImage,
     arena_row,
     imagereward_rows,
     pickapic_rows,
@@ -128,7 +128,7 @@ def _write_splits(
         votes = [vote for vote in votes if not any(entry.picture in reader.lost for entry in vote.battle.pair.entries)]
 
 
-def write(file: Path, form: Format, rows: Iterable[Row]) -> int:
+def write(file: Path, form: Format, rows: Iterable[DatasetRow]) -> int:
     """Write rows of a format as Parquet, some at a time; returns how many there were.
 
     Raises:
@@ -142,7 +142,7 @@ def write(file: Path, form: Format, rows: Iterable[Row]) -> int:
     return count
 
 
-def _rows(form: Format, votes: Sequence[Vote], cleaned: Cleaned, read: Read) -> Iterator[Row]:
+def _rows(form: Format, votes: Sequence[Vote], cleaned: Cleaned, read: ReadImage) -> Iterator[DatasetRow]:
     if form == "arena":
         reasons = {vote.id: reason for vote, reason in cleaned.dropped}
         return (arena_row(vote, reasons.get(vote.id), read) for vote in votes)

@@ -15,8 +15,8 @@ from hypersd.arena.votes.battle import Entry, Vote
 
 Format = Literal["pickapic", "preference", "arena", "imagereward"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-Row = dict[str, Any]
-Read = Callable[[str], bytes]
+DatasetRow = dict[str, Any]
+ReadImage = Callable[[str], bytes]
 """Gives the bytes of a picture by its name, or raises an OSError."""
 
 _TEXT, _NUMBER, _WHOLE, _TRUTH = Value("string"), Value("float64"), Value("int64"), Value("bool")
@@ -61,7 +61,7 @@ PAIR_FIELDS = ("prompt", "prompt_set", "seed", "probability", "study", "gold", "
 BATTLE_FIELDS = ("voter", "kind", "purpose", "repeat_of", "swapped", "drawn", "shown", "expires")
 
 
-def arena_row(vote: Vote, dropped: str | None, read: Read) -> Row:
+def arena_row(vote: Vote, dropped: str | None, read: ReadImage) -> DatasetRow:
     """A vote with all that is known of it; `dropped` says why it does not count.
 
     Raises:
@@ -93,7 +93,7 @@ def _facts(facts: Mapping[str, str]) -> str:
     return json.dumps(dict(facts), sort_keys=True, ensure_ascii=False)
 
 
-def pickapic_rows(votes: Sequence[Vote], read: Read) -> Iterator[Row]:
+def pickapic_rows(votes: Sequence[Vote], read: ReadImage) -> Iterator[DatasetRow]:
     """Votes in the columns of Pick-a-Pic; a tie has labels of 0.5 each.
 
     Raises:
@@ -126,7 +126,7 @@ def pickapic_rows(votes: Sequence[Vote], read: Read) -> Iterator[Row]:
         }
 
 
-def preference_rows(votes: Iterable[Vote], read: Read) -> Iterator[Row]:
+def preference_rows(votes: Iterable[Vote], read: ReadImage) -> Iterator[DatasetRow]:
     """The better and the worse picture of every vote that has one.
 
     Raises:
@@ -144,7 +144,7 @@ def preference_rows(votes: Iterable[Vote], read: Read) -> Iterator[Row]:
             }
 
 
-def imagereward_rows(votes: Iterable[Vote], read: Read) -> Iterator[Row]:
+def imagereward_rows(votes: Iterable[Vote], read: ReadImage) -> Iterator[DatasetRow]:
     """The pictures of each prompt and seed, ranked by their share of votes; equal shares have equal ranks.
 
     Raises:

@@ -21,7 +21,7 @@ import fsspec
 
 from hypersd.arena.dataset.card import PUBLISHED
 from hypersd.arena.dataset.export import write
-from hypersd.arena.dataset.formats import Row, arena_row
+from hypersd.arena.dataset.formats import DatasetRow, arena_row
 from hypersd.arena.dataset.vote_files import Rejects, Shard, shards
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import KINDS, Kind, Vote, new_id, now
@@ -155,7 +155,7 @@ class Publisher:
             if write(file, "arena", self._rows(votes)):
                 _put(system, file, f"{root}/{kind}/{shard}.parquet")
 
-    def _rows(self, votes: Sequence[Vote]) -> Iterator[Row]:
+    def _rows(self, votes: Sequence[Vote]) -> Iterator[DatasetRow]:
         for vote in votes:
             try:
                 yield arena_row(vote, None, self.pictures.get)
