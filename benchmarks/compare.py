@@ -25,7 +25,7 @@ from hypersd.models.engine import Engine, held_bytes
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.loading import build_scheduler
 from hypersd.models.registry import Machine
-from hypersd.models.specs import Family, ModelCard, Recipe
+from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.comparison import compare, expand
 from hypersd.sampling.request import Generation, Request
 from hypersd.sampling.sampler import conditioning, decode
@@ -43,7 +43,7 @@ def whole(engine: Engine, request: Request) -> None:
 
 
 @torch.inference_mode()
-def floor(engine: Engine, chosen: list[tuple[ModelCard, Recipe]]) -> None:
+def floor(engine: Engine, chosen: list[tuple[ModelSpec, Recipe]]) -> None:
     """One text encoding, then each model's UNet calls and its decode; no scheduler, no guidance arithmetic."""
     engine.encode.cache_clear()
     embeds = engine.encode(PROMPT)
@@ -59,7 +59,7 @@ def floor(engine: Engine, chosen: list[tuple[ModelCard, Recipe]]) -> None:
             decode(prepared.vae, latents)
 
 
-def pipelines(folder: Path, chosen: list[tuple[ModelCard, Recipe]]) -> list[Any]:
+def pipelines(folder: Path, chosen: list[tuple[ModelSpec, Recipe]]) -> list[Any]:
     """A diffusers pipeline for each model, loaded by itself, its adapter fused."""
     loaded: list[Any] = []
     for _, recipe in chosen:
@@ -74,7 +74,7 @@ def pipelines(folder: Path, chosen: list[tuple[ModelCard, Recipe]]) -> list[Any]
     return loaded
 
 
-def in_a_row(loaded: list[Any], chosen: list[tuple[ModelCard, Recipe]], seed: int) -> None:
+def in_a_row(loaded: list[Any], chosen: list[tuple[ModelSpec, Recipe]], seed: int) -> None:
     """Each pipeline's own call."""
     for pipeline, (card, recipe) in zip(loaded, chosen, strict=True):
         pipeline(
@@ -99,7 +99,7 @@ def measure(family: Family, rounds: int) -> dict[str, float]:
     """The medians, their ratios, and the bytes of weights held."""
     engine = Engine(family, replace(Machine.here(), device="cpu", precision="float32"))
     request = Request(prompt=PROMPT, seed=0, family=family.name, runs=expand(family, MODELS, None))
-    chosen = [(family.card(run.model), family.card(run.model).recipe(run.steps)) for run in request.runs]
+    chosen = [(family.spec(run.model), family.spec(run.model).recipe(run.steps)) for run in request.runs]
     loaded = pipelines(Path(str(family.folder)), chosen)
     works: dict[str, Callable[[], None]] = {
         "comparison": lambda: whole(engine, request),

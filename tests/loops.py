@@ -16,7 +16,7 @@ from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.reward.reward_report import Bin, RewardReport, write
 from hypersd.feedback.tuning.merge import Point, figure
 from hypersd.feedback.tuning.monitor import Check
-from hypersd.models.registered import Entrant, register
+from hypersd.models.registered import RegisteredModel, register
 from hypersd.utils.files import write_json
 
 _ABLATION = """| steps | feedback | object | pair | background | match | CLIP | reward | diversity |
@@ -144,10 +144,10 @@ def write_round(
     return one
 
 
-def enter(contestants: Path, number: int, adapter: Path) -> Entrant:
+def enter(contestants: Path, number: int, adapter: Path) -> RegisteredModel:
     """Register the contestant of `write_round(…, number)`, with a copy of an adapter."""
     parent = "hyper" if number == 1 else f"hyper-a1b2c{number - 1}-r{number - 1}"
-    entrant = Entrant(
+    entrant = RegisteredModel(
         name=f"hyper-a1b2c{number}-r{number}",
         title=f"Hyper-SD with feedback ({number})",
         family="emoji",

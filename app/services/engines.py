@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from hypersd.models.registry import Availability, Machine, availability
-from hypersd.models.specs import Family, ModelCard
+from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.errors import gist
 
@@ -87,7 +87,7 @@ class Studio:
             for name, engine in self._engines.items():
                 engine.family = families[name]
 
-    def availability(self, family: Family, card: ModelCard) -> Availability | None:
+    def availability(self, family: Family, card: ModelSpec) -> Availability | None:
         """Whether a model can run here; None while that is not known yet."""
         return availability(family, card, self.machine) if self.machine else None
 
@@ -166,7 +166,7 @@ class Studio:
     def _check(self, request: Request) -> None:
         family = self.family(request.family)
         for run in request.runs:
-            card = family.card(run.model)
+            card = family.spec(run.model)
             can = self.availability(family, card)
             if can and not can.available:
                 raise ValueError(f"{family.title} {card.title} cannot run here: {can.reason}")
@@ -183,7 +183,7 @@ class Studio:
         try:
             self.machine = Machine.here()
             family = self.families[self.first]
-            if any(availability(family, card, self.machine).available for card in family.cards):
+            if any(availability(family, card, self.machine).available for card in family.specs):
                 self._engine(self.first).load()
         except Exception as error:  # noqa: BLE001 - whatever it is, the page says it instead of waiting for ever
             self._failure = gist(error)

@@ -51,7 +51,7 @@ def _told(studio: Studio, entry: Entry) -> dict[str, Any]:
 
 def _named(studio: Studio, who: Contestant) -> dict[str, Any]:
     try:
-        title = studio.family(who.family).card(who.model).title
+        title = studio.family(who.family).spec(who.model).title
     except ValueError:  # a contestant of former times
         title = who.model
     return {"name": title, "label": who.label, "steps": who.steps}

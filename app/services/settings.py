@@ -14,7 +14,7 @@ from pathlib import Path
 from app.services.client_ip import Network, read_proxies
 from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import StorageConfig
-from hypersd.models.registered import entrants_folder, with_entrants
+from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 from hypersd.models.specs import Family
 
@@ -84,7 +84,7 @@ class Settings:
     @property
     def entrants(self) -> Path:
         """The folder of the contestants that were made here."""
-        return entrants_folder({"HYPERSD_DATA": str(self.places.data)})
+        return registered_folder({"HYPERSD_DATA": str(self.places.data)})
 
     def families(self) -> dict[str, Family]:
         """All families, with the embedded one where the settings say it is, and the contestants that were made here.
@@ -93,7 +93,7 @@ class Settings:
         """
         families = {name: living_in(self.emoji, family) for name, family in FAMILIES.items()}
         try:
-            return {name: with_entrants(family, self.entrants) for name, family in families.items()}
+            return {name: with_registered(family, self.entrants) for name, family in families.items()}
         except ValueError as error:
             log.error("no contestant that was made here takes part: %s", error)  # noqa: TRY400 - the message says it
             return families

@@ -67,7 +67,7 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
 
 def recorded(generation: Generation, file: str, engine: Engine) -> dict[str, Any]:
     """A result as comparison.json has it, with the hash of its weights if they are on disk."""
-    weights = engine.family.card(generation.model).recipe(generation.steps).weights
+    weights = engine.family.spec(generation.model).recipe(generation.steps).weights
     # What could not be drawn may be so because its weights are missing.
     sha256 = None if generation.image is None else engine.sha256(weights)
     return run_record(generation, engine.family, file, sha256)
@@ -118,7 +118,7 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
     if any(run["file"] is None or not _whole(folder / run["file"]) for run in before.values()):
         return None
     for (model, steps), run in before.items():
-        sha256 = engine.sha256(engine.family.card(model).recipe(steps).weights)
+        sha256 = engine.sha256(engine.family.spec(model).recipe(steps).weights)
         for key, value in settings_record(engine.family, model, steps, sha256).items():
             if key in run and run[key] != value:
                 raise _other(folder, f"{key} of {model}", run[key], value)

@@ -14,7 +14,7 @@ from torch import Tensor
 from hypersd.distill import backward, lightning, one_step, tscd, turbo
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import PairBatches, draw_pairs
-from hypersd.models.loading import Source
+from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import load_adapter, restore, save_adapter
 from hypersd.training.data import CaptionedData, LatentBatches, encode
 from hypersd.training.objective import Objective, Step
@@ -249,7 +249,7 @@ def distill(
     open_record(out, configuration, trained=trained, main=state.is_main_process)
     torch.manual_seed(seed)
     prompts = examples.held_out_prompts(SAMPLE_PROMPTS)
-    student = Student(Source(folder), device=state.device or torch.device("cpu"), sample_prompts=prompts)
+    student = Student(ModelSource(folder), device=state.device or torch.device("cpu"), sample_prompts=prompts)
     chosen.train(
         Task(
             student=student,

@@ -13,7 +13,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from torch import Tensor
 
-from hypersd.models.loading import Source
+from hypersd.models.loading import ModelSource
 from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
 from hypersd.training.samples import draw
@@ -38,7 +38,7 @@ class Student:
         sample_prompts: of the grids that `draw` draws.
     """
 
-    source: Source
+    source: ModelSource
     rank: int = 16
     few_steps: Path | None = None
     device: torch.device = _CPU

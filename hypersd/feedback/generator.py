@@ -65,7 +65,7 @@ class EnginePainter:
                 raise GenerationInterrupted
             if result.image is None:
                 raise GenerationError(contestant, str(result.error))
-            weights = family.card(contestant.model).recipe(contestant.steps).weights
+            weights = family.spec(contestant.model).recipe(contestant.steps).weights
             painted.append(GeneratedImage(result.image, result.seconds, result.calls, weights_version(family, weights)))
         return painted
 
@@ -74,7 +74,7 @@ def contestants(family: Family, machine: Machine) -> list[Contestant]:
     """Every model of a family that runs here, at each number of steps that it was made for."""
     return [
         Contestant(family.name, card.name, recipe.steps)
-        for card in family.cards
+        for card in family.specs
         if availability(family, card, machine).available
         for recipe in card.recipes
     ]
@@ -85,7 +85,7 @@ def lacking(family: Family, machine: Machine, contestant: Contestant) -> str:
     if contestant.family != family.name:
         return f"of another family than {family.name}"
     try:
-        card = family.card(contestant.model)
+        card = family.spec(contestant.model)
         card.recipe(contestant.steps)
     except ValueError:
         return "no such model at so many steps"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     Bar = tqdm_asyncio  # generic for type checkers only; the Hub's client asks for this kind
 
-Progress = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 """Hears what is being fetched, and how far it is."""
 
 
@@ -41,7 +41,7 @@ def fetched(what: str, fetch: Callable[[], str]) -> Path:
         raise DownloadError(f"fetching {what} failed ({reason}); try again: complete files are kept") from error
 
 
-def reporting(progress: Progress, what: str) -> type[Bar]:
+def reporting(progress: ProgressCallback, what: str) -> type[Bar]:
     """A progress bar that also tells `progress` how far it is."""
 
     class Reporting(Bar):

@@ -68,7 +68,7 @@ class PromptEmbeds:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class LoadedModel:
     """A model ready to draw.
 
     Args:
@@ -135,7 +135,7 @@ class Engine:
             return self._pipeline
 
     @contextmanager
-    def use(self, recipe: Recipe, cancelled: Callable[[], bool] = lambda: False) -> Generator[Prepared]:
+    def use(self, recipe: Recipe, cancelled: Callable[[], bool] = lambda: False) -> Generator[LoadedModel]:
         """Hold the family's weights, set up for a recipe.
 
         Raises:
@@ -150,7 +150,7 @@ class Engine:
                 unet = self._unet(recipe.weights)
             finally:
                 self.state = "ready"  # the base is, and fetching the recipe's weights may have said otherwise
-            yield Prepared(
+            yield LoadedModel(
                 unet=unet,
                 vae=pipeline.vae,
                 vae_scale=pipeline.vae_scale_factor,
@@ -171,13 +171,13 @@ class Engine:
             if fetch is None and weights != BASE and is_local(self.family, weights, self.machine):
                 return
             if fetch is None or (fetch.done() and fetch.exception()):
-                fetch = self._fetches[weights] = _in_background(lambda: self._bring(weights))
+                fetch = self._fetches[weights] = _in_background(lambda: self._download(weights))
         while not wait([fetch], timeout=_GLANCE).done:
             if cancelled():
                 raise Cancelled
         fetch.result()
 
-    def _bring(self, weights: Weights) -> None:
+    def _download(self, weights: Weights) -> None:
         try:
             self._loader.fetch(weights)
         except Exception as error:
@@ -232,7 +232,7 @@ class Engine:
 
     def _shares(self) -> bool:
         files = {
-            recipe.weights for card in self.family.cards for recipe in card.recipes if recipe.weights.kind == "lora"
+            recipe.weights for card in self.family.specs for recipe in card.recipes if recipe.weights.kind == "lora"
         }
         return plan(self._budget, weight_bytes(self._pipeline.unet), len(files)) == "shared"
 

@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
-from hypersd.models.downloads import Progress, fetched, reporting
+from hypersd.models.downloads import ProgressCallback, fetched, reporting
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Family, Scheduler, Weights
 from hypersd.utils.errors import gist
@@ -66,7 +66,7 @@ def fitting(folder: Path) -> Generator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """Where a base model is on disk.
 
     Args:
@@ -118,7 +118,7 @@ class Loader:
 
     family: Family
     machine: Machine
-    progress: Progress
+    progress: ProgressCallback
 
     @property
     def dtype(self) -> torch.dtype:
@@ -134,14 +134,14 @@ class Loader:
         """
         return self.source().pipeline(self.dtype).to(self.machine.device)
 
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """Where the base is on disk, after fetching it if need be.
 
         Raises:
             DownloadError: it cannot be fetched.
         """
         folder = self.family.folder or self._snapshot(str(self.family.repository))
-        return Source(folder, self._variant(folder), self._snapshot(self.family.vae) if self.family.vae else None)
+        return ModelSource(folder, self._variant(folder), self._snapshot(self.family.vae) if self.family.vae else None)
 
     def fetch(self, weights: Weights) -> None:
         """See to it that these weights are on disk; for those of kind "none", that the base is.
@@ -175,7 +175,7 @@ class Loader:
         """
         if weights.kind == "pipeline":
             folder = self._unet_folder(weights)
-            own: Any = Source(folder, self._variant(folder)).unet(self.dtype)
+            own: Any = ModelSource(folder, self._variant(folder)).unet(self.dtype)
             return own.to(self.machine.device).requires_grad_(False).eval()
         if weights.kind == "unet":
             with torch.device("meta"):  # billions of weights need no random start
@@ -200,7 +200,7 @@ class Loader:
             DownloadError: the file cannot be fetched.
             OSError: it is missing from the family's folder, is damaged, or has nothing for this UNet.
         """
-        return put_adapter(unet, self.file(weights), name)
+        return load_lora(unet, self.file(weights), name)
 
     def adapter_fit(self, base: UNet2DConditionModel, weights: Weights) -> AdapterFit:
         """The layers of an adapter that are applied to the family's UNet, from the file's header.
@@ -270,7 +270,7 @@ class Loader:
         return fetched(what, fetch)
 
 
-def put_adapter(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
+def load_lora(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
     """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name; returns what of it is applied.
 
     Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.models.adapter_file import inspect
-from hypersd.models.specs import Family, ModelCard, Weights
+from hypersd.models.specs import Family, ModelSpec, Weights
 from hypersd.utils.files import atomic_folder, write_json
 from hypersd.utils.readers import read_json
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entrant:
+class RegisteredModel:
     """A contestant's papers.
 
     Args:
@@ -40,7 +40,7 @@ class Entrant:
     retired: bool = False
 
 
-def entrants_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def registered_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where they are: beside the votes (`HYPERSD_DATA`)."""
     return Path(environment.get("HYPERSD_DATA", "data")) / "contestants"
 
@@ -62,11 +62,11 @@ def check_name(name: str, folder: Path, taken: Container[str] = ()) -> None:
         raise ValueError(f"there is a model {name} already; choose another name")
 
 
-def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
+def register(registered_model: RegisteredModel, files: Mapping[str, Path], folder: Path) -> Path:
     """Let a contestant enter: its files are copied, its card is written last, so it is there whole or not at all.
 
     Args:
-        entrant: its papers; `adapters` names the copies.
+        registered_model: its papers; `adapters` names the copies.
         files: from the names of the copies to the files.
         folder: of all entrants.
 
@@ -74,50 +74,50 @@ def register(entrant: Entrant, files: Mapping[str, Path], folder: Path) -> Path:
         ValueError: the name cannot be one, or is taken.
         OSError: the folder cannot be written, or a file is missing or is no adapter.
     """
-    check_name(entrant.name, folder)
+    check_name(registered_model.name, folder)
     for file in files.values():
         inspect(file)
-    home = folder / entrant.name
+    home = folder / registered_model.name
     with atomic_folder(home) as part:
         for name, file in files.items():
             shutil.copyfile(file, part / name)
-    write_json(home / _CARD, asdict(entrant))
+    write_json(home / _CARD, asdict(registered_model))
     return home
 
 
-def entrants(folder: Path) -> list[Entrant]:
+def registered_models(folder: Path) -> list[RegisteredModel]:
     """All of them, by name.
 
     Raises:
         ValueError: a card is damaged; the message names it.
     """
-    found: list[Entrant] = []
+    found: list[RegisteredModel] = []
     for card in sorted(folder.glob(f"*/{_CARD}")):
         try:
-            entrant: Entrant = read_json(card, Entrant, "the card of a contestant")
+            entrant: RegisteredModel = read_json(card, RegisteredModel, "the card of a contestant")
         except ValueError as error:
             raise ValueError(f"{error}; repair it, or delete its folder") from error
         found.append(entrant)
     return found
 
 
-def with_entrants(family: Family, folder: Path) -> Family:
+def with_registered(family: Family, folder: Path) -> Family:
     """The family with those that were made from it.
 
     Raises:
         ValueError: a card is damaged, or names a model that the family does not have.
     """
-    known = {card.name for card in family.cards}
+    known = {card.name for card in family.specs}
     made = [
-        _card(family, one, folder / one.name)
-        for one in entrants(folder)
+        _spec(family, one, folder / one.name)
+        for one in registered_models(folder)
         if one.family == family.name and not one.retired and one.name not in known
     ]
-    return replace(family, cards=(*family.cards, *made)) if made else family
+    return replace(family, specs=(*family.specs, *made)) if made else family
 
 
-def _card(family: Family, entrant: Entrant, home: Path) -> ModelCard:
-    parent = family.card(entrant.parent)
+def _spec(family: Family, entrant: RegisteredModel, home: Path) -> ModelSpec:
+    parent = family.spec(entrant.parent)
     recipes = tuple(
         replace(
             parent.recipe(int(steps)),

@@ -16,8 +16,8 @@ from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.network import reachable
-from hypersd.models.registered import entrants_folder, with_entrants
-from hypersd.models.specs import Family, ModelCard, Weights
+from hypersd.models.registered import registered_folder, with_registered
+from hypersd.models.specs import Family, ModelSpec, Weights
 from hypersd.utils.model_folders import INDEX, adapter_problem, pipeline_problem
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (EMOJI, SDXL, SD15)})
@@ -32,7 +32,7 @@ def family(name: str) -> Family:
     """
     if name not in FAMILIES:
         raise ValueError(f"unknown family {name!r}; choose from: {', '.join(FAMILIES)}")
-    return with_entrants(living_in(embedded_folder(), FAMILIES[name]), entrants_folder())
+    return with_registered(living_in(embedded_folder(), FAMILIES[name]), registered_folder())
 
 
 def embedded_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -125,7 +125,7 @@ _WITH_ACTIVATIONS = 1.5
 """Memory that a run takes, as a multiple of the weights."""
 
 
-def availability(family: Family, card: ModelCard, machine: Machine) -> Availability:
+def availability(family: Family, card: ModelSpec, machine: Machine) -> Availability:
     """Whether a model can run on a machine, at its default number of steps: its files, its memory, the network."""
     usual = card.recipe().weights
     if family.folder is not None:
@@ -162,13 +162,13 @@ def _download_problem(family: Family, weights: Weights, machine: Machine) -> str
     return next((problem for file in files if file and (problem := adapter_problem(file))), "")
 
 
-def tunable(family: Family, name: str) -> ModelCard:
+def tunable(family: Family, name: str) -> ModelSpec:
     """A model whose adapters can be trained further.
 
     Raises:
         ValueError: there is no such model, or it has no adapter.
     """
-    card = family.card(name)
+    card = family.spec(name)
     if all(recipe.weights.kind != "lora" for recipe in card.recipes):
         raise ValueError(f"{name} has no adapter that could be tuned; choose a model that has one")
     return card

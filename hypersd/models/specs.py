@@ -65,7 +65,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard:
+class ModelSpec:
     """A model: its names, its recipes by ascending steps, and where it comes from.
 
     Args:
@@ -128,7 +128,7 @@ class Family:
     title: str
     pixels: int
     memory_gb: float
-    cards: tuple[ModelCard, ...]
+    specs: tuple[ModelSpec, ...]
     prompt_set: str
     repository: str | None = None
     folder: Path | None = None
@@ -161,16 +161,16 @@ class Family:
             raise ValueError(f"{self.name} cannot {purpose}: it has no {capability.value}{where}")
         return place
 
-    def card(self, name: str) -> ModelCard:
+    def spec(self, name: str) -> ModelSpec:
         """A model by name.
 
         Raises:
             ValueError: there is none; the message lists those that exist.
         """
-        for card in self.cards:
+        for card in self.specs:
             if card.name == name:
                 return card
-        raise ValueError(f"unknown model {name!r}; {self.name} has: {', '.join(card.name for card in self.cards)}")
+        raise ValueError(f"unknown model {name!r}; {self.name} has: {', '.join(card.name for card in self.specs)}")
 
     @property
     def world(self) -> Path | None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Family, ModelCard, Recipe
+from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.remarks import unread_remark
 from hypersd.sampling.request import Generation, Preview, Request, Run
@@ -34,10 +34,10 @@ def expand(family: Family, models: Sequence[str] | None, steps: Sequence[int] | 
     Raises:
         ValueError: a model is unknown or repeated, a named one does not run at a number of steps, or nothing is left.
     """
-    named = list(models) if models else [card.name for card in family.cards]
+    named = list(models) if models else [card.name for card in family.specs]
     runs: list[Run] = []
     for name in named:
-        card = family.card(name)
+        card = family.spec(name)
         wanted = [count for count in steps or (card.default_steps,) if models or _runs_at(card, count)]
         runs += [Run(model=name, steps=card.recipe(count).steps) for count in wanted]
     if not runs:
@@ -45,7 +45,7 @@ def expand(family: Family, models: Sequence[str] | None, steps: Sequence[int] | 
     return tuple(runs)
 
 
-def _runs_at(card: ModelCard, steps: int) -> bool:
+def _runs_at(card: ModelSpec, steps: int) -> bool:
     try:
         card.recipe(steps)
     except ValueError:
@@ -82,8 +82,8 @@ def compare(
             )
 
 
-def _planned(request: Request, family: Family) -> list[tuple[ModelCard, Recipe]]:
-    cards = [family.card(run.model) for run in request.runs]
+def _planned(request: Request, family: Family) -> list[tuple[ModelSpec, Recipe]]:
+    cards = [family.spec(run.model) for run in request.runs]
     chosen = [(card, card.recipe(run.steps)) for card, run in zip(cards, request.runs, strict=True)]
     return sorted(chosen, key=lambda choice: choice[1].calls)
 
@@ -91,7 +91,7 @@ def _planned(request: Request, family: Family) -> list[tuple[ModelCard, Recipe]]
 def _run(
     request: Request,
     engine: Engine,
-    card: ModelCard,
+    card: ModelSpec,
     recipe: Recipe,
     *,
     cancelled: Callable[[], bool],

@@ -56,7 +56,7 @@ def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any
 
 def settings_record(family: Family, model: str, steps: int, sha256: str | None = None) -> dict[str, Any]:
     """What decides what a run draws, beside prompt and seed: model, steps, guidance, scheduler, eta and weights."""
-    recipe = family.card(model).recipe(steps)
+    recipe = family.spec(model).recipe(steps)
     settings = recipe_record(recipe)
     del settings["calls"], settings["timesteps"]
     return {"model": model, **settings, "weights": weights_record(recipe.weights, sha256)}

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.models.conditioning import unet_conditioning
-from hypersd.models.engine import Prepared, PromptEmbeds
+from hypersd.models.engine import LoadedModel, PromptEmbeds
 from hypersd.models.specs import Recipe
 from hypersd.sampling.denoising import denoising_steps, set_timesteps
 from hypersd.sampling.finite import check_embeds, check_latents, check_picture
@@ -67,7 +67,7 @@ class Drawn:
 
 @torch.inference_mode()
 def denoise(
-    prepared: Prepared,
+    prepared: LoadedModel,
     recipe: Recipe,
     embeds: PromptEmbeds,
     seed: int,

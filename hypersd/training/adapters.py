@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit, weight_shapes
-from hypersd.models.loading import put_adapter
+from hypersd.models.loading import load_lora
 from hypersd.utils.files import atomic_path
 
 TARGETS = [
@@ -115,7 +115,7 @@ def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
         FileNotFoundError: there is no such file.
         AdapterError: it is damaged, something else, or made for another model.
     """
-    put_adapter(unet, file, NAME)
+    load_lora(unet, file, NAME)
     layers = adapter_layers(unet)
     unet.fuse_lora(safe_fusing=True)
     unet.unload_lora()

@@ -21,7 +21,7 @@ from hypersd.emoji.perception.solo import Solo, save_perception
 from hypersd.feedback.reward.reward_folder import SECOND
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.models.families.embedded import EMOJI
-from hypersd.models.registered import Entrant, register
+from hypersd.models.registered import RegisteredModel, register
 from hypersd.training.checkpoints import save_state
 from hypersd.training.records import RECORD
 from hypersd.utils.files import write_json
@@ -79,14 +79,16 @@ def build(shelf: Path) -> None:
     _build_trainings(shelf)
     (shelf / "home").mkdir()
     register(
-        Entrant(name="mine", title="Mine", family="emoji", parent="hyper", adapters={"4": "a.safetensors"}, lineage={}),
+        RegisteredModel(
+            name="mine", title="Mine", family="emoji", parent="hyper", adapters={"4": "a.safetensors"}, lineage={}
+        ),
         {"a.safetensors": shelf / "adapter.safetensors"},
         shelf / "home" / "contestants",
     )
 
 
 def _build_family(folder: Path) -> None:
-    files = {recipe.weights.file for card in EMOJI.cards for recipe in card.recipes if recipe.weights.file}
+    files = {recipe.weights.file for card in EMOJI.specs for recipe in card.recipes if recipe.weights.file}
     write_emoji(folder, sorted(Path(file).stem for file in files))
     write_clip(folder / "clip")
     save_perception(Solo(["cat", "dog"], (8, 8, 8)), folder / "perception")

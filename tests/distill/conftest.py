@@ -12,7 +12,7 @@ import torch
 from hypersd.distill.student import Student
 from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.emoji.world import World
-from hypersd.models.loading import Source
+from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import save_adapter
 from hypersd.training.data import LatentBatches
 from hypersd.training.objective import Step
@@ -41,14 +41,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Latents of 16 x 16, or a discriminator would have nothing left to convolve.
     unet = json.loads((folder / "unet" / "config.json").read_text())
     (folder / "unet" / "config.json").write_text(json.dumps({**unet, "sample_size": 16}))
-    save_adapter(Student(Source(folder)).unet, folder / "adapters" / "hyper.safetensors")
+    save_adapter(Student(ModelSource(folder)).unet, folder / "adapters" / "hyper.safetensors")
     return folder
 
 
 @pytest.fixture
 def student(folder: Path) -> Student:
     """A fresh student."""
-    return Student(Source(folder), rank=2)
+    return Student(ModelSource(folder), rank=2)
 
 
 @pytest.fixture(scope="session")

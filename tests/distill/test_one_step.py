@@ -12,7 +12,7 @@ from hypersd.distill.one_step import OneStep, Stage
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import DrawnPairs, PairBatches, draw_pairs
 from hypersd.emoji.training.scenes import TrainingScenes
-from hypersd.models.loading import Source
+from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import load_adapter, save_adapter
 from tests.distill.conftest import step
 
@@ -21,7 +21,7 @@ from tests.distill.conftest import step
 def pairs(folder: Path, examples: TrainingScenes, tmp_path_factory: pytest.TempPathFactory) -> PairBatches:
     """Six pairs."""
     file = tmp_path_factory.mktemp("pairs") / "pairs.npy"
-    draw_pairs(examples, Student(Source(folder), rank=2), file, steps=2, count=6, batch_size=4)
+    draw_pairs(examples, Student(ModelSource(folder), rank=2), file, steps=2, count=6, batch_size=4)
     return PairBatches(examples, np.load(file), batch_size=3)
 
 
@@ -30,7 +30,7 @@ def test_a_pair_is_its_index_noise_and_what_the_teacher_draws_of_it(
 ) -> None:
     batch = pairs(step())
     assert batch.noise.shape == batch.clean.shape == (3, 12, 16, 16)
-    student = Student(Source(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     with torch.no_grad():
         drawn = student.trajectory(batch.noise, 2, student.text.conditioning(batch.captions))
     assert torch.allclose(drawn, batch.clean, atol=0.3), "in half precision"
@@ -41,7 +41,7 @@ def test_a_pair_is_its_index_noise_and_what_the_teacher_draws_of_it(
 
 
 def test_the_loss_is_the_error_of_the_picture_that_one_step_draws(folder: Path, pairs: PairBatches) -> None:
-    student = Student(Source(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     objective = OneStep(student, Stage(name="regression", steps=1, learning_rate=1e-3))
     batch = pairs(step())
     times = torch.full((3,), 800)
@@ -53,7 +53,7 @@ def test_the_loss_is_the_error_of_the_picture_that_one_step_draws(folder: Path, 
 
 
 def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: PairBatches) -> None:
-    student, fake = Student(Source(folder), rank=2), Student(Source(folder), rank=2)
+    student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
     stage = Stage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
     objective = OneStep(student, stage, fake)
     assert [player.name for player in objective.players] == ["student", "fake"]
@@ -68,7 +68,7 @@ def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: P
 
 
 def test_an_adapter_comes_back_and_a_strange_one_is_named(folder: Path, tmp_path: Path) -> None:
-    one, other = Student(Source(folder), rank=2), Student(Source(folder), rank=2)
+    one, other = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
     for weight in one.weights:
         torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(1))
     save_adapter(one.unet, tmp_path / "one.safetensors")
@@ -76,4 +76,4 @@ def test_an_adapter_comes_back_and_a_strange_one_is_named(folder: Path, tmp_path
     for mine, theirs in zip(one.weights, other.weights, strict=True):
         assert torch.allclose(mine, theirs, atol=1e-2)
     with pytest.raises(ValueError, match="does not fit"):
-        load_adapter(Student(Source(folder), rank=3).unet, tmp_path / "one.safetensors")
+        load_adapter(Student(ModelSource(folder), rank=3).unet, tmp_path / "one.safetensors")

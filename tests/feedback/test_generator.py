@@ -24,7 +24,7 @@ def painter(tmp_path_factory: pytest.TempPathFactory) -> EnginePainter:
 def test_contestants_are_every_model_at_every_number_of_steps(painter: EnginePainter) -> None:
     family = painter.engine.family
     found = contestants(family, painter.engine.machine)
-    assert len(found) == sum(len(card.recipes) for card in family.cards)
+    assert len(found) == sum(len(card.recipes) for card in family.specs)
     assert Contestant("emoji", "hyper", 4) in found
 
 
@@ -40,12 +40,12 @@ def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(painter: Engine
 
 def test_versions_change_with_the_weights(painter: EnginePainter, tmp_path: Path) -> None:
     family = painter.engine.family
-    weights = family.card("hyper").recipe(4).weights
+    weights = family.spec("hyper").recipe(4).weights
     version = weights_version(family, weights)
     assert version == weights_version(family, weights)
-    assert version != weights_version(family, family.card("base").recipe().weights)
+    assert version != weights_version(family, family.spec("base").recipe().weights)
     hub = FAMILIES["sdxl"]
-    assert weights_version(hub, hub.card("hyper").recipe(4).weights).startswith("ByteDance/Hyper-SD/")
+    assert weights_version(hub, hub.spec("hyper").recipe(4).weights).startswith("ByteDance/Hyper-SD/")
 
 
 def test_who_fails_is_named(painter: EnginePainter) -> None:

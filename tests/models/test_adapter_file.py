@@ -20,8 +20,8 @@ from hypersd.feedback.tuning.tune import groups_of
 from hypersd.models.adapter_file import AdapterError, inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.engine import Engine
-from hypersd.models.loading import put_adapter
-from hypersd.models.registered import Entrant, register
+from hypersd.models.loading import load_lora
+from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
@@ -195,7 +195,7 @@ def test_what_is_applied_is_what_the_library_applies(tmp_path: Path) -> None:
     StableDiffusionXLPipeline.save_lora_weights(tmp_path, unet_lora_layers=layers, weight_name="plain.safetensors")
     for name in ("kohya", "plain"):
         file = tmp_path / f"{name}.safetensors"
-        assert not put_adapter(pipelines[0].unet, file, name).warning
+        assert not load_lora(pipelines[0].unet, file, name).warning
         pipelines[1].load_lora_weights(file, adapter_name=name)
         ours, plain = (pipeline.unet.state_dict() for pipeline in pipelines)
         assert ours.keys() == plain.keys()
@@ -212,7 +212,7 @@ def test_alphas_of_diffusers_format_scale_their_layers(tmp_path: Path) -> None:
     state = {f"unet.{key}": value for key, value in families.lora_state(unet, 2).items()}
     path = next(key for key in state).rpartition(".lora_")[0]
     save_file(state | {f"{path}.alpha": torch.tensor(1.0)}, tmp_path / "alphas.safetensors")
-    put_adapter(unet, tmp_path / "alphas.safetensors", "a")
+    load_lora(unet, tmp_path / "alphas.safetensors", "a")
     scales = {name: layer.scaling["a"] for name, layer in unet.named_modules() if hasattr(layer, "scaling")}
     assert scales.pop(path.removeprefix("unet.")) == 1 / 4
     assert set(scales.values()) == {1.0}
@@ -245,7 +245,7 @@ def test_every_way_in_refuses_it(emoji: Family, tmp_path: Path) -> None:
     file = tmp_path / "mine.safetensors"
     save_file(STATES["loha"][0], file)
     unet: Any = families.sdxl_pipeline(emoji=True).unet
-    entrant = Entrant(
+    entrant = RegisteredModel(
         name="mine", title="Mine", family="emoji", parent="hyper", adapters={"2": "mine.safetensors"}, lineage={}
     )
     with pytest.raises(ValueError, match="is a LoHa"):
@@ -267,4 +267,4 @@ def test_a_damaged_header_of_the_library_s_own_is_named(emoji: Family, tmp_path:
     for text in ("{", json.dumps([1])):
         save_file(state, file, metadata={"lora_adapter_metadata": text})
         with pytest.raises(AdapterError, match="damaged header"):
-            put_adapter(unet, file, "a")
+            load_lora(unet, file, "a")

@@ -37,7 +37,7 @@ def test_a_fused_copy_draws_like_the_adapter_and_leaves_the_base_alone(
     fused, shared = Engine(emoji, families.machine(tmp_path)), Engine(emoji, families.machine(tmp_path))
     base = fused.load().unet
     before = {name: value.clone() for name, value in base.state_dict().items()}
-    recipe = emoji.card("hyper").recipe()
+    recipe = emoji.spec("hyper").recipe()
     with fused.use(recipe) as prepared:
         assert prepared.switch_seconds > 0
         assert prepared.unet is not base
@@ -50,18 +50,18 @@ def test_a_fused_copy_draws_like_the_adapter_and_leaves_the_base_alone(
     with shared.use(recipe) as prepared:
         assert prepared.unet is shared.load().unet
         assert (predicted(prepared.unet) - one).abs().max() < 1e-4
-    with shared.use(emoji.card("base").recipe()) as prepared:
+    with shared.use(emoji.spec("base").recipe()) as prepared:
         assert torch.allclose(predicted(prepared.unet), predicted(base), atol=1e-5)
-    with shared.use(emoji.card("turbo").recipe()) as prepared:
+    with shared.use(emoji.spec("turbo").recipe()) as prepared:
         assert (predicted(prepared.unet) - one).abs().max() > 1e-3
 
 
 def test_an_adapter_means_what_diffusers_makes_of_it(emoji: Family, tmp_path: Path) -> None:
     assert emoji.folder is not None
-    weights = emoji.card("hyper").recipe().weights
+    weights = emoji.spec("hyper").recipe().weights
     pipeline = StableDiffusionXLPipeline.from_pretrained(emoji.folder).to(torch.float32)
     pipeline.load_lora_weights(emoji.folder / "adapters", weight_name=Path(str(weights.file)).name)
-    with Engine(emoji, families.machine(tmp_path)).use(emoji.card("hyper").recipe()) as prepared:
+    with Engine(emoji, families.machine(tmp_path)).use(emoji.spec("hyper").recipe()) as prepared:
         assert (predicted(prepared.unet) - predicted(pipeline.unet)).abs().max() < 1e-4
 
 
@@ -69,7 +69,7 @@ def test_models_cost_less_than_a_pipeline_each(emoji: Family, tmp_path: Path) ->
     engine = Engine(emoji, families.machine(tmp_path))
     alone = engine.weight_bytes()
     for name in ("hyper", "turbo"):
-        with engine.use(emoji.card(name).recipe()):
+        with engine.use(emoji.spec(name).recipe()):
             pass
     assert alone < engine.weight_bytes() < alone + 2 * weight_bytes(engine.load().unet)
     unet = engine.load().unet
@@ -84,7 +84,7 @@ def test_the_least_recently_used_goes_when_memory_is_short(
     monkeypatch.setattr(sharing, "_CPU_BUDGET", 2 * size)
     monkeypatch.setattr(sharing, "plan", lambda *_: "fused")
     for name in ("hyper", "turbo", "hyper"):
-        with engine.use(emoji.card(name).recipe()):
+        with engine.use(emoji.spec(name).recipe()):
             pass
         assert (
             engine.weight_bytes()
@@ -121,10 +121,10 @@ def test_a_damaged_adapter_is_an_explained_error_and_never_unpickled(emoji: Fami
     engine = Engine(emoji, families.machine(tmp_path))
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x80\x04 not what it says")
-    recipe = replace(emoji.card("hyper").recipe(), weights=Weights(kind="lora", file=str(damaged)))
+    recipe = replace(emoji.spec("hyper").recipe(), weights=Weights(kind="lora", file=str(damaged)))
     with pytest.raises(OSError, match="damaged or incomplete"), engine.use(recipe):
         pass
-    with engine.use(emoji.card("base").recipe()):
+    with engine.use(emoji.spec("base").recipe()):
         pass
 
 

@@ -63,12 +63,12 @@ def test_what_the_hub_does_not_give_is_explained(sdxl: Family, hub: Hub, tmp_pat
 def test_a_run_need_not_wait_for_its_weights(sdxl: Family, cache: Path, hub: Hub) -> None:
     machine = online(cache, hub)
     engine = Engine(sdxl, machine)
-    recipe = replace(sdxl.card("hyper").recipe(), weights=WEIGHTS)
+    recipe = replace(sdxl.spec("hyper").recipe(), weights=WEIGHTS)
     engine.load()
     hub.flowing.clear()
     with pytest.raises(Cancelled), engine.use(recipe, hub.asked.is_set):
         pass
-    with engine.use(sdxl.card("base").recipe()) as prepared:
+    with engine.use(sdxl.spec("base").recipe()) as prepared:
         assert prepared.unet is engine.load().unet, "others draw meanwhile"
     assert not is_local(sdxl, WEIGHTS, machine)
     hub.flowing.set()
@@ -80,7 +80,7 @@ def test_a_run_need_not_wait_for_its_weights(sdxl: Family, cache: Path, hub: Hub
 
 def test_a_download_that_failed_is_begun_anew(sdxl: Family, cache: Path, hub: Hub, tmp_path: Path) -> None:
     engine = Engine(sdxl, online(cache, hub))
-    recipe = replace(sdxl.card("hyper").recipe(), weights=replace(WEIGHTS, file="late.safetensors"))
+    recipe = replace(sdxl.spec("hyper").recipe(), weights=replace(WEIGHTS, file="late.safetensors"))
     with pytest.raises(DownloadError, match=r"late.safetensors"), engine.use(recipe):
         pass
     assert engine.state == "ready", "the base is"
@@ -96,4 +96,4 @@ def test_without_a_network_what_is_missing_is_named(sdxl: Family, cache: Path, t
     missing = replace(WEIGHTS, file="missing.safetensors")
     with pytest.raises(DownloadError, match=r"missing.safetensors is not downloaded and the Hub cannot be reached"):
         loader.file(missing)
-    assert loader.file(sdxl.card("hyper").recipe().weights).is_file(), "what is in the cache needs none"
+    assert loader.file(sdxl.spec("hyper").recipe().weights).is_file(), "what is in the cache needs none"

@@ -8,7 +8,7 @@ import pytest
 
 from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
-from hypersd.models.registered import Entrant, entrants, entrants_folder, register, with_entrants
+from hypersd.models.registered import RegisteredModel, register, registered_folder, registered_models, with_registered
 from hypersd.models.registry import FAMILIES, Machine, availability, family
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
@@ -22,13 +22,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Family:
     return emoji_family(FAMILIES["emoji"], tmp_path_factory.mktemp("family") / "emoji-xl")
 
 
-def papers(name: str = "hyper-r1", **changed: object) -> Entrant:
+def papers(name: str = "hyper-r1", **changed: object) -> RegisteredModel:
     given = {
         "family": "emoji",
         "adapters": {"2": "tuned.safetensors", "4": "tuned.safetensors"},
         "lineage": {"kind": "simulated"},
     }
-    return Entrant(name=name, title="Tuned", parent="hyper", **{**given, **changed})  # type: ignore[arg-type]
+    return RegisteredModel(name=name, title="Tuned", parent="hyper", **{**given, **changed})  # type: ignore[arg-type]
 
 
 def adapter(tiny: Family) -> Path:
@@ -37,10 +37,10 @@ def adapter(tiny: Family) -> Path:
 
 def test_an_entrant_draws_with_its_own_adapter_at_its_parents_steps(tiny: Family, tmp_path: Path) -> None:
     register(papers(), {"tuned.safetensors": adapter(tiny)}, tmp_path)
-    both = with_entrants(tiny, tmp_path)
-    card = both.card("hyper-r1")
+    both = with_registered(tiny, tmp_path)
+    card = both.spec("hyper-r1")
     assert [recipe.steps for recipe in card.recipes] == [2, 4]
-    assert card.recipe(4).scheduler == tiny.card("hyper").recipe(4).scheduler
+    assert card.recipe(4).scheduler == tiny.spec("hyper").recipe(4).scheduler
     machine = Machine.here()
     assert availability(both, card, machine).available
     runs = (Run(model="hyper", steps=2), Run(model="hyper-r1", steps=2))
@@ -57,24 +57,24 @@ def test_an_entrant_draws_with_its_own_adapter_at_its_parents_steps(tiny: Family
 
 def test_the_registry_knows_them(tiny: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYPERSD_DATA", str(tmp_path))
-    register(papers(), {"tuned.safetensors": adapter(tiny)}, entrants_folder())
-    assert "hyper-r1" in {card.name for card in family("emoji").cards}
-    assert "hyper-r1" not in {card.name for card in family("sdxl").cards}
+    register(papers(), {"tuned.safetensors": adapter(tiny)}, registered_folder())
+    assert "hyper-r1" in {card.name for card in family("emoji").specs}
+    assert "hyper-r1" not in {card.name for card in family("sdxl").specs}
 
 
 def test_a_retired_one_meets_nobody(tiny: Family, tmp_path: Path) -> None:
     register(papers(retired=True), {"tuned.safetensors": adapter(tiny)}, tmp_path)
-    assert with_entrants(tiny, tmp_path) is tiny
-    assert [one.name for one in entrants(tmp_path)] == ["hyper-r1"]
+    assert with_registered(tiny, tmp_path) is tiny
+    assert [one.name for one in registered_models(tmp_path)] == ["hyper-r1"]
 
 
 def test_one_of_a_published_family_is_there_like_any_other(sdxl: Family, cache: Path, tmp_path: Path) -> None:
     machine = families.machine(cache)
-    weights = sdxl.card("hyper").recipe(4).weights
+    weights = sdxl.spec("hyper").recipe(4).weights
     file = Loader(sdxl, machine, lambda _told: None).file(weights)
     register(papers(family="sdxl", adapters={"4": "tuned.safetensors"}), {"tuned.safetensors": file}, tmp_path)
-    both = with_entrants(sdxl, tmp_path)
-    card = both.card("hyper-r1")
+    both = with_registered(sdxl, tmp_path)
+    card = both.spec("hyper-r1")
     assert availability(both, card, machine).available
     with Engine(both, machine).use(card.recipe()) as prepared:
         assert prepared.unet.config["sample_size"] == 8
@@ -93,8 +93,8 @@ def test_names_are_unique_and_plain(tiny: Family, tmp_path: Path) -> None:
 def test_half_an_entrant_is_none(tiny: Family, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         register(papers(), {"tuned.safetensors": tmp_path / "gone.safetensors"}, tmp_path)
-    assert entrants(tmp_path) == []
+    assert registered_models(tmp_path) == []
     register(papers(), {"tuned.safetensors": adapter(tiny)}, tmp_path)
     (tmp_path / "hyper-r1" / "contestant.json").write_text("{")
     with pytest.raises(ValueError, match=r"contestant\.json is damaged"):
-        with_entrants(tiny, tmp_path)
+        with_registered(tiny, tmp_path)

@@ -16,13 +16,13 @@ from tests.models.hub import serve
 
 def test_the_embedded_family_is_available_without_a_network(emoji: Family, tmp_path: Path) -> None:
     machine = families.machine(tmp_path)
-    for card in emoji.cards:
+    for card in emoji.specs:
         found = availability(emoji, card, machine)
         assert (found.available, found.reason) == (True, "")
 
 
 def test_a_missing_adapter_is_named(emoji: Family, tmp_path: Path) -> None:
-    card = emoji.card("hyper")
+    card = emoji.spec("hyper")
     other = replace(emoji, folder=tmp_path)
     found = availability(other, card, families.machine(tmp_path))
     assert not found.available
@@ -34,7 +34,7 @@ def test_a_missing_adapter_is_named(emoji: Family, tmp_path: Path) -> None:
 
 
 def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
-    card = SDXL.card("hyper")
+    card = SDXL.spec("hyper")
     assert availability(SDXL, card, families.machine(tmp_path)).reason == "needs about 11 GB of GPU memory"
     gpu = families.machine(tmp_path, device="cuda", gpu_memory_gb=24.0)
     assert availability(SDXL, card, gpu).reason == "not downloaded and no network"
@@ -53,17 +53,17 @@ def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
 def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Family, cache: Path) -> None:
     with serve(tmp_path) as hub:
         gpu = families.machine(tmp_path, device="cuda", gpu_memory_gb=12.0, offline=False, hub=hub.address)
-        assert availability(SDXL, SDXL.card("hyper"), gpu).available
-        assert availability(SDXL, SDXL.card("turbo"), gpu).reason == "needs about 16 GB of GPU memory"
-        assert availability(SDXL, SDXL.card("turbo"), replace(gpu, gpu_memory_gb=16.0)).available
-    assert availability(sdxl, sdxl.card("turbo"), families.machine(cache)).available, "what is downloaded is small"
+        assert availability(SDXL, SDXL.spec("hyper"), gpu).available
+        assert availability(SDXL, SDXL.spec("turbo"), gpu).reason == "needs about 16 GB of GPU memory"
+        assert availability(SDXL, SDXL.spec("turbo"), replace(gpu, gpu_memory_gb=16.0)).available
+    assert availability(sdxl, sdxl.spec("turbo"), families.machine(cache)).available, "what is downloaded is small"
 
 
 def test_what_stands_in_the_cache_is_available(sdxl: Family, sd15: Family, cache: Path) -> None:
     machine = families.machine(cache)
     for each in (sdxl, sd15):
-        assert {card.name: availability(each, card, machine).reason for card in each.cards} == {
-            card.name: "" for card in each.cards
+        assert {card.name: availability(each, card, machine).reason for card in each.specs} == {
+            card.name: "" for card in each.specs
         }
 
 

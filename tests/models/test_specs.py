@@ -8,10 +8,10 @@ import diffusers
 import pytest
 
 from hypersd.models.registry import FAMILIES, family
-from hypersd.models.specs import Family, ModelCard, Recipe
+from hypersd.models.specs import Family, ModelSpec, Recipe
 
 HYPER = "ByteDance/Hyper-SD"
-CARDS = [(family, card) for family in FAMILIES.values() for card in family.cards]
+CARDS = [(family, card) for family in FAMILIES.values() for card in family.specs]
 DDIM, EULER, TCD, LCM = "DDIMScheduler", "EulerDiscreteScheduler", "TCDScheduler", "LCMScheduler"
 ANCESTRAL = "EulerAncestralDiscreteScheduler"
 LORA = "pytorch_lora_weights.safetensors"
@@ -75,7 +75,7 @@ def test_published_recipes(  # noqa: PLR0917 - a row of the table
     eta: float | None,
     timesteps: tuple[int, ...] | None,
 ) -> None:
-    recipe = family(family_name).card(model).recipe(steps)
+    recipe = family(family_name).spec(model).recipe(steps)
     assert (recipe.weights.repository, recipe.weights.file) == (repository, file)
     assert (recipe.scheduler.name, recipe.eta, recipe.timesteps) == (scheduler, eta, timesteps)
     assert recipe.guidance_scale == 0
@@ -89,16 +89,16 @@ def test_published_bases() -> None:
     assert sdxl.vae == "madebyollin/sdxl-vae-fp16-fix"
     assert sd15.repository == "stable-diffusion-v1-5/stable-diffusion-v1-5", "runwayml's is gone"
     for each in (sdxl, sd15):
-        recipe = each.card("base").recipe()
+        recipe = each.spec("base").recipe()
         assert (recipe.steps, recipe.guidance_scale) == (25, 7.5)
-    assert sdxl.card("base").recipe().calls == 50, "as the paper counts"
-    assert sdxl.card("turbo").pixels == 512
-    arguments = sdxl.card("lightning").recipe(1).scheduler.arguments
+    assert sdxl.spec("base").recipe().calls == 50, "as the paper counts"
+    assert sdxl.spec("turbo").pixels == 512
+    arguments = sdxl.spec("lightning").recipe(1).scheduler.arguments
     assert arguments["prediction_type"] == "sample"
 
 
-@pytest.mark.parametrize(("family", "card"), CARDS, ids=lambda value: value.name)
-def test_every_card_is_sound(family: Family, card: ModelCard) -> None:
+@pytest.mark.parametrize(("family", "spec"), CARDS, ids=lambda value: value.name)
+def test_every_card_is_sound(family: Family, card: ModelSpec) -> None:
     steps = [recipe.steps for recipe in card.recipes]
     assert steps == sorted(set(steps))
     assert card.default_steps in steps
@@ -122,13 +122,13 @@ def test_unknown_names_and_steps_are_refused_with_what_exists() -> None:
     with pytest.raises(ValueError, match="emoji, sdxl, sd15"):
         family("sd3")
     with pytest.raises(ValueError, match="base, hyper"):
-        family("sdxl").card("hypr")
+        family("sdxl").spec("hypr")
     with pytest.raises(ValueError, match="1, 2, 4, 8"):
-        family("sdxl").card("hyper").recipe(3)
+        family("sdxl").spec("hyper").recipe(3)
     with pytest.raises(ValueError, match="1 to 50"):
-        family("sdxl").card("base").recipe(51)
+        family("sdxl").spec("base").recipe(51)
 
 
 def test_the_base_runs_at_any_number_of_steps() -> None:
-    recipe: Recipe = family("sdxl").card("base").recipe(7)
+    recipe: Recipe = family("sdxl").spec("base").recipe(7)
     assert (recipe.steps, recipe.calls, recipe.guidance_scale) == (7, 14, 7.5)

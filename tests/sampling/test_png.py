@@ -48,7 +48,7 @@ def test_parameters_are_as_other_tools_write_them() -> None:
     request = Request(prompt="a fox, in snow", seed=7, family="sdxl", runs=(Run(model="base", steps=25),))
     image = Image.new("RGB", (1024, 1024))
     drawn = Generation(model="base", steps=25, calls=50, guidance_scale=7.5, seconds=1.0, image=image)
-    recipe = family.card("base").recipe(25)
+    recipe = family.spec("base").recipe(25)
     texts = picture_texts(request, run_record(drawn, family, None, "ab" * 32), {}, image.size)
     sampler = {"EulerDiscreteScheduler": "Euler"}[recipe.scheduler.name]
     assert texts["parameters"].splitlines() == [

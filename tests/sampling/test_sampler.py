@@ -13,7 +13,7 @@ from PIL import Image
 
 from hypersd.models.engine import Engine
 from hypersd.models.loading import build_scheduler
-from hypersd.models.specs import Family, ModelCard, Recipe
+from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.sampler import Drawn, Progress, denoise, initial_noise
 from hypersd.utils.errors import Cancelled
 from tests import families
@@ -21,7 +21,7 @@ from tests import families
 PROMPT = "a big cat"
 
 
-def drawn(engine: Engine, card: ModelCard, recipe: Recipe, seed: int) -> Drawn:
+def drawn(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> Drawn:
     embeds = engine.encode(PROMPT)
     with engine.use(recipe) as prepared:
         *_, last = denoise(prepared, recipe, embeds, seed, pixels=card.pixels)
@@ -29,7 +29,7 @@ def drawn(engine: Engine, card: ModelCard, recipe: Recipe, seed: int) -> Drawn:
     return last
 
 
-def by_pipeline(engine: Engine, card: ModelCard, recipe: Recipe, seed: int) -> Image.Image:
+def by_pipeline(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> Image.Image:
     """The same with diffusers' own pipeline and call, around the same weights."""
     parts = {**engine.load().components, "scheduler": build_scheduler(engine.load().scheduler, recipe.scheduler)}
     xl = "text_encoder_2" in parts
@@ -58,7 +58,7 @@ def by_pipeline(engine: Engine, card: ModelCard, recipe: Recipe, seed: int) -> I
 
 def check_all(family: Family, cache: Path) -> None:
     engine = Engine(family, families.machine(cache))
-    for card in family.cards:
+    for card in family.specs:
         for recipe in card.recipes:
             mine = drawn(engine, card, recipe, seed=5)
             theirs = by_pipeline(engine, card, recipe, seed=5)
@@ -92,7 +92,7 @@ def test_noise_is_a_function_of_shape_and_seed() -> None:
 
 def test_steps_are_told_and_cancelling_comes_before_the_next_call(emoji: Family, tmp_path: Path) -> None:
     engine = Engine(emoji, families.machine(tmp_path))
-    recipe = emoji.card("base").recipe(5)
+    recipe = emoji.spec("base").recipe(5)
     embeds = engine.encode(PROMPT)
     seen: list[int] = []
     with engine.use(recipe) as prepared:
@@ -105,13 +105,13 @@ def test_steps_are_told_and_cancelling_comes_before_the_next_call(emoji: Family,
         with pytest.raises(Cancelled):
             next(run)
     assert seen == [1, 2]
-    assert drawn(engine, emoji.card("turbo"), emoji.card("turbo").recipe(), 0).calls >= 1, "the worker is free again"
+    assert drawn(engine, emoji.spec("turbo"), emoji.spec("turbo").recipe(), 0).calls >= 1, "the worker is free again"
 
 
 def test_every_scheduler_tells_what_the_model_believes_in(emoji: Family, tmp_path: Path) -> None:
     engine = Engine(emoji, families.machine(tmp_path))
-    tcd = emoji.card("hyper").recipe(8)
-    ddim = replace(tcd, scheduler=emoji.card("hyper").recipe(2).scheduler, eta=None)
+    tcd = emoji.spec("hyper").recipe(8)
+    ddim = replace(tcd, scheduler=emoji.spec("hyper").recipe(2).scheduler, eta=None)
     believed = []
     for recipe in (tcd, ddim):
         embeds = engine.encode(PROMPT)

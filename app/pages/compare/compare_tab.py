@@ -145,7 +145,7 @@ class _Handlers:
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.studio.family(request.family)
-        names = [(result_cards.title(family.card(one.model), one.steps), index) for index, one in enumerate(drawn)]
+        names = [(result_cards.title(family.spec(one.model), one.steps), index) for index, one in enumerate(drawn)]
         base = result_cards.reference(family, drawn)
         right = drawn.index(base) if base else len(drawn) - 1
         left = max((index for index in range(len(drawn)) if index != right), default=right)
@@ -217,8 +217,8 @@ class _Handlers:
             known = self.studio.family(family)
             _check_types(prompt, steps)
             runs = tuple(
-                Run(model=name, steps=known.card(name).recipe(count).steps)
-                for name in models or [card.name for card in known.cards]
+                Run(model=name, steps=known.spec(name).recipe(count).steps)
+                for name in models or [card.name for card in known.specs]
                 for count in steps or [None]
             )
             request = Request(prompt=prompt, seed=parse_seed(str(seed)), family=family, runs=runs)

@@ -11,7 +11,7 @@ import gradio as gr
 from app.pages.compare import result_cards
 from app.services.engines import Studio
 from app.templating import render
-from hypersd.models.specs import Family, ModelCard
+from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.request import Run
 
 Updates = dict[Any, Any]
@@ -36,7 +36,7 @@ _PROMPTS = (
 class Tile:
     """A model on the page: whether it runs, at which numbers of steps, and a word about it."""
 
-    card: ModelCard
+    card: ModelSpec
     chosen: gr.Checkbox
     steps: gr.CheckboxGroup
     note: gr.HTML
@@ -111,11 +111,11 @@ def examples(family: Family, prompt: gr.Textbox, *, visible: bool) -> gr.Column:
 def models(family: Family, *, visible: bool) -> tuple[gr.Row, tuple[Tile, ...]]:
     """Lay out a family's tiles."""
     with gr.Row(visible=visible, elem_classes="hs-models") as row:
-        tiles = tuple(_tile(card, "" if family.is_reimplementation else card.licence) for card in family.cards)
+        tiles = tuple(_tile(card, "" if family.is_reimplementation else card.licence) for card in family.specs)
     return row, tiles
 
 
-def _tile(card: ModelCard, licence: str) -> Tile:
+def _tile(card: ModelSpec, licence: str) -> Tile:
     with gr.Column(elem_classes="hs-tile", min_width=0):
         chosen = gr.Checkbox(value=True, label=card.title, container=False, elem_classes="hs-name")
         steps = gr.CheckboxGroup(
@@ -132,12 +132,12 @@ def _tile(card: ModelCard, licence: str) -> Tile:
     return Tile(card=card, chosen=chosen, steps=steps, note=note)
 
 
-def _choices(card: ModelCard) -> list[int]:
+def _choices(card: ModelSpec) -> list[int]:
     listed = [recipe.steps for recipe in card.recipes]
     return sorted({*listed, *_FREE_STEPS}) if card.any_steps else listed
 
 
-def _guidance(card: ModelCard) -> str:
+def _guidance(card: ModelSpec) -> str:
     scale = card.recipe().guidance_scale
     return f"guidance {scale:g}: two calls a step" if scale > 1 else "no guidance: one call a step"
 

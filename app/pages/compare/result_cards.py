@@ -13,7 +13,7 @@ from PIL import Image
 from app.templating import render
 from hypersd.emoji.world import World
 from hypersd.models.registry import Machine
-from hypersd.models.specs import Family, ModelCard, Recipe
+from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.png import png_info
 from hypersd.sampling.record import picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
@@ -95,25 +95,25 @@ def link(query: str) -> str:
     return render("link", query=query)
 
 
-def planned(family: Family, request: Request) -> list[tuple[ModelCard, Recipe]]:
+def planned(family: Family, request: Request) -> list[tuple[ModelSpec, Recipe]]:
     """A request's runs in the order in which they are drawn: fewest UNet calls first.
 
     Raises:
         ValueError: a model is unknown, or does not run at the number of steps asked for.
     """
-    cards = [family.card(run.model) for run in request.runs]
+    cards = [family.spec(run.model) for run in request.runs]
     chosen = [(card, card.recipe(run.steps)) for card, run in zip(cards, request.runs, strict=True)]
     return sorted(chosen, key=lambda choice: choice[1].calls)
 
 
 def reference(family: Family, drawn: Sequence[Generation]) -> Generation | None:
     """The base's picture that the others are measured against: at its default steps, else at the most."""
-    base = family.cards[0]
+    base = family.specs[0]
     candidates = [each for each in drawn if each.model == base.name and each.image]
     return max(candidates, key=lambda each: (each.steps == base.default_steps, each.steps), default=None)
 
 
-def title(card: ModelCard, steps: int) -> str:
+def title(card: ModelSpec, steps: int) -> str:
     """A run's name: `Hyper-SD, 4 steps`."""
     return f"{card.title}, {steps} step{'s' if steps != 1 else ''}"
 
@@ -164,7 +164,7 @@ def board(family: Family, request: Request, shown: Mapping[Key, Shown], *, runni
 
 
 def _card(
-    card: ModelCard, recipe: Recipe, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
+    card: ModelSpec, recipe: Recipe, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
 ) -> _Card:
     blank = _Card(
         model=card.name,

@@ -21,7 +21,7 @@ from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.feedback.loop.results import CONTESTANT, REPORT
 from hypersd.feedback.loop.rounds import Round
-from hypersd.models.registered import entrants
+from hypersd.models.registered import registered_models
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ class Handlers:
             number = chosen if chosen is not None and chosen != _last(seen or []) else _last(known)
             choices = [(self._label(one), one.number) for one in reversed(every)]
             updates[parts.picker] = gr.Dropdown(choices, value=number, visible=bool(every))
-            family_tree = lineage(entrants(self.contestants), every)
+            family_tree = lineage(registered_models(self.contestants), every)
             return updates | self.pick(number) | {parts.tree: family_tree, parts.seen: known}
         except ValueError as error:
             return {parts.state: result_cards.message(f"{error}.", error=True)}

@@ -10,7 +10,7 @@ from typing import Any
 from app.templating import render
 from hypersd.feedback.loop.results import CONTESTANT, REWARD
 from hypersd.feedback.loop.rounds import Round
-from hypersd.models.registered import Entrant
+from hypersd.models.registered import RegisteredModel
 
 _VOTERS = {"human": "people", "simulated": "simulated voters"}
 
@@ -28,7 +28,7 @@ class _Child:
     retired: bool
 
 
-def lineage(entrants: Iterable[Entrant], every: Sequence[Round]) -> str:
+def lineage(entrants: Iterable[RegisteredModel], every: Sequence[Round]) -> str:
     """The tree as nested lists, newest first; empty if no contestant was tuned here.
 
     Raises:
@@ -51,7 +51,7 @@ def lineage(entrants: Iterable[Entrant], every: Sequence[Round]) -> str:
     return render("lineage", roots=roots, children=children)
 
 
-def _child(entrant: Entrant, rewards: Mapping[str, str]) -> _Child:
+def _child(entrant: RegisteredModel, rewards: Mapping[str, str]) -> _Child:
     origin = entrant.lineage
     adapters: Mapping[str, Mapping[str, Any]] = origin.get("adapters", {})
     weights = ", ".join(f"{name} {adapter['weight']:g}" for name, adapter in adapters.items())

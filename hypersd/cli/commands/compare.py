@@ -134,7 +134,7 @@ def runnable(
     """
     from hypersd.sampling.comparison import expand
 
-    cards = family.cards if models is None else [family.card(name) for name in models]
+    cards = family.specs if models is None else [family.spec(name) for name in models]
     reasons = {
         card.name: found.reason for card in cards if not (found := availability(family, card, machine)).available
     }
@@ -147,5 +147,5 @@ def runnable(
     runs = tuple(run for run in expand(family, None, steps) if run.model in wanted)
     idle = [name for name in wanted if name not in {run.model for run in runs}]
     if steps and idle and (models is not None or not runs):
-        family.card(idle[0]).recipe(steps[0])  # raises, and lists the step counts that there are
+        family.spec(idle[0]).recipe(steps[0])  # raises, and lists the step counts that there are
     return runs

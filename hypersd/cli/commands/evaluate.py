@@ -142,7 +142,7 @@ def measure(
     prompts = [several[0].prompt for several in requests]
     for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
         note(remark)
-    tallies = {(run.model, chosen.card(run.model).recipe(run.steps).steps): Tally() for run in requests[0][0].runs}
+    tallies = {(run.model, chosen.spec(run.model).recipe(run.steps).steps): Tally() for run in requests[0][0].runs}
     engine = Engine(chosen, Machine.here())
     for index, several in enumerate(tqdm(requests, desc="prompts")):
         drawn = [(request, draw(request, engine)) for request in several]

@@ -15,7 +15,7 @@ from hypersd.cli.output import emit, say, show_log
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.coco_files import check_photographs
 from hypersd.models.adapter_file import inspect
-from hypersd.models.registered import check_name, entrants_folder
+from hypersd.models.registered import check_name, registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         # Which adapter each of its own was made of, its papers say themselves.
         made = {name: told for name, told in results[0][1].lineage.items() if name != "adapter"}
         papers = {**made, "method": options.method, "parent": options.model}
-        enter(enters, chosen, options.model, results, folder=entrants_folder(), lineage=papers)
+        enter(enters, chosen, options.model, results, folder=registered_folder(), lineage=papers)
     told: dict[str, Any] = {
         "method": options.method,
         "family": chosen.name,
@@ -167,7 +167,7 @@ def check_options(options: argparse.Namespace, family: Family) -> None:
         raise ValueError(f"{options.method} has no visual-perception loss; --detector is for --method refl")
     tunable(family, options.model)
     if options.enter is not None:
-        check_name(options.enter, entrants_folder(), {card.name for card in family.cards})
+        check_name(options.enter, registered_folder(), {card.name for card in family.specs})
 
 
 def prompts_of(file: Path) -> list[str]:

@@ -13,7 +13,7 @@ from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import ROUNDS, command_folder
 from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source, whole_number
 from hypersd.cli.output import emit, say, show_log
-from hypersd.models.registered import entrants_folder
+from hypersd.models.registered import registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     if options.votes == SIMULATE and options.kind == "human":
         raise ValueError("simulated voters are not human; leave out --kind, or name the votes of people with --votes")
     check_files(options, chosen, world)
-    able = availability(chosen, chosen.card(options.model), Machine.here())
+    able = availability(chosen, chosen.spec(options.model), Machine.here())
     if not able.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     show_log()
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             family=chosen,
             start=options.model,
             out=out,
-            entrants=entrants_folder(),
+            entrants=registered_folder(),
             gather=None if votes == SIMULATE else lambda folder: gather(votes, options.kind, folder),
             taste=options.taste,
             method=options.method,

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypersd.cli.output import emit, say, table
 from hypersd.models.registry import FAMILIES, Machine, availability, family
-from hypersd.models.specs import Family, ModelCard
+from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.record import recipe_record
 
 
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """List the models."""
     chosen = [family(name) for name in (FAMILIES if options.family is None else [options.family])]
     machine = Machine.here()
-    models = [described(each, card, machine) for each in chosen for card in each.cards]
+    models = [described(each, card, machine) for each in chosen for card in each.specs]
     if options.json:
         here = {"device": machine.device, "precision": machine.precision, "offline": not machine.online}
         emit({"machine": here, "models": models})
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def described(family: Family, card: ModelCard, machine: Machine) -> dict[str, Any]:
+def described(family: Family, card: ModelSpec, machine: Machine) -> dict[str, Any]:
     """A model as a JSON object; its `guidance_scale` and `scheduler` are those of its default number of steps."""
     available = availability(family, card, machine)
     usual = card.recipe(None)

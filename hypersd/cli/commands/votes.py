@@ -183,7 +183,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     world = World.load(chosen.require(Capability.JUDGE, "be judged by simulated voters").parent)
     study = _study(options.study, chosen.name) if options.study is not None else None
     if not contestants(chosen, Machine.here()):
-        reason = availability(chosen, chosen.cards[0], Machine.here()).reason
+        reason = availability(chosen, chosen.specs[0], Machine.here()).reason
         raise ValueError(f"no model of {chosen.name} can be run here: {reason}")
     store, pictures = open_store()
     _fill(Engine(chosen, Machine.here()), store, pictures, options, study)

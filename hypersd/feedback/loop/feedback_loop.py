@@ -54,7 +54,7 @@ from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning.task import Tuned, digest
 from hypersd.feedback.tuning.tune import Group, enter, gained, groups_of, tune
 from hypersd.models.engine import Engine
-from hypersd.models.registered import entrants, with_entrants
+from hypersd.models.registered import registered_models, with_registered
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Capability, Family
 
@@ -157,7 +157,7 @@ class Loop:
         return f"{self.start}-{sha256(content.encode()).hexdigest()[:6]}-r{lineage.round}"
 
     def _engine(self) -> Engine:
-        return Engine(with_entrants(self.family, self.entrants), Machine.here())
+        return Engine(with_registered(self.family, self.entrants), Machine.here())
 
     def _world(self) -> World:
         return World.load(self.family.require(Capability.JUDGE, "be judged by simulated voters").parent)
@@ -188,7 +188,7 @@ class Loop:
 
     def _simulate(self, store: Store, pictures: ImageStore, current: Round, parent: str) -> None:
         engine = self._engine()
-        registered = {entrant.name for entrant in entrants(self.entrants)}
+        registered = {entrant.name for entrant in registered_models(self.entrants)}
         wanted = who_draws(contestants(engine.family, engine.machine), registered - {parent})
         seed = self.seed * 1000 + current.number
         # Battles and metrics are on prompts that are held out.
@@ -219,7 +219,7 @@ class Loop:
         lineage: Lineage,
         votes: Votes,
     ) -> TuningResult:
-        family = with_entrants(self.family, self.entrants)
+        family = with_registered(self.family, self.entrants)
         results = tune(
             family,
             groups_of(family, parent),
@@ -233,7 +233,7 @@ class Loop:
         name = self._name(lineage, results)
         lineage = replace(lineage, method=method, parent=parent)
         entered = gained(results)
-        if entered and name not in {entrant.name for entrant in entrants(self.entrants)}:
+        if entered and name not in {entrant.name for entrant in registered_models(self.entrants)}:
             enter(name, self.family, self.start, results, folder=self.entrants, lineage=asdict(lineage))
         adapters = tuple(
             tuned.result(group.file.stem, [recipe.steps for recipe in group.recipes]) for group, tuned in results

@@ -17,7 +17,7 @@ from hypersd.arena.votes.quality import clean
 from hypersd.feedback.loop.results import BattleResult
 from hypersd.feedback.loop.simulated_voters import cast, prepare
 from hypersd.models.engine import Engine
-from hypersd.models.specs import ModelCard
+from hypersd.models.specs import ModelSpec
 
 
 def open_folder(folder: Path) -> tuple[Store, ImageStore]:
@@ -59,7 +59,7 @@ def fight(
         name: what the voters' names begin with.
         seed: of everything random.
     """
-    cards = [engine.family.card(model) for model in (new, old)]
+    cards = [engine.family.spec(model) for model in (new, old)]
     common = [count for count in steps if all(_runs(card, count) for card in cards)]
     family = engine.family.name
     pairs = [(Contestant(family, new, count), Contestant(family, old, count)) for count in common]
@@ -91,5 +91,5 @@ def _ties(votes: Sequence[Vote], steps: int) -> int:
     return sum(vote.winner is None and vote.battle.pair.entries[0].contestant.steps == steps for vote in votes)
 
 
-def _runs(card: ModelCard, steps: int) -> bool:
+def _runs(card: ModelSpec, steps: int) -> bool:
     return steps in {recipe.steps for recipe in card.recipes}

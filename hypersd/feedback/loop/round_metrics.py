@@ -43,7 +43,7 @@ def measure(
         family.require(Capability.JUDGE, "be measured").parent, family.pixels, RewardModel.load(reward).score
     )
     common = [
-        count for count in steps if all(count in {one.steps for one in family.card(model).recipes} for model in models)
+        count for count in steps if all(count in {one.steps for one in family.spec(model).recipes} for model in models)
     ]
     runs = tuple(Run(model=model, steps=count) for count in common for model in models)
     judged = []

@@ -65,7 +65,7 @@ def write_report(current: Round, engine: Engine) -> ReportResult:
 def picture_grid(engine: Engine, model: str) -> Image.Image:
     """A column a prompt, a row a number of steps; always the same prompts and seeds."""
     family = engine.family
-    known = {recipe.steps for recipe in family.card(model).recipes}
+    known = {recipe.steps for recipe in family.spec(model).recipes}
     runs = tuple(Run(model=model, steps=steps) for steps in _STEPS if steps in known)
     sheet = Image.new("RGB", (family.pixels * len(_PROMPTS), family.pixels * len(runs)), "gainsboro")
     for column, prompt in enumerate(_PROMPTS):

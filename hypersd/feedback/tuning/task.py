@@ -22,7 +22,7 @@ from hypersd.feedback.tuning.merge import Point
 from hypersd.feedback.tuning.monitor import Guard, Limits, Panel
 from hypersd.feedback.tuning.refl import Perception
 from hypersd.feedback.tuning.rollout import PromptBatches
-from hypersd.models.loading import Source
+from hypersd.models.loading import ModelSource
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
@@ -80,7 +80,7 @@ class TuningTask:
         shorten: factor on the number of steps, for a quick look.
     """
 
-    source: Source
+    source: ModelSource
     few_steps: Path
     recipes: Sequence[Recipe]
     rewards: Sequence[Path]

@@ -25,7 +25,7 @@ from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.loading import Loader
-from hypersd.models.registered import Entrant, register
+from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.registry import Machine, is_local
 from hypersd.models.registry import family as find_family
 from hypersd.models.specs import Family, Recipe, Weights
@@ -66,7 +66,7 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[G
         FileNotFoundError: there is no such adapter.
         DownloadError: one of the model's, or the base, cannot be fetched.
     """
-    card = family.card(model)
+    card = family.spec(model)
     by_weights: dict[Weights, list[Recipe]] = {}
     for recipe in card.recipes:
         if recipe.weights.kind == "lora":
@@ -235,9 +235,9 @@ def enter(
     files = {f"{group.file.stem}.safetensors": tuned.adapter for group, tuned in results}
     adapters = {str(recipe.steps): f"{group.file.stem}.safetensors" for group, _ in results for recipe in group.recipes}
     made = {group.file.stem: {"from": digest(group.file), "weight": tuned.weight} for group, tuned in results}
-    papers = Entrant(
+    papers = RegisteredModel(
         name=name,
-        title=f"{family.card(parent).title} with feedback ({name})",
+        title=f"{family.spec(parent).title} with feedback ({name})",
         family=family.name,
         parent=parent,
         adapters=adapters,

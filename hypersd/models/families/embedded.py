@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from hypersd.models.specs import Capability, Family, ModelCard, Recipe, Scheduler, Weights
+from hypersd.models.specs import Capability, Family, ModelSpec, Recipe, Scheduler, Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ EMOJI = Family(
     prompt_set="emoji-v1",
     is_reimplementation=True,
     parts=PARTS,
-    cards=(
-        ModelCard(
+    specs=(
+        ModelSpec(
             name="base",
             title="Base",
             recipes=(Recipe(steps=25, weights=Weights(), scheduler=_DDIM, guidance_scale=3.0),),
@@ -97,7 +97,7 @@ EMOJI = Family(
             licence=_LICENCE,
             source=_SOURCE,
         ),
-        ModelCard(
+        ModelSpec(
             name="hyper",
             title="Hyper-SD",
             recipes=(
@@ -111,7 +111,7 @@ EMOJI = Family(
             licence=_LICENCE,
             source=_SOURCE,
         ),
-        ModelCard(
+        ModelSpec(
             name="lightning",
             title="Lightning",
             recipes=(_at_800("lightning-2-step"), *_few_steps(_EULER, {2: "lightning-2-step", 4: "lightning"})),
@@ -120,7 +120,7 @@ EMOJI = Family(
             licence=_LICENCE,
             source=_SOURCE,
         ),
-        ModelCard(
+        ModelSpec(
             name="turbo",
             title="Turbo",
             recipes=_few_steps(_ANCESTRAL, {1: "turbo", 2: "turbo", 4: "turbo"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.models.families.published import HYPER_LICENCE, LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
-from hypersd.models.specs import Family, ModelCard, Scheduler, Weights
+from hypersd.models.specs import Family, ModelSpec, Scheduler, Weights
 
 _PIXELS = 512
 
@@ -16,8 +16,8 @@ SD15 = Family(
     pixels=_PIXELS,
     memory_gb=4,
     prompt_set=PROMPT_SET,
-    cards=(
-        ModelCard(
+    specs=(
+        ModelSpec(
             name="base",
             title="SD15-Base",
             recipes=at((25,), Weights(), Scheduler(name="PNDMScheduler", extra_steps=1), guidance_scale=7.5),
@@ -27,7 +27,7 @@ SD15 = Family(
             licence="creativeml-openrail-m",
             source="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
         ),
-        ModelCard(
+        ModelSpec(
             name="hyper",
             title="Hyper-SD15",
             recipes=hyper_n_step("SD15", (2, 4, 8)),
@@ -36,7 +36,7 @@ SD15 = Family(
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
         ),
-        ModelCard(
+        ModelSpec(
             name="hyper-unified",
             title="Hyper-SD15, unified LoRA",
             recipes=hyper_unified("SD15"),
@@ -45,7 +45,7 @@ SD15 = Family(
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
         ),
-        ModelCard(
+        ModelSpec(
             name="lcm",
             title="LCM-LoRA",
             recipes=at((2, 4, 8), lora("latent-consistency/lcm-lora-sdv1-5"), LCM),
@@ -54,7 +54,7 @@ SD15 = Family(
             licence="openrail++",
             source="https://huggingface.co/latent-consistency/lcm-lora-sdv1-5",
         ),
-        ModelCard(
+        ModelSpec(
             name="tcd",
             title="TCD-LoRA",
             recipes=at((2, 4, 8), lora("h1t/TCD-SD15-LoRA"), TCD, eta=0.3),

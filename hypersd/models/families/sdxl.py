@@ -14,7 +14,7 @@ from hypersd.models.families.published import (
     hyper_unified,
     lora,
 )
-from hypersd.models.specs import Family, ModelCard, Recipe, Scheduler, Weights
+from hypersd.models.specs import Family, ModelSpec, Recipe, Scheduler, Weights
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"
@@ -48,8 +48,8 @@ SDXL = Family(
     memory_gb=11,
     unet_gb=5,
     prompt_set=PROMPT_SET,
-    cards=(
-        ModelCard(
+    specs=(
+        ModelSpec(
             name="base",
             title="SDXL-Base",
             recipes=at((25,), Weights(), Scheduler(name="EulerDiscreteScheduler"), guidance_scale=7.5),
@@ -59,7 +59,7 @@ SDXL = Family(
             licence="openrail++",
             source="https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0",
         ),
-        ModelCard(
+        ModelSpec(
             name="hyper",
             title="Hyper-SDXL",
             recipes=(_HYPER_ONE_STEP, *hyper_n_step("SDXL", (2, 4, 8))),
@@ -69,7 +69,7 @@ SDXL = Family(
             source="https://huggingface.co/ByteDance/Hyper-SD",
             note="One step runs the dedicated UNet (a download of 10 GB) at t = 800.",
         ),
-        ModelCard(
+        ModelSpec(
             name="hyper-unified",
             title="Hyper-SDXL, unified LoRA",
             recipes=hyper_unified("SDXL"),
@@ -78,7 +78,7 @@ SDXL = Family(
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
         ),
-        ModelCard(
+        ModelSpec(
             name="lightning",
             title="SDXL-Lightning",
             recipes=(
@@ -96,7 +96,7 @@ SDXL = Family(
             licence="openrail++",
             source="https://huggingface.co/ByteDance/SDXL-Lightning",
         ),
-        ModelCard(
+        ModelSpec(
             name="turbo",
             title="SDXL-Turbo",
             recipes=at(
@@ -110,7 +110,7 @@ SDXL = Family(
             source="https://huggingface.co/stabilityai/sdxl-turbo",
             note="Made for 512 px.",
         ),
-        ModelCard(
+        ModelSpec(
             name="lcm",
             title="LCM-LoRA",
             recipes=at((2, 4, 8), lora("latent-consistency/lcm-lora-sdxl"), LCM),
@@ -119,7 +119,7 @@ SDXL = Family(
             licence="openrail++",
             source="https://huggingface.co/latent-consistency/lcm-lora-sdxl",
         ),
-        ModelCard(
+        ModelSpec(
             name="tcd",
             title="TCD-LoRA",
             recipes=at((2, 4, 8), lora("h1t/TCD-SDXL-LoRA"), TCD, eta=0.3),

@@ -81,7 +81,7 @@ def test_a_family_that_cannot_be_loaded_is_a_state_not_a_crash(tmp_path: Path) -
     while not studio.awake and time.monotonic() < end:
         time.sleep(0.05)
     family = studio.family("emoji")
-    reasons = [availability(family, card, Machine.here()).reason for card in family.cards]
+    reasons = [availability(family, card, Machine.here()).reason for card in family.specs]
     assert all(reasons), "each model says why it cannot run"
     assert "model_index.json is damaged" in reasons[0]
     with pytest.raises(ValueError, match=r"model_index\.json"):

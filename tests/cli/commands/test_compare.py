@@ -47,7 +47,7 @@ def test_a_comparison_leaves_pictures_a_grid_and_a_record(call: Call, tmp_path: 
 
 def test_all_models_run_when_none_is_named(call: Call, tmp_path: Path) -> None:
     document = call("compare", CAT, "--steps", "4", "--out", tmp_path, "--json").document
-    assert {run["model"] for run in document["runs"]} <= {card.name for card in FAMILIES[DEFAULT_FAMILY].cards}
+    assert {run["model"] for run in document["runs"]} <= {card.name for card in FAMILIES[DEFAULT_FAMILY].specs}
     assert {run["model"] for run in document["runs"]} >= {"base", "hyper", "lightning", "turbo"}
 
 
@@ -128,7 +128,7 @@ def test_the_record_and_the_picture_tell_the_whole_recipe(call: Call, tmp_path: 
     document = call(*words).document
     (run,) = document["runs"]
     family = FAMILIES[DEFAULT_FAMILY]
-    recipe = family.card("hyper").recipe(4)
+    recipe = family.spec("hyper").recipe(4)
     assert run["scheduler"]["name"] == recipe.scheduler.name == "TCDScheduler"
     assert run["eta"] == recipe.eta
     assert run["timesteps"] == [999, 759, 499, 259]

@@ -14,7 +14,7 @@ from PIL import Image
 from hypersd.arena.store.store import Store
 from hypersd.feedback.loop.results import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES, VotesResult
 from hypersd.feedback.loop.rounds import Round, rounds
-from hypersd.models.registered import entrants
+from hypersd.models.registered import registered_models
 from tests.cli.conftest import Call, Result
 
 
@@ -45,7 +45,7 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     assert contestant.entered
     for each in (contestant, beside):
         assert each.entered is any(adapter.weight for adapter in each.adapters)
-    methods = {entrant.name: entrant.lineage["method"] for entrant in entrants(home / "contestants")}
+    methods = {entrant.name: entrant.lineage["method"] for entrant in registered_models(home / "contestants")}
     assert methods == {each.name: each.method for each in (contestant, beside) if each.entered}
     assert name in {model["name"] for model in call("models", "--json").document["models"]}
     report = (one.folder / "report.md").read_text(encoding="utf-8")
@@ -66,7 +66,7 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
         assert judged
         assert not learned & judged, "who judges has not been learned from"
     votes = one.result(VOTES).data
-    assert {entrant.lineage["votes"] for entrant in entrants(home / "contestants")} == {votes}
+    assert {entrant.lineage["votes"] for entrant in registered_models(home / "contestants")} == {votes}
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
     assert go(call, out).document == [told]
     assert before == {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}

@@ -14,7 +14,7 @@ from hypersd.feedback.loop.results import BATTLES, CONTESTANT
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.preferences.cache import keep
 from hypersd.feedback.preferences.dataset import Preferences
-from hypersd.models.registered import entrants
+from hypersd.models.registered import registered_models
 from hypersd.models.registry import family
 from hypersd.utils.files import write_json
 from tests.loops import reward_report, tuned
@@ -44,7 +44,7 @@ def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_o
         write_tuned(Round(number, tmp_path / "loop" / f"round-{number}"))
     contestants = tmp_path / "contestants"
     first, second = Loop(family=family("emoji"), start="hyper", out=tmp_path / "loop", entrants=contestants).run(2)
-    assert not entrants(contestants)
+    assert not registered_models(contestants)
     for one in (first, second):
         assert one.result(CONTESTANT).parent == "hyper"
         assert one.result(BATTLES).steps == {}

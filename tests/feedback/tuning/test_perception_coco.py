@@ -16,11 +16,11 @@ from hypersd.cli.main import main
 from hypersd.distill.student import Student
 from hypersd.feedback.tuning.perception_coco import PhotographFeedback, boxes, load_detector, read_photographs, square
 from hypersd.feedback.tuning.rollout import times_of
-from hypersd.models.loading import Source
+from hypersd.models.loading import ModelSource
 from hypersd.models.registry import FAMILIES
 from hypersd.training.objective import Step
 
-RECIPE = FAMILIES["emoji"].card("hyper").recipe(4)
+RECIPE = FAMILIES["emoji"].spec("hyper").recipe(4)
 LEFT_HALF = [0.0, 0.0, 39.0, 0.0, 39.0, 59.0, 0.0, 59.0]
 
 
@@ -91,7 +91,7 @@ def test_a_box_is_as_large_as_its_mask() -> None:
 
 
 def test_its_gradient_reaches_the_student_and_it_can_be_repeated(folder: Path, coco: Path, detector: Path) -> None:
-    student = Student(Source(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     feedback = PhotographFeedback(read_photographs(coco), load_detector(detector, side=64), batch_size=2)
     before = torch.random.get_rng_state()
     losses: list[torch.Tensor] = []

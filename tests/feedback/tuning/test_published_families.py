@@ -46,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("hub")
     for name in ("sdxl", "sd15"):
         whole = FAMILIES[name]
-        families.hub_cache(replace(whole, cards=tuple(whole.card(one) for one in ("hyper", "hyper-unified"))), cache)
+        families.hub_cache(replace(whole, cards=tuple(whole.spec(one) for one in ("hyper", "hyper-unified"))), cache)
     return cache
 
 
@@ -76,7 +76,7 @@ def student(family: Family) -> Student:
     """A fresh one, whose adapter changes something."""
     torch.manual_seed(0)
     where = loader(family)
-    made = Student(where.source(), rank=2, few_steps=where.file(family.card("hyper").recipe(4).weights))
+    made = Student(where.source(), rank=2, few_steps=where.file(family.spec("hyper").recipe(4).weights))
     for name, value in made.unet.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.05, generator=torch.Generator().manual_seed(len(name)))
@@ -146,7 +146,7 @@ def test_the_merged_file_is_both_adapters_at_the_weight(family: Family, tmp_path
     made = student(family)
     save_adapter(made.unet, tmp_path / "plugin.safetensors")
     write_merged(made.few_steps_layers, load_file(tmp_path / "plugin.safetensors"), 0.6, tmp_path / "one.safetensors")
-    few_steps = loader(family).file(family.card("hyper").recipe(4).weights)
+    few_steps = loader(family).file(family.spec("hyper").recipe(4).weights)
     both, one, plain = (loader(family).base() for _ in range(3))
     both.load_lora_weights(str(few_steps.parent), weight_name=few_steps.name, adapter_name="few-steps")
     both.load_lora_weights(str(tmp_path), weight_name="plugin.safetensors", adapter_name="plugin")
@@ -162,7 +162,7 @@ def test_the_merged_file_is_both_adapters_at_the_weight(family: Family, tmp_path
 def test_alphas_are_part_of_the_layers(cache: Path, tmp_path: Path) -> None:
     """The files of the cache say alpha = rank; published ones need not."""
     family = FAMILIES["sdxl"]
-    file = loader(family).file(family.card("hyper").recipe(4).weights)
+    file = loader(family).file(family.spec("hyper").recipe(4).weights)
     halved = {name: value / 2 if name.endswith(".alpha") else value for name, value in load_file(file).items()}
     save_file(halved, tmp_path / "halved.safetensors")
     source, files = loader(family).source(), (file, tmp_path / "halved.safetensors")
@@ -185,7 +185,7 @@ def test_the_text_is_what_the_pipeline_makes_of_it(family: Family) -> None:
 
 @pytest.mark.parametrize("model", ["hyper", "hyper-unified"])
 def test_the_student_draws_what_the_sampler_draws(family: Family, model: str) -> None:
-    recipe = family.card(model).recipe(4)
+    recipe = family.spec(model).recipe(4)
     where = loader(family)
     made = Student(where.source(), rank=2, few_steps=where.file(recipe.weights))
     engine = Engine(family, Machine.here())
@@ -209,7 +209,7 @@ def test_large_pictures_are_learned_from_with_less_memory(family: Family, monkey
         made = student(family)
         assert made.unet.is_gradient_checkpointing == (large == 32)
         told = made.text.conditioning(["a fox", "a harbour"])
-        recipe = family.card("hyper").recipe(4)
+        recipe = family.spec("hyper").recipe(4)
         drawn = draw_through(made, recipe, fixed_noise(made, 2, 0), told, 1, generator=torch.Generator())
         made.picture(drawn.tuned).square().mean().backward()
         gradients.append(torch.cat([weight.grad.flatten() for weight in made.weights if weight.grad is not None]))
@@ -243,9 +243,9 @@ def test_by_the_command_line_a_tuned_model_enters_the_arena(
     assert gained
     assert [one["steps"] for one in document["adapters"]] == [[2]]
     entered = registered(family.name)
-    recipe = entered.card("hyper-mine").recipe()
+    recipe = entered.spec("hyper-mine").recipe()
     assert recipe.steps == 2
-    assert recipe.scheduler == family.card("hyper").recipe(2).scheduler
+    assert recipe.scheduler == family.spec("hyper").recipe(2).scheduler
     engine = Engine(entered, Machine.here())
     with engine.use(recipe) as prepared:
         *_, last = denoise(prepared, recipe, engine.encode("a fox"), 0, pixels=64)
@@ -269,10 +269,10 @@ def test_what_is_not_downloaded_is_told_in_one_line(
 
 def test_one_missing_adapter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     family = FAMILIES["sdxl"]
-    only = replace(family, cards=(replace(family.card("hyper"), recipes=(family.card("hyper").recipe(4),)),))
+    only = replace(family, cards=(replace(family.spec("hyper"), recipes=(family.spec("hyper").recipe(4),)),))
     families.hub_cache(only, tmp_path / "part")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "part"))
     with pytest.raises(DownloadError, match=r"Hyper-SDXL-2steps-lora\.safetensors is not downloaded"):
         groups_of(family, "hyper")
-    there = Loader(only, Machine.here(), lambda _told: None).file(only.card("hyper").recipe(4).weights)
-    assert groups_of(family, "hyper", there)[0].recipes == (family.card("hyper").recipe(4),)
+    there = Loader(only, Machine.here(), lambda _told: None).file(only.spec("hyper").recipe(4).weights)
+    assert groups_of(family, "hyper", there)[0].recipes == (family.spec("hyper").recipe(4),)

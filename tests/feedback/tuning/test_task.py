@@ -26,14 +26,14 @@ from hypersd.feedback.tuning.monitor import Check, Guard, Limits, Panel, spread
 from hypersd.feedback.tuning.rollout import Prompted, draw_through, fixed_noise, times_of
 from hypersd.feedback.tuning.task import TuningTask
 from hypersd.feedback.tuning.tune import Group, enter, groups_of, tune
-from hypersd.models.loading import Source, build_scheduler
-from hypersd.models.registered import with_entrants
+from hypersd.models.loading import ModelSource, build_scheduler
+from hypersd.models.registered import with_registered
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family, Recipe
 from hypersd.training.adapters import adapter_off, save_adapter
 from hypersd.training.objective import Step, Stop
 
-HYPER = FAMILIES["emoji"].card("hyper")
+HYPER = FAMILIES["emoji"].spec("hyper")
 RECIPES = (HYPER.recipe(2), HYPER.recipe(4))
 
 
@@ -41,7 +41,7 @@ RECIPES = (HYPER.recipe(2), HYPER.recipe(4))
 def family(folder: Path) -> Family:
     """The tiny family."""
     tiny = FAMILIES["emoji"]
-    return replace(tiny, folder=folder, pixels=32, cards=tuple(replace(card, pixels=32) for card in tiny.cards))
+    return replace(tiny, folder=folder, pixels=32, specs=tuple(replace(card, pixels=32) for card in tiny.specs))
 
 
 def step(number: int = 0) -> Step:
@@ -57,7 +57,7 @@ def step(number: int = 0) -> Step:
 
 def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask:
     given = {
-        "source": Source(folder),
+        "source": ModelSource(folder),
         "few_steps": folder / "adapters" / "hyper.safetensors",
         "recipes": RECIPES,
         "rewards": [reward],
@@ -72,8 +72,8 @@ def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask
 
 
 def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
-    tuned = Student(Source(folder), rank=2, few_steps=folder / "adapters" / "hyper.safetensors")
-    plain = Student(Source(folder), rank=2)
+    tuned = Student(ModelSource(folder), rank=2, few_steps=folder / "adapters" / "hyper.safetensors")
+    plain = Student(ModelSource(folder), rank=2)
     noise, told = fixed_noise(tuned, 1, 0), tuned.text.conditioning(["a cat"])
     times = torch.tensor([499])
     with torch.no_grad():
@@ -85,7 +85,7 @@ def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.scheduler.name)
 def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, recipe: Recipe) -> None:
-    student = Student(Source(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     prompts = ["a cat", "a dog"]
     noise, told = fixed_noise(student, 2, 0), student.text.conditioning(prompts)
     drawn = draw_through(student, recipe, noise, told, recipe.steps - 1, generator=step().generator)
@@ -109,7 +109,7 @@ def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, re
 
 
 def test_a_student_is_asked_at_its_recipe_s_own_times(folder: Path) -> None:
-    assert times_of(Student(Source(folder), rank=2), HYPER.recipe(1)) == [800]
+    assert times_of(Student(ModelSource(folder), rank=2), HYPER.recipe(1)) == [800]
 
 
 def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Pa
 
 
 def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
-    student, model = Student(Source(folder), rank=4), RewardModel.load(reward)
+    student, model = Student(ModelSource(folder), rank=4), RewardModel.load(reward)
     guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
     free = refl.Settings(anchor=0.0)
     objective = refl.RewardFeedback(student, [model], guard, RECIPES[:1], settings=free)
@@ -152,7 +152,7 @@ def test_dpo_learns_from_the_votes_themselves(
 
 
 def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Preferences, pictures: ImageStore) -> None:
-    student = Student(Source(folder), rank=4)
+    student = Student(ModelSource(folder), rank=4)
     batch = RankedLatents.of(preferences.examples[:8], pictures, student, batch_size=4)(step())
     guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
     objective = DirectPreference(student, guard, RECIPES)
@@ -170,7 +170,7 @@ def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Prefere
 
 
 def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Preferences, pictures: ImageStore) -> None:
-    student = Student(Source(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     some = preferences.examples[:8]
     ranked = RankedLatents.of(some, pictures, student, batch_size=4)
     assert len(ranked.prompts) == sum(one.decisive for one in some)
@@ -183,7 +183,7 @@ def test_pictures_of_every_size_are_learned_from(folder: Path, preferences: Pref
     several = ImageStore(str(tmp_path))
     names = [several.put(Image.new("RGB", (side, side), "red")) for side in (64, 32)]
     one = replace(preferences.examples[0], pictures=(names[0], names[1]), target=1.0, both_bad=False)
-    ranked = RankedLatents.of([one], several, Student(Source(folder), rank=2), batch_size=1)
+    ranked = RankedLatents.of([one], several, Student(ModelSource(folder), rank=2), batch_size=1)
     assert ranked.better.shape == ranked.worse.shape == (1, 12, 4, 4)
     assert torch.allclose(ranked.better, ranked.worse), "one red is like the other"
 
@@ -216,7 +216,7 @@ class Still:
     ],
 )
 def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], reason: str) -> None:
-    student = Student(Source(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     panel = Still(student, check(), check(reward=1.0), check(reward=2.0, **later))
     guard = Guard(panel, every=1)  # type: ignore[arg-type]
     guard.after_step(step())
@@ -226,7 +226,7 @@ def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], r
 
 
 def test_a_guard_that_is_asked_again_remembers_the_best_it_saw(folder: Path, tmp_path: Path) -> None:
-    student, file = Student(Source(folder), rank=2), tmp_path / "looks.json"
+    student, file = Student(ModelSource(folder), rank=2), tmp_path / "looks.json"
     before = Guard(Still(student, check(), check(second=2.0)), every=1, file=file)  # type: ignore[arg-type]
     before.after_step(step())
     later = Guard(Still(student, check(), check(second=1.5)), every=1, file=file)  # type: ignore[arg-type]
@@ -244,7 +244,7 @@ def test_a_guard_that_is_asked_again_remembers_the_best_it_saw(folder: Path, tmp
 
 def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
     few_steps = folder / "adapters" / "hyper.safetensors"
-    student = Student(Source(folder), rank=3)
+    student = Student(ModelSource(folder), rank=3)
     for name, value in student.unet.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.02, generator=torch.Generator().manual_seed(len(name)))
@@ -287,7 +287,7 @@ def test_spread_is_the_mean_distance() -> None:
 
 
 def test_the_panel_looks_at_the_same_pictures_each_time(folder: Path, reward: Path) -> None:
-    student = Student(Source(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     models = RewardModel.load(reward), RewardModel.load(reward / SECOND)
     panel = Panel(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
     (one, pictures), (other, _) = panel.look(), panel.look()
@@ -311,7 +311,7 @@ def test_a_model_is_tuned_adapter_by_adapter_and_enters(family: Family, reward: 
         assert dict(tuned.lineage) == told["lineage"]
         assert tuned.lineage["kind"] == "simulated"
     enter("hyper-toy", family, "hyper", results, folder=tmp_path / "contestants", lineage={"kind": "simulated"})
-    card = with_entrants(family, tmp_path / "contestants").card("hyper-toy")
+    card = with_registered(family, tmp_path / "contestants").spec("hyper-toy")
     assert [recipe.steps for recipe in card.recipes] == [1, 2, 4, 8]
     assert card.recipe(1).timesteps == (800,)
 

@@ -30,7 +30,7 @@ from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.loop.lock import HeldError, hold
 from hypersd.feedback.loop.rounds import rounds
-from hypersd.models.registered import entrants
+from hypersd.models.registered import registered_models
 from tests.families import machine
 from tests.loops import enter, write_round
 
@@ -276,7 +276,7 @@ def test_the_lineage_is_a_tree_newest_first(tmp_path: Path, emoji_folder: Path) 
     for number in (1, 2):
         write_round(tmp_path / "loop", number)
         enter(tmp_path / "contestants", number, emoji_folder / "adapters" / "hyper.safetensors")
-    text = lineage(entrants(tmp_path / "contestants"), rounds(tmp_path / "loop"))
+    text = lineage(registered_models(tmp_path / "contestants"), rounds(tmp_path / "loop"))
     assert text.index("<b>hyper</b><ul>") < text.index("hyper-a1b2c1-r1") < text.index("hyper-a1b2c2-r2")
     assert text.count("<ul>") == 2, "the second was made from the first"
     facts = "simulated voters; votes <code>51b50612</code>; reward model <code>9f8e7d6c</code>; weight hyper 1"
@@ -392,7 +392,7 @@ def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emo
     enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
     assert set(arena._labels()) - set(before) == {"emoji/hyper-a1b2c1-r1@4"}
     assert engine.family is studio.family("emoji")
-    assert engine.family.card("hyper-a1b2c1-r1").title == "Hyper-SD with feedback (1)"
+    assert engine.family.spec("hyper-a1b2c1-r1").title == "Hyper-SD with feedback (1)"
     assert settings.families() == studio.families
 
 
@@ -402,5 +402,5 @@ def test_a_damaged_contestant_keeps_the_page_up(
     settings = Settings(emoji=emoji_folder, places=StorageConfig(data=tmp_path))
     enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
     (settings.entrants / "hyper-a1b2c1-r1" / "contestant.json").write_text("{")
-    assert "hyper-a1b2c1-r1" not in {card.name for card in settings.families()["emoji"].cards}
+    assert "hyper-a1b2c1-r1" not in {card.name for card in settings.families()["emoji"].specs}
     assert "is damaged" in caplog.text
