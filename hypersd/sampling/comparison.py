@@ -14,7 +14,7 @@ from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.remarks import unread_remark
 from hypersd.sampling.request import Generation, Preview, Request, Run
-from hypersd.sampling.sampler import Drawn, decode, denoise
+from hypersd.sampling.sampler import SampledImage, decode, denoise
 from hypersd.utils.errors import Cancelled, gist
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def _run(
     embeds = engine.encode(request.prompt)
     with engine.use(recipe, cancelled) as prepared:
         for event in denoise(prepared, recipe, embeds, request.seed, pixels=card.pixels, cancelled=cancelled):
-            if isinstance(event, Drawn):
+            if isinstance(event, SampledImage):
                 yield Generation(
                     model=card.name,
                     steps=recipe.steps,

@@ -48,7 +48,7 @@ def decode(vae: Any, latents: Tensor) -> Image.Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SamplingProgress:
     """A step is done: its number from 1, and the clean latents `(1, C, H, W)` that the model now believes in."""
 
     step: int
@@ -56,7 +56,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class SampledImage:
     """The end of a run: the picture, the UNet evaluations it took, the seconds, and the times on the way."""
 
     image: Image.Image
@@ -74,7 +74,7 @@ def denoise(
     *,
     pixels: int,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[Progress | Drawn]:
+) -> Iterator[SamplingProgress | SampledImage]:
     """Draw one picture of `pixels` × `pixels`: a `Progress` after each step, then `Drawn`.
 
     The time that the caller spends between steps is not counted.
@@ -110,11 +110,11 @@ def denoise(
         calls += 2 if guided else 1
         _settle(prepared.device)
         seconds += time.perf_counter() - clock
-        yield Progress(number, clean_latents(scheduler, step.output, step.predicted, step.timestep, step.noisy))
+        yield SamplingProgress(number, clean_latents(scheduler, step.output, step.predicted, step.timestep, step.noisy))
         clock = time.perf_counter()
     image = decode(prepared.vae, latents)
     times_used = tuple(float(timestep) for timestep in scheduler.timesteps)
-    yield Drawn(image, calls, seconds + time.perf_counter() - clock, times_used)
+    yield SampledImage(image, calls, seconds + time.perf_counter() - clock, times_used)
 
 
 def _settle(device: torch.device) -> None:

@@ -14,18 +14,18 @@ from PIL import Image
 from hypersd.models.engine import Engine
 from hypersd.models.loading import build_scheduler
 from hypersd.models.specs import Family, ModelSpec, Recipe
-from hypersd.sampling.sampler import Drawn, Progress, denoise, initial_noise
+from hypersd.sampling.sampler import SampledImage, SamplingProgress, denoise, initial_noise
 from hypersd.utils.errors import Cancelled
 from tests import families
 
 PROMPT = "a big cat"
 
 
-def drawn(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> Drawn:
+def drawn(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> SampledImage:
     embeds = engine.encode(PROMPT)
     with engine.use(recipe) as prepared:
         *_, last = denoise(prepared, recipe, embeds, seed, pixels=card.pixels)
-    assert isinstance(last, Drawn)
+    assert isinstance(last, SampledImage)
     return last
 
 
@@ -99,7 +99,7 @@ def test_steps_are_told_and_cancelling_comes_before_the_next_call(emoji: Family,
         run = denoise(prepared, recipe, embeds, 0, pixels=emoji.pixels, cancelled=lambda: len(seen) == 2)
         for _ in range(2):
             event = next(run)
-            assert isinstance(event, Progress)
+            assert isinstance(event, SamplingProgress)
             assert event.clean.shape == (1, 12, 4, 4)
             seen.append(event.step)
         with pytest.raises(Cancelled):
@@ -117,6 +117,6 @@ def test_every_scheduler_tells_what_the_model_believes_in(emoji: Family, tmp_pat
         embeds = engine.encode(PROMPT)
         with engine.use(recipe) as prepared:
             first = next(iter(denoise(prepared, recipe, embeds, 0, pixels=emoji.pixels)))
-        assert isinstance(first, Progress)
+        assert isinstance(first, SamplingProgress)
         believed.append(first.clean)
     assert torch.allclose(*believed, atol=1e-3), "both begin with the same noise at the same time"

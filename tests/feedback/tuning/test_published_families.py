@@ -32,7 +32,7 @@ from hypersd.models.loading import Loader
 from hypersd.models.registry import FAMILIES, Machine
 from hypersd.models.registry import family as registered
 from hypersd.models.specs import Family
-from hypersd.sampling.sampler import Drawn, conditioning, denoise
+from hypersd.sampling.sampler import SampledImage, conditioning, denoise
 from hypersd.training.adapters import save_adapter
 from hypersd.utils.files import write_json
 from tests import families
@@ -191,7 +191,7 @@ def test_the_student_draws_what_the_sampler_draws(family: Family, model: str) ->
     engine = Engine(family, Machine.here())
     with engine.use(recipe) as prepared:
         *_, last = denoise(prepared, recipe, engine.encode("a fox"), 3, pixels=made.pixels)
-    assert isinstance(last, Drawn)
+    assert isinstance(last, SampledImage)
     generator = torch.Generator().manual_seed(3)
     noise = torch.randn((1, 4, 8, 8), generator=generator)
     told = made.text.conditioning(["a fox"])
@@ -249,7 +249,7 @@ def test_by_the_command_line_a_tuned_model_enters_the_arena(
     engine = Engine(entered, Machine.here())
     with engine.use(recipe) as prepared:
         *_, last = denoise(prepared, recipe, engine.encode("a fox"), 0, pixels=64)
-    assert isinstance(last, Drawn)
+    assert isinstance(last, SampledImage)
 
 
 def test_what_is_not_downloaded_is_told_in_one_line(
