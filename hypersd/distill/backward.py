@@ -23,9 +23,9 @@ from hypersd.distill.losses import jump_errors, jump_loss
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_of, draw_once
 from hypersd.sampling.denoising import denoised, denoising_steps
-from hypersd.training.adapters import adapter_off
+from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import CaptionedData
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import DDIMSolver
 
 
@@ -81,7 +81,7 @@ def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: Se
     times = schedule.trailing(len(settings.shares))
 
     def teacher(latents: Tensor, timestep: Tensor) -> Tensor:
-        with adapter_off(student.unet):
+        with disable_adapter(student.unet):
             return student.guided(latents, timestep.expand(len(latents)), captions, scale)
 
     jumps: list[Tensor] = []
@@ -103,7 +103,7 @@ class JumpBatches:
     batch_size: int
     settings: Settings
 
-    def __call__(self, step: Step) -> OwnJumps:
+    def __call__(self, step: StepContext) -> OwnJumps:
         """Random jumps of random trajectories."""
         rows = step.rng.integers(len(self.drawn), size=self.batch_size)
         jumps = step.rng.choice(len(self.settings.shares), size=self.batch_size, p=self.settings.shares)
@@ -132,17 +132,17 @@ class Backward(Objective[OwnJumps]):
 
     def __post_init__(self) -> None:
         self.players = [
-            Player(
-                name="student", network=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.9, 0.99)
+            TrainedNetwork(
+                name="student", module=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.9, 0.99)
             )
         ]
 
-    def loss(self, player: str, batch: OwnJumps, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: OwnJumps, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `mse`, of the latents where the jumps end."""
         schedule = self.student.schedule.to(step.device)
         conditioning = self.student.text.conditioning(batch.captions)
         noise = self.student.predict(batch.start, batch.start_times, conditioning)
-        arrived = schedule.jump(batch.start, noise, batch.start_times, batch.end_times)
+        arrived = schedule.ddim_step(batch.start, noise, batch.start_times, batch.end_times)
         loss = jump_loss(arrived, batch.target, schedule.leverage(batch.start_times, batch.end_times))
         return {"loss": loss, "mse": jump_errors(arrived, batch.target).mean()}
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator
 from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.training.adapters import adapter_as, adapter_off
+from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import CaptionedLatents
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +91,13 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     def __post_init__(self) -> None:
         rate = self.settings.adversarial_learning_rate if self.stage.adversarial else self.settings.learning_rate
         # The paper's adversarial stages have no momentum; at this batch size the student needs it.
-        self.players = [Player(name="student", network=self.student.unet, learning_rate=rate, betas=(0.9, 0.99))]
+        self.players = [TrainedNetwork(name="student", module=self.student.unet, learning_rate=rate, betas=(0.9, 0.99))]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=self.stage.conditional)
             self.players.append(
-                Player(
+                TrainedNetwork(
                     name="discriminator",
-                    network=self.discriminator,
+                    module=self.discriminator,
                     learning_rate=self.settings.discriminator_learning_rate,
                     betas=(0.0, 0.99),
                 )
@@ -107,23 +107,23 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     def teach(self, latents: Tensor, times: Tensor, captions: list[str]) -> Tensor:
         """Where the teacher arrives from `latents` at `times` in one student step: several of its own jumps."""
         schedule = self.student.schedule.to(latents.device)
-        stride = schedule.steps // self.stage.teacher_steps
+        stride = schedule.num_train_timesteps // self.stage.teacher_steps
         for _ in range(self.stage.teacher_steps // self.stage.student_steps):
             end = (times - stride).clamp(min=0)
             noise = self._teacher_noise(latents, times, captions)
-            latents, times = schedule.jump(latents, noise, times, end), end
+            latents, times = schedule.ddim_step(latents, noise, times, end), end
         return latents
 
     def _teacher_noise(self, latents: Tensor, times: Tensor, captions: list[str]) -> Tensor:
         student = self.student
         if self.teacher is None:
             scale = torch.full((len(latents),), self.settings.guidance_scale, device=latents.device)
-            with adapter_off(student.unet):
+            with disable_adapter(student.unet):
                 return student.guided(latents, times, captions, scale)
-        with adapter_as(student.unet, self.teacher):
+        with swapped_adapter(student.unet, self.teacher):
             return student.predict(latents, times, student.text.conditioning(captions))
 
-    def loss(self, player: str, batch: CaptionedLatents, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
         conditioning = self.student.text.conditioning(batch.captions)
         if player == "discriminator":
@@ -132,7 +132,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
             fake = self._judge(arrived, end, conditioning, start, start_times, step)
             return {"loss": discriminator_loss(real, fake)}
         schedule = self.student.schedule.to(step.device)
-        stride = schedule.steps // self.stage.student_steps
+        stride = schedule.num_train_timesteps // self.stage.student_steps
         index = torch.randint(
             1, self.stage.student_steps + 1, (len(batch.latents),), generator=step.generator, device=step.device
         )
@@ -140,9 +140,9 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         last = (index == self.stage.student_steps).view(-1, 1, 1, 1)
-        start = torch.where(last, noise, schedule.noisy(batch.latents, noise, times))
+        start = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
         target = self.teach(start, times, batch.captions)
-        arrived = schedule.jump(start, self.student.predict(start, times, conditioning), times, end)
+        arrived = schedule.ddim_step(start, self.student.predict(start, times, conditioning), times, end)
         self.made = target, arrived.detach(), end, start, times
         mse = jump_errors(arrived, target).mean()
         fidelity = jump_loss(arrived, target, schedule.leverage(times, end).clamp(min=1))
@@ -153,7 +153,13 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def _judge(  # noqa: PLR0917 - a jump is where and when it started and ended
-        self, end: Tensor, end_times: Tensor, conditioning: Conditioning, start: Tensor, start_times: Tensor, step: Step
+        self,
+        end: Tensor,
+        end_times: Tensor,
+        conditioning: Conditioning,
+        start: Tensor,
+        start_times: Tensor,
+        step: StepContext,
     ) -> Tensor:
         if self.stage.noised_for_discriminator:
             choices = torch.tensor(DISCRIMINATOR_TIMES, device=step.device)

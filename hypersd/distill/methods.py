@@ -15,9 +15,9 @@ from hypersd.distill import backward, lightning, one_step, tscd, turbo
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import PairBatches, draw_pairs
 from hypersd.models.loading import ModelSource
-from hypersd.training.adapters import load_adapter, restore, save_adapter
+from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
 from hypersd.training.data import CaptionedData, LatentBatches, encode
-from hypersd.training.objective import Objective, Step
+from hypersd.training.objective import Objective, StepContext
 from hypersd.training.precision import half_precision
 from hypersd.training.records import RECORD, hash_file, hash_folder, open_record
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
@@ -105,7 +105,7 @@ class Task:
         name: str,
         steps: int,
         objective: Objective[Batch],
-        batches: Callable[[Step], Batch],
+        batches: Callable[[StepContext], Batch],
         *,
         data: str,
         ema_decay: float | None = None,
@@ -127,7 +127,7 @@ class Task:
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Go on with these weights, and write them to `out/NAME.safetensors`."""
-        restore(self.student.weights, weights)
+        copy_weights(self.student.weights, weights)
         if PartialState().is_main_process:
             save_adapter(self.student.unet, self.out / f"{name}.safetensors")
 

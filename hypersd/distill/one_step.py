@@ -21,8 +21,8 @@ from hypersd.distill.losses import denoising_loss, jump_errors, score_direction,
 from hypersd.distill.student import Conditioning, Student
 from hypersd.distill.teacher_samples import DrawnPairs
 from hypersd.models.loading import quietly
-from hypersd.training.adapters import adapter_off
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.adapters import disable_adapter
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.samples import draw
 
 
@@ -78,26 +78,26 @@ class OneStep(Objective[DrawnPairs]):
 
     def __post_init__(self) -> None:
         self.players = [
-            Player(
+            TrainedNetwork(
                 name="student",
-                network=self.student.unet,
+                module=self.student.unet,
                 learning_rate=self.stage.learning_rate,
                 betas=(0.9, 0.99),
             )
         ]
         if self.fake is not None:
             self.players.append(
-                Player(name="fake", network=self.fake.unet, learning_rate=self.settings.fake_learning_rate)
+                TrainedNetwork(name="fake", module=self.fake.unet, learning_rate=self.settings.fake_learning_rate)
             )
 
-    def loss(self, player: str, batch: DrawnPairs, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: DrawnPairs, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and, with score distillation, `gap`: how far apart the two scores are."""
         schedule = self.student.schedule.to(step.device)
         told = self.student.text.conditioning(batch.captions)
         if player == "fake" and self.fake is not None:
             return {"loss": self._denoising(self.fake, told, step)}
         times = torch.full((len(batch.noise),), self.settings.time, device=step.device)
-        drawn = schedule.clean(batch.noise, self.student.predict(batch.noise, times, told), times)
+        drawn = schedule.predict_x0(batch.noise, self.student.predict(batch.noise, times, told), times)
         self.made = drawn.detach()
         error = jump_errors(drawn, batch.clean).mean()
         if self.fake is None:
@@ -108,24 +108,24 @@ class OneStep(Objective[DrawnPairs]):
         return {"loss": loss, "mse": error, "gap": direction.abs().mean()}
 
     @torch.no_grad()
-    def _direction(self, fake: Student, drawn: Tensor, told: Conditioning, step: Step) -> Tensor:
+    def _direction(self, fake: Student, drawn: Tensor, told: Conditioning, step: StepContext) -> Tensor:
         """Where the two scores differ on what was drawn, noised to a random time."""
         noisy, times, _ = self._noised(drawn, step)
         schedule = self.student.schedule.to(step.device)
-        with adapter_off(fake.unet):
-            real = schedule.clean(noisy, fake.predict(noisy, times, told), times)
-        followed = schedule.clean(noisy, fake.predict(noisy, times, told), times)
+        with disable_adapter(fake.unet):
+            real = schedule.predict_x0(noisy, fake.predict(noisy, times, told), times)
+        followed = schedule.predict_x0(noisy, fake.predict(noisy, times, told), times)
         return score_direction(drawn, followed, real)
 
-    def _denoising(self, fake: Student, told: Conditioning, step: Step) -> Tensor:
+    def _denoising(self, fake: Student, told: Conditioning, step: StepContext) -> Tensor:
         """The copy's own loss: predict the noise in what the student has just drawn."""
         noisy, times, noise = self._noised(self.made, step)
         return denoising_loss(fake.predict(noisy, times, told), noise)
 
-    def _noised(self, clean: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+    def _noised(self, clean: Tensor, step: StepContext) -> tuple[Tensor, Tensor, Tensor]:
         times = torch.randint(*self.settings.score_times, (len(clean),), generator=step.generator, device=step.device)
         noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
-        return self.student.schedule.to(step.device).noisy(clean, noise, times), times, noise
+        return self.student.schedule.to(step.device).add_noise(clean, noise, times), times, noise
 
     def sample(self) -> Image.Image | None:
         """What the student draws in one step."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypersd.distill.student import Student
 from hypersd.training.data import CaptionedData, write_rows
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 from hypersd.training.precision import half_precision
 
 
@@ -89,7 +89,7 @@ class PairBatches:
     clean: NDArray[np.float16]
     batch_size: int
 
-    def __call__(self, step: Step) -> DrawnPairs:
+    def __call__(self, step: StepContext) -> DrawnPairs:
         """A random batch."""
         chosen = [int(index) for index in step.rng.integers(len(self.clean), size=self.batch_size)]
         return DrawnPairs(

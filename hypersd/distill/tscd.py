@@ -12,10 +12,10 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator
 from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Student
-from hypersd.training.adapters import adapter_as, adapter_off, follow
+from hypersd.training.adapters import disable_adapter, ema_update, swapped_adapter
 from hypersd.training.data import CaptionedLatents
-from hypersd.training.objective import Objective, Player, Step
-from hypersd.training.schedule import Grid, offset_noise
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.schedule import SegmentedTimesteps, offset_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Settings:
     """What the paper leaves open, with this project's choices.
 
     Args:
-        solver_steps: N, the points of the solver's grid; T and k must fit (see `Grid`).
+        solver_steps: N, the points of the solver's grid; T and k must fit (see `SegmentedTimesteps`).
         guidance: ω is drawn from this range for each sample.
         ema_decay: μ, of the target Θ⁻.
         offset_noise: strength of the paper's "noise perturbation" (Guttenberg 2023).
@@ -95,25 +95,27 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        self.grid = Grid(self.student.schedule.steps, self.settings.solver_steps, self.stage.segments)
+        self.grid = SegmentedTimesteps(
+            self.student.schedule.num_train_timesteps, self.settings.solver_steps, self.stage.segments
+        )
         self.average = [weight.detach().clone() for weight in self.student.weights]
         self.players = [
-            Player(
-                name="student", network=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.9, 0.99)
+            TrainedNetwork(
+                name="student", module=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.9, 0.99)
             )
         ]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=True)
             self.players.append(
-                Player(
+                TrainedNetwork(
                     name="discriminator",
-                    network=self.discriminator,
+                    module=self.discriminator,
                     learning_rate=self.settings.discriminator_learning_rate,
                     betas=(0.0, 0.99),
                 )
             )
 
-    def prepare(self, batch: CaptionedLatents, step: Step) -> Jump:
+    def prepare(self, batch: CaptionedLatents, step: StepContext) -> Jump:
         """The batch's examples: consistency along trajectories, then pictures in one step."""
         alone = round(self.stage.one_step * len(batch.latents))
         along, one_step = batch.split(len(batch.latents) - alone)
@@ -124,7 +126,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         return Jump(*(torch.cat([getattr(jump, field.name), getattr(other, field.name)]) for field in fields(Jump)))
 
     @torch.no_grad()
-    def along_trajectories(self, batch: CaptionedLatents, step: Step) -> Jump:
+    def along_trajectories(self, batch: CaptionedLatents, step: StepContext) -> Jump:
         """Algorithm 1, lines 4 to 12: draw times and guidance, take the teacher's step, jump from there."""
         student, settings = self.student, self.settings
         schedule = student.schedule.to(step.device)
@@ -133,18 +135,18 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         end_times = self.grid.ends(starts, step.generator)
         noise = offset_noise(batch.latents.shape, step, settings.offset_noise)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
-        last = (start_times == schedule.steps - 1).view(-1, 1, 1, 1)
-        noisy = torch.where(last, noise, schedule.noisy(batch.latents, noise, start_times))
+        last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
+        noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
         scale = torch.empty(len(starts), device=step.device).uniform_(*settings.guidance, generator=step.generator)
-        with adapter_off(student.unet):
+        with disable_adapter(student.unet):
             guided = student.guided(noisy, start_times, batch.captions, scale)
-        nearer = schedule.jump(noisy, guided, start_times, next_times)
-        with adapter_as(student.unet, self.average):
+        nearer = schedule.ddim_step(noisy, guided, start_times, next_times)
+        with swapped_adapter(student.unet, self.average):
             predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions))
-        return Jump(noisy, start_times, end_times, schedule.jump(nearer, predicted, next_times, end_times))
+        return Jump(noisy, start_times, end_times, schedule.ddim_step(nearer, predicted, next_times, end_times))
 
     @torch.no_grad()
-    def in_one_step(self, batch: CaptionedLatents, step: Step) -> Jump:
+    def in_one_step(self, batch: CaptionedLatents, step: StepContext) -> Jump:
         """Pure noise, called noise of `one_step_time`, must become what the average student draws from it in several.
 
         The published one-step UNet is run so (t = 800); the paper names a squared error for its training, not against
@@ -153,12 +155,12 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         student, settings = self.student, self.settings
         noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
         conditioning = student.text.conditioning(batch.captions)
-        with adapter_as(student.unet, self.average):
+        with swapped_adapter(student.unet, self.average):
             drawn = student.trajectory(noise, settings.one_step_teacher, conditioning)
         times = torch.full((len(noise),), settings.one_step_time, device=step.device)
         return Jump(noise, times, torch.zeros_like(times), drawn)
 
-    def loss(self, player: str, batch: CaptionedLatents, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
         conditioning = self.student.text.conditioning(batch.captions)
         if player == "discriminator":
@@ -169,7 +171,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         jump = self.prepare(batch, step)
         noise = self.student.predict(jump.start, jump.start_times, conditioning)
         schedule = self.student.schedule.to(step.device)
-        arrived = schedule.jump(jump.start, noise, jump.start_times, jump.end_times)
+        arrived = schedule.ddim_step(jump.start, noise, jump.start_times, jump.end_times)
         self.made = jump, arrived.detach()
         mse = jump_errors(arrived, jump.target).mean()
         leverage = schedule.leverage(jump.start_times, jump.end_times).clamp(min=1)
@@ -181,9 +183,9 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         loss = blend(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepContext) -> None:
         """Move the target."""
-        follow(self.average, self.student.weights, self.settings.ema_decay)
+        ema_update(self.average, self.student.weights, self.settings.ema_decay)
 
     def state(self) -> Mapping[str, Tensor]:
         """The target's weights."""
@@ -191,5 +193,5 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
 
     def sample(self) -> Image.Image | None:
         """What the average student draws in 8, 4, 2 and 1 steps."""
-        with adapter_as(self.student.unet, self.average):
+        with swapped_adapter(self.student.unet, self.average):
             return self.student.draw((8, 4, 2, 1))

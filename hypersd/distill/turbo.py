@@ -21,9 +21,9 @@ from hypersd.distill.losses import (
     hinge_generator_loss,
 )
 from hypersd.distill.student import Conditioning, Student
-from hypersd.training.adapters import adapter_off
+from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import CaptionedLatents
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 STUDENT_TIMES = (249, 499, 749, 999)
 
@@ -90,18 +90,18 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         clip.set_attn_implementation("eager")
         self.discriminator = PictureDiscriminator(clip, self.student.text.pooled_dim)
         self.players = [
-            Player(
-                name="student", network=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.5, 0.99)
+            TrainedNetwork(
+                name="student", module=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.5, 0.99)
             ),
-            Player(
+            TrainedNetwork(
                 name="discriminator",
-                network=self.discriminator,
+                module=self.discriminator,
                 learning_rate=self.settings.discriminator_learning_rate,
                 betas=(0.5, 0.99),
             ),
         ]
 
-    def loss(self, player: str, batch: CaptionedLatents, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `adversarial` and `distillation`; the discriminator `penalty`."""
         conditioning = self.student.text.conditioning(batch.captions)
         pooled = conditioning["added_cond_kwargs"]["text_embeds"]
@@ -118,7 +118,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
             "distillation": distillation,
         }
 
-    def _draw(self, batch: CaptionedLatents, conditioning: Conditioning, step: Step) -> Tensor:
+    def _draw(self, batch: CaptionedLatents, conditioning: Conditioning, step: StepContext) -> Tensor:
         """x̂_θ: the student's clean latent from a picture noised to one of its times, or from noise alone."""
         schedule = self.student.schedule.to(step.device)
         count = len(batch.latents)
@@ -127,18 +127,20 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         times = torch.tensor(STUDENT_TIMES, device=step.device)[drawn].masked_fill(alone, STUDENT_TIMES[-1])
         noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
         last = (times == STUDENT_TIMES[-1]).view(-1, 1, 1, 1)
-        noisy = torch.where(last, noise, schedule.noisy(batch.latents, noise, times))
-        return schedule.clean(noisy, self.student.predict(noisy, times, conditioning), times)
+        noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
+        return schedule.predict_x0(noisy, self.student.predict(noisy, times, conditioning), times)
 
-    def _distillation(self, drawn: Tensor, captions: list[str], step: Step) -> Tensor:
+    def _distillation(self, drawn: Tensor, captions: list[str], step: StepContext) -> Tensor:
         """How far the teacher moves the student's picture, noised to a random time."""
         schedule = self.student.schedule.to(step.device)
-        times = torch.randint(20, schedule.steps, (len(drawn),), generator=step.generator, device=step.device)
+        times = torch.randint(
+            20, schedule.num_train_timesteps, (len(drawn),), generator=step.generator, device=step.device
+        )
         noise = torch.randn(drawn.shape, generator=step.generator, device=step.device)
         scale = torch.full((len(drawn),), self.settings.guidance_scale, device=step.device)
-        with torch.no_grad(), adapter_off(self.student.unet):
-            noisy = schedule.noisy(drawn.detach(), noise, times)
-            taught = schedule.clean(noisy, self.student.guided(noisy, times, captions, scale), times)
+        with torch.no_grad(), disable_adapter(self.student.unet):
+            noisy = schedule.add_noise(drawn.detach(), noise, times)
+            taught = schedule.predict_x0(noisy, self.student.guided(noisy, times, captions, scale), times)
         return adversarial_distillation_loss(drawn, taught, schedule.alpha(times))
 
     def _discriminator_loss(self, batch: CaptionedLatents, pooled: Tensor) -> Mapping[str, Tensor]:

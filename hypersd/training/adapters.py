@@ -41,7 +41,7 @@ def adapter_weights(unet: UNet2DConditionModel) -> list[nn.Parameter]:
 
 
 @contextmanager
-def adapter_off(unet: UNet2DConditionModel) -> Generator[None]:
+def disable_adapter(unet: UNet2DConditionModel) -> Generator[None]:
     """Within this context the UNet is the plain base model: the teacher."""
     unet.disable_adapters()
     try:
@@ -51,29 +51,29 @@ def adapter_off(unet: UNet2DConditionModel) -> Generator[None]:
 
 
 @contextmanager
-def adapter_as(unet: UNet2DConditionModel, weights: Sequence[Tensor]) -> Generator[None]:
+def swapped_adapter(unet: UNet2DConditionModel, weights: Sequence[Tensor]) -> Generator[None]:
     """Within this context the adapter has other weights: its moving average, or an earlier stage.
 
     For use without gradients, and not between a forward pass and its backward pass.
     """
     mine = adapter_weights(unet)
     kept = [parameter.detach().clone() for parameter in mine]
-    restore(mine, weights)
+    copy_weights(mine, weights)
     try:
         yield
     finally:
-        restore(mine, kept)
+        copy_weights(mine, kept)
 
 
 @torch.no_grad()
-def restore(to: Sequence[Tensor], source: Sequence[Tensor]) -> None:
+def copy_weights(target: Sequence[Tensor], source: Sequence[Tensor]) -> None:
     """Overwrite weights, in place."""
-    for mine, other in zip(to, source, strict=True):
+    for mine, other in zip(target, source, strict=True):
         mine.copy_(other)
 
 
 @torch.no_grad()
-def follow(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
+def ema_update(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
     """Θ⁻ ← decay·Θ⁻ + (1 − decay)·Θ, in place."""
     for mine, other in zip(average, weights, strict=True):
         mine.lerp_(other, 1 - decay)

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from hypersd.training.image_tensors import to_tensor
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 from hypersd.utils.files import atomic_path
 
 CAPTION_DROPOUT = 0.1
@@ -70,7 +70,7 @@ class LatentBatches:
     latents: NDArray[np.float16]
     batch_size: int
 
-    def __call__(self, step: Step) -> CaptionedLatents:
+    def __call__(self, step: StepContext) -> CaptionedLatents:
         """A random batch, in wordings drawn anew each time."""
         chosen = step.rng.integers(len(self.latents), size=self.batch_size)
         captions = [self._caption(int(index), step.rng) for index in chosen]

@@ -14,16 +14,16 @@ from torch import Tensor, nn
 Batch = TypeVar("Batch")
 
 
-class Stop(Exception):  # noqa: N818 - nothing is wrong
+class StopTraining(Exception):  # noqa: N818 - nothing is wrong
     """An objective ends its training early, from `after_step`; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Player:
+class TrainedNetwork:
     """A set of weights with an optimiser of its own; a generator and its discriminator are two players."""
 
     name: str
-    network: nn.Module
+    module: nn.Module
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
@@ -31,11 +31,11 @@ class Player:
     @property
     def parameters(self) -> list[nn.Parameter]:
         """The weights that move."""
-        return [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
     def weights(self) -> dict[str, Tensor]:
         """The weights that move, by name."""
-        return {name: value for name, value in self.network.named_parameters() if value.requires_grad}
+        return {name: value for name, value in self.module.named_parameters() if value.requires_grad}
 
     def configuration(self) -> dict[str, Any]:
         """The optimiser's settings, for a run's record."""
@@ -43,7 +43,7 @@ class Player:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class StepContext:
     """What a step may know: its number, how far along the run is in [0, 1), and its own random numbers."""
 
     number: int
@@ -60,9 +60,9 @@ class Objective(Generic[Batch]):
         players: sets of weights in the order in which they take their turn within a step.
     """
 
-    players: Sequence[Player]
+    players: Sequence[TrainedNetwork]
 
-    def loss(self, player: str, batch: Batch, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Batch, step: StepContext) -> Mapping[str, Tensor]:
         """Named scalar losses of a player; `"loss"` is the one that is minimised, the others are logged.
 
         Raises:
@@ -70,11 +70,11 @@ class Objective(Generic[Batch]):
         """
         raise NotImplementedError(f"{type(self).__name__} defines no loss")
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepContext) -> None:
         """Do what follows once all players have moved (move a target network, say); by default nothing.
 
         Raises:
-            Stop: the training is to end here.
+            StopTraining: the training is to end here.
         """
 
     def state(self) -> Mapping[str, Tensor]:

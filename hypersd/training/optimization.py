@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import reduce
 from torch import Tensor, nn
 
-from hypersd.training.objective import Player
+from hypersd.training.objective import TrainedNetwork
 
 
 class Optimization:
@@ -25,12 +25,17 @@ class Optimization:
     """
 
     def __init__(
-        self, accelerator: Accelerator, players: Sequence[Player], *, max_grad_norm: float, ema_decay: float | None
+        self,
+        accelerator: Accelerator,
+        players: Sequence[TrainedNetwork],
+        *,
+        max_grad_norm: float,
+        ema_decay: float | None,
     ) -> None:
         self.accelerator, self.players = accelerator, players
         self.max_grad_norm, self.ema_decay = max_grad_norm, ema_decay
         for player in players:
-            player.network.to(accelerator.device)
+            player.module.to(accelerator.device)
         self.optimizers = {
             player.name: torch.optim.AdamW(
                 player.parameters,
@@ -44,7 +49,7 @@ class Optimization:
         first = players[0].parameters if ema_decay is not None else []
         self.shadow = [parameter.detach().clone() for parameter in first]
 
-    def backward(self, player: Player, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    def backward(self, player: TrainedNetwork, losses: Mapping[str, Tensor]) -> dict[str, float]:
         """Leave the clipped gradient of `losses["loss"]` in a player's weights; nothing moves yet.
 
         Returns:
@@ -60,7 +65,7 @@ class Optimization:
         measured = torch.cat([values, norm.reshape(1).to(values)]).tolist()
         return dict(zip([*losses, "gradient"], measured, strict=True))
 
-    def step(self, player: Player, learning_rate: float) -> None:
+    def step(self, player: TrainedNetwork, learning_rate: float) -> None:
         """Move a player along the gradient that `backward` left."""
         optimizer = self.optimizers[player.name]
         for group in optimizer.param_groups:
@@ -68,7 +73,7 @@ class Optimization:
         optimizer.step()
         optimizer.zero_grad()
 
-    def _share(self, player: Player, values: Tensor) -> Tensor:
+    def _share(self, player: TrainedNetwork, values: Tensor) -> Tensor:
         """Average the gradients, and the values `(N,)`, over the processes, as one message; returns the values."""
         held = [parameter for parameter in player.parameters if parameter.grad is not None]
         gradients = [parameter.grad.flatten() for parameter in held if parameter.grad is not None]

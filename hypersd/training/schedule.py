@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +26,13 @@ class NoiseSchedule:
         return NoiseSchedule(self.alphas_cumprod.to(device))
 
     @property
-    def steps(self) -> int:
+    def num_train_timesteps(self) -> int:
         """T."""
         return len(self.alphas_cumprod)
 
     def trailing(self, steps: int) -> list[int]:
         """The times between which DDIM jumps with "trailing" spacing: from T − 1 down to 0, `steps` + 1 of them."""
-        return [max(0, index * (self.steps // steps) - 1) for index in range(steps, -1, -1)]
+        return [max(0, index * (self.num_train_timesteps // steps) - 1) for index in range(steps, -1, -1)]
 
     def alpha(self, times: Tensor) -> Tensor:
         """α at `times` `(B,)`, shaped `(B, 1, 1, 1)`."""
@@ -42,17 +42,17 @@ class NoiseSchedule:
         """σ at `times` `(B,)`, shaped `(B, 1, 1, 1)`."""
         return (1 - self.alphas_cumprod[times]).sqrt().view(-1, 1, 1, 1)
 
-    def noisy(self, clean: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    def add_noise(self, clean: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """x_t from x_0 and ε."""
         return self.alpha(times) * clean + self.sigma(times) * noise
 
-    def clean(self, noisy: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    def predict_x0(self, noisy: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """x̂_0 from x_t and a predicted ε."""
         return (noisy - self.sigma(times) * noise) / self.alpha(times)
 
-    def jump(self, noisy: Tensor, noise: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    def ddim_step(self, noisy: Tensor, noise: Tensor, start: Tensor, end: Tensor) -> Tensor:
         """Ψ, the DDIM jump (Song et al. 2020, eq. 12 with σ = 0): from `start` to `end` along a predicted ε."""
-        return self.alpha(end) * self.clean(noisy, noise, start) + self.sigma(end) * noise
+        return self.alpha(end) * self.predict_x0(noisy, noise, start) + self.sigma(end) * noise
 
     def leverage(self, start: Tensor, end: Tensor) -> Tensor:
         """How far an error of one in ε̂ moves the end of a jump, `(B,)`: |α_end·σ_start/α_start − σ_end|."""
@@ -108,10 +108,10 @@ class DDIMSolver:
         start_times, end_times = (
             torch.full((len(latents),), int(time), device=latents.device) for time in (timestep, end)
         )
-        return DDIMOutput(self.schedule.jump(latents, predicted, start_times, end_times))
+        return DDIMOutput(self.schedule.ddim_step(latents, predicted, start_times, end_times))
 
 
-def offset_noise(shape: Sequence[int], step: Step, strength: float) -> Tensor:
+def offset_noise(shape: Sequence[int], step: StepContext, strength: float) -> Tensor:
     """Unit noise `(B, C, H, W)` whose channels are also shifted as a whole (Guttenberg 2023): less drift."""
     noise = torch.randn(tuple(shape), generator=step.generator, device=step.device)
     shift = torch.randn((*shape[:2], 1, 1), generator=step.generator, device=step.device)
@@ -119,7 +119,7 @@ def offset_noise(shape: Sequence[int], step: Step, strength: float) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class SegmentedTimesteps:
     """The solver's times 0 = t_0 < t_1 < … < t_N = T − 1, with t_i = i·T/N − 1, cut into k equal segments.
 
     Hyper-SD (eq. 11) puts a segment's lower boundary at ⌊t_n / (T/k)⌋·T/k, which for some n lies above t_{n−1}, so

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from hypersd.training.checkpoints import Checkpoint
-from hypersd.training.objective import Objective, Player, Step, Stop
+from hypersd.training.objective import Objective, StepContext, StopTraining, TrainedNetwork
 from hypersd.training.optimization import Optimization
 from hypersd.training.precision import half_precision
 from hypersd.training.records import open_record
@@ -93,7 +93,11 @@ class Trainer:
         self.accelerator = Accelerator(cpu=self.config.cpu)
 
     def run(
-        self, objective: Objective[Batch], batches: Callable[[Step], Batch], *, data: str | Mapping[str, Any] = ""
+        self,
+        objective: Objective[Batch],
+        batches: Callable[[StepContext], Batch],
+        *,
+        data: str | Mapping[str, Any] = "",
     ) -> dict[str, float]:
         """Train to the end, from the last checkpoint in `config.out` if there is one.
 
@@ -138,7 +142,7 @@ class Trainer:
     def _train(
         self,
         objective: Objective[Batch],
-        batches: Callable[[Step], Batch],
+        batches: Callable[[StepContext], Batch],
         moving: Optimization,
         checkpoint: Checkpoint,
         start: int,
@@ -156,7 +160,7 @@ class Trainer:
                     meters.setdefault(name, []).append(value)
                 try:
                     objective.after_step(step)
-                except Stop as stop:
+                except StopTraining as stop:
                     reason = str(stop)
                 moving.average(step.number)
                 done += 1
@@ -181,7 +185,7 @@ class Trainer:
         return last
 
     def _turns(
-        self, objective: Objective[Batch], batch: Batch, step: Step, moving: Optimization, checkpoint: Checkpoint
+        self, objective: Objective[Batch], batch: Batch, step: StepContext, moving: Optimization, checkpoint: Checkpoint
     ) -> dict[str, float]:
         """Every player's turn; returns the losses by the names that they have in the log.
 
@@ -223,17 +227,17 @@ class Trainer:
             f"step was saved; {kept} train in another folder with another seed or a lower learning rate"
         )
 
-    def learning_rate(self, player: Player, number: int) -> float:
+    def learning_rate(self, player: TrainedNetwork, number: int) -> float:
         """Linear warm-up, constant, then linear decay to zero."""
         warm = min(1.0, (number + 1) / max(1, self.config.warmup))
         left = (1 - number / self.config.steps) / max(1e-9, 1 - self.config.decay_from)
         return player.learning_rate * warm * min(1.0, left)
 
-    def _step(self, number: int) -> Step:
+    def _step(self, number: int) -> StepContext:
         seed = (self.config.seed, number, self.accelerator.process_index)
         rng = np.random.default_rng(seed)
         generator = torch.Generator(self.accelerator.device).manual_seed(int(rng.integers(2**63)))
-        return Step(
+        return StepContext(
             number=number,
             progress=number / self.config.steps,
             device=self.accelerator.device,

@@ -15,13 +15,13 @@ from hypersd.emoji.world import World
 from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import save_adapter
 from hypersd.training.data import LatentBatches
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 from tests.families import write_emoji
 
 
-def step(number: int = 0) -> Step:
+def step(number: int = 0) -> StepContext:
     """What an objective may know of its step number `number`."""
-    return Step(
+    return StepContext(
         number=number,
         progress=0.0,
         device=torch.device("cpu"),

@@ -13,7 +13,7 @@ from hypersd.distill.backward import Backward, JumpBatches, OwnJumps, Settings, 
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_of, noise_of
 from hypersd.emoji.training.scenes import TrainingScenes
-from hypersd.training.adapters import adapter_off
+from hypersd.training.adapters import disable_adapter
 from tests.distill.conftest import step
 
 SETTINGS = Settings(shares=(0.25, 0.75), solver_steps=2, guidance=2.0)
@@ -37,12 +37,12 @@ def test_jumps_start_on_the_students_way_and_end_where_the_guided_base_goes(unli
 
     times = [torch.full((2,), time) for time in (999, 499, 250, 0)]
     schedule, told = student.schedule, student.text.conditioning(captions)
-    halfway = schedule.jump(noise, student.predict(noise, times[0], told), times[0], times[1])
+    halfway = schedule.ddim_step(noise, student.predict(noise, times[0], told), times[0], times[1])
     assert torch.allclose(jumps[:, 1, 0], halfway, atol=1e-5)
     target, scale = halfway, torch.full((2,), 2.0)
-    with adapter_off(student.unet):
+    with disable_adapter(student.unet):
         for here, there in pairwise(times[1:]):
-            target = schedule.jump(target, student.guided(target, here, captions, scale), here, there)
+            target = schedule.ddim_step(target, student.guided(target, here, captions, scale), here, there)
     assert torch.allclose(jumps[:, 1, 1], target, atol=1e-5)
     ends = student.trajectory(noise, 2, told)
     assert not torch.allclose(jumps[:, 1, 1], ends, atol=0.05), "the student itself goes elsewhere"
@@ -55,7 +55,7 @@ def test_the_loss_is_the_distance_between_the_ends_of_the_jumps(unlike_the_base:
     end_times = torch.tensor([499, 0])
     with torch.no_grad():
         noise = student.predict(start, start_times, student.text.conditioning(["a cat", "a dog"]))
-        arrived = student.schedule.jump(start, noise, start_times, end_times)
+        arrived = student.schedule.ddim_step(start, noise, start_times, end_times)
     for moved in (0.0, 0.5):
         batch = OwnJumps(start, start_times, arrived + moved, end_times, ["a cat", "a dog"])
         told = objective.loss("student", batch, step())

@@ -11,7 +11,7 @@ import torch
 from hypersd.distill.lightning import STAGES, ProgressiveAdversarial, Settings, Stage
 from hypersd.distill.losses import discriminator_loss
 from hypersd.distill.student import Student
-from hypersd.training.adapters import adapter_as, adapter_off
+from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 
@@ -37,12 +37,12 @@ def test_the_first_teacher_is_the_guided_base_in_two_steps(student: Student, sce
     objective = ProgressiveAdversarial(student, FIRST, None, Settings(guidance_scale=2.0))
     batch, times = scenes(step()), torch.tensor([999, 499, 999, 499])
     schedule, scale = student.schedule, torch.full((4,), 2.0)
-    with adapter_off(student.unet):
+    with disable_adapter(student.unet):
         halfway, end = times - 250, (times - 500).clamp(min=0)
-        moved = schedule.jump(
+        moved = schedule.ddim_step(
             batch.latents, student.guided(batch.latents, times, batch.captions, scale), times, halfway
         )
-        target = schedule.jump(moved, student.guided(moved, halfway, batch.captions, scale), halfway, end)
+        target = schedule.ddim_step(moved, student.guided(moved, halfway, batch.captions, scale), halfway, end)
     torch.testing.assert_close(objective.teach(batch.latents, times, batch.captions), target)
 
 
@@ -52,9 +52,9 @@ def test_a_later_teacher_is_the_stage_before_without_guidance(student: Student, 
     earlier = [0.5 * weight.detach() for weight in student.weights]
     objective = ProgressiveAdversarial(student, replace(FIRST, teacher_steps=2, student_steps=2), earlier)
     batch, times = scenes(step()), torch.tensor([999, 499, 999, 499])
-    with adapter_as(student.unet, earlier):
+    with swapped_adapter(student.unet, earlier):
         noise = student.predict(batch.latents, times, student.text.conditioning(batch.captions))
-    target = student.schedule.jump(batch.latents, noise, times, (times - 500).clamp(min=0))
+    target = student.schedule.ddim_step(batch.latents, noise, times, (times - 500).clamp(min=0))
     torch.testing.assert_close(objective.teach(batch.latents, times, batch.captions), target)
 
 

@@ -47,7 +47,7 @@ def test_the_loss_is_the_error_of_the_picture_that_one_step_draws(folder: Path, 
     times = torch.full((3,), 800)
     with torch.no_grad():
         predicted = student.predict(batch.noise, times, student.text.conditioning(batch.captions))
-    perfect = DrawnPairs(batch.noise, student.schedule.clean(batch.noise, predicted, times), batch.captions)
+    perfect = DrawnPairs(batch.noise, student.schedule.predict_x0(batch.noise, predicted, times), batch.captions)
     assert float(objective.loss("student", perfect, step())["loss"].detach()) == pytest.approx(0, abs=1e-8)
     assert float(objective.loss("student", batch, step())["loss"].detach()) > 0
 

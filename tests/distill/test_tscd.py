@@ -9,16 +9,18 @@ from diffusers import DDIMScheduler
 
 from hypersd.distill.student import Student
 from hypersd.distill.tscd import STAGES, Settings, Stage, TrajectorySegmentedConsistency
-from hypersd.training.adapters import adapter_as, adapter_off
+from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 
 PLAIN = Stage(segments=2, steps=1)
 
 
-def step(seed: int = 0) -> Step:
+def step(seed: int = 0) -> StepContext:
     generator = torch.Generator().manual_seed(seed)
-    return Step(number=0, progress=0, device=torch.device("cpu"), generator=generator, rng=np.random.default_rng(seed))
+    return StepContext(
+        number=0, progress=0, device=torch.device("cpu"), generator=generator, rng=np.random.default_rng(seed)
+    )
 
 
 def shaken(student: Student) -> None:
@@ -53,12 +55,12 @@ def test_the_target_is_the_average_student_s_jump_from_the_teacher_s_step(
     assert (jump.end_times <= before).all()
     conditioning = student.text.conditioning(batch.captions)
     empty = student.text.conditioning([""] * len(batch.captions))
-    with torch.no_grad(), adapter_off(student.unet):
+    with torch.no_grad(), disable_adapter(student.unet):
         without = student.predict(jump.start, jump.start_times, empty)
         guided = without + 3.0 * (student.predict(jump.start, jump.start_times, conditioning) - without)
-    nearer = schedule.jump(jump.start, guided, jump.start_times, before)
-    with torch.no_grad(), adapter_as(student.unet, objective.average):
-        target = schedule.jump(nearer, student.predict(nearer, before, conditioning), before, jump.end_times)
+    nearer = schedule.ddim_step(jump.start, guided, jump.start_times, before)
+    with torch.no_grad(), swapped_adapter(student.unet, objective.average):
+        target = schedule.ddim_step(nearer, student.predict(nearer, before, conditioning), before, jump.end_times)
     torch.testing.assert_close(jump.target, target, rtol=1e-3, atol=1e-3)
 
 
@@ -130,5 +132,5 @@ def test_leverage_is_how_far_an_error_in_the_noise_moves_the_end(student: Studen
     schedule = student.schedule
     start, end = torch.tensor([999, 800, 499, 249]), torch.tensor([0, 0, 249, 0])
     noisy, noise = torch.randn(2, 4, 12, 4, 4).unbind(0)
-    moved = schedule.jump(noisy, noise + 1, start, end) - schedule.jump(noisy, noise, start, end)
+    moved = schedule.ddim_step(noisy, noise + 1, start, end) - schedule.ddim_step(noisy, noise, start, end)
     torch.testing.assert_close(schedule.leverage(start, end), moved.abs().amax(dim=(1, 2, 3)), rtol=1e-3, atol=1e-3)

@@ -11,7 +11,7 @@ from transformers import CLIPModel
 from hypersd.distill.losses import adversarial_distillation_loss, hinge_discriminator_loss
 from hypersd.distill.student import Student
 from hypersd.distill.turbo import STUDENT_TIMES, AdversarialDiffusion, PictureDiscriminator, Settings
-from hypersd.training.adapters import adapter_off
+from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 from tests.families import write_clip
@@ -87,10 +87,10 @@ def test_the_teacher_looks_at_what_the_student_drew_noised_anew(
     times = torch.randint(20, 1000, (4,), generator=now.generator)
     noise = torch.randn(batch.latents.shape, generator=now.generator)
     schedule = student.schedule
-    with torch.no_grad(), adapter_off(student.unet):
-        noisy = schedule.noisy(batch.latents, noise, times)
+    with torch.no_grad(), disable_adapter(student.unet):
+        noisy = schedule.add_noise(batch.latents, noise, times)
         guided = student.guided(noisy, times, batch.captions, torch.full((4,), objective.settings.guidance_scale))
-        taught = schedule.clean(noisy, guided, times)
+        taught = schedule.predict_x0(noisy, guided, times)
     expected = adversarial_distillation_loss(batch.latents, taught, schedule.alpha(times))
     torch.testing.assert_close(objective._distillation(batch.latents, batch.captions, step(5)), expected)
 

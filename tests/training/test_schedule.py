@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from hypersd.sampling.denoising import denoised, denoising_steps
-from hypersd.training.schedule import DDIMSolver, Grid, NoiseSchedule
+from hypersd.training.schedule import DDIMSolver, NoiseSchedule, SegmentedTimesteps
 
 SCHEDULER = DDIMScheduler(
     beta_start=0.00085,
@@ -22,7 +22,7 @@ SCHEDULE = NoiseSchedule(SCHEDULER.alphas_cumprod)
 
 @pytest.mark.parametrize("segments", [1, 2, 4, 8])
 def test_every_start_has_room_to_jump_within_its_segment(segments: int) -> None:
-    grid = Grid(1000, 40, segments)
+    grid = SegmentedTimesteps(1000, 40, segments)
     starts = torch.arange(1, 41)
     low, high = grid.time(grid.boundary(starts)), grid.time(starts - 1)
     assert (low <= high).all()
@@ -42,7 +42,7 @@ def test_the_floor_of_the_paper_would_leave_some_starts_without_room() -> None:
 
 @pytest.mark.parametrize("segments", [1, 2, 4, 8])
 def test_segments_end_where_trailing_ddim_stops(segments: int) -> None:
-    grid = Grid(1000, 40, segments)
+    grid = SegmentedTimesteps(1000, 40, segments)
     SCHEDULER.set_timesteps(segments)
     index = torch.arange(segments, 0, -1) * (40 // segments)
     assert grid.time(index).tolist() == SCHEDULER.timesteps.tolist()
@@ -51,14 +51,14 @@ def test_segments_end_where_trailing_ddim_stops(segments: int) -> None:
 @pytest.mark.parametrize("segments", [3, 16])
 def test_a_grid_that_does_not_divide_is_refused(segments: int) -> None:
     with pytest.raises(ValueError, match="do not divide"):
-        Grid(1000, 40, segments)
+        SegmentedTimesteps(1000, 40, segments)
 
 
 def test_a_jump_is_the_scheduler_s_step() -> None:
     SCHEDULER.set_timesteps(4)
     latents, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
     for start, end in ((999, 749), (749, 499), (249, 0)):
-        mine = SCHEDULE.jump(latents, noise, torch.tensor([start] * 2), torch.tensor([end] * 2))
+        mine = SCHEDULE.ddim_step(latents, noise, torch.tensor([start] * 2), torch.tensor([end] * 2))
         theirs = SCHEDULER.step(noise, start, latents).prev_sample
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
 
@@ -66,20 +66,20 @@ def test_a_jump_is_the_scheduler_s_step() -> None:
 def test_a_jump_along_the_true_noise_stays_on_the_trajectory() -> None:
     clean, noise = torch.randn(5, 3, 4, 4), torch.randn(5, 3, 4, 4)
     start, end = torch.tensor([999, 800, 500, 100, 20]), torch.tensor([0, 799, 250, 99, 20])
-    arrived = SCHEDULE.jump(SCHEDULE.noisy(clean, noise, start), noise, start, end)
-    torch.testing.assert_close(arrived, SCHEDULE.noisy(clean, noise, end), rtol=1e-3, atol=1e-3)
+    arrived = SCHEDULE.ddim_step(SCHEDULE.add_noise(clean, noise, start), noise, start, end)
+    torch.testing.assert_close(arrived, SCHEDULE.add_noise(clean, noise, end), rtol=1e-3, atol=1e-3)
 
 
 def test_renoising_gives_the_variance_of_the_later_time() -> None:
     torch.manual_seed(0)
     start, end = torch.tensor([250]), torch.tensor([750])
-    early = SCHEDULE.noisy(torch.zeros(1, 1, 200, 200), torch.randn(1, 1, 200, 200), start)
+    early = SCHEDULE.add_noise(torch.zeros(1, 1, 200, 200), torch.randn(1, 1, 200, 200), start)
     later = SCHEDULE.renoise(early, torch.randn(1, 1, 200, 200), start, end)
     assert later.std().item() == pytest.approx(SCHEDULE.sigma(end).item(), rel=0.02)
 
 
 def test_starts_are_uniform_but_for_the_share_at_the_ends() -> None:
-    grid = Grid(1000, 40, 4)
+    grid = SegmentedTimesteps(1000, 40, 4)
     starts = grid.starts(40_000, torch.Generator().manual_seed(0), share_of_ends=0.5)
     counts = torch.bincount(starts, minlength=41)[1:].float() / 40_000
     ends = torch.tensor([10, 20, 30, 40]) - 1

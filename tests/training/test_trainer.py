@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hypersd.training.objective import Objective, Player, Step, Stop
+from hypersd.training.objective import Objective, StepContext, StopTraining, TrainedNetwork
 from hypersd.training.trainer import DivergedError, Trainer, TrainingConfig, grids
 
 
@@ -23,22 +23,22 @@ class Regression(Objective[Tensor]):
         torch.manual_seed(0)
         self.model, self.critic = nn.Linear(4, 4, bias=False), nn.Linear(1, 1)
         self.players = [
-            Player(name="model", network=self.model, learning_rate=0.05),
-            Player(name="critic", network=self.critic, learning_rate=0.01),
+            TrainedNetwork(name="model", module=self.model, learning_rate=0.05),
+            TrainedNetwork(name="critic", module=self.critic, learning_rate=0.01),
         ]
         self.turns: list[str] = []
 
-    def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
         self.turns.append(player)
         if player == "critic":
             return {"loss": self.critic.weight.square().sum()}
         return {"loss": (self.model(batch) - batch.flip(1)).square().mean()}
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepContext) -> None:
         self.turns.append("after")
 
 
-def batch(step: Step) -> Tensor:
+def batch(step: StepContext) -> Tensor:
     return torch.randn(8, 4, generator=step.generator)
 
 
@@ -64,7 +64,7 @@ def test_a_resumed_run_repeats_what_an_unbroken_one_does(tmp_path: Path) -> None
     unbroken = Regression()
     Trainer(config(tmp_path / "a", 12, ema_decay=0.9)).run(unbroken, batch)
 
-    def stop_at_seven(step: Step) -> Tensor:
+    def stop_at_seven(step: StepContext) -> Tensor:
         if step.number == 7:
             raise StoppedError
         return batch(step)
@@ -79,10 +79,10 @@ def test_a_resumed_run_repeats_what_an_unbroken_one_does(tmp_path: Path) -> None
 
 def test_a_training_that_ended_itself_is_over_and_keeps_its_reason(tmp_path: Path) -> None:
     class Enough(Regression):
-        def after_step(self, step: Step) -> None:
+        def after_step(self, step: StepContext) -> None:
             super().after_step(step)
             if step.number == 4:
-                raise Stop("it is good enough")
+                raise StopTraining("it is good enough")
 
     Trainer(config(tmp_path, 12)).run(Enough(), batch)
     for _ in range(2):
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     Trainer(config(tmp_path, 2)).run(Regression(), batch)
     other = Regression()
     other.model = nn.Linear(4, 3)
-    other.players[0] = Player(name="model", network=other.model, learning_rate=0.05)
+    other.players[0] = TrainedNetwork(name="model", module=other.model, learning_rate=0.05)
     with pytest.raises(ValueError, match="another training"):
         Trainer(config(tmp_path, 2)).run(other, batch)
 
@@ -109,7 +109,7 @@ class Breaking(Regression):
         super().__init__()
         self.at, self.player, self.what, self.value = at, player, what, value
 
-    def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
         losses = dict(super().loss(player, batch, step))
         if step.number == self.at and player == self.player:
             if self.what == "loss":
@@ -120,7 +120,7 @@ class Breaking(Regression):
                 losses["loss"] = losses["loss"] + (losses["loss"] * 0).sqrt()
         return losses
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepContext) -> None:
         super().after_step(step)
         if self.what == "weight" and step.number == self.at:
             with torch.no_grad():
@@ -194,7 +194,7 @@ def test_a_finished_training_is_not_resumed_with_other_settings(
     with pytest.raises(ValueError, match='data "abc", not "def"'):
         Trainer(config(tmp_path, 4)).run(Regression(), batch, data="def")
     faster = Regression()
-    faster.players[0] = Player(name="model", network=faster.model, learning_rate=0.1)
+    faster.players[0] = TrainedNetwork(name="model", module=faster.model, learning_rate=0.1)
     with pytest.raises(ValueError, match=r"players\.model\.learning_rate 0\.05, not 0\.1"):
         Trainer(config(tmp_path, 4)).run(faster, batch, data="abc")
     assert before == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
@@ -264,7 +264,7 @@ def test_gradients_laid_out_unlike_their_weights_are_applied_right(tmp_path: Pat
     target = torch.arange(12.0).reshape(4, 3)
     objective = Regression()
     model = Transposed()
-    objective.players = [Player(name="model", network=model, learning_rate=0.3)]
+    objective.players = [TrainedNetwork(name="model", module=model, learning_rate=0.3)]
     objective.loss = lambda *_: {  # type: ignore[method-assign]
         "loss": (model(torch.eye(4)) - target.t()).square().sum()
     }
@@ -303,10 +303,10 @@ class Teaching(Objective[Tensor]):
     def __init__(self) -> None:
         torch.manual_seed(0)
         self.model = nn.Linear(4, 4, bias=False)
-        self.players = [Player(name="model", network=self.model, learning_rate=0.05)]
+        self.players = [TrainedNetwork(name="model", module=self.model, learning_rate=0.05)]
         self.apart: list[float] = []
 
-    def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
         with torch.no_grad():
             mine = self.model.weight.clone()
             self.model.weight.copy_(torch.eye(4))

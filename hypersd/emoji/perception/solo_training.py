@@ -19,7 +19,7 @@ from hypersd.emoji.perception.solo import Masks, Solo, centre_cell, instance_los
 from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.image_tensors import to_picture, to_tensor
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_folder
 from hypersd.training.trainer import Trainer, TrainingConfig
@@ -47,7 +47,7 @@ class Perceived:
     targets: Masks
 
 
-def perceived(world: World, autoencoder: AutoencoderTiny, batch_size: int, step: Step) -> Perceived:
+def perceived(world: World, autoencoder: AutoencoderTiny, batch_size: int, step: StepContext) -> Perceived:
     """A batch of new training scenes, drawn as imperfectly as a generator would draw them."""
     scenes = [sample_scene(world, step.rng) for _ in range(batch_size)]
     pictures = to_tensor([render(world, scene) for scene in scenes]).to(step.device)
@@ -55,7 +55,7 @@ def perceived(world: World, autoencoder: AutoencoderTiny, batch_size: int, step:
 
 
 @torch.no_grad()
-def disturbed(pictures: Tensor, autoencoder: AutoencoderTiny, step: Step) -> Tensor:
+def disturbed(pictures: Tensor, autoencoder: AutoencoderTiny, step: StepContext) -> Tensor:
     """Pictures `(B, 3, H, W)` in [-1, 1] of which some went through the autoencoder, some are blurred, all are noisy.
 
     The network will look at what the autoencoder's decoder draws from latents that are never quite right.
@@ -94,9 +94,11 @@ class SoloTraining(Objective[Perceived]):
 
     def __post_init__(self) -> None:
         self.network = Solo(list(self.world.objects))
-        self.players = [Player(name="solo", network=self.network, learning_rate=self.learning_rate, weight_decay=0.02)]
+        self.players = [
+            TrainedNetwork(name="solo", module=self.network, learning_rate=self.learning_rate, weight_decay=0.02)
+        ]
 
-    def loss(self, player: str, batch: Perceived, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Perceived, step: StepContext) -> Mapping[str, Tensor]:
         """The mean instance loss."""
         return {"loss": instance_loss(self.network, batch.pictures, batch.targets).mean()}
 

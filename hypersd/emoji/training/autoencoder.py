@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from hypersd.emoji.training.stages import LATENT_SHAPE
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.image_tensors import to_picture, to_tensor
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 LATENT_CHANNELS = LATENT_SHAPE[0]
 LATENT_NOISE = 0.03
@@ -124,7 +124,7 @@ def _start_as_blur(autoencoder: AutoencoderTiny, components: Tensor, mean: Tenso
     last.weight[range(3), range(3), 1, 1] = 1
 
 
-def crops(world: World, batch_size: int, step: Step) -> Tensor:
+def crops(world: World, batch_size: int, step: StepContext) -> Tensor:
     """Random crops of random scenes, `(batch_size, 3, CROP, CROP)`: four times faster to learn from than whole ones."""
     pictures = []
     for _ in range(batch_size):
@@ -150,10 +150,12 @@ class Reconstruction(Objective[Tensor]):
     def __post_init__(self) -> None:
         start_as_principal_components(self.autoencoder, self.world)
         self.players = [
-            Player(name="autoencoder", network=self.autoencoder, learning_rate=self.learning_rate, betas=(0.9, 0.999))
+            TrainedNetwork(
+                name="autoencoder", module=self.autoencoder, learning_rate=self.learning_rate, betas=(0.9, 0.999)
+            )
         ]
 
-    def loss(self, player: str, batch: Tensor, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `psnr` in dB (peak 2) and `spread`, the latents' standard deviation."""
         latents = self.autoencoder.encode(batch)[0]
         noise = torch.randn(latents.shape, generator=step.generator, device=step.device)

@@ -17,7 +17,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from hypersd.emoji.training.autoencoder import LATENT_CHANNELS
 from hypersd.training.data import CaptionedLatents
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.samples import draw
 from hypersd.training.schedule import NoiseSchedule, offset_noise
 from hypersd.training.text import TextEncoders
@@ -113,17 +113,19 @@ class Denoising(Objective[CaptionedLatents]):
         self.unet.set_attn_processor(AttnProcessor())
         self.schedule = NoiseSchedule(build_scheduler().alphas_cumprod)
         self.players = [
-            Player(
-                name="unet", network=self.unet, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
+            TrainedNetwork(
+                name="unet", module=self.unet, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
             )
         ]
 
-    def loss(self, player: str, batch: CaptionedLatents, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `plain`, the unweighted error."""
         schedule = self.schedule.to(step.device)
-        times = torch.randint(0, schedule.steps, batch.latents.shape[:1], generator=step.generator, device=step.device)
+        times = torch.randint(
+            0, schedule.num_train_timesteps, batch.latents.shape[:1], generator=step.generator, device=step.device
+        )
         noise = offset_noise(batch.latents.shape, step, OFFSET_NOISE)
-        noisy = schedule.noisy(batch.latents, noise, times)
+        noisy = schedule.add_noise(batch.latents, noise, times)
         predicted = self.unet(noisy, times, **self.text.conditioning(batch.captions)).sample
         errors = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
         snr = schedule.alphas_cumprod[times] / (1 - schedule.alphas_cumprod[times])

@@ -33,7 +33,7 @@ from transformers import (
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, place, render, sample_scene
 from hypersd.training.image_tensors import to_tensor
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.utils.files import atomic_folder
 
 LENGTH = 24
@@ -134,7 +134,7 @@ class Captioned:
     captions: list[str]
 
 
-def captioned(world: World, batch_size: int, step: Step) -> Captioned:
+def captioned(world: World, batch_size: int, step: StepContext) -> Captioned:
     """A batch for contrast: each pair together with the same two objects the other way round."""
     scenes: list[Scene] = []
     while len(scenes) < batch_size:
@@ -160,12 +160,12 @@ class Contrast(Objective[Captioned]):
     def __post_init__(self) -> None:
         self.towers = Towers(self.tokenizer)
         self.players = [
-            Player(
-                name="clip", network=self.towers, learning_rate=self.learning_rate, betas=(0.9, 0.98), weight_decay=0.05
+            TrainedNetwork(
+                name="clip", module=self.towers, learning_rate=self.learning_rate, betas=(0.9, 0.98), weight_decay=0.05
             )
         ]
 
-    def loss(self, player: str, batch: Captioned, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Captioned, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `found`: how often the right caption is the nearest."""
         tokens = self.tokenizer(batch.captions, padding="max_length", truncation=True, return_tensors="pt").to(
             step.device

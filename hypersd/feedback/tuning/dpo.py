@@ -17,8 +17,8 @@ from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.tuning.monitor import Guard
 from hypersd.feedback.tuning.rollout import times_of
 from hypersd.models.specs import Recipe
-from hypersd.training.adapters import adapter_off
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.adapters import disable_adapter
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class RankedLatents:
             batch_size,
         )
 
-    def __call__(self, step: Step) -> Ranked:
+    def __call__(self, step: StepContext) -> Ranked:
         """A random batch."""
         chosen = step.rng.integers(len(self.prompts), size=self.batch_size)
         return Ranked(self.better[chosen], self.worse[chosen], [self.prompts[int(index)] for index in chosen])
@@ -104,9 +104,9 @@ class DirectPreference(Objective[Ranked]):
 
     def __post_init__(self) -> None:
         self.players = [
-            Player(
+            TrainedNetwork(
                 name="feedback",
-                network=self.student.unet,
+                module=self.student.unet,
                 learning_rate=self.settings.learning_rate,
                 betas=(0.9, 0.99),
             )
@@ -114,7 +114,7 @@ class DirectPreference(Objective[Ranked]):
         asked = {time for recipe in self.recipes for time in times_of(self.student, recipe)}
         self.times = torch.tensor(sorted(asked))
 
-    def loss(self, player: str, batch: Ranked, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Ranked, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `right`: how often the preferred picture's noise is predicted better, relative to the other's."""
         count = len(batch.prompts)
         drawn = torch.randint(len(self.times), (count,), generator=step.generator, device=step.device)
@@ -122,9 +122,9 @@ class DirectPreference(Objective[Ranked]):
         # Both pictures of a choice get the same noise: less variance, the same expectation.
         noise = torch.randn(batch.better.shape, generator=step.generator, device=step.device).repeat(2, 1, 1, 1)
         clean = torch.cat([batch.better, batch.worse]).to(step.device)
-        noisy = self.student.schedule.to(step.device).noisy(clean, noise, times)
+        noisy = self.student.schedule.to(step.device).add_noise(clean, noise, times)
         told = self.student.text.conditioning([*batch.prompts, *batch.prompts])
-        with torch.no_grad(), adapter_off(self.student.unet):
+        with torch.no_grad(), disable_adapter(self.student.unet):
             before = (self.student.predict(noisy, times, told) - noise).square().mean(dim=(1, 2, 3))
         error = (self.student.predict(noisy, times, told) - noise).square().mean(dim=(1, 2, 3))
         better, worse = (error - before).chunk(2)
@@ -134,11 +134,11 @@ class DirectPreference(Objective[Ranked]):
             "right": (margin > 0).float().mean(),
         }
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepContext) -> None:
         """The guard looks.
 
         Raises:
-            Stop: it speaks against going on.
+            StopTraining: it speaks against going on.
         """
         self.guard.after_step(step)
 

@@ -14,7 +14,7 @@ from torch.nn import Module
 
 from hypersd.distill.student import Student
 from hypersd.feedback.tuning.monitor import Check, Guard
-from hypersd.training.adapters import adapter_as
+from hypersd.training.adapters import swapped_adapter
 from hypersd.utils.files import atomic_path
 
 _DOWN = "lora_A.weight"
@@ -34,7 +34,7 @@ def sweep(student: Student, guard: Guard, weights: Sequence[float] = WEIGHTS) ->
     """Look at the student with its adapter at each weight."""
     points: list[Point] = []
     for weight in weights:
-        with adapter_as(student.unet, _weighted(student, weight)):
+        with swapped_adapter(student.unet, _weighted(student, weight)):
             check, _ = guard.panel.look()
         points.append(Point(weight, check, guard.objection(check, guard.start.second)))
     return points

@@ -18,7 +18,7 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning.rollout import Drawn, draw_through, fixed_noise
 from hypersd.models.specs import Recipe
 from hypersd.training.image_tensors import to_picture
-from hypersd.training.objective import Step, Stop
+from hypersd.training.objective import StepContext, StopTraining
 from hypersd.utils.files import write_json
 
 _SLACK = 2.0
@@ -163,11 +163,11 @@ class Guard:
         self.deviations = pictures.std(dim=0)
         self.history = [(0, self.start), *self._remembered()]
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepContext) -> None:
         """Look, if it is time to.
 
         Raises:
-            Stop: something speaks against going on.
+            StopTraining: something speaks against going on.
         """
         number = step.number + 1
         if number % self.every:
@@ -178,7 +178,7 @@ class Guard:
         self._remember()
         best = max(one.second for _, one in self.history)
         if objection := self.objection(check, best, slack=_SLACK):
-            raise Stop(objection)
+            raise StopTraining(objection)
 
     def _remembered(self) -> list[tuple[int, Check]]:
         if self.file is None or not self.file.exists():

@@ -23,7 +23,7 @@ from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.tuning.coco_files import SPLIT, read_annotations
 from hypersd.feedback.tuning.rollout import redrawn
 from hypersd.models.specs import Recipe
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 from hypersd.utils.errors import gist
 from hypersd.utils.readers import read_picture, tensor_shapes
 
@@ -147,7 +147,7 @@ class PhotographFeedback:
     network: MaskRCNN
     batch_size: int = 1
 
-    def __call__(self, student: Student, recipes: Sequence[Recipe], step: Step) -> Tensor:
+    def __call__(self, student: Student, recipes: Sequence[Recipe], step: StepContext) -> Tensor:
         """The sum of the network's losses; its gradient passes one call of the student.
 
         Raises:

@@ -15,7 +15,7 @@ from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.tuning.rollout import redrawn
 from hypersd.models.specs import Recipe
 from hypersd.training.image_tensors import to_tensor
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class SceneFeedback:
             return None
         return cls(World.load(folder), load_perception(folder / "perception"))
 
-    def __call__(self, student: Student, recipes: Sequence[Recipe], step: Step) -> Tensor:
+    def __call__(self, student: Student, recipes: Sequence[Recipe], step: StepContext) -> Tensor:
         """The loss on new scenes, noised to a time at which the student is used; its gradient passes one call."""
         self.network.to(step.device)
         scenes = [sample_scene(self.world, step.rng) for _ in range(self.batch_size)]

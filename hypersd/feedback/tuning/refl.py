@@ -16,7 +16,7 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning.monitor import Guard
 from hypersd.feedback.tuning.rollout import Prompted, draw_through
 from hypersd.models.specs import Recipe
-from hypersd.training.objective import Objective, Player, Step
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Settings:
 class Perception(Protocol):
     """The visual-perception loss (eq. 14): how well a frozen network finds in the student's pictures what is there."""
 
-    def __call__(self, student: Student, recipes: Sequence[Recipe], step: Step) -> Tensor:
+    def __call__(self, student: Student, recipes: Sequence[Recipe], step: StepContext) -> Tensor:
         """A scalar with a gradient."""
         ...
 
@@ -68,16 +68,16 @@ class RewardFeedback(Objective[Prompted]):
 
     def __post_init__(self) -> None:
         self.players = [
-            Player(
+            TrainedNetwork(
                 name="feedback",
-                network=self.student.unet,
+                module=self.student.unet,
                 learning_rate=self.settings.learning_rate,
                 betas=(0.9, 0.99),
             )
         ]
         self.thresholds = [float(model.facts["preferred"][self.settings.hinge]) for model in self.rewards]
 
-    def loss(self, player: str, batch: Prompted, step: Step) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: Prompted, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `reward`, `distance` and, with a network for it, `perception`."""
         recipe = self.recipes[int(step.rng.integers(len(self.recipes)))]
         call = int(step.rng.integers(recipe.steps))
@@ -97,11 +97,11 @@ class RewardFeedback(Objective[Prompted]):
             loss = loss + self.settings.perception * logged["perception"]
         return {"loss": loss, **logged}
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepContext) -> None:
         """The guard looks.
 
         Raises:
-            Stop: it speaks against going on.
+            StopTraining: it speaks against going on.
         """
         self.guard.after_step(step)
 

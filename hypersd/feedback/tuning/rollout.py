@@ -16,8 +16,8 @@ from hypersd.models.loading import build_scheduler
 from hypersd.models.specs import Recipe
 from hypersd.sampling.denoising import denoised, set_timesteps
 from hypersd.sampling.sampler import clean_latents, step_arguments
-from hypersd.training.adapters import adapter_off
-from hypersd.training.objective import Step
+from hypersd.training.adapters import disable_adapter
+from hypersd.training.objective import StepContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class PromptBatches:
     student: Student
     batch_size: int
 
-    def __call__(self, step: Step) -> Prompted:
+    def __call__(self, step: StepContext) -> Prompted:
         """A random batch."""
         chosen = [self.prompts[int(index)] for index in step.rng.integers(len(self.prompts), size=self.batch_size)]
         noise = torch.randn(noise_shape(self.student, len(chosen)), generator=step.generator, device=step.device)
@@ -92,13 +92,13 @@ def draw_through(
         latents = denoised(scheduler, noise * scheduler.init_noise_sigma, predict, arguments=arguments, count=call)
     timestep = scheduler.timesteps[call]
     scaled = scheduler.scale_model_input(latents, timestep)
-    with torch.no_grad(), adapter_off(student.unet):
+    with torch.no_grad(), disable_adapter(student.unet):
         untuned = _clean(scheduler, predict(scaled, timestep), timestep, latents)
     return Drawn(_clean(scheduler, predict(scaled, timestep), timestep, latents), untuned)
 
 
 def redrawn(
-    student: Student, pictures: Tensor, captions: Sequence[str], recipes: Sequence[Recipe], step: Step
+    student: Student, pictures: Tensor, captions: Sequence[str], recipes: Sequence[Recipe], step: StepContext
 ) -> Tensor:
     """What the student makes of noised pictures `(B, 3, H, W)` in [-1, 1], with a gradient through one call.
 
@@ -111,9 +111,9 @@ def redrawn(
     clean = student.latents(pictures)
     noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
     schedule = student.schedule.to(step.device)
-    noisy = schedule.noisy(clean, noise, now)
+    noisy = schedule.add_noise(clean, noise, now)
     told = student.text.conditioning(captions)
-    return student.picture(schedule.clean(noisy, student.predict(noisy, now, told), now)).clamp(-1, 1)
+    return student.picture(schedule.predict_x0(noisy, student.predict(noisy, now, told), now)).clamp(-1, 1)
 
 
 def times_of(student: Student, recipe: Recipe) -> list[int]:

@@ -28,7 +28,7 @@ from hypersd.emoji.perception.solo_training import SoloTraining, acuity, disturb
 from hypersd.emoji.world import Placed, Scene, World, render, sample_scene
 from hypersd.models.families.embedded import FOLDER
 from hypersd.training.image_tensors import to_tensor
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 
 SHIPPED = FOLDER / "perception"
 WIDTHS = (8, 8, 16)
@@ -52,9 +52,11 @@ def drawn(world: World, scenes: Sequence[Scene]) -> Tensor:
     return to_tensor([render(world, scene) for scene in scenes])
 
 
-def a_step() -> Step:
+def a_step() -> StepContext:
     generator = torch.Generator().manual_seed(0)
-    return Step(number=0, progress=0.0, device=torch.device("cpu"), generator=generator, rng=np.random.default_rng(0))
+    return StepContext(
+        number=0, progress=0.0, device=torch.device("cpu"), generator=generator, rng=np.random.default_rng(0)
+    )
 
 
 class TestTargets:

@@ -18,7 +18,7 @@ from hypersd.feedback.tuning.perception_coco import PhotographFeedback, boxes, l
 from hypersd.feedback.tuning.rollout import times_of
 from hypersd.models.loading import ModelSource
 from hypersd.models.registry import FAMILIES
-from hypersd.training.objective import Step
+from hypersd.training.objective import StepContext
 
 RECIPE = FAMILIES["emoji"].spec("hyper").recipe(4)
 LEFT_HALF = [0.0, 0.0, 39.0, 0.0, 39.0, 59.0, 0.0, 59.0]
@@ -96,7 +96,7 @@ def test_its_gradient_reaches_the_student_and_it_can_be_repeated(folder: Path, c
     before = torch.random.get_rng_state()
     losses: list[torch.Tensor] = []
     for _ in range(2):
-        step = Step(
+        step = StepContext(
             number=0,
             progress=0.0,
             device=torch.device("cpu"),

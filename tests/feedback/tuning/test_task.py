@@ -30,8 +30,8 @@ from hypersd.models.loading import ModelSource, build_scheduler
 from hypersd.models.registered import with_registered
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family, Recipe
-from hypersd.training.adapters import adapter_off, save_adapter
-from hypersd.training.objective import Step, Stop
+from hypersd.training.adapters import disable_adapter, save_adapter
+from hypersd.training.objective import StepContext, StopTraining
 
 HYPER = FAMILIES["emoji"].spec("hyper")
 RECIPES = (HYPER.recipe(2), HYPER.recipe(4))
@@ -44,9 +44,9 @@ def family(folder: Path) -> Family:
     return replace(tiny, folder=folder, pixels=32, specs=tuple(replace(card, pixels=32) for card in tiny.specs))
 
 
-def step(number: int = 0) -> Step:
+def step(number: int = 0) -> StepContext:
     """Always the same random numbers."""
-    return Step(
+    return StepContext(
         number=number,
         progress=0.0,
         device=torch.device("cpu"),
@@ -78,7 +78,7 @@ def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
     times = torch.tensor([499])
     with torch.no_grad():
         assert not torch.allclose(tuned.predict(noise, times, told), plain.predict(noise, times, told))
-        with adapter_off(tuned.unet):
+        with disable_adapter(tuned.unet):
             untuned = tuned.predict(noise, times, told)
         assert torch.equal(tuned.predict(noise, times, told), untuned), "a new adapter changes nothing"
 
@@ -220,7 +220,7 @@ def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], r
     panel = Still(student, check(), check(reward=1.0), check(reward=2.0, **later))
     guard = Guard(panel, every=1)  # type: ignore[arg-type]
     guard.after_step(step())
-    with pytest.raises(Stop, match=reason):
+    with pytest.raises(StopTraining, match=reason):
         guard.after_step(step(1))
     assert [one.reward for _, one in guard.history] == [0.0, 1.0, 2.0]
 
@@ -231,7 +231,7 @@ def test_a_guard_that_is_asked_again_remembers_the_best_it_saw(folder: Path, tmp
     before.after_step(step())
     later = Guard(Still(student, check(), check(second=1.5)), every=1, file=file)  # type: ignore[arg-type]
     assert later.history == before.history
-    with pytest.raises(Stop, match=r"fell from 2\.00 to 1\.50"):
+    with pytest.raises(StopTraining, match=r"fell from 2\.00 to 1\.50"):
         later.after_step(step(1))
     assert [number for number, _ in later.history] == [0, 1, 2]
     again = Guard(Still(student, check(), check(second=1.2)), every=1, file=file)  # type: ignore[arg-type]
