@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hypersd.distill.losses import jump_errors, jump_loss
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_samples import caption_of, draw_once
+from hypersd.distill.teacher_samples import cache_teacher_samples, caption_for
 from hypersd.sampling.denoising import denoised, denoising_steps
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import CaptionedData
@@ -30,7 +30,7 @@ from hypersd.training.schedule import DDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class BackwardConfig:
     """This project's choices.
 
     Args:
@@ -59,18 +59,18 @@ class OwnJumps:
 
 
 def draw_jumps(
-    data: CaptionedData, student: Student, file: Path, *, count: int, settings: Settings, batch_size: int = 64
+    data: CaptionedData, student: Student, file: Path, *, count: int, settings: BackwardConfig, batch_size: int = 64
 ) -> None:
-    """Write the jumps of `count` trajectories, by `draw_once`: start and target, `(count, jumps, 2, C, H, W)`."""
+    """Write the jumps of `count` trajectories, by `cache_teacher_samples`: start and target, `(count, jumps, 2, C, H, W)`."""
 
     def draw(noise: Tensor, captions: list[str]) -> Tensor:
         return own_jumps(student, noise, captions, settings)
 
-    draw_once(data, student, file, draw, count=count, batch_size=batch_size)
+    cache_teacher_samples(data, student, file, draw, count=count, batch_size=batch_size)
 
 
 @torch.no_grad()
-def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: Settings) -> Tensor:
+def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: BackwardConfig) -> Tensor:
     """Where the student starts each of its jumps from noise `(B, C, H, W)`, and where the teacher arrives from there.
 
     Returns:
@@ -101,7 +101,7 @@ class JumpBatches:
     student: Student
     drawn: NDArray[np.float16]
     batch_size: int
-    settings: Settings
+    settings: BackwardConfig
 
     def __call__(self, step: StepContext) -> OwnJumps:
         """Random jumps of random trajectories."""
@@ -115,12 +115,12 @@ class JumpBatches:
             times[chosen].to(step.device),
             target,
             times[chosen + 1].to(step.device),
-            [caption_of(self.data, int(index)) for index in rows],
+            [caption_for(self.data, int(index)) for index in rows],
         )
 
 
 @dataclass(eq=False)
-class Backward(Objective[OwnJumps]):
+class BackwardDistillation(Objective[OwnJumps]):
     """Objective: arrive where the teacher does.
 
     The squared error of a sample is divided by how far an error of the predicted noise moves the jump's end
@@ -128,7 +128,7 @@ class Backward(Objective[OwnJumps]):
     """
 
     student: Student
-    settings: Settings = field(default_factory=Settings)
+    settings: BackwardConfig = field(default_factory=BackwardConfig)
 
     def __post_init__(self) -> None:
         self.players = [

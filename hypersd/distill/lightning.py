@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.discriminators import LatentDiscriminator
-from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
+from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
 from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import CaptionedLatents
@@ -18,7 +18,7 @@ from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class LightningStage:
     """The student learns to do in `student_steps` what its teacher does in `teacher_steps`.
 
     The first stage's teacher is the base model with guidance and the loss is the squared error; each later teacher is
@@ -41,9 +41,9 @@ class Stage:
 
 
 STAGES = (
-    Stage(name="4-step", teacher_steps=8, student_steps=4, steps=120),
-    Stage(name="2-step", teacher_steps=4, student_steps=2, steps=150, adversarial=0.02),
-    Stage(
+    LightningStage(name="4-step", teacher_steps=8, student_steps=4, steps=120),
+    LightningStage(name="2-step", teacher_steps=4, student_steps=2, steps=150, adversarial=0.02),
+    LightningStage(
         name="1-step",
         teacher_steps=2,
         student_steps=1,
@@ -51,7 +51,7 @@ STAGES = (
         adversarial=0.02,
         noised_for_discriminator=True,
     ),
-    Stage(
+    LightningStage(
         name="1-step-unconditional",
         teacher_steps=2,
         student_steps=1,
@@ -66,7 +66,7 @@ DISCRIMINATOR_TIMES = (10, 250, 500, 750)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class LightningConfig:
     """Rates are higher than the paper's (1e-5 and 1e-6 at batch 512): small model and batch, a short training."""
 
     guidance_scale: float = 3.0
@@ -84,9 +84,9 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     """
 
     student: Student
-    stage: Stage
+    stage: LightningStage
     teacher: Sequence[Tensor] | None
-    settings: Settings = field(default_factory=Settings)
+    settings: LightningConfig = field(default_factory=LightningConfig)
 
     def __post_init__(self) -> None:
         rate = self.settings.adversarial_learning_rate if self.stage.adversarial else self.settings.learning_rate
@@ -149,7 +149,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         if not self.stage.adversarial:
             return {"loss": fidelity, "mse": mse}
         adversarial = generator_loss(self._judge(arrived, end, conditioning, start, times, step))
-        loss = blend(arrived, fidelity, adversarial, self.stage.adversarial)
+        loss = balance_gradients(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def _judge(  # noqa: PLR0917 - a jump is where and when it started and ended

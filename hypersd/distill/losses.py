@@ -48,7 +48,7 @@ def gradient_penalty(logits: Tensor, inputs: Sequence[Tensor]) -> Tensor:
     return torch.stack([slope.square().flatten(1).sum(dim=1).mean() for slope in slopes]).sum()
 
 
-def blend(arrived: Tensor, fidelity: Tensor, adversarial: Tensor, share: float) -> Tensor:
+def balance_gradients(arrived: Tensor, fidelity: Tensor, adversarial: Tensor, share: float) -> Tensor:
     """Mix two losses of `arrived` so that the adversarial one makes up `share`, in [0, 1], of the gradient there.
 
     No fixed weight suits all of a training: the squared error falls by orders of magnitude while the adversarial loss

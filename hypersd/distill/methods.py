@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypersd.distill import backward, lightning, one_step, tscd, turbo
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_samples import PairBatches, draw_pairs
+from hypersd.distill.teacher_samples import TeacherSampleBatches, sample_teacher
 from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
 from hypersd.training.data import CaptionedData, LatentBatches, encode
@@ -23,7 +23,7 @@ from hypersd.training.records import RECORD, hash_file, hash_folder, open_record
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
 from hypersd.utils.readers import read_array
 
-Batch = TypeVar("Batch")
+AnyBatch = TypeVar("AnyBatch")
 
 SCENES = 16_000
 
@@ -43,7 +43,7 @@ _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokeniz
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class DistillationTask:
     """One distillation: the student, its data, and where the results go.
 
     Args:
@@ -75,15 +75,15 @@ class Task:
         latents = read_array(file, self.student.latent_shape, "latents of pictures")
         return LatentBatches(self.examples, latents, self.batch_size), hash_file(file)
 
-    def pairs(self) -> tuple[PairBatches, str]:
+    def pairs(self) -> tuple[TeacherSampleBatches, str]:
         """Batches of noise and what the student, as it is now, draws from it, and a hash of them."""
         file, count = self._file("pairs.npy"), self._count(PAIRS)
         with PartialState().main_process_first():
-            draw_pairs(self.examples, self.student, file, steps=PAIR_STEPS, count=count)
+            sample_teacher(self.examples, self.student, file, steps=PAIR_STEPS, count=count)
         clean = read_array(file, self.student.latent_shape, "pictures of a teacher")
-        return PairBatches(self.examples, clean, self.batch_size), hash_file(file)
+        return TeacherSampleBatches(self.examples, clean, self.batch_size), hash_file(file)
 
-    def jumps(self, settings: backward.Settings) -> tuple[backward.JumpBatches, str]:
+    def jumps(self, settings: backward.BackwardConfig) -> tuple[backward.JumpBatches, str]:
         """Batches of the jumps of the student as it is now, and a hash of them."""
         file, count = self._file("jumps.npy"), self._count(JUMPS)
         with PartialState().main_process_first():
@@ -104,8 +104,8 @@ class Task:
         self,
         name: str,
         steps: int,
-        objective: Objective[Batch],
-        batches: Callable[[StepContext], Batch],
+        objective: Objective[AnyBatch],
+        batches: Callable[[StepContext], AnyBatch],
         *,
         data: str,
         ema_decay: float | None = None,
@@ -132,7 +132,7 @@ class Task:
             save_adapter(self.student.unet, self.out / f"{name}.safetensors")
 
 
-def _tscd(task: Task) -> None:
+def _tscd(task: DistillationTask) -> None:
     scenes, data = task.scenes()
     for stage in tscd.STAGES:
         objective = tscd.TrajectorySegmentedConsistency(task.student, stage)
@@ -140,7 +140,7 @@ def _tscd(task: Task) -> None:
         task.keep(f"segments-{stage.segments}", objective.average)
 
 
-def _lightning(task: Task) -> None:
+def _lightning(task: DistillationTask) -> None:
     scenes, data = task.scenes()
     finished: dict[int, list[Tensor]] = {}
     for stage in lightning.STAGES:
@@ -151,48 +151,48 @@ def _lightning(task: Task) -> None:
         task.keep(stage.name, task.student.weights)
 
 
-def _turbo(task: Task) -> None:
+def _turbo(task: DistillationTask) -> None:
     scenes, data = task.scenes()
     objective = turbo.AdversarialDiffusion(task.student)
     task.train("turbo", objective.settings.steps, objective, scenes, data=data, ema_decay=0.98)
     task.keep("turbo", task.student.weights)
 
 
-def _backward(task: Task) -> None:
+def _backward(task: DistillationTask) -> None:
     load_adapter(task.student.unet, task.few_steps)
-    settings = backward.Settings()
+    settings = backward.BackwardConfig()
     jumps, data = task.jumps(settings)
-    objective = backward.Backward(task.student, settings)
+    objective = backward.BackwardDistillation(task.student, settings)
     task.train("backward", settings.steps, objective, jumps, data=data, ema_decay=0.98)
     task.keep("backward", task.student.weights)
 
 
-def _one_step(task: Task) -> None:
+def _one_step(task: DistillationTask) -> None:
     load_adapter(task.student.unet, task.few_steps)
     pairs, data = task.pairs()
     for stage in one_step.STAGES:
         student = task.student
         fake = Student(student.source, few_steps=task.few_steps, device=student.device) if stage.score else None
-        objective = one_step.OneStep(student, stage, fake)
+        objective = one_step.OneStepDistillation(student, stage, fake)
         task.train(stage.name, stage.steps, objective, pairs, data=data, ema_decay=0.98)
         task.keep(stage.name, task.student.weights)
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class DistillationMethod:
     """How a method is trained, on how many scenes a step, and the names of its stages."""
 
-    train: Callable[[Task], None]
+    train: Callable[[DistillationTask], None]
     batch_size: int
     stages: tuple[str, ...]
 
 
 METHODS = {
-    "tscd": Method(_tscd, 32, tuple(f"segments-{stage.segments}" for stage in tscd.STAGES)),
-    "backward": Method(_backward, 32, ("backward",)),
-    "one-step": Method(_one_step, 40, tuple(stage.name for stage in one_step.STAGES)),
-    "lightning": Method(_lightning, 24, tuple(stage.name for stage in lightning.STAGES)),
-    "turbo": Method(_turbo, 16, ("turbo",)),
+    "tscd": DistillationMethod(_tscd, 32, tuple(f"segments-{stage.segments}" for stage in tscd.STAGES)),
+    "backward": DistillationMethod(_backward, 32, ("backward",)),
+    "one-step": DistillationMethod(_one_step, 40, tuple(stage.name for stage in one_step.STAGES)),
+    "lightning": DistillationMethod(_lightning, 24, tuple(stage.name for stage in lightning.STAGES)),
+    "turbo": DistillationMethod(_turbo, 16, ("turbo",)),
 }
 
 
@@ -251,7 +251,7 @@ def distill(
     prompts = examples.held_out_prompts(SAMPLE_PROMPTS)
     student = Student(ModelSource(folder), device=state.device or torch.device("cpu"), sample_prompts=prompts)
     chosen.train(
-        Task(
+        DistillationTask(
             student=student,
             examples=examples,
             data=data or out,

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hypersd.distill.losses import denoising_loss, jump_errors, score_direction, score_distillation_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.distill.teacher_samples import DrawnPairs
+from hypersd.distill.teacher_samples import TeacherSamples
 from hypersd.models.loading import quietly
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
@@ -27,7 +27,7 @@ from hypersd.training.samples import draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class OneStepStage:
     """A stretch of the training.
 
     Args:
@@ -43,13 +43,13 @@ class Stage:
 
 
 STAGES = (
-    Stage(name="regression", steps=1500, learning_rate=6e-4),
-    Stage(name="score", steps=250, learning_rate=1e-4, score=1.0, fidelity=0.25),
+    OneStepStage(name="regression", steps=1500, learning_rate=6e-4),
+    OneStepStage(name="score", steps=250, learning_rate=1e-4, score=1.0, fidelity=0.25),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class OneStepConfig:
     """What the paper leaves open, with this project's choices.
 
     Args:
@@ -63,18 +63,18 @@ class Settings:
 
 
 @dataclass(eq=False)
-class OneStep(Objective[DrawnPairs]):
+class OneStepDistillation(Objective[TeacherSamples]):
     """Objective of one stage.
 
     Args:
-        fake: the copy that follows the student, on the few-step student as its base: with its adapter off it is the
+        fake_score: the copy that follows the student, on the few-step student as its base: with its adapter off it is the
             teacher. None if there is no score distillation.
     """
 
     student: Student
-    stage: Stage
-    fake: Student | None = None
-    settings: Settings = field(default_factory=Settings)
+    stage: OneStepStage
+    fake_score: Student | None = None
+    settings: OneStepConfig = field(default_factory=OneStepConfig)
 
     def __post_init__(self) -> None:
         self.players = [
@@ -85,24 +85,24 @@ class OneStep(Objective[DrawnPairs]):
                 betas=(0.9, 0.99),
             )
         ]
-        if self.fake is not None:
+        if self.fake_score is not None:
             self.players.append(
-                TrainedNetwork(name="fake", module=self.fake.unet, learning_rate=self.settings.fake_learning_rate)
+                TrainedNetwork(name="fake", module=self.fake_score.unet, learning_rate=self.settings.fake_learning_rate)
             )
 
-    def loss(self, player: str, batch: DrawnPairs, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: TeacherSamples, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and, with score distillation, `gap`: how far apart the two scores are."""
         schedule = self.student.schedule.to(step.device)
         told = self.student.text.conditioning(batch.captions)
-        if player == "fake" and self.fake is not None:
-            return {"loss": self._denoising(self.fake, told, step)}
+        if player == "fake" and self.fake_score is not None:
+            return {"loss": self._denoising(self.fake_score, told, step)}
         times = torch.full((len(batch.noise),), self.settings.time, device=step.device)
         drawn = schedule.predict_x0(batch.noise, self.student.predict(batch.noise, times, told), times)
-        self.made = drawn.detach()
+        self.last_student_output = drawn.detach()
         error = jump_errors(drawn, batch.clean).mean()
-        if self.fake is None:
+        if self.fake_score is None:
             return {"loss": error, "mse": error}
-        direction = self._direction(self.fake, drawn.detach(), told, step)
+        direction = self._direction(self.fake_score, drawn.detach(), told, step)
         distilled = score_distillation_loss(drawn, direction)
         loss = self.stage.score * distilled + self.stage.fidelity * error
         return {"loss": loss, "mse": error, "gap": direction.abs().mean()}
@@ -119,7 +119,7 @@ class OneStep(Objective[DrawnPairs]):
 
     def _denoising(self, fake: Student, told: Conditioning, step: StepContext) -> Tensor:
         """The copy's own loss: predict the noise in what the student has just drawn."""
-        noisy, times, noise = self._noised(self.made, step)
+        noisy, times, noise = self._noised(self.last_student_output, step)
         return denoising_loss(fake.predict(noisy, times, told), noise)
 
     def _noised(self, clean: Tensor, step: StepContext) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,7 +18,7 @@ from hypersd.training.precision import half_precision
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnPairs:
+class TeacherSamples:
     """Noise `(B, C, H, W)`, the clean latents that a teacher draws from it, and the captions it was given."""
 
     noise: Tensor
@@ -26,18 +26,18 @@ class DrawnPairs:
     captions: list[str]
 
 
-def caption_of(data: CaptionedData, index: int) -> str:
+def caption_for(data: CaptionedData, index: int) -> str:
     """The caption that goes with noise `index`: of the example of that number, in a wording of its own."""
     return data.caption(index, np.random.default_rng((2, index)))
 
 
-def noise_of(indices: Iterable[int], shape: tuple[int, ...]) -> Tensor:
+def noise_for(indices: Iterable[int], shape: tuple[int, ...]) -> Tensor:
     """Unit noise of each index, `(B, *shape)`: it need not be kept."""
     drawn = [np.random.default_rng((3, index)).standard_normal(shape, dtype=np.float32) for index in indices]
     return torch.from_numpy(np.stack(drawn))
 
 
-def draw_once(
+def cache_teacher_samples(
     data: CaptionedData,
     model: Student,
     file: Path,
@@ -63,37 +63,37 @@ def draw_once(
     """
 
     def rows(indices: range) -> Tensor:
-        noise = noise_of(indices, model.latent_shape).to(model.device)
+        noise = noise_for(indices, model.latent_shape).to(model.device)
         with half_precision(model.device):
-            return draw(noise, [caption_of(data, index) for index in indices])
+            return draw(noise, [caption_for(data, index) for index in indices])
 
     write_rows(file, rows, count=count, batch_size=batch_size, label=f"draw {file.stem}")
 
 
-def draw_pairs(
+def sample_teacher(
     data: CaptionedData, teacher: Student, file: Path, *, steps: int, count: int, batch_size: int = 64
 ) -> None:
-    """Write what `teacher` draws in `steps` DDIM steps, by `draw_once`: latents `(count, C, H, W)`."""
+    """Write what `teacher` draws in `steps` DDIM steps, by `cache_teacher_samples`: latents `(count, C, H, W)`."""
 
     def draw(noise: Tensor, captions: list[str]) -> Tensor:
         return teacher.trajectory(noise, steps, teacher.text.conditioning(captions))
 
-    draw_once(data, teacher, file, draw, count=count, batch_size=batch_size)
+    cache_teacher_samples(data, teacher, file, draw, count=count, batch_size=batch_size)
 
 
 @dataclass(frozen=True)
-class PairBatches:
-    """Batches of what `draw_pairs` wrote: `PairBatches(data, clean, batch_size)(step)`."""
+class TeacherSampleBatches:
+    """Batches of what `sample_teacher` wrote: `TeacherSampleBatches(data, clean, batch_size)(step)`."""
 
     data: CaptionedData
     clean: NDArray[np.float16]
     batch_size: int
 
-    def __call__(self, step: StepContext) -> DrawnPairs:
+    def __call__(self, step: StepContext) -> TeacherSamples:
         """A random batch."""
         chosen = [int(index) for index in step.rng.integers(len(self.clean), size=self.batch_size)]
-        return DrawnPairs(
-            noise_of(chosen, self.clean.shape[1:]).to(step.device),
+        return TeacherSamples(
+            noise_for(chosen, self.clean.shape[1:]).to(step.device),
             torch.from_numpy(self.clean[chosen]).float().to(step.device),
-            [caption_of(self.data, index) for index in chosen],
+            [caption_for(self.data, index) for index in chosen],
         )

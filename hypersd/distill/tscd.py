@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.discriminators import LatentDiscriminator
-from hypersd.distill.losses import blend, discriminator_loss, generator_loss, jump_errors, jump_loss
+from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Student
 from hypersd.training.adapters import disable_adapter, ema_update, swapped_adapter
 from hypersd.training.data import CaptionedLatents
@@ -19,7 +19,7 @@ from hypersd.training.schedule import SegmentedTimesteps, offset_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class TSCDStage:
     """One stage: k segments, and what part of the distance d's gradient is the adversarial loss's.
 
     The paper says only that the squared error fits k = 8, 4, where prediction and target are close, and the adversarial
@@ -37,15 +37,15 @@ class Stage:
 
 
 STAGES = (
-    Stage(segments=8, steps=60),
-    Stage(segments=4, steps=120),
-    Stage(segments=2, steps=150, adversarial=0.05),
-    Stage(segments=1, steps=400, adversarial=0.1, one_step=0.25),
+    TSCDStage(segments=8, steps=60),
+    TSCDStage(segments=4, steps=120),
+    TSCDStage(segments=2, steps=150, adversarial=0.05),
+    TSCDStage(segments=1, steps=400, adversarial=0.1, one_step=0.25),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class TSCDConfig:
     """What the paper leaves open, with this project's choices.
 
     Args:
@@ -91,8 +91,8 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
     """
 
     student: Student
-    stage: Stage
-    settings: Settings = field(default_factory=Settings)
+    stage: TSCDStage
+    settings: TSCDConfig = field(default_factory=TSCDConfig)
 
     def __post_init__(self) -> None:
         self.grid = SegmentedTimesteps(
@@ -180,7 +180,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
             return {"loss": fidelity, "mse": mse}
         fake = self.discriminator(arrived, jump.end_times, conditioning, jump.start, jump.start_times)
         adversarial = generator_loss(fake)
-        loss = blend(arrived, fidelity, adversarial, self.stage.adversarial)
+        loss = balance_gradients(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def after_step(self, step: StepContext) -> None:

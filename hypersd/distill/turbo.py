@@ -29,7 +29,7 @@ STUDENT_TIMES = (249, 499, 749, 999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class TurboConfig:
     """λ of the distillation loss is the paper's; its adversarial loss, in pixels of a small decoder, weighs less here.
 
     Rates fit a small model and a short training.
@@ -83,7 +83,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
     """Objective: fool the discriminator, and agree with the teacher's look at the student's noised picture."""
 
     student: Student
-    settings: Settings = field(default_factory=Settings)
+    settings: TurboConfig = field(default_factory=TurboConfig)
 
     def __post_init__(self) -> None:
         clip = CLIPModel.from_pretrained(self.student.folder / "clip", dtype=torch.float32)

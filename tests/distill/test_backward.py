@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from hypersd.distill.backward import Backward, JumpBatches, OwnJumps, Settings, draw_jumps, own_jumps
+from hypersd.distill.backward import BackwardConfig, BackwardDistillation, JumpBatches, OwnJumps, draw_jumps, own_jumps
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_samples import caption_of, noise_of
+from hypersd.distill.teacher_samples import caption_for, noise_for
 from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.training.adapters import disable_adapter
 from tests.distill.conftest import step
 
-SETTINGS = Settings(shares=(0.25, 0.75), solver_steps=2, guidance=2.0)
+SETTINGS = BackwardConfig(shares=(0.25, 0.75), solver_steps=2, guidance=2.0)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def unlike_the_base(student: Student) -> Student:
 @torch.no_grad()
 def test_jumps_start_on_the_students_way_and_end_where_the_guided_base_goes(unlike_the_base: Student) -> None:
     student, captions = unlike_the_base, ["a cat", "a dog"]
-    noise = noise_of(range(2), student.latent_shape)
+    noise = noise_for(range(2), student.latent_shape)
     jumps = own_jumps(student, noise, captions, SETTINGS)
     assert jumps.shape == (2, 2, 2, *student.latent_shape)
     assert torch.equal(jumps[:, 0, 0], noise)
@@ -50,8 +50,8 @@ def test_jumps_start_on_the_students_way_and_end_where_the_guided_base_goes(unli
 
 def test_the_loss_is_the_distance_between_the_ends_of_the_jumps(unlike_the_base: Student) -> None:
     student = unlike_the_base
-    objective = Backward(student, SETTINGS)
-    start, start_times = noise_of(range(2), student.latent_shape), torch.tensor([999, 499])
+    objective = BackwardDistillation(student, SETTINGS)
+    start, start_times = noise_for(range(2), student.latent_shape), torch.tensor([999, 499])
     end_times = torch.tensor([499, 0])
     with torch.no_grad():
         noise = student.predict(start, start_times, student.text.conditioning(["a cat", "a dog"]))
@@ -74,6 +74,6 @@ def test_a_batch_takes_jumps_by_their_shares(student: Student, examples: Trainin
     assert 0.65 < float((batch.start_times == 499).float().mean()) < 0.85
     first = int((batch.start_times == 999).nonzero()[0])
     index = next(
-        i for i in range(5) if torch.allclose(batch.start[first], noise_of([i], student.latent_shape)[0], atol=0.01)
+        i for i in range(5) if torch.allclose(batch.start[first], noise_for([i], student.latent_shape)[0], atol=0.01)
     )
-    assert batch.captions[first] == caption_of(examples, index), "each jump with its own caption"
+    assert batch.captions[first] == caption_for(examples, index), "each jump with its own caption"

@@ -8,14 +8,14 @@ from itertools import pairwise
 import pytest
 import torch
 
-from hypersd.distill.lightning import STAGES, ProgressiveAdversarial, Settings, Stage
+from hypersd.distill.lightning import STAGES, LightningConfig, LightningStage, ProgressiveAdversarial
 from hypersd.distill.losses import discriminator_loss
 from hypersd.distill.student import Student
 from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 
-FIRST = Stage(name="2-step", teacher_steps=4, student_steps=2, steps=1)
+FIRST = LightningStage(name="2-step", teacher_steps=4, student_steps=2, steps=1)
 
 
 def shaken(student: Student) -> None:
@@ -34,7 +34,7 @@ def test_each_stage_takes_up_where_the_one_before_left() -> None:
 @torch.no_grad()
 def test_the_first_teacher_is_the_guided_base_in_two_steps(student: Student, scenes: LatentBatches) -> None:
     shaken(student)
-    objective = ProgressiveAdversarial(student, FIRST, None, Settings(guidance_scale=2.0))
+    objective = ProgressiveAdversarial(student, FIRST, None, LightningConfig(guidance_scale=2.0))
     batch, times = scenes(step()), torch.tensor([999, 499, 999, 499])
     schedule, scale = student.schedule, torch.full((4,), 2.0)
     with disable_adapter(student.unet):

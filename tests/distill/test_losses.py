@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hypersd.distill.losses import (
     adversarial_distillation_loss,
-    blend,
+    balance_gradients,
     denoising_loss,
     discriminator_loss,
     generator_loss,
@@ -64,7 +64,7 @@ def test_the_penalty_is_the_squared_slope_of_each_input() -> None:
 def test_two_losses_mix_by_their_gradients_whatever_their_size(share: float) -> None:
     arrived = torch.tensor([1.0, 2.0], requires_grad=True)
     fidelity, adversarial = 1e-3 * arrived[0].square(), 1e4 * arrived[1]
-    loss = blend(arrived, fidelity, adversarial, share)
+    loss = balance_gradients(arrived, fidelity, adversarial, share)
     torch.testing.assert_close(loss, fidelity)
     loss.backward()
     torch.testing.assert_close(arrived.grad, 2e-3 * torch.tensor([1 - share, share]))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from hypersd.distill.one_step import OneStep, Stage
+from hypersd.distill.one_step import OneStepDistillation, OneStepStage
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_samples import DrawnPairs, PairBatches, draw_pairs
+from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples, sample_teacher
 from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import load_adapter, save_adapter
@@ -18,15 +18,15 @@ from tests.distill.conftest import step
 
 
 @pytest.fixture(scope="module")
-def pairs(folder: Path, examples: TrainingScenes, tmp_path_factory: pytest.TempPathFactory) -> PairBatches:
+def pairs(folder: Path, examples: TrainingScenes, tmp_path_factory: pytest.TempPathFactory) -> TeacherSampleBatches:
     """Six pairs."""
     file = tmp_path_factory.mktemp("pairs") / "pairs.npy"
-    draw_pairs(examples, Student(ModelSource(folder), rank=2), file, steps=2, count=6, batch_size=4)
-    return PairBatches(examples, np.load(file), batch_size=3)
+    sample_teacher(examples, Student(ModelSource(folder), rank=2), file, steps=2, count=6, batch_size=4)
+    return TeacherSampleBatches(examples, np.load(file), batch_size=3)
 
 
 def test_a_pair_is_its_index_noise_and_what_the_teacher_draws_of_it(
-    folder: Path, pairs: PairBatches, tmp_path: Path
+    folder: Path, pairs: TeacherSampleBatches, tmp_path: Path
 ) -> None:
     batch = pairs(step())
     assert batch.noise.shape == batch.clean.shape == (3, 12, 16, 16)
@@ -36,26 +36,26 @@ def test_a_pair_is_its_index_noise_and_what_the_teacher_draws_of_it(
     assert torch.allclose(drawn, batch.clean, atol=0.3), "in half precision"
     file = tmp_path / "pairs.npy"
     file.write_bytes(b"complete")
-    draw_pairs(pairs.data, student, file, steps=2, count=6)
+    sample_teacher(pairs.data, student, file, steps=2, count=6)
     assert file.read_bytes() == b"complete", "what is complete is not drawn again"
 
 
-def test_the_loss_is_the_error_of_the_picture_that_one_step_draws(folder: Path, pairs: PairBatches) -> None:
+def test_the_loss_is_the_error_of_the_picture_that_one_step_draws(folder: Path, pairs: TeacherSampleBatches) -> None:
     student = Student(ModelSource(folder), rank=2)
-    objective = OneStep(student, Stage(name="regression", steps=1, learning_rate=1e-3))
+    objective = OneStepDistillation(student, OneStepStage(name="regression", steps=1, learning_rate=1e-3))
     batch = pairs(step())
     times = torch.full((3,), 800)
     with torch.no_grad():
         predicted = student.predict(batch.noise, times, student.text.conditioning(batch.captions))
-    perfect = DrawnPairs(batch.noise, student.schedule.predict_x0(batch.noise, predicted, times), batch.captions)
+    perfect = TeacherSamples(batch.noise, student.schedule.predict_x0(batch.noise, predicted, times), batch.captions)
     assert float(objective.loss("student", perfect, step())["loss"].detach()) == pytest.approx(0, abs=1e-8)
     assert float(objective.loss("student", batch, step())["loss"].detach()) > 0
 
 
-def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: PairBatches) -> None:
+def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: TeacherSampleBatches) -> None:
     student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
-    stage = Stage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
-    objective = OneStep(student, stage, fake)
+    stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
+    objective = OneStepDistillation(student, stage, fake)
     assert [player.name for player in objective.players] == ["student", "fake"]
     assert float(objective.loss("student", pairs(step()), step())["gap"]) == pytest.approx(0, abs=1e-6)
     for weight in fake.weights:

@@ -8,12 +8,12 @@ import torch
 from diffusers import DDIMScheduler
 
 from hypersd.distill.student import Student
-from hypersd.distill.tscd import STAGES, Settings, Stage, TrajectorySegmentedConsistency
+from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
 from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
 from hypersd.training.objective import StepContext
 
-PLAIN = Stage(segments=2, steps=1)
+PLAIN = TSCDStage(segments=2, steps=1)
 
 
 def step(seed: int = 0) -> StepContext:
@@ -42,8 +42,8 @@ def test_the_target_is_the_average_student_s_jump_from_the_teacher_s_step(
     student: Student, scenes: LatentBatches, segments: int
 ) -> None:
     shaken(student)
-    stage = Stage(segments=segments, steps=1)
-    objective = TrajectorySegmentedConsistency(student, stage, Settings(guidance=(3.0, 3.0)))
+    stage = TSCDStage(segments=segments, steps=1)
+    objective = TrajectorySegmentedConsistency(student, stage, TSCDConfig(guidance=(3.0, 3.0)))
     for average in objective.average:
         average.mul_(0.5)
     batch = scenes(step())
@@ -65,7 +65,7 @@ def test_the_target_is_the_average_student_s_jump_from_the_teacher_s_step(
 
 
 def test_the_last_time_starts_from_noise_alone(student: Student, scenes: LatentBatches) -> None:
-    objective = TrajectorySegmentedConsistency(student, PLAIN, Settings(share_of_ends=1.0, offset_noise=0.0))
+    objective = TrajectorySegmentedConsistency(student, PLAIN, TSCDConfig(share_of_ends=1.0, offset_noise=0.0))
     batch = scenes(step())
     brighter = type(batch)(batch.latents + 100, batch.captions)
     one, other = objective.prepare(batch, step(2)), objective.prepare(brighter, step(2))
@@ -94,8 +94,8 @@ def test_only_the_adapter_learns_and_its_average_follows(student: Student, scene
 
 def test_drawing_in_one_step_is_matched_to_drawing_in_several(student: Student, scenes: LatentBatches) -> None:
     shaken(student)
-    settings = Settings(one_step_teacher=2)
-    objective = TrajectorySegmentedConsistency(student, Stage(segments=1, steps=1, one_step=0.5), settings)
+    settings = TSCDConfig(one_step_teacher=2)
+    objective = TrajectorySegmentedConsistency(student, TSCDStage(segments=1, steps=1, one_step=0.5), settings)
     batch = scenes(step())
     jump = objective.prepare(batch, step())
     assert (jump.start_times[2:] == 800).all()
@@ -116,7 +116,7 @@ def test_drawing_in_one_step_is_matched_to_drawing_in_several(student: Student, 
 
 
 def test_the_discriminator_judges_what_the_student_just_drew(student: Student, scenes: LatentBatches) -> None:
-    objective = TrajectorySegmentedConsistency(student, Stage(segments=1, steps=1, adversarial=0.5))
+    objective = TrajectorySegmentedConsistency(student, TSCDStage(segments=1, steps=1, adversarial=0.5))
     batch = scenes(step())
     losses = objective.loss("student", batch, step())
     losses["loss"].backward(inputs=list(student.weights))

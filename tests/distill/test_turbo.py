@@ -10,7 +10,7 @@ from transformers import CLIPModel
 
 from hypersd.distill.losses import adversarial_distillation_loss, hinge_discriminator_loss
 from hypersd.distill.student import Student
-from hypersd.distill.turbo import STUDENT_TIMES, AdversarialDiffusion, PictureDiscriminator, Settings
+from hypersd.distill.turbo import STUDENT_TIMES, AdversarialDiffusion, PictureDiscriminator, TurboConfig
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
@@ -63,7 +63,7 @@ def objective(student: Student, clip: CLIPModel) -> AdversarialDiffusion:
     for weight in student.weights:
         torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(1))
     torch.manual_seed(0)
-    return AdversarialDiffusion(student, Settings(adversarial=0.5, distillation=2.0, share_of_noise=0.5))
+    return AdversarialDiffusion(student, TurboConfig(adversarial=0.5, distillation=2.0, share_of_noise=0.5))
 
 
 def test_the_students_loss_is_both_parts_by_their_weights(
