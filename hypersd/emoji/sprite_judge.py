@@ -16,7 +16,7 @@ from hypersd.emoji.captions import read
 from hypersd.emoji.matching import Field, Finder, Floats, Match
 from hypersd.emoji.world import Pixels, Placed, Scene, World
 
-Kind = Literal["single", "pair"]
+PromptKind = Literal["single", "pair"]
 
 _BORDER = 3
 """Width in pixels of the frame whose median is taken for the background; no object covers more than a part of it."""
@@ -29,11 +29,11 @@ _CONVINCING = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class DetectedScene:
     """What a picture shows.
 
     `objects`: one or two, from left to right; none if the picture is empty. `background`: the nearest of the world's.
-    `match`: how well that explains the picture (see `Judge.read`), in [0, 1].
+    `match`: how well that explains the picture (see `SpriteJudge.detect`), in [0, 1].
     """
 
     objects: tuple[Placed, ...]
@@ -42,7 +42,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class PromptMatch:
     """Whether a picture shows what was asked for.
 
     `objects`: exactly the right object, or both in the right order. `background`: the right one. `match`: how clean
@@ -52,10 +52,10 @@ class Verdict:
     objects: bool
     background: bool
     match: float
-    kind: Kind
+    kind: PromptKind
 
 
-class Judge:
+class SpriteJudge:
     """Judges pictures of a world.
 
     Args:
@@ -74,7 +74,7 @@ class Judge:
         largest = world.sizes["pair"][1] + 0.03
         self._fields = (Field(0.0, 1.0, 1.0), Field(0.1, 0.42, largest), Field(0.58, 0.9, largest))
 
-    def read(self, picture: Pixels, count: int | None = None) -> Finding:
+    def detect(self, picture: Pixels, count: int | None = None) -> DetectedScene:
         """Find what a picture shows, with no hint but (if given) the number of its objects, 1 or 2.
 
         With D the picture minus its own background (the median colour of its border) and M the objects found, drawn
@@ -106,13 +106,13 @@ class Judge:
         if count != 1:
             pair = self._pair(difference, ground, left, right)
         chosen = pair if count == 2 or (count is None and self._is_pair(difference, single, pair)) else single
-        return Finding(
+        return DetectedScene(
             objects=tuple(self._placed(match) for match in chosen),
             background=self._name_of(ground),
             match=self._similarity(difference, ground, chosen),
         )
 
-    def score(self, picture: Pixels, wanted: str | Scene) -> Verdict:
+    def score(self, picture: Pixels, wanted: str | Scene) -> PromptMatch:
         """Compare a picture with what it should show: a scene, or a caption in the family's language.
 
         For a pair the judge looks for two objects; for a single one it decides by itself how many there are, and a
@@ -122,8 +122,8 @@ class Judge:
             ValueError: the picture does not fit, or the caption does not name one or two objects and a background.
         """
         names, background = self._wanted(wanted)
-        finding = self.read(picture, count=2 if len(names) == 2 else None)
-        return Verdict(
+        finding = self.detect(picture, count=2 if len(names) == 2 else None)
+        return PromptMatch(
             objects=tuple(placed.name for placed in finding.objects) == names,
             background=finding.background == background,
             match=finding.match,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hypersd.emoji.sprite_judge import Judge
+from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.diversity import distances
@@ -34,7 +34,7 @@ class Look:
 class Jury:
     """Looks at all pictures of a prompt at once: each model's, under every seed."""
 
-    judge: Judge
+    judge: SpriteJudge
     clip: ClipScore
     reward: Reward | None = None
 
@@ -45,7 +45,7 @@ class Jury:
         Raises:
             OSError: one of them is missing.
         """
-        return cls(judge=Judge(World.load(folder), pixels), clip=ClipScore(folder / "clip"), reward=reward)
+        return cls(judge=SpriteJudge(World.load(folder), pixels), clip=ClipScore(folder / "clip"), reward=reward)
 
     def look(self, prompt: str, drawn: Sequence[tuple[int, Generation]]) -> list[Look]:
         """Judge the pictures of a prompt, in the order given; runs that failed are left out.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.emoji.sprite_judge import Judge
+from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import Pixels, Scene, World, render, sample_scene
 
 
@@ -17,8 +17,8 @@ def world(root: Path) -> World:
 
 
 @pytest.fixture(scope="session")
-def judge(world: World) -> Judge:
-    return Judge(world)
+def judge(world: World) -> SpriteJudge:
+    return SpriteJudge(world)
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from hypersd.emoji.captions import caption
-from hypersd.emoji.sprite_judge import Judge, Verdict
+from hypersd.emoji.sprite_judge import PromptMatch, SpriteJudge
 from hypersd.emoji.world import Pixels, Placed, Scene, World, box, render
 
 
 @pytest.fixture(scope="module")
-def verdicts(judge: Judge, scenes: list[Scene], pictures: list[Pixels]) -> list[Verdict]:
+def verdicts(judge: SpriteJudge, scenes: list[Scene], pictures: list[Pixels]) -> list[PromptMatch]:
     return [judge.score(picture, caption(scene)) for picture, scene in zip(pictures, scenes, strict=True)]
 
 
@@ -32,7 +32,7 @@ def blurred(picture: Pixels, deviation: float) -> Pixels:
     return gaussian_filter(picture.astype(np.float32), (deviation, deviation, 0)).round().astype(np.uint8)
 
 
-def test_true_scenes_are_read_right(verdicts: list[Verdict]) -> None:
+def test_true_scenes_are_read_right(verdicts: list[PromptMatch]) -> None:
     assert len(verdicts) == 200
     for kind in ("single", "pair"):
         assert np.mean([verdict.objects for verdict in verdicts if verdict.kind == kind]) >= 0.98
@@ -41,16 +41,16 @@ def test_true_scenes_are_read_right(verdicts: list[Verdict]) -> None:
     assert min(verdict.match for verdict in verdicts) >= 0.97
 
 
-def test_objects_are_found_where_they_are(judge: Judge, scenes: list[Scene], pictures: list[Pixels]) -> None:
+def test_objects_are_found_where_they_are(judge: SpriteJudge, scenes: list[Scene], pictures: list[Pixels]) -> None:
     for scene, picture in zip(scenes[:30], pictures[:30], strict=True):
-        found = judge.read(picture).objects
+        found = judge.detect(picture).objects
         assert [placed.name for placed in found] == [placed.name for placed in scene.objects]
         for placed, true in zip(found, scene.objects, strict=True):
             assert np.abs(np.subtract(box(placed, 128), box(true, 128))).max() <= 1
 
 
 def test_captions_of_other_pictures_are_near_chance(
-    judge: Judge, scenes: list[Scene], pictures: list[Pixels], world: World
+    judge: SpriteJudge, scenes: list[Scene], pictures: list[Pixels], world: World
 ) -> None:
     order = np.random.default_rng(3).permutation(100)
     shuffled = [judge.score(pictures[place], scenes[other]) for place, other in enumerate(order)]
@@ -63,7 +63,7 @@ def test_captions_of_other_pictures_are_near_chance(
 
 @pytest.mark.parametrize("spoil", ["noise", "blur", "background"])
 def test_somewhat_spoilt_scenes_are_still_read_right(
-    judge: Judge, scenes: list[Scene], world: World, spoil: str
+    judge: SpriteJudge, scenes: list[Scene], world: World, spoil: str
 ) -> None:
     right = 0
     chosen = scenes[:60]
@@ -104,44 +104,46 @@ def test_somewhat_spoilt_scenes_are_still_read_right(
         ("dog", "orange"),
     ],
 )
-def test_colours_close_to_the_background_and_twins(judge: Judge, world: World, name: str, background: str) -> None:
+def test_colours_close_to_the_background_and_twins(
+    judge: SpriteJudge, world: World, name: str, background: str
+) -> None:
     for size in (0.36, 0.68):
         picture = render(world, one(name, background, size))
         for spoilt in (picture, noisy(picture, 6)):
-            finding = judge.read(spoilt)
+            finding = judge.detect(spoilt)
             assert ([placed.name for placed in finding.objects], finding.background) == ([name], background)
 
 
-def test_the_order_of_a_pair_matters(judge: Judge, scenes: list[Scene], pictures: list[Pixels]) -> None:
+def test_the_order_of_a_pair_matters(judge: SpriteJudge, scenes: list[Scene], pictures: list[Pixels]) -> None:
     number = next(number for number, scene in enumerate(scenes) if scene.size == "pair")
     scene = scenes[number]
     assert judge.score(pictures[number], scene).objects
     assert not judge.score(pictures[number], replace(scene, objects=scene.objects[::-1])).objects
 
 
-def test_a_second_object_is_a_mistake(judge: Judge, world: World) -> None:
+def test_a_second_object_is_a_mistake(judge: SpriteJudge, world: World) -> None:
     fox, key = (Placed(name=name, x=x, y=0.5, size=0.42) for name, x in (("fox", 0.25), ("key", 0.75)))
     picture = render(world, Scene(objects=(fox, key), background="blue", size="pair"))
     assert not judge.score(picture, "a small fox on a blue background").objects
 
 
-def test_match_falls_with_everything_that_is_not_the_scene(judge: Judge, world: World) -> None:
+def test_match_falls_with_everything_that_is_not_the_scene(judge: SpriteJudge, world: World) -> None:
     scene = one("fox", "blue")
     picture = render(world, scene)
-    clean = judge.read(picture).match
+    clean = judge.detect(picture).match
     ghost = picture.copy()
     ghost[:40, :40] = 255
     faded = (picture * 0.7 + 0.3 * np.asarray(world.backgrounds["blue"])).astype(np.uint8)
     assert clean >= 0.99
-    assert judge.read(noisy(picture, 40)).match < clean - 0.03
-    assert judge.read(blurred(picture, 3)).match < clean - 0.02
-    assert judge.read(ghost).match < clean - 0.05
-    assert judge.read(faded).match < clean - 0.03
+    assert judge.detect(noisy(picture, 40)).match < clean - 0.03
+    assert judge.detect(blurred(picture, 3)).match < clean - 0.02
+    assert judge.detect(ghost).match < clean - 0.05
+    assert judge.detect(faded).match < clean - 0.03
 
 
-def test_match_is_the_documented_formula(judge: Judge, world: World) -> None:
+def test_match_is_the_documented_formula(judge: SpriteJudge, world: World) -> None:
     picture = noisy(render(world, one("fox", "blue")), 12)
-    finding = judge.read(picture)
+    finding = judge.detect(picture)
     ground = np.median(picture[np.pad(np.zeros((122, 122), bool), 3, constant_values=True)], axis=0) / 255
     drawn = render(replace(world, backgrounds={"blue": tuple(255 * ground)}), one("fox", "blue")) / 255 - ground
     seen = picture / 255 - ground
@@ -150,20 +152,20 @@ def test_match_is_the_documented_formula(judge: Judge, world: World) -> None:
 
 
 @pytest.mark.parametrize("count", [None, 1, 2])
-def test_an_empty_picture_shows_nothing(judge: Judge, count: int | None) -> None:
-    finding = judge.read(np.full((128, 128, 3), 26, dtype=np.uint8), count)
+def test_an_empty_picture_shows_nothing(judge: SpriteJudge, count: int | None) -> None:
+    finding = judge.detect(np.full((128, 128, 3), 26, dtype=np.uint8), count)
     assert (finding.objects, finding.background, finding.match) == ((), "black", 0.0)
 
 
-def test_noise_matches_nothing_well(judge: Judge) -> None:
+def test_noise_matches_nothing_well(judge: SpriteJudge) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
-    assert judge.read(noise).match < 0.3
+    assert judge.detect(noise).match < 0.3
 
 
-def test_unfit_input_is_refused(judge: Judge, world: World) -> None:
+def test_unfit_input_is_refused(judge: SpriteJudge, world: World) -> None:
     with pytest.raises(ValueError, match="128 x 128"):
-        judge.read(np.zeros((64, 64, 3), dtype=np.uint8))
+        judge.detect(np.zeros((64, 64, 3), dtype=np.uint8))
     with pytest.raises(ValueError, match="one or two objects"):
         judge.score(np.zeros((128, 128, 3), dtype=np.uint8), "a sofa on a blue background")
     with pytest.raises(ValueError, match="even side"):
-        Judge(world, side=63)
+        SpriteJudge(world, side=63)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hypersd.emoji.prompts import held_out_prompts
-from hypersd.emoji.sprite_judge import Judge
+from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.reference import Reference, real_pictures
@@ -24,7 +24,7 @@ def reference(world: World, clip: ClipScore) -> Reference:
     return Reference(world, held_out_prompts(world, 24), 128, clip, least=150)
 
 
-def test_scenes_show_what_the_prompts_say_each_time_elsewhere(world: World, judge: Judge) -> None:
+def test_scenes_show_what_the_prompts_say_each_time_elsewhere(world: World, judge: SpriteJudge) -> None:
     prompts = [*held_out_prompts(world, 3), "fox on blue"]
     pictures = list(real_pictures(world, prompts, 10, 128))
     assert len(pictures) == 10

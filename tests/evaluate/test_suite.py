@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hypersd.emoji.sprite_judge import Judge
+from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.diversity import distances
@@ -29,7 +29,7 @@ def clip(root: Path) -> ClipScore:
 
 
 @pytest.fixture(scope="module")
-def jury(judge: Judge, clip: ClipScore) -> Jury:
+def jury(judge: SpriteJudge, clip: ClipScore) -> Jury:
     return Jury(judge=judge, clip=clip, reward=clip)
 
 
@@ -58,7 +58,7 @@ def test_each_picture_is_judged_scored_and_rewarded(jury: Jury, clip: ClipScore,
 
 
 def test_a_pair_is_judged_as_one_and_without_a_reward_there_is_none(
-    judge: Judge, clip: ClipScore, world: World
+    judge: SpriteJudge, clip: ClipScore, world: World
 ) -> None:
     (look,) = Jury(judge=judge, clip=clip).look(PAIR, drawn("hyper", world, PAIR, 1))
     assert look.judged.pair == 1.0
@@ -85,7 +85,7 @@ def test_failed_runs_are_left_out(jury: Jury, world: World) -> None:
     assert jury.look(SINGLE, [(0, generation("base", None))]) == []
 
 
-def test_a_reward_must_be_a_number_a_picture(judge: Judge, clip: ClipScore, world: World) -> None:
+def test_a_reward_must_be_a_number_a_picture(judge: SpriteJudge, clip: ClipScore, world: World) -> None:
     def once(images: Sequence[Image.Image], prompts: Sequence[str]) -> NDArray[np.float32]:
         return clip(images[:1], prompts[:1])
 

@@ -19,7 +19,7 @@ from hypersd.utils.model_folders import check_part, check_perception
 if TYPE_CHECKING:
     import numpy as np
 
-    from hypersd.emoji.training.rebuild import Recipe
+    from hypersd.emoji.training.rebuild import EmojiTrainingConfig
     from hypersd.emoji.world import Scene, World
 
 MAX_SCENES = 100_000
@@ -128,9 +128,9 @@ def run_train(options: argparse.Namespace) -> int:
     check_stages(options.out, stages)
     check_states(options.out)
     show_log()
-    from hypersd.emoji.training.rebuild import Recipe, train
+    from hypersd.emoji.training.rebuild import EmojiTrainingConfig, train
 
-    recipe = shortened(Recipe(), options.shorten or 1)
+    recipe = shortened(EmojiTrainingConfig(), options.shorten or 1)
     with command_folder(options.out, "emoji train", FAMILY, keep=True) as out:
         folder = train(world, out, stages=stages, seed=options.seed, recipe=recipe)
     if options.json:
@@ -140,7 +140,7 @@ def run_train(options: argparse.Namespace) -> int:
     return 0
 
 
-def shortened(recipe: Recipe, fraction: float) -> Recipe:
+def shortened(recipe: EmojiTrainingConfig, fraction: float) -> EmojiTrainingConfig:
     """The recipe with this fraction of its steps and scenes; batches stay as large as they are."""
     counts = {name: value for name, value in asdict(recipe).items() if name.endswith("steps") or name == "scenes"}
     return replace(recipe, **{name: max(1, round(value * fraction)) for name, value in counts.items()})
@@ -163,7 +163,7 @@ def run_perceive(options: argparse.Namespace) -> int:
     from diffusers import AutoencoderTiny
 
     from hypersd.emoji.perception.solo import load_perception
-    from hypersd.emoji.perception.solo_training import STEPS, acuity, train_perception
+    from hypersd.emoji.perception.solo_training import STEPS, evaluate_solo, train_perception
     from hypersd.models.loading import fitting
 
     with fitting(home / "vae"):
@@ -174,8 +174,10 @@ def run_perceive(options: argparse.Namespace) -> int:
             train_perception(home, out, steps=max(1, round(STEPS * (options.shorten or 1))), seed=options.seed)
     network = load_perception(folder)
     shown = {
-        "scenes": acuity(network, world, scenes=options.scenes, seed=options.seed),
-        "reconstructions": acuity(network, world, scenes=options.scenes, seed=options.seed, autoencoder=autoencoder),
+        "scenes": evaluate_solo(network, world, scenes=options.scenes, seed=options.seed),
+        "reconstructions": evaluate_solo(
+            network, world, scenes=options.scenes, seed=options.seed, autoencoder=autoencoder
+        ),
     }
     if options.json:
         emit({"folder": str(folder), "seed": options.seed} | {name: asdict(seen) for name, seen in shown.items()})

@@ -174,7 +174,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     from hypersd.arena.service.battles import BattleService
     from hypersd.arena.service.simulation import SimulatedClock, SimulatedVoters, population
     from hypersd.arena.votes.battle import now
-    from hypersd.emoji.sprite_judge import Judge
+    from hypersd.emoji.sprite_judge import SpriteJudge
     from hypersd.emoji.world import World
     from hypersd.feedback.generator import contestants
     from hypersd.models.engine import Engine
@@ -187,7 +187,7 @@ def run_simulate(options: argparse.Namespace) -> int:
         raise ValueError(f"no model of {chosen.name} can be run here: {reason}")
     store, pictures = open_store()
     _fill(Engine(chosen, Machine.here()), store, pictures, options, study)
-    judge = Judge(world)
+    judge = SpriteJudge(world)
     rng = random.Random(options.seed)  # noqa: S311 - simulated voters must be repeatable
     labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
     choices = {study.name: study.choices()} if study else {}

@@ -40,18 +40,20 @@ _BLUR = 1.2
 
 
 @dataclass(frozen=True, slots=True)
-class Perceived:
+class SegmentationBatch:
     """Pictures `(B, 3, 128, 128)` in [-1, 1], and the truth about them."""
 
     pictures: Tensor
     targets: Masks
 
 
-def perceived(world: World, autoencoder: AutoencoderTiny, batch_size: int, step: StepContext) -> Perceived:
+def segmentation_batch(
+    world: World, autoencoder: AutoencoderTiny, batch_size: int, step: StepContext
+) -> SegmentationBatch:
     """A batch of new training scenes, drawn as imperfectly as a generator would draw them."""
     scenes = [sample_scene(world, step.rng) for _ in range(batch_size)]
     pictures = to_tensor([render(world, scene) for scene in scenes]).to(step.device)
-    return Perceived(disturbed(pictures, autoencoder, step), Masks.of(world, scenes).to(step.device))
+    return SegmentationBatch(disturbed(pictures, autoencoder, step), Masks.of(world, scenes).to(step.device))
 
 
 @torch.no_grad()
@@ -85,7 +87,7 @@ def _blurred(pictures: Tensor, sigma: float) -> Tensor:
 
 
 @dataclass
-class SoloTraining(Objective[Perceived]):
+class SoloTraining(Objective[SegmentationBatch]):
     """Objective: see what is in the scenes."""
 
     world: World
@@ -98,7 +100,7 @@ class SoloTraining(Objective[Perceived]):
             TrainedNetwork(name="solo", module=self.network, learning_rate=self.learning_rate, weight_decay=0.02)
         ]
 
-    def loss(self, player: str, batch: Perceived, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: SegmentationBatch, step: StepContext) -> Mapping[str, Tensor]:
         """The mean instance loss."""
         return {"loss": instance_loss(self.network, batch.pictures, batch.targets).mean()}
 
@@ -118,7 +120,7 @@ class SoloTraining(Objective[Perceived]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acuity:
+class SegmentationScores:
     """How well objects are seen, each share in [0, 1].
 
     Args:
@@ -135,7 +137,7 @@ class Acuity:
 
 
 @torch.no_grad()
-def acuity(
+def evaluate_solo(
     network: Solo,
     world: World,
     *,
@@ -143,7 +145,7 @@ def acuity(
     seed: int = 0,
     held_out: bool = True,
     autoencoder: AutoencoderTiny | None = None,
-) -> Acuity:
+) -> SegmentationScores:
     """Measure a network on scenes that it was not trained on.
 
     Args:
@@ -179,7 +181,7 @@ def acuity(
                 named.append(int(guesses[cell]) == 1 + network.objects.index(placed.name))
                 truth, mask = torch.from_numpy(object_mask(world, placed)) > 0.5, masks[cell] > 0
                 overlaps.append(float((truth & mask).sum() / (truth | mask).sum()))
-    return Acuity(
+    return SegmentationScores(
         category=float(np.mean(named)),
         iou=float(np.mean(overlaps)),
         empty=float(torch.cat(empty).float().mean()),
@@ -217,7 +219,7 @@ def train_perception(
         "world": TrainingScenes(world).fingerprint,
         "vae": hash_folder(world_folder / "vae"),
     }
-    trainer.run(objective, partial(perceived, world, autoencoder, batch_size), data=data)
+    trainer.run(objective, partial(segmentation_batch, world, autoencoder, batch_size), data=data)
     network = objective.network.cpu().requires_grad_(False).eval()
     save_perception(network, out / "perception")
     log.info("the perception network is in %s", out / "perception")

@@ -39,7 +39,7 @@ SAMPLE_PROMPTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class EmojiTrainingConfig:
     """How long each stage takes and how much it sees at a time; the defaults made the shipped family."""
 
     autoencoder_steps: int = 2200
@@ -57,7 +57,7 @@ class _Workshop:
 
     world: World
     out: Path
-    recipe: Recipe
+    recipe: EmojiTrainingConfig
     seed: int
 
     @property
@@ -155,7 +155,7 @@ _STAGES: dict[str, Callable[[_Workshop], None]] = {
 
 
 def train(
-    world: World, out: Path, *, stages: Sequence[str] = STAGES, seed: int = 0, recipe: Recipe | None = None
+    world: World, out: Path, *, stages: Sequence[str] = STAGES, seed: int = 0, recipe: EmojiTrainingConfig | None = None
 ) -> Path:
     """Run stages in order, each from its last checkpoint; returns the family's folder, `out/family`.
 
@@ -164,7 +164,7 @@ def train(
         OSError: `out` cannot be written.
     """
     check_stages(out, stages)
-    workshop = _Workshop(world=world, out=out, recipe=recipe or Recipe(), seed=seed)
+    workshop = _Workshop(world=world, out=out, recipe=recipe or EmojiTrainingConfig(), seed=seed)
     with atomic_folder(workshop.family) as part:
         shutil.copy(world.folder / "world.json", part)
         shutil.copytree(world.folder / "sprites", part / "sprites")

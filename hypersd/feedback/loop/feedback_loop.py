@@ -20,7 +20,7 @@ from hypersd.arena.service.simulation import Scorer
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.prompts import common_prompts, held_out_prompts
-from hypersd.emoji.sprite_judge import Judge
+from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World
 from hypersd.feedback.generator import contestants
 from hypersd.feedback.loop.head_to_head import fight, open_folder
@@ -163,7 +163,7 @@ class Loop:
         return World.load(self.family.require(Capability.JUDGE, "be judged by simulated voters").parent)
 
     def _scorer(self) -> Scorer:
-        judge = Judge(self._world(), self.family.pixels)
+        judge = SpriteJudge(self._world(), self.family.pixels)
         return lambda picture, prompt: judge.score(np.asarray(picture), prompt).match
 
     def _votes(self, current: Round, parent: str) -> tuple[Preferences, ImageStore]:

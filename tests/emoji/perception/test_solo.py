@@ -24,7 +24,7 @@ from hypersd.emoji.perception.solo import (
     object_mask,
     save_perception,
 )
-from hypersd.emoji.perception.solo_training import SoloTraining, acuity, disturbed, train_perception
+from hypersd.emoji.perception.solo_training import SoloTraining, disturbed, evaluate_solo, train_perception
 from hypersd.emoji.world import Placed, Scene, World, render, sample_scene
 from hypersd.models.families.embedded import FOLDER
 from hypersd.training.image_tensors import to_tensor
@@ -225,7 +225,7 @@ class TestTraining:
 
 class TestAcuity:
     def test_the_shipped_network_sees_scenes_that_it_was_not_trained_on(self, world: World, shipped: Solo) -> None:
-        seen = acuity(shipped, world, scenes=100, seed=1)
+        seen = evaluate_solo(shipped, world, scenes=100, seed=1)
         assert seen.category >= 0.95
         assert seen.iou >= 0.8
         assert seen.empty >= 0.98
@@ -233,7 +233,7 @@ class TestAcuity:
 
     def test_it_sees_what_the_autoencoder_draws(self, world: World, shipped: Solo) -> None:
         autoencoder = AutoencoderTiny.from_pretrained(FOLDER / "vae", dtype=torch.float32)
-        seen = acuity(shipped, world, scenes=40, seed=1, autoencoder=autoencoder)
+        seen = evaluate_solo(shipped, world, scenes=40, seed=1, autoencoder=autoencoder)
         assert seen.category >= 0.9
         assert seen.iou >= 0.8
 
@@ -242,12 +242,12 @@ class TestAcuity:
         assert 3e5 < sum(parameter.numel() for parameter in shipped.parameters()) < 6e5
 
     def test_an_untrained_network_sees_nothing(self, world: World) -> None:
-        seen = acuity(Solo(list(world.objects), WIDTHS), world, scenes=5)
+        seen = evaluate_solo(Solo(list(world.objects), WIDTHS), world, scenes=5)
         assert seen.category == 0
         assert seen.empty == 1
 
     def test_another_world_s_network_and_no_scenes_are_refused(self, world: World, shipped: Solo) -> None:
         with pytest.raises(ValueError, match="another world"):
-            acuity(Solo(["cat", "dog"], WIDTHS), world)
+            evaluate_solo(Solo(["cat", "dog"], WIDTHS), world)
         with pytest.raises(ValueError, match="scenes must be positive"):
-            acuity(shipped, world, scenes=0)
+            evaluate_solo(shipped, world, scenes=0)

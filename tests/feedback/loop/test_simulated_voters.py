@@ -13,7 +13,7 @@ from hypersd.arena.service.pool import shuffle_tiles
 from hypersd.arena.service.simulation import SimulatedVoters
 from hypersd.arena.votes.battle import Contestant, Entry
 from hypersd.emoji.captions import caption
-from hypersd.emoji.sprite_judge import Judge
+from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.loop.head_to_head import open_folder
 from hypersd.feedback.loop.simulated_voters import TASTES, who_draws
@@ -30,7 +30,7 @@ def test_simulated_voters_see_few_steps_and_nothing_of_another_loop() -> None:
 def test_no_taste_prefers_a_spoiled_picture(tmp_path: Path) -> None:
     store, pictures = open_folder(tmp_path)
     world = World.load(FOLDER)
-    judge = Judge(world)
+    judge = SpriteJudge(world)
     voters = SimulatedVoters(
         service=BattleService(store),
         pictures=pictures,
