@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hypersd.evaluate.evaluation_report import DIGITS, cell
 from hypersd.evaluate.intervals import Interval, bootstrap_mean
-from hypersd.evaluate.metrics import BOUNDED, METRICS, SHARES, Judged, Metric, by_prompt, over_prompts
+from hypersd.evaluate.metrics import BOUNDED, METRICS, SHARES, ImageMetrics, Metric, by_prompt, over_prompts
 
 _HEAD = ("object", "pair", "background", "match", "CLIP", "reward", "diversity")
 
@@ -33,7 +33,7 @@ class Change:
         return self.difference.low > 0 or self.difference.high < 0
 
 
-def changes(without: Sequence[Judged], tuned: Sequence[Judged]) -> list[Change]:
+def changes(without: Sequence[ImageMetrics], tuned: Sequence[ImageMetrics]) -> list[Change]:
     """Every metric's change at each number of steps that both models ran at, fewest steps first.
 
     Only pictures count whose prompt and seed both models drew.
@@ -60,7 +60,7 @@ def changes(without: Sequence[Judged], tuned: Sequence[Judged]) -> list[Change]:
     return found
 
 
-def ablation_table(without: Sequence[Judged], tuned: Sequence[Judged]) -> str:
+def ablation_table(without: Sequence[ImageMetrics], tuned: Sequence[ImageMetrics]) -> str:
     """A GitHub table: at each number of steps a line without feedback, one with it, and their difference.
 
     Differences of shares are in points of per cent; what is bold differs from zero by more than chance explains.
@@ -85,11 +85,11 @@ def ablation_table(without: Sequence[Judged], tuned: Sequence[Judged]) -> str:
     return "\n".join([*lines, "", told]) + "\n"
 
 
-def _asked(picture: Judged) -> tuple[str, int]:
+def _asked(picture: ImageMetrics) -> tuple[str, int]:
     return picture.prompt, picture.seed
 
 
-def _change(metric: Metric, steps: int, before: Sequence[Judged], after: Sequence[Judged]) -> Change:
+def _change(metric: Metric, steps: int, before: Sequence[ImageMetrics], after: Sequence[ImageMetrics]) -> Change:
     first, second = by_prompt(before, metric), by_prompt(after, metric)
     differences = [second[prompt] - first[prompt] for prompt in first if prompt in second]
     return Change(

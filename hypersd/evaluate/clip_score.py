@@ -18,10 +18,10 @@ from hypersd.models.loading import quietly
 _BATCH = 64
 """Pictures a call; more would only take more memory."""
 
-Words = TypeVar("Words", bound=PreTrainedTokenizerBase)
+TokenizerT = TypeVar("TokenizerT", bound=PreTrainedTokenizerBase)
 
 
-def with_words(tokenizer: Words, where: Path | str) -> Words:
+def with_words(tokenizer: TokenizerT, where: Path | str) -> TokenizerT:
     """The tokenizer, if it has any words: where its files are missing, transformers makes one that has none.
 
     Raises:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from hypersd.evaluate.frechet import LEAST
 from hypersd.evaluate.intervals import Floats, Interval
-from hypersd.evaluate.metrics import METRICS, SHARES, Judged, Metric, over_prompts
+from hypersd.evaluate.metrics import METRICS, SHARES, ImageMetrics, Metric, over_prompts
 from hypersd.evaluate.reference import SCENES, Reference
 from hypersd.utils.files import atomic_path, write_text
 
@@ -36,10 +36,10 @@ DIGITS: dict[Metric, int] = {"match": 3, "clip": 1, "reward": 3, "diversity": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ReportRow:
     """How a model did at a number of steps, over `n` pictures of `prompts` prompts.
 
-    The metrics are means with their intervals, in the units of `Judged`. `fid` is the Fréchet distance to rendered
+    The metrics are means with their intervals, in the units of `ImageMetrics`. `fid` is the Fréchet distance to rendered
     scenes (see `Reference`), and `fid_floor` what `n` rendered scenes have themselves; `seconds` is the mean time of a
     picture. What was not measured is NaN.
     """
@@ -70,8 +70,8 @@ class Row:
 
     @classmethod
     def of(
-        cls, model: str, steps: int, pictures: Sequence[Judged], features: Floats, reference: Reference | None
-    ) -> Row:
+        cls, model: str, steps: int, pictures: Sequence[ImageMetrics], features: Floats, reference: Reference | None
+    ) -> ReportRow:
         """Sum up the pictures of one model at one number of steps, with their embeddings `(n, D)`.
 
         Without a reference, or with fewer than `frechet.LEAST` pictures, there is no Fréchet distance.
@@ -89,13 +89,13 @@ class Row:
         )
 
 
-def frame(rows: Sequence[Row]) -> pd.DataFrame:
+def frame(rows: Sequence[ReportRow]) -> pd.DataFrame:
     """The rows as a data frame, in the order given, with the columns of `Row.flat` even if there are none."""
-    nothing = Row.of("", 0, (), np.empty((0, 0)), None)
+    nothing = ReportRow.of("", 0, (), np.empty((0, 0)), None)
     return pd.DataFrame([row.flat() for row in rows], columns=pd.Index(nothing.flat()))
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[ReportRow]) -> str:
     """A GitHub table with intervals, fractions in per cent and what was not measured as a dash; and how to read it."""
     head = ["model", "steps", "object", "pair", "background", "match", "CLIP", "reward", "diversity", "FID"]
     head += ["seconds", "n"]
@@ -119,7 +119,7 @@ def cell(metric: Metric, found: Interval) -> str:
     return f"{found.mean:.{digits}f}" + ("" if math.isnan(found.reach) else f" ±{found.reach:.{digits}f}")
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
+def notes(rows: Sequence[ReportRow]) -> list[str]:
     """What a reader of the table must know: of how much it tells, and what must not be compared."""
     if not rows:
         return []
@@ -136,7 +136,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def figure(rows: Sequence[Row], quality: Metric = "match", cost: Cost = "steps") -> Figure:
+def figure(rows: Sequence[ReportRow], quality: Metric = "match", cost: Cost = "steps") -> Figure:
     """Quality with its interval against cost, a line a model; points bear their steps where the cost is time."""
     drawing = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = drawing.subplots()
@@ -165,7 +165,7 @@ def figure(rows: Sequence[Row], quality: Metric = "match", cost: Cost = "steps")
     return drawing
 
 
-def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
+def write_report(rows: Sequence[ReportRow], folder: Path) -> list[Path]:
     """Write `metrics.csv`, `table.md` and the figures of the match against steps and seconds; returns their paths.
 
     A figure whose numbers were not measured is left out.

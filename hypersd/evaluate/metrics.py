@@ -25,7 +25,7 @@ BOUNDED: tuple[Metric, ...] = (*SHARES, "match")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class ImageMetrics:
     """One picture, and what was found in it. What was not measured, or does not apply, is NaN.
 
     `object`, `pair` and `background` are 1 if right and 0 if wrong: `object` for prompts of a single one, `pair` for
@@ -47,19 +47,19 @@ class Judged:
     seconds: float
 
 
-def write_pictures(pictures: Sequence[Judged], file: Path) -> None:
+def write_pictures(pictures: Sequence[ImageMetrics], file: Path) -> None:
     """Write `pictures.csv`: a line a picture, a column a field; what is NaN is left empty.
 
     Raises:
         OSError: the file cannot be written.
     """
-    names = [field.name for field in fields(Judged)]
+    names = [field.name for field in fields(ImageMetrics)]
     table = pd.DataFrame([astuple(picture) for picture in pictures], columns=pd.Index(names))
     with atomic_path(file) as part:
         table.to_csv(part, index=False, float_format="%.6g")
 
 
-def read_pictures(file: Path) -> list[Judged]:
+def read_pictures(file: Path) -> list[ImageMetrics]:
     """Read what `write_pictures` wrote; numbers have six digits.
 
     Raises:
@@ -67,7 +67,7 @@ def read_pictures(file: Path) -> list[Judged]:
         ValueError: it is not such a file.
     """
     kinds: dict[str, Any] = {
-        field.name: {"str": str, "int": int}.get(str(field.type), float) for field in fields(Judged)
+        field.name: {"str": str, "int": int}.get(str(field.type), float) for field in fields(ImageMetrics)
     }
     # Only what is empty is missing: a model may be called "NA".
     empty = {name: [""] for name, kind in kinds.items() if kind is float}
@@ -75,10 +75,10 @@ def read_pictures(file: Path) -> list[Judged]:
     if missing := kinds.keys() - set(table.columns):
         raise ValueError(f"{file} is no table of pictures: it has no column {min(missing)!r}")
     lines: Iterable[tuple[Any, ...]] = table[list(kinds)].astype(kinds).itertuples(index=False, name=None)
-    return [Judged(**dict(zip(kinds, line, strict=True))) for line in lines]
+    return [ImageMetrics(**dict(zip(kinds, line, strict=True))) for line in lines]
 
 
-def by_prompt(pictures: Sequence[Judged], metric: Metric) -> dict[str, float]:
+def by_prompt(pictures: Sequence[ImageMetrics], metric: Metric) -> dict[str, float]:
     """The mean of a metric over the pictures of each prompt that have it, in the order of the prompts."""
     values: dict[str, list[float]] = {}
     for picture in pictures:
@@ -87,7 +87,7 @@ def by_prompt(pictures: Sequence[Judged], metric: Metric) -> dict[str, float]:
     return {prompt: float(np.mean(found)) for prompt, found in values.items()}
 
 
-def over_prompts(pictures: Sequence[Judged], metric: Metric) -> Interval:
+def over_prompts(pictures: Sequence[ImageMetrics], metric: Metric) -> Interval:
     """The mean of a metric with its interval; each prompt counts once, however many pictures of it there are."""
     bounds = (0.0, 1.0) if metric in BOUNDED else None
     return bootstrap_mean(list(by_prompt(pictures, metric).values()), bounds=bounds)

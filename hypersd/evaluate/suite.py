@@ -15,31 +15,31 @@ from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.diversity import distances
-from hypersd.evaluate.metrics import Judged
+from hypersd.evaluate.metrics import ImageMetrics
 from hypersd.sampling.request import Generation
 
-Reward = Callable[[Sequence[Image.Image], Sequence[str]], NDArray[np.float32]]
+RewardFunction = Callable[[Sequence[Image.Image], Sequence[str]], NDArray[np.float32]]
 """How much people would like each picture for its prompt, `(N,)`; the more the better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Look:
+class MeasuredImage:
     """What was found in one picture, and its embedding before it is normalised, `(D,)`."""
 
-    judged: Judged
+    metrics: ImageMetrics
     features: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jury:
+class MetricSuite:
     """Looks at all pictures of a prompt at once: each model's, under every seed."""
 
     judge: SpriteJudge
     clip: ClipScore
-    reward: Reward | None = None
+    reward: RewardFunction | None = None
 
     @classmethod
-    def of(cls, folder: Path, pixels: int, reward: Reward | None = None) -> Jury:
+    def of(cls, folder: Path, pixels: int, reward: RewardFunction | None = None) -> MetricSuite:
         """The jury for pictures of `pixels` × `pixels` of the world in a folder, with the CLIP model beside it.
 
         Raises:
@@ -47,7 +47,7 @@ class Jury:
         """
         return cls(judge=SpriteJudge(World.load(folder), pixels), clip=ClipScore(folder / "clip"), reward=reward)
 
-    def look(self, prompt: str, drawn: Sequence[tuple[int, Generation]]) -> list[Look]:
+    def measure(self, prompt: str, drawn: Sequence[tuple[int, Generation]]) -> list[MeasuredImage]:
         """Judge the pictures of a prompt, in the order given; runs that failed are left out.
 
         The diversity of a model at a number of steps is measured from two pictures on, and NaN before.
@@ -64,10 +64,10 @@ class Jury:
         features = self.clip.embed(images)
         scores = self.clip.score(features, prompts)
         apart = _diversities([(one.model, one.steps) for _, one, _ in there], features)
-        looks: list[Look] = []
+        looks: list[MeasuredImage] = []
         for place, ((seed, one, image), liked) in enumerate(zip(there, self._rewards(images, prompts), strict=True)):
             verdict = self.judge.score(np.asarray(image), prompt)
-            judged = Judged(
+            judged = ImageMetrics(
                 model=one.model,
                 steps=one.steps,
                 prompt=prompt,
@@ -81,7 +81,7 @@ class Jury:
                 diversity=apart[place],
                 seconds=one.seconds,
             )
-            looks.append(Look(judged=judged, features=features[place]))
+            looks.append(MeasuredImage(metrics=judged, features=features[place]))
         return looks
 
     def _rewards(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:

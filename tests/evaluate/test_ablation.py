@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from hypersd.evaluate.ablation import ablation_table, changes
-from hypersd.evaluate.metrics import Judged
+from hypersd.evaluate.metrics import ImageMetrics
 
 
-def pictures(model: str, steps: int, gain: float = 0.0, n: int = 40) -> list[Judged]:
+def pictures(model: str, steps: int, gain: float = 0.0, n: int = 40) -> list[ImageMetrics]:
     """Prompts that differ much in how hard they are, and a model that is better by `gain` on each."""
     rng = np.random.default_rng(steps)
     return [
-        Judged(
+        ImageMetrics(
             model=model,
             steps=steps,
             prompt=f"prompt {number}",

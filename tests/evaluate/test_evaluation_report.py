@@ -13,12 +13,12 @@ import pytest
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
-from hypersd.evaluate.evaluation_report import Row, figure, frame, markdown, write_report
+from hypersd.evaluate.evaluation_report import ReportRow, figure, frame, markdown, write_report
 from hypersd.evaluate.intervals import UNKNOWN, Interval
-from hypersd.evaluate.metrics import Judged
+from hypersd.evaluate.metrics import ImageMetrics
 from hypersd.evaluate.reference import Reference, real_pictures
 
-ROW = Row(
+ROW = ReportRow(
     model="base",
     steps=25,
     object=Interval(mean=0.96875, low=0.90625, high=0.999),
@@ -37,9 +37,9 @@ ROW = Row(
 ROWS = [ROW, replace(ROW, model="hyper", steps=4, seconds=0.25), replace(ROW, model="hyper", steps=1, seconds=0.1)]
 
 
-def judged(prompt: str, seed: int = 0, **found: float) -> Judged:
+def judged(prompt: str, seed: int = 0, **found: float) -> ImageMetrics:
     nothing = dict.fromkeys(("object", "pair", "background", "match", "clip", "reward", "diversity"), math.nan)
-    return Judged(model="hyper", steps=4, prompt=prompt, seed=seed, **nothing | {"seconds": 0.5} | found)
+    return ImageMetrics(model="hyper", steps=4, prompt=prompt, seed=seed, **nothing | {"seconds": 0.5} | found)
 
 
 def test_report_is_complete(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_row_holds_means_over_prompts() -> None:
         judged("a big owl on a blue background", object=0.0, background=1.0, match=0.75, clip=30.0),
         judged("an owl left of a cat on a red background", pair=1.0, background=1.0, match=1.0, clip=40.0),
     ]
-    found = Row.of("hyper", 4, pictures, np.zeros((3, 8)), None)
+    found = ReportRow.of("hyper", 4, pictures, np.zeros((3, 8)), None)
     assert (found.object.mean, found.pair.mean, found.background.mean, found.match.mean) == (0.5, 1.0, 1.0, 0.75)
     assert (found.clip.mean, found.seconds, found.n, found.prompts) == (30.0, 0.5, 3, 3)
     assert found.object.low <= 0.5 <= found.object.high
@@ -114,7 +114,7 @@ def test_a_row_holds_means_over_prompts() -> None:
 
 
 def test_a_row_of_nothing_says_so() -> None:
-    found = Row.of("hyper", 4, [], np.empty(0), None)
+    found = ReportRow.of("hyper", 4, [], np.empty(0), None)
     assert (found.match, found.n, found.prompts) == (UNKNOWN, 0, 0)
     assert math.isnan(found.seconds)
 
@@ -126,7 +126,7 @@ def test_the_distance_is_measured_where_there_are_pictures_enough(world: World, 
     reference = Reference(world, prompts, 128, clip, least=64)
     features = clip.embed(list(real_pictures(world, prompts, n, 128, seed=3)))
     pictures = [judged(prompts[number % 16], seed=number // 16) for number in range(n)]
-    found = Row.of("hyper", 4, pictures, features, reference)
+    found = ReportRow.of("hyper", 4, pictures, features, reference)
     assert (found.n, found.prompts) == (n, 16)
     if n < 32:
         assert math.isnan(found.fid)

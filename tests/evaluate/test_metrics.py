@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.evaluate.metrics import Judged, by_prompt, over_prompts, read_pictures, write_pictures
+from hypersd.evaluate.metrics import ImageMetrics, by_prompt, over_prompts, read_pictures, write_pictures
 
-ONE = Judged(
+ONE = ImageMetrics(
     model="hyper",
     steps=4,
     prompt="a big cat on a blue background",

@@ -16,7 +16,7 @@ from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.diversity import distances
 from hypersd.evaluate.reference import real_pictures
-from hypersd.evaluate.suite import Jury
+from hypersd.evaluate.suite import MetricSuite
 from hypersd.sampling.request import Generation
 
 SINGLE = "a big cat on a blue background"
@@ -29,8 +29,8 @@ def clip(root: Path) -> ClipScore:
 
 
 @pytest.fixture(scope="module")
-def jury(judge: SpriteJudge, clip: ClipScore) -> Jury:
-    return Jury(judge=judge, clip=clip, reward=clip)
+def jury(judge: SpriteJudge, clip: ClipScore) -> MetricSuite:
+    return MetricSuite(judge=judge, clip=clip, reward=clip)
 
 
 def drawn(model: str, world: World, prompt: str, n: int, seed: int = 0) -> list[tuple[int, Generation]]:
@@ -42,10 +42,10 @@ def generation(model: str, image: Image.Image | None) -> Generation:
     return Generation(model=model, steps=4, calls=4, guidance_scale=0.0, seconds=0.5, image=image)
 
 
-def test_each_picture_is_judged_scored_and_rewarded(jury: Jury, clip: ClipScore, world: World) -> None:
+def test_each_picture_is_judged_scored_and_rewarded(jury: MetricSuite, clip: ClipScore, world: World) -> None:
     ((_, one),) = pictures = drawn("hyper", world, SINGLE, 1)
-    (look,) = jury.look(SINGLE, pictures)
-    found = look.judged
+    (look,) = jury.measure(SINGLE, pictures)
+    found = look.metrics
     assert (found.model, found.steps, found.prompt, found.seed, found.seconds) == ("hyper", 4, SINGLE, 0, 0.5)
     assert (found.object, found.background) == (1.0, 1.0)
     assert math.isnan(found.pair)
@@ -60,18 +60,18 @@ def test_each_picture_is_judged_scored_and_rewarded(jury: Jury, clip: ClipScore,
 def test_a_pair_is_judged_as_one_and_without_a_reward_there_is_none(
     judge: SpriteJudge, clip: ClipScore, world: World
 ) -> None:
-    (look,) = Jury(judge=judge, clip=clip).look(PAIR, drawn("hyper", world, PAIR, 1))
-    assert look.judged.pair == 1.0
-    assert math.isnan(look.judged.object)
-    assert math.isnan(look.judged.reward)
+    (look,) = MetricSuite(judge=judge, clip=clip).measure(PAIR, drawn("hyper", world, PAIR, 1))
+    assert look.metrics.pair == 1.0
+    assert math.isnan(look.metrics.object)
+    assert math.isnan(look.metrics.reward)
 
 
-def test_diversity_is_that_of_one_model_under_several_seeds(jury: Jury, clip: ClipScore, world: World) -> None:
+def test_diversity_is_that_of_one_model_under_several_seeds(jury: MetricSuite, clip: ClipScore, world: World) -> None:
     varied = drawn("base", world, SINGLE, 3)
     same = [(seed, generation("turbo", varied[0][1].image)) for seed in range(3)]
     alone = drawn("hyper", world, SINGLE, 1)
-    looks = jury.look(SINGLE, [*varied, *same, *alone])
-    apart = [look.judged.diversity for look in looks]
+    looks = jury.measure(SINGLE, [*varied, *same, *alone])
+    apart = [look.metrics.diversity for look in looks]
     expected = distances(clip.embed([one.image for _, one in varied if one.image]))
     np.testing.assert_allclose(apart[:3], expected, atol=1e-4)
     assert min(apart[:3]) > 1e-3
@@ -79,10 +79,10 @@ def test_diversity_is_that_of_one_model_under_several_seeds(jury: Jury, clip: Cl
     assert math.isnan(apart[6])
 
 
-def test_failed_runs_are_left_out(jury: Jury, world: World) -> None:
+def test_failed_runs_are_left_out(jury: MetricSuite, world: World) -> None:
     fine = drawn("hyper", world, SINGLE, 1)
-    assert len(jury.look(SINGLE, [(0, generation("base", None)), *fine])) == 1
-    assert jury.look(SINGLE, [(0, generation("base", None))]) == []
+    assert len(jury.measure(SINGLE, [(0, generation("base", None)), *fine])) == 1
+    assert jury.measure(SINGLE, [(0, generation("base", None))]) == []
 
 
 def test_a_reward_must_be_a_number_a_picture(judge: SpriteJudge, clip: ClipScore, world: World) -> None:
@@ -90,12 +90,12 @@ def test_a_reward_must_be_a_number_a_picture(judge: SpriteJudge, clip: ClipScore
         return clip(images[:1], prompts[:1])
 
     with pytest.raises(ValueError, match=r"gave \(1,\) numbers for 2 pictures"):
-        Jury(judge=judge, clip=clip, reward=once).look(SINGLE, drawn("hyper", world, SINGLE, 2))
+        MetricSuite(judge=judge, clip=clip, reward=once).measure(SINGLE, drawn("hyper", world, SINGLE, 2))
 
 
 def test_the_family_s_jury_is_found_in_its_folder(root: Path, tmp_path: Path) -> None:
-    found = Jury.of(root / "assets" / "emoji-xl", 128)
+    found = MetricSuite.of(root / "assets" / "emoji-xl", 128)
     assert found.judge.side == 128
     assert found.reward is None
     with pytest.raises(FileNotFoundError):
-        Jury.of(tmp_path, 128)
+        MetricSuite.of(tmp_path, 128)

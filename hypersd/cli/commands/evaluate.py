@@ -30,8 +30,8 @@ from hypersd.utils.model_folders import check_clip
 
 if TYPE_CHECKING:
     from hypersd.emoji.world import World
-    from hypersd.evaluate.evaluation_report import Row
-    from hypersd.evaluate.suite import Jury, Look, Reward
+    from hypersd.evaluate.evaluation_report import ReportRow
+    from hypersd.evaluate.suite import MeasuredImage, MetricSuite, RewardFunction
     from hypersd.models.engine import Engine
     from hypersd.sampling.request import Generation, Request, Run
 
@@ -84,7 +84,7 @@ def add_parser(subparsers: Any) -> None:
 class Tally:
     """What was seen of one model at one number of steps."""
 
-    looks: list[Look] = field(default_factory=list["Look"])
+    looks: list[MeasuredImage] = field(default_factory=list["MeasuredImage"])
     errors: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
 
@@ -118,8 +118,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def measure(
-    chosen: Family, requests: Sequence[tuple[Request, ...]], reward: Reward | None, out: Path
-) -> tuple[list[Row], Mapping[tuple[str, int], Tally], list[Path]]:
+    chosen: Family, requests: Sequence[tuple[Request, ...]], reward: RewardFunction | None, out: Path
+) -> tuple[list[ReportRow], Mapping[tuple[str, int], Tally], list[Path]]:
     """Draw and judge everything, and write the files; returns the table's rows, what was seen, and the files.
 
     Args:
@@ -132,13 +132,13 @@ def measure(
 
     from hypersd.evaluate.evaluation_report import write_report
     from hypersd.evaluate.metrics import write_pictures
-    from hypersd.evaluate.suite import Jury
+    from hypersd.evaluate.suite import MetricSuite
     from hypersd.models.engine import Engine
     from hypersd.sampling.comparison import grid
     from hypersd.sampling.png import write_png
     from hypersd.sampling.remarks import word_remarks
 
-    jury = Jury.of(chosen.require(Capability.JUDGE, "be evaluated").parent, chosen.pixels, reward)
+    jury = MetricSuite.of(chosen.require(Capability.JUDGE, "be evaluated").parent, chosen.pixels, reward)
     prompts = [several[0].prompt for several in requests]
     for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
         note(remark)
@@ -153,12 +153,12 @@ def measure(
             texts = grid_texts(request, records, {"versions": versions()})
             write_png(out / f"grid-{index:04d}.png", grid(request, generations), texts)
     rows = rows_of(tallies, jury, prompts)
-    write_pictures([look.judged for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
+    write_pictures([look.metrics for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
     files = [*write_report(rows, out), out / "pictures.csv"]
     return rows, tallies, files
 
 
-def reward_in(folder: Path) -> Reward:
+def reward_in(folder: Path) -> RewardFunction:
     """The reward model in a folder.
 
     Raises:
@@ -233,7 +233,7 @@ def draw(request: Request, engine: Engine) -> list[Generation]:
 
 
 def count(
-    jury: Jury,
+    jury: MetricSuite,
     drawn: Sequence[tuple[Request, Sequence[Generation]]],
     tallies: Mapping[tuple[str, int], Tally],
 ) -> None:
@@ -244,25 +244,25 @@ def count(
         tally.warnings.extend(result.warnings)
         if result.image is None:
             tally.errors.append(result.error or "no picture")
-    for look in jury.look(drawn[0][0].prompt, results):
-        tallies[look.judged.model, look.judged.steps].looks.append(look)
+    for look in jury.measure(drawn[0][0].prompt, results):
+        tallies[look.metrics.model, look.metrics.steps].looks.append(look)
 
 
-def rows_of(tallies: Mapping[tuple[str, int], Tally], jury: Jury, prompts: Sequence[str]) -> list[Row]:
+def rows_of(tallies: Mapping[tuple[str, int], Tally], jury: MetricSuite, prompts: Sequence[str]) -> list[ReportRow]:
     """What was seen, as rows of the table; rendered scenes are drawn only if there are pictures enough to compare."""
     import numpy as np
 
-    from hypersd.evaluate.evaluation_report import Row
+    from hypersd.evaluate.evaluation_report import ReportRow
     from hypersd.evaluate.frechet import LEAST
     from hypersd.evaluate.reference import Reference
 
     enough = any(len(tally.looks) >= LEAST for tally in tallies.values())
     reference = Reference(jury.judge.world, prompts, jury.judge.side, jury.clip) if enough else None
     return [
-        Row.of(
+        ReportRow.of(
             model,
             steps,
-            [look.judged for look in tally.looks],
+            [look.metrics for look in tally.looks],
             np.array([look.features for look in tally.looks]),
             reference,
         )
@@ -270,7 +270,7 @@ def rows_of(tallies: Mapping[tuple[str, int], Tally], jury: Jury, prompts: Seque
     ]
 
 
-def finite(row: Row) -> dict[str, Any]:
+def finite(row: ReportRow) -> dict[str, Any]:
     """A row for JSON, which has no word for what is not a number: null."""
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.flat().items()

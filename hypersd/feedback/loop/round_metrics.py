@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypersd.evaluate.ablation import ablation_table, changes
 from hypersd.evaluate.metrics import write_pictures
-from hypersd.evaluate.suite import Jury
+from hypersd.evaluate.suite import MetricSuite
 from hypersd.feedback.loop.results import MetricChange, MetricsResult
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.models.engine import Engine
@@ -39,7 +39,7 @@ def measure(
     """
     out.mkdir(parents=True, exist_ok=True)
     family = engine.family
-    jury = Jury.of(
+    jury = MetricSuite.of(
         family.require(Capability.JUDGE, "be measured").parent, family.pixels, RewardModel.load(reward).score
     )
     common = [
@@ -54,7 +54,7 @@ def measure(
             for event in compare(Request(prompt=prompt, seed=seed, family=family.name, runs=runs), engine)
             if isinstance(event, Generation)
         ]
-        judged += [look.judged for look in jury.look(prompt, drawn)]
+        judged += [look.metrics for look in jury.measure(prompt, drawn)]
     write_pictures(judged, out / "pictures.csv")
     without, tuned = ([one for one in judged if one.model == model] for model in models)
     write_text(out / "ablation.md", ablation_table(without, tuned))

@@ -13,10 +13,10 @@ from PIL import Image
 
 from hypersd.cli.commands.evaluate import Tally, count, finite, requests_for, reward_in, rows_of
 from hypersd.emoji.world import World
-from hypersd.evaluate.evaluation_report import Row
+from hypersd.evaluate.evaluation_report import ReportRow
 from hypersd.evaluate.metrics import read_pictures
 from hypersd.evaluate.reference import real_pictures
-from hypersd.evaluate.suite import Jury
+from hypersd.evaluate.suite import MetricSuite
 from hypersd.sampling.request import Generation, Run
 from tests.cli.conftest import Call
 
@@ -24,10 +24,10 @@ PROMPT = "a big owl on a pink background"
 
 
 @pytest.fixture(scope="module")
-def jury(root: Path) -> Jury:
+def jury(root: Path) -> MetricSuite:
     """The family's jury, whose CLIP score stands for a reward model."""
-    found = Jury.of(root / "assets" / "emoji-xl", 128)
-    return Jury(judge=found.judge, clip=found.clip, reward=found.clip)
+    found = MetricSuite.of(root / "assets" / "emoji-xl", 128)
+    return MetricSuite(judge=found.judge, clip=found.clip, reward=found.clip)
 
 
 def test_an_evaluation_leaves_metrics_a_table_and_figures(call: Call, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_each_prompt_has_its_seeds_as_it_always_had_its_first() -> None:
     assert seeds(2**32 - 1, 2) == [[2**32 - 1, 0], [0, 1], [1, 2]]
 
 
-def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(jury: Jury) -> None:
+def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(jury: MetricSuite) -> None:
     options = argparse.Namespace(seed=0, seeds=2, family="emoji")
     (requests,) = requests_for([PROMPT], options, (Run(model="hyper", steps=1), Run(model="turbo", steps=1)))
     scenes = list(real_pictures(World.load(jury.judge.world.folder), [PROMPT], 3, 128))
@@ -127,7 +127,7 @@ def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(jury: Jury) ->
 
 
 def test_what_was_not_measured_is_null_in_json() -> None:
-    found = finite(Row.of("hyper", 4, [], np.empty(0), None))
+    found = finite(ReportRow.of("hyper", 4, [], np.empty(0), None))
     assert found["match"] is None
     assert found["match_low"] is None
     assert found["seconds"] is None
