@@ -81,10 +81,10 @@ def add_parser(subparsers: Any) -> None:
 
 
 @dataclass(kw_only=True)
-class Tally:
+class ModelResults:
     """What was seen of one model at one number of steps."""
 
-    looks: list[MeasuredImage] = field(default_factory=list["MeasuredImage"])
+    images: list[MeasuredImage] = field(default_factory=list["MeasuredImage"])
     errors: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
 
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
 
 def measure(
     chosen: Family, requests: Sequence[tuple[Request, ...]], reward: RewardFunction | None, out: Path
-) -> tuple[list[ReportRow], Mapping[tuple[str, int], Tally], list[Path]]:
+) -> tuple[list[ReportRow], Mapping[tuple[str, int], ModelResults], list[Path]]:
     """Draw and judge everything, and write the files; returns the table's rows, what was seen, and the files.
 
     Args:
@@ -142,7 +142,9 @@ def measure(
     prompts = [several[0].prompt for several in requests]
     for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
         note(remark)
-    tallies = {(run.model, chosen.spec(run.model).recipe(run.steps).steps): Tally() for run in requests[0][0].runs}
+    tallies = {
+        (run.model, chosen.spec(run.model).recipe(run.steps).steps): ModelResults() for run in requests[0][0].runs
+    }
     engine = Engine(chosen, Machine.here())
     for index, several in enumerate(tqdm(requests, desc="prompts")):
         drawn = [(request, draw(request, engine)) for request in several]
@@ -153,7 +155,7 @@ def measure(
             texts = grid_texts(request, records, {"versions": versions()})
             write_png(out / f"grid-{index:04d}.png", grid(request, generations), texts)
     rows = rows_of(tallies, jury, prompts)
-    write_pictures([look.metrics for tally in tallies.values() for look in tally.looks], out / "pictures.csv")
+    write_pictures([look.metrics for tally in tallies.values() for look in tally.images], out / "pictures.csv")
     files = [*write_report(rows, out), out / "pictures.csv"]
     return rows, tallies, files
 
@@ -235,7 +237,7 @@ def draw(request: Request, engine: Engine) -> list[Generation]:
 def count(
     jury: MetricSuite,
     drawn: Sequence[tuple[Request, Sequence[Generation]]],
-    tallies: Mapping[tuple[str, int], Tally],
+    tallies: Mapping[tuple[str, int], ModelResults],
 ) -> None:
     """Let the jury look at the pictures of one prompt, and add what it saw to the tallies."""
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
@@ -245,10 +247,12 @@ def count(
         if result.image is None:
             tally.errors.append(result.error or "no picture")
     for look in jury.measure(drawn[0][0].prompt, results):
-        tallies[look.metrics.model, look.metrics.steps].looks.append(look)
+        tallies[look.metrics.model, look.metrics.steps].images.append(look)
 
 
-def rows_of(tallies: Mapping[tuple[str, int], Tally], jury: MetricSuite, prompts: Sequence[str]) -> list[ReportRow]:
+def rows_of(
+    tallies: Mapping[tuple[str, int], ModelResults], jury: MetricSuite, prompts: Sequence[str]
+) -> list[ReportRow]:
     """What was seen, as rows of the table; rendered scenes are drawn only if there are pictures enough to compare."""
     import numpy as np
 
@@ -256,14 +260,14 @@ def rows_of(tallies: Mapping[tuple[str, int], Tally], jury: MetricSuite, prompts
     from hypersd.evaluate.frechet import LEAST
     from hypersd.evaluate.reference import Reference
 
-    enough = any(len(tally.looks) >= LEAST for tally in tallies.values())
+    enough = any(len(tally.images) >= LEAST for tally in tallies.values())
     reference = Reference(jury.judge.world, prompts, jury.judge.side, jury.clip) if enough else None
     return [
         ReportRow.of(
             model,
             steps,
-            [look.metrics for look in tally.looks],
-            np.array([look.features for look in tally.looks]),
+            [look.metrics for look in tally.images],
+            np.array([look.features for look in tally.images]),
             reference,
         )
         for (model, steps), tally in tallies.items()

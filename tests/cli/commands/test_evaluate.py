@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.cli.commands.evaluate import Tally, count, finite, requests_for, reward_in, rows_of
+from hypersd.cli.commands.evaluate import ModelResults, count, finite, requests_for, reward_in, rows_of
 from hypersd.emoji.world import World
 from hypersd.evaluate.evaluation_report import ReportRow
 from hypersd.evaluate.metrics import read_pictures
@@ -115,7 +115,7 @@ def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(jury: MetricSu
             ],
         ),
     ]
-    tallies = {("hyper", 1): Tally(), ("turbo", 1): Tally()}
+    tallies = {("hyper", 1): ModelResults(), ("turbo", 1): ModelResults()}
     count(jury, drawn, tallies)
     assert tallies["turbo", 1].errors == ["no picture", "no memory"]
     hyper, turbo = rows_of(tallies, jury, [PROMPT])
