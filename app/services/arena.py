@@ -229,7 +229,7 @@ class Arena:
             VoteRejected: the models are not ready, or a contestant failed.
         """
         from hypersd.arena.service.pool import PairPool  # noqa: PLC0415 - see _supply
-        from hypersd.feedback.generator import EnginePainter  # noqa: PLC0415
+        from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
         from hypersd.sampling.request import check_prompt  # noqa: PLC0415
 
         prompt = check_prompt(prompt)
@@ -240,7 +240,7 @@ class Arena:
         if not pairs:
             raise VoteRejected("no two models can run here, so there is nothing to compare")
         with self.studio.drawing():
-            supply = PairPool(self.store, self.pictures, EnginePainter(engine), [])
+            supply = PairPool(self.store, self.pictures, EngineGenerator(engine), [])
             pair = supply.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
         if pair is None:
             raise VoteRejected("the models could not draw that; try other words")
@@ -292,14 +292,14 @@ class Arena:
         if engine is None:
             return
         from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
-        from hypersd.feedback.generator import EnginePainter  # noqa: PLC0415
+        from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
 
         name = self.family.prompt_set
         source = PairSource(
             study=None, probabilities=self._shares, prompts=read_prompts(name), prompt_set=name, low=self.low
         )
         busy = self.studio.busy
-        painter = EnginePainter(engine, cancelled=lambda: busy() or self._stop.is_set())
+        painter = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
         sources = [source, *self.studies.sources(self.low)]
         PairPool(self.store, self.pictures, painter, sources, busy=busy).run(self._stop)
 

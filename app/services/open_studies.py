@@ -77,11 +77,11 @@ class Studies:
         """Which contestants of the studies cannot be drawn here, and why; none while that is not known yet."""
         machine = self.studio.machine
         if machine is not None and time.monotonic() >= self._unable_until:
-            from hypersd.feedback.generator import lacking  # noqa: PLC0415 - brings torch
+            from hypersd.feedback.generator import unavailable_reason  # noqa: PLC0415 - brings torch
 
             family, benched = self.studio.family(self.studio.first), self.store.benched()
             wanted = {who for study in self.declared.values() for who in _contestants(study)}
-            reasons = {who: benched.get(who) or lacking(family, machine, who) for who in wanted}
+            reasons = {who: benched.get(who) or unavailable_reason(family, machine, who) for who in wanted}
             self._unable = {who: reason for who, reason in reasons.items() if reason}
             self._unable_until = time.monotonic() + _UNABLE_SECONDS
         return self._unable

@@ -16,7 +16,7 @@ from hypersd.arena.votes.images import DamagedImage, ImageStore
 from hypersd.feedback.loop.rounds import rounds
 
 if TYPE_CHECKING:
-    from hypersd.feedback.reward.vs_votes import Verdicts
+    from hypersd.feedback.reward.vs_votes import RewardVsVotes
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Judging:
     loop: Path
     chosen: Path | None = None
     busy: Callable[[], bool] = lambda: False
-    found: Mapping[Kind, Verdicts] = field(default_factory=dict[Kind, "Verdicts"])
+    found: Mapping[Kind, RewardVsVotes] = field(default_factory=dict[Kind, "RewardVsVotes"])
     _asked: Path | None = None
     _rewards: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
 
@@ -60,7 +60,7 @@ class Judging:
             return
         # Brings torch, which nobody needs where there is no reward model.
         from hypersd.feedback.reward.reward_model import RewardModel  # noqa: PLC0415
-        from hypersd.feedback.reward.vs_votes import pictures_of, verdicts  # noqa: PLC0415
+        from hypersd.feedback.reward.vs_votes import compare_with_votes, pictures_of  # noqa: PLC0415
 
         if folder != self._asked:
             self._asked, self._rewards = folder, {}
@@ -72,7 +72,7 @@ class Judging:
                 break
             self._look(missing[start : start + _BATCH], model.score)
         self.found = {
-            kind: verdicts(votes, self._rewards, lambda prompt: split_of(prompt) != "test")
+            kind: compare_with_votes(votes, self._rewards, lambda prompt: split_of(prompt) != "test")
             for kind, votes in kept.items()
         }
 

@@ -25,7 +25,7 @@ SOFTWARE: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class EnginePainter:
+class EngineGenerator:
     """A painter for a family's contestants.
 
     Args:
@@ -80,7 +80,7 @@ def contestants(family: Family, machine: Machine) -> list[Contestant]:
     ]
 
 
-def lacking(family: Family, machine: Machine, contestant: Contestant) -> str:
+def unavailable_reason(family: Family, machine: Machine, contestant: Contestant) -> str:
     """Why a contestant cannot be drawn here; nothing if it can."""
     if contestant.family != family.name:
         return f"of another family than {family.name}"

@@ -98,8 +98,8 @@ def build_reward(folder: Path, clip: Path) -> None:
     """Write an untrained reward model with a second one, as `reward train` leaves them."""
     for place in (folder, folder / SECOND):
         model = RewardModel.start(clip)
-        model.facts |= {"data": "51b506122e6dea8c", "kind": "human", "preferred": {"0.25": -1.0, "0.75": 1.0}}
-        model.facts |= {"accuracy": 0.8, "accuracy_interval": [0.7, 0.9]}
+        model.metadata |= {"data": "51b506122e6dea8c", "kind": "human", "preferred": {"0.25": -1.0, "0.75": 1.0}}
+        model.metadata |= {"accuracy": 0.8, "accuracy_interval": [0.7, 0.9]}
         model.save(place)
 
 

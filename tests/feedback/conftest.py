@@ -12,7 +12,7 @@ from PIL import Image
 from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
-from hypersd.feedback.reward.bradley_terry import Settings
+from hypersd.feedback.reward.bradley_terry import RewardConfig
 from hypersd.feedback.reward.train import RewardTask
 from tests.families import write_clip, write_emoji
 
@@ -74,7 +74,7 @@ def reward(
         pictures=pictures,
         backbone=folder / "clip",
         out=out,
-        settings=Settings(steps=100),
+        config=RewardConfig(steps=100),
         curve=False,
     ).run()
     return out

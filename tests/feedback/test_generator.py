@@ -9,26 +9,26 @@ import pytest
 
 from hypersd.arena.service.pool import GenerationError, GenerationInterrupted
 from hypersd.arena.votes.battle import Contestant
-from hypersd.feedback.generator import EnginePainter, contestants, weights_version
+from hypersd.feedback.generator import EngineGenerator, contestants, weights_version
 from hypersd.models.engine import Engine
 from hypersd.models.registry import FAMILIES, Machine
 from tests.families import emoji_family
 
 
 @pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> EnginePainter:
+def painter(tmp_path_factory: pytest.TempPathFactory) -> EngineGenerator:
     family = emoji_family(FAMILIES["emoji"], tmp_path_factory.mktemp("family") / "emoji-xl")
-    return EnginePainter(Engine(family, Machine.here()))
+    return EngineGenerator(Engine(family, Machine.here()))
 
 
-def test_contestants_are_every_model_at_every_number_of_steps(painter: EnginePainter) -> None:
+def test_contestants_are_every_model_at_every_number_of_steps(painter: EngineGenerator) -> None:
     family = painter.engine.family
     found = contestants(family, painter.engine.machine)
     assert len(found) == sum(len(card.recipes) for card in family.specs)
     assert Contestant("emoji", "hyper", 4) in found
 
 
-def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(painter: EnginePainter) -> None:
+def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(painter: EngineGenerator) -> None:
     pair = (Contestant("emoji", "hyper", 4), Contestant("emoji", "turbo", 1))
     once, again = (painter("a cat", 7, pair) for _ in range(2))
     assert [one.calls for one in once] == [4, 1]
@@ -38,7 +38,7 @@ def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(painter: Engine
     assert once[0].version != once[1].version
 
 
-def test_versions_change_with_the_weights(painter: EnginePainter, tmp_path: Path) -> None:
+def test_versions_change_with_the_weights(painter: EngineGenerator, tmp_path: Path) -> None:
     family = painter.engine.family
     weights = family.spec("hyper").recipe(4).weights
     version = weights_version(family, weights)
@@ -48,15 +48,15 @@ def test_versions_change_with_the_weights(painter: EnginePainter, tmp_path: Path
     assert weights_version(hub, hub.spec("hyper").recipe(4).weights).startswith("ByteDance/Hyper-SD/")
 
 
-def test_who_fails_is_named(painter: EnginePainter) -> None:
+def test_who_fails_is_named(painter: EngineGenerator) -> None:
     (Path(str(painter.engine.family.folder)) / "adapters" / "turbo.safetensors").write_bytes(b"broken")
-    broken = EnginePainter(Engine(painter.engine.family, painter.engine.machine))
+    broken = EngineGenerator(Engine(painter.engine.family, painter.engine.machine))
     with pytest.raises(GenerationError, match="damaged") as raised:
         broken("a cat", 7, (Contestant("emoji", "base", 25), Contestant("emoji", "turbo", 1)))
     assert raised.value.contestant.model == "turbo"
 
 
-def test_a_stopped_painter_makes_no_half_pair(painter: EnginePainter) -> None:
-    stopped = EnginePainter(painter.engine, cancelled=lambda: True)
+def test_a_stopped_painter_makes_no_half_pair(painter: EngineGenerator) -> None:
+    stopped = EngineGenerator(painter.engine, cancelled=lambda: True)
     with pytest.raises(GenerationInterrupted):
         stopped("a cat", 7, (Contestant("emoji", "base", 25), Contestant("emoji", "hyper", 4)))

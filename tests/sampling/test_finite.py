@@ -12,7 +12,7 @@ import torch
 
 from hypersd.arena.service.pool import GenerationError
 from hypersd.arena.votes.battle import Contestant
-from hypersd.feedback.generator import EnginePainter
+from hypersd.feedback.generator import EngineGenerator
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
@@ -84,7 +84,7 @@ def test_what_is_no_picture_enters_no_pair(engine: Engine) -> None:
     pipeline: Any = engine.load()
     spoil(pipeline.vae.decoder, NAN)
     with pytest.raises(GenerationError, match="VAE"):
-        EnginePainter(engine)("a big cat", 1, [Contestant("emoji", "turbo", 1), Contestant("emoji", "turbo", 2)])
+        EngineGenerator(engine)("a big cat", 1, [Contestant("emoji", "turbo", 1), Contestant("emoji", "turbo", 2)])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

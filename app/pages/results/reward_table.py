@@ -9,10 +9,10 @@ from app.templating import render
 from hypersd.arena.votes.agreement import Share
 
 if TYPE_CHECKING:
-    from hypersd.feedback.reward.vs_votes import Verdicts
+    from hypersd.feedback.reward.vs_votes import RewardVsVotes
 
 
-def judge_rows(verdicts: Verdicts | None, ceiling: Share | None) -> str:
+def judge_rows(verdicts: RewardVsVotes | None, ceiling: Share | None) -> str:
     """The judge's mean rewards and its agreement with the voters, as HTML; `ceiling` is theirs with themselves."""
     if verdicts is None or not verdicts.means:
         return render("reward_scores", means=[])

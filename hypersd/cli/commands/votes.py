@@ -233,7 +233,7 @@ def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.
     from hypersd.arena.store.tables import PAIRS
     from hypersd.emoji.prompts import held_out_prompts
     from hypersd.emoji.world import World
-    from hypersd.feedback.generator import EnginePainter, contestants
+    from hypersd.feedback.generator import EngineGenerator, contestants
 
     wanted = options.pairs or max(_FEWEST_PAIRS, options.n // _VOTES_A_PAIR)
     missing = wanted - len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == options.study))
@@ -252,7 +252,7 @@ def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.
         prompts=prompts,
         prompt_set=study.prompts if study else "held-out",
     )
-    supply = PairPool(store, pictures, EnginePainter(engine), [source], rng=np.random.default_rng(options.seed))
+    supply = PairPool(store, pictures, EngineGenerator(engine), [source], rng=np.random.default_rng(options.seed))
     turns = random.Random(options.seed).sample(prompts, len(prompts))  # noqa: S311 - repeatable
     for number in range(missing):
         note(f"drawing pair {number + 1} of {missing}")

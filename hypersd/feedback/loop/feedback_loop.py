@@ -48,7 +48,7 @@ from hypersd.feedback.loop.round_report import write_report
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.loop.scale import Size
 from hypersd.feedback.loop.simulated_voters import all_pairs, cast, electorate, prepare, who_draws
-from hypersd.feedback.preferences.cache import keep
+from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences, from_votes
 from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning.task import Tuned, digest
@@ -170,7 +170,7 @@ class Loop:
         """The votes that count, as they were when the round began, and their pictures; simulated ones are cast then."""
         if self.gather is not None:
             preferences, pictures = self.gather(current.folder)
-            return keep(preferences, current.folder / "choices.json"), pictures
+            return cached_preferences(preferences, current.folder / "choices.json"), pictures
         store, pictures = open_folder(current.folder / "training-votes")
         if store.count_votes() < self.size.votes:
             self._simulate(store, pictures, current, parent)

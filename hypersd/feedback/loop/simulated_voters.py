@@ -18,7 +18,7 @@ from hypersd.arena.service.simulation import Scorer, SimulatedClock, SimulatedVo
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, now
 from hypersd.arena.votes.images import ImageStore
-from hypersd.feedback.generator import EnginePainter
+from hypersd.feedback.generator import EngineGenerator
 from hypersd.models.engine import Engine
 
 _SECONDS_A_VOTE = 40
@@ -77,7 +77,7 @@ def prepare(
     source = PairSource(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
     drawn = len(store.pairs())
     rng = np.random.default_rng((seed, max(0, count - drawn)))
-    supply = PairPool(store, pictures, EnginePainter(engine), [source], rng=rng)
+    supply = PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng)
     for number in range(drawn, count):
         supply.add_pair(replace(source, prompts=[prompts[number % len(prompts)]]))
 

@@ -12,7 +12,7 @@ from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.utils.files import write_json
 
 
-def keep(found: Preferences, file: Path) -> Preferences:
+def cached_preferences(found: Preferences, file: Path) -> Preferences:
     """What the file keeps; if there is none yet, it now keeps what was found.
 
     Raises:

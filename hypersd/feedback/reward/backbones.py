@@ -26,7 +26,7 @@ class Backbone(nn.Module, ABC):
         deviation: theirs.
     """
 
-    point: ClassVar[float]
+    noticeable_difference: ClassVar[float]
     """A difference of the mean fit of many pictures that people begin to see."""
 
     def __init__(self, pixels: int, mean: Sequence[float], deviation: Sequence[float]) -> None:
@@ -44,11 +44,11 @@ class Backbone(nn.Module, ABC):
         """All that `fit` needs of prompts, `(B, D)`; without gradient."""
 
     @abstractmethod
-    def features(self, pictures: Tensor) -> Tensor:
+    def embed_images(self, pictures: Tensor) -> Tensor:
         """What is seen in pictures `(B, 3, pixels, pixels)` in [-1, 1]: `(B, F)`, of length 1; differentiable."""
 
     @abstractmethod
-    def fit(self, pictures: Tensor, texts: Tensor) -> Tensor:
+    def image_text_score(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """How well each picture fits its prompt, `(B,)`: the more the better; differentiable in the pictures."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Backbone(nn.Module, ABC):
         """
 
 
-class Clip(Backbone):
+class ClipBackbone(Backbone):
     """A CLIP model: the family's own, or one in its format (CLIP ViT-L and ViT-H, PickScore); the cosine is the fit.
 
     Args:
@@ -69,7 +69,7 @@ class Clip(Backbone):
         processor: its own; its mean and deviation are what the picture tower expects.
     """
 
-    point = 0.01
+    noticeable_difference = 0.01
     """Of the CLIP score, which is 100 cosines."""
 
     def __init__(self, clip: CLIPModel, tokenizer: CLIPTokenizer, processor: CLIPImageProcessor) -> None:
@@ -80,7 +80,7 @@ class Clip(Backbone):
         self.clip, self.tokenizer, self.processor = clip.requires_grad_(False), tokenizer, processor
 
     @classmethod
-    def pretrained(cls, name: Path | str) -> Clip:
+    def pretrained(cls, name: Path | str) -> ClipBackbone:
         """From a folder or the Hub's cache.
 
         Raises:
@@ -92,7 +92,7 @@ class Clip(Backbone):
         return cls._around(clip, name, offline=offline)
 
     @classmethod
-    def saved(cls, folder: Path) -> Clip:
+    def saved(cls, folder: Path) -> ClipBackbone:
         """What `save` wrote, with random weights.
 
         Raises:
@@ -101,7 +101,7 @@ class Clip(Backbone):
         return cls._around(CLIPModel(CLIPConfig.from_pretrained(folder)), folder, offline=True)
 
     @classmethod
-    def _around(cls, clip: CLIPModel, name: Path | str, *, offline: bool) -> Clip:
+    def _around(cls, clip: CLIPModel, name: Path | str, *, offline: bool) -> ClipBackbone:
         tokenizer = with_words(CLIPTokenizer.from_pretrained(name, local_files_only=offline), name)
         return cls(clip, tokenizer, CLIPImageProcessor.from_pretrained(name, local_files_only=offline))
 
@@ -117,11 +117,11 @@ class Clip(Backbone):
             output = self.clip.text_model(**tokens.to(self.mean.device)).pooler_output
             return F.normalize(self.clip.text_projection(output).float(), dim=-1)
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def embed_images(self, pictures: Tensor) -> Tensor:
         """Picture embeddings."""
         seen = self.clip.vision_model(self.normalised(pictures))
         return F.normalize(self.clip.visual_projection(seen.pooler_output).float(), dim=-1)
 
-    def fit(self, pictures: Tensor, texts: Tensor) -> Tensor:
+    def image_text_score(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """The cosine of both embeddings."""
-        return (self.features(pictures) * texts).sum(dim=1)
+        return (self.embed_images(pictures) * texts).sum(dim=1)

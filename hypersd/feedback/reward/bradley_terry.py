@@ -22,7 +22,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RewardConfig:
     """What a reward model may be.
 
     Args:
@@ -39,7 +39,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class ChoiceBatch:
     """B choices: what the head reads of the left and right pictures `(B, F)`, targets, bad, weights `(B,)`."""
 
     left: Tensor
@@ -54,11 +54,11 @@ class ChoiceTable:
     """All choices of a part of the data; every picture is read once for each prompt that it was drawn for.
 
     Args:
-        looks: what the head reads of each picture, `(N, F)`.
+        features: what the head reads of each picture, `(N, F)`.
         sides: of each choice, the rows of its pictures, `(C, 2)`.
     """
 
-    looks: Tensor
+    features: Tensor
     sides: NDArray[np.int64]
     examples: tuple[Preference, ...]
 
@@ -77,11 +77,11 @@ class ChoiceTable:
         looks: list[Tensor] = []
         for start in range(0, len(keys), _BATCH):
             some = keys[start : start + _BATCH]
-            seen = as_tensor([model.fitted(pictures.open(name)) for name, _ in some])
-            looks.append(model.looks(seen, model.embed_prompts([prompt for _, prompt in some])))
+            seen = as_tensor([model.resize_input(pictures.open(name)) for name, _ in some])
+            looks.append(model.head_features(seen, model.embed_prompts([prompt for _, prompt in some])))
         row = {key: index for index, key in enumerate(keys)}
         return cls(
-            looks=torch.cat(looks),
+            features=torch.cat(looks),
             sides=np.array([[row[name, one.prompt] for name in one.pictures] for one in examples]),
             examples=tuple(examples),
         )
@@ -94,7 +94,7 @@ class ChoiceTable:
     @property
     def gaps(self) -> NDArray[np.float64]:
         """The left picture's numbers less the right one's, of each choice, `(C, F)`."""
-        numbers = self.looks.double().numpy()
+        numbers = self.features.double().numpy()
         return numbers[self.sides[:, 0]] - numbers[self.sides[:, 1]]
 
     def only(self, prompts: Collection[str]) -> ChoiceTable:
@@ -102,11 +102,11 @@ class ChoiceTable:
         kept = [index for index, one in enumerate(self.examples) if one.prompt in prompts]
         return replace(self, sides=self.sides[kept], examples=tuple(self.examples[index] for index in kept))
 
-    def batch(self, chosen: NDArray[np.int64]) -> Choices:
+    def batch(self, chosen: NDArray[np.int64]) -> ChoiceBatch:
         """The choices of these indices."""
         some = [self.examples[index] for index in chosen]
-        left, right = (self.looks[self.sides[chosen, side]] for side in (0, 1))
-        return Choices(
+        left, right = (self.features[self.sides[chosen, side]] for side in (0, 1))
+        return ChoiceBatch(
             left,
             right,
             torch.tensor([one.target for one in some]),
@@ -117,10 +117,10 @@ class ChoiceTable:
     @torch.no_grad()
     def rewards(self, model: RewardModel) -> NDArray[np.float64]:
         """The model's rewards of every choice's pictures, `(C, 2)`."""
-        return model.judge(self.looks).double().numpy()[self.sides]
+        return model.score_features(self.features).double().numpy()[self.sides]
 
 
-def choice_loss(left: Tensor, right: Tensor, batch: Choices, absolute: float) -> Tensor:
+def choice_loss(left: Tensor, right: Tensor, batch: ChoiceBatch, absolute: float) -> Tensor:
     """Mean weighted loss of rewards `(B,)`.
 
     Cross-entropy of σ(r_left − r_right) with the target; and, weighted by `absolute`, what "both bad" says: both

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 
 Floats = NDArray[np.float64]
 Candidate = tuple[int, float]
@@ -78,7 +78,7 @@ class Comparisons:
         return np.where(size > _NEVER, size, 1.0)
 
 
-def select(choices: Comparisons, settings: Settings) -> Selected:
+def select(choices: Comparisons, settings: RewardConfig) -> Selected:
     """The mean of the heads that are as good as the best one on prompts that were left out.
 
     Statistics are ranked by how far each alone goes with the choices (sure independence screening: Fan and Lv 2008);
@@ -113,7 +113,7 @@ def select(choices: Comparisons, settings: Settings) -> Selected:
     )
 
 
-def fit(choices: Comparisons, settings: Settings) -> dict[Candidate, Floats]:
+def fit(choices: Comparisons, settings: RewardConfig) -> dict[Candidate, Floats]:
     """The weights `(F,)` of every candidate, for statistics as they are."""
     scaled = choices.gaps / choices.scale
     signs = choices.weights * (choices.targets - 0.5)

@@ -63,7 +63,7 @@ class ImageReward(Backbone):
         tokenizer: BERT's.
     """
 
-    point = 0.1
+    noticeable_difference = 0.1
     """A tenth of the published scores' deviation."""
 
     def __init__(self, config: Any, tokenizer: BertTokenizer) -> None:
@@ -113,11 +113,11 @@ class ImageReward(Backbone):
         )
         return tokens.input_ids.to(self.mean.device)
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def embed_images(self, pictures: Tensor) -> Tensor:
         """The picture tower's first token."""
         return F.normalize(self._patches(pictures)[:, 0].float(), dim=-1)
 
-    def fit(self, pictures: Tensor, texts: Tensor) -> Tensor:
+    def image_text_score(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """ImageReward's score."""
         read = self.text(
             input_ids=texts,

@@ -10,7 +10,7 @@ from hypersd.utils.file_kinds import misread
 from hypersd.utils.model_folders import check_clip, check_network
 from hypersd.utils.readers import read_object, tensor_shapes
 
-WEIGHTS, FACTS = "model.safetensors", "reward.json"
+WEIGHTS, METADATA = "model.safetensors", "reward.json"
 SECOND = "second"
 """The folder within, of the second model: trained on votes that the first never saw, it tells when a generator learns
 to please the first one only."""
@@ -31,11 +31,11 @@ def check_reward(folder: Path) -> Mapping[str, Any]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no reward model in {folder}: there is no such folder")
-    if not (folder / FACTS).exists():
+    if not (folder / METADATA).exists():
         raise FileNotFoundError(
-            f"there is no reward model in {folder}: {FACTS} is missing; make one with `python -m hypersd reward train`"
+            f"there is no reward model in {folder}: {METADATA} is missing; make one with `python -m hypersd reward train`"
         )
-    facts = read_object(folder / FACTS, _FACTS, "backbone")
+    facts = read_object(folder / METADATA, _FACTS, "backbone")
     if facts.get("format") != FORMAT:
         raise ValueError(f"the reward model in {folder} is of another version of this program; {_ANEW}")
     tensor_shapes(folder / WEIGHTS)
@@ -62,9 +62,9 @@ def _check_facts(folder: Path) -> Mapping[str, Any]:
     facts = check_reward(folder)
     preferred = facts.get("preferred")
     if missing := [key for key in ("data", "kind") if not isinstance(facts.get(key), str)]:
-        raise misread(folder / FACTS, _FACTS, f"it has no {missing[0]!r}")
+        raise misread(folder / METADATA, _FACTS, f"it has no {missing[0]!r}")
     if not isinstance(preferred, dict) or not {"0.25", "0.75"} <= preferred.keys():
-        raise misread(folder / FACTS, _FACTS, "it has no quantiles of preferred pictures")
+        raise misread(folder / METADATA, _FACTS, "it has no quantiles of preferred pictures")
     return facts
 
 
@@ -73,7 +73,7 @@ def _check_learned(folder: Path, facts: Mapping[str, Any]) -> None:
         low, high = map(float, facts["accuracy_interval"])
         share = float(facts["accuracy"])
     except (KeyError, TypeError, ValueError) as error:
-        raise misread(folder / FACTS, _FACTS, "it does not say how many unseen choices are predicted") from error
+        raise misread(folder / METADATA, _FACTS, "it does not say how many unseen choices are predicted") from error
     if not low > 0.5:
         raise ValueError(
             f"the reward model in {folder} has learned nothing that a model could be tuned by: it predicts {share:.0%} "

@@ -24,14 +24,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hypersd.feedback.reward import image_reward
-from hypersd.feedback.reward.backbones import Backbone, Clip
+from hypersd.feedback.reward.backbones import Backbone, ClipBackbone
 from hypersd.feedback.reward.colour import NAMES as COLOURS
 from hypersd.feedback.reward.colour import colour
 from hypersd.feedback.reward.composition import NAMES as COMPOSITION
 from hypersd.feedback.reward.composition import composition
 from hypersd.feedback.reward.image_reward import ImageReward
 from hypersd.feedback.reward.image_statistics import NAMES, as_tensor, statistics
-from hypersd.feedback.reward.reward_folder import FACTS, FORMAT, WEIGHTS, check_reward
+from hypersd.feedback.reward.reward_folder import FORMAT, METADATA, WEIGHTS, check_reward
 from hypersd.feedback.reward.texture import NAMES as TEXTURE
 from hypersd.feedback.reward.texture import texture
 from hypersd.utils.errors import gist
@@ -52,12 +52,12 @@ class RewardModel(nn.Module):
 
     Args:
         backbone: what sees, and reads.
-        facts: where it comes from (JSON): written with it, not read by it.
+        metadata: where it comes from (JSON): written with it, not read by it.
     """
 
-    def __init__(self, backbone: Backbone, facts: dict[str, Any]) -> None:
+    def __init__(self, backbone: Backbone, metadata: dict[str, Any]) -> None:
         super().__init__()
-        self.backbone, self.facts = backbone, facts
+        self.backbone, self.metadata = backbone, metadata
         self.center, self.scale = nn.Buffer(torch.zeros(len(LOOKS))), nn.Buffer(torch.ones(len(LOOKS)))
         self.head = nn.Linear(len(LOOKS), 1)
         nn.init.zeros_(self.head.weight)
@@ -72,7 +72,7 @@ class RewardModel(nn.Module):
             OSError: there is neither there.
         """
         published = image_reward.known(backbone)
-        begun = ImageReward.published(backbone) if published else Clip.pretrained(backbone)
+        begun = ImageReward.published(backbone) if published else ClipBackbone.pretrained(backbone)
         return cls(begun, {"backbone": str(backbone)})
 
     @classmethod
@@ -113,15 +113,15 @@ class RewardModel(nn.Module):
                 for name, value in self.state_dict().items()
             }
             save_file(weights, part / WEIGHTS)
-            write_json(part / FACTS, {**self.facts, "format": FORMAT})
+            write_json(part / METADATA, {**self.metadata, "format": FORMAT})
 
     @property
-    def unit(self) -> float:
+    def reward_iqr(self) -> float:
         """The quartile distance of preferred pictures' rewards.
 
         Rewards have a scale of their own, by how sure their voters were; nothing else must depend on it.
         """
-        quantiles = self.facts["preferred"]
+        quantiles = self.metadata["preferred"]
         return max(1e-3, float(quantiles["0.75"] - quantiles["0.25"]))
 
     @property
@@ -133,14 +133,14 @@ class RewardModel(nn.Module):
         """What `forward` needs of prompts, `(B, D)`; the text side is frozen."""
         return self.backbone.embed_prompts(prompts)
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def embed_images(self, pictures: Tensor) -> Tensor:
         """What the backbone sees in pictures `(B, 3, H, W)` in [-1, 1]: `(B, F)`, of length 1."""
-        return self.backbone.features(self._sized(pictures))
+        return self.backbone.embed_images(self._sized(pictures))
 
-    def looks(self, pictures: Tensor, texts: Tensor) -> Tensor:
+    def head_features(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """What the head may read, `(B, F)`, in the order of `LOOKS`."""
         pictures = self._sized(pictures)
-        fit = self.backbone.fit(pictures, texts)[:, None]
+        fit = self.backbone.image_text_score(pictures, texts)[:, None]
         measured = statistics(pictures)
         seen = (measured, measured.clamp(min=_FAINT).log(), texture(pictures), colour(pictures), composition(pictures))
         return torch.cat([fit, *seen], dim=1).float()
@@ -152,15 +152,15 @@ class RewardModel(nn.Module):
             return pictures
         return F.interpolate(pictures, (self.pixels, self.pixels), mode="bicubic", antialias=True).clamp(-1, 1)
 
-    def judge(self, looks: Tensor) -> Tensor:
+    def score_features(self, features: Tensor) -> Tensor:
         """Rewards `(B,)` of what the head reads."""
-        return self.head((looks - self.center) / self.scale)[:, 0] / self.temperature
+        return self.head((features - self.center) / self.scale)[:, 0] / self.temperature
 
     def forward(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """Rewards `(B,)` of pictures `(B, 3, H, W)` in [-1, 1] for embedded prompts `(B, D)`; differentiable."""
-        return self.judge(self.looks(pictures, texts))
+        return self.score_features(self.head_features(pictures, texts))
 
-    def fitted(self, picture: Image.Image) -> Image.Image:
+    def resize_input(self, picture: Image.Image) -> Image.Image:
         """A picture at the size that the model sees."""
         return picture.convert("RGB").resize((self.pixels, self.pixels), Image.Resampling.BICUBIC)
 
@@ -175,7 +175,7 @@ class RewardModel(nn.Module):
             raise ValueError(f"{len(pictures)} pictures and {len(prompts)} prompts: there must be one prompt a picture")
         found = [np.empty(0, dtype=np.float32)]
         for start in range(0, len(pictures), _BATCH):
-            some = [self.fitted(picture) for picture in pictures[start : start + _BATCH]]
+            some = [self.resize_input(picture) for picture in pictures[start : start + _BATCH]]
             texts = self.embed_prompts(prompts[start : start + _BATCH])
             found.append(self(as_tensor(some).to(texts.device), texts).float().cpu().numpy())
         return np.concatenate(found)
@@ -183,4 +183,4 @@ class RewardModel(nn.Module):
 
 def _saved(folder: Path) -> Backbone:
     kind = read_object(folder / "config.json", "the configuration of a model", "model_type")["model_type"]
-    return ImageReward.saved(folder) if kind == "blip" else Clip.saved(folder)
+    return ImageReward.saved(folder) if kind == "blip" else ClipBackbone.saved(folder)

@@ -16,7 +16,7 @@ from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind
 from hypersd.feedback.loop.results import RewardResult
 from hypersd.feedback.preferences.dataset import Preferences
-from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
 from hypersd.feedback.reward.shortcuts import decisive, hits_by_identity, hits_by_one, hits_by_statistics, left_won
 from hypersd.utils.files import atomic_path, write_json, write_text
@@ -156,7 +156,7 @@ def examine(
     train: ChoiceTable,
     test: ChoiceTable,
     *,
-    settings: Settings,
+    settings: RewardConfig,
     kind_of: Callable[[str], str],
     curve: Sequence[tuple[int, float]],
     second: Share,

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypersd.feedback.preferences.dataset import Preference
-from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 from hypersd.feedback.reward.feature_selection import Comparisons, logistic, select
 from hypersd.feedback.reward.image_statistics import NAMES
 from hypersd.feedback.reward.reward_model import LOOKS
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 
 def hits_by_statistics(train: ChoiceTable, test: ChoiceTable) -> NDArray[np.bool_]:
@@ -22,7 +22,7 @@ def hits_by_statistics(train: ChoiceTable, test: ChoiceTable) -> NDArray[np.bool
     return _hits(_statistic_gaps(train), train.examples, _statistic_gaps(test), test.examples)
 
 
-def hits_by_one(train: ChoiceTable, test: ChoiceTable, settings: Settings) -> tuple[int, NDArray[np.bool_]]:
+def hits_by_one(train: ChoiceTable, test: ChoiceTable, settings: RewardConfig) -> tuple[int, NDArray[np.bool_]]:
     """The place of the one number that tells most of the choices to learn from, and which of the test's it predicts."""
     selected = select(Comparisons.of(train), replace(settings, counts=(1,)))
     asked = decisive(test.examples)
@@ -47,11 +47,11 @@ def left_won(examples: Sequence[Preference]) -> NDArray[np.bool_]:
     return np.array([one.target > 0.5 for one in examples], dtype=bool)
 
 
-def _statistic_gaps(table: ChoiceTable) -> Floats:
+def _statistic_gaps(table: ChoiceTable) -> Float64Array:
     return table.gaps[:, [LOOKS.index(name) for name in NAMES]]
 
 
-def _identities(examples: Sequence[Preference], names: Sequence[str]) -> Floats:
+def _identities(examples: Sequence[Preference], names: Sequence[str]) -> Float64Array:
     place = {name: index for index, name in enumerate(names)}
     features = np.zeros((len(examples), len(names)))
     for row, one in enumerate(examples):
@@ -61,7 +61,7 @@ def _identities(examples: Sequence[Preference], names: Sequence[str]) -> Floats:
 
 
 def _hits(
-    train: Floats, trained_on: Sequence[Preference], test: Floats, tested_on: Sequence[Preference]
+    train: Float64Array, trained_on: Sequence[Preference], test: Float64Array, tested_on: Sequence[Preference]
 ) -> NDArray[np.bool_]:
     usable, asked = decisive(trained_on), decisive(tested_on)
     scale = train[usable].std(axis=0) + 1e-9

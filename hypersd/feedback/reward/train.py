@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from hypersd.arena.dataset.splits import SPLITS
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
-from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings, choice_loss
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig, choice_loss
 from hypersd.feedback.reward.feature_selection import Comparisons, Selected, select
 from hypersd.feedback.reward.reward_folder import SECOND
 from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
@@ -42,7 +42,7 @@ class RewardTask:
     backbone: Path | str
     out: Path
     kind_of: Callable[[str], str] = lambda _prompt: "all"
-    settings: Settings = field(default_factory=Settings)
+    config: RewardConfig = field(default_factory=RewardConfig)
     curve: bool = True
     seed: int = 0
 
@@ -63,30 +63,30 @@ class RewardTask:
         start = RewardModel.start(self.backbone)
         table = ChoiceTable.of(self.preferences.examples, self.pictures, start)
         train, test = (table.only({one.prompt for one in some}) for some in (learned, parts["test"]))
-        model, selected = fit_head(start, train, self.settings)
+        model, selected = fit_head(start, train, self.config)
         curve = [self._point(start, train, test, share) for share in (_CURVE if self.curve else ())]
         curve.append((len(learned), accuracy(model, test).value))
-        second, _ = fit_head(start, test, self.settings)
+        second, _ = fit_head(start, test, self.config)
         report = examine(
             model,
             self.preferences,
             train,
             test,
-            settings=self.settings,
+            settings=self.config,
             kind_of=self.kind_of,
             curve=curve,
             second=accuracy(second, train),
             reads=[LOOKS[place] for place in selected.read],
         )
         common = {"data": report.data, "kind": report.kind, "seed": self.seed}
-        model.facts |= common | {
+        model.metadata |= common | {
             "votes": report.votes,
             "accuracy": report.accuracy.value,
             "accuracy_interval": [report.accuracy.low, report.accuracy.high],
             "reads": report.reads,
             "preferred": preferred_quantiles(model, train),
         }
-        second.facts |= common | {"preferred": preferred_quantiles(second, test)}
+        second.metadata |= common | {"preferred": preferred_quantiles(second, test)}
         model.save(self.out)
         second.save(self.out / SECOND)
         write(report, self.out)
@@ -97,7 +97,7 @@ class RewardTask:
         prompts = sorted({one.prompt for one in train.examples})
         count = max(_FEWEST_PROMPTS, round(share * len(prompts)))
         fewer = train.only(set(np.random.default_rng(self.seed).permutation(prompts)[:count]))
-        return len(fewer.examples), accuracy(fit_head(start, fewer, self.settings)[0], test).value
+        return len(fewer.examples), accuracy(fit_head(start, fewer, self.config)[0], test).value
 
 
 def _check_enough(examples: Sequence[Preference], purpose: str) -> None:
@@ -114,7 +114,7 @@ def _check_enough(examples: Sequence[Preference], purpose: str) -> None:
         )
 
 
-def fit_head(start: RewardModel, table: ChoiceTable, settings: Settings) -> tuple[RewardModel, Selected]:
+def fit_head(start: RewardModel, table: ChoiceTable, settings: RewardConfig) -> tuple[RewardModel, Selected]:
     """A model on the same backbone with a head for these choices, frozen, and how the head was selected.
 
     Its rewards are on the scale on which the odds of choices that were left out are right.
@@ -123,8 +123,8 @@ def fit_head(start: RewardModel, table: ChoiceTable, settings: Settings) -> tupl
         ValueError: all choices are on one prompt.
     """
     selected = select(Comparisons.of(table), settings)
-    model = RewardModel(start.backbone, dict(start.facts))
-    model.set_head(table.looks.mean(dim=0), torch.from_numpy(selected.scale), torch.from_numpy(selected.weights))
+    model = RewardModel(start.backbone, dict(start.metadata))
+    model.set_head(table.features.mean(dim=0), torch.from_numpy(selected.scale), torch.from_numpy(selected.weights))
     compared = [one for one in table.examples if not one.both_bad]
     toward = np.array([2 * one.target - 1 for one in compared])
     model.temperature.fill_(temperature((toward * selected.margins)[toward != 0]))

@@ -17,7 +17,7 @@ Rewards = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class RewardVsVotes:
     """A judge beside voters.
 
     Args:
@@ -38,7 +38,7 @@ def pictures_of(votes: Iterable[Vote]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(keys))
 
 
-def verdicts(votes: Iterable[Vote], rewards: Rewards, learned: Callable[[str], bool]) -> Verdicts:
+def compare_with_votes(votes: Iterable[Vote], rewards: Rewards, learned: Callable[[str], bool]) -> RewardVsVotes:
     """Set the judge beside the votes that count.
 
     Args:
@@ -67,4 +67,4 @@ def verdicts(votes: Iterable[Vote], rewards: Rewards, learned: Callable[[str], b
         for label, prompts in by_prompt.items()
     }
     ranked = sorted(means.items(), key=lambda item: -item[1].mean)
-    return Verdicts(tuple(ranked), wilson(right, decided), unseen)
+    return RewardVsVotes(tuple(ranked), wilson(right, decided), unseen)

@@ -99,11 +99,11 @@ class Panel:
         for index in range(len(self.prompts)):
             drawn = self._drawn(index, self.recipes[index % len(self.recipes)], self.seeds)
             pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
-            looks = self.reward.looks(pictures, self.texts[index].expand(self.seeds, -1))
-            rewards.append(self.reward.judge(looks))
+            looks = self.reward.head_features(pictures, self.texts[index].expand(self.seeds, -1))
+            rewards.append(self.reward.score_features(looks))
             aligned.append(looks[:, 0])
             seconds.append(self.second(pictures, self.second_texts[index].expand(self.seeds, -1)))
-            spreads.append(spread(self.second.features(pictures)))
+            spreads.append(spread(self.second.embed_images(pictures)))
             distances.append((drawn.tuned - drawn.untuned).square().mean())
             measured.append(statistics(pictures))
         every = torch.cat(measured)
@@ -204,10 +204,10 @@ class Guard:
         """
         if check.diversity < (1 - slack * (1 - self.limits.diversity)) * self.start.diversity:
             return f"diversity fell to {check.diversity / self.start.diversity:.0%} of the start's"
-        points = (check.alignment - self.start.alignment) / self.panel.reward.backbone.point
+        points = (check.alignment - self.start.alignment) / self.panel.reward.backbone.noticeable_difference
         if points < -slack * self.limits.alignment_fall:
             return f"pictures fit their prompts less: {points:+.1f} points"
-        if check.second < second - self.limits.second_fall * self.panel.second.unit:
+        if check.second < second - self.limits.second_fall * self.panel.second.reward_iqr:
             return (
                 f"the second reward model fell from {second:.2f} to {check.second:.2f} "
                 "while the first was being pleased"

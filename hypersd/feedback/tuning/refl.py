@@ -75,7 +75,7 @@ class RewardFeedback(Objective[Prompted]):
                 betas=(0.9, 0.99),
             )
         ]
-        self.thresholds = [float(model.facts["preferred"][self.settings.hinge]) for model in self.rewards]
+        self.thresholds = [float(model.metadata["preferred"][self.settings.hinge]) for model in self.rewards]
 
     def loss(self, player: str, batch: Prompted, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `reward`, `distance` and, with a network for it, `perception`."""
@@ -86,7 +86,7 @@ class RewardFeedback(Objective[Prompted]):
         pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
         scores = [model(pictures, model.embed_prompts(batch.prompts)) for model in self.rewards]
         missing = sum(
-            F.relu(alpha - score).mean() / model.unit
+            F.relu(alpha - score).mean() / model.reward_iqr
             for alpha, model, score in zip(self.thresholds, self.rewards, scores, strict=True)
         )
         distance = (drawn.tuned - drawn.untuned).square().mean()

@@ -173,8 +173,8 @@ class TuningTask:
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:
         return {
-            "votes": reward.facts["data"],
-            "kind": reward.facts["kind"],
+            "votes": reward.metadata["data"],
+            "kind": reward.metadata["kind"],
             "reward": ", ".join(digest(folder / WEIGHTS) for folder in self.rewards),
             "adapter": digest(self.few_steps),
         }

@@ -29,7 +29,7 @@ def reward_model(folder: Path) -> None:
     """A reward model that has learned nothing."""
     write_clip(folder / "clip")
     model = RewardModel.start(folder / "clip")
-    model.facts |= {"seed": 0, "preferred": QUANTILES}
+    model.metadata |= {"seed": 0, "preferred": QUANTILES}
     model.save(folder / "reward")
 
 

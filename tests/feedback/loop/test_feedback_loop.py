@@ -12,7 +12,7 @@ from hypersd.arena.votes.agreement import wilson
 from hypersd.feedback.loop.feedback_loop import Loop
 from hypersd.feedback.loop.results import BATTLES, CONTESTANT
 from hypersd.feedback.loop.rounds import Round
-from hypersd.feedback.preferences.cache import keep
+from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.models.registered import registered_models
 from hypersd.models.registry import family
@@ -57,16 +57,16 @@ def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_o
 
 def test_a_round_learns_from_the_votes_that_were_there_when_it_began(preferences: Preferences, tmp_path: Path) -> None:
     file = tmp_path / "round-1" / "choices.json"
-    assert keep(preferences, file) == preferences
+    assert cached_preferences(preferences, file) == preferences
     later = replace(preferences, examples=preferences.examples[:-1], self_agreement=wilson(0, 0))
-    assert keep(later, file) == preferences
-    assert keep(later, tmp_path / "other.json") == later
-    again = keep(preferences, tmp_path / "other.json")
+    assert cached_preferences(later, file) == preferences
+    assert cached_preferences(later, tmp_path / "other.json") == later
+    again = cached_preferences(preferences, tmp_path / "other.json")
     assert again.digest == later.digest
     assert again.self_agreement.n == 0
     file.write_text('{"examples": []}')
     with pytest.raises(ValueError, match=r"choices\.json is damaged"):
-        keep(preferences, file)
+        cached_preferences(preferences, file)
 
 
 def test_a_round_goes_on_as_it_was_begun(tmp_path: Path) -> None:

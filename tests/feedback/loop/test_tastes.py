@@ -22,7 +22,7 @@ from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, place, render
 from hypersd.feedback.preferences.dataset import Preference, Preferences
-from hypersd.feedback.reward.bradley_terry import ChoiceTable, Settings
+from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 from hypersd.feedback.reward.colour import NAMES as COLOURS
 from hypersd.feedback.reward.colour import colour
 from hypersd.feedback.reward.composition import NAMES as COMPOSITION
@@ -161,13 +161,13 @@ def test_a_taste_is_learned_as_far_as_the_votes_allow(
     everything = replace(table, sides=np.tile(table.sides, (VOTES, 1)), examples=tuple(examples))
     parts = {part: {one.prompt for one in preferences_of(pairs).split(part)} for part in SPLITS}
     train, test = everything.only(parts["train"] | parts["validation"]), everything.only(parts["test"])
-    model, _ = fit_head(start, train, Settings())
+    model, _ = fit_head(start, train, RewardConfig())
     right = accuracy(model, test)
     asked = np.array([pair.prompt in parts["test"] for pair in pairs])
     agreement = float((chances**2 + (1 - chances) ** 2)[asked].mean())
     assert 0.7 < agreement < 0.9, "such voters agree with themselves about as far as people do"
     assert right.value >= agreement - 0.03
-    _, alone = hits_by_one(train, test, Settings())
+    _, alone = hits_by_one(train, test, RewardConfig())
     assert right.value >= alone.mean() - 0.01, "it is not worse than its best single statistic"
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences
-from hypersd.feedback.reward.bradley_terry import Settings
+from hypersd.feedback.reward.bradley_terry import RewardConfig
 from hypersd.feedback.reward.image_reward import ImageReward
 from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -104,13 +104,13 @@ def test_scores_are_those_of_the_published_computation(published: Path) -> None:
     assert tokens.shape == (3, 35)
     expected = score_of(weights, tokens, model.normalised(pictures))
     assert expected.std() > 0.1
-    torch.testing.assert_close(model.fit(pictures, tokens), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model.image_text_score(pictures, tokens), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_it_tells_pictures_and_prompts_apart_and_has_a_gradient(published: Path) -> None:
     model = ImageReward.published(published)
     pictures = as_tensor([noisy(120, 0), noisy(120, 0), noisy(40, 1)]).requires_grad_()
-    scores = model.fit(pictures, model.embed_prompts(["a cat", "a dog", "a cat"]))
+    scores = model.image_text_score(pictures, model.embed_prompts(["a cat", "a dog", "a cat"]))
     assert len({round(float(score), 4) for score in scores.detach()}) == 3
     scores.sum().backward()
     assert pictures.grad is not None
@@ -125,7 +125,7 @@ def test_a_reward_model_of_it_learns_and_comes_back_the_same(
         pictures=pictures,
         backbone=published,
         out=tmp_path,
-        settings=Settings(steps=100),
+        config=RewardConfig(steps=100),
         curve=False,
     ).run()
     assert report.accuracy.low > 0.7, "brightness is easy to see, even beside the scores of random weights"
@@ -135,7 +135,9 @@ def test_a_reward_model_of_it_learns_and_comes_back_the_same(
     for one, other in zip(begun.state_dict().values(), model.backbone.state_dict().values(), strict=True):
         torch.testing.assert_close(one.half().float(), other)
     texts = model.embed_prompts(["a thing number 1"] * 2)
-    torch.testing.assert_close(model.backbone.fit(seen, texts), begun.fit(seen, texts), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(
+        model.backbone.image_text_score(seen, texts), begun.image_text_score(seen, texts), rtol=0.05, atol=0.05
+    )
     dark, bright = model.score([noisy(50, 900), noisy(200, 901)], ["a thing number 1"] * 2)
     assert bright > dark
 
@@ -153,7 +155,7 @@ def test_it_is_found_in_the_hubs_cache(published: Path, tmp_path: Path, monkeypa
     write_image_reward(weights, hub_file(tmp_path, "google-bert/bert-base-uncased", "vocab.txt").parent)
     as_blobs(tmp_path)
     model = RewardModel.start("zai-org/ImageReward")
-    assert model.facts == {"backbone": "zai-org/ImageReward"}
+    assert model.metadata == {"backbone": "zai-org/ImageReward"}
     expected = ImageReward.published(published).state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in model.backbone.state_dict().items())
     assert model.embed_prompts(["a cat"]).tolist() == RewardModel.start(published).embed_prompts(["a cat"]).tolist()

@@ -16,7 +16,7 @@ from PIL import Image
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.backbone_source import check_backbone
-from hypersd.feedback.reward.bradley_terry import Choices, ChoiceTable, Settings, choice_loss
+from hypersd.feedback.reward.bradley_terry import ChoiceBatch, ChoiceTable, RewardConfig, choice_loss
 from hypersd.feedback.reward.image_statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -44,7 +44,7 @@ def task(folder: Path, preferences: Preferences, pictures: ImageStore, out: Path
         backbone=folder / "clip",
         out=out,
         kind_of=lambda prompt: "even" if int(prompt.split()[-1]) % 2 == 0 else "odd",
-        settings=Settings(steps=200),
+        config=RewardConfig(steps=200),
     )
 
 
@@ -76,7 +76,7 @@ def test_a_training_is_not_done_twice(
 
 def test_the_second_model_saw_other_votes(report: RewardReport, preferences: Preferences, out: Path) -> None:
     first, second = RewardModel.load(out), RewardModel.load(out / SECOND)
-    assert first.facts["votes"] == len(preferences.examples)
+    assert first.metadata["votes"] == len(preferences.examples)
     assert not torch.equal(first.head.weight, second.head.weight)
     assert report.second.value > 0.6
 
@@ -89,7 +89,7 @@ def test_a_model_comes_back_the_same(report: RewardReport, out: Path) -> None:
     one(torch.nn.functional.interpolate(pixels, (128, 128)), one.embed_prompts(prompts)).sum().backward()
     assert pixels.grad is not None
     assert pixels.grad.abs().sum() > 0
-    preferred = one.facts["preferred"]
+    preferred = one.metadata["preferred"]
     assert preferred["0.25"] < preferred["0.5"] < preferred["0.9"]
 
 
@@ -99,8 +99,8 @@ def test_a_picture_of_any_size_is_seen_as_the_model_learned_to_see(report: Rewar
     large = small.resize((4 * model.pixels, 4 * model.pixels), Image.Resampling.BICUBIC)
     texts = model.embed_prompts(["a thing"])
     seen = [float(model(as_tensor([picture]), texts)) for picture in (small, large)]
-    assert seen[1] == pytest.approx(seen[0], abs=0.1 * model.unit)
-    assert seen[1] == pytest.approx(float(model.score([large], ["a thing"])[0]), abs=0.1 * model.unit)
+    assert seen[1] == pytest.approx(seen[0], abs=0.1 * model.reward_iqr)
+    assert seen[1] == pytest.approx(float(model.score([large], ["a thing"])[0]), abs=0.1 * model.reward_iqr)
 
 
 def test_bad_input_is_named(out: Path, report: RewardReport, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_too_few_votes_are_told(folder: Path, preferences: Preferences, pictures
 def test_the_loss_says_what_voters_said() -> None:
     def loss(left: float, right: float, target: float, *, bad: bool = False) -> float:
         empty = torch.empty(1, 0)
-        batch = Choices(empty, empty, torch.tensor([float(target)]), torch.tensor([bad]), torch.ones(1))
+        batch = ChoiceBatch(empty, empty, torch.tensor([float(target)]), torch.tensor([bad]), torch.ones(1))
         return float(choice_loss(torch.tensor([float(left)]), torch.tensor([float(right)]), batch, absolute=0.5))
 
     assert loss(2, 0, 1) < loss(0, 2, 1)
@@ -181,7 +181,7 @@ def test_every_picture_is_looked_at_once(folder: Path, preferences: Preferences,
     model = RewardModel.start(folder / "clip")
     some = preferences.examples[:10]
     table = ChoiceTable.of([*some, *some], pictures, model)
-    assert len(table.looks) == len({(name, one.prompt) for one in some for name in one.pictures})
+    assert len(table.features) == len({(name, one.prompt) for one in some for name in one.pictures})
     assert table.rewards(model).shape == (20, 2)
     with pytest.raises(ValueError, match="no votes to learn from"):
         ChoiceTable.of([], pictures, model)

@@ -17,9 +17,9 @@ from hypersd.cli.main import main
 from hypersd.distill import student as students
 from hypersd.distill.student import Student
 from hypersd.feedback.preferences.dataset import Preferences
-from hypersd.feedback.reward.bradley_terry import Settings
+from hypersd.feedback.reward.bradley_terry import RewardConfig
 from hypersd.feedback.reward.image_statistics import as_tensor
-from hypersd.feedback.reward.reward_model import FACTS
+from hypersd.feedback.reward.reward_model import METADATA
 from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning import tune as contestant
 from hypersd.feedback.tuning.merge import write_merged
@@ -104,13 +104,13 @@ def test_a_reward_model_that_began_as_imagereward_leads_a_tuning(
     published.mkdir()
     families.write_image_reward(published, published)
     preferences, pictures = votes
-    out, settings = tmp_path / "reward", Settings(steps=30)
+    out, settings = tmp_path / "reward", RewardConfig(steps=30)
     RewardTask(
-        preferences=preferences, pictures=pictures, backbone=published, out=out, settings=settings, curve=False
+        preferences=preferences, pictures=pictures, backbone=published, out=out, config=settings, curve=False
     ).run()
     # Pictures of random weights are like none that was voted on, and may please more than any: the hinge is put higher.
-    facts = json.loads((out / FACTS).read_text())
-    write_json(out / FACTS, facts | {"preferred": {share: 100 + float(share) for share in facts["preferred"]}})
+    facts = json.loads((out / METADATA).read_text())
+    write_json(out / METADATA, facts | {"preferred": {share: 100 + float(share) for share in facts["preferred"]}})
     ((_, tuned),) = tune(
         family, [group(family)], rewards=[out], out=tmp_path / "tuned", prompts=PROMPTS, batch_size=2, shorten=0.03
     )

@@ -138,7 +138,7 @@ def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
         found["loss"].backward()
         optimizer.step()
         optimizer.zero_grad()
-    assert rewards[-1] > rewards[0] + 0.1 * model.unit
+    assert rewards[-1] > rewards[0] + 0.1 * model.reward_iqr
 
 
 def test_dpo_learns_from_the_votes_themselves(
