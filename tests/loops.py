@@ -14,8 +14,8 @@ from hypersd.feedback.loop.results import STAGES
 from hypersd.feedback.loop.round_report import text
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.reward.reward_report import Bin, RewardReport, write
-from hypersd.feedback.tuning.merge import Point, figure
-from hypersd.feedback.tuning.monitor import Check
+from hypersd.feedback.tuning.merge import MergePoint, figure
+from hypersd.feedback.tuning.monitor import ValidationMetrics
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.utils.files import write_json
 
@@ -55,9 +55,9 @@ def reward_report(kind: Kind = "simulated") -> RewardReport:
 def tuned(folder: Path, name: str, steps: list[int], *, weight: float, stopped: str = "") -> dict[str, Any]:
     """An adapter as the feedback stage tells of it; its drawing is in `folder/NAME/merge.png`."""
     points = [
-        Point(
+        MergePoint(
             one,
-            Check(
+            ValidationMetrics(
                 reward=0.3 + 0.4 * one,
                 second=0.28 + 0.2 * one,
                 alignment=0.3,
@@ -71,7 +71,7 @@ def tuned(folder: Path, name: str, steps: list[int], *, weight: float, stopped: 
     ]
     (folder / name).mkdir(parents=True, exist_ok=True)
     figure(points, weight).savefig(folder / name / "merge.png", dpi=80)
-    told = [{"weight": point.weight, "objection": point.objection, **asdict(point.check)} for point in points]
+    told = [{"weight": point.weight, "objection": point.violation, **asdict(point.metrics)} for point in points]
     return {"name": name, "steps": steps, "weight": weight, "stopped": stopped, "points": told}
 
 

@@ -23,8 +23,8 @@ from hypersd.utils.model_folders import check_perception
 from hypersd.utils.readers import read_json, tensor_shapes
 
 if TYPE_CHECKING:
-    from hypersd.feedback.tuning.refl import Perception
-    from hypersd.feedback.tuning.tune import Group
+    from hypersd.feedback.tuning.refl import PerceptionLoss
+    from hypersd.feedback.tuning.tune import AdapterGroup
     from hypersd.models.specs import Family
 
 FEWEST_PROMPTS = 4
@@ -130,8 +130,8 @@ def run(options: argparse.Namespace) -> int:
                 "file": str(tuned.adapter),
                 "weight": tuned.weight,
                 "stopped": tuned.stopped,
-                "reward": [tuned.points[0].check.reward, _at(tuned).check.reward],
-                "second_reward": [tuned.points[0].check.second, _at(tuned).check.second],
+                "reward": [tuned.points[0].metrics.reward, _at(tuned).check.reward],
+                "second_reward": [tuned.points[0].metrics.second, _at(tuned).check.second],
             }
             for group, tuned in results
         ],
@@ -216,7 +216,7 @@ def check_files(options: argparse.Namespace, family: Family) -> None:
             fit_file(options.adapter, family.folder / "unet")
 
 
-def _perception(options: argparse.Namespace) -> Perception | None:
+def _perception(options: argparse.Namespace) -> PerceptionLoss | None:
     """The one that was asked for."""
     if options.detector is None:
         return None
@@ -225,7 +225,7 @@ def _perception(options: argparse.Namespace) -> Perception | None:
     return PhotographFeedback(read_photographs(options.photographs), load_detector(options.detector))
 
 
-def _steps(group: Group) -> list[int]:
+def _steps(group: AdapterGroup) -> list[int]:
     return [recipe.steps for recipe in group.recipes]
 
 

@@ -52,7 +52,7 @@ from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences, from_votes
 from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning.task import Tuned, digest
-from hypersd.feedback.tuning.tune import Group, enter, gained, groups_of, tune
+from hypersd.feedback.tuning.tune import AdapterGroup, enter, gained, groups_of, tune
 from hypersd.models.engine import Engine
 from hypersd.models.registered import registered_models, with_registered
 from hypersd.models.registry import Machine
@@ -151,7 +151,7 @@ class Loop:
             "seed": self.seed,
         }
 
-    def _name(self, lineage: Lineage, results: Sequence[tuple[Group, Tuned]]) -> str:
+    def _name(self, lineage: Lineage, results: Sequence[tuple[AdapterGroup, Tuned]]) -> str:
         """The same for the same adapters of the same votes, so that a stage done again finds its own contestant."""
         content = f"{lineage.votes}{lineage.reward}" + "".join(digest(tuned.adapter) for _, tuned in results)
         return f"{self.start}-{sha256(content.encode()).hexdigest()[:6]}-r{lineage.round}"

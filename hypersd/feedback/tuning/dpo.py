@@ -14,7 +14,7 @@ from hypersd.arena.votes.images import ImageStore
 from hypersd.distill.student import Student
 from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.image_statistics import as_tensor
-from hypersd.feedback.tuning.monitor import Guard
+from hypersd.feedback.tuning.monitor import RewardHackingMonitor
 from hypersd.feedback.tuning.rollout import times_of
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import disable_adapter
@@ -22,7 +22,7 @@ from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedBatch:
     """Latents of preferred and of other pictures, `(B, C, H, W)` each, and their prompts."""
 
     better: Tensor
@@ -63,10 +63,10 @@ class RankedLatents:
             batch_size,
         )
 
-    def __call__(self, step: StepContext) -> Ranked:
+    def __call__(self, step: StepContext) -> RankedBatch:
         """A random batch."""
         chosen = step.rng.integers(len(self.prompts), size=self.batch_size)
-        return Ranked(self.better[chosen], self.worse[chosen], [self.prompts[int(index)] for index in chosen])
+        return RankedBatch(self.better[chosen], self.worse[chosen], [self.prompts[int(index)] for index in chosen])
 
 
 def _encoded(picture: Image.Image, student: Student) -> Tensor:
@@ -76,7 +76,7 @@ def _encoded(picture: Image.Image, student: Student) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class DPOConfig:
     """What is this project's choice.
 
     Args:
@@ -91,16 +91,16 @@ class Settings:
 
 
 @dataclass(eq=False)
-class DirectPreference(Objective[Ranked]):
+class DirectPreference(Objective[RankedBatch]):
     """Objective: noise is predicted better in preferred pictures than in others, compared with the untuned student.
 
     Times are those at which the student is used: its schedules' steps.
     """
 
     student: Student
-    guard: Guard
+    guard: RewardHackingMonitor
     recipes: Sequence[Recipe]
-    settings: Settings = field(default_factory=Settings)
+    settings: DPOConfig = field(default_factory=DPOConfig)
 
     def __post_init__(self) -> None:
         self.players = [
@@ -114,7 +114,7 @@ class DirectPreference(Objective[Ranked]):
         asked = {time for recipe in self.recipes for time in times_of(self.student, recipe)}
         self.times = torch.tensor(sorted(asked))
 
-    def loss(self, player: str, batch: Ranked, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: RankedBatch, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `right`: how often the preferred picture's noise is predicted better, relative to the other's."""
         count = len(batch.prompts)
         drawn = torch.randint(len(self.times), (count,), generator=step.generator, device=step.device)
@@ -144,4 +144,4 @@ class DirectPreference(Objective[Ranked]):
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""
-        return self.guard.panel.draw()
+        return self.guard.validation.sample_grid()

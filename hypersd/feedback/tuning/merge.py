@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from hypersd.distill.student import Student
-from hypersd.feedback.tuning.monitor import Check, Guard
+from hypersd.feedback.tuning.monitor import RewardHackingMonitor, ValidationMetrics
 from hypersd.training.adapters import swapped_adapter
 from hypersd.utils.files import atomic_path
 
@@ -22,21 +22,21 @@ WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class MergePoint:
     """What the student draws with the feedback's adapter at a weight, and what speaks against it, if anything."""
 
     weight: float
-    check: Check
-    objection: str
+    metrics: ValidationMetrics
+    violation: str
 
 
-def sweep(student: Student, guard: Guard, weights: Sequence[float] = WEIGHTS) -> list[Point]:
+def sweep(student: Student, guard: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:
     """Look at the student with its adapter at each weight."""
-    points: list[Point] = []
+    points: list[MergePoint] = []
     for weight in weights:
         with swapped_adapter(student.unet, _weighted(student, weight)):
-            check, _ = guard.panel.look()
-        points.append(Point(weight, check, guard.objection(check, guard.start.second)))
+            check, _ = guard.validation.evaluate()
+        points.append(MergePoint(weight, check, guard.violation(check, guard.start.second)))
     return points
 
 
@@ -46,7 +46,7 @@ def _weighted(student: Student, weight: float) -> list[Tensor]:
     return [value.detach() * (weight if "lora_B" in name else 1.0) for name, value in named]
 
 
-def choose(points: Sequence[Point]) -> Point:
+def choose(points: Sequence[MergePoint]) -> MergePoint:
     """The weight with the highest mean of both rewards, of those that nothing speaks against.
 
     The second model's votes were not learned from: it has half a say, so that what only pleases the first gains less.
@@ -54,10 +54,10 @@ def choose(points: Sequence[Point]) -> Point:
     Raises:
         ValueError: there is none; weight 0, the untuned model, is always one.
     """
-    allowed = [point for point in points if not point.objection]
+    allowed = [point for point in points if not point.violation]
     if not allowed:
         raise ValueError("something speaks against every weight; include 0, the model as it was")
-    return max(allowed, key=lambda point: point.check.reward + point.check.second)
+    return max(allowed, key=lambda point: point.metrics.reward + point.metrics.second)
 
 
 def concatenate(few_steps: Mapping[str, Tensor], feedback: Mapping[str, Tensor], weight: float) -> dict[str, Tensor]:
@@ -111,18 +111,18 @@ def write_merged(few_steps: Mapping[str, Tensor], feedback: Mapping[str, Tensor]
         StableDiffusionXLPipeline.save_lora_weights(part.parent, unet_lora_layers=layers, weight_name=part.name)
 
 
-def figure(points: Sequence[Point], chosen: float) -> Figure:
+def figure(points: Sequence[MergePoint], chosen: float) -> Figure:
     """Both rewards against the distance to the untuned model, a point a weight."""
     drawing = Figure(figsize=(5.2, 3.8), layout="constrained")
     axes = drawing.subplots()
-    distances = [point.check.distance for point in points]
-    axes.plot(distances, [point.check.reward for point in points], marker="o", label="reward that was pleased")
-    axes.plot(distances, [point.check.second for point in points], marker="s", label="reward of other votes")
+    distances = [point.metrics.distance for point in points]
+    axes.plot(distances, [point.metrics.reward for point in points], marker="o", label="reward that was pleased")
+    axes.plot(distances, [point.metrics.second for point in points], marker="s", label="reward of other votes")
     for point in points:
         mark = " (chosen)" if point.weight == chosen else ""
         axes.annotate(
             f"{point.weight:g}{mark}",
-            (point.check.distance, point.check.reward),
+            (point.metrics.distance, point.metrics.reward),
             textcoords="offset points",
             xytext=(4, 4),
             fontsize=8,

@@ -15,7 +15,7 @@ from torch import Tensor
 from hypersd.distill.student import Student
 from hypersd.feedback.reward.image_statistics import NAMES, statistics
 from hypersd.feedback.reward.reward_model import RewardModel
-from hypersd.feedback.tuning.rollout import Drawn, draw_through, fixed_noise
+from hypersd.feedback.tuning.rollout import Rollout, fixed_noise, rollout_to_step
 from hypersd.models.specs import Recipe
 from hypersd.training.image_tensors import to_picture
 from hypersd.training.objective import StepContext, StopTraining
@@ -29,7 +29,7 @@ _COLUMNS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class ValidationMetrics:
     """What the model draws for the validation prompts.
 
     Args:
@@ -71,7 +71,7 @@ class Limits:
 
 
 @dataclass(eq=False)
-class Panel:
+class ValidationSet:
     """A fixed set of prompts and noises on which a student is looked at.
 
     Args:
@@ -81,7 +81,7 @@ class Panel:
 
     student: Student
     reward: RewardModel
-    second: RewardModel
+    holdout_reward: RewardModel
     recipes: Sequence[Recipe]
     prompts: Sequence[str]
     seeds: int = 4
@@ -90,10 +90,10 @@ class Panel:
     def __post_init__(self) -> None:
         self.noise = fixed_noise(self.student, len(self.prompts) * self.seeds, 0).to(self.student.device)
         self.texts = self.reward.embed_prompts(self.prompts)
-        self.second_texts = self.second.embed_prompts(self.prompts)
+        self.second_texts = self.holdout_reward.embed_prompts(self.prompts)
 
     @torch.no_grad()
-    def look(self) -> tuple[Check, Tensor]:
+    def evaluate(self) -> tuple[ValidationMetrics, Tensor]:
         """The check, and the statistics of every picture `(N, 4)`."""
         rewards, seconds, aligned, spreads, distances, measured = [], [], [], [], [], []
         for index in range(len(self.prompts)):
@@ -102,12 +102,12 @@ class Panel:
             looks = self.reward.head_features(pictures, self.texts[index].expand(self.seeds, -1))
             rewards.append(self.reward.score_features(looks))
             aligned.append(looks[:, 0])
-            seconds.append(self.second(pictures, self.second_texts[index].expand(self.seeds, -1)))
-            spreads.append(spread(self.second.embed_images(pictures)))
+            seconds.append(self.holdout_reward(pictures, self.second_texts[index].expand(self.seeds, -1)))
+            spreads.append(spread(self.holdout_reward.embed_images(pictures)))
             distances.append((drawn.tuned - drawn.untuned).square().mean())
             measured.append(statistics(pictures))
         every = torch.cat(measured)
-        check = Check(
+        check = ValidationMetrics(
             reward=float(torch.cat(rewards).mean()),
             second=float(torch.cat(seconds).mean()),
             alignment=float(torch.cat(aligned).mean()),
@@ -118,19 +118,19 @@ class Panel:
         return check, every
 
     @torch.no_grad()
-    def draw(self) -> Image.Image:
+    def sample_grid(self) -> Image.Image:
         """What the student draws now: prompts from left to right, a row for each recipe, most steps first."""
         columns = min(_COLUMNS, len(self.prompts))
         rows = sorted(self.recipes, key=lambda recipe: -recipe.steps)
         drawn = [self._drawn(index, recipe, 1).tuned for recipe in rows for index in range(columns)]
         return to_picture(torch.cat([self.student.picture(latents) for latents in drawn]), columns)
 
-    def _drawn(self, index: int, recipe: Recipe, count: int) -> Drawn:
+    def _drawn(self, index: int, recipe: Recipe, count: int) -> Rollout:
         """A prompt's first few, from the same noise each time."""
         noise = self.noise[index * self.seeds :][:count]
         told = self.student.text.conditioning([self.prompts[index]] * count)
         generator = torch.Generator().manual_seed(index)
-        return draw_through(self.student, recipe, noise, told, recipe.steps - 1, generator=generator)
+        return rollout_to_step(self.student, recipe, noise, told, recipe.steps - 1, generator=generator)
 
 
 def spread(features: Tensor) -> Tensor:
@@ -141,25 +141,25 @@ def spread(features: Tensor) -> Tensor:
 
 
 @dataclass(eq=False)
-class Guard:
+class RewardHackingMonitor:
     """Looks at a student in training now and then, and ends it where something speaks against going on.
 
     How far to go back is then asked of the merge, which looks at smaller weights of what was learned.
 
     Args:
-        panel: of the student before its training.
+        validation: of the student before its training.
         every: steps from one look to the next.
         file: remembers what was seen, for a training that is broken off and goes on; None remembers nothing.
     """
 
-    panel: Panel
+    validation: ValidationSet
     every: int
     limits: Limits = field(default_factory=Limits)
     file: Path | None = None
-    history: list[tuple[int, Check]] = field(default_factory=list, init=False)
+    history: list[tuple[int, ValidationMetrics]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self.start, pictures = self.panel.look()
+        self.start, pictures = self.validation.evaluate()
         self.deviations = pictures.std(dim=0)
         self.history = [(0, self.start), *self._remembered()]
 
@@ -172,19 +172,21 @@ class Guard:
         number = step.number + 1
         if number % self.every:
             return
-        check, _ = self.panel.look()
+        check, _ = self.validation.evaluate()
         # A training that was broken off does the steps after its last checkpoint again.
         self.history = [*((when, one) for when, one in self.history if when < number), (number, check)]
         self._remember()
         best = max(one.second for _, one in self.history)
-        if objection := self.objection(check, best, slack=_SLACK):
+        if objection := self.violation(check, best, slack=_SLACK):
             raise StopTraining(objection)
 
-    def _remembered(self) -> list[tuple[int, Check]]:
+    def _remembered(self) -> list[tuple[int, ValidationMetrics]]:
         if self.file is None or not self.file.exists():
             return []
         try:
-            return [(step, Check(**seen)) for step, seen in json.loads(self.file.read_text(encoding="utf-8"))]
+            return [
+                (step, ValidationMetrics(**seen)) for step, seen in json.loads(self.file.read_text(encoding="utf-8"))
+            ]
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{self.file} is damaged ({error}); delete its folder and the training starts anew"
@@ -194,7 +196,7 @@ class Guard:
         if self.file is not None:
             write_json(self.file, [(step, one.as_dict()) for step, one in self.history[1:]])
 
-    def objection(self, check: Check, second: float, slack: float = 1.0) -> str:
+    def violation(self, check: ValidationMetrics, second: float, slack: float = 1.0) -> str:
         """What speaks against a check, compared with the start; or nothing.
 
         Args:
@@ -204,10 +206,10 @@ class Guard:
         """
         if check.diversity < (1 - slack * (1 - self.limits.diversity)) * self.start.diversity:
             return f"diversity fell to {check.diversity / self.start.diversity:.0%} of the start's"
-        points = (check.alignment - self.start.alignment) / self.panel.reward.backbone.noticeable_difference
+        points = (check.alignment - self.start.alignment) / self.validation.reward.backbone.noticeable_difference
         if points < -slack * self.limits.alignment_fall:
             return f"pictures fit their prompts less: {points:+.1f} points"
-        if check.second < second - self.limits.second_fall * self.panel.second.reward_iqr:
+        if check.second < second - self.limits.second_fall * self.validation.holdout_reward.reward_iqr:
             return (
                 f"the second reward model fell from {second:.2f} to {check.second:.2f} "
                 "while the first was being pleased"

@@ -21,7 +21,7 @@ from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
 from hypersd.distill.student import Student
 from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.tuning.coco_files import SPLIT, read_annotations
-from hypersd.feedback.tuning.rollout import redrawn
+from hypersd.feedback.tuning.rollout import denoise_noised_images
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import StepContext
 from hypersd.utils.errors import gist
@@ -157,7 +157,7 @@ class PhotographFeedback:
         chosen = [self.photographs[int(one)] for one in step.rng.integers(len(self.photographs), size=self.batch_size)]
         shown = [square(one, student.pixels) for one in chosen]
         clean = as_tensor([picture for picture, _ in shown]).to(step.device)
-        drawn = redrawn(student, clean, [one.caption for one in chosen], recipes, step)
+        drawn = denoise_noised_images(student, clean, [one.caption for one in chosen], recipes, step)
         wanted = [{name: value.to(step.device) for name, value in targets.items()} for _, targets in shown]
         forked = [step.device] if step.device.type == "cuda" else []
         # The network draws the proposals that it looks at from torch's own generator.

@@ -12,7 +12,7 @@ from hypersd.distill.student import Student
 from hypersd.emoji.captions import caption
 from hypersd.emoji.perception.solo import Masks, Solo, instance_loss, load_perception
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.feedback.tuning.rollout import redrawn
+from hypersd.feedback.tuning.rollout import denoise_noised_images
 from hypersd.models.specs import Recipe
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import StepContext
@@ -45,5 +45,5 @@ class SceneFeedback:
         self.network.to(step.device)
         scenes = [sample_scene(self.world, step.rng) for _ in range(self.batch_size)]
         clean = to_tensor([render(self.world, scene) for scene in scenes]).to(step.device)
-        drawn = redrawn(student, clean, [caption(scene) for scene in scenes], recipes, step)
+        drawn = denoise_noised_images(student, clean, [caption(scene) for scene in scenes], recipes, step)
         return instance_loss(self.network, drawn.float(), Masks.of(self.world, scenes).to(step.device)).mean()

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from hypersd.distill.student import Student
 from hypersd.feedback.reward.reward_model import RewardModel
-from hypersd.feedback.tuning.monitor import Guard
-from hypersd.feedback.tuning.rollout import Prompted, draw_through
+from hypersd.feedback.tuning.monitor import RewardHackingMonitor
+from hypersd.feedback.tuning.rollout import PromptBatch, rollout_to_step
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ReFLConfig:
     """What the paper leaves open, with this project's choices.
 
     Args:
@@ -40,7 +40,7 @@ class Settings:
     perception: float = 0.1
 
 
-class Perception(Protocol):
+class PerceptionLoss(Protocol):
     """The visual-perception loss (eq. 14): how well a frozen network finds in the student's pictures what is there."""
 
     def __call__(self, student: Student, recipes: Sequence[Recipe], step: StepContext) -> Tensor:
@@ -49,7 +49,7 @@ class Perception(Protocol):
 
 
 @dataclass(eq=False)
-class RewardFeedback(Objective[Prompted]):
+class RewardFeedback(Objective[PromptBatch]):
     """Objective: Σ_d ReLU(α_d − r_d(x'_0, c)), eq. 13, and the perception loss, eq. 14; guarded.
 
     Args:
@@ -61,10 +61,10 @@ class RewardFeedback(Objective[Prompted]):
 
     student: Student
     rewards: Sequence[RewardModel]
-    guard: Guard
+    guard: RewardHackingMonitor
     recipes: Sequence[Recipe]
-    perception: Perception | None = None
-    settings: Settings = field(default_factory=Settings)
+    perception: PerceptionLoss | None = None
+    settings: ReFLConfig = field(default_factory=ReFLConfig)
 
     def __post_init__(self) -> None:
         self.players = [
@@ -77,12 +77,12 @@ class RewardFeedback(Objective[Prompted]):
         ]
         self.thresholds = [float(model.metadata["preferred"][self.settings.hinge]) for model in self.rewards]
 
-    def loss(self, player: str, batch: Prompted, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, player: str, batch: PromptBatch, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `reward`, `distance` and, with a network for it, `perception`."""
         recipe = self.recipes[int(step.rng.integers(len(self.recipes)))]
         call = int(step.rng.integers(recipe.steps))
         told = self.student.text.conditioning(batch.prompts)
-        drawn = draw_through(self.student, recipe, batch.noise, told, call, generator=step.generator)
+        drawn = rollout_to_step(self.student, recipe, batch.noise, told, call, generator=step.generator)
         pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
         scores = [model(pictures, model.embed_prompts(batch.prompts)) for model in self.rewards]
         missing = sum(
@@ -107,4 +107,4 @@ class RewardFeedback(Objective[Prompted]):
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""
-        return self.guard.panel.draw()
+        return self.guard.validation.sample_grid()

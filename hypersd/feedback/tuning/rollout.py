@@ -21,7 +21,7 @@ from hypersd.training.objective import StepContext
 
 
 @dataclass(frozen=True, slots=True)
-class Prompted:
+class PromptBatch:
     """Prompts and the noise that each begins with, `(B, C, H, W)`."""
 
     prompts: list[str]
@@ -29,7 +29,7 @@ class Prompted:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Rollout:
     """Clean latents `(B, C, H, W)`: the student's, and those of the untuned student from the same place."""
 
     tuned: Tensor
@@ -44,11 +44,11 @@ class PromptBatches:
     student: Student
     batch_size: int
 
-    def __call__(self, step: StepContext) -> Prompted:
+    def __call__(self, step: StepContext) -> PromptBatch:
         """A random batch."""
         chosen = [self.prompts[int(index)] for index in step.rng.integers(len(self.prompts), size=self.batch_size)]
         noise = torch.randn(noise_shape(self.student, len(chosen)), generator=step.generator, device=step.device)
-        return Prompted(chosen, noise)
+        return PromptBatch(chosen, noise)
 
 
 def noise_shape(student: Student, count: int) -> tuple[int, int, int, int]:
@@ -63,9 +63,9 @@ def fixed_noise(student: Student, count: int, seed: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng((7, seed)).standard_normal(shape, dtype=np.float32))
 
 
-def draw_through(
-    student: Student, recipe: Recipe, noise: Tensor, told: Conditioning, call: int, *, generator: torch.Generator
-) -> Drawn:
+def rollout_to_step(
+    student: Student, recipe: Recipe, noise: Tensor, told: Conditioning, step_index: int, *, generator: torch.Generator
+) -> Rollout:
     """Run a recipe without gradient up to a call, and take that call's clean latents, with a gradient.
 
     ReFL (Xu et al. 2023) looks at the clean picture that a random late step predicts; a student of few steps predicts
@@ -76,28 +76,30 @@ def draw_through(
         recipe: the scheduler, the timesteps, eta; guidance is not applied.
         noise: unit noise `(B, C, H, W)`.
         told: what the UNet is told of the prompts.
-        call: from 0 to the number of the recipe's steps, exclusive.
+        step_index: from 0 to the number of the recipe's steps, exclusive.
         generator: of the noise that some schedulers add.
 
     Raises:
         ValueError: the recipe has no such call.
     """
     scheduler = _scheduler(student, recipe)
-    if not 0 <= call < len(scheduler.timesteps):
-        raise ValueError(f"a recipe of {recipe.steps} steps has no call {call}")
+    if not 0 <= step_index < len(scheduler.timesteps):
+        raise ValueError(f"a recipe of {recipe.steps} steps has no call {step_index}")
 
     predict = student.predictor(told)
     arguments = step_arguments(scheduler, recipe, generator)
     with torch.no_grad():
-        latents = denoised(scheduler, noise * scheduler.init_noise_sigma, predict, arguments=arguments, count=call)
-    timestep = scheduler.timesteps[call]
+        latents = denoised(
+            scheduler, noise * scheduler.init_noise_sigma, predict, arguments=arguments, count=step_index
+        )
+    timestep = scheduler.timesteps[step_index]
     scaled = scheduler.scale_model_input(latents, timestep)
     with torch.no_grad(), disable_adapter(student.unet):
         untuned = _clean(scheduler, predict(scaled, timestep), timestep, latents)
-    return Drawn(_clean(scheduler, predict(scaled, timestep), timestep, latents), untuned)
+    return Rollout(_clean(scheduler, predict(scaled, timestep), timestep, latents), untuned)
 
 
-def redrawn(
+def denoise_noised_images(
     student: Student, pictures: Tensor, captions: Sequence[str], recipes: Sequence[Recipe], step: StepContext
 ) -> Tensor:
     """What the student makes of noised pictures `(B, 3, H, W)` in [-1, 1], with a gradient through one call.

@@ -18,9 +18,9 @@ from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning import dpo, merge, refl
-from hypersd.feedback.tuning.merge import Point
-from hypersd.feedback.tuning.monitor import Guard, Limits, Panel
-from hypersd.feedback.tuning.refl import Perception
+from hypersd.feedback.tuning.merge import MergePoint
+from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, ValidationSet
+from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.rollout import PromptBatches
 from hypersd.models.loading import ModelSource
 from hypersd.models.specs import Recipe
@@ -52,13 +52,13 @@ class Tuned:
     plugin: Path
     weight: float
     stopped: str
-    points: tuple[Point, ...]
+    points: tuple[MergePoint, ...]
     lineage: Mapping[str, str]
 
     def result(self, name: str, steps: Sequence[int]) -> AdapterResult:
         """The adapter as a round's folder keeps it: its file's name, the steps at which it is run, and the sweep."""
         points = tuple(
-            SweepResult(weight=point.weight, objection=point.objection, **point.check.as_dict())
+            SweepResult(weight=point.weight, objection=point.violation, **point.metrics.as_dict())
             for point in self.points
         )
         return AdapterResult(name=name, steps=tuple(steps), weight=self.weight, stopped=self.stopped, points=points)
@@ -88,7 +88,7 @@ class TuningTask:
     validation: Sequence[str]
     out: Path
     method: Method = "refl"
-    perception: Perception | None = None
+    perception: PerceptionLoss | None = None
     preferences: Sequence[Preference] = ()
     pictures: ImageStore | None = None
     limits: Limits = field(default_factory=Limits)
@@ -106,13 +106,13 @@ class TuningTask:
         """
         check_tunable(self.rewards)
         torch.manual_seed(self.seed)
-        trainer = self._trainer((dpo.Settings() if self.method == "dpo" else refl.Settings()).steps)
+        trainer = self._trainer((dpo.DPOConfig() if self.method == "dpo" else refl.ReFLConfig()).steps)
         device = trainer.accelerator.device
         rewards = [RewardModel.load(folder).to(device) for folder in self.rewards]
         second = RewardModel.load(self.rewards[0] / SECOND).to(device)
-        student = Student(self.source, rank=refl.Settings().rank, few_steps=self.few_steps, device=device)
-        panel = Panel(student, rewards[0], second, self.recipes, self.validation)
-        guard = Guard(panel, _LOOK_EVERY, self.limits, self.out / "training" / "looks.json")
+        student = Student(self.source, rank=refl.ReFLConfig().rank, few_steps=self.few_steps, device=device)
+        panel = ValidationSet(student, rewards[0], second, self.recipes, self.validation)
+        guard = RewardHackingMonitor(panel, _LOOK_EVERY, self.limits, self.out / "training" / "looks.json")
         if self.method == "dpo":
             self._dpo(trainer, student, guard)
         else:
@@ -137,13 +137,15 @@ class TuningTask:
         write_json(self.out / RESULT, self._told(tuned, guard))
         return tuned
 
-    def _refl(self, trainer: Trainer, student: Student, guard: Guard, rewards: Sequence[RewardModel]) -> None:
-        settings = refl.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
+    def _refl(
+        self, trainer: Trainer, student: Student, guard: RewardHackingMonitor, rewards: Sequence[RewardModel]
+    ) -> None:
+        settings = refl.ReFLConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
         objective = refl.RewardFeedback(student, rewards, guard, self.recipes, self.perception, settings)
         trainer.run(objective, PromptBatches(self.prompts, student, settings.batch_size), data=self._data())
 
-    def _dpo(self, trainer: Trainer, student: Student, guard: Guard) -> None:
-        settings = dpo.Settings(batch_size=self.batch_size or pictures_a_step(student.pixels))
+    def _dpo(self, trainer: Trainer, student: Student, guard: RewardHackingMonitor) -> None:
+        settings = dpo.DPOConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
         if self.pictures is None:
             raise ValueError("dpo learns from the votes themselves; name them")
         batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, settings.batch_size)
@@ -179,7 +181,7 @@ class TuningTask:
             "adapter": digest(self.few_steps),
         }
 
-    def _told(self, tuned: Tuned, guard: Guard) -> dict[str, Any]:
+    def _told(self, tuned: Tuned, guard: RewardHackingMonitor) -> dict[str, Any]:
         return {
             "method": self.method,
             "steps": [recipe.steps for recipe in self.recipes],
@@ -188,7 +190,7 @@ class TuningTask:
             "lineage": tuned.lineage,
             "history": [{"step": step, **check.as_dict()} for step, check in guard.history],
             "merge": [
-                {"weight": point.weight, "objection": point.objection, **point.check.as_dict()}
+                {"weight": point.weight, "objection": point.violation, **point.metrics.as_dict()}
                 for point in tuned.points
             ],
         }

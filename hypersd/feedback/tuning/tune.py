@@ -20,7 +20,7 @@ from hypersd.feedback.loop.results import Method
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.perception_scenes import SceneFeedback
-from hypersd.feedback.tuning.refl import Perception
+from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
@@ -43,7 +43,7 @@ _LONGEST = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class AdapterGroup:
     """The recipes of one adapter file."""
 
     file: Path
@@ -56,7 +56,7 @@ class Group:
         return short or self.recipes[:1]
 
 
-def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[Group]:
+def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[AdapterGroup]:
     """A model's recipes by the adapter that they use; only those of `adapter` if one is named.
 
     An adapter that is not the model's own is run as the model's default recipe and all others of its adapter are.
@@ -75,7 +75,7 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[G
         raise ValueError(f"{model} has no adapter that could be tuned")
     loader = _loader(family)
     if adapter is None:
-        return [Group(loader.file(weights), tuple(recipes)) for weights, recipes in by_weights.items()]
+        return [AdapterGroup(loader.file(weights), tuple(recipes)) for weights, recipes in by_weights.items()]
     inspect(adapter)  # before a base may have to be fetched
     fitted = fit_file(adapter, loader.source().folder / "unet")
     if fitted.warning:
@@ -86,7 +86,7 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[G
         if is_local(family, weights, loader.machine) and loader.file(weights).samefile(adapter)
     ]
     usual = by_weights.get(card.recipe().weights) or next(iter(by_weights.values()))
-    return [Group(adapter, tuple(own[0] if own else usual))]
+    return [AdapterGroup(adapter, tuple(own[0] if own else usual))]
 
 
 def _loader(family: Family) -> Loader:
@@ -95,18 +95,18 @@ def _loader(family: Family) -> Loader:
 
 def tune(
     family: Family,
-    groups: Sequence[Group],
+    groups: Sequence[AdapterGroup],
     *,
     rewards: Sequence[Path],
     out: Path,
     method: Method = "refl",
     votes: tuple[Preferences, ImageStore] | None = None,
     prompts: Sequence[str] | None = None,
-    perception: Perception | None = None,
+    perception: PerceptionLoss | None = None,
     batch_size: int | None = None,
     shorten: float = 1.0,
     seed: int = 0,
-) -> list[tuple[Group, Tuned]]:
+) -> list[tuple[AdapterGroup, Tuned]]:
     """Tune each adapter, in `out/NAME`.
 
     Args:
@@ -212,7 +212,7 @@ def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str]
     return told, held_out_prompts(world, _VALIDATION, _VALIDATION_SEED)
 
 
-def gained(results: Sequence[tuple[Group, Tuned]]) -> bool:
+def gained(results: Sequence[tuple[AdapterGroup, Tuned]]) -> bool:
     """Whether anything better than the untuned model came of it; else a contestant would be its double."""
     return any(tuned.weight for _, tuned in results)
 
@@ -221,7 +221,7 @@ def enter(
     name: str,
     family: Family,
     parent: str,
-    results: Sequence[tuple[Group, Tuned]],
+    results: Sequence[tuple[AdapterGroup, Tuned]],
     *,
     folder: Path,
     lineage: Mapping[str, Any],

@@ -23,9 +23,9 @@ from hypersd.feedback.reward.reward_model import METADATA
 from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning import tune as contestant
 from hypersd.feedback.tuning.merge import write_merged
-from hypersd.feedback.tuning.rollout import draw_through, fixed_noise, times_of
+from hypersd.feedback.tuning.rollout import fixed_noise, rollout_to_step, times_of
 from hypersd.feedback.tuning.task import Method, pictures_a_step
-from hypersd.feedback.tuning.tune import Group, groups_of, tune
+from hypersd.feedback.tuning.tune import AdapterGroup, groups_of, tune
 from hypersd.models.downloads import DownloadError
 from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
@@ -83,7 +83,7 @@ def student(family: Family) -> Student:
     return made
 
 
-def group(family: Family, steps: int = 4) -> Group:
+def group(family: Family, steps: int = 4) -> AdapterGroup:
     return next(one for one in groups_of(family, "hyper") if one.recipes[0].steps == steps)
 
 
@@ -195,7 +195,7 @@ def test_the_student_draws_what_the_sampler_draws(family: Family, model: str) ->
     generator = torch.Generator().manual_seed(3)
     noise = torch.randn((1, 4, 8, 8), generator=generator)
     told = made.text.conditioning(["a fox"])
-    drawn = draw_through(made, recipe, noise, told, 3, generator=generator)
+    drawn = rollout_to_step(made, recipe, noise, told, 3, generator=generator)
     picture = made.picture(drawn.untuned)[0].clamp(-1, 1)
     assert len(times_of(made, recipe)) == 4
     assert (picture - as_tensor([last.image])[0]).abs().max() < 0.02
@@ -210,7 +210,7 @@ def test_large_pictures_are_learned_from_with_less_memory(family: Family, monkey
         assert made.unet.is_gradient_checkpointing == (large == 32)
         told = made.text.conditioning(["a fox", "a harbour"])
         recipe = family.spec("hyper").recipe(4)
-        drawn = draw_through(made, recipe, fixed_noise(made, 2, 0), told, 1, generator=torch.Generator())
+        drawn = rollout_to_step(made, recipe, fixed_noise(made, 2, 0), told, 1, generator=torch.Generator())
         made.picture(drawn.tuned).square().mean().backward()
         gradients.append(torch.cat([weight.grad.flatten() for weight in made.weights if weight.grad is not None]))
     assert gradients[0].any()

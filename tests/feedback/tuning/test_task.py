@@ -21,11 +21,11 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.reward.train import SECOND
 from hypersd.feedback.tuning import refl
 from hypersd.feedback.tuning.dpo import DirectPreference, RankedLatents
-from hypersd.feedback.tuning.merge import WEIGHTS, Point, choose, concatenate, write_merged
-from hypersd.feedback.tuning.monitor import Check, Guard, Limits, Panel, spread
-from hypersd.feedback.tuning.rollout import Prompted, draw_through, fixed_noise, times_of
+from hypersd.feedback.tuning.merge import WEIGHTS, MergePoint, choose, concatenate, write_merged
+from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, ValidationMetrics, ValidationSet, spread
+from hypersd.feedback.tuning.rollout import PromptBatch, fixed_noise, rollout_to_step, times_of
 from hypersd.feedback.tuning.task import TuningTask
-from hypersd.feedback.tuning.tune import Group, enter, groups_of, tune
+from hypersd.feedback.tuning.tune import AdapterGroup, enter, groups_of, tune
 from hypersd.models.loading import ModelSource, build_scheduler
 from hypersd.models.registered import with_registered
 from hypersd.models.registry import FAMILIES
@@ -88,7 +88,7 @@ def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, re
     student = Student(ModelSource(folder), rank=2)
     prompts = ["a cat", "a dog"]
     noise, told = fixed_noise(student, 2, 0), student.text.conditioning(prompts)
-    drawn = draw_through(student, recipe, noise, told, recipe.steps - 1, generator=step().generator)
+    drawn = rollout_to_step(student, recipe, noise, told, recipe.steps - 1, generator=step().generator)
     student.pipeline.scheduler = build_scheduler(student.pipeline.scheduler, recipe.scheduler)
     student.pipeline.set_progress_bar_config(disable=True)
     expected = student.pipeline(
@@ -105,7 +105,7 @@ def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, re
     assert drawn.tuned.requires_grad
     assert not drawn.untuned.requires_grad
     with pytest.raises(ValueError, match=f"no call {recipe.steps}"):
-        draw_through(student, recipe, noise, told, recipe.steps, generator=step().generator)
+        rollout_to_step(student, recipe, noise, told, recipe.steps, generator=step().generator)
 
 
 def test_a_student_is_asked_at_its_recipe_s_own_times(folder: Path) -> None:
@@ -125,11 +125,11 @@ def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Pa
 
 def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
     student, model = Student(ModelSource(folder), rank=4), RewardModel.load(reward)
-    guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
-    free = refl.Settings(anchor=0.0)
+    guard = RewardHackingMonitor(Still(student, check()), every=100)  # type: ignore[arg-type]
+    free = refl.ReFLConfig(anchor=0.0)
     objective = refl.RewardFeedback(student, [model], guard, RECIPES[:1], settings=free)
     objective.thresholds = [1e3]  # however much it is liked already
-    batch = Prompted(["a cat", "a dog"], fixed_noise(student, 2, 0))
+    batch = PromptBatch(["a cat", "a dog"], fixed_noise(student, 2, 0))
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
     rewards: list[float] = []
     for _ in range(12):
@@ -154,7 +154,7 @@ def test_dpo_learns_from_the_votes_themselves(
 def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Preferences, pictures: ImageStore) -> None:
     student = Student(ModelSource(folder), rank=4)
     batch = RankedLatents.of(preferences.examples[:8], pictures, student, batch_size=4)(step())
-    guard = Guard(Still(student, check()), every=100)  # type: ignore[arg-type]
+    guard = RewardHackingMonitor(Still(student, check()), every=100)  # type: ignore[arg-type]
     objective = DirectPreference(student, guard, RECIPES)
     assert objective.times.tolist() == [259, 499, 759, 999]
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
@@ -188,21 +188,21 @@ def test_pictures_of_every_size_are_learned_from(folder: Path, preferences: Pref
     assert torch.allclose(ranked.better, ranked.worse), "one red is like the other"
 
 
-def check(**changed: float) -> Check:
+def check(**changed: float) -> ValidationMetrics:
     plain = {"reward": 0.0, "second": 1.0, "alignment": 0.3, "diversity": 0.1, "distance": 0.0}
     statistics = {"brightness": 0.5, "contrast": 0.2, "saturation": 0.3, "sharpness": 0.1}
     moved = {name: changed.pop(name) for name in list(changed) if name in statistics}
-    return Check(**{**plain, **changed}, statistics={**statistics, **moved})
+    return ValidationMetrics(**{**plain, **changed}, statistics={**statistics, **moved})
 
 
 class Still:
     """A panel that says what it is told to say."""
 
-    def __init__(self, student: Student, *checks: Check) -> None:
+    def __init__(self, student: Student, *checks: ValidationMetrics) -> None:
         self.student, self.checks = student, iter(checks)
         self.reward, self.second = SimpleNamespace(backbone=SimpleNamespace(point=0.01)), SimpleNamespace(unit=1.0)
 
-    def look(self) -> tuple[Check, torch.Tensor]:
+    def look(self) -> tuple[ValidationMetrics, torch.Tensor]:
         return next(self.checks), torch.tensor([[0.4, 0.1, 0.2, 0.05], [0.6, 0.3, 0.4, 0.15]])
 
 
@@ -218,7 +218,7 @@ class Still:
 def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], reason: str) -> None:
     student = Student(ModelSource(folder), rank=2)
     panel = Still(student, check(), check(reward=1.0), check(reward=2.0, **later))
-    guard = Guard(panel, every=1)  # type: ignore[arg-type]
+    guard = RewardHackingMonitor(panel, every=1)  # type: ignore[arg-type]
     guard.after_step(step())
     with pytest.raises(StopTraining, match=reason):
         guard.after_step(step(1))
@@ -227,19 +227,19 @@ def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], r
 
 def test_a_guard_that_is_asked_again_remembers_the_best_it_saw(folder: Path, tmp_path: Path) -> None:
     student, file = Student(ModelSource(folder), rank=2), tmp_path / "looks.json"
-    before = Guard(Still(student, check(), check(second=2.0)), every=1, file=file)  # type: ignore[arg-type]
+    before = RewardHackingMonitor(Still(student, check(), check(second=2.0)), every=1, file=file)  # type: ignore[arg-type]
     before.after_step(step())
-    later = Guard(Still(student, check(), check(second=1.5)), every=1, file=file)  # type: ignore[arg-type]
+    later = RewardHackingMonitor(Still(student, check(), check(second=1.5)), every=1, file=file)  # type: ignore[arg-type]
     assert later.history == before.history
     with pytest.raises(StopTraining, match=r"fell from 2\.00 to 1\.50"):
         later.after_step(step(1))
     assert [number for number, _ in later.history] == [0, 1, 2]
-    again = Guard(Still(student, check(), check(second=1.2)), every=1, file=file)  # type: ignore[arg-type]
+    again = RewardHackingMonitor(Still(student, check(), check(second=1.2)), every=1, file=file)  # type: ignore[arg-type]
     again.after_step(step())
     assert [number for number, _ in again.history] == [0, 1], "what comes after is not known yet"
     file.write_text("[[1, {}]]")
     with pytest.raises(ValueError, match=r"looks\.json is damaged"):
-        Guard(Still(student, check()), every=1, file=file)  # type: ignore[arg-type]
+        RewardHackingMonitor(Still(student, check()), every=1, file=file)  # type: ignore[arg-type]
 
 
 def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
@@ -271,10 +271,10 @@ def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
 
 def test_the_weight_that_is_chosen_pleases_both_and_breaks_no_rule() -> None:
     points = [
-        Point(0.0, check(reward=0.0, second=0.0), ""),
-        Point(0.5, check(reward=1.0, second=1.0), ""),
-        Point(1.0, check(reward=2.5, second=-1.0), ""),
-        Point(1.5, check(reward=9.0, second=9.0), "diversity fell"),
+        MergePoint(0.0, check(reward=0.0, second=0.0), ""),
+        MergePoint(0.5, check(reward=1.0, second=1.0), ""),
+        MergePoint(1.0, check(reward=2.5, second=-1.0), ""),
+        MergePoint(1.5, check(reward=9.0, second=9.0), "diversity fell"),
     ]
     assert choose(points).weight == 0.5
     with pytest.raises(ValueError, match="include 0"):
@@ -289,8 +289,8 @@ def test_spread_is_the_mean_distance() -> None:
 def test_the_panel_looks_at_the_same_pictures_each_time(folder: Path, reward: Path) -> None:
     student = Student(ModelSource(folder), rank=2)
     models = RewardModel.load(reward), RewardModel.load(reward / SECOND)
-    panel = Panel(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
-    (one, pictures), (other, _) = panel.look(), panel.look()
+    panel = ValidationSet(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
+    (one, pictures), (other, _) = panel.evaluate(), panel.evaluate()
     assert one == other
     assert one.distance == 0
     assert pictures.shape == (4, 4)
@@ -319,7 +319,7 @@ def test_a_model_is_tuned_adapter_by_adapter_and_enters(family: Family, reward: 
 def test_an_adapter_of_ones_own_can_be_tuned(family: Family, tmp_path: Path) -> None:
     file = tmp_path / "mine.safetensors"
     file.write_bytes((Path(str(family.folder)) / "adapters" / "hyper.safetensors").read_bytes())
-    assert groups_of(family, "hyper", file) == [Group(file, tuple(HYPER.recipe(steps) for steps in (2, 4, 8)))]
+    assert groups_of(family, "hyper", file) == [AdapterGroup(file, tuple(HYPER.recipe(steps) for steps in (2, 4, 8)))]
     with pytest.raises(FileNotFoundError):
         groups_of(family, "hyper", tmp_path / "gone.safetensors")
     with pytest.raises(ValueError, match="no adapter"):
