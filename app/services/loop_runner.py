@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.services.settings import Settings
-from hypersd.feedback.loop.lock import INHERITED, holder, lock, lock_file, sign
+from hypersd.feedback.loop.lock import INHERITED, lock, lock_file, owner_pid, write_pid
 from hypersd.feedback.loop.results import STAGES
 from hypersd.feedback.loop.rounds import Round, rounds
 
@@ -136,14 +136,14 @@ class Runner:
                     start_new_session=True,
                     pass_fds=(held.fileno(),),
                 )
-            sign(held, self._process.pid)
+            write_pid(held, self._process.pid)
 
     def pid(self) -> int | None:
         """The process that does a round now."""
         if self._process is not None:
             self._process.poll()  # one that has ended must not stay a zombie
         with self._guard:
-            return holder(self.folder)
+            return owner_pid(self.folder)
 
     def cancel(self) -> None:
         """End the round that is running; the stages that are done stay.

@@ -75,22 +75,22 @@ def run(options: argparse.Namespace) -> int:
     if not able.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     show_log()
-    from hypersd.feedback.loop.feedback_loop import Loop
-    from hypersd.feedback.loop.scale import Size
+    from hypersd.feedback.loop.feedback_loop import FeedbackLoop
+    from hypersd.feedback.loop.scale import LoopScale
 
     votes = options.votes
     with command_folder(options.out, "loop", ROUNDS, keep=True) as out:
-        rounds = Loop(
+        rounds = FeedbackLoop(
             family=chosen,
             start=options.model,
             out=out,
-            entrants=registered_folder(),
+            registered=registered_folder(),
             gather=None if votes == SIMULATE else lambda folder: gather(votes, options.kind, folder),
             taste=options.taste,
             method=options.method,
             beside=options.beside,
             kind_of=kinds_of_prompts(chosen.world),
-            size=Size().shortened(options.shorten),
+            scale=LoopScale().shortened(options.shorten),
             seed=options.seed,
         ).run(options.rounds)
     if options.json:

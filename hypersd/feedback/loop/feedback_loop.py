@@ -23,8 +23,8 @@ from hypersd.emoji.prompts import common_prompts, held_out_prompts
 from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World
 from hypersd.feedback.generator import contestants
-from hypersd.feedback.loop.head_to_head import fight, open_folder
-from hypersd.feedback.loop.lock import hold
+from hypersd.feedback.loop.head_to_head import open_folder, run_head_to_head
+from hypersd.feedback.loop.lock import round_lock
 from hypersd.feedback.loop.results import (
     BATTLES,
     BESIDE,
@@ -37,17 +37,17 @@ from hypersd.feedback.loop.results import (
     BattleResult,
     BesideResult,
     Lineage,
-    Method,
     MetricsResult,
     RewardResult,
+    TuningMethod,
     TuningResult,
     VotesResult,
 )
 from hypersd.feedback.loop.round_metrics import measure
 from hypersd.feedback.loop.round_report import write_report
 from hypersd.feedback.loop.rounds import Round
-from hypersd.feedback.loop.scale import Size
-from hypersd.feedback.loop.simulated_voters import all_pairs, cast, electorate, prepare, who_draws
+from hypersd.feedback.loop.scale import LoopScale
+from hypersd.feedback.loop.simulated_voters import all_pairs, cast_votes, few_step_contestants, fill_pool, sample_voters
 from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences, from_votes
 from hypersd.feedback.reward.train import RewardTask
@@ -71,13 +71,13 @@ _NOTHING = "None was fought: no weight of what was tuned is better than the mode
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loop:
+class FeedbackLoop:
     """One loop in a folder.
 
     Args:
         family: with scenes of its own.
         start: the model that the first round tunes.
-        entrants: the folder in which contestants are registered.
+        registered: the folder in which contestants are registered.
         gather: the votes of people (or other voters) and their pictures; None lets voters be simulated.
         taste: of the simulated voters.
         method: of the tuning; the next round starts from what it made.
@@ -88,13 +88,13 @@ class Loop:
     family: Family
     start: str
     out: Path
-    entrants: Path
+    registered: Path
     gather: Callable[[Path], tuple[Preferences, ImageStore]] | None = None
     taste: str = "plain"
-    method: Method = "refl"
-    beside: Method | None = None
+    method: TuningMethod = "refl"
+    beside: TuningMethod | None = None
     kind_of: Callable[[str], str] = lambda _prompt: "all"
-    size: Size = field(default_factory=Size)
+    scale: LoopScale = field(default_factory=LoopScale)
     seed: int = 0
 
     def run(self, count: int) -> list[Round]:
@@ -103,10 +103,10 @@ class Loop:
         Raises:
             ValueError: there are too few votes, or a stage's file is damaged.
             OSError: something is missing, or the folder cannot be written.
-            HeldError: somebody does rounds in the folder already.
+            LockHeldError: somebody does rounds in the folder already.
         """
         self.out.mkdir(parents=True, exist_ok=True)
-        with hold(self.out):
+        with round_lock(self.out):
             return self._rounds(count)
 
     def _rounds(self, count: int) -> list[Round]:
@@ -147,7 +147,7 @@ class Loop:
             "taste": self.taste,
             "method": self.method,
             "beside": self.beside,
-            "shorten": self.size.shorten,
+            "shorten": self.scale.shorten,
             "seed": self.seed,
         }
 
@@ -157,7 +157,7 @@ class Loop:
         return f"{self.start}-{sha256(content.encode()).hexdigest()[:6]}-r{lineage.round}"
 
     def _engine(self) -> Engine:
-        return Engine(with_registered(self.family, self.entrants), Machine.here())
+        return Engine(with_registered(self.family, self.registered), Machine.here())
 
     def _world(self) -> World:
         return World.load(self.family.require(Capability.JUDGE, "be judged by simulated voters").parent)
@@ -172,7 +172,7 @@ class Loop:
             preferences, pictures = self.gather(current.folder)
             return cached_preferences(preferences, current.folder / "choices.json"), pictures
         store, pictures = open_folder(current.folder / "training-votes")
-        if store.count_votes() < self.size.votes:
+        if store.count_votes() < self.scale.votes:
             self._simulate(store, pictures, current, parent)
         return from_votes(store.votes(), "simulated"), pictures
 
@@ -188,16 +188,16 @@ class Loop:
 
     def _simulate(self, store: Store, pictures: ImageStore, current: Round, parent: str) -> None:
         engine = self._engine()
-        registered = {entrant.name for entrant in registered_models(self.entrants)}
-        wanted = who_draws(contestants(engine.family, engine.machine), registered - {parent})
+        registered = {entrant.name for entrant in registered_models(self.registered)}
+        wanted = few_step_contestants(contestants(engine.family, engine.machine), registered - {parent})
         seed = self.seed * 1000 + current.number
         # Battles and metrics are on prompts that are held out.
-        prompts = common_prompts(self._world(), self.size.pairs, seed)
-        prepare(engine, store, pictures, all_pairs(wanted), prompts, count=self.size.pairs, seed=seed)
-        missing = self.size.votes - store.count_votes()
-        tastes = electorate(self.taste, self.size.voters, random.Random(seed))  # noqa: S311 - repeatable
+        prompts = common_prompts(self._world(), self.scale.pairs, seed)
+        fill_pool(engine, store, pictures, all_pairs(wanted), prompts, count=self.scale.pairs, seed=seed)
+        missing = self.scale.votes - store.count_votes()
+        tastes = sample_voters(self.taste, self.scale.voters, random.Random(seed))  # noqa: S311 - repeatable
         name = f"train-{current.number}"
-        cast(store, pictures, self._scorer(), tastes, count=missing, name=name, seed=seed)
+        cast_votes(store, pictures, self._scorer(), tastes, count=missing, name=name, seed=seed)
 
     def _reward(self, current: Round, preferences: Preferences, pictures: ImageStore) -> RewardResult:
         folder = current.folder / "reward"
@@ -215,11 +215,11 @@ class Loop:
         self,
         current: Round,
         parent: str,
-        method: Method,
+        method: TuningMethod,
         lineage: Lineage,
         votes: Votes,
     ) -> TuningResult:
-        family = with_registered(self.family, self.entrants)
+        family = with_registered(self.family, self.registered)
         results = tune(
             family,
             groups_of(family, parent),
@@ -227,14 +227,14 @@ class Loop:
             out=current.tuning(None if method == self.method else method),
             method=method,
             votes=votes() if method == "dpo" else None,
-            shorten=self.size.shorten,
+            shorten=self.scale.shorten,
             seed=self.seed,
         )
         name = self._name(lineage, results)
         lineage = replace(lineage, method=method, parent=parent)
         entered = gained(results)
-        if entered and name not in {entrant.name for entrant in registered_models(self.entrants)}:
-            enter(name, self.family, self.start, results, folder=self.entrants, lineage=asdict(lineage))
+        if entered and name not in {entrant.name for entrant in registered_models(self.registered)}:
+            enter(name, self.family, self.start, results, folder=self.registered, lineage=asdict(lineage))
         adapters = tuple(
             tuned.result(group.file.stem, [recipe.steps for recipe in group.recipes]) for group, tuned in results
         )
@@ -277,16 +277,16 @@ class Loop:
         if kind == "human":
             return BattleResult(kind=kind, told="People vote next: the contestant is in the arena.")
         seed = self.seed * 1000 + 500 + current.number
-        result = fight(
+        result = run_head_to_head(
             self._engine(),
             current.folder / folder,
             new=tuned.name,
             old=old,
             steps=_BATTLE_STEPS,
             scorer=self._scorer(),
-            tastes=electorate(self.taste, self.size.judges, random.Random(seed)),  # noqa: S311 - repeatable
-            prompts=unseen(self.size.battle_pairs * len(_BATTLE_STEPS), seed),
-            votes=self.size.battles,
+            tastes=sample_voters(self.taste, self.scale.judges, random.Random(seed)),  # noqa: S311 - repeatable
+            prompts=unseen(self.scale.battle_pairs * len(_BATTLE_STEPS), seed),
+            votes=self.scale.battles,
             name=f"judge-{current.number}",
             seed=seed,
         )
@@ -309,7 +309,7 @@ class Loop:
             self._engine(),
             [tuned.parent, tuned.name],
             steps=_BATTLE_STEPS,
-            prompts=unseen(self.size.prompts, 4242),
+            prompts=unseen(self.scale.prompts, 4242),
             reward=current.folder / "reward",
             out=current.folder / "metrics",
         )

@@ -15,7 +15,7 @@ from hypersd.arena.votes.battle import Contestant, Vote
 from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean
 from hypersd.feedback.loop.results import BattleResult
-from hypersd.feedback.loop.simulated_voters import cast, prepare
+from hypersd.feedback.loop.simulated_voters import cast_votes, fill_pool
 from hypersd.models.engine import Engine
 from hypersd.models.specs import ModelSpec
 
@@ -30,7 +30,7 @@ def open_folder(folder: Path) -> tuple[Store, ImageStore]:
     return Store(f"sqlite:///{folder}/votes.sqlite"), ImageStore(str(folder / "pictures"))
 
 
-def fight(
+def run_head_to_head(
     engine: Engine,
     folder: Path,
     *,
@@ -64,10 +64,10 @@ def fight(
     family = engine.family.name
     pairs = [(Contestant(family, new, count), Contestant(family, old, count)) for count in common]
     store, pictures = open_folder(folder)
-    prepare(engine, store, pictures, pairs, prompts, count=len(prompts), seed=seed)
+    fill_pool(engine, store, pictures, pairs, prompts, count=len(prompts), seed=seed)
     missing = votes * len(pairs) - store.count_votes()
     habits = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
-    cast(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, habits=habits)
+    cast_votes(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, habits=habits)
     given = list(store.votes())
     export(given, pictures, "arena", folder / "dataset", kind="simulated")
     kept = clean(given, kind="simulated").kept

@@ -20,7 +20,7 @@ _FILE = "round.lock"
 _WAIT_SECONDS, _POLL_SECONDS = 1.0, 0.02
 
 
-class HeldError(ValueError):
+class LockHeldError(ValueError):
     """Somebody else does rounds in this folder."""
 
 
@@ -46,14 +46,14 @@ def lock_file(folder: Path) -> Generator[TextIO]:
         yield file
 
 
-def sign(file: TextIO, process: int) -> None:
+def write_pid(file: TextIO, process: int) -> None:
     """Say in the locked file who does the rounds."""
     file.truncate(0)
     file.write(f"{process}\n")
     file.flush()
 
 
-def holder(folder: Path) -> int | None:
+def owner_pid(folder: Path) -> int | None:
     """The process that does rounds in a folder now; None if nobody does."""
     if not (folder / _FILE).exists():
         return None
@@ -68,11 +68,11 @@ def holder(folder: Path) -> int | None:
 
 
 @contextmanager
-def hold(folder: Path) -> Generator[None]:
+def round_lock(folder: Path) -> Generator[None]:
     """Keep others from doing rounds in a folder for as long as this lasts.
 
     Raises:
-        HeldError: somebody does.
+        LockHeldError: somebody does.
         OSError: the folder is missing or cannot be written.
     """
     if os.environ.get(INHERITED) or os.name == "nt":
@@ -82,7 +82,7 @@ def hold(folder: Path) -> Generator[None]:
         end = time.monotonic() + _WAIT_SECONDS
         while not lock(file):  # who asks for the holder locks the file for a moment
             if time.monotonic() > end:
-                raise HeldError(f"a round is running in {folder} already; wait for it, or name another folder")
+                raise LockHeldError(f"a round is running in {folder} already; wait for it, or name another folder")
             time.sleep(_POLL_SECONDS)
-        sign(file, os.getpid())
+        write_pid(file, os.getpid())
         yield

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationE
 from hypersd.arena.votes.agreement import Share
 from hypersd.arena.votes.battle import Kind
 
-Method = Literal["refl", "dpo"]
+TuningMethod = Literal["refl", "dpo"]
 Result = TypeVar("Result")
 
 
@@ -162,7 +162,7 @@ class TuningResult:
     """
 
     name: str
-    method: Method
+    method: TuningMethod
     adapters: tuple[AdapterResult, ...]
     lineage: Lineage = field(default_factory=Lineage)
     parent: str = ""

@@ -20,9 +20,9 @@ from hypersd.feedback.loop.results import (
     AdapterResult,
     BattleResult,
     BesideResult,
-    Method,
     ReportResult,
     RewardResult,
+    TuningMethod,
     TuningResult,
     VotesResult,
 )
@@ -41,7 +41,7 @@ _PROMPTS = (
     "a small pizza on a white background",
 )
 _STEPS = (1, 2, 4)
-_METHODS: Mapping[Method, str] = MappingProxyType({"refl": "feedback learning (ReFL)", "dpo": "Diffusion-DPO"})
+_METHODS: Mapping[TuningMethod, str] = MappingProxyType({"refl": "feedback learning (ReFL)", "dpo": "Diffusion-DPO"})
 ABLATION_FILE = "metrics/ablation.md"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
+class LoopScale:
     """How much of everything.
 
     Args:
@@ -27,7 +27,7 @@ class Size:
     prompts: int = 32
     shorten: float = 1.0
 
-    def shortened(self, factor: float) -> Size:
+    def shortened(self, factor: float) -> LoopScale:
         """This fraction of everything, for a quick look; never less than what a stage needs."""
         return replace(
             self,

@@ -36,7 +36,7 @@ They look closer: what nobody can explain is half as large, so that a model can 
 """
 
 
-def electorate(taste: str, count: int, rng: random.Random) -> list[Taste]:
+def sample_voters(taste: str, count: int, rng: random.Random) -> list[Taste]:
     """Voters whose tastes vary around one of `TASTES`, each like by a quarter of its size.
 
     Raises:
@@ -58,7 +58,7 @@ def electorate(taste: str, count: int, rng: random.Random) -> list[Taste]:
     ]
 
 
-def prepare(
+def fill_pool(
     engine: Engine,
     store: Store,
     pictures: ImageStore,
@@ -82,7 +82,7 @@ def prepare(
         supply.add_pair(replace(source, prompts=[prompts[number % len(prompts)]]))
 
 
-def cast(
+def cast_votes(
     store: Store,
     pictures: ImageStore,
     scorer: Scorer,
@@ -102,7 +102,7 @@ def cast(
     )
 
 
-def who_draws(contestants: Iterable[Contestant], strangers: Container[str]) -> list[Contestant]:
+def few_step_contestants(contestants: Iterable[Contestant], strangers: Container[str]) -> list[Contestant]:
     """Whose pictures simulated voters see: those of few steps, and no model that another loop has let in.
 
     The base takes as long as all others together; what is tuned has few steps and is learned from those. And one

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from hypersd.arena.votes.images import ImageStore
 from hypersd.distill.student import Student
-from hypersd.feedback.loop.results import AdapterResult, Method, SweepResult
+from hypersd.feedback.loop.results import AdapterResult, SweepResult, TuningMethod
 from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -87,7 +87,7 @@ class TuningTask:
     prompts: Sequence[str]
     validation: Sequence[str]
     out: Path
-    method: Method = "refl"
+    method: TuningMethod = "refl"
     perception: PerceptionLoss | None = None
     preferences: Sequence[Preference] = ()
     pictures: ImageStore | None = None

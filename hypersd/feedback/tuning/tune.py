@@ -16,7 +16,7 @@ from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.training.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
-from hypersd.feedback.loop.results import Method
+from hypersd.feedback.loop.results import TuningMethod
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.perception_scenes import SceneFeedback
@@ -99,7 +99,7 @@ def tune(
     *,
     rewards: Sequence[Path],
     out: Path,
-    method: Method = "refl",
+    method: TuningMethod = "refl",
     votes: tuple[Preferences, ImageStore] | None = None,
     prompts: Sequence[str] | None = None,
     perception: PerceptionLoss | None = None,
@@ -159,7 +159,7 @@ def tune_model(
     rewards: Sequence[str | Path],
     out: str | Path,
     family: str = "emoji",
-    method: Method = "refl",
+    method: TuningMethod = "refl",
     votes: str | None = None,
     shorten: float = 1.0,
     seed: int = 0,

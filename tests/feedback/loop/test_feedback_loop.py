@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hypersd.arena.votes.agreement import wilson
-from hypersd.feedback.loop.feedback_loop import Loop
+from hypersd.feedback.loop.feedback_loop import FeedbackLoop
 from hypersd.feedback.loop.results import BATTLES, CONTESTANT
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.preferences.cache import cached_preferences
@@ -43,7 +43,9 @@ def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_o
     for number in (1, 2):
         write_tuned(Round(number, tmp_path / "loop" / f"round-{number}"))
     contestants = tmp_path / "contestants"
-    first, second = Loop(family=family("emoji"), start="hyper", out=tmp_path / "loop", entrants=contestants).run(2)
+    first, second = FeedbackLoop(
+        family=family("emoji"), start="hyper", out=tmp_path / "loop", registered=contestants
+    ).run(2)
     assert not registered_models(contestants)
     for one in (first, second):
         assert one.result(CONTESTANT).parent == "hyper"

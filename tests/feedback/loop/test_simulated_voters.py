@@ -16,14 +16,14 @@ from hypersd.emoji.captions import caption
 from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.feedback.loop.head_to_head import open_folder
-from hypersd.feedback.loop.simulated_voters import TASTES, who_draws
+from hypersd.feedback.loop.simulated_voters import TASTES, few_step_contestants
 from hypersd.models.families.embedded import FOLDER
 
 
 def test_simulated_voters_see_few_steps_and_nothing_of_another_loop() -> None:
     names = [("base", 25), ("hyper", 1), ("hyper", 8), ("hyper-mine-r1", 4), ("hyper-other-r1", 4)]
     able = [Contestant(family="emoji", model=name, steps=steps) for name, steps in names]
-    drawn = who_draws(able, {"hyper-other-r1"})
+    drawn = few_step_contestants(able, {"hyper-other-r1"})
     assert [(one.model, one.steps) for one in drawn] == [("hyper", 1), ("hyper", 8), ("hyper-mine-r1", 4)]
 
 

@@ -24,7 +24,7 @@ from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning import tune as contestant
 from hypersd.feedback.tuning.merge import write_merged
 from hypersd.feedback.tuning.rollout import fixed_noise, rollout_to_step, times_of
-from hypersd.feedback.tuning.task import Method, pictures_a_step
+from hypersd.feedback.tuning.task import TuningMethod, pictures_a_step
 from hypersd.feedback.tuning.tune import AdapterGroup, groups_of, tune
 from hypersd.models.downloads import DownloadError
 from hypersd.models.engine import Engine
@@ -119,7 +119,7 @@ def test_a_reward_model_that_began_as_imagereward_leads_a_tuning(
 
 @pytest.mark.parametrize("method", ["refl", "dpo"])
 def test_a_few_steps_change_the_adapter_and_leave_a_file_that_diffusers_loads(
-    family: Family, method: Method, reward: Path, votes: tuple[Preferences, ImageStore], tmp_path: Path
+    family: Family, method: TuningMethod, reward: Path, votes: tuple[Preferences, ImageStore], tmp_path: Path
 ) -> None:
     ((_, tuned),) = tune(
         family,

@@ -28,7 +28,7 @@ from app.services.settings import Settings
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
-from hypersd.feedback.loop.lock import HeldError, hold
+from hypersd.feedback.loop.lock import LockHeldError, round_lock
 from hypersd.feedback.loop.rounds import rounds
 from hypersd.models.registered import registered_models
 from tests.families import machine
@@ -171,7 +171,7 @@ with hold(pathlib.Path({str(page.folder)!r})):
     assert page.pid() is None
     terminal.stdout.close()
     page.start()
-    with pytest.raises(HeldError), hold(page.folder):
+    with pytest.raises(LockHeldError), round_lock(page.folder):
         pass
 
 
