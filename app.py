@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 from app.build import launch
-from app.services.settings import Settings
+from app.services.settings import AppSettings
 
 if __name__ == "__main__":
     try:
-        settings = Settings.from_environment()
+        settings = AppSettings.from_environment()
     except ValueError as error:
         sys.exit(str(error))
     launch(settings)

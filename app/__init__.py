@@ -9,9 +9,9 @@ from typing import Any
 @cache
 def _demo() -> Any:
     from app.build import build  # noqa: PLC0415 - importing a part of the page must not build all of it
-    from app.services.settings import Settings  # noqa: PLC0415
+    from app.services.settings import AppSettings  # noqa: PLC0415
 
-    return build(Settings.from_environment())
+    return build(AppSettings.from_environment())
 
 
 def __getattr__(name: str) -> Any:

@@ -16,9 +16,9 @@ from app.pages.feedback.feedback_tab import build_feedback
 from app.pages.results.results_tab import build_results
 from app.services.arena import Arena, open_arena
 from app.services.background import short_turns
-from app.services.engines import Studio
+from app.services.engines import EngineManager
 from app.services.loop_runner import Owner, open_runner
-from app.services.settings import Settings
+from app.services.settings import AppSettings
 from app.services.uploads import BodyLimit
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
 
@@ -32,13 +32,13 @@ _HEADER = """
 _TABS = ("compare", "arena", "results", "feedback")
 
 
-def build(settings: Settings) -> gr.Blocks:
+def build(settings: AppSettings) -> gr.Blocks:
     """Build the page. Its models begin to load when it is first visited."""
-    studio = Studio(settings.families(), settings.family, settings.families)
+    studio = EngineManager(settings.families(), settings.family, settings.families)
     return _build(settings, studio, open_arena(studio, settings))
 
 
-def launch(settings: Settings, *, block: bool = True, **options: Any) -> gr.Blocks:
+def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.Blocks:
     """Serve the page, then load the models behind it and let the arena prepare its pairs.
 
     Args:
@@ -47,7 +47,7 @@ def launch(settings: Settings, *, block: bool = True, **options: Any) -> gr.Bloc
         options: more arguments for Gradio's `launch`.
     """
     short_turns()
-    studio = Studio(settings.families(), settings.family, settings.families)
+    studio = EngineManager(settings.families(), settings.family, settings.families)
     arena = open_arena(studio, settings)
     demo = _build(settings, studio, arena)
     served = {"routes": routes(arena) if arena else [], "middleware": [Middleware(BodyLimit)]}
@@ -72,7 +72,7 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks:
+def _build(settings: AppSettings, studio: EngineManager, arena: Arena | None) -> gr.Blocks:
     # Gradio would serve a copy, and remove it with what visitors made: after a day, or when another app ends.
     gr.set_static_paths([DICE_ICON])
     with gr.Blocks(title="Hyper-SD, side by side", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
@@ -92,7 +92,7 @@ def _build(settings: Settings, studio: Studio, arena: Arena | None) -> gr.Blocks
                     open_runner(settings),
                     Owner(settings.owner_token, settings.owner_name),
                     arena=arena,
-                    contestants=settings.entrants,
+                    contestants=settings.registered,
                 )
         demo.load(_chosen_tab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
     return demo.queue()

@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 
 from app.api.routes import routes
 from app.services.arena import Arena, open_arena
-from app.services.engines import Studio
-from app.services.settings import Settings
+from app.services.engines import EngineManager
+from app.services.settings import AppSettings
 from hypersd.arena.store.mapping import pair_row
 from hypersd.arena.store.tables import PAIRS
 from hypersd.arena.votes.battle import Contestant, Entry, Pair
@@ -52,8 +52,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=2000)
     options = parser.parse_args()
-    settings = Settings.from_environment()
-    arena = open_arena(Studio(settings.families(), settings.family), settings)
+    settings = AppSettings.from_environment()
+    arena = open_arena(EngineManager(settings.families(), settings.family), settings)
     if arena is None:
         raise SystemExit("the store cannot be opened")
     fill(arena, options.pairs - arena.store.pool_size(None))

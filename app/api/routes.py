@@ -20,16 +20,16 @@ from starlette.routing import Route
 
 from app.i18n.texts import sentence
 from app.services.arena import Arena
-from app.services.client_ip import Network, client_address, local, network
+from app.services.client_ip import Network, client_address, is_local_address, network_of
 from hypersd.arena.service.battles import RateLimited, VoteRejected
 from hypersd.arena.store.store import DuplicateVote
 from hypersd.arena.votes.battle import Client
 
 log = logging.getLogger(__name__)
 
-Words = dict[str, Any]
-Handle = Callable[[str, Words], Words]
-Worker = Callable[[Handle, str, Words], Awaitable[Words]]
+JSONObject = dict[str, Any]
+Handler = Callable[[str, JSONObject], JSONObject]
+Worker = Callable[[Handler, str, JSONObject], Awaitable[JSONObject]]
 
 _LARGEST = 16_384
 _LONGEST_LINE = 12
@@ -45,7 +45,7 @@ def routes(arena: Arena) -> list[Route]:
 
     `GET /arena/receipt/RECEIPT` needs no token: who has a receipt may ask, and learns only that the vote is kept.
     """
-    doors: dict[str, Handle] = {
+    doors: dict[str, Handler] = {
         "draw": lambda voter, words: arena.draw(
             voter, text(words, "besides", ""), text(words, "study") if "study" in words else None
         ),
@@ -56,26 +56,32 @@ def routes(arena: Arena) -> list[Route]:
         "own": lambda voter, words: arena.own(voter, text(words, "prompt")),
         "progress": lambda voter, _: arena.progress(voter),
     }
-    workers: dict[str, Worker] = {"own": Line()}
+    workers: dict[str, Worker] = {"own": SerialQueue()}
     away: dict[str, str] = {"vote": _NOT_TAKEN, "answer": _NOT_TAKEN}
     receipt = Route("/arena/receipt/{receipt}", receipt_endpoint(arena), methods=["GET"])
     return [receipt] + [
         Route(
             f"/arena/{name}",
-            endpoint(arena, handle, workers.get(name, at_once), own=name == "own", away=away.get(name, _AWAY)),
+            endpoint(
+                arena,
+                handle,
+                workers.get(name, in_threadpool),
+                own=name == "own",
+                unavailable_message=away.get(name, _AWAY),
+            ),
             methods=["POST"],
         )
         for name, handle in doors.items()
     ]
 
 
-async def at_once(handle: Handle, voter: str, words: Words) -> Words:
+async def in_threadpool(handle: Handler, voter: str, words: JSONObject) -> JSONObject:
     """Run `handle` on one of the server's threads."""
     return await run_in_threadpool(handle, voter, words)
 
 
 @dataclass
-class Line:
+class SerialQueue:
     """Visitors who wait for the models: one after another, each once, and not too many.
 
     They wait on a thread of their own, so that however many they are, votes find a thread.
@@ -84,7 +90,7 @@ class Line:
     waiting: set[str] = field(default_factory=set[str])
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "own-prompt"))
 
-    async def __call__(self, handle: Handle, voter: str, words: Words) -> Words:
+    async def __call__(self, handle: Handler, voter: str, words: JSONObject) -> JSONObject:
         """Run `handle` when it is this voter's turn.
 
         Raises:
@@ -101,7 +107,9 @@ class Line:
             self.waiting.discard(voter)
 
 
-def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: str) -> Callable[[Request], Any]:
+def endpoint(
+    arena: Arena, handle: Handler, worker: Worker, *, own: bool, unavailable_message: str
+) -> Callable[[Request], Any]:
     """An endpoint that answers everything with a sentence, and says in `Server-Timing` how long it took.
 
     200; 409: counted before; 422: cannot be; 429: too much of one voter or address, with `Retry-After`; 503: away.
@@ -124,7 +132,7 @@ def endpoint(arena: Arena, handle: Handle, worker: Worker, *, own: bool, away: s
             said, status = str(error).strip(), 422
         except Exception:
             log.exception("the arena's door failed")
-            said, status = away, 503
+            said, status = unavailable_message, 503
         return JSONResponse({"error": sentence(said)}, status, headers=headers)
 
     async def timed(request: Request) -> JSONResponse:
@@ -181,8 +189,8 @@ def address(request: Request, proxies: Sequence[Network] = ()) -> str:
     peer = request.client.host if request.client else ""
     forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
     if os.environ.get("SPACE_ID") and not proxies:
-        first = network(forwarded.partition(",")[0].strip())
-        return first if first and not local(first) else network(peer)
+        first = network_of(forwarded.partition(",")[0].strip())
+        return first if first and not is_local_address(first) else network_of(peer)
     return client_address(peer, forwarded, proxies)
 
 
@@ -196,7 +204,7 @@ async def _body(request: Request) -> bytes:
     return read
 
 
-def parsed(body: bytes) -> Words:
+def parsed(body: bytes) -> JSONObject:
     """The request's JSON object.
 
     Raises:
@@ -213,7 +221,7 @@ def parsed(body: bytes) -> Words:
     return words
 
 
-def text(words: Words, name: str, default: str | None = None) -> str:
+def text(words: JSONObject, name: str, default: str | None = None) -> str:
     """A text of the request.
 
     Raises:
@@ -227,7 +235,7 @@ def text(words: Words, name: str, default: str | None = None) -> str:
     return value
 
 
-def client(words: Words) -> Client:
+def client(words: JSONObject) -> Client:
     """What the browser says about the vote.
 
     Raises:

@@ -14,14 +14,14 @@ from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from app.services.background import start_behind
-from app.services.client_ip import Network, local
-from app.services.engines import Studio
-from app.services.leaderboard_cache import Boards
-from app.services.open_studies import Studies, read_studies
-from app.services.responses import personal, revealed
-from app.services.reward_scores import Judging
-from app.services.settings import Settings
+from app.services.background import start_background
+from app.services.client_ip import Network, is_local_address
+from app.services.engines import EngineManager
+from app.services.leaderboard_cache import LeaderboardCache
+from app.services.open_studies import OpenStudies, read_studies
+from app.services.responses import personal_ranking, reveal_battle
+from app.services.reward_scores import RewardScores
+from app.services.settings import AppSettings
 from hypersd.arena.ranking.leaderboard import next_pair_probabilities
 from hypersd.arena.service.battles import BattleService, VoteRejected
 from hypersd.arena.service.rate_limit import SHARED, RateLimiter
@@ -83,11 +83,11 @@ class Arena:
         proxies: that are trusted to say where a visitor comes from.
     """
 
-    studio: Studio
+    studio: EngineManager
     store: Store
     pictures: ImageStore
     key: VoterKey
-    judging: Judging
+    judging: RewardScores
     publish: str = ""
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
     low: int = 40
@@ -99,8 +99,8 @@ class Arena:
         self.crowd = RateLimiter()
         choices = {name: study.choices() for name, study in self.declared.items()}
         self.desk = BattleService(self.store, checks={"address": self.crowd.check}, choices=choices)
-        self.studies = Studies(self.studio, self.store, self.declared)
-        self.boards = Boards(self.family.name)
+        self.studies = OpenStudies(self.studio, self.store, self.declared)
+        self.boards = LeaderboardCache(self.family.name)
         self.publisher: Publisher | None = None
         self._strangers = 0
         self._known_shares: Mapping[tuple[str, str], float] = {}
@@ -115,7 +115,7 @@ class Arena:
     def start(self) -> None:
         """Begin to prepare pairs and to compute the boards, behind the page."""
         for work in (self._supply, self._compute, self._judge, *([self._publish] if self.publish else [])):
-            self._threads.append(start_behind(work, f"arena{work.__name__}"))
+            self._threads.append(start_background(work, f"arena{work.__name__}"))
         # Python ends daemon threads wherever they are; one that is inside of torch would take the process down.
         atexit.register(self.stop)
 
@@ -135,13 +135,15 @@ class Arena:
         if not (16 <= len(token) <= 64 and token.isascii() and token.replace("-", "").isalnum()):
             raise VoteRejected("the page has lost its name for you; load it again")
         voter = pseudonym(self.key.secret, token)
-        if not local(address):
+        if not is_local_address(address):
             self.crowd.record_voter(pseudonym(self.key.secret, address), voter)
         return voter
 
     def wait(self, address: str, *, own: bool) -> float:
         """Count a request from an address (one for an own prompt if `own`); seconds that it has to wait, 0 if none."""
-        return 0.0 if local(address) else self.crowd.retry_after(pseudonym(self.key.secret, address), own=own)
+        return (
+            0.0 if is_local_address(address) else self.crowd.retry_after(pseudonym(self.key.secret, address), own=own)
+        )
 
     def draw(self, voter: str, besides: str = "", study: str | None = None) -> dict[str, Any]:
         """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none.
@@ -175,12 +177,12 @@ class Arena:
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
         """Take a vote; what it was about is told afterwards."""
         vote = self.desk.vote(battle, voter, choice, client)
-        told = revealed(self.studio, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
+        told = reveal_battle(self.studio, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
         try:
             count = self.store.count_of(voter)
             counted = self.progress(voter) if count % 10 == 0 else {"votes": count, "personal_from": PERSONAL_BOARD}
             study = self.declared.get(vote.battle.pair.study or "")
-            told |= {"study": self.studies.told(study)} if study else {}
+            told |= {"study": self.studies.describe(study)} if study else {}
         except Exception:
             log.exception("a vote was kept, but its voter's votes could not be counted")
             return told  # whatever fails now must not say that the vote was not taken
@@ -191,7 +193,7 @@ class Arena:
         vote = self.desk.undo(battle, voter)
         study = self.declared.get(vote.battle.pair.study or "")
         counts = {"votes": self.store.count_of(voter), "personal_from": PERSONAL_BOARD}
-        return {"battle": battle, **counts, **({"study": self.studies.told(study)} if study else {})}
+        return {"battle": battle, **counts, **({"study": self.studies.describe(study)} if study else {})}
 
     def receipt(self, receipt: str) -> dict[str, Any] | None:
         """Say whether the vote of a receipt is kept; None if there is none. Nothing else of the vote is said."""
@@ -256,9 +258,9 @@ class Arena:
     def progress(self, voter: str) -> dict[str, Any]:
         """How many votes a visitor has given, from a certain number on what they prefer; and how far studies are."""
         votes = [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
-        mine = personal(self.studio, votes) if len(votes) >= PERSONAL_BOARD else []
+        mine = personal_ranking(self.studio, votes) if len(votes) >= PERSONAL_BOARD else []
         today = sum(vote.voted.date() == now().date() for vote in votes)
-        told = [self.studies.told(study) for study in self.declared.values()]
+        told = [self.studies.describe(study) for study in self.declared.values()]
         return {"votes": len(votes), "today": today, "personal": mine, "personal_from": PERSONAL_BOARD, "studies": told}
 
     def _shares(self) -> Mapping[tuple[str, str], float]:
@@ -343,16 +345,16 @@ class Arena:
                 log.exception("the judge could not look; what it said before stays")
 
 
-def open_arena(studio: Studio, settings: Settings) -> Arena | None:
+def open_arena(studio: EngineManager, settings: AppSettings) -> Arena | None:
     """The arena as the settings describe it; None, with the reason in the log, if its store cannot be opened."""
     try:
-        store, pictures = settings.places.open()
-        key = voter_key(store.engine, settings.secret, settings.places.data / "voters.key")
+        store, pictures = settings.storage.open()
+        key = voter_key(store.engine, settings.secret, settings.storage.data / "voters.key")
     except Exception:
         log.exception("the arena stays closed: its votes cannot be kept")
         return None
     declared = read_studies(settings.studies, studio.first)
-    judging = Judging(pictures, settings.places.loop, settings.reward, studio.busy)
+    judging = RewardScores(pictures, settings.storage.loop, settings.reward, studio.busy)
     arena = Arena(studio, store, pictures, key, judging, settings.publish, declared, proxies=settings.proxies)
     arena.check_key()
     return arena

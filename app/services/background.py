@@ -20,7 +20,7 @@ def short_turns() -> None:
     sys.setswitchinterval(_TURN_SECONDS)
 
 
-def start_behind(work: Callable[[], None], name: str) -> threading.Thread:
+def start_background(work: Callable[[], None], name: str) -> threading.Thread:
     """Start `work` on a thread that ends with the process, and that the processor serves after all others.
 
     So do the threads that it starts, such as torch's. Only on Linux: elsewhere only a whole process can step back.

@@ -12,7 +12,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _WITH_PORT = re.compile(r"\[(?P<six>[^\]]+)\](:\d+)?|(?P<four>[\d.]+):\d+")
 
 
-def network(address: str) -> str:
+def network_of(address: str) -> str:
     """What one visitor has of the internet: an IPv4 address, or the /64 of an IPv6 address; other texts as they are.
 
     Whoever has one address of a /64 has all 2**64, and browsers take another one every day.
@@ -25,7 +25,7 @@ def network(address: str) -> str:
     return str(ipaddress.ip_network((found, 64), strict=False).network_address)
 
 
-def local(address: str) -> bool:
+def is_local_address(address: str) -> bool:
     """Whether this is the machine itself, which is not limited: its owner, or a proxy that stands for everybody."""
     try:
         return ipaddress.ip_address(address).is_loopback
@@ -70,7 +70,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
     """
     nearest = _parsed(peer)
     if nearest is None or not _within(nearest, proxies):
-        return network(peer)
+        return network_of(peer)
     for hop in reversed(forwarded.split(",")):
         address = _parsed(_without_port(hop.strip()))
         if address is None:
@@ -80,7 +80,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
         nearest = address
         if not _within(address, proxies):
             break
-    return network(str(nearest))
+    return network_of(str(nearest))
 
 
 def _parsed(text: str) -> Address | None:

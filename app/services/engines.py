@@ -17,7 +17,7 @@ from hypersd.utils.errors import gist
 if TYPE_CHECKING:
     from hypersd.models.engine import Engine
 
-Event = Preview | Generation
+DrawEvent = Preview | Generation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ class Job:
         self.cancelled.set()
 
 
-class Studio:
+class EngineManager:
     """The families that can be shown, and their engines.
 
     Torch and diffusers take seconds to import, so a thread of the studio's own does it, behind the page; what needs
@@ -105,7 +105,7 @@ class Studio:
         """Whether the first family is loaded, or has failed to load."""
         return self._waker.ident is not None and not self._waker.is_alive()
 
-    def draw(self, job: Job) -> Iterator[Event]:
+    def draw(self, job: Job) -> Iterator[DrawEvent]:
         """Draw a job's request, yielding what there is to show as soon as it is there.
 
         The work is done by a thread of its own, which ends within one UNet call when the job is cancelled or the
@@ -114,7 +114,7 @@ class Studio:
         Raises:
             ValueError: a model of the request cannot run here; the message says why.
         """
-        events: SimpleQueue[Event | Exception | None] = SimpleQueue()
+        events: SimpleQueue[DrawEvent | Exception | None] = SimpleQueue()
         job.started.set()
         threading.Thread(target=self._work, args=(job, events), name="draw", daemon=True).start()
         try:
@@ -146,7 +146,7 @@ class Studio:
         """Whether a visitor waits for the models."""
         return self._at_work > 0
 
-    def _work(self, job: Job, events: SimpleQueue[Event | Exception | None]) -> None:
+    def _work(self, job: Job, events: SimpleQueue[DrawEvent | Exception | None]) -> None:
         try:
             while not self._machine_known.wait(timeout=0.1):
                 if job.cancelled.is_set():

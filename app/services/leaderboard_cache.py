@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.services.responses import Compared, compared
+from app.services.responses import StudyResult, study_results
 from hypersd.arena.ranking.filters import FilterOptions, VoteFilter
 from hypersd.arena.ranking.leaderboard import Leaderboard, rank_cleaned_votes
 from hypersd.arena.votes.battle import KINDS, Kind, Vote
@@ -21,7 +21,7 @@ _LONGEST_LINE = 24
 
 
 @dataclass
-class Boards:
+class LeaderboardCache:
     """Every board that was asked for, of the votes as they were last read, or as they were before. Thread-safe.
 
     Args:
@@ -30,7 +30,7 @@ class Boards:
 
     family: str
     choices: FilterOptions = field(default_factory=FilterOptions)
-    comparisons: dict[Kind, list[Compared]] = field(default_factory=dict[Kind, list[Compared]])
+    comparisons: dict[Kind, list[StudyResult]] = field(default_factory=dict[Kind, list[StudyResult]])
     _cleaned: dict[Kind, Cleaned] = field(default_factory=dict[Kind, Cleaned])
     _boards: OrderedDict[VoteFilter, Leaderboard] = field(default_factory=OrderedDict[VoteFilter, Leaderboard])
     _fresh: set[VoteFilter] = field(default_factory=set[VoteFilter])
@@ -57,7 +57,7 @@ class Boards:
             for view, board in whole:
                 self._keep(view, board)
             self.choices = FilterOptions.of(votes)
-            self.comparisons = {kind: compared(self.family, each.kept) for kind, each in cleaned.items()}
+            self.comparisons = {kind: study_results(self.family, each.kept) for kind, each in cleaned.items()}
 
     def kept(self) -> Mapping[Kind, Sequence[Vote]]:
         """The votes that count, of each kind of voter, as they were last read."""

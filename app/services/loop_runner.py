@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.services.settings import Settings
+from app.services.settings import AppSettings
 from hypersd.feedback.loop.lock import INHERITED, lock, lock_file, owner_pid, write_pid
 from hypersd.feedback.loop.results import STAGES
 from hypersd.feedback.loop.rounds import Round, rounds
@@ -58,7 +58,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RoundProgress:
     """How far the loop's last round is.
 
     Args:
@@ -75,7 +75,7 @@ class Progress:
 
 
 @dataclass
-class Runner:
+class LoopRunner:
     """Starts rounds in a process group of their own, one at a time, and ends them.
 
     A page that starts anew finds what still runs, and so it does with rounds that a terminal has started.
@@ -100,17 +100,17 @@ class Runner:
         """All rounds, oldest first."""
         return rounds(self.folder)
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> RoundProgress | None:
         """How far the last round is; None if there is none and nobody is about to make one."""
         running, every = self.pid() is not None, self.rounds()
         if not every:
-            return Progress(1, 0, STAGES[0].name, running=True) if running else None
+            return RoundProgress(1, 0, STAGES[0].name, running=True) if running else None
         last = every[-1]
         if last.stage is None and running:
-            return Progress(last.number + 1, 0, STAGES[0].name, running=True)
+            return RoundProgress(last.number + 1, 0, STAGES[0].name, running=True)
         if last.stage is None:
-            return Progress(last.number, len(STAGES), None, running)
-        return Progress(last.number, STAGES.index(last.stage), last.stage.name, running)
+            return RoundProgress(last.number, len(STAGES), None, running)
+        return RoundProgress(last.number, STAGES.index(last.stage), last.stage.name, running)
 
     def start(self) -> None:
         """Start the next round, or go on with the one that was broken off.
@@ -176,9 +176,9 @@ class Runner:
         return "\n".join([line for line in told if line.strip()][-lines:])
 
 
-def open_runner(settings: Settings) -> Runner:
+def open_runner(settings: AppSettings) -> LoopRunner:
     """The loop as the settings describe it: over the page's own votes, in the page's own folder."""
-    places = settings.places
+    places = settings.storage
     folder = places.loop.resolve()
 
     def command(count: int) -> list[str]:
@@ -193,10 +193,10 @@ def open_runner(settings: Settings) -> Runner:
     environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     for secret in ("HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"):
         environment.pop(secret, None)
-    return Runner(folder, command, environment, _obstacle(settings))
+    return LoopRunner(folder, command, environment, _obstacle(settings))
 
 
-def _obstacle(settings: Settings) -> str:
+def _obstacle(settings: AppSettings) -> str:
     family = settings.families()[settings.family]
     if family.world is None:
         return f"{family.title} cannot go round: it has no scenes of its own and no judge of them."

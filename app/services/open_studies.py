@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.services.engines import Studio
+from app.services.engines import EngineManager
 from hypersd.arena.service.battles import VoteRejected
 from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.service.study_progress import StudyProgressCounter
@@ -44,14 +44,14 @@ def read_studies(folder: Path, family: str) -> dict[str, Study]:
 
 
 @dataclass
-class Studies:
+class OpenStudies:
     """What the arena offers beside the open arena.
 
     Args:
         declared: the studies of the family in use, by name.
     """
 
-    studio: Studio
+    studio: EngineManager
     store: Store
     declared: Mapping[str, Study]
     _unable: Mapping[Contestant, str] = field(default_factory=dict[Contestant, str])
@@ -113,7 +113,7 @@ class Studies:
             for study in self.declared.values()
         ]
 
-    def told(self, study: Study) -> dict[str, Any]:
+    def describe(self, study: Study) -> dict[str, Any]:
         """What participants are told of a study: totals only, since they must not know who meets whom."""
         progress, problem = self.counting.progress(study), self.problem(study)
         return {

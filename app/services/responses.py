@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.services.engines import Studio
+from app.services.engines import EngineManager
 from hypersd.arena.service.studies import STUDIES, Comparison, Study
 from hypersd.arena.votes.battle import Contestant, Entry, Vote
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class StudyResult:
     """A comparison of a study, and how the votes went: for ours, of all decisive ones."""
 
     row: Comparison
@@ -21,17 +21,17 @@ class Compared:
     decisive: int
 
 
-def compared(family: str, votes: Sequence[Vote]) -> list[Compared]:
+def study_results(family: str, votes: Sequence[Vote]) -> list[StudyResult]:
     """The comparisons of the paper's Figure 5 for a family (or their counterparts), with these votes."""
     file = STUDIES / f"figure5-{family}.json"
     if not file.exists():
         return []
-    return [Compared(row, wins, decisive) for row, (wins, decisive) in Study.read(file).shares(votes).items()]
+    return [StudyResult(row, wins, decisive) for row, (wins, decisive) in Study.read(file).shares(votes).items()]
 
 
-def revealed(studio: Studio, vote: Vote) -> dict[str, Any]:
+def reveal_battle(studio: EngineManager, vote: Vote) -> dict[str, Any]:
     """What a battle was about, once its vote is kept."""
-    left, right = (_told(studio, entry) for entry in vote.battle.sides)
+    left, right = (_entry(studio, entry) for entry in vote.battle.sides)
     pair = vote.battle.pair
     return {
         "battle": vote.battle.id,
@@ -45,19 +45,19 @@ def revealed(studio: Studio, vote: Vote) -> dict[str, Any]:
     }
 
 
-def _told(studio: Studio, entry: Entry) -> dict[str, Any]:
-    return {**_named(studio, entry.contestant), "calls": entry.calls, "seconds": entry.seconds}
+def _entry(studio: EngineManager, entry: Entry) -> dict[str, Any]:
+    return {**_contestant(studio, entry.contestant), "calls": entry.calls, "seconds": entry.seconds}
 
 
-def _named(studio: Studio, who: Contestant) -> dict[str, Any]:
+def _contestant(studio: EngineManager, contestant: Contestant) -> dict[str, Any]:
     try:
-        title = studio.family(who.family).spec(who.model).title
+        title = studio.family(contestant.family).spec(contestant.model).title
     except ValueError:  # a contestant of former times
-        title = who.model
-    return {"name": title, "label": who.label, "steps": who.steps}
+        title = contestant.model
+    return {"name": title, "label": contestant.label, "steps": contestant.steps}
 
 
-def personal(studio: Studio, votes: Sequence[Vote]) -> list[dict[str, Any]]:
+def personal_ranking(studio: EngineManager, votes: Sequence[Vote]) -> list[dict[str, Any]]:
     """What a voter prefers: each contestant's share of its decisive battles, best first."""
     won: Counter[Contestant] = Counter()
     met: Counter[Contestant] = Counter()
@@ -67,4 +67,4 @@ def personal(studio: Studio, votes: Sequence[Vote]) -> list[dict[str, Any]]:
             met.update(entry.contestant for entry in vote.battle.pair.entries)
     shares = {who: won[who] / count for who, count in met.items()}
     ranked = sorted(shares, key=lambda who: (-shares[who], who))
-    return [{**_named(studio, who), "share": shares[who], "battles": met[who]} for who in ranked]
+    return [{**_contestant(studio, who), "share": shares[who], "battles": met[who]} for who in ranked]

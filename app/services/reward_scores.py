@@ -26,7 +26,7 @@ _MOST = 4000
 
 
 @dataclass
-class Judging:
+class RewardScores:
     """Rewards of the pictures that were voted on, and what they say. One thread works, any thread reads.
 
     Args:
@@ -40,7 +40,7 @@ class Judging:
     loop: Path
     chosen: Path | None = None
     busy: Callable[[], bool] = lambda: False
-    found: Mapping[Kind, RewardVsVotes] = field(default_factory=dict[Kind, "RewardVsVotes"])
+    results: Mapping[Kind, RewardVsVotes] = field(default_factory=dict[Kind, "RewardVsVotes"])
     _asked: Path | None = None
     _rewards: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
 
@@ -71,7 +71,7 @@ class Judging:
             if stopped() or self.busy():
                 break
             self._look(missing[start : start + _BATCH], model.score)
-        self.found = {
+        self.results = {
             kind: compare_with_votes(votes, self._rewards, lambda prompt: split_of(prompt) != "test")
             for kind, votes in kept.items()
         }

@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class AppSettings:
     """How the app runs.
 
     Args:
         family: the one that is shown first (`HYPERSD_FAMILY`); the first of the registry unless set.
         emoji: where the embedded family lives, if not in assets/ (`HYPERSD_EMOJI`).
-        places: of the arena's votes and pictures (`HYPERSD_DATA`, `DATABASE_URL`, `HYPERSD_PICTURES`).
+        storage: of the arena's votes and pictures (`HYPERSD_DATA`, `DATABASE_URL`, `HYPERSD_PICTURES`).
         studies: the folder of declared studies, if not the one in assets/ (`HYPERSD_STUDIES`).
         publish: where votes are sent and read back from (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
         secret: the key under which voters are named (`HYPERSD_SECRET`); empty means one that is kept with the votes.
@@ -42,7 +42,7 @@ class Settings:
 
     family: str = next(iter(FAMILIES))
     emoji: Path | None = None
-    places: StorageConfig = field(default_factory=StorageConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     studies: Path = STUDIES
     secret: str = field(default="", repr=False)
     proxies: tuple[Network, ...] = ()
@@ -52,7 +52,7 @@ class Settings:
     owner_name: str = ""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> AppSettings:
         """Read the settings.
 
         Raises:
@@ -71,7 +71,7 @@ class Settings:
         return cls(
             family=family,
             emoji=embedded_folder(environment),
-            places=StorageConfig.from_environment(environment),
+            storage=StorageConfig.from_environment(environment),
             studies=Path(studies) if studies else STUDIES,
             secret=environment.get("HYPERSD_SECRET", ""),
             proxies=read_proxies(environment.get("HYPERSD_TRUSTED_PROXIES", "")),
@@ -82,9 +82,9 @@ class Settings:
         )
 
     @property
-    def entrants(self) -> Path:
+    def registered(self) -> Path:
         """The folder of the contestants that were made here."""
-        return registered_folder({"HYPERSD_DATA": str(self.places.data)})
+        return registered_folder({"HYPERSD_DATA": str(self.storage.data)})
 
     def families(self) -> dict[str, Family]:
         """All families, with the embedded one where the settings say it is, and the contestants that were made here.
@@ -93,7 +93,7 @@ class Settings:
         """
         families = {name: living_in(self.emoji, family) for name, family in FAMILIES.items()}
         try:
-            return {name: with_registered(family, self.entrants) for name, family in families.items()}
+            return {name: with_registered(family, self.registered) for name, family in families.items()}
         except ValueError as error:
             log.error("no contestant that was made here takes part: %s", error)  # noqa: TRY400 - the message says it
             return families

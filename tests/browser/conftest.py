@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.build import launch
-from app.services.settings import Settings
+from app.services.settings import AppSettings
 from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import StorageConfig
 from hypersd.models.registry import FAMILIES
@@ -54,7 +54,7 @@ class Watched:
 def served(folder: Path, studies: Path = STUDIES) -> Generator[str]:
     """A page over a new family in `folder`; its address."""
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
-    settings = Settings(emoji=folder / "emoji-xl", places=StorageConfig(data=folder / "data"), studies=studies)
+    settings = AppSettings(emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), studies=studies)
     demo = launch(settings, block=False, quiet=True, server_name="127.0.0.1")
     yield demo.local_url
     demo.close()

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from app.build import launch_options
 from app.pages.feedback.feedback_tab import build_feedback
-from app.services.loop_runner import Owner, Runner
+from app.services.loop_runner import LoopRunner, Owner
 from hypersd.feedback.loop.results import STAGES
 from tests.loops import enter, write_round
 
@@ -30,7 +30,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[str]:
     for number, stages in ((1, len(STAGES)), (2, len(STAGES)), (3, 1)):
         write_round(folder / "loop", number, stages=stages)
         enter(folder / "contestants", number, adapter)
-    runner = Runner(folder / "loop", lambda _: [sys.executable, "-c", WORK], grace=1.0)
+    runner = LoopRunner(folder / "loop", lambda _: [sys.executable, "-c", WORK], grace=1.0)
     with gr.Blocks(title="Feedback", analytics_enabled=False) as demo:
         gr.HTML("<h1>Feedback</h1>")
         build_feedback(demo, runner, Owner("sesame"), arena=None, contestants=folder / "contestants")

@@ -13,10 +13,10 @@ from typing import Any
 import gradio as gr
 
 from app.pages.compare import result_cards
-from app.pages.compare.layout import EMPTY, Parts, layout
+from app.pages.compare.layout import EMPTY, CompareComponents, layout
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
-from app.services.engines import Job, Studio
+from app.services.engines import EngineManager, Job
 from hypersd.models.specs import Family
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions
@@ -31,7 +31,7 @@ _WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_compare(demo: gr.Blocks, studio: Studio, status: gr.HTML) -> None:
+def build_compare(demo: gr.Blocks, studio: EngineManager, status: gr.HTML) -> None:
     """Lay out the tab and connect it."""
     _Handlers(studio, layout(studio, status)).connect(demo)
 
@@ -40,8 +40,8 @@ def build_compare(demo: gr.Blocks, studio: Studio, status: gr.HTML) -> None:
 class _Handlers:
     """What happens when. A handler returns only what changes; drawing happens one job at a time, the rest at once."""
 
-    studio: Studio
-    parts: Parts
+    studio: EngineManager
+    parts: CompareComponents
 
     def connect(self, demo: gr.Blocks) -> None:
         """Attach the handlers."""

@@ -10,8 +10,8 @@ import gradio as gr
 from gradio.blocks import Block
 
 from app.pages.compare import model_picker
-from app.pages.compare.model_picker import Panel
-from app.services.engines import Studio
+from app.pages.compare.model_picker import ModelPanel
+from app.services.engines import EngineManager
 from app.theme import DICE_ICON
 
 EMPTY = """
@@ -21,7 +21,7 @@ The cheapest picture comes first.</p></section>
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Parts:
+class CompareComponents:
     """The tab's components."""
 
     status: gr.HTML
@@ -32,7 +32,7 @@ class Parts:
     family: gr.Radio
     seed: gr.Textbox
     dice: gr.Button
-    panels: Mapping[str, Panel]
+    panels: Mapping[str, ModelPanel]
     board: gr.HTML
     closer: gr.Column
     left: gr.Dropdown
@@ -57,7 +57,7 @@ class Parts:
         return [*own, *(part for panel in self.panels.values() for part in panel.outputs)]
 
 
-def layout(studio: Studio, status: gr.HTML) -> Parts:
+def layout(studio: EngineManager, status: gr.HTML) -> CompareComponents:
     """Lay out the tab, the first family in front; the page's status line is above all tabs."""
     first = studio.family(studio.first)
     with gr.Column(elem_id="hs-ask"):
@@ -86,10 +86,10 @@ def layout(studio: Studio, status: gr.HTML) -> Parts:
             with gr.Row(elem_id="hs-seed-row"):
                 seed = gr.Textbox("7", label="Seed", max_lines=1, min_width=120, elem_id="hs-seed")
                 dice = gr.Button("Roll", icon=DICE_ICON, scale=0, min_width=90, elem_id="hs-dice")
-        panels: dict[str, Panel] = {}
+        panels: dict[str, ModelPanel] = {}
         for name, one in studio.families.items():
             row, tiles = model_picker.models(one, visible=one is first)
-            panels[name] = Panel(family=one, examples=examples[name], models=row, tiles=tiles)
+            panels[name] = ModelPanel(family=one, examples=examples[name], models=row, tiles=tiles)
     board = gr.HTML(EMPTY, elem_id="hs-results")
     with gr.Column(visible=False, elem_id="hs-closer") as closer:
         with gr.Row(elem_id="hs-keep"):
@@ -101,7 +101,7 @@ def layout(studio: Studio, status: gr.HTML) -> Parts:
         slider = gr.ImageSlider(
             show_label=False, interactive=False, max_height=560, buttons=["fullscreen"], elem_id="hs-slider"
         )
-    return Parts(
+    return CompareComponents(
         status=status,
         prompt=prompt,
         run=run,

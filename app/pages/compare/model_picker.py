@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.pages.compare import result_cards
-from app.services.engines import Studio
+from app.services.engines import EngineManager
 from app.templating import render
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.request import Run
@@ -43,7 +43,7 @@ class Tile:
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class ModelPanel:
     """A family on the page."""
 
     family: Family
@@ -86,7 +86,7 @@ class Panel:
                 updates[tile.steps] = gr.CheckboxGroup(choices=[(str(one), one) for one in choices], value=steps)
         return updates
 
-    def available(self, studio: Studio) -> Updates:
+    def available(self, studio: EngineManager) -> Updates:
         """Close the tiles of models that cannot run here, and say why on them."""
         updates: Updates = {}
         for tile in self.tiles:

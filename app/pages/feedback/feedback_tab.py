@@ -15,7 +15,7 @@ from app.pages.compare import result_cards
 from app.pages.feedback import round_view
 from app.pages.feedback.lineage import lineage
 from app.services.arena import Arena
-from app.services.loop_runner import NotAllowed, Owner, Runner
+from app.services.loop_runner import LoopRunner, NotAllowed, Owner
 from app.templating import render
 from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.votes.battle import KINDS, Kind
@@ -48,7 +48,7 @@ of its stages that is done stays done, and the next start goes on from there.</p
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Parts:
+class FeedbackComponents:
     """The tab's components; `token` is a text box where there is a token to present."""
 
     state: gr.HTML
@@ -70,7 +70,9 @@ class Parts:
         return [getattr(self, name) for name in self.__dataclass_fields__]
 
 
-def build_feedback(demo: gr.Blocks, runner: Runner, owner: Owner, *, arena: Arena | None, contestants: Path) -> None:
+def build_feedback(
+    demo: gr.Blocks, runner: LoopRunner, owner: Owner, *, arena: Arena | None, contestants: Path
+) -> None:
     """Lay out the tab and connect it.
 
     Args:
@@ -80,10 +82,10 @@ def build_feedback(demo: gr.Blocks, runner: Runner, owner: Owner, *, arena: Aren
         arena: whose votes are counted.
         contestants: the folder in which they are registered.
     """
-    Handlers(runner, owner, arena, contestants, layout(owner)).connect(demo)
+    FeedbackHandlers(runner, owner, arena, contestants, layout(owner)).connect(demo)
 
 
-def layout(owner: Owner) -> Parts:
+def layout(owner: Owner) -> FeedbackComponents:
     """Lay out the tab, from top to bottom."""
     gr.HTML(_INTRODUCTION)
     state = gr.HTML("", elem_id="hs-loop-state")
@@ -114,7 +116,7 @@ def layout(owner: Owner) -> Parts:
             cancel = gr.Button("Cancel", variant="stop", scale=0, min_width=150, visible=False, elem_id="hs-cancel")
         message = gr.HTML("", elem_id="hs-owner-message")
         journal = gr.HTML("", elem_id="hs-log")
-    return Parts(
+    return FeedbackComponents(
         state=state,
         picker=picker,
         pair=pair,
@@ -131,14 +133,14 @@ def layout(owner: Owner) -> Parts:
 
 
 @dataclass(frozen=True, eq=False)
-class Handlers:
+class FeedbackHandlers:
     """What happens when. Each of the owner's clicks is checked here, whatever the browser has shown."""
 
-    runner: Runner
+    runner: LoopRunner
     owner: Owner
     arena: Arena | None
     contestants: Path
-    parts: Parts
+    parts: FeedbackComponents
 
     def connect(self, demo: gr.Blocks) -> None:
         """Attach the handlers."""

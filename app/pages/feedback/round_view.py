@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from app.markdown import to_html
-from app.services.loop_runner import Progress
+from app.services.loop_runner import RoundProgress
 from app.templating import render
 from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.feedback.loop.results import STAGES, VOTES, VotesResult
@@ -16,7 +16,7 @@ from hypersd.feedback.loop.rounds import Round
 WHO: Mapping[Kind, str] = MappingProxyType({"human": "People", "simulated": "Simulated voters"})
 
 
-def state(every: Sequence[Round], votes: Mapping[Kind, int], progress: Progress | None) -> str:
+def state(every: Sequence[Round], votes: Mapping[Kind, int], progress: RoundProgress | None) -> str:
     """The loop at a glance: rounds done, the stage at work, and the votes since the last round.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from app.pages.results.plots import frontier
-from app.services.responses import Compared
+from app.services.responses import StudyResult
 from app.templating import render
 from hypersd.arena.ranking.influence import Influence
 from hypersd.arena.ranking.leaderboard import LEAST_VOTES, PRELIMINARY, Leaderboard
@@ -14,7 +14,7 @@ from hypersd.arena.votes.agreement import Share
 _NOT_MEASURED = "not measured yet"
 
 
-def report(board: Leaderboard, comparisons: Sequence[Compared], more: str = "", part: str = "") -> str:
+def report(board: Leaderboard, comparisons: Sequence[StudyResult], more: str = "", part: str = "") -> str:
     """The whole board as HTML.
 
     Args:

@@ -47,7 +47,7 @@ def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
     shown = gr.HTML(_NONE.format(_COMPUTING), elem_id="hs-report")
     last, known, saved = gr.State(""), gr.State(None), gr.JSON(visible="hidden")
     timer = gr.Timer(2)
-    chosen, handlers = [kind, family, steps, prompts], Handlers(arena)
+    chosen, handlers = [kind, family, steps, prompts], ResultsHandlers(arena)
     looks = [demo.load, timer.tick, *(component.change for component in chosen)]
     gr.on(looks, handlers.refresh, [last, *chosen], [last, shown], **_QUIET)
     gr.on([demo.load, timer.tick], handlers.offered, known, [known, family, steps, prompts], **_QUIET)
@@ -56,7 +56,7 @@ def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Handlers:
+class ResultsHandlers:
     """The tab's handlers."""
 
     arena: Arena
@@ -94,7 +94,7 @@ class Handlers:
             return _NONE.format(_COMPUTING)
         if view != VoteFilter(kind=kind):
             return report(board, [], part=about(view)) + self._other_families(view, board)
-        more = judge_rows(arena.judging.found.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
+        more = judge_rows(arena.judging.results.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
         whole = report(board, arena.boards.comparisons[kind], more)
         return whole + self._other_families(view, board) + self._published()
 

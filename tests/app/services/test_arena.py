@@ -28,13 +28,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from app.api.routes import Line, address, client, parsed, routes, text
+from app.api.routes import SerialQueue, address, client, parsed, routes, text
 from app.build import launch
 from app.pages.arena_tab import build_arena, skeleton
 from app.services.arena import PERSONAL_BOARD, Arena, open_arena
 from app.services.client_ip import read_proxies
-from app.services.engines import Studio
-from app.services.settings import Settings
+from app.services.engines import EngineManager
+from app.services.settings import AppSettings
 from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.service.battles import BattlePolicy, BattleService, VoteRejected
 from hypersd.arena.service.rate_limit import RateLimits
@@ -89,7 +89,7 @@ class Door:
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("arena")
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
-    chosen = Settings(emoji=folder / "emoji-xl", places=StorageConfig(data=folder / "data"))
+    chosen = AppSettings(emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"))
     demo = launch(chosen, block=False, quiet=True, server_name="127.0.0.1")
     yield Door(demo.local_url, folder / "data")
     demo.close()
@@ -255,7 +255,7 @@ def receipt(door: Door, name: str) -> dict[str, Any]:
 def opened(folder: Path, **changes: Any) -> Arena:
     """An arena over one database, whatever becomes of its data folder."""
     places = StorageConfig(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
-    made = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=places, **changes))
+    made = open_arena(EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=places, **changes))
     assert made is not None
     return made
 
@@ -428,19 +428,21 @@ def test_requests_are_read_with_care() -> None:
 
 
 def test_a_store_that_cannot_be_opened_closes_the_arena_only(tmp_path: Path) -> None:
-    studio = Studio({"emoji": FAMILIES["emoji"]}, "emoji")
+    studio = EngineManager({"emoji": FAMILIES["emoji"]}, "emoji")
     assert (
-        open_arena(studio, Settings(places=StorageConfig(data=tmp_path, database="postgresql://localhost:1/none")))
+        open_arena(studio, AppSettings(storage=StorageConfig(data=tmp_path, database="postgresql://localhost:1/none")))
         is None
     )
     (tmp_path / "file").write_text("in the way")
-    assert open_arena(studio, Settings(places=StorageConfig(data=tmp_path / "file"))) is None
+    assert open_arena(studio, AppSettings(storage=StorageConfig(data=tmp_path / "file"))) is None
 
 
 @pytest.fixture
 def arena(tmp_path: Path) -> Iterator[Arena]:
     """An arena whose models never load."""
-    opened = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=StorageConfig(data=tmp_path)))
+    opened = open_arena(
+        EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=StorageConfig(data=tmp_path))
+    )
     assert opened is not None
     yield opened
     opened.stop()
@@ -514,7 +516,7 @@ def test_the_chances_of_pairs_are_not_worked_out_for_each_pair(arena: Arena, mon
 
 
 def test_those_who_wait_for_the_models_stand_in_one_line() -> None:
-    line, free = Line(), threading.Event()
+    line, free = SerialQueue(), threading.Event()
 
     def handle(voter: str, words: dict[str, Any]) -> dict[str, Any]:
         assert free.wait(30)
@@ -554,7 +556,9 @@ def test_a_closed_arena_says_so() -> None:
 
 
 def test_the_boards_follow_the_votes(tmp_path: Path) -> None:
-    arena = open_arena(Studio({"emoji": FAMILIES["emoji"]}, "emoji"), Settings(places=StorageConfig(data=tmp_path)))
+    arena = open_arena(
+        EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=StorageConfig(data=tmp_path))
+    )
     assert isinstance(arena, Arena)
     worker = threading.Thread(target=arena._compute, daemon=True)
     worker.start()

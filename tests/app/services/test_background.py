@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from app.services.background import short_turns, start_behind
+from app.services.background import short_turns, start_background
 
 
 def niceness() -> int:
@@ -26,7 +26,7 @@ def test_work_behind_the_page_steps_back_with_its_threads_and_nothing_else_does(
         own.start()
         own.join()
 
-    thread = start_behind(work, "behind")
+    thread = start_background(work, "behind")
     thread.join()
     assert thread.daemon
     assert [told.get(), told.get()] == [10, 10]
@@ -39,7 +39,7 @@ def test_work_of_a_process_that_stands_further_back_stays_there() -> None:
 
     def start() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
-        start_behind(lambda: told.put(niceness()), "behind").join()
+        start_background(lambda: told.put(niceness()), "behind").join()
 
     starter = threading.Thread(target=start)
     starter.start()

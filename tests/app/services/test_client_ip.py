@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.services.client_ip import client_address, local, network, read_proxies
+from app.services.client_ip import client_address, is_local_address, network_of, read_proxies
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ from app.services.client_ip import client_address, local, network, read_proxies
     ],
 )
 def test_an_address_stands_for_what_one_visitor_has(address: str, known_as: str) -> None:
-    assert network(address) == known_as
+    assert network_of(address) == known_as
 
 
 def test_this_machine_is_itself() -> None:
-    assert local("127.0.0.1")
-    assert local("::1")
-    assert not local("203.0.113.9")
-    assert not local("")
+    assert is_local_address("127.0.0.1")
+    assert is_local_address("::1")
+    assert not is_local_address("203.0.113.9")
+    assert not is_local_address("")
 
 
 DOCKER = read_proxies("172.17.0.1, 10.0.0.0/8 fd00::/8")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.services.engines import Job, Studio
-from app.services.settings import Settings
+from app.services.engines import EngineManager, Job
+from app.services.settings import AppSettings
 from hypersd.models.registry import Machine, availability
 from hypersd.sampling.request import Generation, Request, Run
 
@@ -15,9 +15,9 @@ SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", s
 
 
 @pytest.fixture
-def studio(emoji_folder: Path) -> Studio:
+def studio(emoji_folder: Path) -> EngineManager:
     """A studio that sleeps."""
-    return Studio(Settings(emoji=emoji_folder).families(), "emoji")
+    return EngineManager(AppSettings(emoji=emoji_folder).families(), "emoji")
 
 
 def drawing_threads() -> list[threading.Thread]:
@@ -31,7 +31,7 @@ def wait_until_idle(seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def test_it_starts_loads_and_says_so(studio: Studio) -> None:
+def test_it_starts_loads_and_says_so(studio: EngineManager) -> None:
     assert studio.state("emoji") == "starting"
     assert not studio.awake
     studio.wake()
@@ -42,13 +42,13 @@ def test_it_starts_loads_and_says_so(studio: Studio) -> None:
     assert studio.state("emoji") == "ready"
 
 
-def test_a_job_can_be_cancelled_while_it_waits(studio: Studio) -> None:
+def test_a_job_can_be_cancelled_while_it_waits(studio: EngineManager) -> None:
     job = Job(SLOW)
     threading.Timer(0.3, job.cancelled.set).start()
     assert list(studio.draw(job)) == []
 
 
-def test_cancelling_frees_the_worker(studio: Studio) -> None:
+def test_cancelling_frees_the_worker(studio: EngineManager) -> None:
     studio.wake()
     job = Job(SLOW)
     for _ in studio.draw(job):
@@ -58,7 +58,7 @@ def test_cancelling_frees_the_worker(studio: Studio) -> None:
     assert len(list(studio.draw(Job(quick)))) == 1
 
 
-def test_a_visitor_who_leaves_frees_the_worker(studio: Studio) -> None:
+def test_a_visitor_who_leaves_frees_the_worker(studio: EngineManager) -> None:
     studio.wake()
     events = studio.draw(Job(SLOW))
     next(events)
@@ -66,7 +66,7 @@ def test_a_visitor_who_leaves_frees_the_worker(studio: Studio) -> None:
     wait_until_idle()
 
 
-def test_what_cannot_run_says_why_and_downloads_nothing(studio: Studio) -> None:
+def test_what_cannot_run_says_why_and_downloads_nothing(studio: EngineManager) -> None:
     studio.wake()
     request = Request(prompt="a cat", seed=1, family="sdxl", runs=(Run(model="base"),))
     with pytest.raises(ValueError, match="cannot run here"):
@@ -75,7 +75,7 @@ def test_what_cannot_run_says_why_and_downloads_nothing(studio: Studio) -> None:
 
 def test_a_family_that_cannot_be_loaded_is_a_state_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("nonsense")
-    studio = Studio(Settings(emoji=tmp_path).families(), "emoji")
+    studio = EngineManager(AppSettings(emoji=tmp_path).families(), "emoji")
     studio.wake()
     end = time.monotonic() + 60
     while not studio.awake and time.monotonic() < end:

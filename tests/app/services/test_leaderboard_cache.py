@@ -6,14 +6,14 @@ import threading
 import time
 
 from app.pages.results.results_tab import about
-from app.services.leaderboard_cache import Boards
+from app.services.leaderboard_cache import LeaderboardCache
 from hypersd.arena.ranking.filters import VoteFilter
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
 
 
 def test_a_board_is_computed_behind_and_found_afterwards() -> None:
-    boards = Boards("emoji")
+    boards = LeaderboardCache("emoji")
     assert boards.get(VoteFilter()) is None
     assert not boards.serve(), "the votes have not been read"
     boards.renew([vote(pair=pair())])
@@ -31,7 +31,7 @@ def test_a_board_is_computed_behind_and_found_afterwards() -> None:
 
 
 def test_the_newest_question_is_answered_first() -> None:
-    boards = Boards("emoji")
+    boards = LeaderboardCache("emoji")
     boards.renew([])
     for steps in (1, 2, 4):
         assert boards.get(VoteFilter(steps=steps)) is None
@@ -41,7 +41,7 @@ def test_the_newest_question_is_answered_first() -> None:
 
 
 def test_when_votes_come_the_older_board_stays_until_the_newer_is_there() -> None:
-    boards, view = Boards("emoji"), VoteFilter(family="emoji")
+    boards, view = LeaderboardCache("emoji"), VoteFilter(family="emoji")
     boards.renew([])
     boards.get(view)
     assert boards.serve()
@@ -59,7 +59,7 @@ def test_when_votes_come_the_older_board_stays_until_the_newer_is_there() -> Non
 
 
 def test_no_more_boards_are_kept_than_are_looked_at() -> None:
-    boards = Boards("emoji")
+    boards = LeaderboardCache("emoji")
     boards.renew([])
     for steps in range(1, 101):
         boards.get(VoteFilter(steps=steps))
@@ -69,7 +69,7 @@ def test_no_more_boards_are_kept_than_are_looked_at() -> None:
 
 
 def test_a_question_wakes_whoever_waits_for_one() -> None:
-    boards = Boards("emoji")
+    boards = LeaderboardCache("emoji")
     boards.renew([])
     threading.Timer(0.1, lambda: boards.get(VoteFilter(steps=1))).start()
     began = time.monotonic()

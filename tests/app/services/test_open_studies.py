@@ -13,9 +13,9 @@ from PIL import Image
 
 from app.pages.results.study_table import study_rows
 from app.services.arena import Arena, open_arena
-from app.services.engines import Studio
-from app.services.open_studies import Studies, read_studies
-from app.services.settings import Settings
+from app.services.engines import EngineManager
+from app.services.open_studies import OpenStudies, read_studies
+from app.services.settings import AppSettings
 from hypersd.arena.service.battles import VoteRejected
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.votes.battle import Client, Contestant
@@ -39,8 +39,8 @@ def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
     declare(tmp_path / "studies", "all", BASE)
     declare(tmp_path / "studies", "part", BASE, LOST)
     declare(tmp_path / "studies", "none", LOST)
-    settings = Settings(emoji=emoji_folder, places=StorageConfig(data=tmp_path), studies=tmp_path / "studies")
-    studio = Studio(settings.families(), "emoji")
+    settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path), studies=tmp_path / "studies")
+    studio = EngineManager(settings.families(), "emoji")
     opened = open_arena(studio, settings)
     assert opened is not None
     studio.machine = machine(tmp_path)
@@ -72,7 +72,7 @@ def test_studies_of_the_family_are_read_and_what_is_damaged_is_left_out(
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_has_its_figure(family: str) -> None:
-    assert list(read_studies(Settings().studies, family)) == [f"figure5-{family}"]
+    assert list(read_studies(AppSettings().studies, family)) == [f"figure5-{family}"]
 
 
 def test_a_study_hands_out_its_own_pairs_and_counts_its_own_votes(arena: Arena) -> None:
@@ -136,7 +136,7 @@ def test_a_contestant_that_was_benched_or_whose_files_are_lost_says_so(arena: Ar
     emoji = arena.studio.families["emoji"]
     arena.studio.families = {"emoji": replace(emoji, folder=tmp_path / "empty")}
     assert arena.studies.problem(arena.declared["all"]).startswith(f"no base model in {tmp_path}/empty")
-    again = Studies(arena.studio, arena.store, arena.declared)
+    again = OpenStudies(arena.studio, arena.store, arena.declared)
     arena.store.bench(Contestant.parse(BASE), "out of memory")
     arena.studio.families = {"emoji": emoji}
     assert again.problem(arena.declared["all"]) == "out of memory"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.pages.results.reward_table import judge_rows
-from app.services.reward_scores import Judging
-from app.services.settings import Settings
+from app.services.reward_scores import RewardScores
+from app.services.settings import AppSettings
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.agreement import wilson
@@ -53,15 +53,15 @@ def never() -> bool:
 def test_the_newest_reward_model_judges_what_was_voted_on(
     tmp_path: Path, pictures: ImageStore, votes: list[Vote]
 ) -> None:
-    judging = Judging(pictures, tmp_path / "loop")
+    judging = RewardScores(pictures, tmp_path / "loop")
     judging.work({"human": votes}, never)
-    assert judging.found == {}, "there is no reward model"
+    assert judging.results == {}, "there is no reward model"
     reward_model(tmp_path / "loop" / "round-1")
     judging.work({"human": votes, "simulated": []}, never)
-    found = judging.found["human"]
+    found = judging.results["human"]
     assert {label for label, _ in found.means} == {"toy/a@1", "toy/b@1"}
     assert (found.agreement.n, found.unseen) == (4, 0)
-    assert judging.found["simulated"].means == ()
+    assert judging.results["simulated"].means == ()
     told = judge_rows(found, wilson(9, 10))
     assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in told
 
@@ -72,21 +72,21 @@ def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictu
     votes = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(prompts)]
     store.engine.dispose()
     reward_model(tmp_path)
-    judging = Judging(pictures, tmp_path / "loop", chosen=tmp_path / "reward")
+    judging = RewardScores(pictures, tmp_path / "loop", chosen=tmp_path / "reward")
     judging.work({"human": votes}, never)
-    assert judging.found["human"].agreement.n == 0
-    assert "is not known" in judge_rows(judging.found["human"], None)
+    assert judging.results["human"].agreement.n == 0
+    assert "is not known" in judge_rows(judging.results["human"], None)
 
 
 def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: ImageStore, votes: list[Vote]) -> None:
     reward_model(tmp_path)
     visitors: list[Any] = [True]
-    judging = Judging(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))
+    judging = RewardScores(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))
     judging.work({"human": votes}, never)
-    assert judging.found["human"].unseen == 4
+    assert judging.results["human"].unseen == 4
     visitors.clear()
     judging.work({"human": votes}, never)
-    assert judging.found["human"].unseen == 0
+    assert judging.results["human"].unseen == 0
 
 
 def test_without_a_judge_the_page_says_how_to_get_one() -> None:
@@ -95,4 +95,4 @@ def test_without_a_judge_the_page_says_how_to_get_one() -> None:
 
 def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no reward model"):
-        Settings.from_environment({"HYPERSD_REWARD": str(tmp_path)})
+        AppSettings.from_environment({"HYPERSD_REWARD": str(tmp_path)})

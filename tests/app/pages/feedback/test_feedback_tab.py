@@ -18,13 +18,13 @@ import gradio as gr
 import pytest
 
 from app.pages.feedback import round_view as page
-from app.pages.feedback.feedback_tab import Handlers, build_feedback, layout
+from app.pages.feedback.feedback_tab import FeedbackHandlers, build_feedback, layout
 from app.pages.feedback.lineage import lineage
 from app.services.arena import Arena
-from app.services.engines import Studio
-from app.services.loop_runner import NotAllowed, Owner, Progress, Runner, open_runner
-from app.services.reward_scores import Judging
-from app.services.settings import Settings
+from app.services.engines import EngineManager
+from app.services.loop_runner import LoopRunner, NotAllowed, Owner, RoundProgress, open_runner
+from app.services.reward_scores import RewardScores
+from app.services.settings import AppSettings
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
@@ -57,12 +57,12 @@ def at_work(group: int) -> list[str]:
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
+def runner(tmp_path: Path) -> Iterator[Callable[..., LoopRunner]]:
     """A runner of a short script in a folder of its own; what still runs at the end is ended."""
-    made: list[Runner] = []
+    made: list[LoopRunner] = []
 
-    def make(script: str = SLEEP, **options: object) -> Runner:
-        made.append(Runner(tmp_path / "loop", lambda count: [sys.executable, "-c", script, str(count)], **options))
+    def make(script: str = SLEEP, **options: object) -> LoopRunner:
+        made.append(LoopRunner(tmp_path / "loop", lambda count: [sys.executable, "-c", script, str(count)], **options))
         return made[-1]
 
     yield make
@@ -98,10 +98,10 @@ def test_the_owner_and_nobody_else(owner: Owner, token: str | None, name: str | 
 
 
 def test_the_owner_is_named_by_the_environment() -> None:
-    settings = Settings.from_environment({"HYPERSD_OWNER_TOKEN": "sesame", "SPACE_AUTHOR_NAME": "ann"})
+    settings = AppSettings.from_environment({"HYPERSD_OWNER_TOKEN": "sesame", "SPACE_AUTHOR_NAME": "ann"})
     assert (settings.owner_token, settings.owner_name) == ("sesame", "")
     assert "sesame" not in repr(settings)
-    signed_in = Settings.from_environment({"SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "1"})
+    signed_in = AppSettings.from_environment({"SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "1"})
     assert (signed_in.owner_token, signed_in.owner_name) == ("", "ann")
 
 
@@ -110,7 +110,7 @@ def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
 ) -> None:
     monkeypatch.setenv("HYPERSD_OWNER_TOKEN", "sesame")
     places = StorageConfig(data=tmp_path, database="sqlite:///elsewhere.sqlite")
-    runner = open_runner(Settings(places=places, emoji=emoji_folder))
+    runner = open_runner(AppSettings(storage=places, emoji=emoji_folder))
     words = ["loop", "--family", "emoji", "--rounds", "3", "--out", str(tmp_path / "loop")]
     assert list(runner.command(3)) == [sys.executable, "-m", "hypersd", *words]
     assert runner.environment["HYPERSD_DATA"] == str(tmp_path)
@@ -122,10 +122,10 @@ def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
 
 def test_where_no_round_can_be_run_a_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(NotAllowed, match="no judge"):
-        open_runner(Settings(family="sdxl", places=StorageConfig(data=tmp_path))).start()
+        open_runner(AppSettings(family="sdxl", storage=StorageConfig(data=tmp_path))).start()
 
 
-def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callable[..., Runner]) -> None:
+def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callable[..., LoopRunner]) -> None:
     first = runner(PARENT)
     assert first.pid() is None
     with pytest.raises(NotAllowed, match="No round is running"):
@@ -138,13 +138,13 @@ def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callab
     restarted = runner()  # the page, started anew, over the same folder
     with pytest.raises(NotAllowed, match="running already"):
         restarted.start()
-    assert restarted.progress() == Progress(1, 0, "votes", running=True)
+    assert restarted.progress() == RoundProgress(1, 0, "votes", running=True)
     restarted.cancel()
     assert first.pid() is None
     wait(lambda: not at_work(group))
 
 
-def test_a_round_from_a_terminal_holds_the_page_up_and_the_other_way_round(runner: Callable[..., Runner]) -> None:
+def test_a_round_from_a_terminal_holds_the_page_up_and_the_other_way_round(runner: Callable[..., LoopRunner]) -> None:
     page = runner()
     page.folder.mkdir()
     holding = f"""
@@ -175,7 +175,7 @@ with hold(pathlib.Path({str(page.folder)!r})):
         pass
 
 
-def test_what_the_page_starts_has_the_lock_in_its_hands(runner: Callable[..., Runner]) -> None:
+def test_what_the_page_starts_has_the_lock_in_its_hands(runner: Callable[..., LoopRunner]) -> None:
     page = runner(
         "import pathlib; from hypersd.feedback.loop.lock import hold; hold(pathlib.Path('/nowhere')).__enter__()"
     )
@@ -184,7 +184,7 @@ def test_what_the_page_starts_has_the_lock_in_its_hands(runner: Callable[..., Ru
     assert not page.log(), "it does not ask for it again"
 
 
-def test_what_does_not_want_to_end_is_ended(runner: Callable[..., Runner]) -> None:
+def test_what_does_not_want_to_end_is_ended(runner: Callable[..., LoopRunner]) -> None:
     stubborn = runner(STUBBORN, grace=0.3)
     stubborn.start()
     wait(lambda: "at work" in stubborn.log())
@@ -192,7 +192,7 @@ def test_what_does_not_want_to_end_is_ended(runner: Callable[..., Runner]) -> No
     assert stubborn.pid() is None
 
 
-def test_a_lock_that_a_crash_left_behind_holds_nobody_up(runner: Callable[..., Runner]) -> None:
+def test_a_lock_that_a_crash_left_behind_holds_nobody_up(runner: Callable[..., LoopRunner]) -> None:
     quick = runner("import sys; print('1 %\\r2 %'); print('rounds', sys.argv[1])")
     quick.folder.mkdir()
     (quick.folder / "round.lock").write_text(str(os.getpid()))  # alive, but somebody else by now
@@ -203,21 +203,21 @@ def test_a_lock_that_a_crash_left_behind_holds_nobody_up(runner: Callable[..., R
     wait(lambda: quick.pid() is None)
     assert quick.log() == "2 %\nrounds 2", "the round that is not done is gone on with"
     assert quick.log(1) == "rounds 2"
-    assert quick.progress() == Progress(2, 3, "contestant", running=False)
+    assert quick.progress() == RoundProgress(2, 3, "contestant", running=False)
 
 
 def test_the_state_of_the_loop(tmp_path: Path) -> None:
     assert "<dd>0</dd>" in page.state([], {}, None)
     assert "not counted yet" in page.state([], {}, None)
     write_round(tmp_path, 1)
-    text = page.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, Progress(1, 8, None, running=False))
+    text = page.state(rounds(tmp_path), {"human": 1, "simulated": 3000}, RoundProgress(1, 8, None, running=False))
     assert "<dt>People</dt><dd>1 vote</dd><dd><small>the last round did not learn from them" in text
     assert "<dt>Simulated voters</dt><dd>3,000 votes</dd><dd><small>10 more than the last round read" in text
     write_round(tmp_path, 2, stages=2, taste="vivid")
-    text = page.state(rounds(tmp_path), {"human": 0, "simulated": 3000}, Progress(2, 2, "feedback", running=True))
+    text = page.state(rounds(tmp_path), {"human": 0, "simulated": 3000}, RoundProgress(2, 2, "feedback", running=True))
     assert "learned from voters of its own" in text
     assert "Round 2 is running: stage 3 of 8, feedback" in text
-    still = page.state(rounds(tmp_path), {}, Progress(2, 2, "feedback", running=False))
+    still = page.state(rounds(tmp_path), {}, RoundProgress(2, 2, "feedback", running=False))
     assert "not being run from this page" in still
     assert "kept" in still
 
@@ -286,7 +286,7 @@ def test_the_lineage_is_a_tree_newest_first(tmp_path: Path, emoji_folder: Path) 
 class Page:
     """The tab alone, served; its private endpoints as a scripted client finds them."""
 
-    def __init__(self, runner: Runner, owner: Owner) -> None:
+    def __init__(self, runner: LoopRunner, owner: Owner) -> None:
         with gr.Blocks(analytics_enabled=False) as self.demo:
             build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent)
         self.demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", ssr_mode=False)
@@ -302,7 +302,7 @@ class Page:
             return answer.read().decode()
 
 
-def test_private_endpoints_refuse_all_but_the_owner(runner: Callable[..., Runner]) -> None:
+def test_private_endpoints_refuse_all_but_the_owner(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     page = Page(work, Owner("sesame"))
     try:
@@ -322,7 +322,7 @@ def test_private_endpoints_refuse_all_but_the_owner(runner: Callable[..., Runner
 
 
 def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
-    runner: Callable[..., Runner],
+    runner: Callable[..., LoopRunner],
 ) -> None:
     work = runner()
     page = Page(work, Owner(""))
@@ -336,11 +336,11 @@ def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
         page.demo.close()
 
 
-def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., Runner]) -> None:
+def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False):
         parts = layout(Owner(""))
-    handlers = Handlers(work, Owner("", "ann"), None, work.folder, parts)
+    handlers = FeedbackHandlers(work, Owner("", "ann"), None, work.folder, parts)
     start, cancel = handlers.start, handlers.cancel
     ann, ben = (
         gr.OAuthProfile({"preferred_username": name, **dict.fromkeys(("name", "profile", "picture"), "")})
@@ -356,7 +356,7 @@ def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., Runner]) -> 
     assert work.pid() is None
 
 
-def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner: Callable[..., Runner]) -> None:
+def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False) as demo:
         build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent)
@@ -381,15 +381,15 @@ def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner
 
 
 def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emoji_folder: Path) -> None:
-    settings = Settings(emoji=emoji_folder, places=StorageConfig(data=tmp_path))
-    studio = Studio(settings.families(), "emoji", settings.families)
+    settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path))
+    studio = EngineManager(settings.families(), "emoji", settings.families)
     studio.machine = machine(tmp_path)
     engine = studio._engine("emoji")
     pictures = ImageStore(str(tmp_path / "pictures"))
-    judging = Judging(pictures, settings.places.loop)
+    judging = RewardScores(pictures, settings.storage.loop)
     arena = Arena(studio, Store(f"sqlite:///{tmp_path}/votes.sqlite"), pictures, b"key", judging)
     before = arena._labels()
-    enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
+    enter(settings.registered, 1, emoji_folder / "adapters" / "hyper.safetensors")
     assert set(arena._labels()) - set(before) == {"emoji/hyper-a1b2c1-r1@4"}
     assert engine.family is studio.family("emoji")
     assert engine.family.spec("hyper-a1b2c1-r1").title == "Hyper-SD with feedback (1)"
@@ -399,8 +399,8 @@ def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emo
 def test_a_damaged_contestant_keeps_the_page_up(
     tmp_path: Path, emoji_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(emoji=emoji_folder, places=StorageConfig(data=tmp_path))
-    enter(settings.entrants, 1, emoji_folder / "adapters" / "hyper.safetensors")
-    (settings.entrants / "hyper-a1b2c1-r1" / "contestant.json").write_text("{")
+    settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path))
+    enter(settings.registered, 1, emoji_folder / "adapters" / "hyper.safetensors")
+    (settings.registered / "hyper-a1b2c1-r1" / "contestant.json").write_text("{")
     assert "hyper-a1b2c1-r1" not in {card.name for card in settings.families()["emoji"].specs}
     assert "is damaged" in caplog.text

@@ -9,24 +9,24 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from app.pages.results.results_tab import Handlers, file_name
-from app.services.leaderboard_cache import Boards
+from app.pages.results.results_tab import ResultsHandlers, file_name
+from app.services.leaderboard_cache import LeaderboardCache
 from hypersd.arena.ranking.filters import FilterOptions, VoteFilter
 from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
 
 
 @pytest.fixture
-def boards() -> Boards:
-    return Boards("emoji")
+def boards() -> LeaderboardCache:
+    return LeaderboardCache("emoji")
 
 
 @pytest.fixture
-def handlers(boards: Boards) -> Handlers:
-    return Handlers(cast("Any", SimpleNamespace(boards=boards)))
+def handlers(boards: LeaderboardCache) -> ResultsHandlers:
+    return ResultsHandlers(cast("Any", SimpleNamespace(boards=boards)))
 
 
-def test_what_is_not_computed_is_no_file_but_a_sentence(handlers: Handlers, boards: Boards) -> None:
+def test_what_is_not_computed_is_no_file_but_a_sentence(handlers: ResultsHandlers, boards: LeaderboardCache) -> None:
     boards.renew([])
     asked = ("human", "emoji", 4, "")
     with pytest.raises(gr.Error, match="try again in a few seconds") as refusal:
@@ -39,7 +39,7 @@ def test_what_is_not_computed_is_no_file_but_a_sentence(handlers: Handlers, boar
     assert saved["document"]["votes"] == 0
 
 
-def test_each_family_has_a_part_of_its_own(handlers: Handlers, boards: Boards) -> None:
+def test_each_family_has_a_part_of_its_own(handlers: ResultsHandlers, boards: LeaderboardCache) -> None:
     votes = [
         vote(
             number,
@@ -70,7 +70,7 @@ def test_a_file_is_named_after_what_narrows_it() -> None:
     assert file_name(VoteFilter(steps=1, prompts="mine/../of 1")) == "results-human-1-step-mine-..-of-1.json"
 
 
-def test_choices_are_offered_once(handlers: Handlers) -> None:
+def test_choices_are_offered_once(handlers: ResultsHandlers) -> None:
     known, families, *_ = handlers.offered(None)
     assert known == FilterOptions()
     assert families.choices == [("All", "")]
