@@ -9,7 +9,7 @@ from app.services.settings import AppSettings
 
 if __name__ == "__main__":
     try:
-        settings = AppSettings.from_environment()
+        config = AppSettings.from_environment()
     except ValueError as error:
         sys.exit(str(error))
-    launch(settings)
+    launch(config)

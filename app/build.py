@@ -34,8 +34,8 @@ _TABS = ("compare", "arena", "results", "feedback")
 
 def build(settings: AppSettings) -> gr.Blocks:
     """Build the page. Its models begin to load when it is first visited."""
-    studio = EngineManager(settings.families(), settings.family, settings.families)
-    return _build(settings, studio, open_arena(studio, settings))
+    engines = EngineManager(settings.families(), settings.family, settings.families)
+    return _build(settings, engines, open_arena(engines, settings))
 
 
 def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.Blocks:
@@ -47,12 +47,12 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
         options: more arguments for Gradio's `launch`.
     """
     short_turns()
-    studio = EngineManager(settings.families(), settings.family, settings.families)
-    arena = open_arena(studio, settings)
-    demo = _build(settings, studio, arena)
+    engines = EngineManager(settings.families(), settings.family, settings.families)
+    arena = open_arena(engines, settings)
+    demo = _build(settings, engines, arena)
     served = {"routes": routes(arena) if arena else [], "middleware": [Middleware(BodyLimit)]}
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
-    studio.wake()
+    engines.wake()
     if arena:
         arena.start()
     if block:
@@ -72,16 +72,16 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-def _build(settings: AppSettings, studio: EngineManager, arena: Arena | None) -> gr.Blocks:
+def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -> gr.Blocks:
     # Gradio would serve a copy, and remove it with what visitors made: after a day, or when another app ends.
     gr.set_static_paths([DICE_ICON])
     with gr.Blocks(title="Hyper-SD, side by side", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML(_HEADER)
-        first = studio.family(studio.first)
-        status = gr.HTML(result_cards.status(first, None, studio.state(first.name)), elem_id="hs-status")
+        first = engines.family(engines.first)
+        status = gr.HTML(result_cards.status(first, None, engines.state(first.name)), elem_id="hs-status")
         with gr.Tabs(elem_id="hs-tabs") as tabs:
             with gr.Tab("Compare", id="compare"):
-                build_compare(demo, studio, status)
+                build_compare(demo, engines, status)
             with gr.Tab("Arena", id="arena"):
                 build_arena(open_=arena is not None, published=bool(settings.publish))
             with gr.Tab("Results", id="results"):

@@ -240,7 +240,7 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         store = server.store
         kept = list(store.votes())
         found = account(seen.acknowledged, [vote.battle.id for vote in kept])
-        board, pool = compute_leaderboard(kept), store.pool_size(None)
+        leaderboard, pool = compute_leaderboard(kept), store.pool_size(None)
         store.engine.dispose()
     return {
         "voters": voters,
@@ -256,8 +256,8 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         "server_cpu_ms_a_vote": None if kills else round(used / max(1, len(seen.acknowledged)), 1),
         "server_peak_mib": round(peak),
         **asdict(found),
-        "sound": found.sound and board.votes == len(kept),
-        "board": board.problem or f"{len(board.standings)} standings of {board.votes} votes",
+        "sound": found.sound and leaderboard.votes == len(kept),
+        "board": leaderboard.problem or f"{len(leaderboard.standings)} standings of {leaderboard.votes} votes",
         "pool": pool,
         "refused": dict(seen.refused),
     }

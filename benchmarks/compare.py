@@ -47,16 +47,16 @@ def floor(engine: Engine, chosen: list[tuple[ModelSpec, Recipe]]) -> None:
     """One text encoding, then each model's UNet calls and its decode; no scheduler, no guidance arithmetic."""
     engine.encode.cache_clear()
     embeds = engine.encode(PROMPT)
-    for card, recipe in chosen:
+    for spec, recipe in chosen:
         rows = 2 if recipe.guidance_scale > 1 else 1
-        with engine.use(recipe) as prepared:
-            told = conditioning(prepared.unet, embeds, card.pixels, guided=rows == 2)
-            side = card.pixels // prepared.vae_scale
-            latents = torch.randn((1, prepared.unet.config["in_channels"], side, side))
+        with engine.use(recipe) as loaded:
+            cond = conditioning(loaded.unet, embeds, spec.pixels, guided=rows == 2)
+            side = spec.pixels // loaded.vae_scale
+            latents = torch.randn((1, loaded.unet.config["in_channels"], side, side))
             given, timestep = latents.expand(rows, -1, -1, -1), torch.tensor(500)
             for _ in range(recipe.calls // rows):
-                prepared.unet(given, timestep, **told, return_dict=False)
-            decode(prepared.vae, latents)
+                loaded.unet(given, timestep, **cond, return_dict=False)
+            decode(loaded.vae, latents)
 
 
 def pipelines(folder: Path, chosen: list[tuple[ModelSpec, Recipe]]) -> list[Any]:
@@ -76,11 +76,11 @@ def pipelines(folder: Path, chosen: list[tuple[ModelSpec, Recipe]]) -> list[Any]
 
 def in_a_row(loaded: list[Any], chosen: list[tuple[ModelSpec, Recipe]], seed: int) -> None:
     """Each pipeline's own call."""
-    for pipeline, (card, recipe) in zip(loaded, chosen, strict=True):
+    for pipeline, (spec, recipe) in zip(loaded, chosen, strict=True):
         pipeline(
             PROMPT,
-            height=card.pixels,
-            width=card.pixels,
+            height=spec.pixels,
+            width=spec.pixels,
             num_inference_steps=recipe.steps,
             guidance_scale=recipe.guidance_scale,
             generator=torch.Generator().manual_seed(seed),

@@ -266,11 +266,11 @@ def _image_reward_weights(words: int) -> dict[str, Tensor]:
 
 def emoji_family(family: Family, folder: Path, *, without: Iterable[str] = ()) -> Family:
     """`family`, but tiny and in `folder`: with all the adapter files its recipes name, except those named here."""
-    files = {recipe.weights.file for card in family.specs for recipe in card.recipes if recipe.weights.file}
+    files = {recipe.weights.file for spec in family.specs for recipe in spec.recipes if recipe.weights.file}
     names = sorted(Path(file).stem for file in files)
     write_emoji(folder, [name for name in names if name not in set(without)])
-    cards = tuple(replace(card, pixels=_EMOJI_PIXELS) for card in family.specs)
-    return replace(family, folder=folder, pixels=_EMOJI_PIXELS, specs=cards)
+    specs = tuple(replace(spec, pixels=_EMOJI_PIXELS) for spec in family.specs)
+    return replace(family, folder=folder, pixels=_EMOJI_PIXELS, specs=specs)
 
 
 def hub_file(cache: Path, repository: str, file: str) -> Path:
@@ -301,7 +301,7 @@ def hub_cache(family: Family, cache: Path) -> Family:
     assert family.repository is not None
     home = hub_file(cache, family.repository, "model_index.json").parent
     unet = published.unet
-    for index, weights in enumerate({recipe.weights for card in family.specs for recipe in card.recipes}):
+    for index, weights in enumerate({recipe.weights for spec in family.specs for recipe in spec.recipes}):
         if weights.repository is None:
             continue
         if weights.kind == "pipeline":
@@ -318,23 +318,23 @@ def hub_cache(family: Family, cache: Path) -> Family:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)
     as_blobs(cache)
-    return replace(family, pixels=64, specs=tuple(replace(card, pixels=64) for card in family.specs))
+    return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
 
 
 def with_adapter(family: Family, model: str, file: Path, change: Callable[[Tensor], Tensor]) -> Family:
     """The family with another adapter for a model, in `file`: its own, each weight changed."""
-    card = family.spec(model)
-    own = Path(str(family.folder)) / str(card.recipe().weights.file)
+    spec = family.spec(model)
+    own = Path(str(family.folder)) / str(spec.recipe().weights.file)
     save_file({key: change(value) for key, value in load_file(own).items()}, file)
     return with_weights(family, model, file)
 
 
 def with_weights(family: Family, model: str, file: Path) -> Family:
     """The family with this adapter file for all of a model's recipes."""
-    card = family.spec(model)
+    spec = family.spec(model)
     weights = Weights(kind="lora", file=str(file.resolve()))
-    changed = replace(card, recipes=tuple(replace(recipe, weights=weights) for recipe in card.recipes))
-    return replace(family, specs=tuple(changed if each is card else each for each in family.specs))
+    changed = replace(spec, recipes=tuple(replace(recipe, weights=weights) for recipe in spec.recipes))
+    return replace(family, specs=tuple(changed if each is spec else each for each in family.specs))
 
 
 def _perturbed(unet: UNet2DConditionModel) -> UNet2DConditionModel:

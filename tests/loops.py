@@ -147,7 +147,7 @@ def write_round(
 def enter(contestants: Path, number: int, adapter: Path) -> RegisteredModel:
     """Register the contestant of `write_round(…, number)`, with a copy of an adapter."""
     parent = "hyper" if number == 1 else f"hyper-a1b2c{number - 1}-r{number - 1}"
-    entrant = RegisteredModel(
+    registered_model = RegisteredModel(
         name=f"hyper-a1b2c{number}-r{number}",
         title=f"Hyper-SD with feedback ({number})",
         family="emoji",
@@ -162,5 +162,5 @@ def enter(contestants: Path, number: int, adapter: Path) -> RegisteredModel:
             "adapters": {"hyper": {"from": "0011223344556677", "weight": 1.0}},
         },
     )
-    register(entrant, {"hyper.safetensors": adapter}, contestants)
-    return entrant
+    register(registered_model, {"hyper.safetensors": adapter}, contestants)
+    return registered_model

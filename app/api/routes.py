@@ -45,7 +45,7 @@ def routes(arena: Arena) -> list[Route]:
 
     `GET /arena/receipt/RECEIPT` needs no token: who has a receipt may ask, and learns only that the vote is kept.
     """
-    doors: dict[str, Handler] = {
+    handlers: dict[str, Handler] = {
         "draw": lambda voter, words: arena.draw(
             voter, text(words, "besides", ""), text(words, "study") if "study" in words else None
         ),
@@ -71,7 +71,7 @@ def routes(arena: Arena) -> list[Route]:
             ),
             methods=["POST"],
         )
-        for name, handle in doors.items()
+        for name, handle in handlers.items()
     ]
 
 

@@ -72,22 +72,22 @@ class Arena:
     """Everything that the arena's pages and its HTTP door ask for. Thread-safe.
 
     Args:
-        studio: whose models draw the pairs.
+        engines: whose models draw the pairs.
         store: of pairs, battles and votes.
         pictures: the folder of pictures.
         key: under which voters are named.
-        judging: what a reward model says of the pictures.
+        reward_scores: what a reward model says of the pictures.
         publish: where votes are sent and read back from; empty is nowhere.
         declared: the studies of the family, by name.
         low: how many unseen pairs the pool should hold.
         proxies: that are trusted to say where a visitor comes from.
     """
 
-    studio: EngineManager
+    engines: EngineManager
     store: Store
     pictures: ImageStore
     key: VoterKey
-    judging: RewardScores
+    reward_scores: RewardScores
     publish: str = ""
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
     low: int = 40
@@ -96,11 +96,11 @@ class Arena:
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     def __post_init__(self) -> None:
-        self.crowd = RateLimiter()
+        self.rate_limiter = RateLimiter()
         choices = {name: study.choices() for name, study in self.declared.items()}
-        self.desk = BattleService(self.store, checks={"address": self.crowd.check}, choices=choices)
-        self.studies = OpenStudies(self.studio, self.store, self.declared)
-        self.boards = LeaderboardCache(self.family.name)
+        self.service = BattleService(self.store, checks={"address": self.rate_limiter.check}, choices=choices)
+        self.studies = OpenStudies(self.engines, self.store, self.declared)
+        self.leaderboards = LeaderboardCache(self.family.name)
         self.publisher: Publisher | None = None
         self._strangers = 0
         self._known_shares: Mapping[tuple[str, str], float] = {}
@@ -110,7 +110,7 @@ class Arena:
     @property
     def family(self) -> Family:
         """The family whose contestants meet."""
-        return self.studio.family(self.studio.first)
+        return self.engines.family(self.engines.first)
 
     def start(self) -> None:
         """Begin to prepare pairs and to compute the boards, behind the page."""
@@ -136,13 +136,15 @@ class Arena:
             raise VoteRejected("the page has lost its name for you; load it again")
         voter = pseudonym(self.key.secret, token)
         if not is_local_address(address):
-            self.crowd.record_voter(pseudonym(self.key.secret, address), voter)
+            self.rate_limiter.record_voter(pseudonym(self.key.secret, address), voter)
         return voter
 
     def wait(self, address: str, *, own: bool) -> float:
         """Count a request from an address (one for an own prompt if `own`); seconds that it has to wait, 0 if none."""
         return (
-            0.0 if is_local_address(address) else self.crowd.retry_after(pseudonym(self.key.secret, address), own=own)
+            0.0
+            if is_local_address(address)
+            else self.rate_limiter.retry_after(pseudonym(self.key.secret, address), own=own)
         )
 
     def draw(self, voter: str, besides: str = "", study: str | None = None) -> dict[str, Any]:
@@ -154,7 +156,7 @@ class Arena:
         if study is not None and not self.studies.probabilities(self.studies.find(study)):
             return {"battle": None, "pool": 0}
         for _ in range(_LOST_PAIRS):
-            battle = self.desk.next_battle(voter, study=study, exclude=besides)
+            battle = self.service.next_battle(voter, study=study, exclude=besides)
             if battle is None:
                 break
             try:
@@ -171,13 +173,13 @@ class Arena:
 
     def show(self, voter: str, battle: str) -> dict[str, Any]:
         """The battle is on the visitor's screen now."""
-        self.desk.mark_shown(battle, voter)
+        self.service.mark_shown(battle, voter)
         return {"battle": battle}
 
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
         """Take a vote; what it was about is told afterwards."""
-        vote = self.desk.vote(battle, voter, choice, client)
-        told = reveal_battle(self.studio, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
+        vote = self.service.vote(battle, voter, choice, client)
+        told = reveal_battle(self.engines, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
         try:
             count = self.store.count_of(voter)
             counted = self.progress(voter) if count % 10 == 0 else {"votes": count, "personal_from": PERSONAL_BOARD}
@@ -190,7 +192,7 @@ class Arena:
 
     def undo(self, voter: str, battle: str) -> dict[str, Any]:
         """Take back the visitor's last vote."""
-        vote = self.desk.undo(battle, voter)
+        vote = self.service.undo(battle, voter)
         study = self.declared.get(vote.battle.pair.study or "")
         counts = {"votes": self.store.count_of(voter), "personal_from": PERSONAL_BOARD}
         return {"battle": battle, **counts, **({"study": self.studies.describe(study)} if study else {})}
@@ -206,10 +208,12 @@ class Arena:
     def warnings(self) -> list[str]:
         """Sentences for the owner of the page: what costs votes, or voters their names."""
         found = [_STRANGERS.format(voters=self._strangers, since=self.key.since)] if self._strangers else []
-        if voters := self.crowd.crowded():
-            found.append(SHARED.format(voters=voters, most=self.crowd.limits.voters_an_hour))
-        if self.crowd.marked:
-            found.append(f"{self.crowd.marked:,} votes since the start do not count: they came from such an address")
+        if voters := self.rate_limiter.crowded():
+            found.append(SHARED.format(voters=voters, most=self.rate_limiter.limits.voters_an_hour))
+        if self.rate_limiter.marked:
+            found.append(
+                f"{self.rate_limiter.marked:,} votes since the start do not count: they came from such an address"
+            )
         return found
 
     def check_key(self) -> None:
@@ -220,7 +224,7 @@ class Arena:
 
     def answer(self, voter: str, battle: str, choice: str) -> dict[str, Any]:
         """Take the answer to the second question."""
-        self.desk.answer(battle, voter, choice)
+        self.service.answer(battle, voter, choice)
         return {"battle": battle}
 
     def own(self, voter: str, prompt: str) -> dict[str, Any]:
@@ -235,18 +239,18 @@ class Arena:
         from hypersd.sampling.request import check_prompt  # noqa: PLC0415
 
         prompt = check_prompt(prompt)
-        engine = self.studio.engine(timeout=0)
+        engine = self.engines.engine(timeout=0)
         if engine is None:
             raise VoteRejected("the models are still loading; try again in a moment")
         pairs = list(combinations(map(Contestant.parse, self._labels()), 2))
         if not pairs:
             raise VoteRejected("no two models can run here, so there is nothing to compare")
-        with self.studio.drawing():
-            supply = PairPool(self.store, self.pictures, EngineGenerator(engine), [])
-            pair = supply.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
+        with self.engines.drawing():
+            pool = PairPool(self.store, self.pictures, EngineGenerator(engine), [])
+            pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
         if pair is None:
             raise VoteRejected("the models could not draw that; try other words")
-        battle = self.desk.custom_battle(pair, voter)
+        battle = self.service.custom_battle(pair, voter)
         warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.unread(prompt))]
         return {
             "battle": battle.id,
@@ -258,7 +262,7 @@ class Arena:
     def progress(self, voter: str) -> dict[str, Any]:
         """How many votes a visitor has given, from a certain number on what they prefer; and how far studies are."""
         votes = [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
-        mine = personal_ranking(self.studio, votes) if len(votes) >= PERSONAL_BOARD else []
+        mine = personal_ranking(self.engines, votes) if len(votes) >= PERSONAL_BOARD else []
         today = sum(vote.voted.date() == now().date() for vote in votes)
         told = [self.studies.describe(study) for study in self.declared.values()]
         return {"votes": len(votes), "today": today, "personal": mine, "personal_from": PERSONAL_BOARD, "studies": told}
@@ -275,8 +279,8 @@ class Arena:
     def _labels(self) -> list[str]:
         from hypersd.feedback.generator import contestants  # noqa: PLC0415 - see _supply
 
-        self.studio.refresh()
-        machine = self.studio.machine
+        self.engines.refresh()
+        machine = self.engines.machine
         able = contestants(self.family, machine) if machine else []
         benched = self.store.benched()
         return [one.label for one in able if one not in benched]
@@ -300,10 +304,10 @@ class Arena:
         source = PairSource(
             study=None, probabilities=self._shares, prompts=read_prompts(name), prompt_set=name, low=self.low
         )
-        busy = self.studio.busy
-        painter = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
+        busy = self.engines.busy
+        image_generator = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
         sources = [source, *self.studies.sources(self.low)]
-        PairPool(self.store, self.pictures, painter, sources, busy=busy).run(self._stop)
+        PairPool(self.store, self.pictures, image_generator, sources, busy=busy).run(self._stop)
 
     def _publish(self) -> None:
         from hypersd.arena.dataset.publish import Publisher  # noqa: PLC0415 - brings pyarrow
@@ -313,7 +317,7 @@ class Arena:
 
     def _engine(self) -> Engine | None:
         while not self._stop.is_set():
-            if engine := self.studio.engine(timeout=1):
+            if engine := self.engines.engine(timeout=1):
                 return engine
         return None
 
@@ -327,11 +331,11 @@ class Arena:
                     if (count := (self.store.count_votes(), self.store.withdrawals.count())) != seen:
                         votes = list(self.store.votes())
                         self.studies.counting.add(votes)
-                        self.boards.renew(votes)
+                        self.leaderboards.renew(votes)
                         self.check_key()
                         seen = count
-                if not self.boards.serve():
-                    self.boards.wait(_PATIENCE_SECONDS)
+                if not self.leaderboards.serve():
+                    self.leaderboards.wait(_PATIENCE_SECONDS)
             except Exception:
                 log.exception("the boards could not be computed; the last ones stay")
                 self._stop.wait(_PATIENCE_SECONDS)
@@ -340,12 +344,12 @@ class Arena:
         """Let the reward model look at what was voted on, when there is one and nobody waits."""
         while not self._stop.wait(_REFRESH_SECONDS):
             try:
-                self.judging.work(self.boards.kept(), self._stop.is_set)
+                self.reward_scores.work(self.leaderboards.kept(), self._stop.is_set)
             except Exception:
                 log.exception("the judge could not look; what it said before stays")
 
 
-def open_arena(studio: EngineManager, settings: AppSettings) -> Arena | None:
+def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
     """The arena as the settings describe it; None, with the reason in the log, if its store cannot be opened."""
     try:
         store, pictures = settings.storage.open()
@@ -353,8 +357,8 @@ def open_arena(studio: EngineManager, settings: AppSettings) -> Arena | None:
     except Exception:
         log.exception("the arena stays closed: its votes cannot be kept")
         return None
-    declared = read_studies(settings.studies, studio.first)
-    judging = RewardScores(pictures, settings.storage.loop, settings.reward, studio.busy)
-    arena = Arena(studio, store, pictures, key, judging, settings.publish, declared, proxies=settings.proxies)
+    declared = read_studies(settings.studies, engines.first)
+    reward_scores = RewardScores(pictures, settings.storage.loop, settings.reward, engines.busy)
+    arena = Arena(engines, store, pictures, key, reward_scores, settings.publish, declared, proxies=settings.proxies)
     arena.check_key()
     return arena

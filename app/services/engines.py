@@ -87,9 +87,9 @@ class EngineManager:
             for name, engine in self._engines.items():
                 engine.family = families[name]
 
-    def availability(self, family: Family, card: ModelSpec) -> Availability | None:
+    def availability(self, family: Family, spec: ModelSpec) -> Availability | None:
         """Whether a model can run here; None while that is not known yet."""
-        return availability(family, card, self.machine) if self.machine else None
+        return availability(family, spec, self.machine) if self.machine else None
 
     def state(self, name: str) -> str:
         """How far a family is: "starting", "idle", "fetching …", "loading", "ready", or "failed: " and why."""
@@ -166,10 +166,10 @@ class EngineManager:
     def _check(self, request: Request) -> None:
         family = self.family(request.family)
         for run in request.runs:
-            card = family.spec(run.model)
-            can = self.availability(family, card)
+            spec = family.spec(run.model)
+            can = self.availability(family, spec)
             if can and not can.available:
-                raise ValueError(f"{family.title} {card.title} cannot run here: {can.reason}")
+                raise ValueError(f"{family.title} {spec.title} cannot run here: {can.reason}")
 
     def _engine(self, name: str) -> Engine:
         from hypersd.models.engine import Engine  # noqa: PLC0415 - brings torch and diffusers
@@ -183,7 +183,7 @@ class EngineManager:
         try:
             self.machine = Machine.here()
             family = self.families[self.first]
-            if any(availability(family, card, self.machine).available for card in family.specs):
+            if any(availability(family, spec, self.machine).available for spec in family.specs):
                 self._engine(self.first).load()
         except Exception as error:  # noqa: BLE001 - whatever it is, the page says it instead of waiting for ever
             self._failure = gist(error)

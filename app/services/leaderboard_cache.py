@@ -37,15 +37,15 @@ class LeaderboardCache:
     _wanted: list[VoteFilter] = field(default_factory=list[VoteFilter])
     _asked: threading.Condition = field(default_factory=threading.Condition)
 
-    def get(self, view: VoteFilter) -> Leaderboard | None:
+    def get(self, vote_filter: VoteFilter) -> Leaderboard | None:
         """A view's board; an older one, or None, if it is not of the last votes: then it is, soon."""
         with self._asked:
-            if view in self._boards:
-                self._boards.move_to_end(view)
-            if view not in self._fresh:
-                self._wanted = [*(one for one in self._wanted if one != view), view][-_LONGEST_LINE:]
+            if vote_filter in self._boards:
+                self._boards.move_to_end(vote_filter)
+            if vote_filter not in self._fresh:
+                self._wanted = [*(one for one in self._wanted if one != vote_filter), vote_filter][-_LONGEST_LINE:]
                 self._asked.notify_all()
-            return self._boards.get(view)
+            return self._boards.get(vote_filter)
 
     def renew(self, votes: Sequence[Vote]) -> None:
         """There are new votes: the boards of all of them are computed now, others when somebody asks again."""
@@ -54,8 +54,8 @@ class LeaderboardCache:
         with self._asked:
             self._cleaned = cleaned
             self._fresh = set()
-            for view, board in whole:
-                self._keep(view, board)
+            for vote_filter, leaderboard in whole:
+                self._keep(vote_filter, leaderboard)
             self.choices = FilterOptions.of(votes)
             self.comparisons = {kind: study_results(self.family, each.kept) for kind, each in cleaned.items()}
 
@@ -69,19 +69,19 @@ class LeaderboardCache:
         with self._asked:
             if not self._wanted or not self._cleaned:
                 return False
-            view, cleaned = self._wanted.pop(), self._cleaned
-            if view in self._fresh:
+            vote_filter, cleaned = self._wanted.pop(), self._cleaned
+            if vote_filter in self._fresh:
                 return True
-        board = rank_cleaned_votes(view.of(cleaned[view.kind]))
+        leaderboard = rank_cleaned_votes(vote_filter.of(cleaned[vote_filter.kind]))
         with self._asked:
             if cleaned is self._cleaned:  # else there are new votes, and the page asks again
-                self._keep(view, board)
+                self._keep(vote_filter, leaderboard)
         return True
 
-    def _keep(self, view: VoteFilter, board: Leaderboard) -> None:
-        self._boards[view] = board
-        self._boards.move_to_end(view)
-        self._fresh.add(view)
+    def _keep(self, vote_filter: VoteFilter, leaderboard: Leaderboard) -> None:
+        self._boards[vote_filter] = leaderboard
+        self._boards.move_to_end(vote_filter)
+        self._fresh.add(vote_filter)
         while len(self._boards) > _MOST:
             oldest, _ = self._boards.popitem(last=False)
             self._fresh.discard(oldest)

@@ -178,16 +178,16 @@ class LoopRunner:
 
 def open_runner(settings: AppSettings) -> LoopRunner:
     """The loop as the settings describe it: over the page's own votes, in the page's own folder."""
-    places = settings.storage
-    folder = places.loop.resolve()
+    storage = settings.storage
+    folder = storage.loop.resolve()
 
     def command(count: int) -> list[str]:
         words = ["loop", "--family", settings.family, "--rounds", str(count), "--out", str(folder)]
         return [sys.executable, "-m", "hypersd", *words]
 
-    environment = {**os.environ, "HYPERSD_DATA": str(places.data.resolve())}
-    environment |= {"DATABASE_URL": places.database} if places.database else {}
-    environment |= {"HYPERSD_PICTURES": places.pictures} if places.pictures else {}
+    environment = {**os.environ, "HYPERSD_DATA": str(storage.data.resolve())}
+    environment |= {"DATABASE_URL": storage.database} if storage.database else {}
+    environment |= {"HYPERSD_PICTURES": storage.pictures} if storage.pictures else {}
     environment |= {"HYPERSD_EMOJI": str(settings.emoji.resolve())} if settings.emoji else {}
     # The package is found from wherever the page was started; what only the page needs to know stays with it.
     environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -51,7 +51,7 @@ class OpenStudies:
         declared: the studies of the family in use, by name.
     """
 
-    studio: EngineManager
+    engines: EngineManager
     store: Store
     declared: Mapping[str, Study]
     _unable: Mapping[Contestant, str] = field(default_factory=dict[Contestant, str])
@@ -75,11 +75,11 @@ class OpenStudies:
 
     def unable(self) -> Mapping[Contestant, str]:
         """Which contestants of the studies cannot be drawn here, and why; none while that is not known yet."""
-        machine = self.studio.machine
+        machine = self.engines.machine
         if machine is not None and time.monotonic() >= self._unable_until:
             from hypersd.feedback.generator import unavailable_reason  # noqa: PLC0415 - brings torch
 
-            family, benched = self.studio.family(self.studio.first), self.store.benched()
+            family, benched = self.engines.family(self.engines.first), self.store.benched()
             wanted = {who for study in self.declared.values() for who in _contestants(study)}
             reasons = {who: benched.get(who) or unavailable_reason(family, machine, who) for who in wanted}
             self._unable = {who: reason for who, reason in reasons.items() if reason}

@@ -29,9 +29,9 @@ def study_results(family: str, votes: Sequence[Vote]) -> list[StudyResult]:
     return [StudyResult(row, wins, decisive) for row, (wins, decisive) in Study.read(file).shares(votes).items()]
 
 
-def reveal_battle(studio: EngineManager, vote: Vote) -> dict[str, Any]:
+def reveal_battle(engines: EngineManager, vote: Vote) -> dict[str, Any]:
     """What a battle was about, once its vote is kept."""
-    left, right = (_entry(studio, entry) for entry in vote.battle.sides)
+    left, right = (_entry(engines, entry) for entry in vote.battle.sides)
     pair = vote.battle.pair
     return {
         "battle": vote.battle.id,
@@ -45,19 +45,19 @@ def reveal_battle(studio: EngineManager, vote: Vote) -> dict[str, Any]:
     }
 
 
-def _entry(studio: EngineManager, entry: Entry) -> dict[str, Any]:
-    return {**_contestant(studio, entry.contestant), "calls": entry.calls, "seconds": entry.seconds}
+def _entry(engines: EngineManager, entry: Entry) -> dict[str, Any]:
+    return {**_contestant(engines, entry.contestant), "calls": entry.calls, "seconds": entry.seconds}
 
 
-def _contestant(studio: EngineManager, contestant: Contestant) -> dict[str, Any]:
+def _contestant(engines: EngineManager, contestant: Contestant) -> dict[str, Any]:
     try:
-        title = studio.family(contestant.family).spec(contestant.model).title
+        title = engines.family(contestant.family).spec(contestant.model).title
     except ValueError:  # a contestant of former times
         title = contestant.model
     return {"name": title, "label": contestant.label, "steps": contestant.steps}
 
 
-def personal_ranking(studio: EngineManager, votes: Sequence[Vote]) -> list[dict[str, Any]]:
+def personal_ranking(engines: EngineManager, votes: Sequence[Vote]) -> list[dict[str, Any]]:
     """What a voter prefers: each contestant's share of its decisive battles, best first."""
     won: Counter[Contestant] = Counter()
     met: Counter[Contestant] = Counter()
@@ -67,4 +67,4 @@ def personal_ranking(studio: EngineManager, votes: Sequence[Vote]) -> list[dict[
             met.update(entry.contestant for entry in vote.battle.pair.entries)
     shares = {who: won[who] / count for who, count in met.items()}
     ranked = sorted(shares, key=lambda who: (-shares[who], who))
-    return [{**_contestant(studio, who), "share": shares[who], "battles": met[who]} for who in ranked]
+    return [{**_contestant(engines, who), "share": shares[who], "battles": met[who]} for who in ranked]

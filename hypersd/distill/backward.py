@@ -59,26 +59,26 @@ class OwnJumps:
 
 
 def draw_jumps(
-    data: CaptionedData, student: Student, file: Path, *, count: int, settings: BackwardConfig, batch_size: int = 64
+    data: CaptionedData, student: Student, file: Path, *, count: int, config: BackwardConfig, batch_size: int = 64
 ) -> None:
     """Write the jumps of `count` trajectories, by `cache_teacher_samples`: start and target, `(count, jumps, 2, C, H, W)`."""
 
     def draw(noise: Tensor, captions: list[str]) -> Tensor:
-        return own_jumps(student, noise, captions, settings)
+        return own_jumps(student, noise, captions, config)
 
     cache_teacher_samples(data, student, file, draw, count=count, batch_size=batch_size)
 
 
 @torch.no_grad()
-def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: BackwardConfig) -> Tensor:
+def own_jumps(student: Student, noise: Tensor, captions: list[str], config: BackwardConfig) -> Tensor:
     """Where the student starts each of its jumps from noise `(B, C, H, W)`, and where the teacher arrives from there.
 
     Returns:
         `(B, jumps, 2, C, H, W)`.
     """
     schedule, conditioning = student.schedule.to(noise.device), student.text.conditioning(captions)
-    scale = torch.full((len(noise),), settings.guidance, device=noise.device)
-    times = schedule.trailing(len(settings.shares))
+    scale = torch.full((len(noise),), config.guidance, device=noise.device)
+    times = schedule.trailing(len(config.shares))
 
     def teacher(latents: Tensor, timestep: Tensor) -> Tensor:
         with disable_adapter(student.unet):
@@ -87,7 +87,7 @@ def own_jumps(student: Student, noise: Tensor, captions: list[str], settings: Ba
     jumps: list[Tensor] = []
     way = denoising_steps(DDIMSolver(schedule, times), noise, student.predictor(conditioning))
     for step, (now, then) in zip(way, pairwise(times), strict=True):
-        finer = np.linspace(now, then, settings.solver_steps + 1).round().astype(int).tolist()
+        finer = np.linspace(now, then, config.solver_steps + 1).round().astype(int).tolist()
         target = denoised(DDIMSolver(schedule, finer), step.noisy, teacher)
         jumps.append(torch.stack([step.noisy, target], dim=1))
     return torch.stack(jumps, dim=1)
@@ -101,14 +101,14 @@ class JumpBatches:
     student: Student
     drawn: NDArray[np.float16]
     batch_size: int
-    settings: BackwardConfig
+    config: BackwardConfig
 
     def __call__(self, step: StepContext) -> OwnJumps:
         """Random jumps of random trajectories."""
         rows = step.rng.integers(len(self.drawn), size=self.batch_size)
-        jumps = step.rng.choice(len(self.settings.shares), size=self.batch_size, p=self.settings.shares)
+        jumps = step.rng.choice(len(self.config.shares), size=self.batch_size, p=self.config.shares)
         start, target = torch.from_numpy(self.drawn[rows, jumps]).float().to(step.device).unbind(dim=1)
-        times = torch.tensor(self.student.schedule.trailing(len(self.settings.shares)))
+        times = torch.tensor(self.student.schedule.trailing(len(self.config.shares)))
         chosen = torch.from_numpy(jumps)
         return OwnJumps(
             start,
@@ -128,16 +128,16 @@ class BackwardDistillation(Objective[OwnJumps]):
     """
 
     student: Student
-    settings: BackwardConfig = field(default_factory=BackwardConfig)
+    config: BackwardConfig = field(default_factory=BackwardConfig)
 
     def __post_init__(self) -> None:
-        self.players = [
+        self.networks = [
             TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.9, 0.99)
+                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
             )
         ]
 
-    def loss(self, player: str, batch: OwnJumps, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: OwnJumps, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `mse`, of the latents where the jumps end."""
         schedule = self.student.schedule.to(step.device)
         conditioning = self.student.text.conditioning(batch.captions)

@@ -86,19 +86,21 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     student: Student
     stage: LightningStage
     teacher: Sequence[Tensor] | None
-    settings: LightningConfig = field(default_factory=LightningConfig)
+    config: LightningConfig = field(default_factory=LightningConfig)
 
     def __post_init__(self) -> None:
-        rate = self.settings.adversarial_learning_rate if self.stage.adversarial else self.settings.learning_rate
+        rate = self.config.adversarial_learning_rate if self.stage.adversarial else self.config.learning_rate
         # The paper's adversarial stages have no momentum; at this batch size the student needs it.
-        self.players = [TrainedNetwork(name="student", module=self.student.unet, learning_rate=rate, betas=(0.9, 0.99))]
+        self.networks = [
+            TrainedNetwork(name="student", module=self.student.unet, learning_rate=rate, betas=(0.9, 0.99))
+        ]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=self.stage.conditional)
-            self.players.append(
+            self.networks.append(
                 TrainedNetwork(
                     name="discriminator",
                     module=self.discriminator,
-                    learning_rate=self.settings.discriminator_learning_rate,
+                    learning_rate=self.config.discriminator_learning_rate,
                     betas=(0.0, 0.99),
                 )
             )
@@ -117,16 +119,16 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     def _teacher_noise(self, latents: Tensor, times: Tensor, captions: list[str]) -> Tensor:
         student = self.student
         if self.teacher is None:
-            scale = torch.full((len(latents),), self.settings.guidance_scale, device=latents.device)
+            scale = torch.full((len(latents),), self.config.guidance_scale, device=latents.device)
             with disable_adapter(student.unet):
                 return student.guided(latents, times, captions, scale)
         with swapped_adapter(student.unet, self.teacher):
             return student.predict(latents, times, student.text.conditioning(captions))
 
-    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
         conditioning = self.student.text.conditioning(batch.captions)
-        if player == "discriminator":
+        if network == "discriminator":
             target, arrived, end, start, start_times = self.made
             real = self._judge(target, end, conditioning, start, start_times, step)
             fake = self._judge(arrived, end, conditioning, start, start_times, step)

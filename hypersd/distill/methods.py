@@ -83,14 +83,14 @@ class DistillationTask:
         clean = read_array(file, self.student.latent_shape, "pictures of a teacher")
         return TeacherSampleBatches(self.examples, clean, self.batch_size), hash_file(file)
 
-    def jumps(self, settings: backward.BackwardConfig) -> tuple[backward.JumpBatches, str]:
+    def jumps(self, config: backward.BackwardConfig) -> tuple[backward.JumpBatches, str]:
         """Batches of the jumps of the student as it is now, and a hash of them."""
         file, count = self._file("jumps.npy"), self._count(JUMPS)
         with PartialState().main_process_first():
-            backward.draw_jumps(self.examples, self.student, file, count=count, settings=settings)
-        shape = (len(settings.shares), 2, *self.student.latent_shape)
+            backward.draw_jumps(self.examples, self.student, file, count=count, config=config)
+        shape = (len(config.shares), 2, *self.student.latent_shape)
         drawn = read_array(file, shape, "the jumps of a student")
-        return backward.JumpBatches(self.examples, self.student, drawn, self.batch_size, settings), hash_file(file)
+        return backward.JumpBatches(self.examples, self.student, drawn, self.batch_size, config), hash_file(file)
 
     def _count(self, number: int) -> int:
         return max(self.batch_size, round(number * self.shorten))
@@ -154,16 +154,16 @@ def _lightning(task: DistillationTask) -> None:
 def _turbo(task: DistillationTask) -> None:
     scenes, data = task.scenes()
     objective = turbo.AdversarialDiffusion(task.student)
-    task.train("turbo", objective.settings.steps, objective, scenes, data=data, ema_decay=0.98)
+    task.train("turbo", objective.config.steps, objective, scenes, data=data, ema_decay=0.98)
     task.keep("turbo", task.student.weights)
 
 
 def _backward(task: DistillationTask) -> None:
     load_adapter(task.student.unet, task.few_steps)
-    settings = backward.BackwardConfig()
-    jumps, data = task.jumps(settings)
-    objective = backward.BackwardDistillation(task.student, settings)
-    task.train("backward", settings.steps, objective, jumps, data=data, ema_decay=0.98)
+    config = backward.BackwardConfig()
+    jumps, data = task.jumps(config)
+    objective = backward.BackwardDistillation(task.student, config)
+    task.train("backward", config.steps, objective, jumps, data=data, ema_decay=0.98)
     task.keep("backward", task.student.weights)
 
 

@@ -74,10 +74,10 @@ class OneStepDistillation(Objective[TeacherSamples]):
     student: Student
     stage: OneStepStage
     fake_score: Student | None = None
-    settings: OneStepConfig = field(default_factory=OneStepConfig)
+    config: OneStepConfig = field(default_factory=OneStepConfig)
 
     def __post_init__(self) -> None:
-        self.players = [
+        self.networks = [
             TrainedNetwork(
                 name="student",
                 module=self.student.unet,
@@ -86,44 +86,44 @@ class OneStepDistillation(Objective[TeacherSamples]):
             )
         ]
         if self.fake_score is not None:
-            self.players.append(
-                TrainedNetwork(name="fake", module=self.fake_score.unet, learning_rate=self.settings.fake_learning_rate)
+            self.networks.append(
+                TrainedNetwork(name="fake", module=self.fake_score.unet, learning_rate=self.config.fake_learning_rate)
             )
 
-    def loss(self, player: str, batch: TeacherSamples, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: TeacherSamples, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and, with score distillation, `gap`: how far apart the two scores are."""
         schedule = self.student.schedule.to(step.device)
-        told = self.student.text.conditioning(batch.captions)
-        if player == "fake" and self.fake_score is not None:
-            return {"loss": self._denoising(self.fake_score, told, step)}
-        times = torch.full((len(batch.noise),), self.settings.time, device=step.device)
-        drawn = schedule.predict_x0(batch.noise, self.student.predict(batch.noise, times, told), times)
+        cond = self.student.text.conditioning(batch.captions)
+        if network == "fake" and self.fake_score is not None:
+            return {"loss": self._denoising(self.fake_score, cond, step)}
+        times = torch.full((len(batch.noise),), self.config.time, device=step.device)
+        drawn = schedule.predict_x0(batch.noise, self.student.predict(batch.noise, times, cond), times)
         self.last_student_output = drawn.detach()
         error = jump_errors(drawn, batch.clean).mean()
         if self.fake_score is None:
             return {"loss": error, "mse": error}
-        direction = self._direction(self.fake_score, drawn.detach(), told, step)
+        direction = self._direction(self.fake_score, drawn.detach(), cond, step)
         distilled = score_distillation_loss(drawn, direction)
         loss = self.stage.score * distilled + self.stage.fidelity * error
         return {"loss": loss, "mse": error, "gap": direction.abs().mean()}
 
     @torch.no_grad()
-    def _direction(self, fake: Student, drawn: Tensor, told: Conditioning, step: StepContext) -> Tensor:
+    def _direction(self, fake: Student, drawn: Tensor, cond: Conditioning, step: StepContext) -> Tensor:
         """Where the two scores differ on what was drawn, noised to a random time."""
         noisy, times, _ = self._noised(drawn, step)
         schedule = self.student.schedule.to(step.device)
         with disable_adapter(fake.unet):
-            real = schedule.predict_x0(noisy, fake.predict(noisy, times, told), times)
-        followed = schedule.predict_x0(noisy, fake.predict(noisy, times, told), times)
+            real = schedule.predict_x0(noisy, fake.predict(noisy, times, cond), times)
+        followed = schedule.predict_x0(noisy, fake.predict(noisy, times, cond), times)
         return score_direction(drawn, followed, real)
 
-    def _denoising(self, fake: Student, told: Conditioning, step: StepContext) -> Tensor:
+    def _denoising(self, fake: Student, cond: Conditioning, step: StepContext) -> Tensor:
         """The copy's own loss: predict the noise in what the student has just drawn."""
         noisy, times, noise = self._noised(self.last_student_output, step)
-        return denoising_loss(fake.predict(noisy, times, told), noise)
+        return denoising_loss(fake.predict(noisy, times, cond), noise)
 
     def _noised(self, clean: Tensor, step: StepContext) -> tuple[Tensor, Tensor, Tensor]:
-        times = torch.randint(*self.settings.score_times, (len(clean),), generator=step.generator, device=step.device)
+        times = torch.randint(*self.config.score_times, (len(clean),), generator=step.generator, device=step.device)
         noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
         return self.student.schedule.to(step.device).add_noise(clean, noise, times), times, noise
 
@@ -134,4 +134,4 @@ class OneStepDistillation(Objective[TeacherSamples]):
             return None
         pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
         with quietly():  # a first timestep of 800 is what this student is asked at
-            return draw(pipeline, prompts, (1,), guidance_scale=0.0, timesteps=[self.settings.time])
+            return draw(pipeline, prompts, (1,), guidance_scale=0.0, timesteps=[self.config.time])

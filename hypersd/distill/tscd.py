@@ -92,25 +92,25 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
 
     student: Student
     stage: TSCDStage
-    settings: TSCDConfig = field(default_factory=TSCDConfig)
+    config: TSCDConfig = field(default_factory=TSCDConfig)
 
     def __post_init__(self) -> None:
         self.grid = SegmentedTimesteps(
-            self.student.schedule.num_train_timesteps, self.settings.solver_steps, self.stage.segments
+            self.student.schedule.num_train_timesteps, self.config.solver_steps, self.stage.segments
         )
         self.average = [weight.detach().clone() for weight in self.student.weights]
-        self.players = [
+        self.networks = [
             TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.9, 0.99)
+                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
             )
         ]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=True)
-            self.players.append(
+            self.networks.append(
                 TrainedNetwork(
                     name="discriminator",
                     module=self.discriminator,
-                    learning_rate=self.settings.discriminator_learning_rate,
+                    learning_rate=self.config.discriminator_learning_rate,
                     betas=(0.0, 0.99),
                 )
             )
@@ -128,16 +128,16 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
     @torch.no_grad()
     def along_trajectories(self, batch: CaptionedLatents, step: StepContext) -> Jump:
         """Algorithm 1, lines 4 to 12: draw times and guidance, take the teacher's step, jump from there."""
-        student, settings = self.student, self.settings
+        student, config = self.student, self.config
         schedule = student.schedule.to(step.device)
-        starts = self.grid.starts(len(batch.latents), step.generator, settings.share_of_ends).to(step.device)
+        starts = self.grid.starts(len(batch.latents), step.generator, config.share_of_ends).to(step.device)
         start_times, next_times = self.grid.time(starts), self.grid.time(starts - 1)
         end_times = self.grid.ends(starts, step.generator)
-        noise = offset_noise(batch.latents.shape, step, settings.offset_noise)
+        noise = offset_noise(batch.latents.shape, step, config.offset_noise)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
-        scale = torch.empty(len(starts), device=step.device).uniform_(*settings.guidance, generator=step.generator)
+        scale = torch.empty(len(starts), device=step.device).uniform_(*config.guidance, generator=step.generator)
         with disable_adapter(student.unet):
             guided = student.guided(noisy, start_times, batch.captions, scale)
         nearer = schedule.ddim_step(noisy, guided, start_times, next_times)
@@ -152,18 +152,18 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         The published one-step UNet is run so (t = 800); the paper names a squared error for its training, not against
         what.
         """
-        student, settings = self.student, self.settings
+        student, config = self.student, self.config
         noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
         conditioning = student.text.conditioning(batch.captions)
         with swapped_adapter(student.unet, self.average):
-            drawn = student.trajectory(noise, settings.one_step_teacher, conditioning)
-        times = torch.full((len(noise),), settings.one_step_time, device=step.device)
+            drawn = student.trajectory(noise, config.one_step_teacher, conditioning)
+        times = torch.full((len(noise),), config.one_step_time, device=step.device)
         return Jump(noise, times, torch.zeros_like(times), drawn)
 
-    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
         conditioning = self.student.text.conditioning(batch.captions)
-        if player == "discriminator":
+        if network == "discriminator":
             jump, arrived = self.made
             real = self.discriminator(jump.target, jump.end_times, conditioning, jump.start, jump.start_times)
             fake = self.discriminator(arrived, jump.end_times, conditioning, jump.start, jump.start_times)
@@ -185,7 +185,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
 
     def after_step(self, step: StepContext) -> None:
         """Move the target."""
-        ema_update(self.average, self.student.weights, self.settings.ema_decay)
+        ema_update(self.average, self.student.weights, self.config.ema_decay)
 
     def state(self) -> Mapping[str, Tensor]:
         """The target's weights."""

@@ -83,29 +83,29 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
     """Objective: fool the discriminator, and agree with the teacher's look at the student's noised picture."""
 
     student: Student
-    settings: TurboConfig = field(default_factory=TurboConfig)
+    config: TurboConfig = field(default_factory=TurboConfig)
 
     def __post_init__(self) -> None:
         clip = CLIPModel.from_pretrained(self.student.folder / "clip", dtype=torch.float32)
         clip.set_attn_implementation("eager")
         self.discriminator = PictureDiscriminator(clip, self.student.text.pooled_dim)
-        self.players = [
+        self.networks = [
             TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.settings.learning_rate, betas=(0.5, 0.99)
+                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.5, 0.99)
             ),
             TrainedNetwork(
                 name="discriminator",
                 module=self.discriminator,
-                learning_rate=self.settings.discriminator_learning_rate,
+                learning_rate=self.config.discriminator_learning_rate,
                 betas=(0.5, 0.99),
             ),
         ]
 
-    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `adversarial` and `distillation`; the discriminator `penalty`."""
         conditioning = self.student.text.conditioning(batch.captions)
         pooled = conditioning["added_cond_kwargs"]["text_embeds"]
-        if player == "discriminator":
+        if network == "discriminator":
             return self._discriminator_loss(batch, pooled)
         drawn = self._draw(batch, conditioning, step)
         picture = self.student.picture(drawn)
@@ -113,7 +113,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         adversarial = hinge_generator_loss(self.discriminator(self.discriminator.features(picture), pooled))
         distillation = self._distillation(drawn, batch.captions, step)
         return {
-            "loss": self.settings.adversarial * adversarial + self.settings.distillation * distillation,
+            "loss": self.config.adversarial * adversarial + self.config.distillation * distillation,
             "adversarial": adversarial,
             "distillation": distillation,
         }
@@ -123,7 +123,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         schedule = self.student.schedule.to(step.device)
         count = len(batch.latents)
         drawn = torch.randint(len(STUDENT_TIMES), (count,), generator=step.generator, device=step.device)
-        alone = torch.rand(count, generator=step.generator, device=step.device) < self.settings.share_of_noise
+        alone = torch.rand(count, generator=step.generator, device=step.device) < self.config.share_of_noise
         times = torch.tensor(STUDENT_TIMES, device=step.device)[drawn].masked_fill(alone, STUDENT_TIMES[-1])
         noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
         last = (times == STUDENT_TIMES[-1]).view(-1, 1, 1, 1)
@@ -137,7 +137,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
             20, schedule.num_train_timesteps, (len(drawn),), generator=step.generator, device=step.device
         )
         noise = torch.randn(drawn.shape, generator=step.generator, device=step.device)
-        scale = torch.full((len(drawn),), self.settings.guidance_scale, device=step.device)
+        scale = torch.full((len(drawn),), self.config.guidance_scale, device=step.device)
         with torch.no_grad(), disable_adapter(self.student.unet):
             noisy = schedule.add_noise(drawn.detach(), noise, times)
             taught = schedule.predict_x0(noisy, self.student.guided(noisy, times, captions, scale), times)
@@ -152,7 +152,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         on_real = self.discriminator(real, pooled)
         penalty = gradient_penalty(on_real, real)
         hinge = hinge_discriminator_loss(on_real, self.discriminator(fake, pooled))
-        return {"loss": hinge + self.settings.gradient_penalty * penalty, "penalty": penalty}
+        return {"loss": hinge + self.config.gradient_penalty * penalty, "penalty": penalty}
 
     def sample(self) -> Image.Image | None:
         """What the student draws in 4, 2 and 1 steps."""

@@ -58,7 +58,7 @@ class EngineGenerator:
             for event in compare(request, self.engine, cancelled=self.cancelled)
             if isinstance(event, Generation)
         }
-        painted: list[GeneratedImage] = []
+        images: list[GeneratedImage] = []
         for contestant in contestants:
             result = results.get((contestant.model, contestant.steps))
             if result is None:
@@ -66,17 +66,17 @@ class EngineGenerator:
             if result.image is None:
                 raise GenerationError(contestant, str(result.error))
             weights = family.spec(contestant.model).recipe(contestant.steps).weights
-            painted.append(GeneratedImage(result.image, result.seconds, result.calls, weights_version(family, weights)))
-        return painted
+            images.append(GeneratedImage(result.image, result.seconds, result.calls, weights_version(family, weights)))
+        return images
 
 
 def contestants(family: Family, machine: Machine) -> list[Contestant]:
     """Every model of a family that runs here, at each number of steps that it was made for."""
     return [
-        Contestant(family.name, card.name, recipe.steps)
-        for card in family.specs
-        if availability(family, card, machine).available
-        for recipe in card.recipes
+        Contestant(family.name, spec.name, recipe.steps)
+        for spec in family.specs
+        if availability(family, spec, machine).available
+        for recipe in spec.recipes
     ]
 
 
@@ -85,11 +85,11 @@ def unavailable_reason(family: Family, machine: Machine, contestant: Contestant)
     if contestant.family != family.name:
         return f"of another family than {family.name}"
     try:
-        card = family.spec(contestant.model)
-        card.recipe(contestant.steps)
+        spec = family.spec(contestant.model)
+        spec.recipe(contestant.steps)
     except ValueError:
         return "no such model at so many steps"
-    return availability(family, card, machine).reason
+    return availability(family, spec, machine).reason
 
 
 def weights_version(family: Family, weights: Weights) -> str:

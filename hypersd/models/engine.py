@@ -232,7 +232,7 @@ class Engine:
 
     def _shares(self) -> bool:
         files = {
-            recipe.weights for card in self.family.specs for recipe in card.recipes if recipe.weights.kind == "lora"
+            recipe.weights for spec in self.family.specs for recipe in spec.recipes if recipe.weights.kind == "lora"
         }
         return plan(self._budget, weight_bytes(self._pipeline.unet), len(files)) == "shared"
 

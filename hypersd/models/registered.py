@@ -94,10 +94,10 @@ def registered_models(folder: Path) -> list[RegisteredModel]:
     found: list[RegisteredModel] = []
     for card in sorted(folder.glob(f"*/{_CARD}")):
         try:
-            entrant: RegisteredModel = read_json(card, RegisteredModel, "the card of a contestant")
+            registered_model: RegisteredModel = read_json(card, RegisteredModel, "the card of a contestant")
         except ValueError as error:
             raise ValueError(f"{error}; repair it, or delete its folder") from error
-        found.append(entrant)
+        found.append(registered_model)
     return found
 
 
@@ -107,7 +107,7 @@ def with_registered(family: Family, folder: Path) -> Family:
     Raises:
         ValueError: a card is damaged, or names a model that the family does not have.
     """
-    known = {card.name for card in family.specs}
+    known = {spec.name for spec in family.specs}
     made = [
         _spec(family, one, folder / one.name)
         for one in registered_models(folder)
@@ -116,23 +116,23 @@ def with_registered(family: Family, folder: Path) -> Family:
     return replace(family, specs=(*family.specs, *made)) if made else family
 
 
-def _spec(family: Family, entrant: RegisteredModel, home: Path) -> ModelSpec:
-    parent = family.spec(entrant.parent)
+def _spec(family: Family, registered_model: RegisteredModel, home: Path) -> ModelSpec:
+    parent = family.spec(registered_model.parent)
     recipes = tuple(
         replace(
             parent.recipe(int(steps)),
             # An absolute path stays what it is when a folder is put before it.
             weights=Weights(kind="lora", file=str((home / file).resolve())),
         )
-        for steps, file in sorted(entrant.adapters.items(), key=lambda item: int(item[0]))
+        for steps, file in sorted(registered_model.adapters.items(), key=lambda item: int(item[0]))
     )
-    default = parent.default_steps if str(parent.default_steps) in entrant.adapters else recipes[-1].steps
+    default = parent.default_steps if str(parent.default_steps) in registered_model.adapters else recipes[-1].steps
     return replace(
         parent,
-        name=entrant.name,
-        title=entrant.title,
+        name=registered_model.name,
+        title=registered_model.title,
         recipes=recipes,
         default_steps=default,
         any_steps=False,
-        note=f"Made from {parent.title} by feedback of {entrant.lineage.get('kind', 'unknown')} voters.",
+        note=f"Made from {parent.title} by feedback of {registered_model.lineage.get('kind', 'unknown')} voters.",
     )

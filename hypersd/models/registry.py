@@ -125,9 +125,9 @@ _WITH_ACTIVATIONS = 1.5
 """Memory that a run takes, as a multiple of the weights."""
 
 
-def availability(family: Family, card: ModelSpec, machine: Machine) -> Availability:
+def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availability:
     """Whether a model can run on a machine, at its default number of steps: its files, its memory, the network."""
-    usual = card.recipe().weights
+    usual = spec.recipe().weights
     if family.folder is not None:
         return _availability_in(family.folder, family, usual, machine)
     downloaded, local = is_local(family, BASE, machine), is_local(family, usual, machine)
@@ -168,10 +168,10 @@ def tunable(family: Family, name: str) -> ModelSpec:
     Raises:
         ValueError: there is no such model, or it has no adapter.
     """
-    card = family.spec(name)
-    if all(recipe.weights.kind != "lora" for recipe in card.recipes):
+    spec = family.spec(name)
+    if all(recipe.weights.kind != "lora" for recipe in spec.recipes):
         raise ValueError(f"{name} has no adapter that could be tuned; choose a model that has one")
-    return card
+    return spec
 
 
 def is_local(family: Family, weights: Weights, machine: Machine) -> bool:

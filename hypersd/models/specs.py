@@ -167,10 +167,10 @@ class Family:
         Raises:
             ValueError: there is none; the message lists those that exist.
         """
-        for card in self.specs:
-            if card.name == name:
-                return card
-        raise ValueError(f"unknown model {name!r}; {self.name} has: {', '.join(card.name for card in self.specs)}")
+        for spec in self.specs:
+            if spec.name == name:
+                return spec
+        raise ValueError(f"unknown model {name!r}; {self.name} has: {', '.join(spec.name for spec in self.specs)}")
 
     @property
     def world(self) -> Path | None:

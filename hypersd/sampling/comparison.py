@@ -34,20 +34,20 @@ def expand(family: Family, models: Sequence[str] | None, steps: Sequence[int] | 
     Raises:
         ValueError: a model is unknown or repeated, a named one does not run at a number of steps, or nothing is left.
     """
-    named = list(models) if models else [card.name for card in family.specs]
+    named = list(models) if models else [spec.name for spec in family.specs]
     runs: list[Run] = []
     for name in named:
-        card = family.spec(name)
-        wanted = [count for count in steps or (card.default_steps,) if models or _runs_at(card, count)]
-        runs += [Run(model=name, steps=card.recipe(count).steps) for count in wanted]
+        spec = family.spec(name)
+        wanted = [count for count in steps or (spec.default_steps,) if models or _runs_at(spec, count)]
+        runs += [Run(model=name, steps=spec.recipe(count).steps) for count in wanted]
     if not runs:
         raise ValueError(f"no model of {family.name} runs at {', '.join(map(str, steps or ()))} steps")
     return tuple(runs)
 
 
-def _runs_at(card: ModelSpec, steps: int) -> bool:
+def _runs_at(spec: ModelSpec, steps: int) -> bool:
     try:
-        card.recipe(steps)
+        spec.recipe(steps)
     except ValueError:
         return False
     return True
@@ -65,15 +65,15 @@ def compare(
         ValueError: a model is unknown, or does not run at the number of steps asked for.
     """
     planned = _planned(request, engine.family)
-    for card, recipe in planned:
+    for spec, recipe in planned:
         try:
-            yield from _run(request, engine, card, recipe, cancelled=cancelled, previews=previews)
+            yield from _run(request, engine, spec, recipe, cancelled=cancelled, previews=previews)
         except Cancelled:
             return
         except Exception as error:  # whatever a model does, the others must run
-            log.debug("%s failed at %d steps", card.name, recipe.steps, exc_info=True)
+            log.debug("%s failed at %d steps", spec.name, recipe.steps, exc_info=True)
             yield Generation(
-                model=card.name,
+                model=spec.name,
                 steps=recipe.steps,
                 calls=0,
                 guidance_scale=recipe.guidance_scale,
@@ -83,15 +83,15 @@ def compare(
 
 
 def _planned(request: Request, family: Family) -> list[tuple[ModelSpec, Recipe]]:
-    cards = [family.spec(run.model) for run in request.runs]
-    chosen = [(card, card.recipe(run.steps)) for card, run in zip(cards, request.runs, strict=True)]
+    specs = [family.spec(run.model) for run in request.runs]
+    chosen = [(spec, spec.recipe(run.steps)) for spec, run in zip(specs, request.runs, strict=True)]
     return sorted(chosen, key=lambda choice: choice[1].calls)
 
 
 def _run(
     request: Request,
     engine: Engine,
-    card: ModelSpec,
+    spec: ModelSpec,
     recipe: Recipe,
     *,
     cancelled: Callable[[], bool],
@@ -101,11 +101,11 @@ def _run(
         raise Cancelled
     engine.load(cancelled)
     embeds = engine.encode(request.prompt)
-    with engine.use(recipe, cancelled) as prepared:
-        for event in denoise(prepared, recipe, embeds, request.seed, pixels=card.pixels, cancelled=cancelled):
+    with engine.use(recipe, cancelled) as loaded:
+        for event in denoise(loaded, recipe, embeds, request.seed, pixels=spec.pixels, cancelled=cancelled):
             if isinstance(event, SampledImage):
                 yield Generation(
-                    model=card.name,
+                    model=spec.name,
                     steps=recipe.steps,
                     calls=event.calls,
                     guidance_scale=recipe.guidance_scale,
@@ -113,12 +113,12 @@ def _run(
                     image=event.image,
                     timesteps=event.timesteps,
                     unread=embeds.unread,
-                    warnings=tuple(filter(None, (unread_remark(embeds.unread), prepared.warning))),
+                    warnings=tuple(filter(None, (unread_remark(embeds.unread), loaded.warning))),
                 )
             elif previews and event.step % PREVIEW_EVERY == 0 and event.step < recipe.steps:
                 with suppress(NotFiniteError):  # a glance ahead; the run itself says whether it comes to anything
-                    picture = decode(prepared.vae, event.clean)
-                    yield Preview(model=card.name, steps=recipe.steps, step=event.step, image=picture)
+                    picture = decode(loaded.vae, event.clean)
+                    yield Preview(model=spec.name, steps=recipe.steps, step=event.step, image=picture)
 
 
 def _sentence(error: Exception) -> str:

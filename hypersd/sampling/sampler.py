@@ -67,7 +67,7 @@ class SampledImage:
 
 @torch.inference_mode()
 def denoise(
-    prepared: LoadedModel,
+    loaded: LoadedModel,
     recipe: Recipe,
     embeds: PromptEmbeds,
     seed: int,
@@ -83,21 +83,21 @@ def denoise(
         Cancelled: `cancelled` became true; it is asked before each UNet call.
         NotFiniteError: a number overflowed, or a weight is none: there is no picture.
     """
-    unet, scheduler = prepared.unet, prepared.scheduler
+    unet, scheduler = loaded.unet, loaded.scheduler
     check_embeds(embeds.hidden, embeds.pooled)
     guided = recipe.guidance_scale > 1
-    told = conditioning(unet, embeds, pixels, guided=guided)
-    side = pixels // prepared.vae_scale
+    cond = conditioning(unet, embeds, pixels, guided=guided)
+    side = pixels // loaded.vae_scale
     noise, generator = initial_noise((1, unet.config["in_channels"], side, side), seed)
     seconds, calls, clock = 0.0, 0, time.perf_counter()
-    set_timesteps(scheduler, recipe, prepared.device)
-    latents = noise.to(prepared.device, prepared.dtype) * scheduler.init_noise_sigma
+    set_timesteps(scheduler, recipe, loaded.device)
+    latents = noise.to(loaded.device, loaded.dtype) * scheduler.init_noise_sigma
 
     def predict(scaled: Tensor, timestep: Tensor) -> Tensor:
         if cancelled():
             raise Cancelled
         given = torch.cat([scaled, scaled]) if guided else scaled
-        predicted = unet(given, timestep, **told, return_dict=False)[0]
+        predicted = unet(given, timestep, **cond, return_dict=False)[0]
         if not guided:
             return predicted
         without, with_prompt = predicted.chunk(2)
@@ -108,11 +108,11 @@ def denoise(
         latents = step.latents
         check_latents(latents, number, len(scheduler.timesteps))
         calls += 2 if guided else 1
-        _settle(prepared.device)
+        _settle(loaded.device)
         seconds += time.perf_counter() - clock
         yield SamplingProgress(number, clean_latents(scheduler, step.output, step.predicted, step.timestep, step.noisy))
         clock = time.perf_counter()
-    image = decode(prepared.vae, latents)
+    image = decode(loaded.vae, latents)
     times_used = tuple(float(timestep) for timestep in scheduler.timesteps)
     yield SampledImage(image, calls, seconds + time.perf_counter() - clock, times_used)
 

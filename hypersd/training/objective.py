@@ -54,15 +54,15 @@ class StepContext:
 
 
 class Objective(Generic[Batch]):
-    """Base class of the training methods: a method sets `players` and defines `loss`; the rest has defaults.
+    """Base class of the training methods: a method sets `networks` and defines `loss`; the rest has defaults.
 
     Attributes:
-        players: sets of weights in the order in which they take their turn within a step.
+        networks: sets of weights in the order in which they take their turn within a step.
     """
 
-    players: Sequence[TrainedNetwork]
+    networks: Sequence[TrainedNetwork]
 
-    def loss(self, player: str, batch: Batch, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: Batch, step: StepContext) -> Mapping[str, Tensor]:
         """Named scalar losses of a player; `"loss"` is the one that is minimised, the others are logged.
 
         Raises:
@@ -91,5 +91,5 @@ class Objective(Generic[Batch]):
         described = {
             name: asdict(part) for name, part in parts.items() if is_dataclass(part) and not isinstance(part, type)
         }
-        players = {player.name: player.configuration() for player in self.players}
+        players = {network.name: network.configuration() for network in self.networks}
         return {**described, "players": players}

@@ -19,7 +19,7 @@ class Optimization:
 
     Args:
         accelerator: knows the device and the other processes.
-        players: their networks are moved to the device.
+        networks: their networks are moved to the device.
         max_grad_norm: gradients of a player are scaled down to this norm.
         ema_decay: of the moving average; None keeps none.
     """
@@ -27,29 +27,29 @@ class Optimization:
     def __init__(
         self,
         accelerator: Accelerator,
-        players: Sequence[TrainedNetwork],
+        networks: Sequence[TrainedNetwork],
         *,
         max_grad_norm: float,
         ema_decay: float | None,
     ) -> None:
-        self.accelerator, self.players = accelerator, players
+        self.accelerator, self.networks = accelerator, networks
         self.max_grad_norm, self.ema_decay = max_grad_norm, ema_decay
-        for player in players:
-            player.module.to(accelerator.device)
+        for network in networks:
+            network.module.to(accelerator.device)
         self.optimizers = {
-            player.name: torch.optim.AdamW(
-                player.parameters,
-                lr=player.learning_rate,
-                betas=player.betas,
-                weight_decay=player.weight_decay,
+            network.name: torch.optim.AdamW(
+                network.parameters,
+                lr=network.learning_rate,
+                betas=network.betas,
+                weight_decay=network.weight_decay,
                 fused=True,
             )
-            for player in players
+            for network in networks
         }
-        first = players[0].parameters if ema_decay is not None else []
+        first = networks[0].parameters if ema_decay is not None else []
         self.shadow = [parameter.detach().clone() for parameter in first]
 
-    def backward(self, player: TrainedNetwork, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    def backward(self, network: TrainedNetwork, losses: Mapping[str, Tensor]) -> dict[str, float]:
         """Leave the clipped gradient of `losses["loss"]` in a player's weights; nothing moves yet.
 
         Returns:
@@ -57,25 +57,25 @@ class Optimization:
             has that is not finite is not finite in the average either, so all processes see it at the same step.
         """
         # Not autograd.grad: its gradients may lie in memory unlike their weights, which the fused optimiser ignores.
-        losses["loss"].backward(inputs=player.parameters)
+        losses["loss"].backward(inputs=network.parameters)
         values = torch.stack([value.detach().float().reshape(()) for value in losses.values()])
         if self.accelerator.num_processes > 1:
-            values = self._share(player, values)
-        norm = nn.utils.clip_grad_norm_(player.parameters, self.max_grad_norm)
+            values = self._share(network, values)
+        norm = nn.utils.clip_grad_norm_(network.parameters, self.max_grad_norm)
         measured = torch.cat([values, norm.reshape(1).to(values)]).tolist()
         return dict(zip([*losses, "gradient"], measured, strict=True))
 
-    def step(self, player: TrainedNetwork, learning_rate: float) -> None:
+    def step(self, network: TrainedNetwork, learning_rate: float) -> None:
         """Move a player along the gradient that `backward` left."""
-        optimizer = self.optimizers[player.name]
+        optimizer = self.optimizers[network.name]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         optimizer.step()
         optimizer.zero_grad()
 
-    def _share(self, player: TrainedNetwork, values: Tensor) -> Tensor:
+    def _share(self, network: TrainedNetwork, values: Tensor) -> Tensor:
         """Average the gradients, and the values `(N,)`, over the processes, as one message; returns the values."""
-        held = [parameter for parameter in player.parameters if parameter.grad is not None]
+        held = [parameter for parameter in network.parameters if parameter.grad is not None]
         gradients = [parameter.grad.flatten() for parameter in held if parameter.grad is not None]
         mean: Any = reduce(torch.cat([*gradients, values.to(gradients[0])]), "mean")
         *parts, averaged = mean.split([*(parameter.numel() for parameter in held), len(values)])
@@ -89,7 +89,7 @@ class Optimization:
         if self.ema_decay is None:
             return
         decay = min(self.ema_decay, (1 + number) / (10 + number))
-        for average, weight in zip(self.shadow, self.players[0].parameters, strict=True):
+        for average, weight in zip(self.shadow, self.networks[0].parameters, strict=True):
             average.lerp_(weight, 1 - decay)
 
     @contextmanager
@@ -103,7 +103,7 @@ class Optimization:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        for average, weight in zip(self.shadow, self.players[0].parameters if self.shadow else [], strict=True):
+        for average, weight in zip(self.shadow, self.networks[0].parameters if self.shadow else [], strict=True):
             kept = average.clone()
             average.copy_(weight)
             weight.copy_(kept)
@@ -111,14 +111,14 @@ class Optimization:
     @torch.no_grad()
     def finish(self) -> None:
         """Leave the averaged weights in the first player's network."""
-        for weight, average in zip(self.players[0].parameters if self.shadow else [], self.shadow, strict=True):
+        for weight, average in zip(self.networks[0].parameters if self.shadow else [], self.shadow, strict=True):
             weight.copy_(average)
 
     def tensors(self) -> dict[str, Tensor]:
         """The weights that move and their average, by the names that they have in a checkpoint."""
         named = {
-            f"weights.{player.name}.{name}": value
-            for player in self.players
-            for name, value in player.weights().items()
+            f"weights.{network.name}.{name}": value
+            for network in self.networks
+            for name, value in network.weights().items()
         }
         return named | {f"ema.{index}": value for index, value in enumerate(self.shadow)}

@@ -117,7 +117,7 @@ class Trainer:
         self._begin(objective, data)
         moving = Optimization(
             self.accelerator,
-            objective.players,
+            objective.networks,
             max_grad_norm=self.config.max_grad_norm,
             ema_decay=self.config.ema_decay,
         )
@@ -193,16 +193,18 @@ class Trainer:
             DivergedError: a loss or a gradient is not finite; whose it is has not moved.
         """
         logged: dict[str, float] = {}
-        for player in objective.players:
+        for network in objective.networks:
             with half_precision(self.accelerator.device, wanted=self.config.precision == "bf16"):
-                losses = objective.loss(player.name, batch, step)
-            measured = moving.backward(player, losses)
+                losses = objective.loss(network.name, batch, step)
+            measured = moving.backward(network, losses)
             if broken := [name for name, value in measured.items() if not math.isfinite(value)]:
                 what = "gradient" if broken == ["gradient"] else "loss"
-                raise DivergedError(self._sentence(f"the {what} of {player.name}", step.number + 1, checkpoint))
-            moving.step(player, self.learning_rate(player, step.number))
+                raise DivergedError(self._sentence(f"the {what} of {network.name}", step.number + 1, checkpoint))
+            moving.step(network, self.learning_rate(network, step.number))
             logged |= {
-                player.name if name == "loss" else name: value for name, value in measured.items() if name != "gradient"
+                network.name if name == "loss" else name: value
+                for name, value in measured.items()
+                if name != "gradient"
             }
         return logged
 
@@ -227,11 +229,11 @@ class Trainer:
             f"step was saved; {kept} train in another folder with another seed or a lower learning rate"
         )
 
-    def learning_rate(self, player: TrainedNetwork, number: int) -> float:
+    def learning_rate(self, network: TrainedNetwork, number: int) -> float:
         """Linear warm-up, constant, then linear decay to zero."""
         warm = min(1.0, (number + 1) / max(1, self.config.warmup))
         left = (1 - number / self.config.steps) / max(1e-9, 1 - self.config.decay_from)
-        return player.learning_rate * warm * min(1.0, left)
+        return network.learning_rate * warm * min(1.0, left)
 
     def _step(self, number: int) -> StepContext:
         seed = (self.config.seed, number, self.accelerator.process_index)

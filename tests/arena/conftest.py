@@ -144,7 +144,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def desk_of(store: Store, clock: Clock) -> Callable[..., BattleService]:
+def service_of(store: Store, clock: Clock) -> Callable[..., BattleService]:
     """Desks of one store, with these habits; no gold pairs, repeats or overlap unless asked for."""
 
     def make(seed: int = 0, **habits: Any) -> BattleService:

@@ -57,7 +57,7 @@ def test_three_battles_by_keys_alone(watched: Any) -> None:
 def test_nothing_tells_the_sides_apart_before_the_vote(watched: Any) -> None:
     page = watched.page
     family = FAMILIES["emoji"]
-    secrets = [f"{card.name}@{recipe.steps}" for card in family.specs for recipe in card.recipes]
+    secrets = [f"{spec.name}@{recipe.steps}" for spec in family.specs for recipe in spec.recipes]
     secrets += ["contestant", "emoji/", "seconds_", '"seed"', '"steps"', '"calls"']
     answers: list[Response] = []
 
@@ -74,7 +74,7 @@ def test_nothing_tells_the_sides_apart_before_the_vote(watched: Any) -> None:
     for text in [*heard, arena, page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")]:
         words = re.sub(r"data:image/webp;base64,[A-Za-z0-9+/=]+|data-texts=\"[^\"]*\"", "", text)
         assert not [secret for secret in secrets if secret in words]
-        assert not [card.title for card in family.specs if re.search(rf"\b{card.title}\b", words)]
+        assert not [spec.title for spec in family.specs if re.search(rf"\b{spec.title}\b", words)]
     shown = sheet(page)
     assert page.locator(".hs-half").nth(1).evaluate("half => half.style.backgroundImage") == shown, "one file for both"
     picture = Image.open(io.BytesIO(base64.b64decode(shown.split(",", 1)[1].rstrip('")'))))

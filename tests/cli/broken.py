@@ -88,7 +88,7 @@ def build(shelf: Path) -> None:
 
 
 def _build_family(folder: Path) -> None:
-    files = {recipe.weights.file for card in EMOJI.specs for recipe in card.recipes if recipe.weights.file}
+    files = {recipe.weights.file for spec in EMOJI.specs for recipe in spec.recipes if recipe.weights.file}
     write_emoji(folder, sorted(Path(file).stem for file in files))
     write_clip(folder / "clip")
     save_perception(Solo(["cat", "dog"], (8, 8, 8)), folder / "perception")

@@ -66,7 +66,7 @@ def test_the_loss_is_the_distance_between_the_ends_of_the_jumps(unlike_the_base:
 
 def test_a_batch_takes_jumps_by_their_shares(student: Student, examples: TrainingScenes, tmp_path: Path) -> None:
     file = tmp_path / "jumps.npy"
-    draw_jumps(examples, student, file, count=5, settings=SETTINGS, batch_size=2)
+    draw_jumps(examples, student, file, count=5, config=SETTINGS, batch_size=2)
     drawn = np.load(file)
     assert drawn.shape == (5, 2, 2, *student.latent_shape)
     batch = JumpBatches(examples, student, drawn, 400, SETTINGS)(step())

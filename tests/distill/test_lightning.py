@@ -78,7 +78,7 @@ def test_the_loss_is_the_distance_to_where_the_teacher_arrives(student: Student,
 def test_the_discriminator_tells_the_teachers_jumps_from_the_students(student: Student, scenes: LatentBatches) -> None:
     stage = replace(FIRST, adversarial=0.5)
     objective = ProgressiveAdversarial(student, stage, None)
-    assert [player.name for player in objective.players] == ["student", "discriminator"]
+    assert [network.name for network in objective.networks] == ["student", "discriminator"]
     batch = scenes(step())
     losses = objective.loss("student", batch, step())
     losses["loss"].backward(inputs=list(student.weights))

@@ -56,7 +56,7 @@ def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: T
     student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
     stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
     objective = OneStepDistillation(student, stage, fake)
-    assert [player.name for player in objective.players] == ["student", "fake"]
+    assert [network.name for network in objective.networks] == ["student", "fake"]
     assert float(objective.loss("student", pairs(step()), step())["gap"]) == pytest.approx(0, abs=1e-6)
     for weight in fake.weights:
         torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(0))

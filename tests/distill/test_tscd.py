@@ -87,15 +87,15 @@ def test_only_the_adapter_learns_and_its_average_follows(student: Student, scene
     before = [average.clone() for average in objective.average]
     shaken(student)
     objective.after_step(step())
-    decay = objective.settings.ema_decay
+    decay = objective.config.ema_decay
     for average, old, weight in zip(objective.average, before, student.weights, strict=True):
         torch.testing.assert_close(average, decay * old + (1 - decay) * weight.detach())
 
 
 def test_drawing_in_one_step_is_matched_to_drawing_in_several(student: Student, scenes: LatentBatches) -> None:
     shaken(student)
-    settings = TSCDConfig(one_step_teacher=2)
-    objective = TrajectorySegmentedConsistency(student, TSCDStage(segments=1, steps=1, one_step=0.5), settings)
+    config = TSCDConfig(one_step_teacher=2)
+    objective = TrajectorySegmentedConsistency(student, TSCDStage(segments=1, steps=1, one_step=0.5), config)
     batch = scenes(step())
     jump = objective.prepare(batch, step())
     assert (jump.start_times[2:] == 800).all()

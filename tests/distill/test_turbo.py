@@ -89,7 +89,7 @@ def test_the_teacher_looks_at_what_the_student_drew_noised_anew(
     schedule = student.schedule
     with torch.no_grad(), disable_adapter(student.unet):
         noisy = schedule.add_noise(batch.latents, noise, times)
-        guided = student.guided(noisy, times, batch.captions, torch.full((4,), objective.settings.guidance_scale))
+        guided = student.guided(noisy, times, batch.captions, torch.full((4,), objective.config.guidance_scale))
         taught = schedule.predict_x0(noisy, guided, times)
     expected = adversarial_distillation_loss(batch.latents, taught, schedule.alpha(times))
     torch.testing.assert_close(objective._distillation(batch.latents, batch.captions, step(5)), expected)
@@ -122,7 +122,7 @@ def test_the_discriminator_s_loss_is_the_hinge_and_the_penalty(
             for picture in (objective.student.picture(batch.latents), objective.fake)
         )
     assert float(losses["penalty"].detach()) > 0
-    expected = hinge_discriminator_loss(real, fake) + objective.settings.gradient_penalty * losses["penalty"].detach()
+    expected = hinge_discriminator_loss(real, fake) + objective.config.gradient_penalty * losses["penalty"].detach()
     torch.testing.assert_close(losses["loss"].detach(), expected, rtol=1e-4, atol=1e-5)
     losses["loss"].backward()
     assert all(weight.grad is None for weight in objective.student.weights), "the student's turn is over"

@@ -29,7 +29,7 @@ def clip(root: Path) -> ClipScore:
 
 
 @pytest.fixture(scope="module")
-def jury(judge: SpriteJudge, clip: ClipScore) -> MetricSuite:
+def suite(judge: SpriteJudge, clip: ClipScore) -> MetricSuite:
     return MetricSuite(judge=judge, clip=clip, reward=clip)
 
 
@@ -42,9 +42,9 @@ def generation(model: str, image: Image.Image | None) -> Generation:
     return Generation(model=model, steps=4, calls=4, guidance_scale=0.0, seconds=0.5, image=image)
 
 
-def test_each_picture_is_judged_scored_and_rewarded(jury: MetricSuite, clip: ClipScore, world: World) -> None:
+def test_each_picture_is_judged_scored_and_rewarded(suite: MetricSuite, clip: ClipScore, world: World) -> None:
     ((_, one),) = pictures = drawn("hyper", world, SINGLE, 1)
-    (look,) = jury.measure(SINGLE, pictures)
+    (look,) = suite.measure(SINGLE, pictures)
     found = look.metrics
     assert (found.model, found.steps, found.prompt, found.seed, found.seconds) == ("hyper", 4, SINGLE, 0, 0.5)
     assert (found.object, found.background) == (1.0, 1.0)
@@ -66,11 +66,11 @@ def test_a_pair_is_judged_as_one_and_without_a_reward_there_is_none(
     assert math.isnan(look.metrics.reward)
 
 
-def test_diversity_is_that_of_one_model_under_several_seeds(jury: MetricSuite, clip: ClipScore, world: World) -> None:
+def test_diversity_is_that_of_one_model_under_several_seeds(suite: MetricSuite, clip: ClipScore, world: World) -> None:
     varied = drawn("base", world, SINGLE, 3)
     same = [(seed, generation("turbo", varied[0][1].image)) for seed in range(3)]
     alone = drawn("hyper", world, SINGLE, 1)
-    looks = jury.measure(SINGLE, [*varied, *same, *alone])
+    looks = suite.measure(SINGLE, [*varied, *same, *alone])
     apart = [look.metrics.diversity for look in looks]
     expected = distances(clip.embed([one.image for _, one in varied if one.image]))
     np.testing.assert_allclose(apart[:3], expected, atol=1e-4)
@@ -79,10 +79,10 @@ def test_diversity_is_that_of_one_model_under_several_seeds(jury: MetricSuite, c
     assert math.isnan(apart[6])
 
 
-def test_failed_runs_are_left_out(jury: MetricSuite, world: World) -> None:
+def test_failed_runs_are_left_out(suite: MetricSuite, world: World) -> None:
     fine = drawn("hyper", world, SINGLE, 1)
-    assert len(jury.measure(SINGLE, [(0, generation("base", None)), *fine])) == 1
-    assert jury.measure(SINGLE, [(0, generation("base", None))]) == []
+    assert len(suite.measure(SINGLE, [(0, generation("base", None)), *fine])) == 1
+    assert suite.measure(SINGLE, [(0, generation("base", None))]) == []
 
 
 def test_a_reward_must_be_a_number_a_picture(judge: SpriteJudge, clip: ClipScore, world: World) -> None:

@@ -16,21 +16,21 @@ from tests.families import emoji_family
 
 
 @pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> EngineGenerator:
+def image_generator(tmp_path_factory: pytest.TempPathFactory) -> EngineGenerator:
     family = emoji_family(FAMILIES["emoji"], tmp_path_factory.mktemp("family") / "emoji-xl")
     return EngineGenerator(Engine(family, Machine.here()))
 
 
-def test_contestants_are_every_model_at_every_number_of_steps(painter: EngineGenerator) -> None:
-    family = painter.engine.family
-    found = contestants(family, painter.engine.machine)
-    assert len(found) == sum(len(card.recipes) for card in family.specs)
+def test_contestants_are_every_model_at_every_number_of_steps(image_generator: EngineGenerator) -> None:
+    family = image_generator.engine.family
+    found = contestants(family, image_generator.engine.machine)
+    assert len(found) == sum(len(spec.recipes) for spec in family.specs)
     assert Contestant("emoji", "hyper", 4) in found
 
 
-def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(painter: EngineGenerator) -> None:
+def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(image_generator: EngineGenerator) -> None:
     pair = (Contestant("emoji", "hyper", 4), Contestant("emoji", "turbo", 1))
-    once, again = (painter("a cat", 7, pair) for _ in range(2))
+    once, again = (image_generator("a cat", 7, pair) for _ in range(2))
     assert [one.calls for one in once] == [4, 1]
     for one, other in zip(once, again, strict=True):
         assert np.array_equal(np.asarray(one.image), np.asarray(other.image))
@@ -38,8 +38,8 @@ def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(painter: Engine
     assert once[0].version != once[1].version
 
 
-def test_versions_change_with_the_weights(painter: EngineGenerator, tmp_path: Path) -> None:
-    family = painter.engine.family
+def test_versions_change_with_the_weights(image_generator: EngineGenerator, tmp_path: Path) -> None:
+    family = image_generator.engine.family
     weights = family.spec("hyper").recipe(4).weights
     version = weights_version(family, weights)
     assert version == weights_version(family, weights)
@@ -48,15 +48,15 @@ def test_versions_change_with_the_weights(painter: EngineGenerator, tmp_path: Pa
     assert weights_version(hub, hub.spec("hyper").recipe(4).weights).startswith("ByteDance/Hyper-SD/")
 
 
-def test_who_fails_is_named(painter: EngineGenerator) -> None:
-    (Path(str(painter.engine.family.folder)) / "adapters" / "turbo.safetensors").write_bytes(b"broken")
-    broken = EngineGenerator(Engine(painter.engine.family, painter.engine.machine))
+def test_who_fails_is_named(image_generator: EngineGenerator) -> None:
+    (Path(str(image_generator.engine.family.folder)) / "adapters" / "turbo.safetensors").write_bytes(b"broken")
+    broken = EngineGenerator(Engine(image_generator.engine.family, image_generator.engine.machine))
     with pytest.raises(GenerationError, match="damaged") as raised:
         broken("a cat", 7, (Contestant("emoji", "base", 25), Contestant("emoji", "turbo", 1)))
     assert raised.value.contestant.model == "turbo"
 
 
-def test_a_stopped_painter_makes_no_half_pair(painter: EngineGenerator) -> None:
-    stopped = EngineGenerator(painter.engine, cancelled=lambda: True)
+def test_a_stopped_painter_makes_no_half_pair(image_generator: EngineGenerator) -> None:
+    stopped = EngineGenerator(image_generator.engine, cancelled=lambda: True)
     with pytest.raises(GenerationInterrupted):
         stopped("a cat", 7, (Contestant("emoji", "base", 25), Contestant("emoji", "hyper", 4)))

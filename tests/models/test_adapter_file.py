@@ -245,11 +245,11 @@ def test_every_way_in_refuses_it(emoji: Family, tmp_path: Path) -> None:
     file = tmp_path / "mine.safetensors"
     save_file(STATES["loha"][0], file)
     unet: Any = families.sdxl_pipeline(emoji=True).unet
-    entrant = RegisteredModel(
+    registered_model = RegisteredModel(
         name="mine", title="Mine", family="emoji", parent="hyper", adapters={"2": "mine.safetensors"}, lineage={}
     )
     with pytest.raises(ValueError, match="is a LoHa"):
-        register(entrant, {"mine.safetensors": file}, tmp_path / "contestants")
+        register(registered_model, {"mine.safetensors": file}, tmp_path / "contestants")
     assert not (tmp_path / "contestants" / "mine").exists()
     with pytest.raises(ValueError, match="is a LoHa"):
         groups_of(emoji, "hyper", file)

@@ -38,22 +38,22 @@ def test_a_fused_copy_draws_like_the_adapter_and_leaves_the_base_alone(
     base = fused.load().unet
     before = {name: value.clone() for name, value in base.state_dict().items()}
     recipe = emoji.spec("hyper").recipe()
-    with fused.use(recipe) as prepared:
-        assert prepared.switch_seconds > 0
-        assert prepared.unet is not base
-        assert not [layer for layer in prepared.unet.modules() if isinstance(layer, BaseTunerLayer)]
-        one = predicted(prepared.unet)
+    with fused.use(recipe) as loaded:
+        assert loaded.switch_seconds > 0
+        assert loaded.unet is not base
+        assert not [layer for layer in loaded.unet.modules() if isinstance(layer, BaseTunerLayer)]
+        one = predicted(loaded.unet)
     assert all(torch.equal(before[name], value) for name, value in base.state_dict().items())
     assert (one - predicted(base)).abs().max() > 1e-3
 
     monkeypatch.setattr(sharing, "plan", lambda *_: "shared")
-    with shared.use(recipe) as prepared:
-        assert prepared.unet is shared.load().unet
-        assert (predicted(prepared.unet) - one).abs().max() < 1e-4
-    with shared.use(emoji.spec("base").recipe()) as prepared:
-        assert torch.allclose(predicted(prepared.unet), predicted(base), atol=1e-5)
-    with shared.use(emoji.spec("turbo").recipe()) as prepared:
-        assert (predicted(prepared.unet) - one).abs().max() > 1e-3
+    with shared.use(recipe) as loaded:
+        assert loaded.unet is shared.load().unet
+        assert (predicted(loaded.unet) - one).abs().max() < 1e-4
+    with shared.use(emoji.spec("base").recipe()) as loaded:
+        assert torch.allclose(predicted(loaded.unet), predicted(base), atol=1e-5)
+    with shared.use(emoji.spec("turbo").recipe()) as loaded:
+        assert (predicted(loaded.unet) - one).abs().max() > 1e-3
 
 
 def test_an_adapter_means_what_diffusers_makes_of_it(emoji: Family, tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_an_adapter_means_what_diffusers_makes_of_it(emoji: Family, tmp_path: Pa
     weights = emoji.spec("hyper").recipe().weights
     pipeline = StableDiffusionXLPipeline.from_pretrained(emoji.folder).to(torch.float32)
     pipeline.load_lora_weights(emoji.folder / "adapters", weight_name=Path(str(weights.file)).name)
-    with Engine(emoji, families.machine(tmp_path)).use(emoji.spec("hyper").recipe()) as prepared:
-        assert (predicted(prepared.unet) - predicted(pipeline.unet)).abs().max() < 1e-4
+    with Engine(emoji, families.machine(tmp_path)).use(emoji.spec("hyper").recipe()) as loaded:
+        assert (predicted(loaded.unet) - predicted(pipeline.unet)).abs().max() < 1e-4
 
 
 def test_models_cost_less_than_a_pipeline_each(emoji: Family, tmp_path: Path) -> None:

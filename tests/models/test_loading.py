@@ -68,8 +68,8 @@ def test_a_run_need_not_wait_for_its_weights(sdxl: Family, cache: Path, hub: Hub
     hub.flowing.clear()
     with pytest.raises(Cancelled), engine.use(recipe, hub.asked.is_set):
         pass
-    with engine.use(sdxl.spec("base").recipe()) as prepared:
-        assert prepared.unet is engine.load().unet, "others draw meanwhile"
+    with engine.use(sdxl.spec("base").recipe()) as loaded:
+        assert loaded.unet is engine.load().unet, "others draw meanwhile"
     assert not is_local(sdxl, WEIGHTS, machine)
     hub.flowing.set()
     with pytest.raises(OSError, match="damaged or incomplete"), engine.use(recipe):

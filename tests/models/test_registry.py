@@ -16,38 +16,38 @@ from tests.models.hub import serve
 
 def test_the_embedded_family_is_available_without_a_network(emoji: Family, tmp_path: Path) -> None:
     machine = families.machine(tmp_path)
-    for card in emoji.specs:
-        found = availability(emoji, card, machine)
+    for spec in emoji.specs:
+        found = availability(emoji, spec, machine)
         assert (found.available, found.reason) == (True, "")
 
 
 def test_a_missing_adapter_is_named(emoji: Family, tmp_path: Path) -> None:
-    card = emoji.spec("hyper")
+    spec = emoji.spec("hyper")
     other = replace(emoji, folder=tmp_path)
-    found = availability(other, card, families.machine(tmp_path))
+    found = availability(other, spec, families.machine(tmp_path))
     assert not found.available
     assert str(tmp_path) in found.reason
     (tmp_path / "model_index.json").write_text("{}")
-    found = availability(other, card, families.machine(tmp_path))
+    found = availability(other, spec, families.machine(tmp_path))
     assert not found.available
-    assert str(card.recipe().weights.file) in found.reason
+    assert str(spec.recipe().weights.file) in found.reason
 
 
 def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
-    card = SDXL.spec("hyper")
-    assert availability(SDXL, card, families.machine(tmp_path)).reason == "needs about 11 GB of GPU memory"
+    spec = SDXL.spec("hyper")
+    assert availability(SDXL, spec, families.machine(tmp_path)).reason == "needs about 11 GB of GPU memory"
     gpu = families.machine(tmp_path, device="cuda", gpu_memory_gb=24.0)
-    assert availability(SDXL, card, gpu).reason == "not downloaded and no network"
+    assert availability(SDXL, spec, gpu).reason == "not downloaded and no network"
     with serve(tmp_path) as hub:
         online = replace(gpu, offline=False, hub=hub.address)
-        assert availability(SDXL, card, online).available
-        assert not availability(SDXL, card, replace(online, offline=True)).available, "downloads are not allowed"
+        assert availability(SDXL, spec, online).available
+        assert not availability(SDXL, spec, replace(online, offline=True)).available, "downloads are not allowed"
         small = replace(online, gpu_memory_gb=6.0)
-        assert availability(SDXL, card, small).reason == "needs about 11 GB of GPU memory"
+        assert availability(SDXL, spec, small).reason == "needs about 11 GB of GPU memory"
     with serve(tmp_path) as gone:
         pass
     unplugged = replace(gpu, offline=False, hub=gone.address)
-    assert availability(SDXL, card, unplugged).reason == "not downloaded and no network"
+    assert availability(SDXL, spec, unplugged).reason == "not downloaded and no network"
 
 
 def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Family, cache: Path) -> None:
@@ -62,8 +62,8 @@ def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Fa
 def test_what_stands_in_the_cache_is_available(sdxl: Family, sd15: Family, cache: Path) -> None:
     machine = families.machine(cache)
     for each in (sdxl, sd15):
-        assert {card.name: availability(each, card, machine).reason for card in each.specs} == {
-            card.name: "" for card in each.specs
+        assert {spec.name: availability(each, spec, machine).reason for spec in each.specs} == {
+            spec.name: "" for spec in each.specs
         }
 
 

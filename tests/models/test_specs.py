@@ -11,7 +11,7 @@ from hypersd.models.registry import FAMILIES, family
 from hypersd.models.specs import Family, ModelSpec, Recipe
 
 HYPER = "ByteDance/Hyper-SD"
-CARDS = [(family, card) for family in FAMILIES.values() for card in family.specs]
+CARDS = [(family, spec) for family in FAMILIES.values() for spec in family.specs]
 DDIM, EULER, TCD, LCM = "DDIMScheduler", "EulerDiscreteScheduler", "TCDScheduler", "LCMScheduler"
 ANCESTRAL = "EulerAncestralDiscreteScheduler"
 LORA = "pytorch_lora_weights.safetensors"
@@ -98,13 +98,13 @@ def test_published_bases() -> None:
 
 
 @pytest.mark.parametrize(("family", "spec"), CARDS, ids=lambda value: value.name)
-def test_every_card_is_sound(family: Family, card: ModelSpec) -> None:
-    steps = [recipe.steps for recipe in card.recipes]
+def test_every_card_is_sound(family: Family, spec: ModelSpec) -> None:
+    steps = [recipe.steps for recipe in spec.recipes]
     assert steps == sorted(set(steps))
-    assert card.default_steps in steps
-    assert card.licence
-    assert card.source
-    for recipe in card.recipes:
+    assert spec.default_steps in steps
+    assert spec.licence
+    assert spec.source
+    for recipe in spec.recipes:
         assert hasattr(diffusers, recipe.scheduler.name)
         assert recipe.weights.repository or family.folder or recipe.weights.kind == "none"
         assert (recipe.weights.file is None) == (recipe.weights.kind in {"none", "pipeline"})

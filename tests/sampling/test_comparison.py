@@ -33,7 +33,7 @@ def results(engine: Engine, asked: Request) -> list[Generation]:
 def test_the_cheapest_comes_first_and_each_says_what_it_took(engine: Engine) -> None:
     asked = request(*expand(engine.family, None, None))
     generations = results(engine, asked)
-    assert {generation.model for generation in generations} == {card.name for card in engine.family.specs}
+    assert {generation.model for generation in generations} == {spec.name for spec in engine.family.specs}
     calls = [generation.calls for generation in generations]
     assert calls == sorted(calls)
     assert generations[-1].model == "base"
@@ -52,12 +52,12 @@ def test_a_seed_repeats_itself(engine: Engine) -> None:
 
 def test_one_failure_stops_nobody_else(emoji: Family, tmp_path: Path) -> None:
     lost = replace(emoji.spec("hyper").recipes[0].weights, file="adapters/lost.safetensors")
-    card = emoji.spec("hyper")
-    cards = tuple(
-        replace(card, recipes=tuple(replace(recipe, weights=lost) for recipe in card.recipes)) if each is card else each
+    spec = emoji.spec("hyper")
+    specs = tuple(
+        replace(spec, recipes=tuple(replace(recipe, weights=lost) for recipe in spec.recipes)) if each is spec else each
         for each in emoji.specs
     )
-    engine = Engine(replace(emoji, specs=cards), families.machine(tmp_path))
+    engine = Engine(replace(emoji, specs=specs), families.machine(tmp_path))
     asked = request(Run(model="hyper", steps=1), Run(model="turbo", steps=1), Run(model="base", steps=2))
     generations = {generation.model: generation for generation in results(engine, asked)}
     assert generations["hyper"].image is None

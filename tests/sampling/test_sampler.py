@@ -21,20 +21,20 @@ from tests import families
 PROMPT = "a big cat"
 
 
-def drawn(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> SampledImage:
+def drawn(engine: Engine, spec: ModelSpec, recipe: Recipe, seed: int) -> SampledImage:
     embeds = engine.encode(PROMPT)
-    with engine.use(recipe) as prepared:
-        *_, last = denoise(prepared, recipe, embeds, seed, pixels=card.pixels)
+    with engine.use(recipe) as loaded:
+        *_, last = denoise(loaded, recipe, embeds, seed, pixels=spec.pixels)
     assert isinstance(last, SampledImage)
     return last
 
 
-def by_pipeline(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> Image.Image:
+def by_pipeline(engine: Engine, spec: ModelSpec, recipe: Recipe, seed: int) -> Image.Image:
     """The same with diffusers' own pipeline and call, around the same weights."""
     parts = {**engine.load().components, "scheduler": build_scheduler(engine.load().scheduler, recipe.scheduler)}
     xl = "text_encoder_2" in parts
-    with engine.use(recipe) as prepared:
-        parts["unet"] = prepared.unet
+    with engine.use(recipe) as loaded:
+        parts["unet"] = loaded.unet
         if xl:
             pipeline = StableDiffusionXLPipeline(
                 **parts,
@@ -47,8 +47,8 @@ def by_pipeline(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> I
         times = {"timesteps": list(recipe.timesteps)} if recipe.timesteps else {"num_inference_steps": recipe.steps}
         return pipeline(
             PROMPT,
-            height=card.pixels,
-            width=card.pixels,
+            height=spec.pixels,
+            width=spec.pixels,
             guidance_scale=recipe.guidance_scale,
             generator=torch.Generator().manual_seed(seed),
             eta=0.0 if recipe.eta is None else recipe.eta,
@@ -58,13 +58,13 @@ def by_pipeline(engine: Engine, card: ModelSpec, recipe: Recipe, seed: int) -> I
 
 def check_all(family: Family, cache: Path) -> None:
     engine = Engine(family, families.machine(cache))
-    for card in family.specs:
-        for recipe in card.recipes:
-            mine = drawn(engine, card, recipe, seed=5)
-            theirs = by_pipeline(engine, card, recipe, seed=5)
+    for spec in family.specs:
+        for recipe in spec.recipes:
+            mine = drawn(engine, spec, recipe, seed=5)
+            theirs = by_pipeline(engine, spec, recipe, seed=5)
             difference = np.abs(np.asarray(mine.image, dtype=int) - np.asarray(theirs, dtype=int))
-            assert difference.max() <= 2, (card.name, recipe.steps, int(difference.max()))
-            assert mine.calls == recipe.calls, (card.name, recipe.steps)
+            assert difference.max() <= 2, (spec.name, recipe.steps, int(difference.max()))
+            assert mine.calls == recipe.calls, (spec.name, recipe.steps)
             assert mine.seconds > 0
 
 
@@ -95,8 +95,8 @@ def test_steps_are_told_and_cancelling_comes_before_the_next_call(emoji: Family,
     recipe = emoji.spec("base").recipe(5)
     embeds = engine.encode(PROMPT)
     seen: list[int] = []
-    with engine.use(recipe) as prepared:
-        run = denoise(prepared, recipe, embeds, 0, pixels=emoji.pixels, cancelled=lambda: len(seen) == 2)
+    with engine.use(recipe) as loaded:
+        run = denoise(loaded, recipe, embeds, 0, pixels=emoji.pixels, cancelled=lambda: len(seen) == 2)
         for _ in range(2):
             event = next(run)
             assert isinstance(event, SamplingProgress)
@@ -115,8 +115,8 @@ def test_every_scheduler_tells_what_the_model_believes_in(emoji: Family, tmp_pat
     believed = []
     for recipe in (tcd, ddim):
         embeds = engine.encode(PROMPT)
-        with engine.use(recipe) as prepared:
-            first = next(iter(denoise(prepared, recipe, embeds, 0, pixels=emoji.pixels)))
+        with engine.use(recipe) as loaded:
+            first = next(iter(denoise(loaded, recipe, embeds, 0, pixels=emoji.pixels)))
         assert isinstance(first, SamplingProgress)
         believed.append(first.clean)
     assert torch.allclose(*believed, atol=1e-3), "both begin with the same noise at the same time"

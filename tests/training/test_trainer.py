@@ -22,15 +22,15 @@ class Regression(Objective[Tensor]):
     def __init__(self) -> None:
         torch.manual_seed(0)
         self.model, self.critic = nn.Linear(4, 4, bias=False), nn.Linear(1, 1)
-        self.players = [
+        self.networks = [
             TrainedNetwork(name="model", module=self.model, learning_rate=0.05),
             TrainedNetwork(name="critic", module=self.critic, learning_rate=0.01),
         ]
         self.turns: list[str] = []
 
-    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
-        self.turns.append(player)
-        if player == "critic":
+    def loss(self, network: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
+        self.turns.append(network)
+        if network == "critic":
             return {"loss": self.critic.weight.square().sum()}
         return {"loss": (self.model(batch) - batch.flip(1)).square().mean()}
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     Trainer(config(tmp_path, 2)).run(Regression(), batch)
     other = Regression()
     other.model = nn.Linear(4, 3)
-    other.players[0] = TrainedNetwork(name="model", module=other.model, learning_rate=0.05)
+    other.networks[0] = TrainedNetwork(name="model", module=other.model, learning_rate=0.05)
     with pytest.raises(ValueError, match="another training"):
         Trainer(config(tmp_path, 2)).run(other, batch)
 
@@ -105,13 +105,13 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 class Breaking(Regression):
     """Something is not finite at step number `at`: the loss of the player, its gradient, or its weights."""
 
-    def __init__(self, at: int, player: str = "model", what: str = "loss", value: float = float("nan")) -> None:
+    def __init__(self, at: int, network: str = "model", what: str = "loss", value: float = float("nan")) -> None:
         super().__init__()
-        self.at, self.player, self.what, self.value = at, player, what, value
+        self.at, self.network, self.what, self.value = at, network, what, value
 
-    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
-        losses = dict(super().loss(player, batch, step))
-        if step.number == self.at and player == self.player:
+    def loss(self, network: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
+        losses = dict(super().loss(network, batch, step))
+        if step.number == self.at and network == self.network:
             if self.what == "loss":
                 losses["loss"] = losses["loss"] * self.value
             if self.what == "logged":
@@ -127,21 +127,21 @@ class Breaking(Regression):
                 self.model.weight[0, 0] = self.value
 
 
-@pytest.mark.parametrize("player", ["model", "critic"])
+@pytest.mark.parametrize("network", ["model", "critic"])
 @pytest.mark.parametrize(
     ("what", "value"),
     [("loss", float("nan")), ("loss", float("inf")), ("gradient", 0.0), ("logged", float("nan")), ("weight", 0.0)],
 )
 def test_what_is_not_finite_ends_the_run_and_the_last_good_checkpoint_resumes(
-    tmp_path: Path, player: str, what: str, value: float
+    tmp_path: Path, network: str, what: str, value: float
 ) -> None:
     if what == "weight":
-        value = float("nan") if player == "model" else float("inf")
+        value = float("nan") if network == "model" else float("inf")
     unbroken = Regression()
     Trainer(config(tmp_path / "unbroken", 9, ema_decay=0.9)).run(unbroken, batch)
     out = tmp_path / "out"
     with pytest.raises(DivergedError, match=r"is not finite at step 6.*out holds step 5,.*another seed") as raised:
-        Trainer(config(out, 9, ema_decay=0.9, save_every=0)).run(Breaking(5, player, what, value), batch)
+        Trainer(config(out, 9, ema_decay=0.9, save_every=0)).run(Breaking(5, network, what, value), batch)
     assert isinstance(raised.value, ValueError), "bad input to the command line"
     assert "\n" not in str(raised.value)
     assert json.loads((out / "state" / "state.json").read_text())["step"] == 5
@@ -194,7 +194,7 @@ def test_a_finished_training_is_not_resumed_with_other_settings(
     with pytest.raises(ValueError, match='data "abc", not "def"'):
         Trainer(config(tmp_path, 4)).run(Regression(), batch, data="def")
     faster = Regression()
-    faster.players[0] = TrainedNetwork(name="model", module=faster.model, learning_rate=0.1)
+    faster.networks[0] = TrainedNetwork(name="model", module=faster.model, learning_rate=0.1)
     with pytest.raises(ValueError, match=r"players\.model\.learning_rate 0\.05, not 0\.1"):
         Trainer(config(tmp_path, 4)).run(faster, batch, data="abc")
     assert before == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
@@ -264,7 +264,7 @@ def test_gradients_laid_out_unlike_their_weights_are_applied_right(tmp_path: Pat
     target = torch.arange(12.0).reshape(4, 3)
     objective = Regression()
     model = Transposed()
-    objective.players = [TrainedNetwork(name="model", module=model, learning_rate=0.3)]
+    objective.networks = [TrainedNetwork(name="model", module=model, learning_rate=0.3)]
     objective.loss = lambda *_: {  # type: ignore[method-assign]
         "loss": (model(torch.eye(4)) - target.t()).square().sum()
     }
@@ -303,10 +303,10 @@ class Teaching(Objective[Tensor]):
     def __init__(self) -> None:
         torch.manual_seed(0)
         self.model = nn.Linear(4, 4, bias=False)
-        self.players = [TrainedNetwork(name="model", module=self.model, learning_rate=0.05)]
+        self.networks = [TrainedNetwork(name="model", module=self.model, learning_rate=0.05)]
         self.apart: list[float] = []
 
-    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
         with torch.no_grad():
             mine = self.model.weight.clone()
             self.model.weight.copy_(torch.eye(4))

@@ -31,16 +31,16 @@ _WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_compare(demo: gr.Blocks, studio: EngineManager, status: gr.HTML) -> None:
+def build_compare(demo: gr.Blocks, engines: EngineManager, status: gr.HTML) -> None:
     """Lay out the tab and connect it."""
-    _Handlers(studio, layout(studio, status)).connect(demo)
+    _Handlers(engines, layout(engines, status)).connect(demo)
 
 
 @dataclass(frozen=True, eq=False)
 class _Handlers:
     """What happens when. A handler returns only what changes; drawing happens one job at a time, the rest at once."""
 
-    studio: EngineManager
+    engines: EngineManager
     parts: CompareComponents
 
     def connect(self, demo: gr.Blocks) -> None:
@@ -66,7 +66,7 @@ class _Handlers:
         if values[parts.job]:
             values[parts.job].supersede()
         try:
-            panel = parts.panels[self.studio.family(values[parts.family]).name]
+            panel = parts.panels[self.engines.family(values[parts.family]).name]
             seed = parse_seed(str(values[parts.seed]))
             request = Request(
                 prompt=values[parts.prompt] or "", seed=seed, family=panel.family.name, runs=panel.runs(values)
@@ -76,7 +76,7 @@ class _Handlers:
             return self._refused(error)
 
     def _begun(self, request: Request) -> Updates:
-        parts, family = self.parts, self.studio.family(request.family)
+        parts, family = self.parts, self.engines.family(request.family)
         return {
             parts.board: result_cards.board(family, request, {}, running=True),
             parts.message: result_cards.message(result_cards.unknown_words(family, request.prompt)),
@@ -102,10 +102,10 @@ class _Handlers:
         if job is None or job.cancelled.is_set():
             yield {self.parts.job: gr.skip()}
             return
-        family = self.studio.family(job.request.family)
+        family = self.engines.family(job.request.family)
         shown: dict[result_cards.Key, result_cards.Shown] = {}
         try:
-            for event in self.studio.draw(job):
+            for event in self.engines.draw(job):
                 shown[event.model, event.steps] = result_cards.Shown.of(
                     event, result_cards.texts(family, job.request, event)
                 )
@@ -122,7 +122,7 @@ class _Handlers:
         yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
 
     def _finished(self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
-        parts, family = self.parts, self.studio.family(request.family)
+        parts, family = self.parts, self.engines.family(request.family)
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
@@ -140,11 +140,11 @@ class _Handlers:
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        words = result_cards.unknown_words(self.studio.family(request.family), request.prompt)
+        words = result_cards.unknown_words(self.engines.family(request.family), request.prompt)
         return {self.parts.message: result_cards.message(" ".join(filter(None, (first, words, *warnings))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
-        parts, family = self.parts, self.studio.family(request.family)
+        parts, family = self.parts, self.engines.family(request.family)
         names = [(result_cards.title(family.spec(one.model), one.steps), index) for index, one in enumerate(drawn)]
         base = result_cards.reference(family, drawn)
         right = drawn.index(base) if base else len(drawn) - 1
@@ -166,12 +166,12 @@ class _Handlers:
 
     def restore(self, request: gr.Request) -> Updates:
         """A visit: where its address is a permanent link, set the page as it says and make its job."""
-        self.studio.wake()
+        self.engines.wake()
         try:
-            wanted = linked(dict(request.query_params), self.studio.first)
+            wanted = linked(dict(request.query_params), self.engines.first)
             if wanted is None:
-                return self.tick(self.studio.first, None)
-            family, parts = self.studio.family(wanted.family), self.parts
+                return self.tick(self.engines.first, None)
+            family, parts = self.engines.family(wanted.family), self.parts
             result_cards.planned(family, wanted)  # complains about unknown models and steps
         except ValueError as error:
             return self._refused(error)
@@ -186,16 +186,16 @@ class _Handlers:
         return {**updates, **self._status(name)}
 
     def _status(self, name: str) -> Updates:
-        studio = self.studio
-        return {self.parts.status: result_cards.status(studio.family(name), studio.machine, studio.state(name))}
+        engines = self.engines
+        return {self.parts.status: result_cards.status(engines.family(name), engines.machine, engines.state(name))}
 
     def tick(self, name: str, job: Job | None) -> Updates:
         """While models load or a job runs: how far it is. Then which models cannot run here, and no more ticks."""
         updates = self._status(name)
-        if self.studio.awake and job is None:
+        if self.engines.awake and job is None:
             updates[self.parts.timer] = gr.Timer(active=False)
             for panel in self.parts.panels.values():
-                updates |= panel.available(self.studio)
+                updates |= panel.available(self.engines)
         return updates
 
     def stop(self, job: Job | None) -> Updates:
@@ -214,15 +214,15 @@ class _Handlers:
         warnings: sentences about what was not done as asked.
         """
         try:
-            known = self.studio.family(family)
+            known = self.engines.family(family)
             _check_types(prompt, steps)
             runs = tuple(
                 Run(model=name, steps=known.spec(name).recipe(count).steps)
-                for name in models or [card.name for card in known.specs]
+                for name in models or [spec.name for spec in known.specs]
                 for count in steps or [None]
             )
             request = Request(prompt=prompt, seed=parse_seed(str(seed)), family=family, runs=runs)
-            events = [event for event in self.studio.draw(Job(request)) if isinstance(event, Generation)]
+            events = [event for event in self.engines.draw(Job(request)) if isinstance(event, Generation)]
         except ValueError as error:
             raise gr.Error(_sentence(error), print_exception=False) from error
         remarks = word_remarks(known, request.prompt)

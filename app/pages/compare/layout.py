@@ -57,9 +57,9 @@ class CompareComponents:
         return [*own, *(part for panel in self.panels.values() for part in panel.outputs)]
 
 
-def layout(studio: EngineManager, status: gr.HTML) -> CompareComponents:
+def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
     """Lay out the tab, the first family in front; the page's status line is above all tabs."""
-    first = studio.family(studio.first)
+    first = engines.family(engines.first)
     with gr.Column(elem_id="hs-ask"):
         with gr.Row(elem_id="hs-prompt-row"):
             prompt = gr.Textbox(
@@ -78,16 +78,16 @@ def layout(studio: EngineManager, status: gr.HTML) -> CompareComponents:
         message = gr.HTML("", elem_id="hs-message")
         examples = {
             name: model_picker.examples(family, prompt, visible=family is first)
-            for name, family in studio.families.items()
+            for name, family in engines.families.items()
         }
         with gr.Row(elem_id="hs-options"):
-            names = [(family.title, name) for name, family in studio.families.items()]
+            names = [(family.title, name) for name, family in engines.families.items()]
             family = gr.Radio(names, value=first.name, label="Family", elem_id="hs-family")
             with gr.Row(elem_id="hs-seed-row"):
                 seed = gr.Textbox("7", label="Seed", max_lines=1, min_width=120, elem_id="hs-seed")
                 dice = gr.Button("Roll", icon=DICE_ICON, scale=0, min_width=90, elem_id="hs-dice")
         panels: dict[str, ModelPanel] = {}
-        for name, one in studio.families.items():
+        for name, one in engines.families.items():
             row, tiles = model_picker.models(one, visible=one is first)
             panels[name] = ModelPanel(family=one, examples=examples[name], models=row, tiles=tiles)
     board = gr.HTML(EMPTY, elem_id="hs-results")

@@ -36,7 +36,7 @@ _PROMPTS = (
 class Tile:
     """A model on the page: whether it runs, at which numbers of steps, and a word about it."""
 
-    card: ModelSpec
+    spec: ModelSpec
     chosen: gr.Checkbox
     steps: gr.CheckboxGroup
     note: gr.HTML
@@ -65,10 +65,10 @@ class ModelPanel:
     def runs(self, values: Mapping[Any, Any]) -> tuple[Run, ...]:
         """What is chosen; a model without steps runs at its default."""
         return tuple(
-            Run(model=tile.card.name, steps=steps)
+            Run(model=tile.spec.name, steps=steps)
             for tile in self.tiles
             if values[tile.chosen]
-            for steps in sorted(values[tile.steps]) or [tile.card.default_steps]
+            for steps in sorted(values[tile.steps]) or [tile.spec.default_steps]
         )
 
     def shown(self, visible: bool) -> Updates:  # noqa: FBT001 - it is what the function sets
@@ -79,18 +79,18 @@ class ModelPanel:
         """Tick what these runs need, and nothing else."""
         updates: Updates = {}
         for tile in self.tiles:
-            steps = [run.steps or tile.card.default_steps for run in runs if run.model == tile.card.name]
+            steps = [run.steps or tile.spec.default_steps for run in runs if run.model == tile.spec.name]
             updates[tile.chosen] = gr.Checkbox(value=bool(steps))
             if steps:
-                choices = sorted({*_choices(tile.card), *steps})
+                choices = sorted({*_choices(tile.spec), *steps})
                 updates[tile.steps] = gr.CheckboxGroup(choices=[(str(one), one) for one in choices], value=steps)
         return updates
 
-    def available(self, studio: EngineManager) -> Updates:
+    def available(self, engines: EngineManager) -> Updates:
         """Close the tiles of models that cannot run here, and say why on them."""
         updates: Updates = {}
         for tile in self.tiles:
-            can = studio.availability(self.family, tile.card)
+            can = engines.availability(self.family, tile.spec)
             if can and not can.available:
                 updates[tile.chosen] = gr.Checkbox(value=False, interactive=False)
                 updates[tile.steps] = gr.CheckboxGroup(interactive=False)
@@ -111,34 +111,34 @@ def examples(family: Family, prompt: gr.Textbox, *, visible: bool) -> gr.Column:
 def models(family: Family, *, visible: bool) -> tuple[gr.Row, tuple[Tile, ...]]:
     """Lay out a family's tiles."""
     with gr.Row(visible=visible, elem_classes="hs-models") as row:
-        tiles = tuple(_tile(card, "" if family.is_reimplementation else card.licence) for card in family.specs)
+        tiles = tuple(_tile(spec, "" if family.is_reimplementation else spec.licence) for spec in family.specs)
     return row, tiles
 
 
-def _tile(card: ModelSpec, licence: str) -> Tile:
+def _tile(spec: ModelSpec, licence: str) -> Tile:
     with gr.Column(elem_classes="hs-tile", min_width=0):
-        chosen = gr.Checkbox(value=True, label=card.title, container=False, elem_classes="hs-name")
+        chosen = gr.Checkbox(value=True, label=spec.title, container=False, elem_classes="hs-name")
         steps = gr.CheckboxGroup(
-            [(str(one), one) for one in _choices(card)],
-            value=[card.default_steps],
-            label=f"Steps of {card.title}",
+            [(str(one), one) for one in _choices(spec)],
+            value=[spec.default_steps],
+            label=f"Steps of {spec.title}",
             show_label=False,
             container=False,
             elem_classes="hs-steps",
         )
-        note = gr.HTML(_note(card.note or _guidance(card)))
+        note = gr.HTML(_note(spec.note or _guidance(spec)))
         if licence:
             gr.HTML(_note(f"licence: {licence}"))
-    return Tile(card=card, chosen=chosen, steps=steps, note=note)
+    return Tile(spec=spec, chosen=chosen, steps=steps, note=note)
 
 
-def _choices(card: ModelSpec) -> list[int]:
-    listed = [recipe.steps for recipe in card.recipes]
-    return sorted({*listed, *_FREE_STEPS}) if card.any_steps else listed
+def _choices(spec: ModelSpec) -> list[int]:
+    listed = [recipe.steps for recipe in spec.recipes]
+    return sorted({*listed, *_FREE_STEPS}) if spec.any_steps else listed
 
 
-def _guidance(card: ModelSpec) -> str:
-    scale = card.recipe().guidance_scale
+def _guidance(spec: ModelSpec) -> str:
+    scale = spec.recipe().guidance_scale
     return f"guidance {scale:g}: two calls a step" if scale > 1 else "no guidance: one call a step"
 
 

@@ -101,8 +101,8 @@ def planned(family: Family, request: Request) -> list[tuple[ModelSpec, Recipe]]:
     Raises:
         ValueError: a model is unknown, or does not run at the number of steps asked for.
     """
-    cards = [family.spec(run.model) for run in request.runs]
-    chosen = [(card, card.recipe(run.steps)) for card, run in zip(cards, request.runs, strict=True)]
+    specs = [family.spec(run.model) for run in request.runs]
+    chosen = [(spec, spec.recipe(run.steps)) for spec, run in zip(specs, request.runs, strict=True)]
     return sorted(chosen, key=lambda choice: choice[1].calls)
 
 
@@ -113,9 +113,9 @@ def reference(family: Family, drawn: Sequence[Generation]) -> Generation | None:
     return max(candidates, key=lambda each: (each.steps == base.default_steps, each.steps), default=None)
 
 
-def title(card: ModelSpec, steps: int) -> str:
+def title(spec: ModelSpec, steps: int) -> str:
     """A run's name: `Hyper-SD, 4 steps`."""
-    return f"{card.title}, {steps} step{'s' if steps != 1 else ''}"
+    return f"{spec.title}, {steps} step{'s' if steps != 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +153,23 @@ def board(family: Family, request: Request, shown: Mapping[Key, Shown], *, runni
     base = reference(family, drawn)
     plan = planned(family, request)
     done = {(each.model, each.steps) for each in drawn}
-    waiting = [key for card, recipe in plan if (key := (card.name, recipe.steps)) not in done]
+    waiting = [key for spec, recipe in plan if (key := (spec.name, recipe.steps)) not in done]
     at_work = waiting[0] if running and waiting else None
     cards = [
-        _card(card, recipe, shown.get(key), base, at_work=key == at_work, running=running)
-        for card, recipe in plan
-        for key in [(card.name, recipe.steps)]
+        _card(spec, recipe, shown.get(key), base, at_work=key == at_work, running=running)
+        for spec, recipe in plan
+        for key in [(spec.name, recipe.steps)]
     ]
     return render("comparison", request=request, cards=cards, running=running)
 
 
 def _card(
-    card: ModelSpec, recipe: Recipe, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
+    spec: ModelSpec, recipe: Recipe, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
 ) -> _Card:
     blank = _Card(
-        model=card.name,
-        title=card.title,
-        name=title(card, recipe.steps),
+        model=spec.name,
+        title=spec.title,
+        name=title(spec, recipe.steps),
         steps=recipe.steps,
         calls=recipe.calls,
         seconds="\N{EN DASH}",

@@ -221,8 +221,8 @@ class FeedbackHandlers:
             return {}
         counted: dict[Kind, int] = {}
         for kind in KINDS:
-            if board := self.arena.boards.get(VoteFilter(kind=kind)):
-                counted[kind] = board.votes
+            if leaderboard := self.arena.leaderboards.get(VoteFilter(kind=kind)):
+                counted[kind] = leaderboard.votes
         return counted
 
     def _label(self, one: Round) -> str:

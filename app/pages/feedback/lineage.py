@@ -40,10 +40,12 @@ def lineage(entrants: Iterable[RegisteredModel], every: Sequence[Round]) -> str:
         if (contestant := each.done(CONTESTANT)) and (reward := each.done(REWARD))
     }
     children: defaultdict[str, list[_Child]] = defaultdict(list)
-    for entrant in sorted(entrants, key=lambda entrant: (-int(entrant.lineage.get("round", 0)), entrant.name)):
+    for registered_model in sorted(
+        entrants, key=lambda registered_model: (-int(registered_model.lineage.get("round", 0)), registered_model.name)
+    ):
         # Its own parent is the model whose recipes it follows; what it was tuned from may be a contestant itself.
-        parent = str(entrant.lineage.get("parent", entrant.parent))
-        children[parent].append(_child(entrant, rewards))
+        parent = str(registered_model.lineage.get("parent", registered_model.parent))
+        children[parent].append(_child(registered_model, rewards))
     if not children:
         return ""
     names = {child.name for siblings in children.values() for child in siblings}
@@ -51,16 +53,16 @@ def lineage(entrants: Iterable[RegisteredModel], every: Sequence[Round]) -> str:
     return render("lineage", roots=roots, children=children)
 
 
-def _child(entrant: RegisteredModel, rewards: Mapping[str, str]) -> _Child:
-    origin = entrant.lineage
+def _child(registered_model: RegisteredModel, rewards: Mapping[str, str]) -> _Child:
+    origin = registered_model.lineage
     adapters: Mapping[str, Mapping[str, Any]] = origin.get("adapters", {})
     weights = ", ".join(f"{name} {adapter['weight']:g}" for name, adapter in adapters.items())
     return _Child(
-        name=entrant.name,
+        name=registered_model.name,
         origin=f"round {origin['round']}" if "round" in origin else "made by hand",
         voters=_VOTERS.get(str(origin.get("kind")), "voters not known"),
         votes=str(origin.get("votes", "")),
-        reward=str(origin.get("reward") or rewards.get(entrant.name, "")),
+        reward=str(origin.get("reward") or rewards.get(registered_model.name, "")),
         weights=weights or "not known",
-        retired=entrant.retired,
+        retired=registered_model.retired,
     )

@@ -14,25 +14,25 @@ from hypersd.arena.votes.agreement import Share
 _NOT_MEASURED = "not measured yet"
 
 
-def report(board: Leaderboard, comparisons: Sequence[StudyResult], more: str = "", part: str = "") -> str:
+def report(leaderboard: Leaderboard, comparisons: Sequence[StudyResult], more: str = "", part: str = "") -> str:
     """The whole board as HTML.
 
     Args:
-        board: of one kind of voter.
+        leaderboard: of one kind of voter.
         comparisons: of the paper's Figure 5.
         more: markup of further sections.
         part: says of which votes it is, if not of all.
     """
     return render(
         "leaderboard",
-        board=board,
+        board=leaderboard,
         comparisons=[each for each in comparisons if each.decisive or each.row.paper],
         more=more,
         part=part,
-        frontier=frontier(board.standings),
-        names=[_short(name) for name in board.contestants],
-        win_rates=list(_win_rates(board)),
-        trust=_trust(board),
+        frontier=frontier(leaderboard.standings),
+        names=[_short(name) for name in leaderboard.contestants],
+        win_rates=list(_win_rates(leaderboard)),
+        trust=_trust(leaderboard),
         least_votes=LEAST_VOTES,
         preliminary=PRELIMINARY,
     )
@@ -42,21 +42,21 @@ def _short(contestant: str) -> str:
     return contestant.partition("/")[2]
 
 
-def _win_rates(board: Leaderboard) -> Iterator[tuple[str, list[tuple[float | None, bool]]]]:
+def _win_rates(leaderboard: Leaderboard) -> Iterator[tuple[str, list[tuple[float | None, bool]]]]:
     """A row for each contestant: its win rate against each other one, and whether that pair is settled."""
-    pairs = {frozenset((each.better, each.worse)) for each in board.decisions if each.settled}
-    for row, rates in zip(board.contestants, board.win_rates, strict=True):
-        settled = [frozenset((row, column)) in pairs for column in board.contestants]
+    pairs = {frozenset((each.better, each.worse)) for each in leaderboard.decisions if each.settled}
+    for row, rates in zip(leaderboard.contestants, leaderboard.win_rates, strict=True):
+        settled = [frozenset((row, column)) in pairs for column in leaderboard.contestants]
         yield _short(row), list(zip(rates, settled, strict=True))
 
 
-def _trust(board: Leaderboard) -> list[tuple[str, str]]:
+def _trust(leaderboard: Leaderboard) -> list[tuple[str, str]]:
     facts = [
-        ("Left side chosen", _share(board.left_share)),
-        ("Voters agree with themselves", _share(board.self_agreement)),
-        ("Voters agree with each other (Krippendorff's \N{GREEK SMALL LETTER ALPHA})", _alpha(board.agreement)),
+        ("Left side chosen", _share(leaderboard.left_share)),
+        ("Voters agree with themselves", _share(leaderboard.self_agreement)),
+        ("Voters agree with each other (Krippendorff's \N{GREEK SMALL LETTER ALPHA})", _alpha(leaderboard.agreement)),
     ]
-    return facts + ([("Leaving out any one voter", _moved(board.influence))] if board.influence else [])
+    return facts + ([("Leaving out any one voter", _moved(leaderboard.influence))] if leaderboard.influence else [])
 
 
 def _moved(influence: Influence) -> str:

@@ -68,7 +68,7 @@ class ResultsHandlers:
 
     def offered(self, last: FilterOptions | None) -> list[Any]:
         """The choices of the filters, where they have changed: an update closes a list that somebody has opened."""
-        known = self.arena.boards.choices
+        known = self.arena.leaderboards.choices
         if known == last:
             return [gr.skip()] * 4
         return [
@@ -80,31 +80,33 @@ class ResultsHandlers:
 
     def save(self, kind: Kind, family: str, steps: int, prompts: str) -> dict[str, Any]:
         """The board as a file: its name, and its content."""
-        view = VoteFilter(kind=kind, family=family, steps=steps, prompts=prompts)
-        board = self.arena.boards.get(view)
-        if board is None:
+        vote_filter = VoteFilter(kind=kind, family=family, steps=steps, prompts=prompts)
+        leaderboard = self.arena.leaderboards.get(vote_filter)
+        if leaderboard is None:
             raise gr.Error(_AGAIN, title="Not yet", print_exception=False)
-        narrowed = {name: getattr(view, name) for name in ("kind", "family", "steps", "prompts")}
-        return {"name": file_name(view), "document": {"view": narrowed, **board.as_dict()}}
+        narrowed = {name: getattr(vote_filter, name) for name in ("kind", "family", "steps", "prompts")}
+        return {"name": file_name(vote_filter), "document": {"view": narrowed, **leaderboard.as_dict()}}
 
-    def _show(self, view: VoteFilter) -> str:
-        arena, kind = self.arena, view.kind
-        board = arena.boards.get(view)
-        if board is None:
+    def _show(self, vote_filter: VoteFilter) -> str:
+        arena, kind = self.arena, vote_filter.kind
+        leaderboard = arena.leaderboards.get(vote_filter)
+        if leaderboard is None:
             return _NONE.format(_COMPUTING)
-        if view != VoteFilter(kind=kind):
-            return report(board, [], part=about(view)) + self._other_families(view, board)
-        more = judge_rows(arena.judging.results.get(kind), board.self_agreement) + study_rows(arena.studies, kind)
-        whole = report(board, arena.boards.comparisons[kind], more)
-        return whole + self._other_families(view, board) + self._published()
+        if vote_filter != VoteFilter(kind=kind):
+            return report(leaderboard, [], part=about(vote_filter)) + self._other_families(vote_filter, leaderboard)
+        more = judge_rows(arena.reward_scores.results.get(kind), leaderboard.self_agreement) + study_rows(
+            arena.studies, kind
+        )
+        whole = report(leaderboard, arena.leaderboards.comparisons[kind], more)
+        return whole + self._other_families(vote_filter, leaderboard) + self._published()
 
-    def _other_families(self, view: VoteFilter, board: Leaderboard) -> str:
+    def _other_families(self, vote_filter: VoteFilter, leaderboard: Leaderboard) -> str:
         """The boards of families that no votes connect with those on the board: each is ranked by itself."""
-        boards = self.arena.boards
-        shown = {Contestant.parse(name).family for name in board.contestants}
-        apart = {Contestant.parse(name).family for group in board.apart for name in group}
-        parts = [replace(view, family=family) for family in sorted(apart - shown)]
-        reports = (report(each, [], part=about(part)) for part in parts if (each := boards.get(part)))
+        leaderboards = self.arena.leaderboards
+        shown = {Contestant.parse(name).family for name in leaderboard.contestants}
+        apart = {Contestant.parse(name).family for group in leaderboard.apart for name in group}
+        parts = [replace(vote_filter, family=family) for family in sorted(apart - shown)]
+        reports = (report(each, [], part=about(part)) for part in parts if (each := leaderboards.get(part)))
         return Markup().join(reports)
 
     def _published(self) -> str:
@@ -113,18 +115,18 @@ class ResultsHandlers:
         return "" if publisher is None else render("published", health=publisher.health)
 
 
-def about(view: VoteFilter) -> str:
+def about(vote_filter: VoteFilter) -> str:
     """A sentence that says of which votes a narrowed board is."""
     parts = [
-        f"between contestants of {view.family}" if view.family else "",
-        f"with both at {view.steps} step{'' if view.steps == 1 else 's'}" if view.steps else "",
-        f"on the prompts of {view.prompts}" if view.prompts else "",
+        f"between contestants of {vote_filter.family}" if vote_filter.family else "",
+        f"with both at {vote_filter.steps} step{'' if vote_filter.steps == 1 else 's'}" if vote_filter.steps else "",
+        f"on the prompts of {vote_filter.prompts}" if vote_filter.prompts else "",
     ]
     return f"A part of the votes: only those {', '.join(part for part in parts if part)}."
 
 
-def file_name(view: VoteFilter) -> str:
+def file_name(vote_filter: VoteFilter) -> str:
     """The file of a view's board, named after what narrows it."""
-    steps = f"{view.steps}-step{'' if view.steps == 1 else 's'}" if view.steps else ""
-    parts = ["results", view.kind, view.family, steps, view.prompts]
+    steps = f"{vote_filter.steps}-step{'' if vote_filter.steps == 1 else 's'}" if vote_filter.steps else ""
+    parts = ["results", vote_filter.kind, vote_filter.family, steps, vote_filter.prompts]
     return re.sub(r"[^\w.-]+", "-", "-".join(part for part in parts if part)) + ".json"

@@ -73,7 +73,7 @@ def import_votes(source: str | Path, store: Store, pictures: ImageStore, kind: K
         if layout == "pickapic" and own is None:
             own = _own_numbers(store)
         for votes in _READERS[layout](shard, kind, pictures, own or set(), rejects):
-            new += store.ledger.restore(votes)
+            new += store.outbox.restore(votes)
             studies.update(vote.battle.pair.study or "" for vote in votes)
     return Imported(
         votes=studies.total(),

@@ -112,7 +112,7 @@ class Publisher:
         try:
             while self.publish():
                 pass
-            waiting, failure, last = self.store.ledger.count_unpublished(), self._unread, now()
+            waiting, failure, last = self.store.outbox.count_unpublished(), self._unread, now()
         except Exception as error:
             log.exception("votes could not be published; they are kept here and tried again")
             waiting, failure, last = self.health.waiting, _sentence(error), self.health.last
@@ -132,7 +132,7 @@ class Publisher:
             OSError: the target refuses.
         """
         votes = [
-            vote for vote in self.store.ledger.unpublished(_AT_ONCE + len(self.aside)) if vote.id not in self.aside
+            vote for vote in self.store.outbox.unpublished(_AT_ONCE + len(self.aside)) if vote.id not in self.aside
         ]
         by_kind: dict[Kind, list[Vote]] = defaultdict(list)
         for vote in votes:
@@ -140,7 +140,7 @@ class Publisher:
         for kind, theirs in by_kind.items():
             shard = f"{self.boot}-{new_id()}"
             self._send(kind, shard, theirs)
-            self.store.ledger.published(shard, [vote for vote in theirs if vote.id not in self.aside])
+            self.store.outbox.published(shard, [vote for vote in theirs if vote.id not in self.aside])
         return len(votes)
 
     def _send(self, kind: Kind, shard: str, votes: Sequence[Vote]) -> None:
@@ -165,7 +165,7 @@ class Publisher:
     def _waiting(self) -> int:
         """How many votes wait, as far as the store can say now."""
         try:
-            waiting = self.store.ledger.count_unpublished()
+            waiting = self.store.outbox.count_unpublished()
         except Exception as error:
             log.exception("the store does not answer; looking again")
             self.health = replace(self.health, failure=f"the store does not answer: {_sentence(error)}")
@@ -183,7 +183,7 @@ def restore(store: Store, pictures: ImageStore, url: str) -> int:
         OSError: the target cannot be read.
         ValueError: a shard is damaged; the others are read.
     """
-    known = store.ledger.shards()
+    known = store.outbox.shards()
     new, broken = 0, ""
     for shard in _published(url):
         if shard.name in known:
@@ -202,12 +202,12 @@ def _restore(store: Store, pictures: ImageStore, shard: Shard) -> tuple[int, str
     """All of a shard, and why some of it is not here; it is known only when the last of its votes is."""
     new, all_of_them, rejects = 0, list[Vote](), Rejects()
     for votes in shard.batches(pictures, rejects):
-        new += store.ledger.restore(votes)
+        new += store.outbox.restore(votes)
         all_of_them += votes
     if rejects.skipped:
         first = rejects.skipped[0]
         return new, f"{shard.path}: {len(rejects.skipped)} rows are no votes; row {first.row}: {first.reason}"
-    store.ledger.published(shard.name, all_of_them)
+    store.outbox.published(shard.name, all_of_them)
     return new, ""
 
 

@@ -166,10 +166,10 @@ def bootstrap(fit: DavidsonFit, rounds: int = 400, level: float = LEVEL, seed: i
         ValueError: there are fewer than two voters.
     """
     several(fit)
-    rng, tally = np.random.default_rng(seed), fit.pair_counts
-    voters, pairs = len(tally.voters), len(tally.pairs)
-    places = (np.repeat(tally.voter, 3), (tally.pair[:, None] * 3 + np.arange(3)).ravel())
-    votes = csr_array((tally.counts.ravel(), places), shape=(voters, 3 * pairs))
+    rng, pair_counts = np.random.default_rng(seed), fit.pair_counts
+    voters, pairs = len(pair_counts.voters), len(pair_counts.pairs)
+    places = (np.repeat(pair_counts.voter, 3), (pair_counts.pair[:, None] * 3 + np.arange(3)).ravel())
+    votes = csr_array((pair_counts.counts.ravel(), places), shape=(voters, 3 * pairs))
     parts: list[Float64Array] = []
     for drawn in range(0, rounds, _ROUNDS):
         weights = rng.multinomial(voters, np.full(voters, 1 / voters), size=min(_ROUNDS, rounds - drawn))

@@ -170,7 +170,7 @@ def elo(theta: Float64Array) -> Float64Array:
     return 1000 + 400 * theta / np.log(10)
 
 
-def build_design(tally: PairCounts, *, ties: Ties, prior_games: float, side: bool) -> Design:
+def build_design(pair_counts: PairCounts, *, ties: Ties, prior_games: float, side: bool) -> Design:
     """The model's features for a tally.
 
     P(left) ∝ exp(θ_l + γ/2), P(right) ∝ exp(θ_r − γ/2), P(tie) ∝ ν·exp((θ_l + θ_r)/2): Davidson 1970, eq. 2.4, with the
@@ -178,8 +178,8 @@ def build_design(tally: PairCounts, *, ties: Ties, prior_games: float, side: boo
     has `prior_games` virtual games, half of them won, against an opponent of strength zero; the side likewise; and half
     of as many games between equals are ties, so that ν stays finite where all votes are ties.
     """
-    n, pairs = len(tally.contestants), len(tally.pairs)
-    with_ties = ties == "davidson" and bool(tally.totals()[:, 2].sum() > 0)
+    n, pairs = len(pair_counts.contestants), len(pair_counts.pairs)
+    with_ties = ties == "davidson" and bool(pair_counts.totals()[:, 2].sum() > 0)
     side_index = n if side else None
     tie_index = n + side if with_ties else None
     parameters = n + side + with_ties
@@ -187,7 +187,7 @@ def build_design(tally: PairCounts, *, ties: Ties, prior_games: float, side: boo
     features = np.zeros((pairs + parameters, 3, 4))
     offsets = np.full((pairs + parameters, 3), [0.0, 0.0, -np.inf])
     prior = np.zeros((pairs + parameters, 3))
-    slots[:pairs, :2] = tally.pairs
+    slots[:pairs, :2] = pair_counts.pairs
     features[:pairs] = [[1, 0, 0.5, 0], [0, 1, -0.5, 0], [0.5, 0.5, 0, 1]]
     if side_index is not None:
         slots[:pairs, 2] = side_index
@@ -213,7 +213,7 @@ def build_design(tally: PairCounts, *, ties: Ties, prior_games: float, side: boo
 
 
 def fit(
-    tally: PairCounts, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAMES, side: bool = True
+    pair_counts: PairCounts, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAMES, side: bool = True
 ) -> DavidsonFit:
     """The most likely strengths.
 
@@ -227,17 +227,17 @@ def fit(
         ValueError: there are no votes, or they do not connect the contestants; the message names the groups.
         ArithmeticError: there is no finite maximum, which only happens without a prior.
     """
-    groups = tally.components()
+    groups = pair_counts.components()
     if len(groups) != 1:
         named = "; ".join(", ".join(group) for group in groups)
         raise ValueError(
             f"no votes connect these groups, so they cannot be compared: {named}" if groups else "there are no votes"
         )
-    design = build_design(tally, ties=ties, prior_games=prior_games, side=side)
-    beta = design.solve(tally.totals())
+    design = build_design(pair_counts, ties=ties, prior_games=prior_games, side=side)
+    beta = design.solve(pair_counts.totals())
     theta = beta[: design.contestants]
     return DavidsonFit(
-        pair_counts=tally,
+        pair_counts=pair_counts,
         design=design,
         theta=theta - theta.mean(),
         beta=beta,

@@ -60,10 +60,10 @@ def leave_one_out(fit: DavidsonFit) -> Influence:
     return most
 
 
-def _known(tally: PairCounts, voter: int, seen: set[bytes]) -> bool:
+def _known(pair_counts: PairCounts, voter: int, seen: set[bytes]) -> bool:
     """Whether somebody who voted just like this voter has been seen; the voter has been seen now."""
-    begin, end = np.searchsorted(tally.voter, (voter, voter + 1))
-    votes = tally.pair[begin:end].tobytes() + tally.counts[begin:end].tobytes()
+    begin, end = np.searchsorted(pair_counts.voter, (voter, voter + 1))
+    votes = pair_counts.pair[begin:end].tobytes() + pair_counts.counts[begin:end].tobytes()
     known = votes in seen
     seen.add(votes)
     return known
@@ -71,11 +71,11 @@ def _known(tally: PairCounts, voter: int, seen: set[bytes]) -> bool:
 
 def _refitted(fit: DavidsonFit, voters: Int64Array) -> Float64Array:
     """Strengths without each of these voters, `(m, n)`."""
-    tally, start = fit.pair_counts, np.tile(fit.beta, (len(voters), 1))
-    without = np.tile(tally.totals(), (len(voters), 1, 1))
+    pair_counts, start = fit.pair_counts, np.tile(fit.beta, (len(voters), 1))
+    without = np.tile(pair_counts.totals(), (len(voters), 1, 1))
     for place, voter in enumerate(voters):
-        begin, end = np.searchsorted(tally.voter, (voter, voter + 1))
-        without[place, tally.pair[begin:end]] -= tally.counts[begin:end]
+        begin, end = np.searchsorted(pair_counts.voter, (voter, voter + 1))
+        without[place, pair_counts.pair[begin:end]] -= pair_counts.counts[begin:end]
     return fit.design.solve(np.maximum(without, 0), start)[:, : fit.design.contestants]
 
 

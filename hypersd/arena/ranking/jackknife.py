@@ -45,14 +45,18 @@ def leave_one_out_steps(fit: DavidsonFit, covariance: Float64Array) -> Iterator[
         fit: the strengths.
         covariance: H⁻¹ at the fit, `(p, p)`.
     """
-    tally, design = fit.pair_counts, fit.design
-    pairs, wide = len(tally.pairs), design.parameters + 1
+    pair_counts, design = fit.pair_counts, fit.design
+    pairs, wide = len(pair_counts.pairs), design.parameters + 1
     slots, features = design.slots[:pairs], design.features[:pairs]
     shares, per_game = design.probabilities(fit.beta)[:pairs], design.per_game(fit.beta)[:pairs]
     padded, information = np.pad(covariance, (0, 1)), np.linalg.inv(covariance)
     leverage = np.einsum("kfg,kfg->k", per_game, padded[slots[:, :, None], slots[:, None, :]])
-    for first, voters, rows in _blocks(tally):
-        voter, pair, counts = tally.voter[rows] - first, tally.pair[rows], design.games(tally.counts[rows])
+    for first, voters, rows in _blocks(pair_counts):
+        voter, pair, counts = (
+            pair_counts.voter[rows] - first,
+            pair_counts.pair[rows],
+            design.games(pair_counts.counts[rows]),
+        )
         games = counts.sum(axis=1)
         parts = np.einsum("ro,rof->rf", counts - games[:, None] * shares[pair], features[pair])
         places = voter[:, None] * wide + slots[pair]
@@ -77,26 +81,26 @@ def effective_voters(fit: DavidsonFit, covariance: Float64Array, contrasts: Floa
     w_v is the part of the contrast's variance cᵀH⁻¹ H_v H⁻¹c that comes with voter v. It is 1 if all votes that say
     something of the contrast are one person's, whoever else voted on others.
     """
-    tally, design = fit.pair_counts, fit.design
-    pairs = len(tally.pairs)
+    pair_counts, design = fit.pair_counts, fit.design
+    pairs = len(pair_counts.pairs)
     along = np.pad(contrasts @ covariance, ((0, 0), (0, 1))).T[design.slots[:pairs]]
     per_game = design.per_game(fit.beta)[:pairs]
     parts = np.einsum("kfg,kfb,kgb->kb", per_game, along, along, optimize=True)
     total, squares = np.zeros(len(contrasts)), np.zeros(len(contrasts))
-    for first, voters, rows in _blocks(tally):
-        games = design.games(tally.counts[rows]).sum(axis=1)
-        matrix = csr_array((games, (tally.voter[rows] - first, tally.pair[rows])), shape=(voters, pairs))
+    for first, voters, rows in _blocks(pair_counts):
+        games = design.games(pair_counts.counts[rows]).sum(axis=1)
+        matrix = csr_array((games, (pair_counts.voter[rows] - first, pair_counts.pair[rows])), shape=(voters, pairs))
         weights = np.asarray(matrix @ parts)
         total += weights.sum(axis=0)
         squares += np.square(weights).sum(axis=0)
     return np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0)
 
 
-def _blocks(tally: PairCounts) -> Iterator[tuple[int, int, slice]]:
+def _blocks(pair_counts: PairCounts) -> Iterator[tuple[int, int, slice]]:
     """The first of some voters, how many they are, and which rows of the tally are theirs."""
-    for first in range(0, len(tally.voters), _VOTERS):
-        voters = min(_VOTERS, len(tally.voters) - first)
-        begin, end = np.searchsorted(tally.voter, (first, first + voters))
+    for first in range(0, len(pair_counts.voters), _VOTERS):
+        voters = min(_VOTERS, len(pair_counts.voters) - first)
+        begin, end = np.searchsorted(pair_counts.voter, (first, first + voters))
         yield first, voters, slice(int(begin), int(end))
 
 

@@ -144,7 +144,7 @@ def compute_leaderboard(
 
 
 def compute_families(
-    votes: VoteColumns, view: VoteFilter, *, rules: QualityRules | None = None, ties: Ties = "davidson"
+    votes: VoteColumns, vote_filter: VoteFilter, *, rules: QualityRules | None = None, ties: Ties = "davidson"
 ) -> dict[str, Leaderboard]:
     """The same of a part of the votes, for each family by itself, by name.
 
@@ -152,26 +152,26 @@ def compute_families(
 
     Args:
         votes: all that there are: they are cleaned together.
-        view: the part that is ranked.
+        vote_filter: the part that is ranked.
         rules: by which votes count.
         ties: modelled, or counted as half a win for each as LMArena does.
     """
-    mine, reasons = _screened(votes, view, rules)
+    mine, reasons = _screened(votes, vote_filter, rules)
     names = np.array([contestant.family for contestant in votes.contestants()])
     met = {frozenset((names[left], names[right])) for left, right in mine.meetings()}
     boards: dict[str, Leaderboard] = {}
     for family in connected(met) or [()]:
         rows = np.isin(names, family)[mine.left.codes]
         boards[", ".join(family)] = _board(
-            mine[rows], reasons[rows], view.kind, (rules or QualityRules()).version, ties
+            mine[rows], reasons[rows], vote_filter.kind, (rules or QualityRules()).version, ties
         )
     return boards
 
 
-def _screened(votes: VoteColumns, view: VoteFilter, rules: QualityRules | None) -> tuple[VoteColumns, Reasons]:
+def _screened(votes: VoteColumns, vote_filter: VoteFilter, rules: QualityRules | None) -> tuple[VoteColumns, Reasons]:
     """A part of the votes, and why those in it do not count; all of one kind were cleaned together."""
-    mine = votes[votes.is_kind(view.kind)]
-    rows = view.rows(mine)
+    mine = votes[votes.is_kind(vote_filter.kind)]
+    rows = vote_filter.rows(mine)
     return mine[rows], screen(mine, rules)[rows]
 
 
@@ -201,19 +201,21 @@ def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: T
     groups = every.components()
     if not groups:
         return replace(base, problem="there are no votes")
-    tally = every.among(groups[0])
+    pair_counts = every.among(groups[0])
     try:
-        found = fit(tally, ties=ties)
-        several = len(tally.voters) > 1
+        found = fit(pair_counts, ties=ties)
+        several = len(pair_counts.voters) > 1
         sure, influence = clustered(found, by_voter=several), leave_one_out(found) if several else None
     except (ValueError, ArithmeticError) as error:
         return replace(base, problem=f"{error}")
-    decided = pair_tests(tally)
+    decided = pair_tests(pair_counts)
     return replace(
         base,
-        contestants=tally.contestants,
+        contestants=pair_counts.contestants,
         standings=_standings(found, sure, seconds_of(kept)),
-        win_rates=tuple(tuple(None if math.isnan(rate) else float(rate) for rate in row) for row in tally.win_rates()),
+        win_rates=tuple(
+            tuple(None if math.isnan(rate) else float(rate) for rate in row) for row in pair_counts.win_rates()
+        ),
         # Of one person, however many votes: what others prefer is not decided by them.
         decisions=tuple(decided if several else (replace(each, settled=False) for each in decided)),
         side_effect=(found.side, *map(float, sure.side)),
@@ -260,11 +262,11 @@ def next_pair_probabilities(votes: Iterable[Vote], contestants: Sequence[str]) -
     """
     if len(contestants) < 2:
         return {}
-    tally = PairCounts.of(pairwise_votes(clean(votes).within(None).kept), WEIGHT_CAP)
-    place = {name: index for index, name in enumerate(tally.contestants)}
+    pair_counts = PairCounts.of(pairwise_votes(clean(votes).within(None).kept), WEIGHT_CAP)
+    place = {name: index for index, name in enumerate(pair_counts.contestants)}
     if place.keys() >= set(contestants):
         try:
-            found = fit(tally)
+            found = fit(pair_counts)
             covariance = clustered(found).covariance
         except (ValueError, ArithmeticError):
             pass
@@ -272,9 +274,9 @@ def next_pair_probabilities(votes: Iterable[Vote], contestants: Sequence[str]) -
             chosen = [place[name] for name in contestants]
             strengths = {name: float(found.theta[place[name]]) for name in contestants}
             return pair_probabilities(contestants, strengths, covariance[np.ix_(chosen, chosen)])
-    totals = tally.totals().sum(axis=1)
+    totals = pair_counts.totals().sum(axis=1)
     counts = {
-        (tally.contestants[left], tally.contestants[right]): int(total)
-        for (left, right), total in zip(tally.pairs, totals, strict=True)
+        (pair_counts.contestants[left], pair_counts.contestants[right]): int(total)
+        for (left, right), total in zip(pair_counts.pairs, totals, strict=True)
     }
     return pair_probabilities(contestants, counts=counts)

@@ -41,14 +41,14 @@ def e_value(wins: Float64Array, losses: Float64Array, prior: float = PRIOR) -> F
     return np.exp(betaln(prior + wins, prior + losses) - betaln(prior, prior) + (wins + losses) * np.log(2))
 
 
-def pair_tests(tally: PairCounts, alpha: float = 0.05) -> list[PairTest]:
+def pair_tests(pair_counts: PairCounts, alpha: float = 0.05) -> list[PairTest]:
     """Every pair that has met, most certain first, with e-values' Benjamini–Hochberg procedure (Wang and Ramdas 2022).
 
     Of the pairs called settled, at most a share `alpha` is expected to be equal in truth. Sides are ignored: they are
     random. Voters are taken for independent, so let no voter weigh much (`Tally.of(weight_cap=…)`).
     """
-    won = tally.wins()
-    met = won + won.T + tally.ties()
+    won = pair_counts.wins()
+    met = won + won.T + pair_counts.ties()
     first, second = np.nonzero(np.triu(met))
     wins, losses = won[first, second], won[second, first]
     evidence = e_value(wins, losses)
@@ -58,7 +58,7 @@ def pair_tests(tally: PairCounts, alpha: float = 0.05) -> list[PairTest]:
     limit = int(np.nonzero(enough)[0].max(initial=-1)) + 1
     found: list[PairTest] = []
     for place, index in enumerate(order):
-        one, other = tally.contestants[first[index]], tally.contestants[second[index]]
+        one, other = pair_counts.contestants[first[index]], pair_counts.contestants[second[index]]
         w, lost = float(wins[index]), float(losses[index])
         better, worse = (one, other) if w >= lost else (other, one)
         found.append(PairTest(better, worse, max(w, lost), min(w, lost), float(evidence[index]), place < limit))

@@ -92,12 +92,12 @@ class BattleService:
         waiting = self.store.open_battle(voter, study, self.clock() + self.policy.lifetime / 4, besides=exclude)
         if waiting:
             return waiting
-        habits, dice, handed = self.policy, self.rng.random(), self.store.handed_out(voter)
+        policy, dice, handed = self.policy, self.rng.random(), self.store.handed_out(voter)
         # By what was handed out: a page fetches ahead, so the votes are one or two behind.
-        first = 0 < habits.first_gold <= handed.total() + 1 and not handed["gold"]
-        if (first or dice < habits.gold_share) and (battle := self._gold(voter, kind, study)):
+        first = 0 < policy.first_gold <= handed.total() + 1 and not handed["gold"]
+        if (first or dice < policy.gold_share) and (battle := self._gold(voter, kind, study)):
             return battle
-        again = habits.gold_share <= dice < habits.gold_share + habits.repeat_share
+        again = policy.gold_share <= dice < policy.gold_share + policy.repeat_share
         if again and (battle := self._repeat(voter, kind, study)):
             return battle
         return self._open(voter, kind, study)

@@ -190,22 +190,22 @@ class PairPool:
         """
         seed = int(self.rng.integers(2**32)) if seed is None else seed
         try:
-            painted = self.generator(prompt, seed, contestants[:1] if gold else contestants)
+            images = self.generator(prompt, seed, contestants[:1] if gold else contestants)
         except GenerationInterrupted:
             return None
         except GenerationError as error:
             self._failed(error)
             return None
-        for contestant in contestants[: len(painted)]:
+        for contestant in contestants[: len(images)]:
             self.failures.pop(contestant, None)
         if gold:
-            original = painted[0]
-            spoiled = replace(original, image=shuffle_tiles(original.image))
-            if same_pixels(spoiled.image, original.image):
+            original = images[0]
+            shuffled = replace(original, image=shuffle_tiles(original.image))
+            if same_pixels(shuffled.image, original.image):
                 return self.generate_pair(
                     prompt, prompt_set, contestants, probability=probability, study=study, owner=owner, seed=seed
                 )
-            painted, contestants = (original, spoiled), (contestants[0], contestants[0])
+            images, contestants = (original, shuffled), (contestants[0], contestants[0])
         first, second = (
             Entry(
                 contestant=contestant,
@@ -214,7 +214,7 @@ class PairPool:
                 calls=one.calls,
                 version=one.version,
             )
-            for contestant, one in zip(contestants, painted, strict=True)
+            for contestant, one in zip(contestants, images, strict=True)
         )
         pair = Pair(
             prompt=prompt,

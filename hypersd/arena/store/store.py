@@ -50,13 +50,13 @@ class Store:
 
     url: str = field(repr=False)  # has a password
     engine: Engine = field(init=False, repr=False)
-    ledger: PublishOutbox = field(init=False, repr=False)
+    outbox: PublishOutbox = field(init=False, repr=False)
     withdrawals: Withdrawals = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", connect_to(self.url))
         migrate(self.engine)
-        object.__setattr__(self, "ledger", PublishOutbox(self.engine))
+        object.__setattr__(self, "outbox", PublishOutbox(self.engine))
         object.__setattr__(self, "withdrawals", Withdrawals(self.engine))
 
     # -- pairs

@@ -134,15 +134,15 @@ def runnable(
     """
     from hypersd.sampling.comparison import expand
 
-    cards = family.specs if models is None else [family.spec(name) for name in models]
+    specs = family.specs if models is None else [family.spec(name) for name in models]
     reasons = {
-        card.name: found.reason for card in cards if not (found := availability(family, card, machine)).available
+        spec.name: found.reason for spec in specs if not (found := availability(family, spec, machine)).available
     }
-    if reasons and (models is not None or len(reasons) == len(cards)):
+    if reasons and (models is not None or len(reasons) == len(specs)):
         raise ValueError("; ".join(f"{name} cannot be run here: {reason}" for name, reason in reasons.items()))
     for name, reason in reasons.items():
         note(f"without {name}: {reason}")
-    wanted = [card.name for card in cards if card.name not in reasons]
+    wanted = [spec.name for spec in specs if spec.name not in reasons]
     # Models that have only some of the step counts run at those; expand() would refuse them if it knew their names.
     runs = tuple(run for run in expand(family, None, steps) if run.model in wanted)
     idle = [name for name in wanted if name not in {run.model for run in runs}]

@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     runs = runnable(chosen, options.models, options.steps or STEPS, Machine.here())
     reward = None if options.reward is None else reward_in(options.reward)
     with command_folder(options.out, "evaluate", EVALUATION) as out:
-        rows, tallies, files = measure(chosen, requests_for(prompts, options, runs), reward, out)
+        rows, by_run, files = measure(chosen, requests_for(prompts, options, runs), reward, out)
     from hypersd.evaluate.evaluation_report import markdown
 
     if options.json:
@@ -109,9 +109,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         say(markdown(rows))
         note(f"written: {', '.join(str(file) for file in files)}")
-    for warning in dict.fromkeys(each for tally in tallies.values() for each in tally.warnings):
+    for warning in dict.fromkeys(each for results in by_run.values() for each in results.warnings):
         note(warning)
-    errors = {name: tally.errors[0] for name, tally in tallies.items() if tally.errors}
+    errors = {name: results.errors[0] for name, results in by_run.items() if results.errors}
     for (model, steps), error in errors.items():
         complain(f"{model} at {steps} steps: {error}")
     return FAILED if errors else 0
@@ -138,26 +138,26 @@ def measure(
     from hypersd.sampling.png import write_png
     from hypersd.sampling.remarks import word_remarks
 
-    jury = MetricSuite.of(chosen.require(Capability.JUDGE, "be evaluated").parent, chosen.pixels, reward)
+    suite = MetricSuite.of(chosen.require(Capability.JUDGE, "be evaluated").parent, chosen.pixels, reward)
     prompts = [several[0].prompt for several in requests]
     for remark in dict.fromkeys(each for prompt in prompts for each in word_remarks(chosen, prompt)):
         note(remark)
-    tallies = {
+    by_run = {
         (run.model, chosen.spec(run.model).recipe(run.steps).steps): ModelResults() for run in requests[0][0].runs
     }
     engine = Engine(chosen, Machine.here())
     for index, several in enumerate(tqdm(requests, desc="prompts")):
         drawn = [(request, draw(request, engine)) for request in several]
-        count(jury, drawn, tallies)
+        count(suite, drawn, by_run)
         if index < GRIDS and any(generation.image is not None for generation in drawn[0][1]):
             request, generations = drawn[0]
             records = [run_record(generation, chosen, None) for generation in generations]
             texts = grid_texts(request, records, {"versions": versions()})
             write_png(out / f"grid-{index:04d}.png", grid(request, generations), texts)
-    rows = rows_of(tallies, jury, prompts)
-    write_pictures([look.metrics for tally in tallies.values() for look in tally.images], out / "pictures.csv")
+    rows = rows_of(by_run, suite, prompts)
+    write_pictures([look.metrics for results in by_run.values() for look in results.images], out / "pictures.csv")
     files = [*write_report(rows, out), out / "pictures.csv"]
-    return rows, tallies, files
+    return rows, by_run, files
 
 
 def reward_in(folder: Path) -> RewardFunction:
@@ -235,23 +235,23 @@ def draw(request: Request, engine: Engine) -> list[Generation]:
 
 
 def count(
-    jury: MetricSuite,
+    suite: MetricSuite,
     drawn: Sequence[tuple[Request, Sequence[Generation]]],
-    tallies: Mapping[tuple[str, int], ModelResults],
+    by_run: Mapping[tuple[str, int], ModelResults],
 ) -> None:
     """Let the jury look at the pictures of one prompt, and add what it saw to the tallies."""
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
     for _, result in results:
-        tally = tallies[result.model, result.steps]
+        tally = by_run[result.model, result.steps]
         tally.warnings.extend(result.warnings)
         if result.image is None:
             tally.errors.append(result.error or "no picture")
-    for look in jury.measure(drawn[0][0].prompt, results):
-        tallies[look.metrics.model, look.metrics.steps].images.append(look)
+    for look in suite.measure(drawn[0][0].prompt, results):
+        by_run[look.metrics.model, look.metrics.steps].images.append(look)
 
 
 def rows_of(
-    tallies: Mapping[tuple[str, int], ModelResults], jury: MetricSuite, prompts: Sequence[str]
+    by_run: Mapping[tuple[str, int], ModelResults], suite: MetricSuite, prompts: Sequence[str]
 ) -> list[ReportRow]:
     """What was seen, as rows of the table; rendered scenes are drawn only if there are pictures enough to compare."""
     import numpy as np
@@ -260,17 +260,17 @@ def rows_of(
     from hypersd.evaluate.frechet import LEAST
     from hypersd.evaluate.reference import Reference
 
-    enough = any(len(tally.images) >= LEAST for tally in tallies.values())
-    reference = Reference(jury.judge.world, prompts, jury.judge.side, jury.clip) if enough else None
+    enough = any(len(results.images) >= LEAST for results in by_run.values())
+    reference = Reference(suite.judge.world, prompts, suite.judge.side, suite.clip) if enough else None
     return [
         ReportRow.of(
             model,
             steps,
-            [look.metrics for look in tally.images],
-            np.array([look.features for look in tally.images]),
+            [look.metrics for look in results.images],
+            np.array([look.features for look in results.images]),
             reference,
         )
-        for (model, steps), tally in tallies.items()
+        for (model, steps), results in by_run.items()
     ]
 
 

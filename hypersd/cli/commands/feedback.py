@@ -118,8 +118,8 @@ def run(options: argparse.Namespace) -> int:
     if enters:
         # Which adapter each of its own was made of, its papers say themselves.
         made = {name: told for name, told in results[0][1].lineage.items() if name != "adapter"}
-        papers = {**made, "method": options.method, "parent": options.model}
-        enter(enters, chosen, options.model, results, folder=registered_folder(), lineage=papers)
+        lineage = {**made, "method": options.method, "parent": options.model}
+        enter(enters, chosen, options.model, results, folder=registered_folder(), lineage=lineage)
     told: dict[str, Any] = {
         "method": options.method,
         "family": chosen.name,
@@ -167,7 +167,7 @@ def check_options(options: argparse.Namespace, family: Family) -> None:
         raise ValueError(f"{options.method} has no visual-perception loss; --detector is for --method refl")
     tunable(family, options.model)
     if options.enter is not None:
-        check_name(options.enter, registered_folder(), {card.name for card in family.specs})
+        check_name(options.enter, registered_folder(), {spec.name for spec in family.specs})
 
 
 def prompts_of(file: Path) -> list[str]:

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """List the models."""
     chosen = [family(name) for name in (FAMILIES if options.family is None else [options.family])]
     machine = Machine.here()
-    models = [described(each, card, machine) for each in chosen for card in each.specs]
+    models = [described(each, spec, machine) for each in chosen for spec in each.specs]
     if options.json:
         here = {"device": machine.device, "precision": machine.precision, "offline": not machine.online}
         emit({"machine": here, "models": models})
@@ -34,27 +34,27 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def described(family: Family, card: ModelSpec, machine: Machine) -> dict[str, Any]:
+def described(family: Family, spec: ModelSpec, machine: Machine) -> dict[str, Any]:
     """A model as a JSON object; its `guidance_scale` and `scheduler` are those of its default number of steps."""
-    available = availability(family, card, machine)
-    usual = card.recipe(None)
+    available = availability(family, spec, machine)
+    usual = spec.recipe(None)
     return {
         "family": family.name,
-        "name": card.name,
-        "title": card.title,
+        "name": spec.name,
+        "title": spec.title,
         "reimplementation": family.is_reimplementation,
-        "steps": [recipe.steps for recipe in card.recipes],
-        "any_steps": card.any_steps,
-        "default_steps": card.default_steps,
+        "steps": [recipe.steps for recipe in spec.recipes],
+        "any_steps": spec.any_steps,
+        "default_steps": spec.default_steps,
         "guidance_scale": usual.guidance_scale,
         "scheduler": usual.scheduler.name,
-        "pixels": card.pixels,
+        "pixels": spec.pixels,
         "available": available.available,
         "reason": available.reason or None,
-        "recipes": [recipe_record(recipe) for recipe in card.recipes],
-        "licence": card.licence,
-        "source": card.source,
-        "note": card.note,
+        "recipes": [recipe_record(recipe) for recipe in spec.recipes],
+        "licence": spec.licence,
+        "source": spec.source,
+        "note": spec.note,
     }
 
 

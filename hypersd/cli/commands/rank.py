@@ -49,17 +49,24 @@ def run(options: argparse.Namespace) -> int:
 
     votes = _read(options.votes)
     boards = compute_families(votes, _view(options, votes), ties=options.ties)
-    if all(board.problem for board in boards.values()):
-        board = next(iter(boards.values()))
-        problem = f"{board.votes} {board.kind} votes, of which {board.kept} count: {board.problem}"
+    if all(leaderboard.problem for leaderboard in boards.values()):
+        leaderboard = next(iter(boards.values()))
+        problem = (
+            f"{leaderboard.votes} {leaderboard.kind} votes, of which {leaderboard.kept} count: {leaderboard.problem}"
+        )
         elsewhere = whereabouts(votes.count_studies(options.kind)) if options.study is None else ""
         raise ValueError(f"{problem}; {elsewhere}" if elsewhere else problem)
     several = len(boards) > 1
     if options.json:
-        documents = {name: board.as_dict() for name, board in boards.items()}
+        documents = {name: leaderboard.as_dict() for name, leaderboard in boards.items()}
         emit({"families": documents} if several else next(iter(documents.values())))
     else:
-        say("\n\n".join(f"{name}: {report(board)}" if several else report(board) for name, board in boards.items()))
+        say(
+            "\n\n".join(
+                f"{name}: {report(leaderboard)}" if several else report(leaderboard)
+                for name, leaderboard in boards.items()
+            )
+        )
     return 0
 
 
@@ -103,12 +110,12 @@ def _check(option: str, name: str | None, names: Iterable[str]) -> None:
         raise ValueError(f"--{option} {name}: there is no vote of this name; {choices}")
 
 
-def report(board: Leaderboard) -> str:
+def report(leaderboard: Leaderboard) -> str:
     """The board for people: standings, who wins against whom, and which pairs are settled."""
     from hypersd.arena.ranking.leaderboard import LEAST_VOTES
 
-    if board.problem:
-        return f"{board.votes:,} {board.kind} votes, of which {board.kept:,} count: {board.problem}."
+    if leaderboard.problem:
+        return f"{leaderboard.votes:,} {leaderboard.kind} votes, of which {leaderboard.kept:,} count: {leaderboard.problem}."
     rows = [
         (
             f"{one.rank_low}–{one.rank_high}" if one.rank_low < one.rank_high else one.rank,
@@ -119,40 +126,42 @@ def report(board: Leaderboard) -> str:
             f"{one.seconds:.2f}",
             "preliminary" if one.preliminary else "",
         )
-        for one in board.standings
+        for one in leaderboard.standings
     ]
     settled = [
-        f"{one.better} over {one.worse} ({one.wins:.0f}:{one.losses:.0f})" for one in board.decisions if one.settled
+        f"{one.better} over {one.worse} ({one.wins:.0f}:{one.losses:.0f})"
+        for one in leaderboard.decisions
+        if one.settled
     ]
-    voters = "1 voter" if board.voters == 1 else f"{board.voters:,} voters"
-    lines = [f"{board.kept:,} of {board.votes:,} {board.kind} votes of {voters} count."]
+    voters = "1 voter" if leaderboard.voters == 1 else f"{leaderboard.voters:,} voters"
+    lines = [f"{leaderboard.kept:,} of {leaderboard.votes:,} {leaderboard.kind} votes of {voters} count."]
     if rows:
         lines += [
             table(("rank", "contestant", "strength", "95 % interval", "votes", "seconds", ""), rows),
             "Per cent of votes that the row won against the column:",
-            table(*win_rates(board)),
+            table(*win_rates(leaderboard)),
         ]
-    if hidden := len(board.contestants) - len(rows):
+    if hidden := len(leaderboard.contestants) - len(rows):
         lines.append(
-            f"Not shown: {hidden} of {len(board.contestants)} contestants, with fewer than {LEAST_VOTES} votes each."
+            f"Not shown: {hidden} of {len(leaderboard.contestants)} contestants, with fewer than {LEAST_VOTES} votes each."
         )
-    if board.intervals == "model":
+    if leaderboard.intervals == "model":
         lines.append(
             "All of these votes are one voter's, so their intervals cannot be clustered by voter. Those above take "
             "each vote for another person's, and do not say how far other people differ."
         )
-    if board.apart:
-        groups = "; ".join(", ".join(group) for group in board.apart)
+    if leaderboard.apart:
+        groups = "; ".join(", ".join(group) for group in leaderboard.apart)
         lines.append(f"Not yet comparable, since no votes connect them with those above: {groups}.")
     lines.append(f"Settled: {'; '.join(settled) if settled else 'no pair yet'}.")
     return "\n".join(lines)
 
 
-def win_rates(board: Leaderboard) -> tuple[list[str], list[list[str]]]:
+def win_rates(leaderboard: Leaderboard) -> tuple[list[str], list[list[str]]]:
     """Each contestant's share of votes against each other one, best first; columns bear the numbers of the rows."""
-    shown = [(place, one.contestant) for place, one in enumerate(board.standings, start=1)]
-    index = {name: number for number, name in enumerate(board.contestants)}
-    rates = [[board.win_rates[index[row]][index[column]] for _, column in shown] for _, row in shown]
+    shown = [(place, one.contestant) for place, one in enumerate(leaderboard.standings, start=1)]
+    index = {name: number for number, name in enumerate(leaderboard.contestants)}
+    rates = [[leaderboard.win_rates[index[row]][index[column]] for _, column in shown] for _, row in shown]
     header = ["", *(str(place) for place, _ in shown)]
     rows = [
         [f"{place} {name}", *("–" if rate is None else f"{100 * rate:.0f}" for rate in line)]

@@ -148,7 +148,7 @@ def run_train(options: argparse.Namespace) -> int:
     from hypersd.feedback.reward.reward_report import markdown
     from hypersd.feedback.reward.train import RewardTask
 
-    settings = RewardConfig()
+    config = RewardConfig()
     with command_folder(options.out, "reward train", REWARD, keep=True) as out:
         preferences, pictures = gather(options.votes, options.kind, out)
         report = RewardTask(
@@ -157,7 +157,7 @@ def run_train(options: argparse.Namespace) -> int:
             backbone=backbone,
             out=out,
             kind_of=kinds_of_prompts(chosen.world),
-            config=replace(settings, steps=max(1, round(settings.steps * options.shorten))),
+            config=replace(config, steps=max(1, round(config.steps * options.shorten))),
             curve=not options.no_curve,
             seed=options.seed,
         ).run()

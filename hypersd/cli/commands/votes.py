@@ -98,11 +98,11 @@ def open_store() -> tuple[Store, ImageStore]:
     from hypersd.arena.storage import StorageConfig
     from hypersd.arena.store.database import name_of
 
-    places = StorageConfig.from_environment()
+    storage = StorageConfig.from_environment()
     try:
-        return places.open()
+        return storage.open()
     except SQLAlchemyError as error:
-        name = name_of(make_url(places.url))
+        name = name_of(make_url(storage.url))
         raise ValueError(f"the vote store, {name}, does not answer ({gist(error)}); check DATABASE_URL") from error
 
 
@@ -155,13 +155,15 @@ def run_stats(options: argparse.Namespace) -> int:
     from hypersd.arena.ranking.leaderboard import compute_leaderboard
 
     votes = list(open_store()[0].votes())
-    board, studies = compute_leaderboard(votes, kind=options.kind), count_studies(votes, options.kind)
+    leaderboard, studies = compute_leaderboard(votes, kind=options.kind), count_studies(votes, options.kind)
     if options.json:
-        emit(board.as_dict() | {"studies": studies})
+        emit(leaderboard.as_dict() | {"studies": studies})
         return 0
-    say(f"{board.votes:,} {board.kind} votes of {board.voters:,} voters; {board.kept:,} count (rules {board.rules})")
-    if board.reasons:
-        say(table(("does not count", "votes"), list(board.reasons.items())))
+    say(
+        f"{leaderboard.votes:,} {leaderboard.kind} votes of {leaderboard.voters:,} voters; {leaderboard.kept:,} count (rules {leaderboard.rules})"
+    )
+    if leaderboard.reasons:
+        say(table(("does not count", "votes"), list(leaderboard.reasons.items())))
     if elsewhere := whereabouts(studies):
         say(f"Not among them: {elsewhere}.")
     return 0
@@ -252,8 +254,8 @@ def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.
         prompts=prompts,
         prompt_set=study.prompts if study else "held-out",
     )
-    supply = PairPool(store, pictures, EngineGenerator(engine), [source], rng=np.random.default_rng(options.seed))
+    pool = PairPool(store, pictures, EngineGenerator(engine), [source], rng=np.random.default_rng(options.seed))
     turns = random.Random(options.seed).sample(prompts, len(prompts))  # noqa: S311 - repeatable
     for number in range(missing):
         note(f"drawing pair {number + 1} of {missing}")
-        supply.add_pair(replace(source, prompts=[turns[(wanted - missing + number) % len(turns)]]))
+        pool.add_pair(replace(source, prompts=[turns[(wanted - missing + number) % len(turns)]]))

@@ -96,11 +96,11 @@ class SoloTraining(Objective[SegmentationBatch]):
 
     def __post_init__(self) -> None:
         self.network = Solo(list(self.world.objects))
-        self.players = [
+        self.networks = [
             TrainedNetwork(name="solo", module=self.network, learning_rate=self.learning_rate, weight_decay=0.02)
         ]
 
-    def loss(self, player: str, batch: SegmentationBatch, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: SegmentationBatch, step: StepContext) -> Mapping[str, Tensor]:
         """The mean instance loss."""
         return {"loss": instance_loss(self.network, batch.pictures, batch.targets).mean()}
 

@@ -149,13 +149,13 @@ class Reconstruction(Objective[Tensor]):
 
     def __post_init__(self) -> None:
         start_as_principal_components(self.autoencoder, self.world)
-        self.players = [
+        self.networks = [
             TrainedNetwork(
                 name="autoencoder", module=self.autoencoder, learning_rate=self.learning_rate, betas=(0.9, 0.999)
             )
         ]
 
-    def loss(self, player: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `psnr` in dB (peak 2) and `spread`, the latents' standard deviation."""
         latents = self.autoencoder.encode(batch)[0]
         noise = torch.randn(latents.shape, generator=step.generator, device=step.device)

@@ -112,13 +112,13 @@ class Denoising(Objective[CaptionedLatents]):
         # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
         self.unet.set_attn_processor(AttnProcessor())
         self.schedule = NoiseSchedule(build_scheduler().alphas_cumprod)
-        self.players = [
+        self.networks = [
             TrainedNetwork(
                 name="unet", module=self.unet, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
             )
         ]
 
-    def loss(self, player: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `plain`, the unweighted error."""
         schedule = self.schedule.to(step.device)
         times = torch.randint(

@@ -159,13 +159,13 @@ class Contrast(Objective[Captioned]):
 
     def __post_init__(self) -> None:
         self.towers = Towers(self.tokenizer)
-        self.players = [
+        self.networks = [
             TrainedNetwork(
                 name="clip", module=self.towers, learning_rate=self.learning_rate, betas=(0.9, 0.98), weight_decay=0.05
             )
         ]
 
-    def loss(self, player: str, batch: Captioned, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: Captioned, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `found`: how often the right caption is the nearest."""
         tokens = self.tokenizer(batch.captions, padding="max_length", truncation=True, return_tensors="pt").to(
             step.device

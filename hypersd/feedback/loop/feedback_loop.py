@@ -188,7 +188,7 @@ class FeedbackLoop:
 
     def _simulate(self, store: Store, pictures: ImageStore, current: Round, parent: str) -> None:
         engine = self._engine()
-        registered = {entrant.name for entrant in registered_models(self.registered)}
+        registered = {registered_model.name for registered_model in registered_models(self.registered)}
         wanted = few_step_contestants(contestants(engine.family, engine.machine), registered - {parent})
         seed = self.seed * 1000 + current.number
         # Battles and metrics are on prompts that are held out.
@@ -233,7 +233,7 @@ class FeedbackLoop:
         name = self._name(lineage, results)
         lineage = replace(lineage, method=method, parent=parent)
         entered = gained(results)
-        if entered and name not in {entrant.name for entrant in registered_models(self.registered)}:
+        if entered and name not in {registered_model.name for registered_model in registered_models(self.registered)}:
             enter(name, self.family, self.start, results, folder=self.registered, lineage=asdict(lineage))
         adapters = tuple(
             tuned.result(group.file.stem, [recipe.steps for recipe in group.recipes]) for group, tuned in results

@@ -59,15 +59,15 @@ def run_head_to_head(
         name: what the voters' names begin with.
         seed: of everything random.
     """
-    cards = [engine.family.spec(model) for model in (new, old)]
-    common = [count for count in steps if all(_runs(card, count) for card in cards)]
+    specs = [engine.family.spec(model) for model in (new, old)]
+    common = [count for count in steps if all(_runs(spec, count) for spec in specs)]
     family = engine.family.name
     pairs = [(Contestant(family, new, count), Contestant(family, old, count)) for count in common]
     store, pictures = open_folder(folder)
     fill_pool(engine, store, pictures, pairs, prompts, count=len(prompts), seed=seed)
     missing = votes * len(pairs) - store.count_votes()
-    habits = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
-    cast_votes(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, habits=habits)
+    policy = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
+    cast_votes(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, policy=policy)
     given = list(store.votes())
     export(given, pictures, "arena", folder / "dataset", kind="simulated")
     kept = clean(given, kind="simulated").kept
@@ -91,5 +91,5 @@ def _ties(votes: Sequence[Vote], steps: int) -> int:
     return sum(vote.winner is None and vote.battle.pair.entries[0].contestant.steps == steps for vote in votes)
 
 
-def _runs(card: ModelSpec, steps: int) -> bool:
-    return steps in {recipe.steps for recipe in card.recipes}
+def _runs(spec: ModelSpec, steps: int) -> bool:
+    return steps in {recipe.steps for recipe in spec.recipes}

@@ -39,7 +39,7 @@ def measure(
     """
     out.mkdir(parents=True, exist_ok=True)
     family = engine.family
-    jury = MetricSuite.of(
+    suite = MetricSuite.of(
         family.require(Capability.JUDGE, "be measured").parent, family.pixels, RewardModel.load(reward).score
     )
     common = [
@@ -54,7 +54,7 @@ def measure(
             for event in compare(Request(prompt=prompt, seed=seed, family=family.name, runs=runs), engine)
             if isinstance(event, Generation)
         ]
-        judged += [look.metrics for look in jury.measure(prompt, drawn)]
+        judged += [look.metrics for look in suite.measure(prompt, drawn)]
     write_pictures(judged, out / "pictures.csv")
     without, tuned = ([one for one in judged if one.model == model] for model in models)
     write_text(out / "ablation.md", ablation_table(without, tuned))

@@ -77,9 +77,9 @@ def fill_pool(
     source = PairSource(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
     drawn = len(store.pairs())
     rng = np.random.default_rng((seed, max(0, count - drawn)))
-    supply = PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng)
+    pool = PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng)
     for number in range(drawn, count):
-        supply.add_pair(replace(source, prompts=[prompts[number % len(prompts)]]))
+        pool.add_pair(replace(source, prompts=[prompts[number % len(prompts)]]))
 
 
 def cast_votes(
@@ -91,13 +91,13 @@ def cast_votes(
     count: int,
     name: str,
     seed: int,
-    habits: BattlePolicy | None = None,
+    policy: BattlePolicy | None = None,
 ) -> int:
     """Let voters of these tastes vote `count` times, through the desk; returns how many votes were cast."""
     rng: Any = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
     began = now() - timedelta(seconds=_SECONDS_A_VOTE * count)
-    desk = BattleService(store, habits or BattlePolicy(), rng=rng, clock=SimulatedClock(began))
-    return SimulatedVoters(service=desk, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name).vote(
+    service = BattleService(store, policy or BattlePolicy(), rng=rng, clock=SimulatedClock(began))
+    return SimulatedVoters(service=service, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name).vote(
         count
     )
 

@@ -78,7 +78,7 @@ class Comparisons:
         return np.where(size > _NEVER, size, 1.0)
 
 
-def select(choices: Comparisons, settings: RewardConfig) -> Selected:
+def select(choices: Comparisons, config: RewardConfig) -> Selected:
     """The mean of the heads that are as good as the best one on prompts that were left out.
 
     Statistics are ranked by how far each alone goes with the choices (sure independence screening: Fan and Lv 2008);
@@ -94,18 +94,18 @@ def select(choices: Comparisons, settings: RewardConfig) -> Selected:
     prompts = sorted(set(choices.prompts), key=lambda text: sha256(text.encode()).hexdigest())
     if len(prompts) < 2:
         raise ValueError("the votes to learn from are on one prompt; collect votes on more prompts")
-    fold_of = {prompt: place % settings.folds for place, prompt in enumerate(prompts)}
+    fold_of = {prompt: place % config.folds for place, prompt in enumerate(prompts)}
     folds = np.array([fold_of[prompt] for prompt in choices.prompts])
     margins: dict[Candidate, Floats] = {}
-    for fold in range(min(settings.folds, len(prompts))):
+    for fold in range(min(config.folds, len(prompts))):
         left_out = folds == fold
         gaps = choices.gaps[left_out]
-        for candidate, weights in fit(choices.part(~left_out), settings).items():
+        for candidate, weights in fit(choices.part(~left_out), config).items():
             margins.setdefault(candidate, np.zeros(len(folds)))[left_out] = gaps @ weights
     good = _as_good(margins, choices)
     # Stronger ridges make smaller margins; on one scale, each head has an equal say.
     say = {one: 1 / max(_NEVER, float(np.sqrt(np.square(margins[one]).mean()))) / len(good) for one in good}
-    heads = fit(choices, settings)
+    heads = fit(choices, config)
     return Selected(
         scale=choices.scale,
         weights=np.sum([say[one] * heads[one] for one in good], axis=0) * choices.scale,
@@ -113,18 +113,18 @@ def select(choices: Comparisons, settings: RewardConfig) -> Selected:
     )
 
 
-def fit(choices: Comparisons, settings: RewardConfig) -> dict[Candidate, Floats]:
+def fit(choices: Comparisons, config: RewardConfig) -> dict[Candidate, Floats]:
     """The weights `(F,)` of every candidate, for statistics as they are."""
     scaled = choices.gaps / choices.scale
     signs = choices.weights * (choices.targets - 0.5)
     order = np.argsort(-np.abs(signs @ scaled), kind="stable")
-    counts = sorted({min(count, len(order)) for count in settings.counts})
+    counts = sorted({min(count, len(order)) for count in config.counts})
     found: dict[Candidate, Floats] = {}
-    for count, ridge in product(counts, settings.ridges):
+    for count, ridge in product(counts, config.ridges):
         read = order[:count]
         weights = np.zeros(len(order))
         weights[read] = logistic(
-            scaled[:, read], choices.targets, weights=choices.weights, ridge=ridge, steps=settings.steps
+            scaled[:, read], choices.targets, weights=choices.weights, ridge=ridge, steps=config.steps
         )
         found[count, ridge] = weights / choices.scale
     return found

@@ -156,7 +156,7 @@ def examine(
     train: ChoiceTable,
     test: ChoiceTable,
     *,
-    settings: RewardConfig,
+    config: RewardConfig,
     kind_of: Callable[[str], str],
     curve: Sequence[tuple[int, float]],
     second: Share,
@@ -172,7 +172,7 @@ def examine(
     kinds = np.array([kind_of(prompt) for prompt in prompts])
     pairs = np.array([" against ".join(sorted(one.models)) for one in test.examples])[asked]
     calibration, error = calibrate(gap, won)
-    best, hits_by_best = hits_by_one(train, test, settings)
+    best, hits_by_best = hits_by_one(train, test, config)
     swapped = 1 / (1 + np.exp(-gap)) + 1 / (1 + np.exp(gap)) - 1
     return RewardReport(
         kind=preferences.kind,

@@ -22,9 +22,9 @@ def hits_by_statistics(train: ChoiceTable, test: ChoiceTable) -> NDArray[np.bool
     return _hits(_statistic_gaps(train), train.examples, _statistic_gaps(test), test.examples)
 
 
-def hits_by_one(train: ChoiceTable, test: ChoiceTable, settings: RewardConfig) -> tuple[int, NDArray[np.bool_]]:
+def hits_by_one(train: ChoiceTable, test: ChoiceTable, config: RewardConfig) -> tuple[int, NDArray[np.bool_]]:
     """The place of the one number that tells most of the choices to learn from, and which of the test's it predicts."""
-    selected = select(Comparisons.of(train), replace(settings, counts=(1,)))
+    selected = select(Comparisons.of(train), replace(config, counts=(1,)))
     asked = decisive(test.examples)
     return selected.read[0], (test.gaps[asked] @ (selected.weights / selected.scale) > 0) == left_won(test.examples)[
         asked

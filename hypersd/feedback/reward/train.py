@@ -72,7 +72,7 @@ class RewardTask:
             self.preferences,
             train,
             test,
-            settings=self.config,
+            config=self.config,
             kind_of=self.kind_of,
             curve=curve,
             second=accuracy(second, train),
@@ -114,7 +114,7 @@ def _check_enough(examples: Sequence[Preference], purpose: str) -> None:
         )
 
 
-def fit_head(start: RewardModel, table: ChoiceTable, settings: RewardConfig) -> tuple[RewardModel, Selected]:
+def fit_head(start: RewardModel, table: ChoiceTable, config: RewardConfig) -> tuple[RewardModel, Selected]:
     """A model on the same backbone with a head for these choices, frozen, and how the head was selected.
 
     Its rewards are on the scale on which the odds of choices that were left out are right.
@@ -122,7 +122,7 @@ def fit_head(start: RewardModel, table: ChoiceTable, settings: RewardConfig) -> 
     Raises:
         ValueError: all choices are on one prompt.
     """
-    selected = select(Comparisons.of(table), settings)
+    selected = select(Comparisons.of(table), config)
     model = RewardModel(start.backbone, dict(start.metadata))
     model.set_head(table.features.mean(dim=0), torch.from_numpy(selected.scale), torch.from_numpy(selected.weights))
     compared = [one for one in table.examples if not one.both_bad]

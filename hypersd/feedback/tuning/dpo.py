@@ -98,23 +98,23 @@ class DirectPreference(Objective[RankedBatch]):
     """
 
     student: Student
-    guard: RewardHackingMonitor
+    monitor: RewardHackingMonitor
     recipes: Sequence[Recipe]
-    settings: DPOConfig = field(default_factory=DPOConfig)
+    config: DPOConfig = field(default_factory=DPOConfig)
 
     def __post_init__(self) -> None:
-        self.players = [
+        self.networks = [
             TrainedNetwork(
                 name="feedback",
                 module=self.student.unet,
-                learning_rate=self.settings.learning_rate,
+                learning_rate=self.config.learning_rate,
                 betas=(0.9, 0.99),
             )
         ]
         asked = {time for recipe in self.recipes for time in times_of(self.student, recipe)}
         self.times = torch.tensor(sorted(asked))
 
-    def loss(self, player: str, batch: RankedBatch, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: RankedBatch, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `right`: how often the preferred picture's noise is predicted better, relative to the other's."""
         count = len(batch.prompts)
         drawn = torch.randint(len(self.times), (count,), generator=step.generator, device=step.device)
@@ -130,7 +130,7 @@ class DirectPreference(Objective[RankedBatch]):
         better, worse = (error - before).chunk(2)
         margin = worse - better
         return {
-            "loss": -F.logsigmoid(self.settings.beta * margin).mean(),
+            "loss": -F.logsigmoid(self.config.beta * margin).mean(),
             "right": (margin > 0).float().mean(),
         }
 
@@ -140,8 +140,8 @@ class DirectPreference(Objective[RankedBatch]):
         Raises:
             StopTraining: it speaks against going on.
         """
-        self.guard.after_step(step)
+        self.monitor.after_step(step)
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""
-        return self.guard.validation.sample_grid()
+        return self.monitor.validation.sample_grid()

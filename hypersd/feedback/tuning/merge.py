@@ -30,13 +30,13 @@ class MergePoint:
     violation: str
 
 
-def sweep(student: Student, guard: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:
+def sweep(student: Student, monitor: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:
     """Look at the student with its adapter at each weight."""
     points: list[MergePoint] = []
     for weight in weights:
         with swapped_adapter(student.unet, _weighted(student, weight)):
-            check, _ = guard.validation.evaluate()
-        points.append(MergePoint(weight, check, guard.violation(check, guard.start.second)))
+            check, _ = monitor.validation.evaluate()
+        points.append(MergePoint(weight, check, monitor.violation(check, monitor.start.second)))
     return points
 
 

@@ -55,29 +55,29 @@ class RewardFeedback(Objective[PromptBatch]):
     Args:
         student: its adapter is the feedback's own; the few-step model is its base.
         rewards: all of them are pleased together.
-        guard: looks at the student, with a reward model that is not pleased.
+        monitor: looks at the student, with a reward model that is not pleased.
         recipes: the schedules on which the student is used.
     """
 
     student: Student
     rewards: Sequence[RewardModel]
-    guard: RewardHackingMonitor
+    monitor: RewardHackingMonitor
     recipes: Sequence[Recipe]
     perception: PerceptionLoss | None = None
-    settings: ReFLConfig = field(default_factory=ReFLConfig)
+    config: ReFLConfig = field(default_factory=ReFLConfig)
 
     def __post_init__(self) -> None:
-        self.players = [
+        self.networks = [
             TrainedNetwork(
                 name="feedback",
                 module=self.student.unet,
-                learning_rate=self.settings.learning_rate,
+                learning_rate=self.config.learning_rate,
                 betas=(0.9, 0.99),
             )
         ]
-        self.thresholds = [float(model.metadata["preferred"][self.settings.hinge]) for model in self.rewards]
+        self.thresholds = [float(model.metadata["preferred"][self.config.hinge]) for model in self.rewards]
 
-    def loss(self, player: str, batch: PromptBatch, step: StepContext) -> Mapping[str, Tensor]:
+    def loss(self, network: str, batch: PromptBatch, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `reward`, `distance` and, with a network for it, `perception`."""
         recipe = self.recipes[int(step.rng.integers(len(self.recipes)))]
         call = int(step.rng.integers(recipe.steps))
@@ -90,11 +90,11 @@ class RewardFeedback(Objective[PromptBatch]):
             for alpha, model, score in zip(self.thresholds, self.rewards, scores, strict=True)
         )
         distance = (drawn.tuned - drawn.untuned).square().mean()
-        loss = missing + self.settings.anchor * distance
+        loss = missing + self.config.anchor * distance
         logged = {"reward": torch.stack(scores).mean(), "distance": distance}
         if self.perception is not None:
             logged["perception"] = self.perception(self.student, self.recipes, step)
-            loss = loss + self.settings.perception * logged["perception"]
+            loss = loss + self.config.perception * logged["perception"]
         return {"loss": loss, **logged}
 
     def after_step(self, step: StepContext) -> None:
@@ -103,8 +103,8 @@ class RewardFeedback(Objective[PromptBatch]):
         Raises:
             StopTraining: it speaks against going on.
         """
-        self.guard.after_step(step)
+        self.monitor.after_step(step)
 
     def sample(self) -> Image.Image | None:
         """What the student draws now."""
-        return self.guard.validation.sample_grid()
+        return self.monitor.validation.sample_grid()

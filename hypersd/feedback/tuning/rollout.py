@@ -64,7 +64,7 @@ def fixed_noise(student: Student, count: int, seed: int) -> Tensor:
 
 
 def rollout_to_step(
-    student: Student, recipe: Recipe, noise: Tensor, told: Conditioning, step_index: int, *, generator: torch.Generator
+    student: Student, recipe: Recipe, noise: Tensor, cond: Conditioning, step_index: int, *, generator: torch.Generator
 ) -> Rollout:
     """Run a recipe without gradient up to a call, and take that call's clean latents, with a gradient.
 
@@ -75,7 +75,7 @@ def rollout_to_step(
         student: the tuned one is the student, the untuned one the student with its adapter off.
         recipe: the scheduler, the timesteps, eta; guidance is not applied.
         noise: unit noise `(B, C, H, W)`.
-        told: what the UNet is told of the prompts.
+        cond: what the UNet is told of the prompts.
         step_index: from 0 to the number of the recipe's steps, exclusive.
         generator: of the noise that some schedulers add.
 
@@ -86,7 +86,7 @@ def rollout_to_step(
     if not 0 <= step_index < len(scheduler.timesteps):
         raise ValueError(f"a recipe of {recipe.steps} steps has no call {step_index}")
 
-    predict = student.predictor(told)
+    predict = student.predictor(cond)
     arguments = step_arguments(scheduler, recipe, generator)
     with torch.no_grad():
         latents = denoised(

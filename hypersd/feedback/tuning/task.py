@@ -111,15 +111,15 @@ class TuningTask:
         rewards = [RewardModel.load(folder).to(device) for folder in self.rewards]
         second = RewardModel.load(self.rewards[0] / SECOND).to(device)
         student = Student(self.source, rank=refl.ReFLConfig().rank, few_steps=self.few_steps, device=device)
-        panel = ValidationSet(student, rewards[0], second, self.recipes, self.validation)
-        guard = RewardHackingMonitor(panel, _LOOK_EVERY, self.limits, self.out / "training" / "looks.json")
+        validation = ValidationSet(student, rewards[0], second, self.recipes, self.validation)
+        monitor = RewardHackingMonitor(validation, _LOOK_EVERY, self.limits, self.out / "training" / "looks.json")
         if self.method == "dpo":
-            self._dpo(trainer, student, guard)
+            self._dpo(trainer, student, monitor)
         else:
-            self._refl(trainer, student, guard, rewards)
+            self._refl(trainer, student, monitor, rewards)
         plugin = self.out / "feedback.safetensors"
         save_adapter(student.unet, plugin)
-        points = merge.sweep(student, guard)
+        points = merge.sweep(student, monitor)
         chosen = merge.choose(points)
         adapter = self.out / "adapter.safetensors"
         merge.write_merged(student.few_steps_layers, load_file(plugin), chosen.weight, adapter)
@@ -134,22 +134,22 @@ class TuningTask:
             points=tuple(points),
             lineage=self._lineage(rewards[0]),
         )
-        write_json(self.out / RESULT, self._told(tuned, guard))
+        write_json(self.out / RESULT, self._told(tuned, monitor))
         return tuned
 
     def _refl(
-        self, trainer: Trainer, student: Student, guard: RewardHackingMonitor, rewards: Sequence[RewardModel]
+        self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor, rewards: Sequence[RewardModel]
     ) -> None:
-        settings = refl.ReFLConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
-        objective = refl.RewardFeedback(student, rewards, guard, self.recipes, self.perception, settings)
-        trainer.run(objective, PromptBatches(self.prompts, student, settings.batch_size), data=self._data())
+        config = refl.ReFLConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
+        objective = refl.RewardFeedback(student, rewards, monitor, self.recipes, self.perception, config)
+        trainer.run(objective, PromptBatches(self.prompts, student, config.batch_size), data=self._data())
 
-    def _dpo(self, trainer: Trainer, student: Student, guard: RewardHackingMonitor) -> None:
-        settings = dpo.DPOConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
+    def _dpo(self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor) -> None:
+        config = dpo.DPOConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
         if self.pictures is None:
             raise ValueError("dpo learns from the votes themselves; name them")
-        batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, settings.batch_size)
-        objective = dpo.DirectPreference(student, guard, self.recipes, settings)
+        batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, config.batch_size)
+        objective = dpo.DirectPreference(student, monitor, self.recipes, config)
         trainer.run(objective, batches, data=self._data())
 
     def _trainer(self, steps: int) -> Trainer:
@@ -181,14 +181,14 @@ class TuningTask:
             "adapter": digest(self.few_steps),
         }
 
-    def _told(self, tuned: Tuned, guard: RewardHackingMonitor) -> dict[str, Any]:
+    def _told(self, tuned: Tuned, monitor: RewardHackingMonitor) -> dict[str, Any]:
         return {
             "method": self.method,
             "steps": [recipe.steps for recipe in self.recipes],
             "weight": tuned.weight,
             "stopped": tuned.stopped,
             "lineage": tuned.lineage,
-            "history": [{"step": step, **check.as_dict()} for step, check in guard.history],
+            "history": [{"step": step, **check.as_dict()} for step, check in monitor.history],
             "merge": [
                 {"weight": point.weight, "objection": point.violation, **point.metrics.as_dict()}
                 for point in tuned.points

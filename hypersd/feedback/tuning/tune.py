@@ -66,9 +66,9 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[A
         FileNotFoundError: there is no such adapter.
         DownloadError: one of the model's, or the base, cannot be fetched.
     """
-    card = family.spec(model)
+    spec = family.spec(model)
     by_weights: dict[Weights, list[Recipe]] = {}
-    for recipe in card.recipes:
+    for recipe in spec.recipes:
         if recipe.weights.kind == "lora":
             by_weights.setdefault(recipe.weights, []).append(recipe)
     if not by_weights:
@@ -85,7 +85,7 @@ def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[A
         for weights, recipes in by_weights.items()
         if is_local(family, weights, loader.machine) and loader.file(weights).samefile(adapter)
     ]
-    usual = by_weights.get(card.recipe().weights) or next(iter(by_weights.values()))
+    usual = by_weights.get(spec.recipe().weights) or next(iter(by_weights.values()))
     return [AdapterGroup(adapter, tuple(own[0] if own else usual))]
 
 
@@ -235,7 +235,7 @@ def enter(
     files = {f"{group.file.stem}.safetensors": tuned.adapter for group, tuned in results}
     adapters = {str(recipe.steps): f"{group.file.stem}.safetensors" for group, _ in results for recipe in group.recipes}
     made = {group.file.stem: {"from": digest(group.file), "weight": tuned.weight} for group, tuned in results}
-    papers = RegisteredModel(
+    registered_model = RegisteredModel(
         name=name,
         title=f"{family.spec(parent).title} with feedback ({name})",
         family=family.name,
@@ -243,4 +243,4 @@ def enter(
         adapters=adapters,
         lineage={**lineage, "adapters": made},
     )
-    return register(papers, files, folder)
+    return register(registered_model, files, folder)

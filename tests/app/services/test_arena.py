@@ -254,8 +254,8 @@ def receipt(door: Door, name: str) -> dict[str, Any]:
 
 def opened(folder: Path, **changes: Any) -> Arena:
     """An arena over one database, whatever becomes of its data folder."""
-    places = StorageConfig(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
-    made = open_arena(EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=places, **changes))
+    storage = StorageConfig(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
+    made = open_arena(EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=storage, **changes))
     assert made is not None
     return made
 
@@ -307,10 +307,10 @@ def test_two_pictures_that_look_the_same_are_shown_to_nobody(arena: Arena) -> No
 
 
 def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
-    arena.desk = BattleService(arena.store, BattlePolicy(votes_a_minute=1))
+    arena.service = BattleService(arena.store, BattlePolicy(votes_a_minute=1))
     page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN})
     voter = arena.voter("testclient", ANN)
-    first, second = (arena.desk.custom_battle(pair(owner=voter, seed=seed), voter).id for seed in range(2))
+    first, second = (arena.service.custom_battle(pair(owner=voter, seed=seed), voter).id for seed in range(2))
     for battle in (first, second):
         assert page.post("/arena/show", json={"battle": battle}).status_code == 200
     assert page.post("/arena/vote", json={"battle": first, "choice": "left"}).status_code == 200
@@ -319,7 +319,7 @@ def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
     assert re.fullmatch(r"arena;dur=\d+\.\d", refused.headers["server-timing"])
     assert refused.json() == {"error": "That was many votes in a short time; rest your eyes for a minute, then go on."}
     assert arena.store.count_votes() == 1
-    arena.desk = BattleService(arena.store)
+    arena.service = BattleService(arena.store)
     assert page.post("/arena/vote", json={"battle": second, "choice": "left"}).status_code == 200
 
 
@@ -327,7 +327,7 @@ def test_where_a_vote_comes_from_is_a_gate_beside_it(arena: Arena) -> None:
     voter = arena.voter("203.0.113.9", "f" * 32)
     for number in range(RateLimits().voters_an_hour):
         arena.voter("203.0.113.9", f"{number:032d}")
-    battle = arena.desk.custom_battle(pair(), voter)
+    battle = arena.service.custom_battle(pair(), voter)
     arena.show(voter, battle.id)
     arena.vote(voter, battle.id, "left", Client())
     (kept,) = arena.store.votes()
@@ -428,13 +428,13 @@ def test_requests_are_read_with_care() -> None:
 
 
 def test_a_store_that_cannot_be_opened_closes_the_arena_only(tmp_path: Path) -> None:
-    studio = EngineManager({"emoji": FAMILIES["emoji"]}, "emoji")
+    engines = EngineManager({"emoji": FAMILIES["emoji"]}, "emoji")
     assert (
-        open_arena(studio, AppSettings(storage=StorageConfig(data=tmp_path, database="postgresql://localhost:1/none")))
+        open_arena(engines, AppSettings(storage=StorageConfig(data=tmp_path, database="postgresql://localhost:1/none")))
         is None
     )
     (tmp_path / "file").write_text("in the way")
-    assert open_arena(studio, AppSettings(storage=StorageConfig(data=tmp_path / "file"))) is None
+    assert open_arena(engines, AppSettings(storage=StorageConfig(data=tmp_path / "file"))) is None
 
 
 @pytest.fixture
@@ -451,7 +451,7 @@ def arena(tmp_path: Path) -> Iterator[Arena]:
 
 def vote(arena: Arena, choice: str = "left", **changes: Any) -> dict[str, Any]:
     """Ann's vote on a pair of her own; what she is told."""
-    battle = arena.desk.custom_battle(pair(owner="ann", **changes), "ann")
+    battle = arena.service.custom_battle(pair(owner="ann", **changes), "ann")
     arena.show("ann", battle.id)
     return arena.vote("ann", battle.id, choice, Client())
 
@@ -493,7 +493,7 @@ def test_when_all_pictures_are_lost_not_every_pair_is_given_up_at_once(arena: Ar
 
 
 def test_after_thirty_votes_a_visitor_sees_what_they_prefer(arena: Arena) -> None:
-    arena.desk = BattleService(arena.store, BattlePolicy(votes_a_minute=1000))
+    arena.service = BattleService(arena.store, BattlePolicy(votes_a_minute=1000))
     for seed in range(PERSONAL_BOARD - 1):
         told = vote(arena, seed=seed)
     assert arena.progress("ann")["personal"] == []
@@ -562,10 +562,10 @@ def test_the_boards_follow_the_votes(tmp_path: Path) -> None:
     assert isinstance(arena, Arena)
     worker = threading.Thread(target=arena._compute, daemon=True)
     worker.start()
-    wait_for(lambda: arena.boards.get(VoteFilter()) is not None)
-    board = arena.boards.get(VoteFilter())
-    assert board is not None
-    assert board.problem == "there are no votes"
+    wait_for(lambda: arena.leaderboards.get(VoteFilter()) is not None)
+    leaderboard = arena.leaderboards.get(VoteFilter())
+    assert leaderboard is not None
+    assert leaderboard.problem == "there are no votes"
     arena.stop()
     worker.join(timeout=30)
     assert not worker.is_alive()

@@ -15,7 +15,7 @@ SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", s
 
 
 @pytest.fixture
-def studio(emoji_folder: Path) -> EngineManager:
+def engines(emoji_folder: Path) -> EngineManager:
     """A studio that sleeps."""
     return EngineManager(AppSettings(emoji=emoji_folder).families(), "emoji")
 
@@ -31,58 +31,58 @@ def wait_until_idle(seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def test_it_starts_loads_and_says_so(studio: EngineManager) -> None:
-    assert studio.state("emoji") == "starting"
-    assert not studio.awake
-    studio.wake()
-    studio.wake()
-    events = list(studio.draw(Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="turbo"),)))))
+def test_it_starts_loads_and_says_so(engines: EngineManager) -> None:
+    assert engines.state("emoji") == "starting"
+    assert not engines.awake
+    engines.wake()
+    engines.wake()
+    events = list(engines.draw(Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="turbo"),)))))
     assert isinstance(events[-1], Generation)
     assert events[-1].image is not None
-    assert studio.state("emoji") == "ready"
+    assert engines.state("emoji") == "ready"
 
 
-def test_a_job_can_be_cancelled_while_it_waits(studio: EngineManager) -> None:
+def test_a_job_can_be_cancelled_while_it_waits(engines: EngineManager) -> None:
     job = Job(SLOW)
     threading.Timer(0.3, job.cancelled.set).start()
-    assert list(studio.draw(job)) == []
+    assert list(engines.draw(job)) == []
 
 
-def test_cancelling_frees_the_worker(studio: EngineManager) -> None:
-    studio.wake()
+def test_cancelling_frees_the_worker(engines: EngineManager) -> None:
+    engines.wake()
     job = Job(SLOW)
-    for _ in studio.draw(job):
+    for _ in engines.draw(job):
         job.cancelled.set()
     wait_until_idle()
     quick = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="turbo", steps=1),))
-    assert len(list(studio.draw(Job(quick)))) == 1
+    assert len(list(engines.draw(Job(quick)))) == 1
 
 
-def test_a_visitor_who_leaves_frees_the_worker(studio: EngineManager) -> None:
-    studio.wake()
-    events = studio.draw(Job(SLOW))
+def test_a_visitor_who_leaves_frees_the_worker(engines: EngineManager) -> None:
+    engines.wake()
+    events = engines.draw(Job(SLOW))
     next(events)
     events.close()
     wait_until_idle()
 
 
-def test_what_cannot_run_says_why_and_downloads_nothing(studio: EngineManager) -> None:
-    studio.wake()
+def test_what_cannot_run_says_why_and_downloads_nothing(engines: EngineManager) -> None:
+    engines.wake()
     request = Request(prompt="a cat", seed=1, family="sdxl", runs=(Run(model="base"),))
     with pytest.raises(ValueError, match="cannot run here"):
-        list(studio.draw(Job(request)))
+        list(engines.draw(Job(request)))
 
 
 def test_a_family_that_cannot_be_loaded_is_a_state_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("nonsense")
-    studio = EngineManager(AppSettings(emoji=tmp_path).families(), "emoji")
-    studio.wake()
+    engines = EngineManager(AppSettings(emoji=tmp_path).families(), "emoji")
+    engines.wake()
     end = time.monotonic() + 60
-    while not studio.awake and time.monotonic() < end:
+    while not engines.awake and time.monotonic() < end:
         time.sleep(0.05)
-    family = studio.family("emoji")
-    reasons = [availability(family, card, Machine.here()).reason for card in family.specs]
+    family = engines.family("emoji")
+    reasons = [availability(family, spec, Machine.here()).reason for spec in family.specs]
     assert all(reasons), "each model says why it cannot run"
     assert "model_index.json is damaged" in reasons[0]
     with pytest.raises(ValueError, match=r"model_index\.json"):
-        list(studio.draw(Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base"),)))))
+        list(engines.draw(Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base"),)))))

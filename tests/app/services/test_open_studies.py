@@ -40,10 +40,10 @@ def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
     declare(tmp_path / "studies", "part", BASE, LOST)
     declare(tmp_path / "studies", "none", LOST)
     settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path), studies=tmp_path / "studies")
-    studio = EngineManager(settings.families(), "emoji")
-    opened = open_arena(studio, settings)
+    engines = EngineManager(settings.families(), "emoji")
+    opened = open_arena(engines, settings)
     assert opened is not None
-    studio.machine = machine(tmp_path)
+    engines.machine = machine(tmp_path)
     yield opened
     opened.stop()
     opened.store.engine.dispose()
@@ -95,7 +95,7 @@ def test_a_study_hands_out_its_own_pairs_and_counts_its_own_votes(arena: Arena) 
 
 
 def vote_openly(arena: Arena) -> dict[str, Any]:
-    battle = arena.desk.custom_battle(pair(owner="ann"), "ann")
+    battle = arena.service.custom_battle(pair(owner="ann"), "ann")
     arena.show("ann", battle.id)
     return arena.vote("ann", battle.id, "tie", Client())
 
@@ -133,17 +133,17 @@ def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> 
 
 
 def test_a_contestant_that_was_benched_or_whose_files_are_lost_says_so(arena: Arena, tmp_path: Path) -> None:
-    emoji = arena.studio.families["emoji"]
-    arena.studio.families = {"emoji": replace(emoji, folder=tmp_path / "empty")}
+    emoji = arena.engines.families["emoji"]
+    arena.engines.families = {"emoji": replace(emoji, folder=tmp_path / "empty")}
     assert arena.studies.problem(arena.declared["all"]).startswith(f"no base model in {tmp_path}/empty")
-    again = OpenStudies(arena.studio, arena.store, arena.declared)
+    again = OpenStudies(arena.engines, arena.store, arena.declared)
     arena.store.bench(Contestant.parse(BASE), "out of memory")
-    arena.studio.families = {"emoji": emoji}
+    arena.engines.families = {"emoji": emoji}
     assert again.problem(arena.declared["all"]) == "out of memory"
 
 
 def test_before_the_models_are_known_a_study_waits(arena: Arena) -> None:
-    arena.studio.machine = None
+    arena.engines.machine = None
     assert arena.studies.unable() == {}
     assert arena.draw("ann", study="none")["battle"] is None
 

@@ -53,15 +53,15 @@ def never() -> bool:
 def test_the_newest_reward_model_judges_what_was_voted_on(
     tmp_path: Path, pictures: ImageStore, votes: list[Vote]
 ) -> None:
-    judging = RewardScores(pictures, tmp_path / "loop")
-    judging.work({"human": votes}, never)
-    assert judging.results == {}, "there is no reward model"
+    reward_scores = RewardScores(pictures, tmp_path / "loop")
+    reward_scores.work({"human": votes}, never)
+    assert reward_scores.results == {}, "there is no reward model"
     reward_model(tmp_path / "loop" / "round-1")
-    judging.work({"human": votes, "simulated": []}, never)
-    found = judging.results["human"]
+    reward_scores.work({"human": votes, "simulated": []}, never)
+    found = reward_scores.results["human"]
     assert {label for label, _ in found.means} == {"toy/a@1", "toy/b@1"}
     assert (found.agreement.n, found.unseen) == (4, 0)
-    assert judging.results["simulated"].means == ()
+    assert reward_scores.results["simulated"].means == ()
     told = judge_rows(found, wilson(9, 10))
     assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in told
 
@@ -72,21 +72,21 @@ def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictu
     votes = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(prompts)]
     store.engine.dispose()
     reward_model(tmp_path)
-    judging = RewardScores(pictures, tmp_path / "loop", chosen=tmp_path / "reward")
-    judging.work({"human": votes}, never)
-    assert judging.results["human"].agreement.n == 0
-    assert "is not known" in judge_rows(judging.results["human"], None)
+    reward_scores = RewardScores(pictures, tmp_path / "loop", chosen=tmp_path / "reward")
+    reward_scores.work({"human": votes}, never)
+    assert reward_scores.results["human"].agreement.n == 0
+    assert "is not known" in judge_rows(reward_scores.results["human"], None)
 
 
 def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: ImageStore, votes: list[Vote]) -> None:
     reward_model(tmp_path)
     visitors: list[Any] = [True]
-    judging = RewardScores(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))
-    judging.work({"human": votes}, never)
-    assert judging.results["human"].unseen == 4
+    reward_scores = RewardScores(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))
+    reward_scores.work({"human": votes}, never)
+    assert reward_scores.results["human"].unseen == 4
     visitors.clear()
-    judging.work({"human": votes}, never)
-    assert judging.results["human"].unseen == 0
+    reward_scores.work({"human": votes}, never)
+    assert reward_scores.results["human"].unseen == 0
 
 
 def test_without_a_judge_the_page_says_how_to_get_one() -> None:

@@ -150,7 +150,7 @@ def test_what_was_imported_is_published_from_here(
     vote(store, pictures, 1)
     export(store.votes(), pictures, "arena", tmp_path / "out")
     import_votes(tmp_path / "out", *there)
-    assert there[0].ledger.count_unpublished() == 1
+    assert there[0].outbox.count_unpublished() == 1
 
 
 @pytest.mark.parametrize(

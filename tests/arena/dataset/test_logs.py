@@ -146,9 +146,9 @@ def test_a_log_is_ranked_on_its_own_and_a_store_says_where_its_votes_are(there: 
     rows = [battle(number, winner="model_b" if number % 4 else "model_a") for number in range(120)]
     file = lines(tmp_path / "log.jsonl", *rows, battle(200, winner="?"))
     rejects = Rejects()
-    board = compute_leaderboard(read_votes(file, rejects))
-    assert [one.contestant for one in board.standings] == ["unknown/SDXL-Turbo@?", "unknown/PixArt@?"]
-    assert (board.kept, len(rejects.skipped)) == (120, 1)
+    leaderboard = compute_leaderboard(read_votes(file, rejects))
+    assert [one.contestant for one in leaderboard.standings] == ["unknown/SDXL-Turbo@?", "unknown/PixArt@?"]
+    assert (leaderboard.kept, len(rejects.skipped)) == (120, 1)
     done = import_votes(file, *there)
     assert compute_leaderboard(there[0].votes()).votes == 0, "they are no votes of this arena"
     assert done.studies == {"log": 120}

@@ -229,6 +229,6 @@ def test_they_can_be_ranked_on_their_own(tmp_path: Path) -> None:
     rows = [
         original(number, user_id=number, label_0=label, label_1=1 - label) for number, label in enumerate([1.0, 0, 1.0])
     ]
-    board = compute_leaderboard(read_votes(written(tmp_path, *rows)))
-    assert board.kept == 3
-    assert set(board.contestants) == {f"unknown/{rows[0][name]}@?" for name in ("model_0", "model_1")}
+    leaderboard = compute_leaderboard(read_votes(written(tmp_path, *rows)))
+    assert leaderboard.kept == 3
+    assert set(leaderboard.contestants) == {f"unknown/{rows[0][name]}@?" for name in ("model_0", "model_1")}

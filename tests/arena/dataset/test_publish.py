@@ -43,7 +43,7 @@ def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
     assert [restore(other, elsewhere, url) for _ in range(2)] == [8, 0]
     assert {one.id: one for one in other.votes()} == {one.id: one for one in made}
     assert elsewhere.get(made[0].battle.pair.entries[1].picture)
-    assert other.ledger.unpublished(10) == [], "what was read back is not sent again"
+    assert other.outbox.unpublished(10) == [], "what was read back is not sent again"
     for name, count in (("human", 5), ("simulated", 3)):
         rows = load_dataset(url, name, split="train", cache_dir=str(tmp_path / "cache"))
         assert rows["kind"] == [name] * count
@@ -110,14 +110,14 @@ def test_the_worker_sends_when_enough_waits_and_once_more_at_the_end(
     for number in range(3):
         vote(store, pictures, number)
     for _ in range(1000):
-        if store.ledger.count_unpublished() == 0:
+        if store.outbox.count_unpublished() == 0:
             break
         threading.Event().wait(0.02)
     assert len(list(url.glob("human/*.parquet"))) >= 1
     vote(store, pictures, 9)
     stop.set()
     worker.join(timeout=30)
-    assert store.ledger.count_unpublished() == 0
+    assert store.outbox.count_unpublished() == 0
 
 
 def test_shards_that_are_here_are_not_read_again(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
@@ -140,18 +140,18 @@ def test_an_answer_that_comes_after_publishing_is_published_too(
     publisher = Publisher(store, pictures, url)
     assert publisher.attempt()
     store.add_answer(early.battle.id, "right", now())
-    assert store.ledger.count_unpublished() == 1
+    assert store.outbox.count_unpublished() == 1
     assert publisher.attempt()
     between = vote(store, pictures, 3)
     store.add_answer(between.battle.id, "tie", now())
-    store.ledger.published("without the answer", [between])
-    assert store.ledger.unpublished(9) == [store.vote_of(between.battle.id)]
+    store.outbox.published("without the answer", [between])
+    assert store.outbox.unpublished(9) == [store.vote_of(between.battle.id)]
     assert publisher.attempt()
     other, elsewhere = fresh(tmp_path, "other")
     assert restore(other, elsewhere, url) == 3
     answers = {one.id: one.knowing_time for one in other.votes()}
     assert answers == {early.id: "right", late.id: None, between.id: "tie"}
-    assert other.ledger.unpublished(9) == []
+    assert other.outbox.unpublished(9) == []
     other.engine.dispose()
 
 
@@ -191,12 +191,12 @@ def test_a_database_that_goes_away_does_not_end_publishing(postgres: Postgres, t
     worker = threading.Thread(target=publisher.run, args=(stop, 0.02))
     worker.start()
     vote(store, pictures, 1)
-    wait_for(lambda: publisher.health.waiting == 0 and store.ledger.count_unpublished() == 0)
+    wait_for(lambda: publisher.health.waiting == 0 and store.outbox.count_unpublished() == 0)
     postgres.stop()
     wait_for(lambda: "the store does not answer" in publisher.health.failure)
     postgres.start()
     vote(store, pictures, 2)
-    wait_for(lambda: store.ledger.count_unpublished() == 0 and not publisher.health.failure)
+    wait_for(lambda: store.outbox.count_unpublished() == 0 and not publisher.health.failure)
     stop.set()
     worker.join(timeout=30)
     assert not worker.is_alive()
@@ -227,7 +227,7 @@ def test_attempts_keep_their_distance(store: Store, pictures: ImageStore, tmp_pa
     worker = threading.Thread(target=publisher.run, args=(stop, 0.01))
     worker.start()
     vote(store, pictures, 0)
-    wait_for(lambda: store.ledger.count_unpublished() == 0)
+    wait_for(lambda: store.outbox.count_unpublished() == 0)
     for number in range(1, 6):
         vote(store, pictures, number)
     wait_for(lambda: publisher.health.waiting == 5)

@@ -100,8 +100,8 @@ def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[V
 def test_a_part_of_the_votes_is_the_same_by_columns_and_by_votes(  # noqa: PLR0917 - hypothesis gives one for each
     votes: list[Vote], family: str, steps: int, prompts: str, study: str | None, texts: tuple[str, ...]
 ) -> None:
-    view = VoteFilter(family=family, steps=steps, prompts=prompts, study=study, texts=texts)
-    assert view.rows(VoteColumns.of(votes)).tolist() == [view.holds(one) for one in votes]
+    vote_filter = VoteFilter(family=family, steps=steps, prompts=prompts, study=study, texts=texts)
+    assert vote_filter.rows(VoteColumns.of(votes)).tolist() == [vote_filter.holds(one) for one in votes]
 
 
 def test_no_votes_are_no_rows() -> None:

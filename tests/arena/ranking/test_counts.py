@@ -16,14 +16,14 @@ VOTES = [
 
 
 def test_votes_are_counted_by_voter_pair_and_outcome() -> None:
-    tally = PairCounts.of(VOTES)
-    assert tally.contestants == ("a", "b", "c")
-    assert tally.votes == 4
-    assert tally.per_contestant() == pytest.approx([4, 3, 1])
-    assert tally.wins() == pytest.approx(np.array([[0, 0, 0], [3, 0, 0], [0, 0, 0]]))
-    assert tally.ties() == pytest.approx(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]]))
-    assert tally.totals().sum(axis=0) == pytest.approx([2, 1, 1])
-    assert len(tally.counts) == 3, "equal votes of one voter share a row"
+    pair_counts = PairCounts.of(VOTES)
+    assert pair_counts.contestants == ("a", "b", "c")
+    assert pair_counts.votes == 4
+    assert pair_counts.per_contestant() == pytest.approx([4, 3, 1])
+    assert pair_counts.wins() == pytest.approx(np.array([[0, 0, 0], [3, 0, 0], [0, 0, 0]]))
+    assert pair_counts.ties() == pytest.approx(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]]))
+    assert pair_counts.totals().sum(axis=0) == pytest.approx([2, 1, 1])
+    assert len(pair_counts.counts) == 3, "equal votes of one voter share a row"
 
 
 def test_win_rates_count_ties_as_halves_and_know_what_never_met() -> None:
@@ -41,8 +41,8 @@ def test_no_voter_weighs_more_than_the_cap() -> None:
 
 
 def test_groups_that_never_met_are_found() -> None:
-    tally = PairCounts.of([*VOTES, PairwiseVote("ann", "x", "y", "tie")])
-    assert tally.components() == [("a", "b", "c"), ("x", "y")]
+    pair_counts = PairCounts.of([*VOTES, PairwiseVote("ann", "x", "y", "tie")])
+    assert pair_counts.components() == [("a", "b", "c"), ("x", "y")]
     assert PairCounts.of([]).components() == []
 
 

@@ -43,8 +43,8 @@ def test_davidson_s_model_between_two_has_a_closed_form() -> None:
 
 def test_half_wins_are_what_evalica_computes() -> None:
     made = random_votes()
-    tally = PairCounts.of(made)
-    ours = fit(tally, ties="half", prior_games=0, side=False)
+    pair_counts = PairCounts.of(made)
+    ours = fit(pair_counts, ties="half", prior_games=0, side=False)
     theirs = evalica.bradley_terry(
         [one.left for one in made],
         [one.right for one in made],
@@ -53,14 +53,14 @@ def test_half_wins_are_what_evalica_computes() -> None:
         tolerance=1e-12,
         limit=10_000,
     )
-    scores = np.log([theirs.scores[name] for name in tally.contestants])
+    scores = np.log([theirs.scores[name] for name in pair_counts.contestants])
     assert np.abs(ours.theta - (scores - scores.mean())).max() < 1e-6
 
 
 def test_the_gradient_and_the_information_are_the_likelihood_s() -> None:
-    tally = PairCounts.of(random_votes())
-    design = build_design(tally, ties="davidson", prior_games=2, side=True)
-    counts = design.counts(tally.totals())
+    pair_counts = PairCounts.of(random_votes())
+    design = build_design(pair_counts, ties="davidson", prior_games=2, side=True)
+    counts = design.counts(pair_counts.totals())
     beta = np.random.default_rng(1).normal(size=design.parameters)
 
     def likelihood(at: np.ndarray) -> float:
@@ -78,10 +78,10 @@ def test_the_gradient_and_the_information_are_the_likelihood_s() -> None:
 
 
 def test_a_perfect_record_stays_finite_with_a_prior_and_is_an_error_without() -> None:
-    tally = PairCounts.of([PairwiseVote("v", "a", "b", "left")] * 20)
-    assert 0 < fit(tally).theta[0] < 5
+    pair_counts = PairCounts.of([PairwiseVote("v", "a", "b", "left")] * 20)
+    assert 0 < fit(pair_counts).theta[0] < 5
     with pytest.raises((ArithmeticError, np.linalg.LinAlgError)):
-        fit(tally, prior_games=0, side=False)
+        fit(pair_counts, prior_games=0, side=False)
 
 
 def test_what_no_vote_connects_is_not_compared() -> None:

@@ -14,8 +14,8 @@ OWN = pair("emoji/hyper@1", "emoji/turbo@1", owner="ann", prompt_set="own")
 VOTES = [vote(index, pair=one, voter=f"v{index}") for index, one in enumerate([FOUR, MIXED, OTHER, OWN])]
 
 
-def pairs_of(view: VoteFilter) -> list[object]:
-    return [vote.battle.pair for vote in view.of(clean(VOTES)).kept]
+def pairs_of(vote_filter: VoteFilter) -> list[object]:
+    return [vote.battle.pair for vote in vote_filter.of(clean(VOTES)).kept]
 
 
 def test_each_filter_keeps_what_both_contestants_have() -> None:
@@ -28,9 +28,9 @@ def test_each_filter_keeps_what_both_contestants_have() -> None:
 
 
 def test_own_prompts_stay_out_whatever_is_asked() -> None:
-    view = VoteFilter(prompts="own")
-    assert pairs_of(view) == []
-    assert view.of(clean(VOTES)).reasons == {"own prompt": 1}, "they are counted, and do not count"
+    vote_filter = VoteFilter(prompts="own")
+    assert pairs_of(vote_filter) == []
+    assert vote_filter.of(clean(VOTES)).reasons == {"own prompt": 1}, "they are counted, and do not count"
 
 
 def test_kinds_never_mix() -> None:

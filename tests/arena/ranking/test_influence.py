@@ -29,11 +29,11 @@ def random_tally(rng: np.random.Generator, voters: int, votes: int, n: int) -> P
     )
 
 
-def without(tally: PairCounts, voter: int) -> np.ndarray:
+def without(pair_counts: PairCounts, voter: int) -> np.ndarray:
     """Votes of all others, `(P, 3)`."""
-    total = tally.totals()
-    for row in np.flatnonzero(tally.voter == voter):
-        total[tally.pair[row]] -= tally.counts[row]
+    total = pair_counts.totals()
+    for row in np.flatnonzero(pair_counts.voter == voter):
+        total[pair_counts.pair[row]] -= pair_counts.counts[row]
     return total
 
 

@@ -26,52 +26,52 @@ def fill(store: Store, count: int, **changes: Any) -> None:
         store.add_pair(pair(seed=seed, **changes))
 
 
-def vote(desk: BattleService, voter: str = "ann", choice: str = "left") -> Battle:
+def vote(service: BattleService, voter: str = "ann", choice: str = "left") -> Battle:
     """One whole round."""
-    battle = desk.next_battle(voter)
+    battle = service.next_battle(voter)
     assert battle is not None
-    desk.mark_shown(battle.id, voter)
-    desk.vote(battle.id, voter, choice, Client(decision_ms=1500, input="key"))
-    if isinstance(desk.clock, Clock):
-        desk.clock.move(seconds=2)
+    service.mark_shown(battle.id, voter)
+    service.vote(battle.id, voter, choice, Client(decision_ms=1500, input="key"))
+    if isinstance(service.clock, Clock):
+        service.clock.move(seconds=2)
     return battle
 
 
-def test_a_page_loaded_again_goes_on_with_its_battle(store: Store, desk_of: Desks) -> None:
+def test_a_page_loaded_again_goes_on_with_its_battle(store: Store, service_of: Desks) -> None:
     fill(store, 3)
-    desk = desk_of()
-    first = desk.next_battle("ann")
+    service = service_of()
+    first = service.next_battle("ann")
     assert first is not None
-    assert desk.next_battle("ann") == first
-    second = desk.next_battle("ann", exclude=first.id)
+    assert service.next_battle("ann") == first
+    second = service.next_battle("ann", exclude=first.id)
     assert second is not None
     assert second.id != first.id
-    assert desk.next_battle("ann", exclude=first.id) == second
+    assert service.next_battle("ann", exclude=first.id) == second
     assert second.pair != first.pair
 
 
-def test_nobody_votes_twice_on_a_pair_and_an_empty_pool_says_so(store: Store, desk_of: Desks) -> None:
+def test_nobody_votes_twice_on_a_pair_and_an_empty_pool_says_so(store: Store, service_of: Desks) -> None:
     fill(store, 4)
-    desk = desk_of()
-    seen = {vote(desk).pair.id for _ in range(4)}
+    service = service_of()
+    seen = {vote(service).pair.id for _ in range(4)}
     assert len(seen) == 4
-    assert desk.next_battle("ann") is None
-    assert vote(desk, "ben").pair.id in seen, "what others have seen is handed out before nothing is"
+    assert service.next_battle("ann") is None
+    assert vote(service, "ben").pair.id in seen, "what others have seen is handed out before nothing is"
 
 
-def test_a_second_vote_is_already_counted(store: Store, desk_of: Desks) -> None:
+def test_a_second_vote_is_already_counted(store: Store, service_of: Desks) -> None:
     fill(store, 1)
-    desk = desk_of()
-    battle = vote(desk)
+    service = service_of()
+    battle = vote(service)
     with pytest.raises(DuplicateVote):
-        desk.vote(battle.id, "ann", "right")
+        service.vote(battle.id, "ann", "right")
     assert [one.choice for one in store.votes()] == ["left"]
 
 
-def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, desk_of: Desks, clock: Clock) -> None:
+def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, service_of: Desks, clock: Clock) -> None:
     fill(store, 1)
-    desk = desk_of()
-    battle = desk.next_battle("ann")
+    service = service_of()
+    battle = service.next_battle("ann")
     assert battle is not None
     for battle_id, voter, choice, words in (
         (battle.id, "ann", "left", "not been shown"),
@@ -80,101 +80,103 @@ def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, de
         (battle.id, "ann", "middle", "no choice"),
     ):
         with pytest.raises(VoteRejected, match=words):
-            desk.vote(battle_id, voter, choice)
-    desk.mark_shown(battle.id, "ann")
+            service.vote(battle_id, voter, choice)
+    service.mark_shown(battle.id, "ann")
     clock.move(hours=1)
     with pytest.raises(VoteRejected, match="expired"):
-        desk.vote(battle.id, "ann", "left")
+        service.vote(battle.id, "ann", "left")
     assert store.count_votes() == 0
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_choice_is_kept_as_it_was_made(store: Store, desk_of: Desks, choice: str) -> None:
+def test_every_choice_is_kept_as_it_was_made(store: Store, service_of: Desks, choice: str) -> None:
     fill(store, 1)
-    vote(desk_of(), choice=choice)
+    vote(service_of(), choice=choice)
     [kept] = store.votes()
     assert kept.choice == choice
     assert kept.client == Client(decision_ms=1500, input="key")
 
 
-def test_the_time_is_asked_about_after_the_vote(store: Store, desk_of: Desks) -> None:
+def test_the_time_is_asked_about_after_the_vote(store: Store, service_of: Desks) -> None:
     fill(store, 1)
-    desk = desk_of()
-    battle = desk.next_battle("ann")
+    service = service_of()
+    battle = service.next_battle("ann")
     assert battle is not None
     with pytest.raises(VoteRejected, match="vote first"):
-        desk.answer(battle.id, "ann", "left")
-    desk.mark_shown(battle.id, "ann")
-    desk.vote(battle.id, "ann", "left")
+        service.answer(battle.id, "ann", "left")
+    service.mark_shown(battle.id, "ann")
+    service.vote(battle.id, "ann", "left")
     with pytest.raises(VoteRejected, match="vote first"):
-        desk.answer(battle.id, "ben", "left")
-    desk.answer(battle.id, "ann", "right")
+        service.answer(battle.id, "ben", "left")
+    service.answer(battle.id, "ann", "right")
     [kept] = store.votes()
     assert (kept.choice, kept.knowing_time) == ("left", "right")
 
 
-def test_a_voter_who_votes_faster_than_people_do_has_to_wait(store: Store, desk_of: Desks, clock: Clock) -> None:
+def test_a_voter_who_votes_faster_than_people_do_has_to_wait(store: Store, service_of: Desks, clock: Clock) -> None:
     fill(store, 5)
-    desk = desk_of(votes_a_minute=3)
+    service = service_of(votes_a_minute=3)
     for _ in range(3):
-        vote(desk)
+        vote(service)
     with pytest.raises(VoteRejected, match="rest your eyes"):
-        desk.next_battle("ann")
-    vote(desk, "ben")
+        service.next_battle("ann")
+    vote(service, "ben")
     clock.move(minutes=2)
-    vote(desk)
+    vote(service)
 
 
-def test_sides_are_fair(store: Store, desk_of: Desks) -> None:
+def test_sides_are_fair(store: Store, service_of: Desks) -> None:
     fill(store, 1)
-    desk = desk_of(overlap_share=1.0)
-    swapped = Counter(vote(desk, f"voter-{number}").swapped for number in range(60))
+    service = service_of(overlap_share=1.0)
+    swapped = Counter(vote(service, f"voter-{number}").swapped for number in range(60))
     assert 18 <= swapped[True] <= 42
 
 
-def test_a_gold_pair_comes_within_the_first_rounds(store: Store, desk_of: Desks) -> None:
+def test_a_gold_pair_comes_within_the_first_rounds(store: Store, service_of: Desks) -> None:
     fill(store, 12)
     fill(store, 2, gold=0)
-    desk = desk_of(first_gold=10)
-    purposes = [vote(desk).purpose for _ in range(10)]
+    service = service_of(first_gold=10)
+    purposes = [vote(service).purpose for _ in range(10)]
     assert purposes == ["open"] * 9 + ["gold"]
 
 
-def test_a_gold_pair_comes_within_the_first_rounds_of_a_page_that_fetches_ahead(store: Store, desk_of: Desks) -> None:
+def test_a_gold_pair_comes_within_the_first_rounds_of_a_page_that_fetches_ahead(
+    store: Store, service_of: Desks
+) -> None:
     fill(store, 20)
     fill(store, 2, gold=0)
-    desk = desk_of(first_gold=10)
-    seen = [desk.next_battle("ann")]
+    service = service_of(first_gold=10)
+    seen = [service.next_battle("ann")]
     while len(seen) <= 10:
         current = seen[-1]
         assert current is not None
-        desk.mark_shown(current.id, "ann")
-        seen.append(desk.next_battle("ann", exclude=current.id))
-        desk.vote(current.id, "ann", "left")
+        service.mark_shown(current.id, "ann")
+        seen.append(service.next_battle("ann", exclude=current.id))
+        service.vote(current.id, "ann", "left")
     assert [battle.purpose for battle in seen[:10] if battle].count("gold") == 1
 
 
-def test_the_first_gold_pair_comes_as_soon_as_there_is_one(store: Store, desk_of: Desks) -> None:
+def test_the_first_gold_pair_comes_as_soon_as_there_is_one(store: Store, service_of: Desks) -> None:
     fill(store, 20)
-    desk = desk_of(first_gold=3)
-    assert [vote(desk).purpose for _ in range(5)] == ["open"] * 5
+    service = service_of(first_gold=3)
+    assert [vote(service).purpose for _ in range(5)] == ["open"] * 5
     fill(store, 2, gold=0)
-    assert [vote(desk).purpose for _ in range(3)] == ["gold", "open", "open"], "and others only by their share"
+    assert [vote(service).purpose for _ in range(3)] == ["gold", "open", "open"], "and others only by their share"
 
 
-def test_gold_pairs_keep_to_their_share(store: Store, desk_of: Desks) -> None:
+def test_gold_pairs_keep_to_their_share(store: Store, service_of: Desks) -> None:
     fill(store, 200)
     fill(store, 50, gold=0)
-    desk = desk_of(gold_share=0.2, votes_a_minute=10**6)
-    purposes = Counter(vote(desk).purpose for _ in range(150))
+    service = service_of(gold_share=0.2, votes_a_minute=10**6)
+    purposes = Counter(vote(service).purpose for _ in range(150))
     assert 15 <= purposes["gold"] <= 45
     assert purposes["gold"] + purposes["open"] == 150
 
 
-def test_what_was_seen_long_ago_is_shown_again_with_sides_swapped(store: Store, desk_of: Desks) -> None:
+def test_what_was_seen_long_ago_is_shown_again_with_sides_swapped(store: Store, service_of: Desks) -> None:
     fill(store, 12)
-    desk = desk_of(repeat_share=1.0, repeat_after=4)
-    rounds = [vote(desk) for _ in range(12)]
+    service = service_of(repeat_share=1.0, repeat_after=4)
+    rounds = [vote(service) for _ in range(12)]
     repeats = [(index, battle) for index, battle in enumerate(rounds) if battle.purpose == "repeat"]
     assert len(repeats) >= 3
     by_id = {battle.id: index for index, battle in enumerate(rounds)}
@@ -186,29 +188,29 @@ def test_what_was_seen_long_ago_is_shown_again_with_sides_swapped(store: Store, 
     assert len({battle.repeat_of for _, battle in repeats}) == len(repeats), "each is repeated once"
 
 
-def test_overlap_lets_several_voters_judge_one_pair(store: Store, desk_of: Desks) -> None:
+def test_overlap_lets_several_voters_judge_one_pair(store: Store, service_of: Desks) -> None:
     fill(store, 20)
-    often, never = desk_of(overlap_share=1.0), desk_of(overlap_share=0.0)
+    often, never = service_of(overlap_share=1.0), service_of(overlap_share=0.0)
     first = vote(never, "ann").pair
     assert vote(often, "ben").pair == first
     assert vote(never, "cyd").pair != first
 
 
-def test_repeats_begin_when_fifteen_others_have_been_seen(store: Store, desk_of: Desks) -> None:
+def test_repeats_begin_when_fifteen_others_have_been_seen(store: Store, service_of: Desks) -> None:
     fill(store, 30)
-    desk = desk_of(repeat_share=1.0)
-    purposes = [vote(desk, choice="skip" if number < 2 else "left").purpose for number in range(20)]
+    service = service_of(repeat_share=1.0)
+    purposes = [vote(service, choice="skip" if number < 2 else "left").purpose for number in range(20)]
     assert purposes[:18] == ["open"] * 18, "what was skipped is nothing to compare with"
     assert purposes[18:] == ["repeat"] * 2
 
 
-def test_simulated_voters_use_the_same_door_and_say_so(store: Store, desk_of: Desks) -> None:
+def test_simulated_voters_use_the_same_door_and_say_so(store: Store, service_of: Desks) -> None:
     fill(store, 1)
-    desk = desk_of()
-    battle = desk.next_battle("robot", "simulated")
+    service = service_of()
+    battle = service.next_battle("robot", "simulated")
     assert battle is not None
-    desk.mark_shown(battle.id, "robot")
-    desk.vote(battle.id, "robot", "tie")
+    service.mark_shown(battle.id, "robot")
+    service.vote(battle.id, "robot", "tie")
     assert [one.battle.kind for one in store.votes()] == ["simulated"]
 
 
@@ -218,8 +220,8 @@ def test_what_the_gates_said_stands_beside_the_vote(store: Store, clock: Clock) 
     def unreachable(voter: str) -> CheckResult:
         return "unavailable"
 
-    desk = BattleService(store, checks={"captcha": unreachable}, clock=clock)
-    vote(desk)
+    service = BattleService(store, checks={"captcha": unreachable}, clock=clock)
+    vote(service)
     assert [dict(one.gates) for one in store.votes()] == [{"captcha": "unavailable"}]
 
 
@@ -237,25 +239,25 @@ def test_a_gate_that_breaks_costs_no_vote(store: Store, clock: Clock, caplog: py
     assert "the check captcha failed" in caplog.text
 
 
-def test_a_second_battle_of_one_voter_is_never_the_same_pair(store: Store, desk_of: Desks) -> None:
+def test_a_second_battle_of_one_voter_is_never_the_same_pair(store: Store, service_of: Desks) -> None:
     """A page that is open twice, or asks twice at once."""
     fill(store, 20)
     with ThreadPoolExecutor(8) as threads:
-        drawn = list(threads.map(lambda seed: desk_of(seed=seed).next_battle("ann"), range(8)))
+        drawn = list(threads.map(lambda seed: service_of(seed=seed).next_battle("ann"), range(8)))
     by_battle = {battle.id: battle.pair.id for battle in drawn if battle}
     assert len(set(by_battle.values())) == len(by_battle)
 
 
-def test_many_clicks_at_once_are_one_vote(store: Store, desk_of: Desks) -> None:
+def test_many_clicks_at_once_are_one_vote(store: Store, service_of: Desks) -> None:
     fill(store, 1)
-    desk = desk_of()
-    battle = desk.next_battle("ann")
+    service = service_of()
+    battle = service.next_battle("ann")
     assert battle is not None
-    desk.mark_shown(battle.id, "ann")
+    service.mark_shown(battle.id, "ann")
 
     def click(choice: str) -> str:
         try:
-            return desk.vote(battle.id, "ann", choice).id
+            return service.vote(battle.id, "ann", choice).id
         except DuplicateVote:
             return ""
 
@@ -265,75 +267,75 @@ def test_many_clicks_at_once_are_one_vote(store: Store, desk_of: Desks) -> None:
     assert len(taken) == 1
 
 
-def test_a_voter_has_had_enough_for_one_day(store: Store, desk_of: Desks, clock: Clock) -> None:
+def test_a_voter_has_had_enough_for_one_day(store: Store, service_of: Desks, clock: Clock) -> None:
     fill(store, 5)
-    desk = desk_of(votes_a_day=3)
+    service = service_of(votes_a_day=3)
     for _ in range(3):
-        vote(desk)
+        vote(service)
     clock.move(hours=2)
     with pytest.raises(VoteRejected, match="tomorrow"):
-        desk.next_battle("ann")
+        service.next_battle("ann")
     clock.move(hours=24)
-    vote(desk)
+    vote(service)
 
 
 def test_a_vote_beyond_the_limit_is_refused_even_for_a_battle_that_was_drawn_before(
-    store: Store, desk_of: Desks, clock: Clock
+    store: Store, service_of: Desks, clock: Clock
 ) -> None:
     fill(store, 5)
-    desk = desk_of(votes_a_minute=1)
-    first = desk.next_battle("ann")
+    service = service_of(votes_a_minute=1)
+    first = service.next_battle("ann")
     assert first is not None
-    second = desk.next_battle("ann", exclude=first.id)
+    second = service.next_battle("ann", exclude=first.id)
     assert second is not None
     for battle in (first, second):
-        desk.mark_shown(battle.id, "ann")
-    desk.vote(first.id, "ann", "left")
+        service.mark_shown(battle.id, "ann")
+    service.vote(first.id, "ann", "left")
     with pytest.raises(VoteRejected, match="rest your eyes"):
-        desk.vote(second.id, "ann", "left")
+        service.vote(second.id, "ann", "left")
     clock.move(seconds=61)
-    desk.vote(second.id, "ann", "left")
+    service.vote(second.id, "ann", "left")
     assert store.count_votes() == 2
 
 
-def test_pictures_are_shown_from_the_first_moment_on(store: Store, desk_of: Desks, clock: Clock) -> None:
+def test_pictures_are_shown_from_the_first_moment_on(store: Store, service_of: Desks, clock: Clock) -> None:
     fill(store, 1)
-    desk = desk_of()
-    battle = desk.next_battle("ann")
+    service = service_of()
+    battle = service.next_battle("ann")
     assert battle is not None
     assert battle.shown is None
-    first = desk.mark_shown(battle.id, "ann").shown
+    first = service.mark_shown(battle.id, "ann").shown
     clock.move(seconds=5)
-    assert desk.mark_shown(battle.id, "ann").shown == first
+    assert service.mark_shown(battle.id, "ann").shown == first
     with pytest.raises(VoteRejected, match="not yours"):
-        desk.mark_shown(battle.id, "ben")
+        service.mark_shown(battle.id, "ben")
 
 
-def test_a_voters_own_pair_is_theirs_and_waits_like_any_other(store: Store, desk_of: Desks) -> None:
+def test_a_voters_own_pair_is_theirs_and_waits_like_any_other(store: Store, service_of: Desks) -> None:
     fill(store, 1)
-    desk = desk_of(overlap_share=1.0)
-    mine = desk.custom_battle(pair(owner="ann", prompt_set="own"), "ann")
-    assert desk.next_battle("ann") == mine
-    assert vote(desk, "ann") == mine
-    others = [vote(desk, "ben").pair.id, desk.next_battle("ben")]
+    service = service_of(overlap_share=1.0)
+    mine = service.custom_battle(pair(owner="ann", prompt_set="own"), "ann")
+    assert service.next_battle("ann") == mine
+    assert vote(service, "ann") == mine
+    others = [vote(service, "ben").pair.id, service.next_battle("ben")]
     assert mine.pair.id not in others
 
 
-def test_studies_and_the_open_arena_do_not_mix(store: Store, desk_of: Desks) -> None:
+def test_studies_and_the_open_arena_do_not_mix(store: Store, service_of: Desks) -> None:
     fill(store, 1)
     fill(store, 1, study="s")
-    desk = desk_of()
-    battles = [desk.next_battle("ann", study=study) for study in (None, "s")]
+    service = service_of()
+    battles = [service.next_battle("ann", study=study) for study in (None, "s")]
     assert [battle.pair.study for battle in battles if battle] == [None, "s"]
-    assert [desk.next_battle("ann", study=study) for study in (None, "s")] == battles
+    assert [service.next_battle("ann", study=study) for study in (None, "s")] == battles
 
 
-def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, desk_of: Desks) -> None:
+def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, service_of: Desks) -> None:
     for study in (None, "s"):
         fill(store, 3, study=study)
         fill(store, 1, study=study, gold=0)
-    desk = desk_of(first_gold=1)
-    battle = desk.next_battle("ann", study="s")
+    service = service_of(first_gold=1)
+    battle = service.next_battle("ann", study="s")
     assert battle is not None
     assert (battle.purpose, battle.pair.study) == ("gold", "s")
 
@@ -343,29 +345,29 @@ def test_where_a_choice_is_forced_neither_is_no_choice(store: Store, clock: Cloc
     fill(store, 1, study="forced")
     fill(store, 1, study="free")
     fill(store, 1)
-    desk = BattleService(store, clock=clock, choices={"forced": ("left", "right", "skip")})
+    service = BattleService(store, clock=clock, choices={"forced": ("left", "right", "skip")})
     kept = []
     for study in ("forced", "free", None):
-        battle = desk.next_battle("ann", study=study)
+        battle = service.next_battle("ann", study=study)
         assert battle is not None
-        desk.mark_shown(battle.id, "ann")
+        service.mark_shown(battle.id, "ann")
         if study == "forced" and choice in {"tie", "both_bad"}:
             with pytest.raises(VoteRejected, match="has to be chosen"):
-                desk.vote(battle.id, "ann", choice)
-            assert desk.next_battle("ann", study=study) is not None, "it waits for another vote"
+                service.vote(battle.id, "ann", choice)
+            assert service.next_battle("ann", study=study) is not None, "it waits for another vote"
         else:
-            desk.vote(battle.id, "ann", choice)
+            service.vote(battle.id, "ann", choice)
             kept.append(study)
     assert {one.battle.pair.study for one in store.votes()} == set(kept)
     assert len(kept) == (2 if choice in {"tie", "both_bad"} else 3)
 
 
-def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, desk_of: Desks) -> None:
+def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, service_of: Desks) -> None:
     fill(store, 16)
     battles: list[Battle | None] = []
 
     def draw(voter: str) -> None:
-        battles.append(desk_of(seed=len(battles)).next_battle(voter))
+        battles.append(service_of(seed=len(battles)).next_battle(voter))
 
     threads = [threading.Thread(target=draw, args=(f"voter-{number}",)) for number in range(16)]
     for thread in threads:
@@ -375,51 +377,53 @@ def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, desk_of: Desks)
     assert len({battle.pair.id for battle in battles if battle}) == 16
 
 
-def test_a_battle_waits_for_its_vote_only_so_long(store: Store, desk_of: Desks, clock: Clock) -> None:
+def test_a_battle_waits_for_its_vote_only_so_long(store: Store, service_of: Desks, clock: Clock) -> None:
     fill(store, 2)
-    desk = desk_of(lifetime=timedelta(minutes=1))
-    first = desk.next_battle("ann")
+    service = service_of(lifetime=timedelta(minutes=1))
+    first = service.next_battle("ann")
     clock.move(minutes=2)
-    second = desk.next_battle("ann")
+    second = service.next_battle("ann")
     assert first is not None
     assert second is not None
     assert second.pair != first.pair
 
 
 def test_a_battle_is_not_handed_out_again_when_its_time_is_nearly_up(
-    store: Store, desk_of: Desks, clock: Clock
+    store: Store, service_of: Desks, clock: Clock
 ) -> None:
     fill(store, 2)
-    desk = desk_of(lifetime=timedelta(minutes=20))
-    first = desk.next_battle("ann")
+    service = service_of(lifetime=timedelta(minutes=20))
+    first = service.next_battle("ann")
     clock.move(minutes=14)
-    assert desk.next_battle("ann") == first
+    assert service.next_battle("ann") == first
     clock.move(minutes=2)
-    second = desk.next_battle("ann")
+    second = service.next_battle("ann")
     assert first is not None
     assert second is not None
     assert second.pair != first.pair
-    desk.mark_shown(first.id, "ann")
-    desk.vote(first.id, "ann", "left")  # who looks at it still may
+    service.mark_shown(first.id, "ann")
+    service.vote(first.id, "ann", "left")  # who looks at it still may
 
 
 def test_the_desk_says_that_the_database_is_gone_and_goes_on_when_it_is_back(postgres: Postgres) -> None:
     store = Store(postgres.database("desk_away"))
     fill(store, 2)
-    desk = BattleService(store)
-    battle = desk.next_battle("ann")
+    service = BattleService(store)
+    battle = service.next_battle("ann")
     assert battle is not None
-    desk.mark_shown(battle.id, "ann")
+    service.mark_shown(battle.id, "ann")
     postgres.stop()
     start = time.monotonic()
     try:
-        for call in (lambda: desk.next_battle("ben"), lambda: desk.vote(battle.id, "ann", "left")):
+        for call in (lambda: service.next_battle("ben"), lambda: service.vote(battle.id, "ann", "left")):
             with pytest.raises(SQLAlchemyError):
                 call()
     finally:
         postgres.start()
     assert time.monotonic() - start < 15
-    assert [one and one.id for one in (desk.next_battle("ann"), desk.mark_shown(battle.id, "ann"))] == [battle.id] * 2
-    desk.vote(battle.id, "ann", "left")
+    assert [one and one.id for one in (service.next_battle("ann"), service.mark_shown(battle.id, "ann"))] == [
+        battle.id
+    ] * 2
+    service.vote(battle.id, "ann", "left")
     assert store.count_votes() == 1
     store.engine.dispose()

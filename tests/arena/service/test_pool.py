@@ -124,16 +124,16 @@ def test_pairs_and_votes_lie_on_as_many_prompts_as_there_are(store: Store, tmp_p
     prompts = [f"prompt {number}" for number in range(120)]
     worker = working(store, tmp_path / "pictures", Squares(), low=10)
     worker.sources = [replace(worker.sources[0], prompts=prompts)]
-    habits = BattlePolicy(votes_a_minute=10**6, gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.12)
-    desk = BattleService(store, habits, rng=random.Random(0))
+    policy = BattlePolicy(votes_a_minute=10**6, gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.12)
+    service = BattleService(store, policy, rng=random.Random(0))
     for number in range(120):
         while source := worker.next_source_to_fill():
             worker.add_pair(source)
         voter = f"voter-{number % 8}"
-        battle = desk.next_battle(voter)
+        battle = service.next_battle(voter)
         assert battle is not None
-        desk.mark_shown(battle.id, voter)
-        desk.vote(battle.id, voter, "left")
+        service.mark_shown(battle.id, voter)
+        service.vote(battle.id, voter, "left")
     votes = Counter(vote.battle.pair.prompt for vote in store.votes())
     assert len(votes) >= 95, "each vote but the overlap is on a prompt of its own"
     pairs = Counter(pair.prompt for pair in store.pairs() if pair.gold is None)

@@ -25,123 +25,123 @@ def clock() -> Clock:
 
 
 def test_a_class_behind_one_address_is_never_held_up(clock: Clock) -> None:
-    crowd = RateLimiter(clock=clock)
+    rate_limiter = RateLimiter(clock=clock)
     for _ in range(200):  # ten minutes
         for pupil in range(30):
             for _ in range(3):  # a vote, a draw, a reveal
-                assert crowd.retry_after("school") == 0
-            crowd.record_voter("school", f"pupil-{pupil}")
-            assert crowd.check(f"pupil-{pupil}") == "ok"
+                assert rate_limiter.retry_after("school") == 0
+            rate_limiter.record_voter("school", f"pupil-{pupil}")
+            assert rate_limiter.check(f"pupil-{pupil}") == "ok"
         clock.now += 3
 
 
 def test_a_flood_has_to_wait_and_others_need_not(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(requests_a_minute=60), clock)
-    assert [crowd.retry_after("flood") for _ in range(60)] == [0.0] * 60
-    assert crowd.retry_after("flood") == pytest.approx(1.0)
-    assert crowd.retry_after("somebody else") == 0
+    rate_limiter = RateLimiter(RateLimits(requests_a_minute=60), clock)
+    assert [rate_limiter.retry_after("flood") for _ in range(60)] == [0.0] * 60
+    assert rate_limiter.retry_after("flood") == pytest.approx(1.0)
+    assert rate_limiter.retry_after("somebody else") == 0
     clock.now += 1.001
-    assert crowd.retry_after("flood") == 0
-    assert crowd.retry_after("flood") > 0
+    assert rate_limiter.retry_after("flood") == 0
+    assert rate_limiter.retry_after("flood") > 0
 
 
 def test_own_prompts_are_dearer(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(own_a_minute=2), clock)
-    assert [crowd.retry_after("a", own=True) for _ in range(2)] == [0, 0]
-    assert crowd.retry_after("a", own=True) == pytest.approx(30)
-    assert crowd.retry_after("a") == 0, "votes go on"
+    rate_limiter = RateLimiter(RateLimits(own_a_minute=2), clock)
+    assert [rate_limiter.retry_after("a", own=True) for _ in range(2)] == [0, 0]
+    assert rate_limiter.retry_after("a", own=True) == pytest.approx(30)
+    assert rate_limiter.retry_after("a") == 0, "votes go on"
 
 
 def test_voters_of_an_address_that_sends_too_many_new_ones_are_marked_for_an_hour(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(voters_an_hour=3), clock)
+    rate_limiter = RateLimiter(RateLimits(voters_an_hour=3), clock)
     for number in range(4):
-        crowd.record_voter("farm", f"voter-{number}")
-        crowd.record_voter("home", "somebody")
-    assert {crowd.check(f"voter-{number}") for number in range(4)} == {"failed"}
-    assert crowd.check("somebody") == "ok"
-    assert crowd.check("a stranger") == "unavailable"
+        rate_limiter.record_voter("farm", f"voter-{number}")
+        rate_limiter.record_voter("home", "somebody")
+    assert {rate_limiter.check(f"voter-{number}") for number in range(4)} == {"failed"}
+    assert rate_limiter.check("somebody") == "ok"
+    assert rate_limiter.check("a stranger") == "unavailable"
     clock.now += 3601
-    assert crowd.check("voter-0") == "ok"
+    assert rate_limiter.check("voter-0") == "ok"
 
 
 def test_it_forgets_who_came_long_ago(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(requests_a_minute=1, remembered=2), clock)
-    crowd.record_voter("a", "first")
+    rate_limiter = RateLimiter(RateLimits(requests_a_minute=1, remembered=2), clock)
+    rate_limiter.record_voter("a", "first")
     for address in "abc":
-        assert crowd.retry_after(address) == 0
-        crowd.record_voter(address, f"voter of {address}")
-    assert crowd.retry_after("a") == 0, "as if it had never come"
-    assert crowd.check("first") == "unavailable"
+        assert rate_limiter.retry_after(address) == 0
+        rate_limiter.record_voter(address, f"voter of {address}")
+    assert rate_limiter.retry_after("a") == 0, "as if it had never come"
+    assert rate_limiter.check("first") == "unavailable"
 
 
 def test_a_days_share_comes_back_evenly(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(own_a_minute=10, own_a_day=12), clock)
+    rate_limiter = RateLimiter(RateLimits(own_a_minute=10, own_a_day=12), clock)
     for _ in range(2):
-        while crowd.retry_after("a", own=True) == 0:
+        while rate_limiter.retry_after("a", own=True) == 0:
             clock.now += 6
     clock.now += 600
-    assert 0 < crowd.retry_after("a", own=True) <= 86_400 / 12
-    assert crowd.retry_after("a") == 0, "votes go on"
+    assert 0 < rate_limiter.retry_after("a", own=True) <= 86_400 / 12
+    assert rate_limiter.retry_after("a") == 0, "votes go on"
     clock.now += 86_400
-    assert crowd.retry_after("a", own=True) == 0
+    assert rate_limiter.retry_after("a", own=True) == 0
 
 
 def test_a_class_that_votes_all_day_stays_below_the_days_share(clock: Clock) -> None:
-    crowd = RateLimiter(clock=clock)
+    rate_limiter = RateLimiter(clock=clock)
     for _ in range(30 * 1000):
         for _ in range(3):
-            assert crowd.retry_after("school") == 0
+            assert rate_limiter.retry_after("school") == 0
         clock.now += 0.3  # all pupils together make a vote ten times every three seconds
 
 
 def test_who_is_refused_uses_up_nothing(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(requests_a_minute=60, own_a_minute=1), clock)
+    rate_limiter = RateLimiter(RateLimits(requests_a_minute=60, own_a_minute=1), clock)
     for _ in range(100):
-        crowd.retry_after("a", own=True)
-    assert [crowd.retry_after("a") for _ in range(59)] == [0.0] * 59
-    assert crowd.retry_after("a") > 0
+        rate_limiter.retry_after("a", own=True)
+    assert [rate_limiter.retry_after("a") for _ in range(59)] == [0.0] * 59
+    assert rate_limiter.retry_after("a") > 0
 
 
 def test_voters_who_come_and_go_at_one_address_do_not_pile_up(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(voters_an_hour=3, remembered_each=5), clock)
+    rate_limiter = RateLimiter(RateLimits(voters_an_hour=3, remembered_each=5), clock)
     for number in range(1000):
-        crowd.record_voter("farm", f"voter-{number}")
-    assert len(crowd._addresses["farm"].voters) == 5
-    assert crowd.check("voter-999") == "failed"
+        rate_limiter.record_voter("farm", f"voter-{number}")
+    assert len(rate_limiter._addresses["farm"].voters) == 5
+    assert rate_limiter.check("voter-999") == "failed"
 
 
 def test_voters_who_stay_are_not_new_again(clock: Clock) -> None:
-    crowd = RateLimiter(RateLimits(voters_an_hour=3), clock)
+    rate_limiter = RateLimiter(RateLimits(voters_an_hour=3), clock)
     for _ in range(3):  # two in each of three hours
         clock.now += 3601
         for number in range(2):
-            crowd.record_voter("home", f"voter-{number}")
-            assert crowd.check(f"voter-{number}") == "ok"
+            rate_limiter.record_voter("home", f"voter-{number}")
+            assert rate_limiter.check(f"voter-{number}") == "ok"
     for number in range(3):
-        crowd.record_voter("home", f"guest-{number}")
-    assert crowd.check("voter-0") == "ok", "three of the five are new"
+        rate_limiter.record_voter("home", f"guest-{number}")
+    assert rate_limiter.check("voter-0") == "ok", "three of the five are new"
 
 
 def test_many_voters_of_one_address_are_logged_before_their_votes_are_marked_and_then(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    crowd = RateLimiter(clock=clock)
+    rate_limiter = RateLimiter(clock=clock)
     for number in range(49):
-        crowd.record_voter("203.0.113.9", f"voter-{number}")
-        crowd.record_voter("203.0.113.9", f"voter-{number}")
-    assert (crowd.crowded(), caplog.messages) == (0, [])
-    crowd.record_voter("203.0.113.9", "voter-49")
-    assert crowd.crowded() == 50
+        rate_limiter.record_voter("203.0.113.9", f"voter-{number}")
+        rate_limiter.record_voter("203.0.113.9", f"voter-{number}")
+    assert (rate_limiter.crowded(), caplog.messages) == (0, [])
+    rate_limiter.record_voter("203.0.113.9", "voter-49")
+    assert rate_limiter.crowded() == 50
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("50 voters within an hour share one address")
     assert "more than 100" in caplog.messages[0]
     assert "HYPERSD_TRUSTED_PROXIES" in caplog.messages[0]
     for number in range(50, 130):
-        crowd.record_voter("203.0.113.9", f"voter-{number}")
-        crowd.check(f"voter-{number}")
-    assert (crowd.crowded(), crowd.marked) == (130, 30), "votes 101 to 130"
+        rate_limiter.record_voter("203.0.113.9", f"voter-{number}")
+        rate_limiter.check(f"voter-{number}")
+    assert (rate_limiter.crowded(), rate_limiter.marked) == (130, 30), "votes 101 to 130"
     assert len(caplog.messages) == 2
     assert caplog.messages[1].startswith("101 voters")
     clock.now += 3601
-    assert crowd.crowded() == 0
+    assert rate_limiter.crowded() == 0
     assert "203.0.113" not in caplog.text, "no address is logged"

@@ -54,7 +54,7 @@ def fill(store: Store, pictures: ImageStore, count: int, study: str | None = Non
         store.add_pair(Pair(**prompt, entries=(one, other), probability=1 / 3, study=study))
 
 
-def electorate(store: Store, pictures: ImageStore, tastes: list[Taste], seed: int = 0) -> SimulatedVoters:
+def simulated_voters(store: Store, pictures: ImageStore, tastes: list[Taste], seed: int = 0) -> SimulatedVoters:
     rng = random.Random(seed)
     plain = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0.05)
     return SimulatedVoters(
@@ -85,31 +85,31 @@ def test_the_ranking_shows_the_voters_taste(
     store: Store, pictures: ImageStore, taste: Taste, best: str, worst: str | None
 ) -> None:
     fill(store, pictures, 30)
-    assert electorate(store, pictures, [taste] * 12).vote(300) == 300
-    board = compute_leaderboard(store.votes(), kind="simulated")
-    assert board.problem == ""
-    assert board.standings[0].contestant == best
-    assert worst in {None, board.standings[-1].contestant}
+    assert simulated_voters(store, pictures, [taste] * 12).vote(300) == 300
+    leaderboard = compute_leaderboard(store.votes(), kind="simulated")
+    assert leaderboard.problem == ""
+    assert leaderboard.standings[0].contestant == best
+    assert worst in {None, leaderboard.standings[-1].contestant}
     assert compute_leaderboard(store.votes()).votes == 0, "no human ranking counts them"
 
 
 def test_cheaters_are_found(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 60)
     honest = Taste(alignment=0, sharpness=5, colour=0)
-    voters = electorate(store, pictures, [honest, Taste(cheat="left"), Taste(cheat="hasty")])
+    voters = simulated_voters(store, pictures, [honest, Taste(cheat="left"), Taste(cheat="hasty")])
     voters.vote(150)
-    board = compute_leaderboard(store.votes(), kind="simulated")
-    assert board.reasons["one-sided"] > 30
-    assert board.reasons["too fast"] > 30
+    leaderboard = compute_leaderboard(store.votes(), kind="simulated")
+    assert leaderboard.reasons["one-sided"] > 30
+    assert leaderboard.reasons["too fast"] > 30
     assert {vote.battle.kind for vote in store.votes()} == {"simulated"}
-    assert board.self_agreement is not None
+    assert leaderboard.self_agreement is not None
 
 
 def test_partisans_take_their_favourite_whatever_it_looks_like(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 30)
     honest = Taste(alignment=0, sharpness=5, colour=0, left=0)
     partisan = Taste(cheat="partisan", favourite="toy/soft@1")
-    electorate(store, pictures, [honest] * 5 + [partisan]).vote(180)
+    simulated_voters(store, pictures, [honest] * 5 + [partisan]).vote(180)
     took: dict[bool, list[bool]] = {True: [], False: []}
     for vote in store.votes():
         winner = vote.winner and vote.winner.contestant.label
@@ -123,11 +123,11 @@ def test_partisans_take_their_favourite_whatever_it_looks_like(store: Store, pic
 def test_in_a_forced_study_everybody_chooses(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 20, study="forced")
     undecided = Taste(alignment=0, sharpness=0, colour=0, left=0, noise=0.01, tie_below=1.0)
-    voters = electorate(store, pictures, [undecided, replace(undecided, bad_below=0.9)])
+    voters = simulated_voters(store, pictures, [undecided, replace(undecided, bad_below=0.9)])
     free = [voters.choose(taste, "a cat", *store.pairs()[0].entries) for taste in voters.tastes]
     assert free == ["tie", "both_bad"]
-    desk = replace(voters.service, choices={"forced": ("left", "right", "skip")})
-    assert replace(voters, service=desk).vote(30, "forced") == 30
+    service = replace(voters.service, choices={"forced": ("left", "right", "skip")})
+    assert replace(voters, service=service).vote(30, "forced") == 30
     votes = list(store.votes())
     assert {vote.choice for vote in votes} == {"left", "right"}
     assert compute_leaderboard(votes, kind="simulated").votes == 0, "the open board is the open arena's"
@@ -136,7 +136,7 @@ def test_in_a_forced_study_everybody_chooses(store: Store, pictures: ImageStore)
 def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures: ImageStore) -> None:
     """In pairs, not only on the board."""
     fill(store, pictures, 30)
-    electorate(store, pictures, [Taste(alignment=0, sharpness=6, colour=0, left=0, noise=0.3)]).vote(30)
+    simulated_voters(store, pictures, [Taste(alignment=0, sharpness=6, colour=0, left=0, noise=0.3)]).vote(30)
     decided = [vote for vote in store.votes() if vote.winner]
     right = [
         vote.winner is max(vote.battle.sides, key=lambda entry: sharpness(pictures.open(entry.picture)))
@@ -148,7 +148,7 @@ def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures:
 
 def test_a_liking_for_the_left_can_be_measured(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 60)
-    electorate(store, pictures, [Taste(alignment=0, sharpness=0, colour=0, left=1.0, noise=1.0)] * 5).vote(300)
+    simulated_voters(store, pictures, [Taste(alignment=0, sharpness=0, colour=0, left=1.0, noise=1.0)] * 5).vote(300)
     share = compute_leaderboard(store.votes(), kind="simulated").left_share
     assert share is not None
     assert share.low > 0.6
@@ -160,7 +160,7 @@ def test_the_same_seed_votes_the_same(pictures: ImageStore, tmp_path: Path) -> N
         store = Store(f"sqlite:///{tmp_path}/run-{run}.sqlite")
         fill(store, pictures, 20)
         rng = random.Random(seed)
-        electorate(store, pictures, population(4, rng, 0.3, ["toy/grey@1"]), seed).vote(60)
+        simulated_voters(store, pictures, population(4, rng, 0.3, ["toy/grey@1"]), seed).vote(60)
         told.append(
             [
                 (vote.battle.voter, vote.battle.pair.seed, vote.battle.swapped, vote.battle.purpose, vote.choice)
@@ -174,7 +174,7 @@ def test_the_same_seed_votes_the_same(pictures: ImageStore, tmp_path: Path) -> N
 
 def test_an_empty_pool_ends_the_voting(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 3)
-    assert electorate(store, pictures, [Taste()]).vote(50) == 3
+    assert simulated_voters(store, pictures, [Taste()]).vote(50) == 3
 
 
 def test_a_population_is_repeatable_and_has_cheaters() -> None:

@@ -11,15 +11,15 @@ from tests.arena.voted import fresh, vote
 
 def test_publishing_and_restoring_are_idempotent(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     votes = [vote(store, pictures, number) for number in range(3)]
-    assert [one.id for one in store.ledger.unpublished(2)] == [one.id for one in votes[:2]]
-    store.ledger.published("shard", votes[:2])
-    store.ledger.published("shard", votes[:2])
-    assert store.ledger.unpublished(9) == votes[2:]
+    assert [one.id for one in store.outbox.unpublished(2)] == [one.id for one in votes[:2]]
+    store.outbox.published("shard", votes[:2])
+    store.outbox.published("shard", votes[:2])
+    assert store.outbox.unpublished(9) == votes[2:]
     other, _ = fresh(tmp_path, "other")
-    assert [other.ledger.restore(votes) for _ in range(2)] == [3, 0]
+    assert [other.outbox.restore(votes) for _ in range(2)] == [3, 0]
     assert list(other.votes()) == votes
-    assert other.ledger.unpublished(9) == votes, "what comes from an import is still to be published"
-    other.ledger.published("shard", votes)
-    assert other.ledger.unpublished(9) == []
-    assert other.ledger.shards() == {"shard"}
+    assert other.outbox.unpublished(9) == votes, "what comes from an import is still to be published"
+    other.outbox.published("shard", votes)
+    assert other.outbox.unpublished(9) == []
+    assert other.outbox.shards() == {"shard"}
     other.engine.dispose()

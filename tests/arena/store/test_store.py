@@ -410,9 +410,9 @@ def test_a_database_that_goes_away_is_an_error_soon_and_works_when_it_is_back(po
         store.count_votes,
         lambda: store.bench(hyper, "it fails"),
         store.benched,
-        lambda: store.ledger.unpublished(9),
-        lambda: store.ledger.published("shard", [vote]),
-        lambda: store.ledger.restore([vote]),
+        lambda: store.outbox.unpublished(9),
+        lambda: store.outbox.published("shard", [vote]),
+        lambda: store.outbox.restore([vote]),
     ]
     postgres.stop()
     start = time.monotonic()

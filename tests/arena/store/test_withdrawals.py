@@ -29,14 +29,14 @@ from tests.arena.voted import vote as voted
 Desks = Callable[..., BattleService]
 
 
-def test_the_last_vote_is_taken_back_and_stays_in_the_store(store: Store, desk_of: Desks) -> None:
+def test_the_last_vote_is_taken_back_and_stays_in_the_store(store: Store, service_of: Desks) -> None:
     fill(store, 3)
-    desk = desk_of()
-    first, last = vote(desk), vote(desk)
+    service = service_of()
+    first, last = vote(service), vote(service)
     with pytest.raises(VoteRejected, match="until the next one"):
-        desk.undo(first.id, "ann")
-    taken = desk.undo(last.id, "ann")
-    assert taken.withdrawn == desk.clock()
+        service.undo(first.id, "ann")
+    taken = service.undo(last.id, "ann")
+    assert taken.withdrawn == service.clock()
     kept = list(store.votes())
     assert [one.withdrawn for one in kept] == [None, taken.withdrawn]
     assert [one.choice for one in kept] == ["left", "left"], "the vote is as it was made"
@@ -45,49 +45,51 @@ def test_the_last_vote_is_taken_back_and_stays_in_the_store(store: Store, desk_o
     assert (store.count_of("ann"), store.count_votes(), store.withdrawals.count()) == (1, 2, 1)
 
 
-def test_undo_is_for_its_voter_and_ends_with_the_next_vote(store: Store, desk_of: Desks) -> None:
+def test_undo_is_for_its_voter_and_ends_with_the_next_vote(store: Store, service_of: Desks) -> None:
     fill(store, 4)
-    desk = desk_of()
-    battle = vote(desk)
-    vote(desk, "ben")
+    service = service_of()
+    battle = vote(service)
+    vote(service, "ben")
     with pytest.raises(VoteRejected, match="no vote of yours"):
-        desk.undo(battle.id, "ben")
+        service.undo(battle.id, "ben")
     with pytest.raises(VoteRejected, match="no vote of yours"):
-        desk.undo("0" * 32, "ann")
-    desk.undo(battle.id, "ann")
-    desk.undo(battle.id, "ann")  # a second click changes nothing
+        service.undo("0" * 32, "ann")
+    service.undo(battle.id, "ann")
+    service.undo(battle.id, "ann")  # a second click changes nothing
     assert store.withdrawals.count() == 1
-    vote(desk)
+    vote(service)
     with pytest.raises(VoteRejected, match="until the next one"):
-        desk.undo(battle.id, "ann")
+        service.undo(battle.id, "ann")
     with pytest.raises(VoteRejected, match="took this vote back"):
-        desk.answer(battle.id, "ann", "left")
+        service.answer(battle.id, "ann", "left")
 
 
-def test_what_was_seen_with_its_names_is_not_asked_again(store: Store, desk_of: Desks) -> None:
+def test_what_was_seen_with_its_names_is_not_asked_again(store: Store, service_of: Desks) -> None:
     fill(store, 2)
-    desk = desk_of(repeat_share=1.0, repeat_after=0)
-    battle = vote(desk)
-    desk.undo(battle.id, "ann")
-    following = desk.next_battle("ann")
+    service = service_of(repeat_share=1.0, repeat_after=0)
+    battle = vote(service)
+    service.undo(battle.id, "ann")
+    following = service.next_battle("ann")
     assert following is not None
     assert (following.pair.id != battle.pair.id, following.purpose) == (True, "open")
     with pytest.raises(Exception, match=r"^$"):  # AlreadyCounted
-        desk.vote(battle.id, "ann", "right")
+        service.vote(battle.id, "ann", "right")
 
 
-def test_a_check_cannot_be_passed_by_undoing_it(store: Store, desk_of: Desks) -> None:
+def test_a_check_cannot_be_passed_by_undoing_it(store: Store, service_of: Desks) -> None:
     fill(store, 1, gold=0)
-    desk = desk_of(first_gold=1)
-    battle = vote(desk, choice="right")
+    service = service_of(first_gold=1)
+    battle = vote(service, choice="right")
     with pytest.raises(VoteRejected, match="was a check"):
-        desk.undo(battle.id, "ann")
+        service.undo(battle.id, "ann")
 
 
-def test_a_pair_whose_only_vote_was_taken_back_is_for_others_again(store: Store, desk_of: Desks, clock: Clock) -> None:
+def test_a_pair_whose_only_vote_was_taken_back_is_for_others_again(
+    store: Store, service_of: Desks, clock: Clock
+) -> None:
     fill(store, 1)
-    desk = desk_of()
-    desk.undo(vote(desk).id, "ann")
+    service = service_of()
+    service.undo(vote(service).id, "ann")
     clock.move(hours=1)
     assert store.release(clock()) == 1
     assert store.pool_size(None) == 1
@@ -101,7 +103,7 @@ def test_a_withdrawal_is_published_after_its_vote_and_read_back(
     publisher = Publisher(store, pictures, str(tmp_path / "published"))
     assert publisher.attempt()
     assert store.withdrawals.add(made, made.voted + timedelta(seconds=3))
-    assert store.ledger.count_unpublished() == 1
+    assert store.outbox.count_unpublished() == 1
     assert publisher.attempt()
     read = {one.id: one for one in read_votes(tmp_path / "published")}
     assert len(read) == 2
@@ -115,10 +117,10 @@ def test_a_withdrawal_is_published_after_its_vote_and_read_back(
 
 def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Store, pictures: ImageStore) -> None:
     made = voted(store, pictures, 1)
-    [sent] = store.ledger.unpublished(10)
+    [sent] = store.outbox.unpublished(10)
     store.withdrawals.add(made, made.voted)
-    store.ledger.published("shard", [sent])
-    assert store.ledger.count_unpublished() == 1
+    store.outbox.published("shard", [sent])
+    assert store.outbox.count_unpublished() == 1
 
 
 def test_exports_leave_it_out_or_say_so(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ def rows(folder: Path) -> list[dict[str, object]]:
 
 def test_deleted_shards_are_those_of_the_vote_alone(store: Store, pictures: ImageStore) -> None:
     one, other = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
-    store.ledger.published("shard", [one, other])
+    store.outbox.published("shard", [one, other])
     store.withdrawals.add(one, one.voted)
     with store.engine.connect() as connection:
         assert [row.vote_id for row in connection.execute(SHARDS.select())] == [other.id]

@@ -47,7 +47,7 @@ def test_a_comparison_leaves_pictures_a_grid_and_a_record(call: Call, tmp_path: 
 
 def test_all_models_run_when_none_is_named(call: Call, tmp_path: Path) -> None:
     document = call("compare", CAT, "--steps", "4", "--out", tmp_path, "--json").document
-    assert {run["model"] for run in document["runs"]} <= {card.name for card in FAMILIES[DEFAULT_FAMILY].specs}
+    assert {run["model"] for run in document["runs"]} <= {spec.name for spec in FAMILIES[DEFAULT_FAMILY].specs}
     assert {run["model"] for run in document["runs"]} >= {"base", "hyper", "lightning", "turbo"}
 
 

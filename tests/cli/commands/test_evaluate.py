@@ -24,7 +24,7 @@ PROMPT = "a big owl on a pink background"
 
 
 @pytest.fixture(scope="module")
-def jury(root: Path) -> MetricSuite:
+def suite(root: Path) -> MetricSuite:
     """The family's jury, whose CLIP score stands for a reward model."""
     found = MetricSuite.of(root / "assets" / "emoji-xl", 128)
     return MetricSuite(judge=found.judge, clip=found.clip, reward=found.clip)
@@ -99,10 +99,10 @@ def test_each_prompt_has_its_seeds_as_it_always_had_its_first() -> None:
     assert seeds(2**32 - 1, 2) == [[2**32 - 1, 0], [0, 1], [1, 2]]
 
 
-def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(jury: MetricSuite) -> None:
+def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(suite: MetricSuite) -> None:
     options = argparse.Namespace(seed=0, seeds=2, family="emoji")
     (requests,) = requests_for([PROMPT], options, (Run(model="hyper", steps=1), Run(model="turbo", steps=1)))
-    scenes = list(real_pictures(World.load(jury.judge.world.folder), [PROMPT], 3, 128))
+    scenes = list(real_pictures(World.load(suite.judge.world.folder), [PROMPT], 3, 128))
     images = [Image.fromarray(scene) for scene in scenes]
     common = {"steps": 1, "calls": 1, "guidance_scale": 0.0, "seconds": 0.5}
     drawn = [
@@ -116,9 +116,9 @@ def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(jury: MetricSu
         ),
     ]
     tallies = {("hyper", 1): ModelResults(), ("turbo", 1): ModelResults()}
-    count(jury, drawn, tallies)
+    count(suite, drawn, tallies)
     assert tallies["turbo", 1].errors == ["no picture", "no memory"]
-    hyper, turbo = rows_of(tallies, jury, [PROMPT])
+    hyper, turbo = rows_of(tallies, suite, [PROMPT])
     assert (hyper.n, hyper.prompts, hyper.object.mean) == (2, 1, 1.0)
     assert hyper.reward.mean == pytest.approx(hyper.clip.mean, abs=1e-3), "the CLIP score is the reward here"
     assert hyper.diversity.mean > 0

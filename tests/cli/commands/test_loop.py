@@ -45,7 +45,10 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     assert contestant.entered
     for each in (contestant, beside):
         assert each.entered is any(adapter.weight for adapter in each.adapters)
-    methods = {entrant.name: entrant.lineage["method"] for entrant in registered_models(home / "contestants")}
+    methods = {
+        registered_model.name: registered_model.lineage["method"]
+        for registered_model in registered_models(home / "contestants")
+    }
     assert methods == {each.name: each.method for each in (contestant, beside) if each.entered}
     assert name in {model["name"] for model in call("models", "--json").document["models"]}
     report = (one.folder / "report.md").read_text(encoding="utf-8")
@@ -66,7 +69,9 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
         assert judged
         assert not learned & judged, "who judges has not been learned from"
     votes = one.result(VOTES).data
-    assert {entrant.lineage["votes"] for entrant in registered_models(home / "contestants")} == {votes}
+    assert {registered_model.lineage["votes"] for registered_model in registered_models(home / "contestants")} == {
+        votes
+    }
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
     assert go(call, out).document == [told]
     assert before == {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}

@@ -13,7 +13,7 @@ from tests.cli.conftest import Call
 
 def test_every_model_of_every_family_is_listed(call: Call) -> None:
     listed = [(model["family"], model["name"]) for model in call("models", "--json").document["models"]]
-    assert listed == [(family.name, card.name) for family in FAMILIES.values() for card in family.specs]
+    assert listed == [(family.name, spec.name) for family in FAMILIES.values() for spec in family.specs]
 
 
 def test_a_model_says_how_it_is_run_and_whether_it_can_be(call: Call) -> None:
@@ -47,7 +47,7 @@ def test_the_table_is_for_people(call: Call) -> None:
     assert result.status == 0
     header, *rows = result.out.split("\n\n", maxsplit=1)[0].splitlines()
     assert header.split() == ["family", "model", "steps", "guidance", "scheduler", "pixels", "here"]
-    assert [row.split()[1] for row in rows] == [card.name for card in FAMILIES["emoji"].specs]
+    assert [row.split()[1] for row in rows] == [spec.name for spec in FAMILIES["emoji"].specs]
 
 
 def test_listing_loads_none_of_the_libraries_that_draw(root: Path) -> None:

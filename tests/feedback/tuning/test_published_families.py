@@ -46,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("hub")
     for name in ("sdxl", "sd15"):
         whole = FAMILIES[name]
-        families.hub_cache(replace(whole, cards=tuple(whole.spec(one) for one in ("hyper", "hyper-unified"))), cache)
+        families.hub_cache(replace(whole, specs=tuple(whole.spec(one) for one in ("hyper", "hyper-unified"))), cache)
     return cache
 
 
@@ -104,9 +104,9 @@ def test_a_reward_model_that_began_as_imagereward_leads_a_tuning(
     published.mkdir()
     families.write_image_reward(published, published)
     preferences, pictures = votes
-    out, settings = tmp_path / "reward", RewardConfig(steps=30)
+    out, config = tmp_path / "reward", RewardConfig(steps=30)
     RewardTask(
-        preferences=preferences, pictures=pictures, backbone=published, out=out, config=settings, curve=False
+        preferences=preferences, pictures=pictures, backbone=published, out=out, config=config, curve=False
     ).run()
     # Pictures of random weights are like none that was voted on, and may please more than any: the hinge is put higher.
     facts = json.loads((out / METADATA).read_text())
@@ -189,8 +189,8 @@ def test_the_student_draws_what_the_sampler_draws(family: Family, model: str) ->
     where = loader(family)
     made = Student(where.source(), rank=2, few_steps=where.file(recipe.weights))
     engine = Engine(family, Machine.here())
-    with engine.use(recipe) as prepared:
-        *_, last = denoise(prepared, recipe, engine.encode("a fox"), 3, pixels=made.pixels)
+    with engine.use(recipe) as loaded:
+        *_, last = denoise(loaded, recipe, engine.encode("a fox"), 3, pixels=made.pixels)
     assert isinstance(last, SampledImage)
     generator = torch.Generator().manual_seed(3)
     noise = torch.randn((1, 4, 8, 8), generator=generator)
@@ -247,8 +247,8 @@ def test_by_the_command_line_a_tuned_model_enters_the_arena(
     assert recipe.steps == 2
     assert recipe.scheduler == family.spec("hyper").recipe(2).scheduler
     engine = Engine(entered, Machine.here())
-    with engine.use(recipe) as prepared:
-        *_, last = denoise(prepared, recipe, engine.encode("a fox"), 0, pixels=64)
+    with engine.use(recipe) as loaded:
+        *_, last = denoise(loaded, recipe, engine.encode("a fox"), 0, pixels=64)
     assert isinstance(last, SampledImage)
 
 
@@ -269,7 +269,7 @@ def test_what_is_not_downloaded_is_told_in_one_line(
 
 def test_one_missing_adapter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     family = FAMILIES["sdxl"]
-    only = replace(family, cards=(replace(family.spec("hyper"), recipes=(family.spec("hyper").recipe(4),)),))
+    only = replace(family, specs=(replace(family.spec("hyper"), recipes=(family.spec("hyper").recipe(4),)),))
     families.hub_cache(only, tmp_path / "part")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "part"))
     with pytest.raises(DownloadError, match=r"Hyper-SDXL-2steps-lora\.safetensors is not downloaded"):

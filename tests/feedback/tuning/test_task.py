@@ -41,7 +41,7 @@ RECIPES = (HYPER.recipe(2), HYPER.recipe(4))
 def family(folder: Path) -> Family:
     """The tiny family."""
     tiny = FAMILIES["emoji"]
-    return replace(tiny, folder=folder, pixels=32, specs=tuple(replace(card, pixels=32) for card in tiny.specs))
+    return replace(tiny, folder=folder, pixels=32, specs=tuple(replace(spec, pixels=32) for spec in tiny.specs))
 
 
 def step(number: int = 0) -> StepContext:
@@ -125,9 +125,9 @@ def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Pa
 
 def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
     student, model = Student(ModelSource(folder), rank=4), RewardModel.load(reward)
-    guard = RewardHackingMonitor(Still(student, check()), every=100)  # type: ignore[arg-type]
+    monitor = RewardHackingMonitor(Still(student, check()), every=100)  # type: ignore[arg-type]
     free = refl.ReFLConfig(anchor=0.0)
-    objective = refl.RewardFeedback(student, [model], guard, RECIPES[:1], settings=free)
+    objective = refl.RewardFeedback(student, [model], monitor, RECIPES[:1], config=free)
     objective.thresholds = [1e3]  # however much it is liked already
     batch = PromptBatch(["a cat", "a dog"], fixed_noise(student, 2, 0))
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
@@ -154,8 +154,8 @@ def test_dpo_learns_from_the_votes_themselves(
 def test_dpo_moves_towards_what_was_preferred(folder: Path, preferences: Preferences, pictures: ImageStore) -> None:
     student = Student(ModelSource(folder), rank=4)
     batch = RankedLatents.of(preferences.examples[:8], pictures, student, batch_size=4)(step())
-    guard = RewardHackingMonitor(Still(student, check()), every=100)  # type: ignore[arg-type]
-    objective = DirectPreference(student, guard, RECIPES)
+    monitor = RewardHackingMonitor(Still(student, check()), every=100)  # type: ignore[arg-type]
+    objective = DirectPreference(student, monitor, RECIPES)
     assert objective.times.tolist() == [259, 499, 759, 999]
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
     losses: list[float] = []
@@ -200,7 +200,10 @@ class Still:
 
     def __init__(self, student: Student, *checks: ValidationMetrics) -> None:
         self.student, self.checks = student, iter(checks)
-        self.reward, self.second = SimpleNamespace(backbone=SimpleNamespace(point=0.01)), SimpleNamespace(unit=1.0)
+        self.reward, self.second = (
+            SimpleNamespace(backbone=SimpleNamespace(noticeable_difference=0.01)),
+            SimpleNamespace(unit=1.0),
+        )
 
     def look(self) -> tuple[ValidationMetrics, torch.Tensor]:
         return next(self.checks), torch.tensor([[0.4, 0.1, 0.2, 0.05], [0.6, 0.3, 0.4, 0.15]])
@@ -218,11 +221,11 @@ class Still:
 def test_the_guard_ends_what_goes_wrong(folder: Path, later: dict[str, float], reason: str) -> None:
     student = Student(ModelSource(folder), rank=2)
     panel = Still(student, check(), check(reward=1.0), check(reward=2.0, **later))
-    guard = RewardHackingMonitor(panel, every=1)  # type: ignore[arg-type]
-    guard.after_step(step())
+    monitor = RewardHackingMonitor(panel, every=1)  # type: ignore[arg-type]
+    monitor.after_step(step())
     with pytest.raises(StopTraining, match=reason):
-        guard.after_step(step(1))
-    assert [one.reward for _, one in guard.history] == [0.0, 1.0, 2.0]
+        monitor.after_step(step(1))
+    assert [one.reward for _, one in monitor.history] == [0.0, 1.0, 2.0]
 
 
 def test_a_guard_that_is_asked_again_remembers_the_best_it_saw(folder: Path, tmp_path: Path) -> None:
@@ -289,8 +292,8 @@ def test_spread_is_the_mean_distance() -> None:
 def test_the_panel_looks_at_the_same_pictures_each_time(folder: Path, reward: Path) -> None:
     student = Student(ModelSource(folder), rank=2)
     models = RewardModel.load(reward), RewardModel.load(reward / SECOND)
-    panel = ValidationSet(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
-    (one, pictures), (other, _) = panel.evaluate(), panel.evaluate()
+    validation = ValidationSet(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
+    (one, pictures), (other, _) = validation.evaluate(), validation.evaluate()
     assert one == other
     assert one.distance == 0
     assert pictures.shape == (4, 4)
@@ -311,9 +314,9 @@ def test_a_model_is_tuned_adapter_by_adapter_and_enters(family: Family, reward: 
         assert dict(tuned.lineage) == told["lineage"]
         assert tuned.lineage["kind"] == "simulated"
     enter("hyper-toy", family, "hyper", results, folder=tmp_path / "contestants", lineage={"kind": "simulated"})
-    card = with_registered(family, tmp_path / "contestants").spec("hyper-toy")
-    assert [recipe.steps for recipe in card.recipes] == [1, 2, 4, 8]
-    assert card.recipe(1).timesteps == (800,)
+    spec = with_registered(family, tmp_path / "contestants").spec("hyper-toy")
+    assert [recipe.steps for recipe in spec.recipes] == [1, 2, 4, 8]
+    assert spec.recipe(1).timesteps == (800,)
 
 
 def test_an_adapter_of_ones_own_can_be_tuned(family: Family, tmp_path: Path) -> None:

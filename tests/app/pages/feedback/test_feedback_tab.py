@@ -109,8 +109,8 @@ def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
     tmp_path: Path, emoji_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYPERSD_OWNER_TOKEN", "sesame")
-    places = StorageConfig(data=tmp_path, database="sqlite:///elsewhere.sqlite")
-    runner = open_runner(AppSettings(storage=places, emoji=emoji_folder))
+    storage = StorageConfig(data=tmp_path, database="sqlite:///elsewhere.sqlite")
+    runner = open_runner(AppSettings(storage=storage, emoji=emoji_folder))
     words = ["loop", "--family", "emoji", "--rounds", "3", "--out", str(tmp_path / "loop")]
     assert list(runner.command(3)) == [sys.executable, "-m", "hypersd", *words]
     assert runner.environment["HYPERSD_DATA"] == str(tmp_path)
@@ -382,18 +382,18 @@ def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner
 
 def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emoji_folder: Path) -> None:
     settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path))
-    studio = EngineManager(settings.families(), "emoji", settings.families)
-    studio.machine = machine(tmp_path)
-    engine = studio._engine("emoji")
+    engines = EngineManager(settings.families(), "emoji", settings.families)
+    engines.machine = machine(tmp_path)
+    engine = engines._engine("emoji")
     pictures = ImageStore(str(tmp_path / "pictures"))
-    judging = RewardScores(pictures, settings.storage.loop)
-    arena = Arena(studio, Store(f"sqlite:///{tmp_path}/votes.sqlite"), pictures, b"key", judging)
+    reward_scores = RewardScores(pictures, settings.storage.loop)
+    arena = Arena(engines, Store(f"sqlite:///{tmp_path}/votes.sqlite"), pictures, b"key", reward_scores)
     before = arena._labels()
     enter(settings.registered, 1, emoji_folder / "adapters" / "hyper.safetensors")
     assert set(arena._labels()) - set(before) == {"emoji/hyper-a1b2c1-r1@4"}
-    assert engine.family is studio.family("emoji")
+    assert engine.family is engines.family("emoji")
     assert engine.family.spec("hyper-a1b2c1-r1").title == "Hyper-SD with feedback (1)"
-    assert settings.families() == studio.families
+    assert settings.families() == engines.families
 
 
 def test_a_damaged_contestant_keeps_the_page_up(
@@ -402,5 +402,5 @@ def test_a_damaged_contestant_keeps_the_page_up(
     settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path))
     enter(settings.registered, 1, emoji_folder / "adapters" / "hyper.safetensors")
     (settings.registered / "hyper-a1b2c1-r1" / "contestant.json").write_text("{")
-    assert "hyper-a1b2c1-r1" not in {card.name for card in settings.families()["emoji"].specs}
+    assert "hyper-a1b2c1-r1" not in {spec.name for spec in settings.families()["emoji"].specs}
     assert "is damaged" in caplog.text

@@ -17,29 +17,31 @@ from tests.arena.votes.test_quality import vote
 
 
 @pytest.fixture
-def boards() -> LeaderboardCache:
+def leaderboards() -> LeaderboardCache:
     return LeaderboardCache("emoji")
 
 
 @pytest.fixture
-def handlers(boards: LeaderboardCache) -> ResultsHandlers:
-    return ResultsHandlers(cast("Any", SimpleNamespace(boards=boards)))
+def handlers(leaderboards: LeaderboardCache) -> ResultsHandlers:
+    return ResultsHandlers(cast("Any", SimpleNamespace(leaderboards=leaderboards)))
 
 
-def test_what_is_not_computed_is_no_file_but_a_sentence(handlers: ResultsHandlers, boards: LeaderboardCache) -> None:
-    boards.renew([])
+def test_what_is_not_computed_is_no_file_but_a_sentence(
+    handlers: ResultsHandlers, leaderboards: LeaderboardCache
+) -> None:
+    leaderboards.renew([])
     asked = ("human", "emoji", 4, "")
     with pytest.raises(gr.Error, match="try again in a few seconds") as refusal:
         handlers.save(*asked)
     assert refusal.value.title == "Not yet"
-    assert boards.serve(), "to ask for the file is to ask for the board"
+    assert leaderboards.serve(), "to ask for the file is to ask for the board"
     saved = handlers.save(*asked)
     assert saved["name"] == "results-human-emoji-4-steps.json"
     assert saved["document"]["view"] == {"kind": "human", "family": "emoji", "steps": 4, "prompts": ""}
     assert saved["document"]["votes"] == 0
 
 
-def test_each_family_has_a_part_of_its_own(handlers: ResultsHandlers, boards: LeaderboardCache) -> None:
+def test_each_family_has_a_part_of_its_own(handlers: ResultsHandlers, leaderboards: LeaderboardCache) -> None:
     votes = [
         vote(
             number,
@@ -51,11 +53,11 @@ def test_each_family_has_a_part_of_its_own(handlers: ResultsHandlers, boards: Le
         for family, count in (("emoji", 40), ("sdxl", 35))
         for number in range(count)
     ]
-    boards.renew(votes)
+    leaderboards.renew(votes)
     chosen = ("human", "", 0, "emoji-v1")
     while True:
         (told, _) = handlers.refresh("", *chosen)
-        if not boards.serve():
+        if not leaderboards.serve():
             break
     parts = re.findall(r'<section class="hs-report".*?</section>', told, flags=re.DOTALL)
     assert len(parts) == 2
