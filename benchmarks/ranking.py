@@ -33,11 +33,11 @@ import json, sys, time
 start = time.perf_counter()
 from hypersd.arena.ranking.leaderboard import compute_families
 from hypersd.arena.dataset.reading import read_columns
-from hypersd.arena.ranking.filters import View
+from hypersd.arena.ranking.filters import VoteFilter
 imported = time.perf_counter()
 votes = read_columns(sys.argv[1])
 read = time.perf_counter()
-(board,) = compute_families(votes, View()).values()
+(board,) = compute_families(votes, VoteFilter()).values()
 json.dumps(board.as_dict())
 done = time.perf_counter()
 assert not board.problem and board.kept and board.influence and board.standings

@@ -151,7 +151,8 @@ class Arena:
         """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none.
 
         Raises:
-            VoteRejected: there is no such study, or it cannot be held here; or they have voted more than a person would.
+            VoteRejected: there is no such study, or it cannot be held here; or they have voted more than a person
+            would.
         """
         if study is not None and not self.studies.probabilities(self.studies.find(study)):
             return {"battle": None, "pool": 0}

@@ -61,7 +61,7 @@ class OwnJumps:
 def draw_jumps(
     data: CaptionedData, student: Student, file: Path, *, count: int, config: BackwardConfig, batch_size: int = 64
 ) -> None:
-    """Write the jumps of `count` trajectories, by `cache_teacher_samples`: start and target, `(count, jumps, 2, C, H, W)`."""
+    """Write start and target of each jump of `count` trajectories: `(count, jumps, 2, C, H, W)`."""
 
     def draw(noise: Tensor, captions: list[str]) -> Tensor:
         return own_jumps(student, noise, captions, config)

@@ -67,7 +67,8 @@ class OneStepDistillation(Objective[TeacherSamples]):
     """Objective of one stage.
 
     Args:
-        fake_score: the copy that follows the student, on the few-step student as its base: with its adapter off it is the
+        fake_score: the copy that follows the student, on the few-step student as its base: with its adapter off it is
+        the
             teacher. None if there is no score distillation.
     """
 

@@ -39,9 +39,9 @@ DIGITS: dict[Metric, int] = {"match": 3, "clip": 1, "reward": 3, "diversity": 3}
 class ReportRow:
     """How a model did at a number of steps, over `n` pictures of `prompts` prompts.
 
-    The metrics are means with their intervals, in the units of `ImageMetrics`. `fid` is the Fréchet distance to rendered
-    scenes (see `Reference`), and `fid_floor` what `n` rendered scenes have themselves; `seconds` is the mean time of a
-    picture. What was not measured is NaN.
+    The metrics are means with their intervals, in the units of `ImageMetrics`. `fid` is the Fréchet distance to
+    rendered scenes (see `Reference`), and `fid_floor` what `n` rendered scenes have themselves; `seconds` is the mean
+    time of a picture. What was not measured is NaN.
     """
 
     model: str

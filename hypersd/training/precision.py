@@ -19,8 +19,8 @@ def has_bfloat16(device: torch.device) -> bool:
 def half_precision(device: torch.device, *, wanted: bool = True) -> torch.autocast:
     """A context of bfloat16 autocast, if it is wanted and the device has it; else one that changes nothing.
 
-    Autocast's cache of converted weights stays off: it does not notice that `swapped_adapter` has changed them, so a student
-    would be computed with its teacher's weights.
+    Autocast's cache of converted weights stays off: it does not notice that `swapped_adapter` has changed them, so a
+    student would be computed with its teacher's weights.
     """
     return torch.autocast(
         device.type, dtype=torch.bfloat16, enabled=wanted and has_bfloat16(device), cache_enabled=False

@@ -172,7 +172,8 @@ class BattleService:
 
         Raises:
             DuplicateVote: the battle has its vote; the first one stands.
-            VoteRejected: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or not
+            VoteRejected: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or
+            not
                 in this study.
             RateLimited: they have voted more than a person would.
         """
@@ -207,7 +208,8 @@ class BattleService:
         """Take back a voter's last vote. Its battle is over all the same: its voter has read who drew what.
 
         Raises:
-            VoteRejected: the battle is not this voter's, or not the last one that they voted on; or it is a gold pair, which
+            VoteRejected: the battle is not this voter's, or not the last one that they voted on; or it is a gold pair,
+            which
                 says so after its vote.
         """
         vote = self.store.vote_of(battle_id)

@@ -143,7 +143,8 @@ def report(leaderboard: Leaderboard) -> str:
         ]
     if hidden := len(leaderboard.contestants) - len(rows):
         lines.append(
-            f"Not shown: {hidden} of {len(leaderboard.contestants)} contestants, with fewer than {LEAST_VOTES} votes each."
+            f"Not shown: {hidden} of {len(leaderboard.contestants)} contestants, "
+            f"with fewer than {LEAST_VOTES} votes each."
         )
     if leaderboard.intervals == "model":
         lines.append(

@@ -160,7 +160,8 @@ def run_stats(options: argparse.Namespace) -> int:
         emit(leaderboard.as_dict() | {"studies": studies})
         return 0
     say(
-        f"{leaderboard.votes:,} {leaderboard.kind} votes of {leaderboard.voters:,} voters; {leaderboard.kept:,} count (rules {leaderboard.rules})"
+        f"{leaderboard.votes:,} {leaderboard.kind} votes of {leaderboard.voters:,} voters; "
+        f"{leaderboard.kept:,} count (rules {leaderboard.rules})"
     )
     if leaderboard.reasons:
         say(table(("does not count", "votes"), list(leaderboard.reasons.items())))

@@ -239,13 +239,13 @@ def test_attempts_keep_their_distance(store: Store, pictures: ImageStore, tmp_pa
 
 _VOTING = """
 import sys, threading
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.dataset.publish import Publisher
 from hypersd.arena.store.store import Store
 from tests.arena.voted import vote
 
 folder, first = sys.argv[1], int(sys.argv[2])
-store, pictures = Store(f"sqlite:///{folder}/arena.sqlite"), Pictures(f"{folder}/pictures")
+store, pictures = Store(f"sqlite:///{folder}/arena.sqlite"), ImageStore(f"{folder}/pictures")
 publisher = Publisher(store, pictures, f"{folder}/published", after_votes=1, least_seconds=0)
 threading.Thread(target=publisher.run, args=(threading.Event(), 0.001), daemon=True).start()
 for number in range(first, first + 10_000):

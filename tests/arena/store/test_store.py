@@ -279,15 +279,16 @@ def test_a_password_is_not_told(tmp_path: Path) -> None:
 
 VOTER = """
 import sys
-from hypersd.arena.service.battles import Desk, Habits
+from hypersd.arena.service.battles import BattleService, BattlePolicy
 from hypersd.arena.store.store import Store
 store, name = Store(sys.argv[1]), sys.argv[2]
-habits = Habits(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0, votes_a_minute=10**6, votes_a_day=10**6)
-desk = Desk(store, habits)
+quick = {"votes_a_minute": 10**6, "votes_a_day": 10**6}
+habits = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0, **quick)
+desk = BattleService(store, habits)
 print("ready", flush=True)
 sys.stdin.readline()
-while battle := desk.draw(name):
-    desk.show(battle.id, name)
+while battle := desk.next_battle(name):
+    desk.mark_shown(battle.id, name)
     print(desk.vote(battle.id, name, "left").id, battle.pair.id, flush=True)
 """
 """A process that votes in a loop, and says which votes it had acknowledged, and on which pairs."""

@@ -130,11 +130,11 @@ _FULL = """
 import resource, sys
 import numpy as np
 from PIL import Image, PngImagePlugin
-from hypersd.arena.votes.images import Pictures
+from hypersd.arena.votes.images import ImageStore
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 try:
-    Pictures(sys.argv[1]).put(Image.fromarray(pixels))
+    ImageStore(sys.argv[1]).put(Image.fromarray(pixels))
 except OSError as error:
     print("refused")
 """

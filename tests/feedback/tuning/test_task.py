@@ -200,12 +200,12 @@ class Still:
 
     def __init__(self, student: Student, *checks: ValidationMetrics) -> None:
         self.student, self.checks = student, iter(checks)
-        self.reward, self.second = (
+        self.reward, self.holdout_reward = (
             SimpleNamespace(backbone=SimpleNamespace(noticeable_difference=0.01)),
-            SimpleNamespace(unit=1.0),
+            SimpleNamespace(reward_iqr=1.0),
         )
 
-    def look(self) -> tuple[ValidationMetrics, torch.Tensor]:
+    def evaluate(self) -> tuple[ValidationMetrics, torch.Tensor]:
         return next(self.checks), torch.tensor([[0.4, 0.1, 0.2, 0.05], [0.6, 0.3, 0.4, 0.15]])
 
 

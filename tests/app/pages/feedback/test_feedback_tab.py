@@ -149,8 +149,8 @@ def test_a_round_from_a_terminal_holds_the_page_up_and_the_other_way_round(runne
     page.folder.mkdir()
     holding = f"""
 import pathlib, time
-from hypersd.feedback.loop.lock import hold
-with hold(pathlib.Path({str(page.folder)!r})):
+from hypersd.feedback.loop.lock import round_lock
+with round_lock(pathlib.Path({str(page.folder)!r})):
     print("at work", flush=True)
     time.sleep(600)
 """
@@ -162,7 +162,7 @@ with hold(pathlib.Path({str(page.folder)!r})):
     with pytest.raises(NotAllowed, match="running already"):
         page.start()
     second = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "HeldError: a round is running in" in second.stderr
+    assert "LockHeldError: a round is running in" in second.stderr
     reaping = threading.Thread(target=terminal.wait)  # as a shell does
     reaping.start()
     page.cancel()
@@ -177,7 +177,7 @@ with hold(pathlib.Path({str(page.folder)!r})):
 
 def test_what_the_page_starts_has_the_lock_in_its_hands(runner: Callable[..., LoopRunner]) -> None:
     page = runner(
-        "import pathlib; from hypersd.feedback.loop.lock import hold; hold(pathlib.Path('/nowhere')).__enter__()"
+        "import pathlib; from hypersd.feedback.loop import lock; lock.round_lock(pathlib.Path('/nowhere')).__enter__()"
     )
     page.start()
     wait(lambda: page.pid() is None)
