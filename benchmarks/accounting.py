@@ -32,12 +32,12 @@ class Account:
 
 def account(acknowledged: Iterable[str], kept: Iterable[str]) -> Account:
     """Compare the battles of acknowledged votes with the battles of the votes in the store."""
-    told, there = Counter(acknowledged), Counter(kept)
+    acknowledgements, there = Counter(acknowledged), Counter(kept)
     return Account(
-        lost=len(told.keys() - there.keys()),
+        lost=len(acknowledgements.keys() - there.keys()),
         doubled=sum(count > 1 for count in there.values()),
-        repeated=sum(count > 1 for count in told.values()),
-        unheard=len(there.keys() - told.keys()),
+        repeated=sum(count > 1 for count in acknowledgements.values()),
+        unheard=len(there.keys() - acknowledgements.keys()),
     )
 
 

@@ -113,7 +113,7 @@ class Server:
 class Answer:
     """What a request was told, None if it was refused, and its milliseconds: for who waited, and in the server."""
 
-    told: Any
+    answer: Any
     ms: float
     server_ms: float
 
@@ -153,11 +153,11 @@ async def voter(server: Server, seen: Seen, over: asyncio.Event, rng: random.Ran
 
 async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
     """Vote until it is over; raises what the connection does."""
-    battle = (await ask(http, seen, "draw", {})).told
+    battle = (await ask(http, seen, "draw", {})).answer
     while not over.is_set():
         if not battle or not battle.get("battle"):
             await asyncio.sleep(0.5)
-            battle = (await ask(http, seen, "draw", {})).told
+            battle = (await ask(http, seen, "draw", {})).answer
             continue
         ahead = asyncio.create_task(ask(http, seen, "draw", {"besides": battle["battle"]}))
         try:
@@ -166,14 +166,14 @@ async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: 
             clicked = time.perf_counter()
             words = {"battle": battle["battle"], "choice": rng.choice(["left", "right", "tie"]), "decision_ms": 2000}
             vote = await ask(http, seen, "vote", words)
-            if vote.told:
+            if vote.answer:
                 seen.acknowledged.append(battle["battle"])
                 seen.news.put_nowait(battle["battle"])
             drawn = await ahead
         finally:
             ahead.cancel()
-        battle = drawn.told
-        if vote.told and battle:
+        battle = drawn.answer
+        if vote.answer and battle:
             seen.vote_ms.append(vote.ms)
             seen.next_ms.append(1000 * (time.perf_counter() - clicked))
             seen.draw_ms.append(drawn.ms)
@@ -239,7 +239,7 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
             server.kill()
         store = server.store
         kept = list(store.votes())
-        found = account(seen.acknowledged, [vote.battle.id for vote in kept])
+        accounts = account(seen.acknowledged, [vote.battle.id for vote in kept])
         leaderboard, pool = compute_leaderboard(kept), store.pool_size(None)
         store.engine.dispose()
     return {
@@ -255,8 +255,8 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         "kills": kills,
         "server_cpu_ms_a_vote": None if kills else round(used / max(1, len(seen.acknowledged)), 1),
         "server_peak_mib": round(peak),
-        **asdict(found),
-        "sound": found.sound and leaderboard.votes == len(kept),
+        **asdict(accounts),
+        "sound": accounts.sound and leaderboard.votes == len(kept),
         "board": leaderboard.problem or f"{len(leaderboard.standings)} standings of {leaderboard.votes} votes",
         "pool": pool,
         "refused": dict(seen.refused),
@@ -273,11 +273,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for voters in map(int, options.voters.split(",")):
-        found = measure(voters, options.seconds, options.kills, still=options.still)
+        measurements = measure(voters, options.seconds, options.kills, still=options.still)
         if options.json:
-            print(json.dumps(found))
+            print(json.dumps(measurements))
             continue
-        for name, value in found.items():
+        for name, value in measurements.items():
             print(f"{name:>20}: {value}")
 
 

@@ -34,17 +34,17 @@ def fill(arena: Arena, pairs: int) -> None:
     rng = np.random.default_rng(0)
     blotches = rng.integers(0, 256, (_PICTURES, 16, 16, 3), dtype=np.uint8)
     names = [arena.pictures.put(Image.fromarray(one).resize((_SIZE, _SIZE))) for one in blotches]
-    made: list[Pair] = []
+    known_pairs: list[Pair] = []
     for number in range(pairs):
         first, second = (
             Entry(contestant=Contestant("emoji", model, 4), picture=names[place], seconds=1, calls=4, version="1")
             for model, place in zip(("base", "hyper"), rng.choice(_PICTURES, 2, replace=False), strict=True)
         )
         prompt = f"pair {number}"
-        made.append(Pair(prompt=prompt, prompt_set="noise", seed=number, entries=(first, second), probability=1))
-    if made:
+        known_pairs.append(Pair(prompt=prompt, prompt_set="noise", seed=number, entries=(first, second), probability=1))
+    if known_pairs:
         with arena.store.engine.begin() as connection:  # at once: each by itself waits for the disk
-            connection.execute(insert(PAIRS), [pair_row(pair) for pair in made])
+            connection.execute(insert(PAIRS), [pair_row(pair) for pair in known_pairs])
 
 
 def main() -> None:

@@ -131,17 +131,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = measure(replace(EMOJI, folder=options.folder), options.rounds)
+    costs = measure(replace(EMOJI, folder=options.folder), options.rounds)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(costs))
         return
-    print(f"comparison  {found['comparison_seconds']:.3f} s, {found['unet_calls']:.0f} UNet calls")
-    print(f"floor       {found['floor_seconds']:.3f} s: the comparison takes {found['times_the_floor']:.3f} times that")
+    print(f"comparison  {costs['comparison_seconds']:.3f} s, {costs['unet_calls']:.0f} UNet calls")
+    print(f"floor       {costs['floor_seconds']:.3f} s: the comparison takes {costs['times_the_floor']:.3f} times that")
     print(
-        f"pipelines   {found['pipelines_seconds']:.3f} s: the comparison takes {found['times_the_pipelines']:.3f} times"
+        f"pipelines   {costs['pipelines_seconds']:.3f} s: the comparison takes {costs['times_the_pipelines']:.3f} times"
     )
-    mine, theirs = found["weight_bytes"] / 1e6, found["weight_bytes_of_pipelines"] / 1e6
-    print(f"weights     {mine:.1f} MB, four pipelines {theirs:.1f} MB")
+    mine, of_pipelines = costs["weight_bytes"] / 1e6, costs["weight_bytes_of_pipelines"] / 1e6
+    print(f"weights     {mine:.1f} MB, four pipelines {of_pipelines:.1f} MB")
 
 
 if __name__ == "__main__":

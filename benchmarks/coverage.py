@@ -84,9 +84,9 @@ def coverage(world: World, worlds: int, seed: int = 0) -> dict[str, float]:
     gaps = truth[order[:-1]] - truth[order[1:]]
     held: dict[str, list[Float64Array]] = {"strengths": [], "differences": [], "side": [], "ranks": []}
     for _ in range(worlds):
-        found = fit(world.draw(rng))
-        known = clustered(found)
-        low, high = difference_intervals(found, neighbours, LEVEL)
+        davidson_fit = fit(world.draw(rng))
+        known = clustered(davidson_fit)
+        low, high = difference_intervals(davidson_fit, neighbours, LEVEL)
         held["strengths"].append((known.low <= truth) & (truth <= known.high))
         held["differences"].append((low <= gaps) & (gaps <= high))
         held["side"].append(np.array([known.side[0] <= side <= known.side[1]]))

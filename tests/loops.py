@@ -56,23 +56,23 @@ def tuned(folder: Path, name: str, steps: list[int], *, weight: float, stopped: 
     """An adapter as the feedback stage tells of it; its drawing is in `folder/NAME/merge.png`."""
     points = [
         MergePoint(
-            one,
+            merge_weight,
             ValidationMetrics(
-                reward=0.3 + 0.4 * one,
-                second=0.28 + 0.2 * one,
+                reward=0.3 + 0.4 * merge_weight,
+                second=0.28 + 0.2 * merge_weight,
                 alignment=0.3,
-                diversity=0.12 - 0.01 * one,
-                distance=one,
+                diversity=0.12 - 0.01 * merge_weight,
+                distance=merge_weight,
                 statistics={},
             ),
             "",
         )
-        for one in (0.0, 0.5, 1.0)
+        for merge_weight in (0.0, 0.5, 1.0)
     ]
     (folder / name).mkdir(parents=True, exist_ok=True)
     figure(points, weight).savefig(folder / name / "merge.png", dpi=80)
-    told = [{"weight": point.weight, "objection": point.violation, **asdict(point.metrics)} for point in points]
-    return {"name": name, "steps": steps, "weight": weight, "stopped": stopped, "points": told}
+    documents = [{"weight": point.weight, "objection": point.violation, **asdict(point.metrics)} for point in points]
+    return {"name": name, "steps": steps, "weight": weight, "stopped": stopped, "points": documents}
 
 
 def write_round(
@@ -85,22 +85,22 @@ def write_round(
     entered: bool = True,
 ) -> Round:
     """A round in a loop's folder, with its first `stages` done; the first round tunes `hyper`."""
-    one = Round(number, folder / f"round-{number}")
+    round_ = Round(number, folder / f"round-{number}")
     name = f"hyper-a1b2c{number}-r{number}"
     parent = "hyper" if number == 1 else f"hyper-a1b2c{number - 1}-r{number - 1}"
     lineage = {"votes": "51b506122e6dea8c", "kind": kind, "round": number, "method": "refl"}
     report = reward_report(kind)
-    one.folder.mkdir(parents=True)
-    (one.folder / "reward").mkdir()
-    write(report, one.folder / "reward")
+    round_.folder.mkdir(parents=True)
+    (round_.folder / "reward").mkdir()
+    write(report, round_.folder / "reward")
     adapters = [
         tuned(
-            one.folder / "feedback", "hyper", [1, 2, 4, 8], weight=1.0, stopped="diversity fell below 90 % of before"
+            round_.folder / "feedback", "hyper", [1, 2, 4, 8], weight=1.0, stopped="diversity fell below 90 % of before"
         ),
-        tuned(one.folder / "feedback", "hyper-1step", [1], weight=0.0),
+        tuned(round_.folder / "feedback", "hyper-1step", [1], weight=0.0),
     ]
     shares = {"1": wilson(121, 180), "2": wilson(104, 181), "4": wilson(90, 176)}
-    made = {
+    contestant = {
         "name": name,
         "parent": parent,
         "method": "refl",
@@ -119,29 +119,29 @@ def write_round(
         "name": f"hyper-d4e5f{number}-r{number}",
         "parent": parent,
         "method": "dpo",
-        "adapters": [tuned(one.tuning("dpo"), "hyper", [1, 2, 4, 8], weight=0.5)],
+        "adapters": [tuned(round_.tuning("dpo"), "hyper", [1, 2, 4, 8], weight=0.5)],
         "lineage": lineage | {"method": "dpo"},
         "battles": dict.fromkeys(("untuned", "tuned") if entered else ("untuned",), battles),
     }
-    told: dict[str, dict[str, Any]] = {
+    results: dict[str, dict[str, Any]] = {
         "votes": {"kind": kind, "data": report.data, "votes": 2804, "cast": 2990, "voters": 40, "taste": taste},
         "reward": report.as_dict() | {"model": "9f8e7d6c5b4a3210"},
-        "feedback": {name: value for name, value in made.items() if name != "parent"},
-        "contestant": made,
+        "feedback": {name: value for name, value in contestant.items() if name != "parent"},
+        "contestant": contestant,
         "battles": battles,
         "metrics": {"prompts": 16, "seeds": 8, "changes": []},
         "beside": beside,
         "report": {"report": "report.md", "before": "before.webp", "after": "after.webp"},
     }
-    (one.folder / "metrics").mkdir()
-    (one.folder / "metrics" / "ablation.md").write_text(_ABLATION, encoding="utf-8")
+    (round_.folder / "metrics").mkdir()
+    (round_.folder / "metrics" / "ablation.md").write_text(_ABLATION, encoding="utf-8")
     for picture, colour in (("before", "slategray"), ("after", "teal")):
-        Image.new("RGB", (192, 96), colour).save(one.folder / f"{picture}.webp")
+        Image.new("RGB", (192, 96), colour).save(round_.folder / f"{picture}.webp")
     for stage in STAGES[:stages]:
-        write_json(one.folder / f"{stage.name}.json", told[stage.name])
+        write_json(round_.folder / f"{stage.name}.json", results[stage.name])
     if stages == len(STAGES):
-        (one.folder / "report.md").write_text(text(one), encoding="utf-8")
-    return one
+        (round_.folder / "report.md").write_text(text(round_), encoding="utf-8")
+    return round_
 
 
 def enter(contestants: Path, number: int, adapter: Path) -> RegisteredModel:

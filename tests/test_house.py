@@ -137,14 +137,14 @@ def test_only_the_page_imports_gradio(root: Path) -> None:
 
 def test_the_page_does_no_tensors_sql_or_maths(root: Path) -> None:
     barred = ("torch", "numpy", "scipy", "sqlalchemy", "sqlite3", "diffusers", "transformers")
-    found = {
+    wrong = {
         f"{name} imports {imported}"
         for name, file in modules(root)
         if room(name) == "app"
         for imported, _ in imports(file)
         if imported.split(".")[0] in barred
     }
-    assert not found
+    assert not wrong
 
 
 def test_the_arena_stands_alone_and_without_torch(root: Path) -> None:
@@ -236,7 +236,7 @@ def test_models_sampling_and_training_know_nothing_of_votes(root: Path) -> None:
 def test_only_models_asks_which_family_it_is(root: Path) -> None:
     """No comparison with a family's name, outside hypersd/models."""
     families = {"emoji", "sdxl", "sd15"}
-    found = [
+    wrong = [
         f"{file}:{node.lineno}"
         for name, file in modules(root)
         if room(name) != "hypersd.models"
@@ -245,7 +245,7 @@ def test_only_models_asks_which_family_it_is(root: Path) -> None:
         for part in (node.left, *node.comparators)
         if isinstance(part, ast.Constant) and part.value in families
     ]
-    assert not found
+    assert not wrong
 
 
 def test_only_where_a_family_is_declared_is_the_embedded_world_imported(root: Path) -> None:

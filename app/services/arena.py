@@ -180,16 +180,16 @@ class Arena:
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
         """Take a vote; what it was about is told afterwards."""
         vote = self.service.vote(battle, voter, choice, client)
-        told = reveal_battle(self.engines, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
+        answer = reveal_battle(self.engines, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
         try:
             count = self.store.count_of(voter)
             counted = self.progress(voter) if count % 10 == 0 else {"votes": count, "personal_from": PERSONAL_BOARD}
             study = self.declared.get(vote.battle.pair.study or "")
-            told |= {"study": self.studies.describe(study)} if study else {}
+            answer |= {"study": self.studies.describe(study)} if study else {}
         except Exception:
             log.exception("a vote was kept, but its voter's votes could not be counted")
-            return told  # whatever fails now must not say that the vote was not taken
-        return {**told, **counted}
+            return answer  # whatever fails now must not say that the vote was not taken
+        return {**answer, **counted}
 
     def undo(self, voter: str, battle: str) -> dict[str, Any]:
         """Take back the visitor's last vote."""
@@ -208,14 +208,14 @@ class Arena:
 
     def warnings(self) -> list[str]:
         """Sentences for the owner of the page: what costs votes, or voters their names."""
-        found = [_STRANGERS.format(voters=self._strangers, since=self.key.since)] if self._strangers else []
+        items = [_STRANGERS.format(voters=self._strangers, since=self.key.since)] if self._strangers else []
         if voters := self.rate_limiter.crowded():
-            found.append(SHARED.format(voters=voters, most=self.rate_limiter.limits.voters_an_hour))
+            items.append(SHARED.format(voters=voters, most=self.rate_limiter.limits.voters_an_hour))
         if self.rate_limiter.marked:
-            found.append(
+            items.append(
                 f"{self.rate_limiter.marked:,} votes since the start do not count: they came from such an address"
             )
-        return found
+        return items
 
     def check_key(self) -> None:
         """Look for voters who were named by another key, and log it once if there are any."""
@@ -265,8 +265,14 @@ class Arena:
         votes = [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
         mine = personal_ranking(self.engines, votes) if len(votes) >= PERSONAL_BOARD else []
         today = sum(vote.voted.date() == now().date() for vote in votes)
-        told = [self.studies.describe(study) for study in self.declared.values()]
-        return {"votes": len(votes), "today": today, "personal": mine, "personal_from": PERSONAL_BOARD, "studies": told}
+        studies = [self.studies.describe(study) for study in self.declared.values()]
+        return {
+            "votes": len(votes),
+            "today": today,
+            "personal": mine,
+            "personal_from": PERSONAL_BOARD,
+            "studies": studies,
+        }
 
     def _shares(self) -> Mapping[tuple[str, str], float]:
         """How likely each pair is drawn next; worked out anew now and then, since with many votes it takes a while."""

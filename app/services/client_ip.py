@@ -17,12 +17,12 @@ def network_of(address: str) -> str:
 
     Whoever has one address of a /64 has all 2**64, and browsers take another one every day.
     """
-    found = _parsed(address)
-    if found is None:
+    ip = _parsed(address)
+    if ip is None:
         return address
-    if isinstance(found, ipaddress.IPv4Address) or found.is_loopback:
-        return str(found)
-    return str(ipaddress.ip_network((found, 64), strict=False).network_address)
+    if isinstance(ip, ipaddress.IPv4Address) or ip.is_loopback:
+        return str(ip)
+    return str(ipaddress.ip_network((ip, 64), strict=False).network_address)
 
 
 def is_local_address(address: str) -> bool:

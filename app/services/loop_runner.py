@@ -170,10 +170,10 @@ class LoopRunner:
             with (self.folder / _LOG).open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
                 # What overwrites its own line, as a progress bar does, is shown as it stands now.
-                told = [line.rpartition("\r")[2] for line in file.read().decode(errors="replace").split("\n")]
+                log_lines = [line.rpartition("\r")[2] for line in file.read().decode(errors="replace").split("\n")]
         except FileNotFoundError:
             return ""
-        return "\n".join([line for line in told if line.strip()][-lines:])
+        return "\n".join([line for line in log_lines if line.strip()][-lines:])
 
 
 def open_runner(settings: AppSettings) -> LoopRunner:

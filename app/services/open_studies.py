@@ -31,7 +31,7 @@ _POOL_SHARE = 4
 
 def read_studies(folder: Path, family: str) -> dict[str, Study]:
     """The studies of a family that a folder declares, by name; one that cannot be held is left out and logged."""
-    found: dict[str, Study] = {}
+    studies: dict[str, Study] = {}
     for file in sorted(folder.glob("*.json")):
         try:
             study = Study.read(file)
@@ -39,8 +39,8 @@ def read_studies(folder: Path, family: str) -> dict[str, Study]:
         except ValueError as error:
             log.error("a study is left out: %s", error)  # noqa: TRY400 - the message says it
         else:
-            found |= {study.name: study} if study.family == family else {}
-    return found
+            studies |= {study.name: study} if study.family == family else {}
+    return studies
 
 
 @dataclass

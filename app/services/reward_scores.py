@@ -46,8 +46,10 @@ class RewardScores:
 
     def folder(self) -> Path | None:
         """The reward model to ask; None if there is none."""
-        made = [one.folder / "reward" for one in rounds(self.loop) if (one.folder / "reward" / "reward.json").exists()]
-        return self.chosen or (made[-1] if made else None)
+        folders = [
+            one.folder / "reward" for one in rounds(self.loop) if (one.folder / "reward" / "reward.json").exists()
+        ]
+        return self.chosen or (folders[-1] if folders else None)
 
     def work(self, kept: Mapping[Kind, Sequence[Vote]], stopped: Callable[[], bool]) -> None:
         """Look at what has not been looked at, and set the judge beside each kind of voter.

@@ -86,12 +86,12 @@ def remarks(request: Request, generations: Sequence[Generation], engine: Engine)
     """What of a prompt is not drawn as it was written: words not read, unknown, or not drawable; and in sentences."""
     from hypersd.sampling.remarks import reading, word_remarks
 
-    found = reading(engine.family, request.prompt)
+    value = reading(engine.family, request.prompt)
     sentences = [*word_remarks(engine.family, request.prompt), *(each for one in generations for each in one.warnings)]
     return {
         "unread": max((generation.unread for generation in generations), key=len, default=""),
-        "unknown": list(found.unknown) if found else [],
-        "unused": list(found.unused) if found else [],
+        "unknown": list(value.unknown) if value else [],
+        "unused": list(value.unused) if value else [],
         "warnings": list(dict.fromkeys(sentences)),
     }
 

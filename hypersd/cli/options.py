@@ -35,12 +35,12 @@ def names(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: it is empty, or a name is missing or repeated.
     """
-    found = tuple(part.strip() for part in text.split(","))
-    if not all(found):
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts):
         raise ValueError(f"expected names separated by commas, not {text!r}")
-    if repeated := [name for name in found if found.count(name) > 1]:
+    if repeated := [name for name in parts if parts.count(name) > 1]:
         raise ValueError(f"{repeated[0]!r} is listed twice")
-    return found
+    return parts
 
 
 def path(text: str) -> Path:

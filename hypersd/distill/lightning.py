@@ -129,7 +129,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
         conditioning = self.student.text.conditioning(batch.captions)
         if network == "discriminator":
-            target, arrived, end, start, start_times = self.made
+            target, arrived, end, start, start_times = self.last_jump
             real = self._judge(target, end, conditioning, start, start_times, step)
             fake = self._judge(arrived, end, conditioning, start, start_times, step)
             return {"loss": discriminator_loss(real, fake)}
@@ -145,7 +145,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         start = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
         target = self.teach(start, times, batch.captions)
         arrived = schedule.ddim_step(start, self.student.predict(start, times, conditioning), times, end)
-        self.made = target, arrived.detach(), end, start, times
+        self.last_jump = target, arrived.detach(), end, start, times
         mse = jump_errors(arrived, target).mean()
         fidelity = jump_loss(arrived, target, schedule.leverage(times, end).clamp(min=1))
         if not self.stage.adversarial:

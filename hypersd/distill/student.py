@@ -107,8 +107,8 @@ class Student:
         """Encode pictures `(B, 3, H, W)` in [-1, 1] to latents as the UNet sees them."""
         vae = self.pipeline.vae
         encoded = vae.encode(pictures)
-        found = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
-        return found.float() * vae.config["scaling_factor"]
+        encoded_latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
+        return encoded_latents.float() * vae.config["scaling_factor"]
 
     @torch.no_grad()
     def trajectory(self, noise: Tensor, steps: int, conditioning: Conditioning) -> Tensor:

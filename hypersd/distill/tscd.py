@@ -164,7 +164,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
         conditioning = self.student.text.conditioning(batch.captions)
         if network == "discriminator":
-            jump, arrived = self.made
+            jump, arrived = self.last_jump
             real = self.discriminator(jump.target, jump.end_times, conditioning, jump.start, jump.start_times)
             fake = self.discriminator(arrived, jump.end_times, conditioning, jump.start, jump.start_times)
             return {"loss": discriminator_loss(real, fake)}
@@ -172,7 +172,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         noise = self.student.predict(jump.start, jump.start_times, conditioning)
         schedule = self.student.schedule.to(step.device)
         arrived = schedule.ddim_step(jump.start, noise, jump.start_times, jump.end_times)
-        self.made = jump, arrived.detach()
+        self.last_jump = jump, arrived.detach()
         mse = jump_errors(arrived, jump.target).mean()
         leverage = schedule.leverage(jump.start_times, jump.end_times).clamp(min=1)
         fidelity = jump_loss(arrived, jump.target, leverage)

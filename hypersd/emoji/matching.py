@@ -99,7 +99,7 @@ class Finder:
         half = self.side // 2
         spectrum = _spectra(np.moveaxis(halved(difference), -1, 0), half)
         bands = np.concatenate([spectrum, -np.tensordot(ground, spectrum, axes=1)[None]])
-        found: list[list[list[Match]]] = [[[] for _ in self._names] for _ in fields]
+        hits: list[list[list[Match]]] = [[[] for _ in self._names] for _ in fields]
         for size, spectra, products in zip(self._sizes, self._spectra, self._products, strict=True):
             product = bands[0] * spectra[:, 0]
             for band in range(1, 4):
@@ -107,7 +107,7 @@ class Finder:
             correlation = np.asarray(fft.irfft2(product, s=(half, half), overwrite_x=True))
             energy = _energy(products, ground)
             last = half - size // 2
-            for matches, field in zip(found, fields, strict=True):
+            for matches, field in zip(hits, fields, strict=True):
                 start = max(0, round(field.left * half - size / 4))
                 stop = min(last, round(field.right * half - size / 4))
                 if size > field.largest * self.side or stop < start:
@@ -122,7 +122,7 @@ class Finder:
                     matches[number].append(match)
         return [
             sorted((max(matches, key=_by_gain) for matches in field if matches), key=_by_gain, reverse=True)[:count]
-            for field in found
+            for field in hits
         ]
 
     def refine(self, difference: Floats, ground: Floats, match: Match) -> Match:

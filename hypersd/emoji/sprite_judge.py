@@ -101,8 +101,8 @@ class SpriteJudge:
         whole, left, right = self._finder.survey(difference, ground, self._fields, _CANDIDATES)
         single: tuple[Match, ...] = ()
         pair: tuple[Match, ...] = ()
-        if count != 2 and (one := self._finder.best(difference, ground, whole)):
-            single = (one,)
+        if count != 2 and (best := self._finder.best(difference, ground, whole)):
+            single = (best,)
         if count != 1:
             pair = self._pair(difference, ground, left, right)
         chosen = pair if count == 2 or (count is None and self._is_pair(difference, single, pair)) else single

@@ -48,16 +48,16 @@ def changes(without: Sequence[ImageMetrics], tuned: Sequence[ImageMetrics]) -> l
     for pictures in (without, tuned):
         if len(models := {picture.model for picture in pictures}) != 1:
             raise ValueError(f"an ablation compares one model with one other, not {sorted(models)}")
-    found: list[Change] = []
+    differences: list[Change] = []
     for steps in sorted({picture.steps for picture in without} & {picture.steps for picture in tuned}):
         first, second = ({_asked(one): one for one in side if one.steps == steps} for side in (without, tuned))
         both = [asked for asked in first if asked in second]
         if both:
             before, after = [first[asked] for asked in both], [second[asked] for asked in both]
-            found += [_change(metric, steps, before, after) for metric in METRICS]
-    if not found:
+            differences += [_change(metric, steps, before, after) for metric in METRICS]
+    if not differences:
         raise ValueError("the two models have no prompt, seed and number of steps in common")
-    return found
+    return differences
 
 
 def ablation_table(without: Sequence[ImageMetrics], tuned: Sequence[ImageMetrics]) -> str:
@@ -68,21 +68,21 @@ def ablation_table(without: Sequence[ImageMetrics], tuned: Sequence[ImageMetrics
     Raises:
         ValueError: there is nothing to compare (see `changes`).
     """
-    found = changes(without, tuned)
+    differences = changes(without, tuned)
     lines = ["| steps | feedback | " + " | ".join(_HEAD) + " |", "|---:|---|" + "---:|" * len(_HEAD)]
-    for steps in dict.fromkeys(change.steps for change in found):
-        here = [change for change in found if change.steps == steps]
+    for steps in dict.fromkeys(change.steps for change in differences):
+        here = [change for change in differences if change.steps == steps]
         lines += [
             _line(str(steps), "without", [cell(change.metric, change.without) for change in here]),
             _line("", "with", [cell(change.metric, change.tuned) for change in here]),
             _line("", "difference", [_difference(change) for change in here]),
         ]
     prompts = len({one.prompt for one in without} & {one.prompt for one in tuned})
-    told = (
+    caption = (
         f"Without: {without[0].model}; with: {tuned[0].model}. Brackets and ± are 95 % intervals, bootstrap over "
         f"{prompts} prompts, of the differences in pairs; bold differences leave out zero."
     )
-    return "\n".join([*lines, "", told]) + "\n"
+    return "\n".join([*lines, "", caption]) + "\n"
 
 
 def _asked(picture: ImageMetrics) -> tuple[str, int]:
@@ -103,15 +103,15 @@ def _change(metric: Metric, steps: int, before: Sequence[ImageMetrics], after: S
 
 def _difference(change: Change) -> str:
     """`+3.1 [-1, +8]` in points for a share, `+0.012 [+0.004, +0.020]` otherwise."""
-    found = change.difference
-    if not found.known:
+    interval = change.difference
+    if not interval.known:
         return "–"
     share = change.metric in SHARES
     scale, digits = (100, 1) if share else (1, DIGITS[change.metric])
     ends = 0 if share else digits
-    text = f"{scale * found.mean:+.{digits}f}"
-    if not math.isnan(found.low):
-        text += f" [{scale * found.low:+.{ends}f}, {scale * found.high:+.{ends}f}]"
+    text = f"{scale * interval.mean:+.{digits}f}"
+    if not math.isnan(interval.low):
+        text += f" [{scale * interval.low:+.{ends}f}, {scale * interval.high:+.{ends}f}]"
     return f"**{text}**" if change.sure else text
 
 

@@ -93,8 +93,8 @@ class ClipScore:
         for start in range(0, len(prompts), _BATCH):
             part = list(prompts[start : start + _BATCH])
             tokens = self._tokenizer(part, padding="max_length", truncation=True, return_tensors="pt")
-            told = self._model.text_model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
-            features.append(self._model.text_projection(told.pooler_output).float().cpu().numpy())
+            output = self._model.text_model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+            features.append(self._model.text_projection(output.pooler_output).float().cpu().numpy())
         return np.concatenate(features)
 
 

@@ -63,8 +63,8 @@ class ReportRow:
         """The row as one number a column: a metric's mean under its name, its interval as `_low` and `_high`."""
         columns: dict[str, str | int | float] = {"model": self.model, "steps": self.steps}
         for metric in METRICS:
-            found: Interval = getattr(self, metric)
-            columns |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
+            interval: Interval = getattr(self, metric)
+            columns |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
         names = ("fid", "fid_floor", "seconds", "n", "prompts")
         return columns | {name: getattr(self, name) for name in names}
 
@@ -108,15 +108,15 @@ def markdown(rows: Sequence[ReportRow]) -> str:
     return "\n".join([*lines, "", *notes(rows)]) + "\n"
 
 
-def cell(metric: Metric, found: Interval) -> str:
+def cell(metric: Metric, interval: Interval) -> str:
     """A metric as a reader wants it: `96.9% [91, 100]` for a share, `0.892 ±0.021` for what is no share."""
-    if not found.known:
+    if not interval.known:
         return "–"
     if metric in SHARES:
-        ends = "" if math.isnan(found.low) else f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
-        return f"{found.mean:.1%}{ends}"
+        ends = "" if math.isnan(interval.low) else f" [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+        return f"{interval.mean:.1%}{ends}"
     digits = DIGITS[metric]
-    return f"{found.mean:.{digits}f}" + ("" if math.isnan(found.reach) else f" ±{found.reach:.{digits}f}")
+    return f"{interval.mean:.{digits}f}" + ("" if math.isnan(interval.reach) else f" ±{interval.reach:.{digits}f}")
 
 
 def notes(rows: Sequence[ReportRow]) -> list[str]:
@@ -142,10 +142,10 @@ def figure(rows: Sequence[ReportRow], quality: Metric = "match", cost: Cost = "s
     axes = drawing.subplots()
     for model in dict.fromkeys(row.model for row in rows):
         mine = sorted((row for row in rows if row.model == model), key=lambda row: row.steps)
-        costs, found = [getattr(row, cost) for row in mine], [getattr(row, quality) for row in mine]
-        qualities = [interval.mean for interval in found]
+        costs, quality_intervals = [getattr(row, cost) for row in mine], [getattr(row, quality) for row in mine]
+        qualities = [interval.mean for interval in quality_intervals]
         (line,) = axes.plot(costs, qualities, marker="o", label=model)
-        ends = [interval.low for interval in found], [interval.high for interval in found]
+        ends = [interval.low for interval in quality_intervals], [interval.high for interval in quality_intervals]
         axes.vlines(costs, *ends, colors=line.get_color(), alpha=0.5)
         if cost == "seconds":
             for row, x, y in zip(mine, costs, qualities, strict=True):

@@ -65,11 +65,13 @@ class MetricSuite:
         scores = self.clip.score(features, prompts)
         apart = _diversities([(one.model, one.steps) for _, one, _ in there], features)
         looks: list[MeasuredImage] = []
-        for place, ((seed, one, image), liked) in enumerate(zip(there, self._rewards(images, prompts), strict=True)):
+        for place, ((seed, generation, image), liked) in enumerate(
+            zip(there, self._rewards(images, prompts), strict=True)
+        ):
             verdict = self.judge.score(np.asarray(image), prompt)
             judged = ImageMetrics(
-                model=one.model,
-                steps=one.steps,
+                model=generation.model,
+                steps=generation.steps,
                 prompt=prompt,
                 seed=seed,
                 object=float(verdict.objects) if verdict.kind == "single" else math.nan,
@@ -79,7 +81,7 @@ class MetricSuite:
                 clip=float(scores[place]),
                 reward=liked,
                 diversity=apart[place],
-                seconds=one.seconds,
+                seconds=generation.seconds,
             )
             looks.append(MeasuredImage(metrics=judged, features=features[place]))
         return looks

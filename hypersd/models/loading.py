@@ -303,8 +303,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _share_equal(unet: UNet2DConditionModel, base: UNet2DConditionModel) -> None:
     """Let `unet` use the base's own tensors where an adapter has changed nothing."""
     for name, mine in unet.named_parameters():
-        if torch.equal(mine, theirs := base.get_parameter(name)):
-            mine.data = theirs.data
+        if torch.equal(mine, base_weight := base.get_parameter(name)):
+            mine.data = base_weight.data
 
 
 def build_scheduler(base: Any, scheduler: Scheduler) -> Any:

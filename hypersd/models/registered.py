@@ -91,14 +91,14 @@ def registered_models(folder: Path) -> list[RegisteredModel]:
     Raises:
         ValueError: a card is damaged; the message names it.
     """
-    found: list[RegisteredModel] = []
+    registered: list[RegisteredModel] = []
     for card in sorted(folder.glob(f"*/{_CARD}")):
         try:
             registered_model: RegisteredModel = read_json(card, RegisteredModel, "the card of a contestant")
         except ValueError as error:
             raise ValueError(f"{error}; repair it, or delete its folder") from error
-        found.append(registered_model)
-    return found
+        registered.append(registered_model)
+    return registered
 
 
 def with_registered(family: Family, folder: Path) -> Family:
@@ -108,12 +108,14 @@ def with_registered(family: Family, folder: Path) -> Family:
         ValueError: a card is damaged, or names a model that the family does not have.
     """
     known = {spec.name for spec in family.specs}
-    made = [
-        _spec(family, one, folder / one.name)
-        for one in registered_models(folder)
-        if one.family == family.name and not one.retired and one.name not in known
+    specs = [
+        _spec(family, registered_model, folder / registered_model.name)
+        for registered_model in registered_models(folder)
+        if registered_model.family == family.name
+        and not registered_model.retired
+        and registered_model.name not in known
     ]
-    return replace(family, specs=(*family.specs, *made)) if made else family
+    return replace(family, specs=(*family.specs, *specs)) if specs else family
 
 
 def _spec(family: Family, registered_model: RegisteredModel, home: Path) -> ModelSpec:

@@ -201,16 +201,16 @@ def _base_gb(family: Family, machine: Machine) -> float:
 def _unet_gb(family: Family, weights: Weights, machine: Machine) -> float:
     """What a UNet of its own takes; as that of the base, less if a small stand-in is downloaded."""
     repository, file = str(weights.repository), weights.file
-    found = _cached(repository, file, machine) if file else _unet_file(repository, family.variant, machine)
-    return found.stat().st_size / 1e9 if found else family.unet_gb
+    path = _cached(repository, file, machine) if file else _unet_file(repository, family.variant, machine)
+    return path.stat().st_size / 1e9 if path else family.unet_gb
 
 
 def _unet_file(repository: str, variant: str | None, machine: Machine) -> Path | None:
     names = [f"unet/diffusion_pytorch_model.{variant}.safetensors", "unet/diffusion_pytorch_model.safetensors"]
-    found = [path for name in names if (path := _cached(repository, name, machine)) is not None]
-    return found[0] if found else None
+    paths = [path for name in names if (path := _cached(repository, name, machine)) is not None]
+    return paths[0] if paths else None
 
 
 def _cached(repository: str, file: str, machine: Machine) -> Path | None:
-    found = try_to_load_from_cache(repository, file, cache_dir=machine.cache)
-    return Path(found) if isinstance(found, str) else None
+    cached = try_to_load_from_cache(repository, file, cache_dir=machine.cache)
+    return Path(cached) if isinstance(cached, str) else None

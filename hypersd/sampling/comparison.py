@@ -141,6 +141,6 @@ def grid(request: Request, generations: Sequence[Generation], side: int = 256) -
         sheet.paste(image.resize((side, side), Image.Resampling.BICUBIC), (left, top))
         steps = f"{generation.steps} step{'s' if generation.steps > 1 else ''}"
         pen.text((left, top + side + 4), generation.model, fill="black", font=font)
-        told = "failed" if generation.image is None else f"{generation.seconds:.2f} s"
-        pen.text((left, top + side + 4 + line), f"{steps}, {told}", fill="dimgray", font=font)
+        note = "failed" if generation.image is None else f"{generation.seconds:.2f} s"
+        pen.text((left, top + side + 4 + line), f"{steps}, {note}", fill="dimgray", font=font)
     return sheet

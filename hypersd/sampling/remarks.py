@@ -22,18 +22,18 @@ def reading(family: Family, prompt: str) -> Reading | None:
 
 def word_remarks(family: Family, prompt: str) -> tuple[str, ...]:
     """Sentences about words that the family has never seen, and about those that it cannot draw where they stand."""
-    found = reading(family, prompt)
-    if found is None or family.world is None:
+    value = reading(family, prompt)
+    if value is None or family.world is None:
         return ()
     things = list(World.load(family.world).objects)
     remarks: list[str] = []
-    if found.unknown:
+    if value.unknown:
         remarks.append(
-            f"{family.title} has never seen {quoted(found.unknown)}, so it will guess. It knows {len(things)} things, "
+            f"{family.title} has never seen {quoted(value.unknown)}, so it will guess. It knows {len(things)} things, "
             f"from {listed(things[:3])} to {things[-1]}."
         )
-    if found.unused:
-        remarks.append(unused_remark(found.unused))
+    if value.unused:
+        remarks.append(unused_remark(value.unused))
     return tuple(remarks)
 
 

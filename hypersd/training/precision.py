@@ -12,8 +12,8 @@ def has_bfloat16(device: torch.device) -> bool:
     """
     if device.type != "cpu":
         return True
-    told = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    return any(supported() for supported in told)
+    features = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return any(supported() for supported in features)
 
 
 def half_precision(device: torch.device, *, wanted: bool = True) -> torch.autocast:

@@ -43,10 +43,10 @@ def output_folder(
         ValueError: something of one of these names is not the command's own; the message names it, nothing is changed.
         OSError: the folder cannot be written.
     """
-    names, recorded, told = list(names), _read(folder), recognise(folder)
-    own = _existing(folder, [*recorded.get(command, ()), *told.get(command, ())])
+    names, recorded, value = list(names), _read(folder), recognise(folder)
+    own = _existing(folder, [*recorded.get(command, ()), *value.get(command, ())])
     if foreign := sorted(_existing(folder, names) - own):
-        raise ValueError(_complaint(folder, foreign, {**told, **recorded}))
+        raise ValueError(_complaint(folder, foreign, {**value, **recorded}))
     before = {file: _version(file) for file in own if not keep and file.is_file()}
     folder.mkdir(parents=True, exist_ok=True)
     _record(folder, recorded, command, [*_exact(folder, own), *names])

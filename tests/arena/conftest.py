@@ -62,8 +62,8 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    binaries = found[-1].parent if found else Path(shutil.which("pg_ctl") or "/").parent
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    binaries = programs[-1].parent if programs else Path(shutil.which("pg_ctl") or "/").parent
     if not (binaries / "pg_ctl").exists():
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
     # Not pytest's own temporary folder: the user `postgres` may not enter it.

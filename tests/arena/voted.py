@@ -39,9 +39,9 @@ def vote(
         pair=pair, swapped=False, voter=voter, kind=kind, shown=moment, expires=moment + timedelta(minutes=1)
     )
     store.add_battle(battle)
-    made = Vote(battle=battle, choice=choice)
-    store.add_vote(made)
-    return made
+    vote = Vote(battle=battle, choice=choice)
+    store.add_vote(vote)
+    return vote
 
 
 def fresh(tmp_path: Path, name: str) -> tuple[Store, ImageStore]:

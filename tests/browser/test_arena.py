@@ -82,8 +82,8 @@ def test_nothing_tells_the_sides_apart_before_the_vote(watched: Any) -> None:
     assert set(picture.info) <= {"loop", "background", "timestamp", "duration"}
     with page.expect_response("**/arena/vote") as voted:
         page.keyboard.press("1")
-    told = voted.value.json()
-    for secret in (told["seed"], told["left"]["seconds"], told["right"]["seconds"]):
+    reply = voted.value.json()
+    for secret in (reply["seed"], reply["left"]["seconds"], reply["right"]["seconds"]):
         assert not [text for text in received if str(secret) in text], "told with the vote, never before"
     expect(page.locator(".hs-told figcaption").first).to_contain_text("step")
 
@@ -281,8 +281,8 @@ def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, url: str, sc
         expect(page.locator(".hs-told figcaption")).to_have_count(2)
         expect(page.locator(".hs-choice").first).to_be_enabled()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    found = Axe().run(page, context=f"#hs-{'arena' if tab == 'arena' else 'report'}")
-    assert found.violations_count == 0, found.generate_report()
+    violations = Axe().run(page, context=f"#hs-{'arena' if tab == 'arena' else 'report'}")
+    assert violations.violations_count == 0, violations.generate_report()
     page.close()
 
 
@@ -301,8 +301,8 @@ def test_results_are_narrowed_by_steps_and_say_so(browser: Browser, url: str) ->
     wanted = (option.get_attribute("aria-label") or option.inner_text()).strip()
     option.click()
     expect(page.locator("#hs-report")).to_contain_text(f"with both at {wanted} step")
-    found = Axe().run(page, context="#hs-results-head")
-    assert found.violations_count == 0, found.generate_report()
+    violations = Axe().run(page, context="#hs-results-head")
+    assert violations.violations_count == 0, violations.generate_report()
     page.close()
 
 
@@ -319,15 +319,15 @@ def test_the_last_vote_is_taken_back_by_key_and_its_receipt_says_so(browser: Bro
         before = page.locator(".hs-told").inner_text()
         page.keyboard.press("1")
         expect(page.locator(".hs-told")).not_to_have_text(before)
-    found = re.search(r"[0-9a-f]{32}", page.locator(".hs-receipt").inner_text())
-    assert found
+    value = re.search(r"[0-9a-f]{32}", page.locator(".hs-receipt").inner_text())
+    assert value
     page.locator(".hs-check").click()
     expect(page.locator(".hs-receipt output")).to_contain_text("This vote is kept, since 20")
     page.keyboard.press("u")
     expect(page.locator(".hs-told-line")).to_contain_text("Taken back")
     expect(page.locator(".hs-undo")).to_have_count(0)
     expect(page.locator(".hs-count")).to_contain_text(re.compile(r"^\d+ votes? so far"))
-    page.fill("#hs-receipt", f" {found[0].upper()} ")
+    page.fill("#hs-receipt", f" {value[0].upper()} ")
     page.locator("#hs-receipt").press("Enter")
     expect(page.locator(".hs-looked-up")).to_contain_text("was taken back")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -61,8 +61,8 @@ def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, tab: str, sc
     expect(page.locator("#hs-start")).to_be_visible()
     page.wait_for_timeout(500)  # what unfolds is pale until it has
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    found = Axe().run(page, context="main")
-    assert found.violations_count == 0, found.generate_report()
+    violations = Axe().run(page, context="main")
+    assert violations.violations_count == 0, violations.generate_report()
     page.locator("#hs-round input").click()
     page.get_by_role("option", name="Round 1").click()
     expect(page.locator("#hs-round-report h2")).to_have_text("Round 1: hyper-a1b2c1-r1")

@@ -56,8 +56,8 @@ def narrow(page: Page, filter_: str) -> str:
 
 def no_barrier(page: Page) -> None:
     for part in ("#hs-results-head", "#hs-report"):
-        found = Axe().run(page, context=part)
-        assert found.violations_count == 0, found.generate_report()
+        violations = Axe().run(page, context=part)
+        assert violations.violations_count == 0, violations.generate_report()
 
 
 def test_a_phone_in_light_and_dark(browser: Browser, url: str, scheme: Any) -> None:
@@ -94,8 +94,8 @@ def test_by_keyboard_alone_to_a_part_of_the_votes_and_its_file(watched: Watched)
         page.keyboard.press("Enter")
     file = download.value
     assert file.suggested_filename.startswith(f"results-human-{steps}-step")
-    told = json.loads(Path(file.path()).read_text(encoding="utf-8"))
-    assert told["view"] == {"kind": "human", "family": "", "steps": int(steps), "prompts": ""}
+    document = json.loads(Path(file.path()).read_text(encoding="utf-8"))
+    assert document["view"] == {"kind": "human", "family": "", "steps": int(steps), "prompts": ""}
     page.get_by_role("radio", name="Simulated voters").focus()
     page.keyboard.press("Space")
     expect(page.locator("#hs-report")).to_contain_text("No person voted here")

@@ -131,11 +131,11 @@ def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, url: str, sc
     ready(page)
     expect(page.locator(".hs-study")).to_contain_text("of 1,600 votes")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    found = Axe().run(page, context="#hs-arena")
-    assert found.violations_count == 0, found.generate_report()
+    violations = Axe().run(page, context="#hs-arena")
+    assert violations.violations_count == 0, violations.generate_report()
     page.goto(f"{url}?tab=results")
     expect(page.locator(".hs-study-rows").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    found = Axe().run(page, context="#hs-report")
-    assert found.violations_count == 0, found.generate_report()
+    violations = Axe().run(page, context="#hs-report")
+    assert violations.violations_count == 0, violations.generate_report()
     page.close()

@@ -36,15 +36,15 @@ def test_jumps_start_on_the_students_way_and_end_where_the_guided_base_goes(unli
     assert torch.equal(jumps[:, 0, 0], noise)
 
     times = [torch.full((2,), time) for time in (999, 499, 250, 0)]
-    schedule, told = student.schedule, student.text.conditioning(captions)
-    halfway = schedule.ddim_step(noise, student.predict(noise, times[0], told), times[0], times[1])
+    schedule, cond = student.schedule, student.text.conditioning(captions)
+    halfway = schedule.ddim_step(noise, student.predict(noise, times[0], cond), times[0], times[1])
     assert torch.allclose(jumps[:, 1, 0], halfway, atol=1e-5)
     target, scale = halfway, torch.full((2,), 2.0)
     with disable_adapter(student.unet):
         for here, there in pairwise(times[1:]):
             target = schedule.ddim_step(target, student.guided(target, here, captions, scale), here, there)
     assert torch.allclose(jumps[:, 1, 1], target, atol=1e-5)
-    ends = student.trajectory(noise, 2, told)
+    ends = student.trajectory(noise, 2, cond)
     assert not torch.allclose(jumps[:, 1, 1], ends, atol=0.05), "the student itself goes elsewhere"
 
 
@@ -58,10 +58,10 @@ def test_the_loss_is_the_distance_between_the_ends_of_the_jumps(unlike_the_base:
         arrived = student.schedule.ddim_step(start, noise, start_times, end_times)
     for moved in (0.0, 0.5):
         batch = OwnJumps(start, start_times, arrived + moved, end_times, ["a cat", "a dog"])
-        told = objective.loss("student", batch, step())
-        assert float(told["mse"].detach()) == pytest.approx(moved**2, abs=1e-6)
+        losses = objective.loss("student", batch, step())
+        assert float(losses["mse"].detach()) == pytest.approx(moved**2, abs=1e-6)
         leverage = student.schedule.leverage(start_times, end_times)
-        assert float(told["loss"].detach()) == pytest.approx(moved**2 * float((1 / leverage).mean()), abs=1e-5)
+        assert float(losses["loss"].detach()) == pytest.approx(moved**2 * float((1 / leverage).mean()), abs=1e-5)
 
 
 def test_a_batch_takes_jumps_by_their_shares(student: Student, examples: TrainingScenes, tmp_path: Path) -> None:

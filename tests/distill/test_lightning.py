@@ -62,13 +62,13 @@ def test_the_loss_is_the_distance_to_where_the_teacher_arrives(student: Student,
     objective = ProgressiveAdversarial(student, FIRST, None)
     batch = scenes(step())
     losses = objective.loss("student", batch, step(3))
-    target, arrived, end, start, times = objective.made
+    target, arrived, end, start, times = objective.last_jump
     assert set(zip(times.tolist(), end.tolist(), strict=True)) == {(999, 499), (499, 0)}
     brighter = type(batch)(batch.latents + 100, batch.captions)
     objective.loss("student", brighter, step(3))
     last = times == 999
-    assert torch.equal(objective.made[3][last], start[last]), "from noise alone at the schedule's end"
-    assert not torch.equal(objective.made[3][~last], start[~last])
+    assert torch.equal(objective.last_jump[3][last], start[last]), "from noise alone at the schedule's end"
+    assert not torch.equal(objective.last_jump[3][~last], start[~last])
     errors = (arrived - target).square().mean(dim=(1, 2, 3))
     leverage = student.schedule.leverage(times, end).clamp(min=1)
     assert float(losses["mse"].detach()) == pytest.approx(float(errors.mean()), rel=1e-5)
@@ -83,7 +83,7 @@ def test_the_discriminator_tells_the_teachers_jumps_from_the_students(student: S
     losses = objective.loss("student", batch, step())
     losses["loss"].backward(inputs=list(student.weights))
     assert float(losses["adversarial"].detach()) > 0
-    target, arrived, end, start, times = objective.made
+    target, arrived, end, start, times = objective.last_jump
     conditioning = student.text.conditioning(batch.captions)
     real, fake = (objective.discriminator(x, end, conditioning, start, times) for x in (target, arrived))
     judged = objective.loss("discriminator", batch, step())["loss"]
@@ -94,7 +94,7 @@ def test_where_both_sides_are_noised_first_the_later_time_is_judged(student: Stu
     stage = replace(FIRST, adversarial=0.5, noised_for_discriminator=True)
     objective = ProgressiveAdversarial(student, stage, None)
     objective.loss("student", scenes(step()), step())
-    target, _, end, start, times = objective.made
+    target, _, end, start, times = objective.last_jump
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     objective.discriminator.register_forward_pre_hook(lambda _, given: seen.append((given[0], given[1])))
     objective.loss("discriminator", scenes(step()), step())

@@ -50,14 +50,14 @@ def test_the_hinge_asks_no_more_than_a_margin_of_one() -> None:
 
 
 def test_the_penalty_is_the_squared_slope_of_each_input() -> None:
-    one = torch.tensor([[1.0, 2.0], [3.0, 0.0]], requires_grad=True)
+    tensor = torch.tensor([[1.0, 2.0], [3.0, 0.0]], requires_grad=True)
     other = torch.tensor([[5.0], [1.0]], requires_grad=True)
-    logits = one.square().sum(dim=1) + 3 * other.sum(dim=1)
+    logits = tensor.square().sum(dim=1) + 3 * other.sum(dim=1)
     # Slopes: (2, 4) and (6, 0), squared 20 and 36; and 3 twice, squared 9.
-    penalty = gradient_penalty(logits, [one, other])
+    penalty = gradient_penalty(logits, [tensor, other])
     assert float(penalty.detach()) == pytest.approx(28 + 9)
     penalty.backward()
-    torch.testing.assert_close(one.grad, 4 * one.detach())
+    torch.testing.assert_close(tensor.grad, 4 * tensor.detach())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

@@ -60,20 +60,20 @@ def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: T
     assert float(objective.loss("student", pairs(step()), step())["gap"]) == pytest.approx(0, abs=1e-6)
     for weight in fake.weights:
         torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(0))
-    told = objective.loss("student", pairs(step()), step())
-    assert float(told["gap"]) > 1e-3
-    told["loss"].backward()
+    losses = objective.loss("student", pairs(step()), step())
+    assert float(losses["gap"]) > 1e-3
+    losses["loss"].backward()
     assert all(weight.grad is None for weight in fake.weights), "the copy only follows"
     assert float(objective.loss("fake", pairs(step()), step())["loss"].detach()) > 0
 
 
 def test_an_adapter_comes_back_and_a_strange_one_is_named(folder: Path, tmp_path: Path) -> None:
-    one, other = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
-    for weight in one.weights:
+    student_a, other = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
+    for weight in student_a.weights:
         torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(1))
-    save_adapter(one.unet, tmp_path / "one.safetensors")
+    save_adapter(student_a.unet, tmp_path / "one.safetensors")
     load_adapter(other.unet, tmp_path / "one.safetensors")
-    for mine, theirs in zip(one.weights, other.weights, strict=True):
-        assert torch.allclose(mine, theirs, atol=1e-2)
+    for mine, loaded in zip(student_a.weights, other.weights, strict=True):
+        assert torch.allclose(mine, loaded, atol=1e-2)
     with pytest.raises(ValueError, match="does not fit"):
         load_adapter(Student(ModelSource(folder), rank=3).unet, tmp_path / "one.safetensors")

@@ -68,12 +68,12 @@ def test_the_last_time_starts_from_noise_alone(student: Student, scenes: LatentB
     objective = TrajectorySegmentedConsistency(student, PLAIN, TSCDConfig(share_of_ends=1.0, offset_noise=0.0))
     batch = scenes(step())
     brighter = type(batch)(batch.latents + 100, batch.captions)
-    one, other = objective.prepare(batch, step(2)), objective.prepare(brighter, step(2))
-    last = one.start_times == 999
+    jump, other = objective.prepare(batch, step(2)), objective.prepare(brighter, step(2))
+    last = jump.start_times == 999
     assert last.any()
     assert not last.all()
-    torch.testing.assert_close(one.start[last], other.start[last])
-    assert not torch.allclose(one.start[~last], other.start[~last])
+    torch.testing.assert_close(jump.start[last], other.start[last])
+    assert not torch.allclose(jump.start[~last], other.start[~last])
 
 
 def test_only_the_adapter_learns_and_its_average_follows(student: Student, scenes: LatentBatches) -> None:
@@ -120,7 +120,7 @@ def test_the_discriminator_judges_what_the_student_just_drew(student: Student, s
     batch = scenes(step())
     losses = objective.loss("student", batch, step())
     losses["loss"].backward(inputs=list(student.weights))
-    jump, arrived = objective.made
+    jump, arrived = objective.last_jump
     assert not arrived.requires_grad
     torch.testing.assert_close(losses["mse"], (arrived - jump.target).square().mean())
     judged = objective.loss("discriminator", batch, step())["loss"]

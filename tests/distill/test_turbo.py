@@ -100,13 +100,13 @@ def test_at_its_last_time_it_draws_from_noise_alone(objective: AdversarialDiffus
     objective.student.unet.register_forward_pre_hook(lambda _, given: asked.append(given[1]))
     conditioning = objective.student.text.conditioning(batch.captions)
     with torch.no_grad():
-        one = objective._draw(batch, conditioning, step(1))
+        tensor = objective._draw(batch, conditioning, step(1))
         other = objective._draw(type(batch)(batch.latents + 100, batch.captions), conditioning, step(1))
     last = asked[0] == STUDENT_TIMES[-1]
     assert set(asked[0].tolist()) <= set(STUDENT_TIMES)
     assert last.any()
-    torch.testing.assert_close(one[last], other[last])
-    assert not any(torch.allclose(a, b) for a, b in zip(one[~last], other[~last], strict=True))
+    torch.testing.assert_close(tensor[last], other[last])
+    assert not any(torch.allclose(a, b) for a, b in zip(tensor[~last], other[~last], strict=True))
 
 
 def test_the_discriminator_s_loss_is_the_hinge_and_the_penalty(

@@ -58,12 +58,12 @@ def test_common_prompts_are_different_and_never_held_out(world: World) -> None:
 
 
 def test_a_small_world_has_fewer_common_prompts_and_one_that_holds_all_out_has_none(world: World) -> None:
-    one = replace(world, objects={"cat": world.objects["cat"]}, backgrounds={"blue": world.backgrounds["blue"]})
-    assert set(common_prompts(replace(one, held_out=frozenset()), 9)) == {
+    small = replace(world, objects={"cat": world.objects["cat"]}, backgrounds={"blue": world.backgrounds["blue"]})
+    assert set(common_prompts(replace(small, held_out=frozenset()), 9)) == {
         "a small cat on a blue background",
         "a big cat on a blue background",
     }
     with pytest.raises(ValueError, match="everything in this world is held out"):
-        common_prompts(replace(one, held_out=frozenset({("cat", "blue")})), 1)
+        common_prompts(replace(small, held_out=frozenset({("cat", "blue")})), 1)
     with pytest.raises(ValueError, match="negative"):
         common_prompts(world, -1)

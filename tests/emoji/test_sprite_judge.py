@@ -19,7 +19,7 @@ def verdicts(judge: SpriteJudge, scenes: list[Scene], pictures: list[Pixels]) ->
     return [judge.score(picture, caption(scene)) for picture, scene in zip(pictures, scenes, strict=True)]
 
 
-def one(name: str, background: str, size: float = 0.68) -> Scene:
+def scene_of(name: str, background: str, size: float = 0.68) -> Scene:
     return Scene(objects=(Placed(name=name, x=0.5, y=0.5, size=size),), background=background, size="big")
 
 
@@ -43,9 +43,9 @@ def test_true_scenes_are_read_right(verdicts: list[PromptMatch]) -> None:
 
 def test_objects_are_found_where_they_are(judge: SpriteJudge, scenes: list[Scene], pictures: list[Pixels]) -> None:
     for scene, picture in zip(scenes[:30], pictures[:30], strict=True):
-        found = judge.detect(picture).objects
-        assert [placed.name for placed in found] == [placed.name for placed in scene.objects]
-        for placed, true in zip(found, scene.objects, strict=True):
+        objects = judge.detect(picture).objects
+        assert [placed.name for placed in objects] == [placed.name for placed in scene.objects]
+        for placed, true in zip(objects, scene.objects, strict=True):
             assert np.abs(np.subtract(box(placed, 128), box(true, 128))).max() <= 1
 
 
@@ -108,7 +108,7 @@ def test_colours_close_to_the_background_and_twins(
     judge: SpriteJudge, world: World, name: str, background: str
 ) -> None:
     for size in (0.36, 0.68):
-        picture = render(world, one(name, background, size))
+        picture = render(world, scene_of(name, background, size))
         for spoilt in (picture, noisy(picture, 6)):
             finding = judge.detect(spoilt)
             assert ([placed.name for placed in finding.objects], finding.background) == ([name], background)
@@ -128,7 +128,7 @@ def test_a_second_object_is_a_mistake(judge: SpriteJudge, world: World) -> None:
 
 
 def test_match_falls_with_everything_that_is_not_the_scene(judge: SpriteJudge, world: World) -> None:
-    scene = one("fox", "blue")
+    scene = scene_of("fox", "blue")
     picture = render(world, scene)
     clean = judge.detect(picture).match
     ghost = picture.copy()
@@ -142,10 +142,10 @@ def test_match_falls_with_everything_that_is_not_the_scene(judge: SpriteJudge, w
 
 
 def test_match_is_the_documented_formula(judge: SpriteJudge, world: World) -> None:
-    picture = noisy(render(world, one("fox", "blue")), 12)
+    picture = noisy(render(world, scene_of("fox", "blue")), 12)
     finding = judge.detect(picture)
     ground = np.median(picture[np.pad(np.zeros((122, 122), bool), 3, constant_values=True)], axis=0) / 255
-    drawn = render(replace(world, backgrounds={"blue": tuple(255 * ground)}), one("fox", "blue")) / 255 - ground
+    drawn = render(replace(world, backgrounds={"blue": tuple(255 * ground)}), scene_of("fox", "blue")) / 255 - ground
     seen = picture / 255 - ground
     expected = 1 - np.square(seen - drawn).sum() / (np.square(seen).sum() + np.square(drawn).sum())
     assert finding.match == pytest.approx(expected, abs=0.003)

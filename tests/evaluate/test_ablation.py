@@ -38,25 +38,25 @@ def test_a_small_gain_on_every_prompt_is_sure_though_the_intervals_overlap() -> 
     rng = np.random.default_rng(0)
     without = pictures("hyper-plain", 4)
     tuned = [replace(one, match=one.match + float(rng.normal(0.03, 0.03))) for one in pictures("hyper", 4)]
-    found = {change.metric: change for change in changes(without, tuned)}
-    match = found["match"]
+    by_metric = {change.metric: change for change in changes(without, tuned)}
+    match = by_metric["match"]
     assert match.tuned.low < match.without.high, "the two means alone do not tell"
     assert match.sure
     assert match.difference.mean == pytest.approx(match.tuned.mean - match.without.mean)
     assert match.difference.low < 0.03 < match.difference.high
-    assert not found["background"].sure
-    assert found["background"].difference.low < 0 < found["background"].difference.high
-    assert not found["reward"].difference.known
-    assert not found["reward"].sure
+    assert not by_metric["background"].sure
+    assert by_metric["background"].difference.low < 0 < by_metric["background"].difference.high
+    assert not by_metric["reward"].difference.known
+    assert not by_metric["reward"].sure
 
 
 def test_only_what_both_drew_is_compared() -> None:
     without = pictures("hyper-plain", 1) + pictures("hyper-plain", 4)
     tuned = [replace(one, match=one.match + 0.25) for one in pictures("hyper", 4)][:10]
     tuned += [replace(tuned[0], seed=999, match=0.0), *pictures("hyper", 8)]
-    found = changes(without, tuned)
-    assert {change.steps for change in found} == {4}
-    match = next(change for change in found if change.metric == "match")
+    differences = changes(without, tuned)
+    assert {change.steps for change in differences} == {4}
+    match = next(change for change in differences if change.metric == "match")
     assert match.difference.mean == pytest.approx(0.25)
     assert match.without.mean == pytest.approx(np.mean([one.match for one in pictures("x", 4)[:10]]))
 
@@ -84,12 +84,12 @@ def test_the_table_has_three_lines_a_number_of_steps() -> None:
 
 
 def test_unfit_input_is_refused() -> None:
-    one, other = pictures("hyper-plain", 4), pictures("hyper", 4)
+    first, other = pictures("hyper-plain", 4), pictures("hyper", 4)
     with pytest.raises(ValueError, match="one model with one other"):
-        changes([*one, *other], other)
+        changes([*first, *other], other)
     with pytest.raises(ValueError, match="one model with one other"):
         changes([], other)
     with pytest.raises(ValueError, match="in common"):
-        changes(one, pictures("hyper", 1))
+        changes(first, pictures("hyper", 1))
     with pytest.raises(ValueError, match="in common"):
-        ablation_table(one, [replace(picture, seed=1000) for picture in other])
+        ablation_table(first, [replace(picture, seed=1000) for picture in other])

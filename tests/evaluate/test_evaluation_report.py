@@ -37,9 +37,9 @@ ROW = ReportRow(
 ROWS = [ROW, replace(ROW, model="hyper", steps=4, seconds=0.25), replace(ROW, model="hyper", steps=1, seconds=0.1)]
 
 
-def judged(prompt: str, seed: int = 0, **found: float) -> ImageMetrics:
+def judged(prompt: str, seed: int = 0, **values: float) -> ImageMetrics:
     nothing = dict.fromkeys(("object", "pair", "background", "match", "clip", "reward", "diversity"), math.nan)
-    return ImageMetrics(model="hyper", steps=4, prompt=prompt, seed=seed, **nothing | {"seconds": 0.5} | found)
+    return ImageMetrics(model="hyper", steps=4, prompt=prompt, seed=seed, **nothing | {"seconds": 0.5} | values)
 
 
 def test_report_is_complete(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_distance_comes_with_how_many_pictures_and_what_not_to_compare() -> No
 
 
 def test_a_mean_of_one_prompt_has_no_interval() -> None:
-    found = Interval(mean=20.0, low=math.nan, high=math.nan)
-    assert "| 20.0 |" in markdown([replace(ROW, clip=found)])
+    interval = Interval(mean=20.0, low=math.nan, high=math.nan)
+    assert "| 20.0 |" in markdown([replace(ROW, clip=interval)])
 
 
 def test_what_was_not_measured_draws_no_figure(tmp_path: Path) -> None:
@@ -105,18 +105,18 @@ def test_a_row_holds_means_over_prompts() -> None:
         judged("a big owl on a blue background", object=0.0, background=1.0, match=0.75, clip=30.0),
         judged("an owl left of a cat on a red background", pair=1.0, background=1.0, match=1.0, clip=40.0),
     ]
-    found = ReportRow.of("hyper", 4, pictures, np.zeros((3, 8)), None)
-    assert (found.object.mean, found.pair.mean, found.background.mean, found.match.mean) == (0.5, 1.0, 1.0, 0.75)
-    assert (found.clip.mean, found.seconds, found.n, found.prompts) == (30.0, 0.5, 3, 3)
-    assert found.object.low <= 0.5 <= found.object.high
-    assert found.background.low < 1.0, "three prompts do not make it certain"
-    assert found.reward is UNKNOWN
+    row = ReportRow.of("hyper", 4, pictures, np.zeros((3, 8)), None)
+    assert (row.object.mean, row.pair.mean, row.background.mean, row.match.mean) == (0.5, 1.0, 1.0, 0.75)
+    assert (row.clip.mean, row.seconds, row.n, row.prompts) == (30.0, 0.5, 3, 3)
+    assert row.object.low <= 0.5 <= row.object.high
+    assert row.background.low < 1.0, "three prompts do not make it certain"
+    assert row.reward is UNKNOWN
 
 
 def test_a_row_of_nothing_says_so() -> None:
-    found = ReportRow.of("hyper", 4, [], np.empty(0), None)
-    assert (found.match, found.n, found.prompts) == (UNKNOWN, 0, 0)
-    assert math.isnan(found.seconds)
+    row = ReportRow.of("hyper", 4, [], np.empty(0), None)
+    assert (row.match, row.n, row.prompts) == (UNKNOWN, 0, 0)
+    assert math.isnan(row.seconds)
 
 
 @pytest.mark.parametrize("n", [31, 32])
@@ -126,10 +126,10 @@ def test_the_distance_is_measured_where_there_are_pictures_enough(world: World, 
     reference = Reference(world, prompts, 128, clip, least=64)
     features = clip.embed(list(real_pictures(world, prompts, n, 128, seed=3)))
     pictures = [judged(prompts[number % 16], seed=number // 16) for number in range(n)]
-    found = ReportRow.of("hyper", 4, pictures, features, reference)
-    assert (found.n, found.prompts) == (n, 16)
+    row = ReportRow.of("hyper", 4, pictures, features, reference)
+    assert (row.n, row.prompts) == (n, 16)
     if n < 32:
-        assert math.isnan(found.fid)
+        assert math.isnan(row.fid)
     else:
-        assert found.fid == reference.distance(features)
-        assert found.fid_floor == reference.floor(32)
+        assert row.fid == reference.distance(features)
+        assert row.fid_floor == reference.floor(32)

@@ -15,16 +15,16 @@ def test_intervals_cover_the_true_mean_as_often_as_they_say() -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(400):
-        found = bootstrap_mean(rng.beta(6, 2, size=64), rounds=500)
-        covered += found.low <= 0.75 <= found.high
+        interval = bootstrap_mean(rng.beta(6, 2, size=64), rounds=500)
+        covered += interval.low <= 0.75 <= interval.high
     assert 0.91 <= covered / 400 <= 0.98
 
 
 def test_the_interval_is_that_of_the_normal_approximation_where_that_holds() -> None:
     values = np.random.default_rng(1).normal(5, 2, size=400)
-    found = bootstrap_mean(values)
-    assert found.mean == pytest.approx(values.mean())
-    assert found.reach == pytest.approx(1.96 * values.std() / 20, rel=0.06)
+    interval = bootstrap_mean(values)
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.reach == pytest.approx(1.96 * values.std() / 20, rel=0.06)
 
 
 def test_the_seed_decides_and_blocks_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,8 +39,8 @@ def test_the_seed_decides_and_blocks_do_not(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("n", [1, 32, 64])
 def test_prompts_that_all_agree_are_not_taken_for_certainty(n: int) -> None:
     exact = binomtest(n, n).proportion_ci(0.95, "exact")
-    found = bootstrap_mean([1.0] * n, bounds=(0, 1))
-    assert (found.mean, found.low, found.high) == (1.0, pytest.approx(exact.low), 1.0)
+    interval = bootstrap_mean([1.0] * n, bounds=(0, 1))
+    assert (interval.mean, interval.low, interval.high) == (1.0, pytest.approx(exact.low), 1.0)
     none = bootstrap_mean([0.0] * n, bounds=(0, 1))
     assert (none.low, none.high) == (0.0, pytest.approx(1 - exact.low))
     same = bootstrap_mean([0.0] * n, bounds=(-1, 1))

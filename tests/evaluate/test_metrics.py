@@ -31,8 +31,8 @@ PAIR = replace(ONE, prompt='an owl left of a "cat", on a red background', object
 def test_the_file_brings_back_what_was_written(tmp_path: Path) -> None:
     pictures = [ONE, PAIR, replace(ONE, model="NA", seed=2**32 - 1)]
     write_pictures(pictures, tmp_path / "pictures.csv")
-    found = read_pictures(tmp_path / "pictures.csv")
-    assert list(map(repr, found)) == list(map(repr, pictures)), "NaN is not equal to itself, but is written the same"
+    metrics = read_pictures(tmp_path / "pictures.csv")
+    assert list(map(repr, metrics)) == list(map(repr, pictures)), "NaN is not equal to itself, but is written the same"
     assert (tmp_path / "pictures.csv").read_text().startswith("model,steps,prompt,seed,object,pair,background,match,")
 
 

@@ -43,18 +43,18 @@ def generation(model: str, image: Image.Image | None) -> Generation:
 
 
 def test_each_picture_is_judged_scored_and_rewarded(suite: MetricSuite, clip: ClipScore, world: World) -> None:
-    ((_, one),) = pictures = drawn("hyper", world, SINGLE, 1)
+    ((_, generation),) = pictures = drawn("hyper", world, SINGLE, 1)
     (look,) = suite.measure(SINGLE, pictures)
-    found = look.metrics
-    assert (found.model, found.steps, found.prompt, found.seed, found.seconds) == ("hyper", 4, SINGLE, 0, 0.5)
-    assert (found.object, found.background) == (1.0, 1.0)
-    assert math.isnan(found.pair)
-    assert math.isnan(found.diversity)
-    assert found.match > 0.97
-    assert one.image
-    assert found.clip == pytest.approx(float(clip([one.image], [SINGLE])[0]), abs=1e-3)
-    assert found.reward == pytest.approx(found.clip, abs=1e-3), "the CLIP score is the reward here"
-    np.testing.assert_allclose(look.features, clip.embed([one.image])[0], atol=1e-4)
+    metrics = look.metrics
+    assert (metrics.model, metrics.steps, metrics.prompt, metrics.seed, metrics.seconds) == ("hyper", 4, SINGLE, 0, 0.5)
+    assert (metrics.object, metrics.background) == (1.0, 1.0)
+    assert math.isnan(metrics.pair)
+    assert math.isnan(metrics.diversity)
+    assert metrics.match > 0.97
+    assert generation.image
+    assert metrics.clip == pytest.approx(float(clip([generation.image], [SINGLE])[0]), abs=1e-3)
+    assert metrics.reward == pytest.approx(metrics.clip, abs=1e-3), "the CLIP score is the reward here"
+    np.testing.assert_allclose(look.features, clip.embed([generation.image])[0], atol=1e-4)
 
 
 def test_a_pair_is_judged_as_one_and_without_a_reward_there_is_none(
@@ -94,8 +94,8 @@ def test_a_reward_must_be_a_number_a_picture(judge: SpriteJudge, clip: ClipScore
 
 
 def test_the_family_s_jury_is_found_in_its_folder(root: Path, tmp_path: Path) -> None:
-    found = MetricSuite.of(root / "assets" / "emoji-xl", 128)
-    assert found.judge.side == 128
-    assert found.reward is None
+    metric_suite = MetricSuite.of(root / "assets" / "emoji-xl", 128)
+    assert metric_suite.judge.side == 128
+    assert metric_suite.reward is None
     with pytest.raises(FileNotFoundError):
         MetricSuite.of(tmp_path, 128)

@@ -23,18 +23,18 @@ def image_generator(tmp_path_factory: pytest.TempPathFactory) -> EngineGenerator
 
 def test_contestants_are_every_model_at_every_number_of_steps(image_generator: EngineGenerator) -> None:
     family = image_generator.engine.family
-    found = contestants(family, image_generator.engine.machine)
-    assert len(found) == sum(len(spec.recipes) for spec in family.specs)
-    assert Contestant("emoji", "hyper", 4) in found
+    known = contestants(family, image_generator.engine.machine)
+    assert len(known) == sum(len(spec.recipes) for spec in family.specs)
+    assert Contestant("emoji", "hyper", 4) in known
 
 
 def test_both_pictures_come_from_one_seed_and_can_be_drawn_again(image_generator: EngineGenerator) -> None:
     pair = (Contestant("emoji", "hyper", 4), Contestant("emoji", "turbo", 1))
     once, again = (image_generator("a cat", 7, pair) for _ in range(2))
     assert [one.calls for one in once] == [4, 1]
-    for one, other in zip(once, again, strict=True):
-        assert np.array_equal(np.asarray(one.image), np.asarray(other.image))
-        assert one.seconds > 0
+    for image, other in zip(once, again, strict=True):
+        assert np.array_equal(np.asarray(image.image), np.asarray(other.image))
+        assert image.seconds > 0
     assert once[0].version != once[1].version
 
 

@@ -178,11 +178,11 @@ def partial(file: Path) -> None:
 
 def test_what_is_not_applied_is_counted_and_named(emoji: Family, tmp_path: Path) -> None:
     partial(tmp_path / "partial.safetensors")
-    found = fit_file(tmp_path / "partial.safetensors", unet_folder(emoji))
-    assert (len(found.paths), found.total) == (48, 52)
-    assert found.warning.startswith("partial.safetensors: 48 of 52 layers are applied; not applied: 2 of the text enc")
-    assert "half_a_layer" in found.warning
-    assert "extra.weight" in found.warning
+    value = fit_file(tmp_path / "partial.safetensors", unet_folder(emoji))
+    assert (len(value.paths), value.total) == (48, 52)
+    assert value.warning.startswith("partial.safetensors: 48 of 52 layers are applied; not applied: 2 of the text enc")
+    assert "half_a_layer" in value.warning
+    assert "extra.weight" in value.warning
 
 
 def test_what_is_applied_is_what_the_library_applies(tmp_path: Path) -> None:

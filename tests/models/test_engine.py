@@ -42,18 +42,18 @@ def test_a_fused_copy_draws_like_the_adapter_and_leaves_the_base_alone(
         assert loaded.switch_seconds > 0
         assert loaded.unet is not base
         assert not [layer for layer in loaded.unet.modules() if isinstance(layer, BaseTunerLayer)]
-        one = predicted(loaded.unet)
+        of_fused = predicted(loaded.unet)
     assert all(torch.equal(before[name], value) for name, value in base.state_dict().items())
-    assert (one - predicted(base)).abs().max() > 1e-3
+    assert (of_fused - predicted(base)).abs().max() > 1e-3
 
     monkeypatch.setattr(sharing, "plan", lambda *_: "shared")
     with shared.use(recipe) as loaded:
         assert loaded.unet is shared.load().unet
-        assert (predicted(loaded.unet) - one).abs().max() < 1e-4
+        assert (predicted(loaded.unet) - of_fused).abs().max() < 1e-4
     with shared.use(emoji.spec("base").recipe()) as loaded:
         assert torch.allclose(predicted(loaded.unet), predicted(base), atol=1e-5)
     with shared.use(emoji.spec("turbo").recipe()) as loaded:
-        assert (predicted(loaded.unet) - one).abs().max() > 1e-3
+        assert (predicted(loaded.unet) - of_fused).abs().max() > 1e-3
 
 
 def test_an_adapter_means_what_diffusers_makes_of_it(emoji: Family, tmp_path: Path) -> None:

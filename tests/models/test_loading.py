@@ -30,9 +30,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     file = tmp_path / "hub" / "someone" / "adapter" / "adapter.safetensors"
     file.parent.mkdir(parents=True)
     file.write_bytes(DATA)
-    with serve(tmp_path / "hub") as found:
-        yield found
-        found.flowing.set()
+    with serve(tmp_path / "hub") as served:
+        yield served
+        served.flowing.set()
 
 
 def online(cache: Path, hub: Hub) -> Machine:

@@ -17,20 +17,20 @@ from tests.models.hub import serve
 def test_the_embedded_family_is_available_without_a_network(emoji: Family, tmp_path: Path) -> None:
     machine = families.machine(tmp_path)
     for spec in emoji.specs:
-        found = availability(emoji, spec, machine)
-        assert (found.available, found.reason) == (True, "")
+        availability_ = availability(emoji, spec, machine)
+        assert (availability_.available, availability_.reason) == (True, "")
 
 
 def test_a_missing_adapter_is_named(emoji: Family, tmp_path: Path) -> None:
     spec = emoji.spec("hyper")
     other = replace(emoji, folder=tmp_path)
-    found = availability(other, spec, families.machine(tmp_path))
-    assert not found.available
-    assert str(tmp_path) in found.reason
+    availability_ = availability(other, spec, families.machine(tmp_path))
+    assert not availability_.available
+    assert str(tmp_path) in availability_.reason
     (tmp_path / "model_index.json").write_text("{}")
-    found = availability(other, spec, families.machine(tmp_path))
-    assert not found.available
-    assert str(spec.recipe().weights.file) in found.reason
+    availability_ = availability(other, spec, families.machine(tmp_path))
+    assert not availability_.available
+    assert str(spec.recipe().weights.file) in availability_.reason
 
 
 def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:

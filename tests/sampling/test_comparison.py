@@ -45,9 +45,9 @@ def test_the_cheapest_comes_first_and_each_says_what_it_took(engine: Engine) -> 
 
 
 def test_a_seed_repeats_itself(engine: Engine) -> None:
-    one, again, other = (results(engine, request(Run(model="turbo", steps=2), seed=seed))[0] for seed in (1, 1, 2))
-    assert np.array_equal(np.asarray(one.image), np.asarray(again.image))
-    assert not np.array_equal(np.asarray(one.image), np.asarray(other.image))
+    first, again, other = (results(engine, request(Run(model="turbo", steps=2), seed=seed))[0] for seed in (1, 1, 2))
+    assert np.array_equal(np.asarray(first.image), np.asarray(again.image))
+    assert not np.array_equal(np.asarray(first.image), np.asarray(other.image))
 
 
 def test_one_failure_stops_nobody_else(emoji: Family, tmp_path: Path) -> None:

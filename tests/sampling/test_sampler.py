@@ -61,8 +61,8 @@ def check_all(family: Family, cache: Path) -> None:
     for spec in family.specs:
         for recipe in spec.recipes:
             mine = drawn(engine, spec, recipe, seed=5)
-            theirs = by_pipeline(engine, spec, recipe, seed=5)
-            difference = np.abs(np.asarray(mine.image, dtype=int) - np.asarray(theirs, dtype=int))
+            expected = by_pipeline(engine, spec, recipe, seed=5)
+            difference = np.abs(np.asarray(mine.image, dtype=int) - np.asarray(expected, dtype=int))
             assert difference.max() <= 2, (spec.name, recipe.steps, int(difference.max()))
             assert mine.calls == recipe.calls, (spec.name, recipe.steps)
             assert mine.seconds > 0
@@ -83,11 +83,11 @@ def test_every_sd15_model_is_drawn_as_by_the_pipeline(sd15: Family, cache: Path)
 
 
 def test_noise_is_a_function_of_shape_and_seed() -> None:
-    one, _ = initial_noise((1, 4, 8, 8), 3)
+    noise, _ = initial_noise((1, 4, 8, 8), 3)
     again, _ = initial_noise((1, 4, 8, 8), 3)
     other, _ = initial_noise((1, 4, 8, 8), 4)
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
+    assert torch.equal(noise, again)
+    assert not torch.equal(noise, other)
 
 
 def test_steps_are_told_and_cancelling_comes_before_the_next_call(emoji: Family, tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def test_a_jump_is_the_scheduler_s_step() -> None:
     latents, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
     for start, end in ((999, 749), (749, 499), (249, 0)):
         mine = SCHEDULE.ddim_step(latents, noise, torch.tensor([start] * 2), torch.tensor([end] * 2))
-        theirs = SCHEDULER.step(noise, start, latents).prev_sample
-        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+        expected = SCHEDULER.step(noise, start, latents).prev_sample
+        torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_jump_along_the_true_noise_stays_on_the_trajectory() -> None:
@@ -96,11 +96,11 @@ def test_the_solver_and_diffusers_take_the_same_steps_in_the_same_loop(steps: in
 
     SCHEDULER.set_timesteps(steps)
     ours = list(denoising_steps(DDIMSolver(SCHEDULE, SCHEDULE.trailing(steps)), noise, predict))
-    theirs = list(denoising_steps(SCHEDULER, noise, predict))
-    assert [int(step.timestep) for step in ours] == [int(step.timestep) for step in theirs]
-    for one, other in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one.latents, other.latents, rtol=1e-4, atol=1e-4)
-    assert torch.equal(denoised(SCHEDULER, noise, predict), theirs[-1].latents)
+    expected = list(denoising_steps(SCHEDULER, noise, predict))
+    assert [int(step.timestep) for step in ours] == [int(step.timestep) for step in expected]
+    for value, other in zip(ours, expected, strict=True):
+        torch.testing.assert_close(value.latents, other.latents, rtol=1e-4, atol=1e-4)
+    assert torch.equal(denoised(SCHEDULER, noise, predict), expected[-1].latents)
     assert torch.equal(denoised(SCHEDULER, noise, predict, count=0), noise)
 
 

@@ -87,9 +87,9 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
                 seed = gr.Textbox("7", label="Seed", max_lines=1, min_width=120, elem_id="hs-seed")
                 dice = gr.Button("Roll", icon=DICE_ICON, scale=0, min_width=90, elem_id="hs-dice")
         panels: dict[str, ModelPanel] = {}
-        for name, one in engines.families.items():
-            row, tiles = model_picker.models(one, visible=one is first)
-            panels[name] = ModelPanel(family=one, examples=examples[name], models=row, tiles=tiles)
+        for name, family_ in engines.families.items():
+            row, tiles = model_picker.models(family_, visible=family_ is first)
+            panels[name] = ModelPanel(family=family_, examples=examples[name], models=row, tiles=tiles)
     board = gr.HTML(EMPTY, elem_id="hs-results")
     with gr.Column(visible=False, elem_id="hs-closer") as closer:
         with gr.Row(elem_id="hs-keep"):

@@ -201,14 +201,14 @@ class FeedbackHandlers:
     def pick(self, number: int | None) -> Updates:
         """Another round."""
         parts = self.parts
-        one = next((one for one in self.runner.rounds() if one.number == number), None)
-        if one is None:
+        round_ = next((one for one in self.runner.rounds() if one.number == number), None)
+        if round_ is None:
             return {parts.pair: gr.Column(visible=False), parts.report: _NONE}
         try:
-            report = round_view.report(one)
+            report = round_view.report(round_)
         except ValueError as error:
             report = result_cards.message(f"{error}.", error=True)
-        pictures = _before_and_after(one)
+        pictures = _before_and_after(round_)
         return {
             parts.pair: gr.Column(visible=pictures is not None),
             parts.slider: gr.ImageSlider(value=pictures),
@@ -225,10 +225,10 @@ class FeedbackHandlers:
                 counted[kind] = leaderboard.votes
         return counted
 
-    def _label(self, one: Round) -> str:
-        if contestant := one.done(CONTESTANT):
-            return f"Round {one.number}: {contestant.name}"
-        return f"Round {one.number}, at work on {one.stage.name if one.stage else 'nothing'}"
+    def _label(self, round_: Round) -> str:
+        if contestant := round_.done(CONTESTANT):
+            return f"Round {round_.number}: {contestant.name}"
+        return f"Round {round_.number}, at work on {round_.stage.name if round_.stage else 'nothing'}"
 
     def _log(self, token: str | None, profile: gr.OAuthProfile | None) -> str:
         try:
@@ -247,12 +247,12 @@ def _last(known: Sequence[tuple[int, str | None]]) -> int | None:
     return done[-1] if done else known[-1][0] if known else None
 
 
-def _before_and_after(one: Round) -> tuple[Image.Image, Image.Image] | None:
-    if (pictures := one.done(REPORT)) is None:
+def _before_and_after(round_: Round) -> tuple[Image.Image, Image.Image] | None:
+    if (pictures := round_.done(REPORT)) is None:
         return None
     try:
-        before, after = (Image.open(one.folder / name).convert("RGB") for name in (pictures.before, pictures.after))
+        before, after = (Image.open(round_.folder / name).convert("RGB") for name in (pictures.before, pictures.after))
     except OSError:
-        log.exception("the pictures of round %d are lost; the page does without", one.number)
+        log.exception("the pictures of round %d are lost; the page does without", round_.number)
         return None
     return before, after

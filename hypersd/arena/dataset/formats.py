@@ -153,13 +153,13 @@ def imagereward_rows(votes: Iterable[Vote], read: ReadImage) -> Iterator[Dataset
     groups: dict[tuple[str, int], list[Vote]] = defaultdict(list)
     for vote in votes:
         groups[vote.battle.pair.prompt, vote.battle.pair.seed].append(vote)
-    for (prompt, seed), theirs in groups.items():
-        entries, shares = _shares(theirs)
+    for (prompt, seed), group in groups.items():
+        entries, shares = _shares(group)
         levels = sorted(set(shares.values()), reverse=True)
         yield {
             "id": f"{sha256(prompt.encode()).hexdigest()[:12]}-{seed}",
             "prompt": prompt,
-            "kind": theirs[0].battle.kind,
+            "kind": group[0].battle.kind,
             "generations": [{"bytes": read(picture), "path": None} for picture in entries],
             "models": [entry.contestant.label for entry in entries.values()],
             "ranking": [1 + levels.index(shares[picture]) for picture in entries],

@@ -92,17 +92,17 @@ def read_votes(source: str | Path, rejects: Rejects | None = None) -> list[Vote]
     Raises:
         FileNotFoundError, OSError, ValueError: as `import_votes`.
     """
-    found: dict[str, Vote] = {}
+    votes_by_id: dict[str, Vote] = {}
     rejects = rejects or Rejects()
     for shard in shards(source):
         layout = _layout(shard)
         for votes in _READERS[layout](shard, "human", None, set(), rejects):
             for vote in votes if layout == "arena" else map(_in_the_open, votes):
-                known = found.setdefault(vote.battle.id, vote)  # one vote a battle, as in a store
+                known = votes_by_id.setdefault(vote.battle.id, vote)  # one vote a battle, as in a store
                 if known.id == vote.id:  # sent once more, with an answer or a withdrawal that it did not have yet
                     answer, withdrawn = known.knowing_time or vote.knowing_time, known.withdrawn or vote.withdrawn
-                    found[vote.battle.id] = replace(known, knowing_time=answer, withdrawn=withdrawn)
-    return sorted(found.values(), key=lambda vote: (vote.voted, vote.id))
+                    votes_by_id[vote.battle.id] = replace(known, knowing_time=answer, withdrawn=withdrawn)
+    return sorted(votes_by_id.values(), key=lambda vote: (vote.voted, vote.id))
 
 
 def count_studies(votes: Iterable[Vote], kind: Kind) -> Mapping[str, int]:

@@ -47,9 +47,9 @@ def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: ImageStore | None)
     left, right = (_entry(row, side, pictures) for side in (0, 1))
     swapped = (right.picture, right.contestant) < (left.picture, left.contestant)
     entries = (right, left) if swapped else (left, right)
-    made = moment(row["created_at"], "created_at")
-    who, ranking = (whole(row.get(name), name) for name in ("user_id", "ranking_id"))
-    content = _digest(row["caption"], left, right, choice, who, made.isoformat())
+    value = moment(row["created_at"], "created_at")
+    user, ranking = (whole(row.get(name), name) for name in ("user_id", "ranking_id"))
+    content = _digest(row["caption"], left, right, choice, user, value.isoformat())
     vote_id = f"pickapic{int(content[:15], 16) if ranking is None else ranking:016x}{content[:8]}"
     pair = Pair(
         id=f"pickapic{_digest(row['caption'], *entries)[:24]}",
@@ -60,18 +60,18 @@ def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: ImageStore | None)
         probability=0.0,
         study=STUDY,
         device=_UNKNOWN,
-        created=made,
+        created=value,
     )
     battle = Battle(
         id=vote_id,
         pair=pair,
         swapped=swapped,
-        voter=f"{_UNKNOWN}{content[:17]}" if who is None else f"p{who}",
+        voter=f"{_UNKNOWN}{content[:17]}" if user is None else f"p{user}",
         kind=row.get("kind") or kind,
-        drawn=made,
-        expires=made,
+        drawn=value,
+        expires=value,
     )
-    return Vote(id=vote_id, battle=battle, choice=choice, voted=made)
+    return Vote(id=vote_id, battle=battle, choice=choice, voted=value)
 
 
 def number_of(name: str) -> int:
@@ -101,5 +101,5 @@ def _entry(row: Mapping[str, Any], side: int, pictures: ImageStore | None) -> En
 
 def _digest(*facts: object) -> str:
     """What tells a row from others, whatever else the columns came with."""
-    told = [(fact.picture, fact.contestant.label) if isinstance(fact, Entry) else fact for fact in facts]
-    return sha256(repr(told).encode(errors="surrogatepass")).hexdigest()
+    plain_facts = [(fact.picture, fact.contestant.label) if isinstance(fact, Entry) else fact for fact in facts]
+    return sha256(repr(plain_facts).encode(errors="surrogatepass")).hexdigest()

@@ -137,10 +137,10 @@ class Publisher:
         by_kind: dict[Kind, list[Vote]] = defaultdict(list)
         for vote in votes:
             by_kind[vote.battle.kind].append(vote)
-        for kind, theirs in by_kind.items():
+        for kind, of_kind in by_kind.items():
             shard = f"{self.boot}-{new_id()}"
-            self._send(kind, shard, theirs)
-            self.store.outbox.published(shard, [vote for vote in theirs if vote.id not in self.aside])
+            self._send(kind, shard, of_kind)
+            self.store.outbox.published(shard, [vote for vote in of_kind if vote.id not in self.aside])
         return len(votes)
 
     def _send(self, kind: Kind, shard: str, votes: Sequence[Vote]) -> None:
@@ -213,10 +213,10 @@ def _restore(store: Store, pictures: ImageStore, shard: Shard) -> tuple[int, str
 
 def _published(url: str) -> list[Shard]:
     try:
-        found = shards(url)
+        known_shards = shards(url)
     except FileNotFoundError:
         return []  # nothing was published yet
-    return [shard for shard in found if Path(shard.path).parent.name in KINDS]
+    return [shard for shard in known_shards if Path(shard.path).parent.name in KINDS]
 
 
 def _at(url: str) -> tuple[Any, str]:

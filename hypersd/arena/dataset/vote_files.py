@@ -240,13 +240,13 @@ def shards(source: str | Path) -> list[Shard]:
     try:
         system, root = fsspec.core.url_to_fs(str(source))
         system.invalidate_cache()
-        found = [root] if system.isfile(root) else system.find(root)
+        value = [root] if system.isfile(root) else system.find(root)
     except (OSError, ValueError):
         raise
     except Exception as error:  # each kind of place has its own
         raise OSError(f"{source} cannot be reached: {error}") from error
     for endings in ((".parquet",), _TEXTS):
-        if files := [Shard(system, path) for path in sorted(found) if path == root or path.endswith(endings)]:
+        if files := [Shard(system, path) for path in sorted(value) if path == root or path.endswith(endings)]:
             return files
     raise FileNotFoundError(f"{source} has no Parquet files in it, nor logs ({', '.join(_TEXTS[:3])})")
 

@@ -56,17 +56,17 @@ class PairCounts:
             votes: in any order.
             weight_cap: no voter's judgements weigh more than this together; None is no limit.
         """
-        made = list(votes)
-        contestants = sorted({name for one in made for name in (one.left, one.right)})
-        voters = sorted({one.voter for one in made})
+        cast = list(votes)
+        contestants = sorted({name for one in cast for name in (one.left, one.right)})
+        voters = sorted({one.voter for one in cast})
         place = {name: index for index, name in enumerate(contestants)}
-        who = {name: index for index, name in enumerate(voters)}
+        voter_index = {name: index for index, name in enumerate(voters)}
         return cls.from_arrays(
             contestants=contestants,
             voters=voters,
-            voter=np.array([who[one.voter] for one in made], dtype=np.int64),
-            sides=np.array([(place[one.left], place[one.right]) for one in made], dtype=np.int64).reshape(-1, 2),
-            outcome=np.array([OUTCOMES.index(one.outcome) for one in made], dtype=np.int64),
+            voter=np.array([voter_index[one.voter] for one in cast], dtype=np.int64),
+            sides=np.array([(place[one.left], place[one.right]) for one in cast], dtype=np.int64).reshape(-1, 2),
+            outcome=np.array([OUTCOMES.index(one.outcome) for one in cast], dtype=np.int64),
             weight_cap=weight_cap,
         )
 

@@ -74,9 +74,9 @@ class FilterOptions:
     def of(cls, votes: Iterable[Vote]) -> FilterOptions:
         """What these votes are about; own prompts are nobody else's business, and belong to no set."""
         pairs = [vote.battle.pair for vote in votes if vote.battle.pair.owner is None]
-        who = {entry.contestant for pair in pairs for entry in pair.entries}
+        contestants = {entry.contestant for pair in pairs for entry in pair.entries}
         return cls(
-            tuple(sorted({one.family for one in who})),
-            tuple(sorted({one.steps for one in who})),
+            tuple(sorted({one.family for one in contestants})),
+            tuple(sorted({one.steps for one in contestants})),
             tuple(sorted({pair.prompt_set for pair in pairs})),
         )

@@ -106,12 +106,12 @@ def pairwise_votes(votes: Iterable[Vote]) -> list[PairwiseVote]:
     ranking knows none of these models.
     """
     outcomes: dict[str, Outcome] = {"left": "left", "right": "right", "tie": "tie"}
-    made: list[PairwiseVote] = []
+    pairwise: list[PairwiseVote] = []
     for vote in votes:
         left, right = (entry.contestant for entry in vote.battle.sides)
         if vote.choice in outcomes and left != right:
-            made.append(PairwiseVote(vote.battle.voter, left.label, right.label, outcomes[vote.choice]))
-    return made
+            pairwise.append(PairwiseVote(vote.battle.voter, left.label, right.label, outcomes[vote.choice]))
+    return pairwise
 
 
 def tally_of(votes: VoteColumns) -> PairCounts:
@@ -203,35 +203,37 @@ def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: T
         return replace(base, problem="there are no votes")
     pair_counts = every.among(groups[0])
     try:
-        found = fit(pair_counts, ties=ties)
+        davidson_fit = fit(pair_counts, ties=ties)
         several = len(pair_counts.voters) > 1
-        sure, influence = clustered(found, by_voter=several), leave_one_out(found) if several else None
+        sure, influence = clustered(davidson_fit, by_voter=several), leave_one_out(davidson_fit) if several else None
     except (ValueError, ArithmeticError) as error:
         return replace(base, problem=f"{error}")
     decided = pair_tests(pair_counts)
     return replace(
         base,
         contestants=pair_counts.contestants,
-        standings=_standings(found, sure, seconds_of(kept)),
+        standings=_standings(davidson_fit, sure, seconds_of(kept)),
         win_rates=tuple(
             tuple(None if math.isnan(rate) else float(rate) for rate in row) for row in pair_counts.win_rates()
         ),
         # Of one person, however many votes: what others prefer is not decided by them.
         decisions=tuple(decided if several else (replace(each, settled=False) for each in decided)),
-        side_effect=(found.side, *map(float, sure.side)),
+        side_effect=(davidson_fit.side, *map(float, sure.side)),
         influence=influence,
         intervals="clustered" if several else "model",
         apart=tuple(groups[1:]),
     )
 
 
-def _standings(found: DavidsonFit, sure: Uncertainty, seconds: Mapping[str, float]) -> tuple[LeaderboardRow, ...]:
-    counts, places = found.pair_counts.per_contestant(), ranks(found.theta)
+def _standings(
+    davidson_fit: DavidsonFit, sure: Uncertainty, seconds: Mapping[str, float]
+) -> tuple[LeaderboardRow, ...]:
+    counts, places = davidson_fit.pair_counts.per_contestant(), ranks(davidson_fit.theta)
     low, high = elo(sure.low), elo(sure.high)
     return tuple(
         LeaderboardRow(
-            contestant=(name := found.pair_counts.contestants[index]),
-            elo=float(found.elo[index]),
+            contestant=(name := davidson_fit.pair_counts.contestants[index]),
+            elo=float(davidson_fit.elo[index]),
             low=float(low[index]),
             high=float(high[index]),
             rank=int(places[index]),
@@ -266,13 +268,13 @@ def next_pair_probabilities(votes: Iterable[Vote], contestants: Sequence[str]) -
     place = {name: index for index, name in enumerate(pair_counts.contestants)}
     if place.keys() >= set(contestants):
         try:
-            found = fit(pair_counts)
-            covariance = clustered(found).covariance
+            davidson_fit = fit(pair_counts)
+            covariance = clustered(davidson_fit).covariance
         except (ValueError, ArithmeticError):
             pass
         else:
             chosen = [place[name] for name in contestants]
-            strengths = {name: float(found.theta[place[name]]) for name in contestants}
+            strengths = {name: float(davidson_fit.theta[place[name]]) for name in contestants}
             return pair_probabilities(contestants, strengths, covariance[np.ix_(chosen, chosen)])
     totals = pair_counts.totals().sum(axis=1)
     counts = {

@@ -83,9 +83,9 @@ def _bursts(votes: VoteColumns, rules: QualityRules) -> Truths:
     starts = np.flatnonzero(full)
     np.add.at(edges, starts, 1)
     np.add.at(edges, starts + size + 1, -1)
-    found = np.zeros(len(order), dtype=bool)
-    found[order] = np.cumsum(edges)[:-1] > 0
-    return found
+    value = np.zeros(len(order), dtype=bool)
+    value[order] = np.cumsum(edges)[:-1] > 0
+    return value
 
 
 def _seen_before(votes: VoteColumns) -> Truths:
@@ -94,9 +94,9 @@ def _seen_before(votes: VoteColumns) -> Truths:
     key = votes.voter.codes.astype(np.int64) * max(1, len(votes.pair.values)) + votes.pair.codes
     rows = np.flatnonzero(~planned)
     rows = rows[np.lexsort((votes.voted[rows], key[rows]))]
-    found = np.zeros(len(votes), dtype=bool)
-    found[rows[1:]] = key[rows[1:]] == key[rows[:-1]]
-    return found
+    value = np.zeros(len(votes), dtype=bool)
+    value[rows[1:]] = key[rows[1:]] == key[rows[:-1]]
+    return value
 
 
 def coincidences(kept: VoteColumns) -> Coincidences:

@@ -56,10 +56,10 @@ def pair_tests(pair_counts: PairCounts, alpha: float = 0.05) -> list[PairTest]:
     count = len(order)
     enough = evidence[order] * np.arange(1, count + 1) >= count / alpha
     limit = int(np.nonzero(enough)[0].max(initial=-1)) + 1
-    found: list[PairTest] = []
+    tests: list[PairTest] = []
     for place, index in enumerate(order):
-        one, other = pair_counts.contestants[first[index]], pair_counts.contestants[second[index]]
+        row, other = pair_counts.contestants[first[index]], pair_counts.contestants[second[index]]
         w, lost = float(wins[index]), float(losses[index])
-        better, worse = (one, other) if w >= lost else (other, one)
-        found.append(PairTest(better, worse, max(w, lost), min(w, lost), float(evidence[index]), place < limit))
-    return found
+        better, worse = (row, other) if w >= lost else (other, row)
+        tests.append(PairTest(better, worse, max(w, lost), min(w, lost), float(evidence[index]), place < limit))
+    return tests

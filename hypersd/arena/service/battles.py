@@ -114,10 +114,10 @@ class BattleService:
         return battle
 
     def _gold(self, voter: str, kind: Kind, study: str | None) -> Battle | None:
-        found = self.store.candidate(voter, study, gold=True)
-        if found is None:
+        candidate = self.store.candidate(voter, study, gold=True)
+        if candidate is None:
             return None
-        battle = self._battle(found[0], voter, kind, "gold")
+        battle = self._battle(candidate[0], voter, kind, "gold")
         self.store.add_battle(battle)
         return battle
 
@@ -132,8 +132,8 @@ class BattleService:
 
     def _open(self, voter: str, kind: Kind, study: str | None) -> Battle | None:
         overlap = self.rng.random() < self.policy.overlap_share
-        while found := self.store.candidate(voter, study, overlap=overlap):
-            pair, fresh = found
+        while candidate := self.store.candidate(voter, study, overlap=overlap):
+            pair, fresh = candidate
             battle = self._battle(pair, voter, kind, "open")
             if not fresh:
                 self.store.add_battle(battle)
@@ -223,10 +223,10 @@ class BattleService:
         return replace(vote, withdrawn=vote.withdrawn or moment)
 
     def _mine(self, battle_id: str, voter: str) -> Battle:
-        found = self.store.battle_status(battle_id)
-        if found is None or found[0].voter != voter:
+        status = self.store.battle_status(battle_id)
+        if status is None or status[0].voter != voter:
             raise VoteRejected("this battle is not yours; load the page again for one of your own")
-        battle, voted = found
+        battle, voted = status
         if voted:
             raise DuplicateVote
         if battle.expires < self.clock():

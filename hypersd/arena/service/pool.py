@@ -209,12 +209,12 @@ class PairPool:
         first, second = (
             Entry(
                 contestant=contestant,
-                picture=self.pictures.put(one.image),
-                seconds=one.seconds,
-                calls=one.calls,
-                version=one.version,
+                picture=self.pictures.put(generated.image),
+                seconds=generated.seconds,
+                calls=generated.calls,
+                version=generated.version,
             )
-            for contestant, one in zip(contestants, images, strict=True)
+            for contestant, generated in zip(contestants, images, strict=True)
         )
         pair = Pair(
             prompt=prompt,

@@ -111,8 +111,8 @@ class RateLimiter:
     def retry_after(self, address: str, *, own: bool = False) -> float:
         """Count a request, one for an own prompt if `own`; seconds after which it may come again, 0 if it may now."""
         with self._lock:
-            found, now = self._at(address), self.clock()
-            shares = (*found.requests, *found.own) if own else found.requests
+            state, now = self._at(address), self.clock()
+            shares = (*state.requests, *state.own) if own else state.requests
             if seconds := max(share.retry_after(now) for share in shares):
                 return seconds
             for share in shares:
@@ -122,11 +122,11 @@ class RateLimiter:
     def record_voter(self, address: str, voter: str) -> None:
         """A voter comes from an address."""
         with self._lock:
-            found, now = self._at(address), self.clock()
-            voters = found.voters
+            state, now = self._at(address), self.clock()
+            voters = state.voters
             if voter not in voters:
                 voters[voter] = now
-                self._warn(found, now)
+                self._warn(state, now)
             if len(voters) > self.limits.remembered_each:
                 del voters[next(iter(voters))]
             self._home[voter] = address

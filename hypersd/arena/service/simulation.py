@@ -58,8 +58,8 @@ def sharpness(picture: Image.Image) -> float:
 def colourfulness(picture: Image.Image) -> float:
     """The measure of Hasler and Süsstrunk 2003, with channels in [0, 1]."""
     red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB"), dtype=float) / 255, -1, 0)
-    one, other = red - green, (red + green) / 2 - blue
-    return float(np.hypot(one.std(), other.std()) + 0.3 * np.hypot(one.mean(), other.mean()))
+    red_green, other = red - green, (red + green) / 2 - blue
+    return float(np.hypot(red_green.std(), other.std()) + 0.3 * np.hypot(red_green.mean(), other.mean()))
 
 
 def population(voters: int, rng: random.Random, cheaters: float = 0.1, contestants: Sequence[str] = ()) -> list[Taste]:

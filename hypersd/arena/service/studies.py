@@ -77,19 +77,19 @@ class Study:
             ValueError: it is not a study; the message names the file and what is wrong.
         """
         try:
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             rows = tuple(
                 Comparison(
                     ours=Contestant.parse(row["ours"]), rival=Contestant.parse(row["rival"]), paper=row.get("paper")
                 )
-                for row in found["comparisons"]
+                for row in document["comparisons"]
             )
             study = cls(
                 name=file.stem,
-                title=str(found["title"]),
-                prompts=str(found["prompts"]),
-                votes=int(found["votes"]),
-                ties=bool(found["ties"]),
+                title=str(document["title"]),
+                prompts=str(document["prompts"]),
+                votes=int(document["votes"]),
+                ties=bool(document["ties"]),
                 comparisons=rows,
             )
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:

@@ -140,8 +140,8 @@ class Store:
 
     def battle(self, battle_id: str) -> Battle | None:
         """A battle by id; None if there is none."""
-        found = self.battle_status(battle_id)
-        return found[0] if found else None
+        status = self.battle_status(battle_id)
+        return status[0] if status else None
 
     def battle_status(self, battle_id: str) -> tuple[Battle, bool] | None:
         """A battle by id, and whether it has its vote; None if there is none."""

@@ -24,9 +24,9 @@ def encode(picture: Image.Image, *, quality: int = 60, method: int = 2) -> bytes
     return file.getvalue()
 
 
-def same_pixels(one: Image.Image, other: Image.Image) -> bool:
+def same_pixels(value: Image.Image, other: Image.Image) -> bool:
     """Whether two pictures look the same, whatever files they are from."""
-    return one.size == other.size and one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
+    return value.size == other.size and value.convert("RGB").tobytes() == other.convert("RGB").tobytes()
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> bytes:

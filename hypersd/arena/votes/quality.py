@@ -156,14 +156,14 @@ def _bursts(votes: Sequence[Vote], rules: QualityRules) -> list[Vote]:
     """The votes of every window of `burst_seconds` with more than `burst_votes` in it."""
     ordered = sorted(votes, key=lambda vote: vote.voted)
     span = timedelta(seconds=rules.burst_seconds)
-    found: dict[str, Vote] = {}
+    burst: dict[str, Vote] = {}
     start = 0
     for end, vote in enumerate(ordered):
         while vote.voted - ordered[start].voted > span:
             start += 1
         if end - start + 1 > rules.burst_votes:
-            found |= {one.id: one for one in ordered[start : end + 1]}
-    return list(found.values())
+            burst |= {one.id: one for one in ordered[start : end + 1]}
+    return list(burst.values())
 
 
 def _seen_before(votes: Sequence[Vote]) -> list[Vote]:
@@ -199,6 +199,6 @@ def self_agreement(votes: Iterable[Vote]) -> tuple[int, int]:
         if first is None or "skip" in {first.choice, vote.choice}:
             continue
         total += 1
-        one, other = first.winner, vote.winner
-        alike += (one and one.picture) == (other and other.picture)
+        earlier, other = first.winner, vote.winner
+        alike += (earlier and earlier.picture) == (other and other.picture)
     return alike, total

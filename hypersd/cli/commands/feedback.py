@@ -117,10 +117,10 @@ def run(options: argparse.Namespace) -> int:
     enters = options.enter if gained(results) else None
     if enters:
         # Which adapter each of its own was made of, its papers say themselves.
-        made = {name: told for name, told in results[0][1].lineage.items() if name != "adapter"}
-        lineage = {**made, "method": options.method, "parent": options.model}
+        sources = {name: told for name, told in results[0][1].lineage.items() if name != "adapter"}
+        lineage = {**sources, "method": options.method, "parent": options.model}
         enter(enters, chosen, options.model, results, folder=registered_folder(), lineage=lineage)
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "method": options.method,
         "family": chosen.name,
         "entered": enters,
@@ -137,14 +137,14 @@ def run(options: argparse.Namespace) -> int:
         ],
     }
     if options.json:
-        emit(told)
+        emit(document)
     else:
-        for one in told["adapters"]:
-            before, after = one["reward"]
+        for entry in document["adapters"]:
+            before, after = entry["reward"]
             say(
-                f"{one['file']} (steps {', '.join(map(str, one['steps']))}): reward {before:.2f} to {after:.2f}, "
-                f"of other votes {one['second_reward'][0]:.2f} to {one['second_reward'][1]:.2f}, "
-                f"weight {one['weight']:g}{'; ' + one['stopped'] if one['stopped'] else ''}"
+                f"{entry['file']} (steps {', '.join(map(str, entry['steps']))}): reward {before:.2f} to {after:.2f}, "
+                f"of other votes {entry['second_reward'][0]:.2f} to {entry['second_reward'][1]:.2f}, "
+                f"weight {entry['weight']:g}{'; ' + entry['stopped'] if entry['stopped'] else ''}"
             )
         if options.enter:
             say(f"{enters} is in the arena" if enters else "nothing better than the model as it was; nothing enters")

@@ -118,20 +118,20 @@ def report(leaderboard: Leaderboard) -> str:
         return f"{leaderboard.votes:,} {leaderboard.kind} votes, of which {leaderboard.kept:,} count: {leaderboard.problem}."
     rows = [
         (
-            f"{one.rank_low}–{one.rank_high}" if one.rank_low < one.rank_high else one.rank,
-            one.contestant,
-            f"{one.elo:.0f}",
-            f"{one.low:.0f} to {one.high:.0f}",
-            one.votes,
-            f"{one.seconds:.2f}",
-            "preliminary" if one.preliminary else "",
+            f"{row.rank_low}–{row.rank_high}" if row.rank_low < row.rank_high else row.rank,
+            row.contestant,
+            f"{row.elo:.0f}",
+            f"{row.low:.0f} to {row.high:.0f}",
+            row.votes,
+            f"{row.seconds:.2f}",
+            "preliminary" if row.preliminary else "",
         )
-        for one in leaderboard.standings
+        for row in leaderboard.standings
     ]
     settled = [
-        f"{one.better} over {one.worse} ({one.wins:.0f}:{one.losses:.0f})"
-        for one in leaderboard.decisions
-        if one.settled
+        f"{test.better} over {test.worse} ({test.wins:.0f}:{test.losses:.0f})"
+        for test in leaderboard.decisions
+        if test.settled
     ]
     voters = "1 voter" if leaderboard.voters == 1 else f"{leaderboard.voters:,} voters"
     lines = [f"{leaderboard.kept:,} of {leaderboard.votes:,} {leaderboard.kind} votes of {voters} count."]

@@ -112,13 +112,15 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Image
     if not counted.examples:
         reason = f"there are no {counted.kind} votes that count in the vote store"
         raise ValueError(f"{reason}; collect some, or name --votes")
-    found, lost = with_pictures(counted, pictures)
+    preferences, lost = with_pictures(counted, pictures)
     if lost:
-        left_out = f"{len(counted.examples) - len(found.examples):,} votes are left out, since a picture of theirs"
+        left_out = (
+            f"{len(counted.examples) - len(preferences.examples):,} votes are left out, since a picture of theirs"
+        )
         note(f"{left_out} is missing or damaged ({next(iter(lost))})")
-    if not found.examples:
+    if not preferences.examples:
         raise ValueError(f"no picture of the {len(counted.examples):,} votes in the vote store can be read")
-    return found, pictures
+    return preferences, pictures
 
 
 def kinds_of_prompts(world: Path | None) -> Callable[[str], str]:
@@ -194,7 +196,7 @@ def _pictures(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.glob("*") if file.suffix.lower() in _ENDINGS) if path.is_dir() else []
-    if not found:
+    files = sorted(file for file in path.glob("*") if file.suffix.lower() in _ENDINGS) if path.is_dir() else []
+    if not files:
         raise FileNotFoundError(f"{path}: no picture there")
-    return found
+    return files

@@ -82,8 +82,8 @@ def add_parser(subparsers: Any) -> None:
 
 def add_kind(parser: argparse.ArgumentParser, default: Kind | None = "human") -> None:
     """Add `--kind`: simulated votes never stand among human ones."""
-    told = default or "human if there are any votes of people, else simulated"
-    parser.add_argument("--kind", choices=KINDS, default=default, help=f"of the voters (default: {told})")
+    default_text = default or "human if there are any votes of people, else simulated"
+    parser.add_argument("--kind", choices=KINDS, default=default, help=f"of the voters (default: {default_text})")
 
 
 def open_store() -> tuple[Store, ImageStore]:
@@ -220,10 +220,10 @@ def _study(name: str, family: str) -> Study:
     from hypersd.arena.service.studies import STUDIES, Study
 
     known = [study for study in map(Study.read, sorted(STUDIES.glob("*.json"))) if study.family == family]
-    found = next((study for study in known if study.name == name), None)
-    if found is None:
+    declared = next((study for study in known if study.name == name), None)
+    if declared is None:
         raise ValueError(f"{family} has no study {name!r}; choose from: {', '.join(study.name for study in known)}")
-    return found
+    return declared
 
 
 def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.Namespace, study: Study | None) -> None:

@@ -175,12 +175,12 @@ class Contrast(Objective[Captioned]):
         # The same caption may describe several pictures of a batch: all of them are right answers.
         same = torch.tensor([[a == b for b in batch.captions] for a in batch.captions], device=step.device).float()
         target = same / same.sum(dim=1, keepdim=True)
-        losses, found = [], torch.tensor(0.0)
+        losses, accuracy = [], torch.tensor(0.0)
         for texts in (second, first):
             logits = scale * pictures.float() @ texts.float().T
             losses.append(F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target))
-            found = same.gather(1, logits.argmax(dim=1, keepdim=True)).mean()
-        return {"loss": torch.stack(losses).sum() / 4, "found": found}
+            accuracy = same.gather(1, logits.argmax(dim=1, keepdim=True)).mean()
+        return {"loss": torch.stack(losses).sum() / 4, "found": accuracy}
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer`, `tokenizer_2`, `text_encoder`, `text_encoder_2` and `clip` (with its processor)."""
@@ -188,8 +188,8 @@ class Contrast(Objective[Captioned]):
             for name in ("tokenizer", "tokenizer_2", "clip"):
                 self.tokenizer.save_pretrained(part / name)
             self.towers.first.save_pretrained(part / "text_encoder")
-            told: Any = self.towers.clip.config.text_config
-            second = CLIPTextModelWithProjection(told)
+            text_config: Any = self.towers.clip.config.text_config
+            second = CLIPTextModelWithProjection(text_config)
             second.text_model.load_state_dict(self.towers.clip.text_model.state_dict())
             second.text_projection.load_state_dict(self.towers.clip.text_projection.state_dict())
             second.save_pretrained(part / "text_encoder_2")

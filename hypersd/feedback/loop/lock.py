@@ -62,8 +62,8 @@ def owner_pid(folder: Path) -> int | None:
             if lock(file):
                 return None
             file.seek(0)
-            if (told := file.read()).endswith("\n"):  # else it is being signed this moment
-                return int(told)
+            if (text := file.read()).endswith("\n"):  # else it is being signed this moment
+                return int(text)
         time.sleep(_POLL_SECONDS)
 
 

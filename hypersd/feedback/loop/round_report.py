@@ -134,7 +134,7 @@ def _taste(taste: str | None) -> str:
 
 def _battles(battles: BattleResult) -> str:
     if not battles.steps:
-        return battles.told or "None were fought."
+        return battles.value or "None were fought."
     lines = ["| steps | wins | 95 % interval | decisive | ties | |", "|---:|---:|---|---:|---:|---|"]
     lines += [
         f"| {steps} | {share.value:.1%} | {share.low:.1%} to {share.high:.1%} | {share.n:,} | "
@@ -142,8 +142,8 @@ def _battles(battles: BattleResult) -> str:
         for steps, share in battles.steps.items()
     ]
     judges = "simulated voters" if battles.kind == "simulated" else "people"
-    who = f"{battles.voters} {judges}{_taste(battles.taste)} judged; none of them had a vote in the training."
-    return "\n".join(lines) + f"\n\n{who}"
+    judges = f"{battles.voters} {judges}{_taste(battles.taste)} judged; none of them had a vote in the training."
+    return "\n".join(lines) + f"\n\n{judges}"
 
 
 def _verdict(share: Share) -> str:

@@ -12,7 +12,7 @@ from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.utils.files import write_json
 
 
-def cached_preferences(found: Preferences, file: Path) -> Preferences:
+def cached_preferences(preferences: Preferences, file: Path) -> Preferences:
     """What the file keeps; if there is none yet, it now keeps what was found.
 
     Raises:
@@ -21,24 +21,24 @@ def cached_preferences(found: Preferences, file: Path) -> Preferences:
     """
     if file.exists():
         return _read(file)
-    write_json(file, asdict(found))
-    return found
+    write_json(file, asdict(preferences))
+    return preferences
 
 
 def _read(file: Path) -> Preferences:
     try:
-        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return Preferences(
-            examples=tuple(_preference(one) for one in told["examples"]),
-            kind=told["kind"],
-            self_agreement=Share(**told["self_agreement"]),
-            agreement=Share(**told["agreement"]),
-            cast=told["cast"],
+            examples=tuple(_preference(one) for one in document["examples"]),
+            kind=document["kind"],
+            self_agreement=Share(**document["self_agreement"]),
+            agreement=Share(**document["agreement"]),
+            cast=document["cast"],
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{file} is damaged ({error}); delete its folder and the round starts anew") from error
 
 
-def _preference(told: dict[str, Any]) -> Preference:
-    pairs: dict[str, Any] = {name: tuple(told[name]) for name in ("pictures", "models")}
-    return Preference(**{**told, **pairs})
+def _preference(row: dict[str, Any]) -> Preference:
+    pairs: dict[str, Any] = {name: tuple(row[name]) for name in ("pictures", "models")}
+    return Preference(**{**row, **pairs})

@@ -73,8 +73,10 @@ class Preferences:
     def digest(self) -> str:
         """What tells this data from other data: a hash of every choice."""
         digest = sha256()
-        for one in self.examples:
-            digest.update(repr((one.prompt, one.pictures, one.target, one.both_bad)).encode())
+        for preference in self.examples:
+            digest.update(
+                repr((preference.prompt, preference.pictures, preference.target, preference.both_bad)).encode()
+            )
         return digest.hexdigest()[:16]
 
     def split(self, part: Split) -> tuple[Preference, ...]:
@@ -84,7 +86,7 @@ class Preferences:
 
 def one_kind(kinds: Iterable[Kind]) -> Kind:
     """Whose votes are read where nobody says whose: people's if there are any. The two kinds never mix."""
-    return "human" if "human" in (found := set(kinds)) or not found else "simulated"
+    return "human" if "human" in (distinct := set(kinds)) or not distinct else "simulated"
 
 
 def from_votes(votes: Iterable[Vote], kind: Kind | None = None) -> Preferences:
@@ -132,15 +134,15 @@ def reliability(votes: Iterable[Vote]) -> dict[str, float]:
     It is the posterior mean (prior Beta(3, 1)) of answering pairs shown again alike and gold pairs right, as far
     above chance as that is.
     """
-    theirs: dict[str, list[Vote]] = defaultdict(list)
+    by_voter: dict[str, list[Vote]] = defaultdict(list)
     for vote in votes:
-        theirs[vote.battle.voter].append(vote)
-    found: dict[str, float] = {}
-    for voter, made in theirs.items():
-        (alike, again), (right, wrong) = self_agreement(made), gold_score(made)
+        by_voter[vote.battle.voter].append(vote)
+    weights: dict[str, float] = {}
+    for voter, own_votes in by_voter.items():
+        (alike, again), (right, wrong) = self_agreement(own_votes), gold_score(own_votes)
         share = (3 + alike + right) / (4 + again + right + wrong)
-        found[voter] = max(0.05, 2 * share - 1)
-    return found
+        weights[voter] = max(0.05, 2 * share - 1)
+    return weights
 
 
 def _weighted(examples: Sequence[Preference]) -> tuple[Preference, ...]:
@@ -154,9 +156,11 @@ def _weighted(examples: Sequence[Preference]) -> tuple[Preference, ...]:
 def _agreement(examples: Iterable[Preference]) -> Share:
     """Of all two decisive choices on the same pictures by different voters, how many agree."""
     by_pair: dict[frozenset[str], list[tuple[str, str]]] = defaultdict(list)
-    for one in examples:
-        if one.decisive and len(set(one.pictures)) == 2:
-            by_pair[frozenset(one.pictures)].append((one.voter, one.pictures[0 if one.target > 0.5 else 1]))
+    for preference in examples:
+        if preference.decisive and len(set(preference.pictures)) == 2:
+            by_pair[frozenset(preference.pictures)].append(
+                (preference.voter, preference.pictures[0 if preference.target > 0.5 else 1])
+            )
     same = total = 0
     for choices in by_pair.values():
         for index, (voter, chosen) in enumerate(choices):
@@ -187,13 +191,15 @@ def read_preferences(source: str | Path, pictures: ImageStore, kind: Kind | None
         else:
             votes |= {vote.battle.id: vote for batch in shard.batches(pictures) for vote in batch}
     kind = kind or one_kind([*(vote.battle.kind for vote in votes.values()), *(whose for whose, _ in examples)])
-    found = from_votes(votes.values(), kind)
+    preferences = from_votes(votes.values(), kind)
     if mine := [one for whose, one in examples if whose == kind]:
-        examples_of_both = (*found.examples, *_weighted(mine))
-        found = replace(found, examples=examples_of_both, agreement=_agreement(mine), cast=found.cast + len(mine))
-    if not found.examples:
-        raise ValueError(f"there are no {found.kind} votes that count in {source}")
-    return found
+        examples_of_both = (*preferences.examples, *_weighted(mine))
+        preferences = replace(
+            preferences, examples=examples_of_both, agreement=_agreement(mine), cast=preferences.cast + len(mine)
+        )
+    if not preferences.examples:
+        raise ValueError(f"there are no {preferences.kind} votes that count in {source}")
+    return preferences
 
 
 def _read_pickapic(shard: Shard, pictures: ImageStore) -> list[tuple[Kind, Preference]]:
@@ -201,16 +207,16 @@ def _read_pickapic(shard: Shard, pictures: ImageStore) -> list[tuple[Kind, Prefe
         parquet = pq.ParquetFile(file)
         known = set(parquet.schema_arrow.names)
         optional = [name for name in ("has_label", "user_id", "model_0", "model_1", "kind") if name in known]
-        found: list[tuple[Kind, Preference]] = []
+        preferences: list[tuple[Kind, Preference]] = []
         try:
             for batch in parquet.iter_batches(64, columns=[*sorted(_PICKAPIC), *optional]):
                 rows = [row for row in batch.to_pylist() if row.get("has_label", True)]
                 for row in rows:
                     kind: Kind = row.get("kind") or "human"
-                    found.append((kind, _pickapic_preference(row, pictures)))
+                    preferences.append((kind, _pickapic_preference(row, pictures)))
         except (pa.ArrowException, KeyError, TypeError, SyntaxError) as error:
             raise ValueError(f"{shard.path} is damaged: {gist(error)}") from error
-        return found
+        return preferences
 
 
 def _pickapic_preference(row: dict[str, Any], pictures: ImageStore) -> Preference:

@@ -119,15 +119,15 @@ def fit(choices: Comparisons, config: RewardConfig) -> dict[Candidate, Floats]:
     signs = choices.weights * (choices.targets - 0.5)
     order = np.argsort(-np.abs(signs @ scaled), kind="stable")
     counts = sorted({min(count, len(order)) for count in config.counts})
-    found: dict[Candidate, Floats] = {}
+    by_key: dict[Candidate, Floats] = {}
     for count, ridge in product(counts, config.ridges):
         read = order[:count]
         weights = np.zeros(len(order))
         weights[read] = logistic(
             scaled[:, read], choices.targets, weights=choices.weights, ridge=ridge, steps=config.steps
         )
-        found[count, ridge] = weights / choices.scale
-    return found
+        by_key[count, ridge] = weights / choices.scale
+    return by_key
 
 
 def logistic(

@@ -141,16 +141,16 @@ def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Between those layers the authors put dropout, so that their numbers have gaps.
     """
-    found: dict[str, Tensor] = {}
+    layers: dict[str, Tensor] = {}
     for name, value in published.items():
         for old, new in _RENAMED:
             name = re.sub(old, new, name)  # noqa: PLW2901
-        found[name] = value
-    numbers = sorted({int(name.split(".")[2]) for name in found if name.startswith("mlp.layers.")})
+        layers[name] = value
+    numbers = sorted({int(name.split(".")[2]) for name in layers if name.startswith("mlp.layers.")})
     for place, number in enumerate(numbers):
         for kind in ("weight", "bias"):
-            found[f"mlp.{place}.{kind}"] = found.pop(f"mlp.layers.{number}.{kind}")
-    return found
+            layers[f"mlp.{place}.{kind}"] = layers.pop(f"mlp.layers.{number}.{kind}")
+    return layers
 
 
 def _config(weights: Mapping[str, Tensor], text: Mapping[str, Any]) -> BlipConfig:

@@ -173,12 +173,12 @@ class RewardModel(nn.Module):
         """
         if len(pictures) != len(prompts):
             raise ValueError(f"{len(pictures)} pictures and {len(prompts)} prompts: there must be one prompt a picture")
-        found = [np.empty(0, dtype=np.float32)]
+        rewards = [np.empty(0, dtype=np.float32)]
         for start in range(0, len(pictures), _BATCH):
             some = [self.resize_input(picture) for picture in pictures[start : start + _BATCH]]
             texts = self.embed_prompts(prompts[start : start + _BATCH])
-            found.append(self(as_tensor(some).to(texts.device), texts).float().cpu().numpy())
-        return np.concatenate(found)
+            rewards.append(self(as_tensor(some).to(texts.device), texts).float().cpu().numpy())
+        return np.concatenate(rewards)
 
 
 def _saved(folder: Path) -> Backbone:

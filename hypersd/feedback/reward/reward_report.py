@@ -82,9 +82,9 @@ class RewardReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not a number is null; `accuracy` is the number, its interval stands beside it."""
-        told = _finite(asdict(self))
-        interval = told["accuracy"]
-        return told | {
+        document = _finite(asdict(self))
+        interval = document["accuracy"]
+        return document | {
             "accuracy": interval["value"],
             "accuracy_interval": [interval["low"], interval["high"]],
             "decisive": interval["n"],
@@ -228,11 +228,11 @@ def verdict(report: RewardReport) -> str:
             f"**Nothing was learned**: it predicts {right}, which is no better than chance. "
             "Nothing can be tuned by it; collect votes on more prompts."
         )
-    told = f"It predicts {right}"
+    text = f"It predicts {right}"
     if not report.reads:
-        return f"{told}."
+        return f"{text}."
     more = f" and {len(report.reads) - _NAMED} other numbers" if len(report.reads) > _NAMED else ""
-    return f"{told}. It reads, by weight: {', '.join(report.reads[:_NAMED])}{more}."
+    return f"{text}. It reads, by weight: {', '.join(report.reads[:_NAMED])}{more}."
 
 
 def markdown(report: RewardReport) -> str:
@@ -253,13 +253,13 @@ def markdown(report: RewardReport) -> str:
         ("Expected calibration error", f"{report.calibration_error:.3f}"),
         ("Second model, of other votes", show(report.second)),
     ]
-    who = "simulated" if report.kind == "simulated" else "human"
+    voters = "simulated" if report.kind == "simulated" else "human"
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     pairs = "\n".join(f"| {name} | {show(share)} |" for name, share in report.by_pair.items())
     prompts = ", ".join(f"{count:,} {part}" for part, count in report.prompts.items())
     return (
         f"# Reward model\n\n{verdict(report)}\n\n"
-        f"{report.votes:,} {who} votes that count, data `{report.data}`; prompts: {prompts}. "
+        f"{report.votes:,} {voters} votes that count, data `{report.data}`; prompts: {prompts}. "
         f"A reward model learns prompts, not votes: it rests on {sum(report.prompts.values()):,} of them.\n\n"
         f"| | |\n|---|---|\n{table}\n\n![Calibration](calibration.png) ![Learning curve](curve.png)\n\n"
         f"## By pair of models\n\n| | |\n|---|---|\n{pairs}\n"

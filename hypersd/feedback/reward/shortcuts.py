@@ -54,9 +54,9 @@ def _statistic_gaps(table: ChoiceTable) -> Float64Array:
 def _identities(examples: Sequence[Preference], names: Sequence[str]) -> Float64Array:
     place = {name: index for index, name in enumerate(names)}
     features = np.zeros((len(examples), len(names)))
-    for row, one in enumerate(examples):
-        features[row, place[one.models[0]]] += 1
-        features[row, place[one.models[1]]] -= 1
+    for row, preference in enumerate(examples):
+        features[row, place[preference.models[0]]] += 1
+        features[row, place[preference.models[1]]] -= 1
     return features
 
 

@@ -34,18 +34,18 @@ def texture(pictures: Tensor) -> Tensor:
     of it are more than faint and clear, softly. Then, of the grey band over its local contrast: the mean of its size,
     and the logarithm of its fourth moment.
     """
-    coarse, found = pictures.float(), []
+    coarse, measures = pictures.float(), []
     for _ in range(_OCTAVES):
         blurred = _blur(coarse, 1.0)
         band = coarse - blurred
         size = band.abs()
         shares = [(size / (size + level)).mean(dim=(2, 3)) for level in (_FAINT, _CLEAR)]
-        found += [size.mean(dim=(2, 3)), band.square().mean(dim=(2, 3)).add(1e-8).sqrt(), *shares]
+        measures += [size.mean(dim=(2, 3)), band.square().mean(dim=(2, 3)).add(1e-8).sqrt(), *shares]
         grey = band.mean(dim=1, keepdim=True)
         normalised = grey / (_blur(grey.square(), 1.5).add(1e-8).sqrt() + _FAINT)
-        found += [normalised.abs().mean(dim=(2, 3)), normalised.pow(4).mean(dim=(2, 3)).add(1e-6).log()]
+        measures += [normalised.abs().mean(dim=(2, 3)), normalised.pow(4).mean(dim=(2, 3)).add(1e-6).log()]
         coarse = F.avg_pool2d(blurred, 2)
-    return torch.cat(found, dim=1)
+    return torch.cat(measures, dim=1)
 
 
 def _blur(pictures: Tensor, sigma: float) -> Tensor:

@@ -157,8 +157,8 @@ def zero(model: RewardModel, table: ChoiceTable) -> float:
     def loss(offset: float) -> float:
         return float(choice_loss(left + offset, right + offset, batch, 1.0)) + (offset / width) ** 2 / (2 * len(left))
 
-    found: Any = minimize_scalar(loss, bounds=(-10 * width, 10 * width), method="bounded")
-    return float(found.x)
+    value: Any = minimize_scalar(loss, bounds=(-10 * width, 10 * width), method="bounded")
+    return float(value.x)
 
 
 def preferred_quantiles(model: RewardModel, table: ChoiceTable) -> dict[str, float]:

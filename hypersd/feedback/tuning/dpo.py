@@ -123,10 +123,10 @@ class DirectPreference(Objective[RankedBatch]):
         noise = torch.randn(batch.better.shape, generator=step.generator, device=step.device).repeat(2, 1, 1, 1)
         clean = torch.cat([batch.better, batch.worse]).to(step.device)
         noisy = self.student.schedule.to(step.device).add_noise(clean, noise, times)
-        told = self.student.text.conditioning([*batch.prompts, *batch.prompts])
+        cond = self.student.text.conditioning([*batch.prompts, *batch.prompts])
         with torch.no_grad(), disable_adapter(self.student.unet):
-            before = (self.student.predict(noisy, times, told) - noise).square().mean(dim=(1, 2, 3))
-        error = (self.student.predict(noisy, times, told) - noise).square().mean(dim=(1, 2, 3))
+            before = (self.student.predict(noisy, times, cond) - noise).square().mean(dim=(1, 2, 3))
+        error = (self.student.predict(noisy, times, cond) - noise).square().mean(dim=(1, 2, 3))
         better, worse = (error - before).chunk(2)
         margin = worse - better
         return {

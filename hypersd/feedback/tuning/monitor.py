@@ -128,9 +128,9 @@ class ValidationSet:
     def _drawn(self, index: int, recipe: Recipe, count: int) -> Rollout:
         """A prompt's first few, from the same noise each time."""
         noise = self.noise[index * self.seeds :][:count]
-        told = self.student.text.conditioning([self.prompts[index]] * count)
+        cond = self.student.text.conditioning([self.prompts[index]] * count)
         generator = torch.Generator().manual_seed(index)
-        return rollout_to_step(self.student, recipe, noise, told, recipe.steps - 1, generator=generator)
+        return rollout_to_step(self.student, recipe, noise, cond, recipe.steps - 1, generator=generator)
 
 
 def spread(features: Tensor) -> Tensor:

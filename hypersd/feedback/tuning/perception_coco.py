@@ -62,20 +62,20 @@ def read_photographs(folder: Path) -> list[Photograph]:
     instances, captions = read_annotations(folder)
     words = {one.image_id: one.caption.strip() for one in captions.annotations}
     objects: dict[int, list[Instance]] = {}
-    for one in instances.annotations:
-        if isinstance(one.segmentation, list) and not one.iscrowd:
-            outline = tuple(map(tuple, one.segmentation))
-            objects.setdefault(one.image_id, []).append(Instance(one.category_id, outline))
-    found = [
-        Photograph(folder / SPLIT / one.file_name, words[one.id], tuple(objects[one.id]))
-        for one in instances.images
-        if one.id in words and one.id in objects
+    for entry in instances.annotations:
+        if isinstance(entry.segmentation, list) and not entry.iscrowd:
+            outline = tuple(map(tuple, entry.segmentation))
+            objects.setdefault(entry.image_id, []).append(Instance(entry.category_id, outline))
+    photographs = [
+        Photograph(folder / SPLIT / entry.file_name, words[entry.id], tuple(objects[entry.id]))
+        for entry in instances.images
+        if entry.id in words and entry.id in objects
     ]
-    if missing := next((one.file for one in found if not one.file.is_file()), None):
+    if missing := next((one.file for one in photographs if not one.file.is_file()), None):
         raise FileNotFoundError(f"{missing} is missing; the annotations tell of it")
-    if not found:
+    if not photographs:
         raise ValueError(f"no photograph in {folder} has a caption and objects")
-    return found
+    return photographs
 
 
 def load_detector(file: Path, side: int = 800) -> MaskRCNN:
@@ -114,14 +114,14 @@ def square(photograph: Photograph, pixels: int) -> tuple[Image.Image, dict[str, 
     size = (pixels, pixels)
     masks: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     labels: list[int] = []
-    for one in photograph.objects:
+    for instance in photograph.objects:
         drawn = Image.new("L", picture.size)
-        for polygon in one.polygons:
+        for polygon in instance.polygons:
             ImageDraw.Draw(drawn).polygon(polygon, fill=1)
         mask = np.asarray(ImageOps.fit(drawn, size, Image.Resampling.NEAREST))
         if min(mask.any(axis=0).sum(), mask.any(axis=1).sum()) >= max(1, _SMALLEST * pixels):
             masks.append(mask)
-            labels.append(one.category)
+            labels.append(instance.category)
     stacked = torch.from_numpy(np.stack(masks)) if masks else torch.zeros((0, pixels, pixels), dtype=torch.uint8)
     targets = {"boxes": boxes(stacked), "labels": torch.tensor(labels, dtype=torch.int64), "masks": stacked}
     return ImageOps.fit(picture, size, Image.Resampling.BICUBIC), targets
@@ -129,11 +129,11 @@ def square(photograph: Photograph, pixels: int) -> tuple[Image.Image, dict[str, 
 
 def boxes(masks: Tensor) -> Tensor:
     """`(N, 4)` of masks `(N, H, W)`, none of them empty: left, top, right, bottom; right and bottom are exclusive."""
-    found = torch.zeros((len(masks), 4))
+    corners = torch.zeros((len(masks), 4))
     for index, mask in enumerate(masks):
         rows, columns = (mask.any(dim=axis).nonzero() for axis in (1, 0))
-        found[index] = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    return found
+        corners[index] = torch.tensor([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    return corners
 
 
 @dataclass(frozen=True, eq=False)

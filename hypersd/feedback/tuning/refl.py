@@ -81,8 +81,8 @@ class RewardFeedback(Objective[PromptBatch]):
         """Logs `reward`, `distance` and, with a network for it, `perception`."""
         recipe = self.recipes[int(step.rng.integers(len(self.recipes)))]
         call = int(step.rng.integers(recipe.steps))
-        told = self.student.text.conditioning(batch.prompts)
-        drawn = rollout_to_step(self.student, recipe, batch.noise, told, call, generator=step.generator)
+        cond = self.student.text.conditioning(batch.prompts)
+        drawn = rollout_to_step(self.student, recipe, batch.noise, cond, call, generator=step.generator)
         pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
         scores = [model(pictures, model.embed_prompts(batch.prompts)) for model in self.rewards]
         missing = sum(

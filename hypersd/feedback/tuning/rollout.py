@@ -114,8 +114,8 @@ def denoise_noised_images(
     noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
     schedule = student.schedule.to(step.device)
     noisy = schedule.add_noise(clean, noise, now)
-    told = student.text.conditioning(captions)
-    return student.picture(schedule.predict_x0(noisy, student.predict(noisy, now, told), now)).clamp(-1, 1)
+    cond = student.text.conditioning(captions)
+    return student.picture(schedule.predict_x0(noisy, student.predict(noisy, now, cond), now)).clamp(-1, 1)
 
 
 def times_of(student: Student, recipe: Recipe) -> list[int]:

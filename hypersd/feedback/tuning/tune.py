@@ -208,8 +208,8 @@ def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str]
     world = World.load(family.world)
     rng = np.random.default_rng(5)
     scenes = [training_scene(world, index) for index in range(_PROMPTS)]
-    told = [free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene) for scene in scenes]
-    return told, held_out_prompts(world, _VALIDATION, _VALIDATION_SEED)
+    captions = [free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene) for scene in scenes]
+    return captions, held_out_prompts(world, _VALIDATION, _VALIDATION_SEED)
 
 
 def gained(results: Sequence[tuple[AdapterGroup, Tuned]]) -> bool:
@@ -234,13 +234,13 @@ def enter(
     """
     files = {f"{group.file.stem}.safetensors": tuned.adapter for group, tuned in results}
     adapters = {str(recipe.steps): f"{group.file.stem}.safetensors" for group, _ in results for recipe in group.recipes}
-    made = {group.file.stem: {"from": digest(group.file), "weight": tuned.weight} for group, tuned in results}
+    origins = {group.file.stem: {"from": digest(group.file), "weight": tuned.weight} for group, tuned in results}
     registered_model = RegisteredModel(
         name=name,
         title=f"{family.spec(parent).title} with feedback ({name})",
         family=family.name,
         parent=parent,
         adapters=adapters,
-        lineage={**lineage, "adapters": made},
+        lineage={**lineage, "adapters": origins},
     )
     return register(registered_model, files, folder)

@@ -77,10 +77,10 @@ class Door:
     def battle(self, voter: str = ANN, besides: str = "", **words: str) -> dict[str, Any]:
         """A battle, once the pool has one."""
         for _ in range(600):
-            status, found = self("draw", voter, {"besides": besides, **words})
-            assert status == 200, found
-            if found["battle"]:
-                return found
+            status, battle = self("draw", voter, {"besides": besides, **words})
+            assert status == 200, battle
+            if battle["battle"]:
+                return battle
             time.sleep(0.2)
         raise AssertionError("no pair was prepared")
 
@@ -100,12 +100,12 @@ def test_a_vote_is_told_what_it_was_about_and_no_sooner(door: Door) -> None:
     assert set(battle) == {"battle", "prompt", "sheet"}
     assert door("show", body={"battle": battle["battle"]})[0] == 200
     words = {"battle": battle["battle"], "choice": "left", "decision_ms": 1500, "input": "key"}
-    status, told = door("vote", body=words)
+    status, answer = door("vote", body=words)
     assert status == 200
     for side in ("left", "right"):
-        assert told[side]["label"].startswith("emoji/")
-        assert told[side]["seconds"] > 0
-    assert told["votes"] == 1
+        assert answer[side]["label"].startswith("emoji/")
+        assert answer[side]["seconds"] > 0
+    assert answer["votes"] == 1
     assert door("vote", body=words) == (409, {"error": "Already counted: your first vote stands."})
     assert door("answer", body={"battle": battle["battle"], "choice": "tie"})[0] == 200
     assert door("answer", body={"battle": battle["battle"], "choice": "tie"})[0] == 409
@@ -155,8 +155,8 @@ def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
     assert status == 200, battle
     assert battle["prompt"] == "a <b>cat</b> \u202e on red"
     assert door("show", "d" * 32, {"battle": battle["battle"]})[0] == 200
-    _, told = door("vote", "d" * 32, {"battle": battle["battle"], "choice": "right"})
-    assert told["public"] is False
+    _, answer = door("vote", "d" * 32, {"battle": battle["battle"], "choice": "right"})
+    assert answer["public"] is False
     assert "prompt is empty" in door("own", "d" * 32, {"prompt": " "})[1]["error"]
 
 
@@ -165,9 +165,9 @@ def test_too_much_from_one_address_has_to_wait(door: Door, monkeypatch: pytest.M
     most = RateLimits().own_a_minute
     asked = [door("own", "f" * 32, {"prompt": " "}, home="203.0.113.9") for _ in range(most + 5)]
     assert [status for status, _ in asked[:most]] == [422] * most
-    status, told = asked[-1]
+    status, answer = asked[-1]
     assert status == 429
-    assert told["error"].startswith("Too much comes from your address")
+    assert answer["error"].startswith("Too much comes from your address")
     assert door("progress", "f" * 32, home="203.0.113.9")[0] == 200, "votes go on"
     assert door("own", "f" * 32, {"prompt": " "}, home="203.0.113.10")[0] == 422, "so do others"
     assert "203.0.113" not in "".join(file.read_bytes().decode("latin-1") for file in door.data.glob("*.sqlite*"))
@@ -197,8 +197,8 @@ def test_a_vote_is_taken_from_another_address_than_its_battle(door: Door, monkey
         battle = door.battle(voter)["battle"]  # from this machine
         assert door("show", voter, {"battle": battle}, home=home)[0] == 200
         elsewhere = homes[number % len(homes)]
-        status, told = door("vote", voter, {"battle": battle, "choice": "left"}, home=elsewhere)
-        assert (status, told["votes"]) == (200, number), "they are the same voter"
+        status, answer = door("vote", voter, {"battle": battle, "choice": "left"}, home=elsewhere)
+        assert (status, answer["votes"]) == (200, number), "they are the same voter"
 
 
 def test_a_forged_first_hop_is_nobody_s_address(arena: Arena) -> None:
@@ -219,18 +219,18 @@ def test_a_vote_is_taken_back_and_its_receipt_says_so(door: Door) -> None:
     battle = door.battle(voter)
     while True:
         assert door("show", voter, {"battle": battle["battle"]})[0] == 200
-        _, told = door("vote", voter, {"battle": battle["battle"], "choice": "left"})
-        if not told["check"]:
+        _, answer = door("vote", voter, {"battle": battle["battle"], "choice": "left"})
+        if not answer["check"]:
             break
         assert "was a check" in door("undo", voter, {"battle": battle["battle"]})[1]["error"]
         battle = door.battle(voter)
-    kept = receipt(door, told["receipt"])
+    kept = receipt(door, answer["receipt"])
     assert set(kept) == {"kept", "withdrawn", "day"}, "nothing of the voter, the choice or the models"
     assert (kept["kept"], kept["withdrawn"]) == (True, False)
     assert door("undo", BEN, {"battle": battle["battle"]})[0] == 422
     status, undone = door("undo", voter, {"battle": battle["battle"]})
-    assert (status, undone["votes"]) == (200, told["votes"] - 1)
-    assert receipt(door, told["receipt"]) == {**kept, "withdrawn": True}
+    assert (status, undone["votes"]) == (200, answer["votes"] - 1)
+    assert receipt(door, answer["receipt"]) == {**kept, "withdrawn": True}
     assert door("vote", voter, {"battle": battle["battle"], "choice": "right"})[0] == 409
 
 
@@ -255,9 +255,9 @@ def receipt(door: Door, name: str) -> dict[str, Any]:
 def opened(folder: Path, **changes: Any) -> Arena:
     """An arena over one database, whatever becomes of its data folder."""
     storage = StorageConfig(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
-    made = open_arena(EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=storage, **changes))
-    assert made is not None
-    return made
+    value = open_arena(EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=storage, **changes))
+    assert value is not None
+    return value
 
 
 def test_a_lost_data_folder_makes_nobody_another_voter(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -352,9 +352,9 @@ def test_on_a_full_disk_a_vote_is_clearly_not_taken_and_can_be_given_later(door:
     assert door("show", voter, {"battle": battle})[0] == 200
     words = {"battle": battle, "choice": "left"}
     with full_disk():
-        status, told = door("vote", voter, words)
+        status, answer = door("vote", voter, words)
     assert status == 503
-    assert "your vote was not taken" in told["error"]
+    assert "your vote was not taken" in answer["error"]
     assert door("progress", voter)[1]["votes"] == 0
     assert door("vote", voter, words)[0] == 200, "as soon as there is space again"
     assert door("progress", voter)[1]["votes"] == 1
@@ -377,20 +377,20 @@ def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
         {"error": "There is no such study here; the open arena is."},
     )
     assert door("draw", voter, {"study": ""})[0] == 422
-    found = door.battle(voter, study="figure5-emoji")
-    assert set(found) == {"battle", "prompt", "sheet"}
-    assert door.battle(voter)["battle"] != found["battle"], "the open arena is another"
-    assert door("show", voter, {"battle": found["battle"]})[0] == 200
+    battle = door.battle(voter, study="figure5-emoji")
+    assert set(battle) == {"battle", "prompt", "sheet"}
+    assert door.battle(voter)["battle"] != battle["battle"], "the open arena is another"
+    assert door("show", voter, {"battle": battle["battle"]})[0] == 200
     for choice in ("tie", "both_bad"):
-        words = {"battle": found["battle"], "choice": choice}
+        words = {"battle": battle["battle"], "choice": choice}
         status, answer = door("vote", voter, words)
         assert (status, "has to be chosen" in answer["error"]) == (422, True)
-    status, told = door("vote", voter, {"battle": found["battle"], "choice": "left", "decision_ms": 1500})
-    assert status == 200, told
-    assert told["study"]["given"] == (0 if told["check"] else 1)
-    assert told["study"]["wanted"] == 500
+    status, reply = door("vote", voter, {"battle": battle["battle"], "choice": "left", "decision_ms": 1500})
+    assert status == 200, reply
+    assert reply["study"]["given"] == (0 if reply["check"] else 1)
+    assert reply["study"]["wanted"] == 500
     _, progress = door("progress", voter)
-    assert progress["studies"] == [told["study"]]
+    assert progress["studies"] == [reply["study"]]
     assert "emoji/" not in json.dumps(progress["studies"])
 
 
@@ -466,9 +466,9 @@ def test_a_vote_that_was_kept_is_never_said_to_be_lost(arena: Arena, monkeypatch
         raise OSError("the database is gone")
 
     monkeypatch.setattr(Store, "count_of", away)
-    told = vote(arena)
-    assert told["left"]["name"]
-    assert "votes" not in told
+    answer = vote(arena)
+    assert answer["left"]["name"]
+    assert "votes" not in answer
     monkeypatch.undo()
     assert arena.progress("ann")["votes"] == 1
 
@@ -495,16 +495,16 @@ def test_when_all_pictures_are_lost_not_every_pair_is_given_up_at_once(arena: Ar
 def test_after_thirty_votes_a_visitor_sees_what_they_prefer(arena: Arena) -> None:
     arena.service = BattleService(arena.store, BattlePolicy(votes_a_minute=1000))
     for seed in range(PERSONAL_BOARD - 1):
-        told = vote(arena, seed=seed)
+        answer = vote(arena, seed=seed)
     assert arena.progress("ann")["personal"] == []
-    told = vote(arena, "tie")
-    assert (told["votes"], told["today"]) == (PERSONAL_BOARD, PERSONAL_BOARD)
-    shares = {row["label"]: (row["share"], row["battles"]) for row in told["personal"]}
+    answer = vote(arena, "tie")
+    assert (answer["votes"], answer["today"]) == (PERSONAL_BOARD, PERSONAL_BOARD)
+    shares = {row["label"]: (row["share"], row["battles"]) for row in answer["personal"]}
     assert set(shares) == {"emoji/hyper@4", "emoji/base@25"}
     assert sum(share for share, _ in shares.values()) == pytest.approx(1)
     assert {battles for _, battles in shares.values()} == {PERSONAL_BOARD - 1}, "a tie is no preference"
-    assert told["personal"][0]["share"] >= told["personal"][1]["share"]
-    assert {row["name"] for row in told["personal"]} == {"Hyper-SD", "Base"}
+    assert answer["personal"][0]["share"] >= answer["personal"][1]["share"]
+    assert {row["name"] for row in answer["personal"]} == {"Hyper-SD", "Base"}
 
 
 def test_the_chances_of_pairs_are_not_worked_out_for_each_pair(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,33 +18,33 @@ def niceness() -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a whole process can step back")
 def test_work_behind_the_page_steps_back_with_its_threads_and_nothing_else_does() -> None:
-    before, told = niceness(), SimpleQueue[int]()
+    before, seen = niceness(), SimpleQueue[int]()
 
     def work() -> None:
-        told.put(niceness())
-        own = threading.Thread(target=lambda: told.put(niceness()))
+        seen.put(niceness())
+        own = threading.Thread(target=lambda: seen.put(niceness()))
         own.start()
         own.join()
 
     thread = start_background(work, "behind")
     thread.join()
     assert thread.daemon
-    assert [told.get(), told.get()] == [10, 10]
+    assert [seen.get(), seen.get()] == [10, 10]
     assert niceness() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a whole process can step back")
 def test_work_of_a_process_that_stands_further_back_stays_there() -> None:
-    told = SimpleQueue[int]()
+    seen = SimpleQueue[int]()
 
     def start() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
-        start_background(lambda: told.put(niceness()), "behind").join()
+        start_background(lambda: seen.put(niceness()), "behind").join()
 
     starter = threading.Thread(target=start)
     starter.start()
     starter.join()
-    assert told.get() == 15
+    assert seen.get() == 15
 
 
 def test_threads_take_turns_ten_times_as_often_as_python_lets_them() -> None:

@@ -24,9 +24,9 @@ def test_a_board_is_computed_behind_and_found_afterwards() -> None:
     assert leaderboards.get(narrow) is None
     while leaderboards.serve():
         pass
-    found = leaderboards.get(narrow)
-    assert found is not None
-    assert found.votes == 0
+    leaderboard = leaderboards.get(narrow)
+    assert leaderboard is not None
+    assert leaderboard.votes == 0
     assert leaderboards.choices.steps == (4, 25)
 
 

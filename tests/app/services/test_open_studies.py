@@ -78,8 +78,8 @@ def test_every_family_has_its_figure(family: str) -> None:
 def test_a_study_hands_out_its_own_pairs_and_counts_its_own_votes(arena: Arena) -> None:
     arena.store.add_pair(pair())
     assert arena.draw("ann", study="all") == {"battle": None, "pool": 0}
-    told = vote(arena, "all")
-    assert told["study"] == {
+    answer = vote(arena, "all")
+    assert answer["study"] == {
         "name": "all",
         "title": "<all>",
         "forced": True,
@@ -112,8 +112,8 @@ def test_a_complete_study_draws_nothing_more(arena: Arena) -> None:
     assert source.study == "all"
     assert source.probabilities() == {(HYPER, BASE): 1.0}
     for voter in ("ann", "ben"):
-        told = vote(arena, "all", voter=voter)
-    assert told["study"]["done"]
+        answer = vote(arena, "all", voter=voter)
+    assert answer["study"]["done"]
     assert source.probabilities() == {}
     arena.store.add_pair(pair(study="all"))
     assert arena.draw("cyd", study="all")["battle"] is None
@@ -128,8 +128,8 @@ def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> 
     assert not none["done"]
     assert arena.studies.probabilities(arena.declared["part"]) == {(HYPER, BASE): 1.0}
     for voter in ("ann", "ben"):
-        told = vote(arena, "part", voter=voter)
-    assert (told["study"]["done"], told["study"]["complete"]) == (True, 1), "all that can be had here"
+        answer = vote(arena, "part", voter=voter)
+    assert (answer["study"]["done"], answer["study"]["complete"]) == (True, 1), "all that can be had here"
 
 
 def test_a_contestant_that_was_benched_or_whose_files_are_lost_says_so(arena: Arena, tmp_path: Path) -> None:

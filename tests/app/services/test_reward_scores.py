@@ -41,9 +41,9 @@ def pictures(tmp_path: Path) -> ImageStore:
 @pytest.fixture
 def votes(tmp_path: Path, pictures: ImageStore) -> list[Vote]:
     store = Store(f"sqlite:///{tmp_path}/votes.sqlite")
-    made = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(TESTED)]
+    votes = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(TESTED)]
     store.engine.dispose()
-    return made
+    return votes
 
 
 def never() -> bool:
@@ -58,12 +58,12 @@ def test_the_newest_reward_model_judges_what_was_voted_on(
     assert reward_scores.results == {}, "there is no reward model"
     reward_model(tmp_path / "loop" / "round-1")
     reward_scores.work({"human": votes, "simulated": []}, never)
-    found = reward_scores.results["human"]
-    assert {label for label, _ in found.means} == {"toy/a@1", "toy/b@1"}
-    assert (found.agreement.n, found.unseen) == (4, 0)
+    scores = reward_scores.results["human"]
+    assert {label for label, _ in scores.means} == {"toy/a@1", "toy/b@1"}
+    assert (scores.agreement.n, scores.unseen) == (4, 0)
     assert reward_scores.results["simulated"].means == ()
-    told = judge_rows(found, wilson(9, 10))
-    assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in told
+    text = judge_rows(scores, wilson(9, 10))
+    assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in text
 
 
 def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictures: ImageStore) -> None:

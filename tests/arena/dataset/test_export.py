@@ -39,7 +39,7 @@ def votes(store: Store, pictures: ImageStore) -> list[Vote]:
     prompts = [*NASTY, *(f"a cat number {index}" for index in range(30))]
     pairs = []
     for number in range(40):
-        one, other = rng.choice(3, 2, replace=False)
+        first, other = rng.choice(3, 2, replace=False)
         entries = tuple(
             Entry(
                 contestant=models[index],
@@ -50,7 +50,7 @@ def votes(store: Store, pictures: ImageStore) -> list[Vote]:
                 calls=4,
                 version="v",
             )
-            for index in (one, other)
+            for index in (first, other)
         )
         pairs.append(
             Pair(
@@ -66,7 +66,7 @@ def votes(store: Store, pictures: ImageStore) -> list[Vote]:
         )
         store.add_pair(pairs[-1])
     start = now()
-    made = []
+    cast_votes = []
     for number in range(100):
         pair = pairs[number % 40]
         moment = start + timedelta(seconds=7 * number)
@@ -85,10 +85,10 @@ def votes(store: Store, pictures: ImageStore) -> list[Vote]:
         client = Client(decision_ms=1500, input="key")
         vote = Vote(battle=battle, choice=choice, client=client, gates={"captcha": "unavailable"}, voted=moment)
         store.add_vote(vote)
-        made.append(vote)
-    store.add_answer(made[0].battle.id, "left", start)
-    made[0] = replace(made[0], knowing_time="left")
-    return made
+        cast_votes.append(vote)
+    store.add_answer(cast_votes[0].battle.id, "left", start)
+    cast_votes[0] = replace(cast_votes[0], knowing_time="left")
+    return cast_votes
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -127,12 +127,12 @@ def test_evalica_ranks_the_arena_format(votes: list[Vote], pictures: ImageStore,
     loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     rows = [row for split in loaded.values() for row in split if row["dropped"] is None]
     kinds = {"model_a": evalica.Winner.X, "model_b": evalica.Winner.Y, "tie": evalica.Winner.Draw}
-    found = evalica.bradley_terry(
+    evalica_fit = evalica.bradley_terry(
         [row["model_a"] for row in rows], [row["model_b"] for row in rows], [kinds[row["winner"]] for row in rows]
     )
     ours = compute_leaderboard(votes)
     assert ours.kept == len(rows)
-    assert set(found.scores.index) == set(ours.contestants)
+    assert set(evalica_fit.scores.index) == set(ours.contestants)
 
 
 def test_diffusers_dpo_script_reads_the_pickapic_format(
@@ -211,8 +211,8 @@ def test_the_card_says_what_is_in_the_data(votes: list[Vote], pictures: ImageSto
 
 def test_the_card_is_inert_whatever_the_data_say(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\u202e|[x](javascript:y)\n# Heading `"
-    made = [cast(store, pictures, number, models=(evil, "b"), device=evil) for number in range(3)]
-    export(made, pictures, "arena", tmp_path / "out")
+    votes = [cast(store, pictures, number, models=(evil, "b"), device=evil) for number in range(3)]
+    export(votes, pictures, "arena", tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
     for words in ("<script", "\u202e", "\n# Heading"):
         assert words not in card

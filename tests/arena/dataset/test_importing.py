@@ -159,19 +159,19 @@ def test_what_was_imported_is_published_from_here(
 def test_any_text_comes_back_as_it_was(
     store: Store, pictures: ImageStore, there: tuple[Store, ImageStore], tmp_path: Path, text: str
 ) -> None:
-    made = vote(store, pictures, 1, prompt=text, prompt_set=text, device=text, software={text: text})
-    export([made], pictures, "arena", tmp_path / "out")
+    cast_vote = vote(store, pictures, 1, prompt=text, prompt_set=text, device=text, software={text: text})
+    export([cast_vote], pictures, "arena", tmp_path / "out")
     import_votes(tmp_path / "out", *there)
-    assert list(there[0].votes()) == [made]
+    assert list(there[0].votes()) == [cast_vote]
 
 
 def test_votes_are_read_without_their_pictures_and_without_a_store(
     store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
-    made = [vote(store, pictures, number) for number in range(4)]
+    votes = [vote(store, pictures, number) for number in range(4)]
     publisher = Publisher(store, pictures, str(tmp_path / "published"))
     assert publisher.attempt()
-    store.add_answer(made[0].battle.id, "tie", made[0].voted)
+    store.add_answer(votes[0].battle.id, "tie", votes[0].voted)
     assert publisher.attempt()
     expected = list(store.votes())
     assert expected[0].knowing_time == "tie"

@@ -94,10 +94,10 @@ def test_the_same_votes_come_from_every_kind_of_file(there: Place, tmp_path: Pat
         frame.to_csv(file, index=False, sep=";" if form == "semicolon.csv" else ",")
     assert [import_votes(file, *there).new for _ in range(2)] == [12, 0]
     assert import_votes(lines(tmp_path / "again.jsonl", *rows), *there).new == 0
-    made = list(there[0].votes())
-    assert Counter(vote.choice for vote in made) == {"left": 4, "right": 4, "tie": 4}
-    assert len({vote.battle.voter for vote in made}) == 7
-    assert made[1].voted.timestamp() == rows[1]["tstamp"]
+    votes = list(there[0].votes())
+    assert Counter(vote.choice for vote in votes) == {"left": 4, "right": 4, "tie": 4}
+    assert len({vote.battle.voter for vote in votes}) == 7
+    assert votes[1].voted.timestamp() == rows[1]["tstamp"]
 
 
 def test_bad_rows_are_skipped_and_numbered(there: Place, tmp_path: Path) -> None:

@@ -88,8 +88,8 @@ def test_the_originals_rows_come_in_once_and_go_out_as_they_came(there: Place, t
     rows = [original(number, label_0=labels[number % 3][0], label_1=labels[number % 3][1]) for number in range(24)]
     file = written(tmp_path, *rows, original(99, has_label=False))
     assert [import_votes(file, *there).new for _ in range(2)] == [24, 0]
-    made = list(there[0].votes())
-    export(made, there[1], "pickapic", tmp_path / "out")
+    votes = list(there[0].votes())
+    export(votes, there[1], "pickapic", tmp_path / "out")
     given = loaded(tmp_path / "out", tmp_path / "cache")
     assert given.keys() == {row["ranking_id"] for row in rows}
     for row in rows:
@@ -101,7 +101,7 @@ def test_the_originals_rows_come_in_once_and_go_out_as_they_came(there: Place, t
     elsewhere = fresh(tmp_path, "elsewhere")
     assert import_votes(tmp_path / "out", *there).new == 0, "they are here already"
     assert [import_votes(tmp_path / "out", *elsewhere).new for _ in range(2)] == [24, 0]
-    assert {one.id[:24] for one in elsewhere[0].votes()} == {one.id[:24] for one in made}
+    assert {one.id[:24] for one in elsewhere[0].votes()} == {one.id[:24] for one in votes}
     elsewhere[0].engine.dispose()
 
 
@@ -110,17 +110,17 @@ def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
 ) -> None:
     for number, choice in enumerate(("left", "right", "tie")):
         vote(store, pictures, number, "simulated", choice=choice)
-    made = list(store.votes())
-    export(made, pictures, "pickapic", tmp_path / "out", kind="simulated")
+    votes = list(store.votes())
+    export(votes, pictures, "pickapic", tmp_path / "out", kind="simulated")
     assert import_votes(tmp_path / "out", store, pictures).new == 0, "they were made here"
     assert [import_votes(tmp_path / "out", *there).new for _ in range(2)] == [3, 0]
-    found = {one.battle.pair.prompt: one for one in there[0].votes()}
-    for one in made:
-        again = found[one.battle.pair.prompt]
-        assert (again.choice, again.battle.kind, again.voted) == (one.choice, "simulated", one.voted)
-        told, known = ([(e.contestant, e.picture) for e in it.battle.sides] for it in (again, one))
-        assert told == known
-        assert number_of(again.id) == number_of(one.id)
+    votes_by_id = {one.battle.pair.prompt: one for one in there[0].votes()}
+    for cast_vote in votes:
+        again = votes_by_id[cast_vote.battle.pair.prompt]
+        assert (again.choice, again.battle.kind, again.voted) == (cast_vote.choice, "simulated", cast_vote.voted)
+        sides, known = ([(e.contestant, e.picture) for e in it.battle.sides] for it in (again, cast_vote))
+        assert sides == known
+        assert number_of(again.id) == number_of(cast_vote.id)
     assert import_votes(tmp_path / "out", store, pictures).new == 0
     cleaned = clean(there[0].votes(), kind="simulated")
     assert len(cleaned.kept) == len(cleaned.within("pickapic").kept) == 3
@@ -131,25 +131,25 @@ def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
 def test_what_the_columns_lack_is_marked_and_neither_ranked_nor_shown(there: Place, tmp_path: Path) -> None:
     bare = {name: original()[name] for name in ("caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at")}
     assert import_votes(written(tmp_path, bare), *there, "simulated").new == 1
-    (made,) = there[0].votes()
-    battle, pair = made.battle, made.battle.pair
+    (vote,) = there[0].votes()
+    battle, pair = vote.battle, vote.battle.pair
     assert {entry.contestant.label for entry in pair.entries} == {"unknown/unknown@?"}
     assert {(entry.seconds, entry.calls, entry.version) for entry in pair.entries} == {(0.0, 0, "unknown")}
     assert (pair.seed, pair.probability, pair.study, pair.device) == (-1, 0.0, "pickapic", "unknown")
-    assert (battle.kind, battle.shown, made.client.decision_ms) == ("simulated", None, None)
+    assert (battle.kind, battle.shown, vote.client.decision_ms) == ("simulated", None, None)
     assert battle.voter.startswith("unknown")
-    assert pairwise_votes([made]) == []
+    assert pairwise_votes([vote]) == []
     assert BattleService(there[0]).next_battle("somebody") is None
 
 
 def test_a_reward_model_learns_from_them(there: Place, tmp_path: Path) -> None:
     import_votes(written(tmp_path, original(0), original(1, label_0=0.0, label_1=1.0)), *there)
-    found = from_votes(there[0].votes())
-    assert {(one.prompt, one.target) for one in found.examples} == {
+    preferences = from_votes(there[0].votes())
+    assert {(one.prompt, one.target) for one in preferences.examples} == {
         ("a fox, number 0", 1.0),
         ("a fox, number 1", 0.0),
     }
-    assert there[1].get(found.examples[0].pictures[0]) == jpeg(0)
+    assert there[1].get(preferences.examples[0].pictures[0]) == jpeg(0)
 
 
 def test_voters_of_the_same_pictures_meet_in_one_pair(there: Place, tmp_path: Path) -> None:
@@ -157,13 +157,13 @@ def test_voters_of_the_same_pictures_meet_in_one_pair(there: Place, tmp_path: Pa
     sides = {"jpg_0": "jpg_1", "jpg_1": "jpg_0", "model_0": "model_1", "model_1": "model_0"}
     turned = first | {new: first[old] for new, old in sides.items()} | {"user_id": 5, "ranking_id": 2**62}
     assert import_votes(written(tmp_path, first, turned), *there).new == 2
-    made = list(there[0].votes())
-    assert len({one.battle.pair.id for one in made}) == 1
-    assert {one.winner.picture for one in made if one.winner} == {
-        made[0].battle.sides[0].picture,
-        made[0].battle.sides[1].picture,
+    votes = list(there[0].votes())
+    assert len({one.battle.pair.id for one in votes}) == 1
+    assert {one.winner.picture for one in votes if one.winner} == {
+        votes[0].battle.sides[0].picture,
+        votes[0].battle.sides[1].picture,
     }
-    assert {one.battle.voter for one in made} == {"p4", "p5"}
+    assert {one.battle.voter for one in votes} == {"p4", "p5"}
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,19 @@ def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
     store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     url = str(tmp_path / "published")
-    made = [vote(store, pictures, number, "simulated" if number % 3 == 0 else "human") for number in range(7)]
+    votes = [vote(store, pictures, number, "simulated" if number % 3 == 0 else "human") for number in range(7)]
     publisher = Publisher(store, pictures, url)
     assert publisher.attempt()
     assert (publisher.health.waiting, publisher.health.failure) == (0, "")
-    made.append(vote(store, pictures, 7))
+    votes.append(vote(store, pictures, 7))
     assert publisher.attempt()
     shards = list((tmp_path / "published").glob("*/*"))
     assert {shard.parent.name for shard in shards} == {"human", "simulated"}
     assert {shard.name.partition("-")[0] for shard in shards} == {publisher.boot}
     other, elsewhere = fresh(tmp_path, "other")
     assert [restore(other, elsewhere, url) for _ in range(2)] == [8, 0]
-    assert {one.id: one for one in other.votes()} == {one.id: one for one in made}
-    assert elsewhere.get(made[0].battle.pair.entries[1].picture)
+    assert {one.id: one for one in other.votes()} == {one.id: one for one in votes}
+    assert elsewhere.get(votes[0].battle.pair.entries[1].picture)
     assert other.outbox.unpublished(10) == [], "what was read back is not sent again"
     for name, count in (("human", 5), ("simulated", 3)):
         rows = load_dataset(url, name, split="train", cache_dir=str(tmp_path / "cache"))
@@ -54,9 +54,9 @@ def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
 def test_a_shard_that_was_sent_twice_counts_once(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     """The machine died after sending and before noting it."""
     url = str(tmp_path / "published")
-    made = vote(store, pictures, 1)
+    cast_vote = vote(store, pictures, 1)
     publisher = Publisher(store, pictures, url)
-    publisher._send("human", "first", [made])
+    publisher._send("human", "first", [cast_vote])
     assert publisher.attempt()
     other, elsewhere = fresh(tmp_path, "other")
     assert restore(other, elsewhere, url) == 1
@@ -67,7 +67,7 @@ def test_a_target_that_refuses_loses_nothing_and_says_why(store: Store, pictures
     target = tmp_path / "target"
     target.write_text("a file where the folder should be")
     publisher = Publisher(store, pictures, str(target))
-    made = vote(store, pictures, 1)
+    cast_vote = vote(store, pictures, 1)
     assert not publisher.attempt()
     assert publisher.health.failure
     assert publisher.health.waiting == 1
@@ -75,7 +75,7 @@ def test_a_target_that_refuses_loses_nothing_and_says_why(store: Store, pictures
     assert publisher.attempt()
     other, elsewhere = fresh(tmp_path, "other")
     assert restore(other, elsewhere, str(target)) == 1
-    assert [one.id for one in other.votes()] == [made.id]
+    assert [one.id for one in other.votes()] == [cast_vote.id]
     other.engine.dispose()
 
 
@@ -206,8 +206,8 @@ def test_a_database_that_goes_away_does_not_end_publishing(postgres: Postgres, t
 def test_two_replicas_restore_at_the_same_time(url: str, pictures: ImageStore, tmp_path: Path) -> None:
     store, _ = fresh(tmp_path, "origin")
     for number in range(40):
-        made = vote(store, pictures, number)
-        store.add_answer(made.battle.id, "left", now())
+        cast_vote = vote(store, pictures, number)
+        store.add_answer(cast_vote.battle.id, "left", now())
     published = str(tmp_path / "published")
     assert Publisher(store, pictures, published).attempt()
     replicas = [Store(url) for _ in range(4)]
@@ -264,12 +264,12 @@ def test_a_killed_machine_leaves_only_whole_shards(store: Store, pictures: Image
             acknowledged += [process.stdout.readline().strip() for _ in range(30)]
             process.kill()
             acknowledged += process.stdout.read().split("\n")[:-1]
-    made = {one.id for one in store.votes()}
-    assert set(acknowledged) <= made
+    ids = {one.id for one in store.votes()}
+    assert set(acknowledged) <= ids
     other, elsewhere = fresh(tmp_path, "other")
     assert restore(other, elsewhere, url) > 0, "as far as it got, without a complaint"
     assert Publisher(store, pictures, url).attempt()
     restore(other, elsewhere, url)
     assert restore(other, elsewhere, url) == 0
-    assert sorted(one.id for one in other.votes()) == sorted(made)
+    assert sorted(one.id for one in other.votes()) == sorted(ids)
     other.engine.dispose()

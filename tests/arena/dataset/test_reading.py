@@ -24,13 +24,15 @@ from tests.arena.votes.test_quality import START, vote
 
 def rows() -> list[dict[str, Any]]:
     """Rows of the arena format, not in the order of their votes, two of them of one moment."""
-    made = []
+    votes = []
     for number in (3, 1, 2, 0, 4):
         what = pair(id=f"{number:032}", entries=(entry("emoji/hyper@4", "p" * 64), entry("emoji/base@25", "q" * 64)))
         moment = START + timedelta(seconds=number // 2)
-        one = vote(number, id=f"{9 - number:032}", pair=what, battle=f"{number:032}", swapped=number == 2, voted=moment)
-        made.append(arena_row(one, None, lambda _: b"picture") | {"created": START, "drawn": START})
-    return made
+        cast_vote = vote(
+            number, id=f"{9 - number:032}", pair=what, battle=f"{number:032}", swapped=number == 2, voted=moment
+        )
+        votes.append(arena_row(cast_vote, None, lambda _: b"picture") | {"created": START, "drawn": START})
+    return votes
 
 
 def plain(columns: VoteColumns) -> dict[str, Any]:
@@ -74,9 +76,9 @@ def test_columns_are_the_votes_in_their_order(tmp_path: Path, files: int) -> Non
     ],
 )
 def test_a_row_that_is_no_vote_is_left_out_of_columns_too(tmp_path: Path, column: str, value: Any) -> None:
-    made = rows()
-    made[1] |= {column: value}
-    pq.write_table(pa.Table.from_pylist(made, schema=FEATURES["arena"].arrow_schema), tmp_path / "x.parquet")
+    result = rows()
+    result[1] |= {column: value}
+    pq.write_table(pa.Table.from_pylist(result, schema=FEATURES["arena"].arrow_schema), tmp_path / "x.parquet")
     rejects, others = Rejects(), Rejects()
     columns = read_columns(tmp_path, rejects)
     assert plain(columns) == plain(VoteColumns.of(read_votes(tmp_path, others)))

@@ -29,7 +29,7 @@ LABELS = ("emoji/hyper@4", "emoji/base@25", "sdxl/turbo@1", "emoji/old@?")
 @st.composite
 def some_votes(draw: st.DrawFn) -> list[Vote]:
     """Votes of few voters on few pairs, with everything for which one may not count."""
-    made: list[Vote] = []
+    votes: list[Vote] = []
     for number in range(draw(st.integers(0, 30))):
         first, second = draw(st.permutations(LABELS))[:2]
         same = draw(st.integers(0, 9)) == 0
@@ -56,11 +56,11 @@ def some_votes(draw: st.DrawFn) -> list[Vote]:
             "client": Client(decision_ms=draw(st.sampled_from([None, 100, 500, 2000]))),
             "gates": draw(st.sampled_from([{}, {}, {"captcha": "failed"}, {"captcha": "unavailable"}])),
         }
-        one = vote(number, id=f"{number:032}", **changes)
-        moment = one.voted + timedelta(seconds=draw(st.integers(-9, 9)))
+        cast_vote = vote(number, id=f"{number:032}", **changes)
+        moment = cast_vote.voted + timedelta(seconds=draw(st.integers(-9, 9)))
         taken_back = moment if draw(st.integers(0, 9)) == 0 else None
-        made.append(replace(one, voted=moment, withdrawn=taken_back))
-    return made
+        votes.append(replace(cast_vote, voted=moment, withdrawn=taken_back))
+    return votes
 
 
 @settings(max_examples=80, deadline=None)
@@ -77,10 +77,10 @@ def test_the_rules_are_the_same_by_columns_and_by_votes(votes: list[Vote], rules
 def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[Vote]) -> None:
     kept = clean(votes, STRICT).kept
     columns = VoteColumns.of(kept)
-    one, other = tally_of(columns), PairCounts.of(pairwise_votes(kept), WEIGHT_CAP)
-    assert (one.contestants, one.voters) == (other.contestants, other.voters)
+    value, other = tally_of(columns), PairCounts.of(pairwise_votes(kept), WEIGHT_CAP)
+    assert (value.contestants, value.voters) == (other.contestants, other.voters)
     for name in ("pairs", "voter", "pair", "counts"):
-        assert getattr(one, name).tolist() == getattr(other, name).tolist()
+        assert getattr(value, name).tolist() == getattr(other, name).tolist()
     assert repeated_alike(VoteColumns.of(votes)) == self_agreement(votes)
     mine, usual = coincidences(columns).interval(rounds=20), krippendorff_interval(ratings(kept), rounds=20)
     assert (mine.value, mine.low, mine.high, mine.n) == pytest.approx(

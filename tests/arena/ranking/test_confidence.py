@@ -42,7 +42,7 @@ def truth() -> DavidsonFit:
 
 
 @pytest.fixture(scope="module")
-def one() -> DavidsonFit:
+def davidson_fit() -> DavidsonFit:
     return fit(study(np.random.default_rng(3), 80, 25))
 
 
@@ -70,63 +70,63 @@ def duel(left: int, right: int, ties: int = 0) -> DavidsonFit:
     """So many votes for a, for b and for neither, each of another voter, a as often on the left as on the right."""
     counts: dict[Outcome, int] = {"left": left, "right": right, "tie": ties}
     mirror: dict[Outcome, Outcome] = {"left": "right", "right": "left", "tie": "tie"}
-    made: list[PairwiseVote] = []
+    votes: list[PairwiseVote] = []
     for outcome, count in counts.items():
         for index in range(count):
             voter = f"{outcome}-{index}"
             even, odd = PairwiseVote(voter, "a", "b", outcome), PairwiseVote(voter, "b", "a", mirror[outcome])
-            made.append(odd if index % 2 else even)
-    return fit(PairCounts.of(made))
+            votes.append(odd if index % 2 else even)
+    return fit(PairCounts.of(votes))
 
 
 @pytest.mark.parametrize("wins", [5, 40, 300])
 def test_a_perfect_record_is_no_narrower_than_what_so_many_wins_say(wins: int) -> None:
     """Of n wins of n, the likelihood p^n falls by the deviance z² at p = exp(−z²/2n): no lower end is above that."""
-    found = clustered(duel(wins, 0))
+    uncertainty = clustered(duel(wins, 0))
     lowest = np.exp(-(1.96**2) / (2 * wins))
-    assert found.low[0] - found.high[1] <= np.log(lowest / (1 - lowest))
-    assert found.high[0] - found.low[0] > 1.5
-    assert elo(found.high[0]) - elo(found.low[0]) > 400
+    assert uncertainty.low[0] - uncertainty.high[1] <= np.log(lowest / (1 - lowest))
+    assert uncertainty.high[0] - uncertainty.low[0] > 1.5
+    assert elo(uncertainty.high[0]) - elo(uncertainty.low[0]) > 400
 
 
 def test_two_wins_among_three_hundred_ties_make_nobody_first_for_sure() -> None:
-    found = clustered(duel(2, 0, 300))
-    assert list(found.rank_low) == [1, 1]
-    assert list(found.rank_high) == [2, 2]
-    assert list(found.sure_rank) == [1, 1]
+    uncertainty = clustered(duel(2, 0, 300))
+    assert list(uncertainty.rank_low) == [1, 1]
+    assert list(uncertainty.rank_high) == [2, 2]
+    assert list(uncertainty.sure_rank) == [1, 1]
     assert list(clustered(duel(12, 0, 300)).rank_high) == [1, 2], "but twelve do"
 
 
 def test_ties_alone_say_nothing_of_who_is_better() -> None:
     ties = [PairwiseVote(f"v{index}", "ab"[index % 2], "bc"[index % 2], "tie") for index in range(80)]
-    one = fit(PairCounts.of(ties))
-    assert one.theta == pytest.approx(np.zeros(3), abs=1e-9)
-    found = clustered(one)
-    assert (found.low < -1).all()
-    assert (found.high > 1).all()
-    assert list(found.rank_high) == [3, 3, 3]
+    davidson_fit = fit(PairCounts.of(ties))
+    assert davidson_fit.theta == pytest.approx(np.zeros(3), abs=1e-9)
+    uncertainty = clustered(davidson_fit)
+    assert (uncertainty.low < -1).all()
+    assert (uncertainty.high > 1).all()
+    assert list(uncertainty.rank_high) == [3, 3, 3]
 
 
-def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(one: DavidsonFit) -> None:
-    profile = Profile.of(one)
-    contrasts = np.eye(one.design.parameters)[:2] - np.eye(one.design.parameters)[2:4]
+def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(davidson_fit: DavidsonFit) -> None:
+    profile = Profile.of(davidson_fit)
+    contrasts = np.eye(davidson_fit.design.parameters)[:2] - np.eye(davidson_fit.design.parameters)[2:4]
     low, high = profile.ends(contrasts, np.array([3.84, 60.0]))
     for ends in (low, high):
         assert profile.deviances(contrasts, ends) == pytest.approx([3.84, 60.0], rel=1e-5)
-    assert (low < contrasts @ one.beta).all()
-    assert (contrasts @ one.beta < high).all()
+    assert (low < contrasts @ davidson_fit.beta).all()
+    assert (contrasts @ davidson_fit.beta < high).all()
 
 
 def test_between_two_the_profile_is_the_likelihood_ratio_s() -> None:
     """Without prior, side and ties: twice what the log-likelihood loses at equal strengths, in closed form."""
-    made = [PairwiseVote(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
-    found = fit(PairCounts.of(made), prior_games=0, side=False)
-    deviance = Profile.of(found).deviances(np.array([[1.0, -1.0]]), np.zeros(1))
+    votes = [PairwiseVote(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
+    davidson_fit = fit(PairCounts.of(votes), prior_games=0, side=False)
+    deviance = Profile.of(davidson_fit).deviances(np.array([[1.0, -1.0]]), np.zeros(1))
     assert deviance == pytest.approx([2 * (30 * np.log(0.75) + 10 * np.log(0.25) - 40 * np.log(0.5))])
 
 
-def test_the_bootstrap_agrees_with_the_sandwich(one: DavidsonFit) -> None:
-    drawn, computed = bootstrap(one, rounds=600), clustered(one)
+def test_the_bootstrap_agrees_with_the_sandwich(davidson_fit: DavidsonFit) -> None:
+    drawn, computed = bootstrap(davidson_fit, rounds=600), clustered(davidson_fit)
     assert np.sqrt(np.diag(drawn.covariance)) == pytest.approx(np.sqrt(np.diag(computed.covariance)), rel=0.15)
     assert drawn.low == pytest.approx(computed.low, abs=0.08)
     assert drawn.rank_low == pytest.approx(computed.rank_low, abs=1)
@@ -145,14 +145,14 @@ def test_more_votes_of_the_same_people_do_not_halve_them() -> None:
     assert np.mean((few.high - few.low) / (many.high - many.low)) < 1.6
 
 
-def test_ranks_lie_in_their_intervals(one: DavidsonFit) -> None:
-    found = clustered(one)
-    places = ranks(one.theta)
-    assert (found.rank_low <= places).all()
-    assert (places <= found.rank_high).all()
-    assert (found.rank_low <= found.sure_rank).all()
-    assert (found.sure_rank <= places).all()
-    assert found.rank_low.min() == 1
+def test_ranks_lie_in_their_intervals(davidson_fit: DavidsonFit) -> None:
+    uncertainty = clustered(davidson_fit)
+    places = ranks(davidson_fit.theta)
+    assert (uncertainty.rank_low <= places).all()
+    assert (places <= uncertainty.rank_high).all()
+    assert (uncertainty.rank_low <= uncertainty.sure_rank).all()
+    assert (uncertainty.sure_rank <= places).all()
+    assert uncertainty.rank_low.min() == 1
 
 
 def test_one_voter_alone_says_nothing_about_others() -> None:

@@ -34,10 +34,10 @@ def test_win_rates_count_ties_as_halves_and_know_what_never_met() -> None:
 
 
 def test_no_voter_weighs_more_than_the_cap() -> None:
-    made = [PairwiseVote("ann", "a", "b", "left")] * 30 + [PairwiseVote("ben", "a", "b", "right")] * 2
-    assert PairCounts.of(made, weight_cap=10).totals() == pytest.approx(np.array([[10, 2, 0]]))
+    votes = [PairwiseVote("ann", "a", "b", "left")] * 30 + [PairwiseVote("ben", "a", "b", "right")] * 2
+    assert PairCounts.of(votes, weight_cap=10).totals() == pytest.approx(np.array([[10, 2, 0]]))
     with pytest.raises(ValueError, match="positive"):
-        PairCounts.of(made, weight_cap=0)
+        PairCounts.of(votes, weight_cap=0)
 
 
 def test_groups_that_never_met_are_found() -> None:

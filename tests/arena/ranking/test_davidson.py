@@ -16,44 +16,44 @@ WINNERS = [evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw]
 
 def random_votes(seed: int = 0, n: int = 5, votes: int = 600) -> list[PairwiseVote]:
     rng = np.random.default_rng(seed)
-    made = []
+    cast_votes = []
     for _ in range(votes):
         left, right = (int(index) for index in rng.choice(n, 2, replace=False))
         outcome = OUTCOMES[int(rng.choice(3, p=[0.35 + 0.05 * (right - left), 0.35 - 0.05 * (right - left), 0.3]))]
-        made.append(PairwiseVote(f"voter-{rng.integers(20)}", f"m{left}", f"m{right}", outcome))
-    return made
+        cast_votes.append(PairwiseVote(f"voter-{rng.integers(20)}", f"m{left}", f"m{right}", outcome))
+    return cast_votes
 
 
 def test_the_worked_example_of_bradley_and_terry() -> None:
     """The example of Wikipedia's article "Bradley–Terry model", whose strengths have a geometric mean of 1."""
     wins = {"AB": 2, "AD": 1, "BA": 3, "BC": 5, "CB": 3, "CD": 1, "DA": 4, "DC": 3}
-    made = [PairwiseVote("v", pair[0], pair[1], "left") for pair, count in wins.items() for _ in range(count)]
-    found = fit(PairCounts.of(made), prior_games=0, side=False)
-    assert np.exp(found.theta) == pytest.approx([0.640, 1.043, 0.660, 2.270], abs=1e-3)
+    votes = [PairwiseVote("v", pair[0], pair[1], "left") for pair, count in wins.items() for _ in range(count)]
+    davidson_fit = fit(PairCounts.of(votes), prior_games=0, side=False)
+    assert np.exp(davidson_fit.theta) == pytest.approx([0.640, 1.043, 0.660, 2.270], abs=1e-3)
 
 
 def test_davidson_s_model_between_two_has_a_closed_form() -> None:
     """Of w wins, l losses, t ties, the likelihood equations give θ₁ − θ₂ = ln(w/l) and ν = t/√(wl)."""
-    made = [PairwiseVote("v", "a", "b", "left")] * 40 + [PairwiseVote("v", "b", "a", "left")] * 10
-    made += [PairwiseVote("v", "a", "b", "tie")] * 30
-    found = fit(PairCounts.of(made), prior_games=0, side=False)
-    assert found.theta[0] - found.theta[1] == pytest.approx(np.log(4))
-    assert found.tie == pytest.approx(30 / 20)
+    votes = [PairwiseVote("v", "a", "b", "left")] * 40 + [PairwiseVote("v", "b", "a", "left")] * 10
+    votes += [PairwiseVote("v", "a", "b", "tie")] * 30
+    davidson_fit = fit(PairCounts.of(votes), prior_games=0, side=False)
+    assert davidson_fit.theta[0] - davidson_fit.theta[1] == pytest.approx(np.log(4))
+    assert davidson_fit.tie == pytest.approx(30 / 20)
 
 
 def test_half_wins_are_what_evalica_computes() -> None:
-    made = random_votes()
-    pair_counts = PairCounts.of(made)
+    votes = random_votes()
+    pair_counts = PairCounts.of(votes)
     ours = fit(pair_counts, ties="half", prior_games=0, side=False)
-    theirs = evalica.bradley_terry(
-        [one.left for one in made],
-        [one.right for one in made],
-        [WINNERS[OUTCOMES.index(one.outcome)] for one in made],
+    evalica_fit = evalica.bradley_terry(
+        [one.left for one in votes],
+        [one.right for one in votes],
+        [WINNERS[OUTCOMES.index(one.outcome)] for one in votes],
         tie_weight=0.5,
         tolerance=1e-12,
         limit=10_000,
     )
-    scores = np.log([theirs.scores[name] for name in pair_counts.contestants])
+    scores = np.log([evalica_fit.scores[name] for name in pair_counts.contestants])
     assert np.abs(ours.theta - (scores - scores.mean())).max() < 1e-6
 
 
@@ -93,14 +93,14 @@ def test_what_no_vote_connects_is_not_compared() -> None:
 
 def test_the_side_is_told_from_the_strength() -> None:
     rng = np.random.default_rng(0)
-    made = []
+    votes = []
     for _ in range(4000):
         left, right = ("a", "b") if rng.random() < 0.5 else ("b", "a")
         odds = (1 if left == "a" else -1) * 0.8 + 0.5
-        made.append(PairwiseVote("v", left, right, "left" if rng.random() < 1 / (1 + np.exp(-odds)) else "right"))
-    found = fit(PairCounts.of(made))
-    assert found.side == pytest.approx(0.5, abs=0.12)
-    assert found.theta[0] - found.theta[1] == pytest.approx(0.8, abs=0.12)
+        votes.append(PairwiseVote("v", left, right, "left" if rng.random() < 1 / (1 + np.exp(-odds)) else "right"))
+    davidson_fit = fit(PairCounts.of(votes))
+    assert davidson_fit.side == pytest.approx(0.5, abs=0.12)
+    assert davidson_fit.theta[0] - davidson_fit.theta[1] == pytest.approx(0.8, abs=0.12)
 
 
 def test_the_scale_is_elo_s() -> None:
@@ -122,20 +122,20 @@ BRIDGE = [
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(judgement, max_size=40))
-def test_swapping_all_sides_turns_the_side_s_effect_around_and_nothing_else(made: list[PairwiseVote]) -> None:
-    made = [*made, *BRIDGE]
+def test_swapping_all_sides_turns_the_side_s_effect_around_and_nothing_else(votes: list[PairwiseVote]) -> None:
+    votes = [*votes, *BRIDGE]
     mirror = {"left": "right", "right": "left", "tie": "tie"}
-    swapped = [PairwiseVote(one.voter, one.right, one.left, mirror[one.outcome]) for one in made]
-    one, other = fit(PairCounts.of(made)), fit(PairCounts.of(swapped))
-    assert one.theta == pytest.approx(other.theta, abs=1e-7)
-    assert one.side == pytest.approx(-other.side, abs=1e-7)
-    assert one.tie == pytest.approx(other.tie, abs=1e-7)
+    swapped = [PairwiseVote(one.voter, one.right, one.left, mirror[one.outcome]) for one in votes]
+    davidson_fit, other = fit(PairCounts.of(votes)), fit(PairCounts.of(swapped))
+    assert davidson_fit.theta == pytest.approx(other.theta, abs=1e-7)
+    assert davidson_fit.side == pytest.approx(-other.side, abs=1e-7)
+    assert davidson_fit.tie == pytest.approx(other.tie, abs=1e-7)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(judgement, max_size=40), st.randoms(use_true_random=False))
-def test_neither_order_nor_names_matter(made: list[PairwiseVote], rng: object) -> None:
-    made = [*made, *BRIDGE]
+def test_neither_order_nor_names_matter(votes: list[PairwiseVote], rng: object) -> None:
+    votes = [*votes, *BRIDGE]
     names = {"a": "z", "b": "y", "c": "x"}
-    renamed = [PairwiseVote(one.voter, names[one.left], names[one.right], one.outcome) for one in reversed(made)]
-    assert fit(PairCounts.of(made)).theta == pytest.approx(fit(PairCounts.of(renamed)).theta[::-1], abs=1e-7)
+    renamed = [PairwiseVote(one.voter, names[one.left], names[one.right], one.outcome) for one in reversed(votes)]
+    assert fit(PairCounts.of(votes)).theta == pytest.approx(fit(PairCounts.of(renamed)).theta[::-1], abs=1e-7)

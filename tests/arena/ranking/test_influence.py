@@ -42,16 +42,21 @@ def test_the_largest_change_is_that_of_leaving_out_each_in_turn() -> None:
     for _ in range(40):
         n = int(rng.integers(2, 6))
         voters = int(rng.choice([2, 5, 20, 60]))
-        one = fit(random_tally(rng, voters, voters * int(rng.choice([2, 10])) + 30, n))
-        found = leave_one_out(one)
-        others = np.stack([without(one.pair_counts, voter) for voter in range(len(one.pair_counts.voters))])
-        refitted = one.design.solve(others, np.tile(one.beta, (len(others), 1)))[:, :n]
-        moved = np.abs(ranks(refitted) - ranks(one.theta))
-        assert found.shift == moved.max()
-        if found.shift:
-            who, what = one.pair_counts.voters.index(found.voter), one.pair_counts.contestants.index(found.contestant)
-            assert moved[who, what] == found.shift
-        shifts.add(found.shift)
+        davidson_fit = fit(random_tally(rng, voters, voters * int(rng.choice([2, 10])) + 30, n))
+        influence = leave_one_out(davidson_fit)
+        others = np.stack(
+            [without(davidson_fit.pair_counts, voter) for voter in range(len(davidson_fit.pair_counts.voters))]
+        )
+        refitted = davidson_fit.design.solve(others, np.tile(davidson_fit.beta, (len(others), 1)))[:, :n]
+        moved = np.abs(ranks(refitted) - ranks(davidson_fit.theta))
+        assert influence.shift == moved.max()
+        if influence.shift:
+            number, what = (
+                davidson_fit.pair_counts.voters.index(influence.voter),
+                davidson_fit.pair_counts.contestants.index(influence.contestant),
+            )
+            assert moved[number, what] == influence.shift
+        shifts.add(influence.shift)
     assert {0, 1, 2} <= shifts, "the test is able to fail"
 
 
@@ -59,34 +64,36 @@ def test_twenty_thousand_voters_take_no_longer_than_their_votes() -> None:
     rng = np.random.default_rng(1)
     few, many = (fit(random_tally(rng, voters, 5 * voters, 24)) for voters in (2_000, 20_000))
     seconds = []
-    for one in (few, many):
+    for davidson_fit in (few, many):
         start = time.process_time()
-        leave_one_out(one)
+        leave_one_out(davidson_fit)
         seconds.append(time.process_time() - start)
     assert seconds[1] < 60 * max(seconds[0], 0.05), "ten times the voters"
 
 
 def test_many_voters_of_one_vote_each_are_left_out_once_for_each_kind_of_vote() -> None:
-    made = [PairwiseVote(f"v{index}", "abc"[index % 3], "bca"[index % 3], "tie") for index in range(6_000)]
-    assert leave_one_out(fit(PairCounts.of(made))).shift == 0
+    votes = [PairwiseVote(f"v{index}", "abc"[index % 3], "bca"[index % 3], "tie") for index in range(6_000)]
+    assert leave_one_out(fit(PairCounts.of(votes))).shift == 0
 
 
 def test_one_voter_who_decides_is_found() -> None:
-    made = [PairwiseVote(f"v{index}", "a", "b", "left" if index % 2 else "right") for index in range(1, 24)]
-    made += [PairwiseVote("whale", "b", "a", "left")] * 5
-    found = leave_one_out(fit(PairCounts.of(made), side=False))
-    assert (found.shift, found.voter) == (1, "whale")
+    votes = [PairwiseVote(f"v{index}", "a", "b", "left" if index % 2 else "right") for index in range(1, 24)]
+    votes += [PairwiseVote("whale", "b", "a", "left")] * 5
+    influence = leave_one_out(fit(PairCounts.of(votes), side=False))
+    assert (influence.shift, influence.voter) == (1, "whale")
     clear = [PairwiseVote(f"v{index}", "a", "b", "left") for index in range(20)]
     assert leave_one_out(fit(PairCounts.of(clear))).shift == 0
 
 
 @pytest.mark.parametrize("outcomes", [("tie", "left"), ("left", "tie")], ids=["all ties", "all that are none"])
 def test_one_voter_may_say_all_of_a_kind(outcomes: tuple[Literal["tie", "left"], Literal["tie", "left"]]) -> None:
-    one, others = outcomes
-    made = [PairwiseVote("one", "a", "b", one), PairwiseVote("one", "b", "c", one)]
-    made += [PairwiseVote(f"v{index}", left, right, others) for index in range(3) for left, right in ("ab", "bc", "ca")]
-    found = leave_one_out(fit(PairCounts.of(made)))
-    assert found.shift in {0, 1, 2}
+    value, others = outcomes
+    votes = [PairwiseVote("one", "a", "b", value), PairwiseVote("one", "b", "c", value)]
+    votes += [
+        PairwiseVote(f"v{index}", left, right, others) for index in range(3) for left, right in ("ab", "bc", "ca")
+    ]
+    influence = leave_one_out(fit(PairCounts.of(votes)))
+    assert influence.shift in {0, 1, 2}
 
 
 def test_of_one_voter_nothing_can_be_said() -> None:

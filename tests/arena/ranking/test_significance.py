@@ -31,9 +31,9 @@ def test_looking_after_every_vote_raises_few_false_alarms() -> None:
 def test_a_clear_preference_is_settled_soon() -> None:
     rng = np.random.default_rng(0)
     wins = (rng.random((400, 2000)) < 0.6).cumsum(axis=1)
-    found = e_value(wins, np.arange(1, 2001) - wins) >= 20
-    assert found.any(axis=1).mean() > 0.99
-    assert 120 < np.median(found.argmax(axis=1)) < 280
+    enough = e_value(wins, np.arange(1, 2001) - wins) >= 20
+    assert enough.any(axis=1).mean() > 0.99
+    assert 120 < np.median(enough.argmax(axis=1)) < 280
 
 
 def test_many_pairs_need_more_evidence_than_one() -> None:

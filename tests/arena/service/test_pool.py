@@ -107,8 +107,8 @@ def test_the_pool_is_filled_and_then_left_alone(store: Store, tmp_path: Path) ->
     run_until(worker, when(lambda: store.pool_size(None) >= 5))
     assert worker.next_source_to_fill() is None
     assert store.pool_size(None) == 5
-    made = store.pairs()
-    for pair in made:
+    pairs = store.pairs()
+    for pair in pairs:
         first, second = pair.entries
         assert pair.prompt in {"a cat", "a dog"}
         assert pair.probability == pytest.approx(1 / 3)
@@ -145,9 +145,9 @@ def test_prompts_that_a_former_version_wore_out_rest_until_the_others_have_caugh
 ) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     for seed in range(6):
-        made = worker.generate_pair("a cat", "emoji-v1", (HYPER, BASE), probability=1, seed=seed)
-        assert made is not None
-        store.add_pair(made)
+        value = worker.generate_pair("a cat", "emoji-v1", (HYPER, BASE), probability=1, seed=seed)
+        assert value is not None
+        store.add_pair(value)
     drawn = [worker.add_pair(worker.sources[0]) for _ in range(6)]
     assert {pair.prompt for pair in drawn if pair and pair.gold is None} == {"a dog"}
 
@@ -248,8 +248,8 @@ def test_making_room_is_nobodys_failure(store: Store, tmp_path: Path) -> None:
 def test_the_first_visitors_have_a_gold_pair(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "GOLD_SHARE", 0.0)
     worker = working(store, tmp_path / "pictures", Squares())
-    made = [worker.add_pair(worker.sources[0]) for _ in range(5)]
-    assert [pair and pair.gold for pair in made] == [None, 0, None, None, None], "but first a pair to vote on"
+    pairs = [worker.add_pair(worker.sources[0]) for _ in range(5)]
+    assert [pair and pair.gold for pair in pairs] == [None, 0, None, None, None], "but first a pair to vote on"
 
 
 def test_what_people_left_is_handed_out_again_before_more_is_drawn(store: Store, tmp_path: Path) -> None:
@@ -257,9 +257,9 @@ def test_what_people_left_is_handed_out_again_before_more_is_drawn(store: Store,
     while worker.next_source_to_fill():
         worker.add_pair(worker.sources[0])
     for voter in ("ann", "ben"):
-        found = store.candidate(voter, None)
-        assert found is not None
-        assert store.claim(Battle(pair=found[0], swapped=False, voter=voter, kind="human", expires=now()))
+        candidate = store.candidate(voter, None)
+        assert candidate is not None
+        assert store.claim(Battle(pair=candidate[0], swapped=False, voter=voter, kind="human", expires=now()))
     assert worker.next_source_to_fill(), "it looks for what was left once a minute"
     restarted = working(store, tmp_path / "pictures", Squares(), low=2)
     assert restarted.next_source_to_fill() is None
@@ -275,8 +275,8 @@ def test_a_study_is_filled_beside_the_open_arena(store: Store, tmp_path: Path) -
     worker.sources = [*worker.sources, study_of(lambda: even(HYPER, BASE))]
     run_until(worker, when(lambda: worker.next_source_to_fill() is None))
     assert (store.pool_size(None), store.pool_size("figure-5")) == (5, 8)
-    made = [pair for pair in store.pairs() if pair.study]
-    assert all(contestants(pair) == {HYPER, BASE} for pair in made if pair.gold is None)
+    pairs = [pair for pair in store.pairs() if pair.study]
+    assert all(contestants(pair) == {HYPER, BASE} for pair in pairs if pair.gold is None)
 
 
 def test_a_study_has_gold_pairs_of_its_own(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,11 +285,11 @@ def test_a_study_has_gold_pairs_of_its_own(store: Store, tmp_path: Path, monkeyp
     for _ in range(3):
         worker.add_pair(worker.sources[0])
     source = study_of(lambda: even(HYPER, BASE))
-    made = [worker.add_pair(source) for _ in range(4)]
-    assert [pair and pair.gold for pair in made] == [None, 0, None, None]
-    found = store.candidate("ann", "figure-5", gold=True)
-    assert found is not None
-    assert found[0] == made[1]
+    pairs = [worker.add_pair(source) for _ in range(4)]
+    assert [pair and pair.gold for pair in pairs] == [None, 0, None, None]
+    candidate = store.candidate("ann", "figure-5", gold=True)
+    assert candidate is not None
+    assert candidate[0] == pairs[1]
 
 
 def test_a_complete_study_draws_nothing_and_keeps_nobody_waiting(store: Store, tmp_path: Path) -> None:

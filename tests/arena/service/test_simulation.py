@@ -47,11 +47,11 @@ def fill(store: Store, pictures: ImageStore, count: int, study: str | None = Non
             grey: plain.convert("L").convert("RGB"),
         }
         chosen = [(sharp, soft), (sharp, grey), (grey, soft)][seed % 3]
-        one, other = (
+        left, other = (
             Entry(contestant=who, picture=pictures.put(drawn[who]), seconds=0.1, calls=1, version="1") for who in chosen
         )
         prompt = {"prompt": f"prompt {seed}", "prompt_set": "toy", "seed": seed}
-        store.add_pair(Pair(**prompt, entries=(one, other), probability=1 / 3, study=study))
+        store.add_pair(Pair(**prompt, entries=(left, other), probability=1 / 3, study=study))
 
 
 def simulated_voters(store: Store, pictures: ImageStore, tastes: list[Taste], seed: int = 0) -> SimulatedVoters:
@@ -155,21 +155,21 @@ def test_a_liking_for_the_left_can_be_measured(store: Store, pictures: ImageStor
 
 
 def test_the_same_seed_votes_the_same(pictures: ImageStore, tmp_path: Path) -> None:
-    told: list[list[tuple[object, ...]]] = []
+    histories: list[list[tuple[object, ...]]] = []
     for run, seed in enumerate((3, 3, 4)):
         store = Store(f"sqlite:///{tmp_path}/run-{run}.sqlite")
         fill(store, pictures, 20)
         rng = random.Random(seed)
         simulated_voters(store, pictures, population(4, rng, 0.3, ["toy/grey@1"]), seed).vote(60)
-        told.append(
+        histories.append(
             [
                 (vote.battle.voter, vote.battle.pair.seed, vote.battle.swapped, vote.battle.purpose, vote.choice)
                 for vote in store.votes()
             ]
         )
         store.engine.dispose()
-    assert told[0] == told[1]
-    assert told[0] != told[2]
+    assert histories[0] == histories[1]
+    assert histories[0] != histories[2]
 
 
 def test_an_empty_pool_ends_the_voting(store: Store, pictures: ImageStore) -> None:
@@ -178,6 +178,6 @@ def test_an_empty_pool_ends_the_voting(store: Store, pictures: ImageStore) -> No
 
 
 def test_a_population_is_repeatable_and_has_cheaters() -> None:
-    one, other = (population(200, random.Random(7)) for _ in range(2))
-    assert one == other
-    assert 5 <= sum(bool(taste.cheat) for taste in one) <= 40
+    first, other = (population(200, random.Random(7)) for _ in range(2))
+    assert first == other
+    assert 5 <= sum(bool(taste.cheat) for taste in first) <= 40

@@ -15,10 +15,10 @@ from hypersd.arena.votes.battle import CHOICES, Battle, Choice, Contestant, Entr
 FOLDER = Path(__file__).resolve().parents[3] / "assets" / "studies"
 
 
-def vote(one: str, other: str, choice: Choice, *, swapped: bool = False) -> Vote:
+def vote(first: str, other: str, choice: Choice, *, swapped: bool = False) -> Vote:
     entries = tuple(
         Entry(contestant=Contestant.parse(label), picture=label, seconds=1.0, calls=4, version="1")
-        for label in (one, other)
+        for label in (first, other)
     )
     pair = Pair(prompt="a cat", prompt_set="emoji-v1", seed=1, entries=(entries[0], entries[1]), probability=0.5)
     battle = Battle(pair=pair, swapped=swapped, voter="v", kind="human", expires=now() + timedelta(minutes=1))

@@ -41,9 +41,9 @@ def vote(
     battle = Battle(pair=given, swapped=False, voter=voter, kind=kind, expires=moment)
     store.add_pair(given)
     store.add_battle(battle)
-    made = Vote(battle=battle, choice=choice, voted=moment)
-    store.add_vote(made)
-    return made
+    vote = Vote(battle=battle, choice=choice, voted=moment)
+    store.add_vote(vote)
+    return vote
 
 
 def test_votes_count_as_they_come_and_where_they_were_given(store: Store) -> None:
@@ -56,10 +56,10 @@ def test_votes_count_as_they_come_and_where_they_were_given(store: Store) -> Non
     vote(store, study=None)
     vote(store, study="another")
     vote(store, kind="simulated")
-    found = counting.progress(STUDY)
-    assert found.counts == {AGAINST_BASE: 2, AGAINST_TURBO: 1}
-    assert found.shares[AGAINST_BASE].value == 0.5
-    assert (found.given, found.complete) == (3, 0)
+    progress = counting.progress(STUDY)
+    assert progress.counts == {AGAINST_BASE: 2, AGAINST_TURBO: 1}
+    assert progress.shares[AGAINST_BASE].value == 0.5
+    assert (progress.given, progress.complete) == (3, 0)
     assert counting.progress(STUDY, "simulated").counts == {AGAINST_BASE: 1, AGAINST_TURBO: 0}
 
 
@@ -67,9 +67,9 @@ def test_votes_beyond_those_wanted_make_no_other_comparison_complete(store: Stor
     counting = StudyProgressCounter(store)
     for number in range(5):
         vote(store, voter=f"voter-{number}")
-    found = counting.progress(STUDY)
-    assert found.counts[AGAINST_BASE] == 5
-    assert (found.given, found.complete) == (3, 1)
+    progress = counting.progress(STUDY)
+    assert progress.counts[AGAINST_BASE] == 5
+    assert (progress.given, progress.complete) == (3, 1)
 
 
 def test_votes_that_do_not_count_are_none(store: Store) -> None:

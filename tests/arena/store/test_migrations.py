@@ -32,9 +32,9 @@ _INDEXES = {
 
 
 def config() -> Config:
-    made = Config()
-    made.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    return made
+    alembic = Config()
+    alembic.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    return alembic
 
 
 def move(engine: Engine, run: Callable[[Config, str], None], revision: str) -> None:
@@ -101,9 +101,9 @@ def test_pairs_of_two_equal_pictures_are_shown_no_more(store: Store, url: str) -
         connection.execute(update(PAIRS).values(served=0))
     again = Store(url)
     assert {one.id for one in again.pairs()} == {same.id, other.id}, "both are kept"
-    found = again.candidate("ann", None)
-    assert found is not None
-    assert (found[0], again.pool_size(None)) == (other, 1)
+    candidate = again.candidate("ann", None)
+    assert candidate is not None
+    assert (candidate[0], again.pool_size(None)) == (other, 1)
     again.engine.dispose()
 
 
@@ -111,9 +111,9 @@ def test_many_threads_open_new_databases(database: Callable[[], str]) -> None:
     urls = [database() for _ in range(4)] * 2
     with ThreadPoolExecutor(8) as threads:
         stores = list(threads.map(Store, urls))
-    for one in stores:
-        assert one.count_votes() == 0
-        one.engine.dispose()
+    for store in stores:
+        assert store.count_votes() == 0
+        store.engine.dispose()
 
 
 def test_a_new_file_that_another_writes_to_is_waited_for(tmp_path: Path) -> None:
@@ -151,5 +151,5 @@ def test_several_processes_open_one_new_database(database: Callable[[], str]) ->
             into.write(f"{url}\n")
             into.flush()
         assert [out.readline() for _, out in pipes] == ["0\n"] * 4
-    for one in openers:
-        one.communicate()
+    for opener in openers:
+        opener.communicate()

@@ -98,11 +98,11 @@ def test_a_pair_whose_only_vote_was_taken_back_is_for_others_again(
 def test_a_withdrawal_is_published_after_its_vote_and_read_back(
     store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
-    made = voted(store, pictures, 1)
+    vote = voted(store, pictures, 1)
     voted(store, pictures, 2, voter="ben")
     publisher = Publisher(store, pictures, str(tmp_path / "published"))
     assert publisher.attempt()
-    assert store.withdrawals.add(made, made.voted + timedelta(seconds=3))
+    assert store.withdrawals.add(vote, vote.voted + timedelta(seconds=3))
     assert store.outbox.count_unpublished() == 1
     assert publisher.attempt()
     read = {one.id: one for one in read_votes(tmp_path / "published")}
@@ -110,28 +110,28 @@ def test_a_withdrawal_is_published_after_its_vote_and_read_back(
     other, folder = fresh(tmp_path, "other")
     assert restore(other, folder, str(tmp_path / "published")) == 2
     for votes in (read, {one.id: one for one in other.votes()}):
-        assert votes[made.id].withdrawn == made.voted + timedelta(seconds=3)
+        assert votes[vote.id].withdrawn == vote.voted + timedelta(seconds=3)
         assert clean(votes.values()).reasons == {"withdrawn": 1}
     other.engine.dispose()
 
 
 def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Store, pictures: ImageStore) -> None:
-    made = voted(store, pictures, 1)
+    vote = voted(store, pictures, 1)
     [sent] = store.outbox.unpublished(10)
-    store.withdrawals.add(made, made.voted)
+    store.withdrawals.add(vote, vote.voted)
     store.outbox.published("shard", [sent])
     assert store.outbox.count_unpublished() == 1
 
 
 def test_exports_leave_it_out_or_say_so(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
-    made, kept = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
-    store.withdrawals.add(made, made.voted)
+    vote, kept = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
+    store.withdrawals.add(vote, vote.voted)
     export(store.votes(), pictures, "preference", tmp_path / "preference")
     prompts = {row["prompt"] for row in rows(tmp_path / "preference")}
     assert prompts == {kept.battle.pair.prompt}
     export(store.votes(), pictures, "arena", tmp_path / "arena")
-    told = {row["vote_id"]: (row["dropped"], row["withdrawn"]) for row in rows(tmp_path / "arena")}
-    assert told == {made.id: ("withdrawn", made.voted), kept.id: (None, None)}
+    by_key = {row["vote_id"]: (row["dropped"], row["withdrawn"]) for row in rows(tmp_path / "arena")}
+    assert by_key == {vote.id: ("withdrawn", vote.voted), kept.id: (None, None)}
     other, folder = fresh(tmp_path, "other")
     import_votes(tmp_path / "arena", other, folder)
     assert clean(other.votes()).reasons == {"withdrawn": 1}
@@ -139,12 +139,12 @@ def test_exports_leave_it_out_or_say_so(store: Store, pictures: ImageStore, tmp_
 
 
 def test_an_export_of_a_former_version_is_read(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
-    made = voted(store, pictures, 1)
+    vote = voted(store, pictures, 1)
     done = export(store.votes(), pictures, "arena", tmp_path / "arena")
     for file in done.files:
         table = pq.read_table(file)
         pq.write_table(table.drop_columns(["withdrawn"]), file)
-    assert read_votes(tmp_path / "arena") == [made]
+    assert read_votes(tmp_path / "arena") == [vote]
 
 
 def test_a_study_s_count_follows(store: Store) -> None:
@@ -161,12 +161,12 @@ def test_a_study_s_count_follows(store: Store) -> None:
     counting = StudyProgressCounter(store)
     moment = given.created - timedelta(hours=2)
     battle = Battle(pair=given, swapped=False, voter="ann", kind="human", expires=moment)
-    made = Vote(battle=battle, choice="left", voted=moment)
+    vote = Vote(battle=battle, choice="left", voted=moment)
     store.add_pair(given)
     store.add_battle(battle)
-    store.add_vote(made)
+    store.add_vote(vote)
     assert counting.progress(study).given == 1
-    store.withdrawals.add(made, given.created + timedelta(minutes=5))
+    store.withdrawals.add(vote, given.created + timedelta(minutes=5))
     assert counting.progress(study).given == 0
     assert StudyProgressCounter(store).progress(study).given == 0
 
@@ -176,8 +176,8 @@ def rows(folder: Path) -> list[dict[str, object]]:
 
 
 def test_deleted_shards_are_those_of_the_vote_alone(store: Store, pictures: ImageStore) -> None:
-    one, other = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
-    store.outbox.published("shard", [one, other])
-    store.withdrawals.add(one, one.voted)
+    vote, other = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
+    store.outbox.published("shard", [vote, other])
+    store.withdrawals.add(vote, vote.voted)
     with store.engine.connect() as connection:
         assert [row.vote_id for row in connection.execute(SHARDS.select())] == [other.id]

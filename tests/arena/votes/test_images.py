@@ -45,23 +45,23 @@ def test_a_picture_that_says_how_it_was_made_is_kept_without_a_word(tmp_path: Pa
     texts.add_text("model", "emoji/hyper")
     texts.add_itxt("prompt", "猫")
     noise(16).save(tmp_path / "told.png", pnginfo=texts)
-    with Image.open(tmp_path / "told.png") as told:
+    with Image.open(tmp_path / "told.png") as value:
         pictures = ImageStore(str(tmp_path / "kept"))
-        kept = pictures.get(pictures.put(told))
-        assert told.text["model"] == "emoji/hyper"
-        for data in (kept, side_by_side(told, pictures.open(sha256(kept).hexdigest()))):
+        kept = pictures.get(pictures.put(value))
+        assert value.text["model"] == "emoji/hyper"
+        for data in (kept, side_by_side(value, pictures.open(sha256(kept).hexdigest()))):
             assert chunks(data) == [b"VP8L"]
             assert b"hyper" not in data
 
 
 def chunks(data: bytes) -> list[bytes]:
     """What a WebP file is made of."""
-    found, at = [], 12
+    names, at = [], 12
     while at < len(data):
-        found.append(data[at : at + 4])
+        names.append(data[at : at + 4])
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8 + size + size % 2
-    return found
+    return names
 
 
 def test_damage_is_found(tmp_path: Path) -> None:

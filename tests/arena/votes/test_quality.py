@@ -63,31 +63,31 @@ def vote(number: int = 0, **changes: Any) -> Vote:
     ],
 )
 def test_a_vote_is_dropped_for_what_it_is(changes: dict[str, Any], reason: str | None) -> None:
-    one = vote(**changes)
-    found = clean([one])
-    assert found.kept == (() if reason else (one,))
-    assert found.reasons == ({reason: 1} if reason else {})
+    cast_vote = vote(**changes)
+    cleaned = clean([cast_vote])
+    assert cleaned.kept == (() if reason else (cast_vote,))
+    assert cleaned.reasons == ({reason: 1} if reason else {})
 
 
 def test_a_pair_counts_once_for_each_voter() -> None:
     what = pair()
     first, again, other = vote(0, pair=what), vote(1, pair=what), vote(2, pair=what, voter="ben")
-    found = clean([first, again, other])
-    assert found.kept == (first, other)
-    assert found.reasons == {"seen before": 1}
+    cleaned = clean([first, again, other])
+    assert cleaned.kept == (first, other)
+    assert cleaned.reasons == {"seen before": 1}
 
 
 def test_a_burst_is_dropped_as_a_whole_and_nothing_around_it() -> None:
     calm = [vote(number) for number in range(5)]
     fast = [vote(100 + number, voted=START + timedelta(minutes=50, seconds=number)) for number in range(31)]
-    found = clean([*calm, *fast])
-    assert found.kept == tuple(calm)
-    assert found.reasons == {"burst": 31}
+    cleaned = clean([*calm, *fast])
+    assert cleaned.kept == tuple(calm)
+    assert cleaned.reasons == {"burst": 31}
 
 
 def test_a_voter_who_presses_one_key_is_left_out() -> None:
-    found = clean([vote(number, choice="left") for number in range(20)])
-    assert found.reasons == {"one-sided": 20}
+    cleaned = clean([vote(number, choice="left") for number in range(20)])
+    assert cleaned.reasons == {"one-sided": 20}
     assert not clean([vote(number, choice="left") for number in range(19)]).dropped, "too few to judge a habit"
 
 
@@ -120,8 +120,8 @@ def test_simulated_votes_never_mix_with_human_ones() -> None:
     votes = [vote(number, kind="simulated" if number % 2 else "human") for number in range(10)]
     kinds: tuple[Kind, Kind] = ("human", "simulated")
     for kind in kinds:
-        found = clean(votes, kind=kind)
-        assert {one.battle.kind for one in (*found.kept, *(dropped for dropped, _ in found.dropped))} == {kind}
+        cleaned = clean(votes, kind=kind)
+        assert {one.battle.kind for one in (*cleaned.kept, *(dropped for dropped, _ in cleaned.dropped))} == {kind}
 
 
 def test_self_agreement_looks_at_pictures_not_at_sides() -> None:
@@ -150,9 +150,9 @@ def test_a_vote_has_the_first_reason_that_holds() -> None:
 def test_the_order_in_which_votes_are_read_does_not_matter() -> None:
     what = pair()
     votes = [vote(0, pair=what), vote(1, pair=what), *(vote(number, choice="left") for number in range(2, 40))]
-    found, backwards = clean(votes), clean(votes[::-1])
-    assert found.kept == backwards.kept[::-1]
-    assert found.dropped == backwards.dropped[::-1]
+    cleaned, backwards = clean(votes), clean(votes[::-1])
+    assert cleaned.kept == backwards.kept[::-1]
+    assert cleaned.dropped == backwards.dropped[::-1]
 
 
 any_vote = st.builds(
@@ -179,17 +179,17 @@ strict = QualityRules(
 @given(st.lists(any_vote, max_size=60, unique_by=lambda one: one.battle.id), st.sampled_from([QualityRules(), strict]))
 def test_every_vote_is_kept_or_dropped_and_others_do_not_matter(votes: list[Vote], rules: QualityRules) -> None:
     before, raw = list(votes), repr(votes)
-    found = clean(votes, rules)
+    cleaned = clean(votes, rules)
     assert votes == before
     assert repr(votes) == raw, "no vote is changed"
-    assert clean(votes, rules) == found
-    sorted_out = Counter(one.id for one in (*found.kept, *(dropped for dropped, _ in found.dropped)))
+    assert clean(votes, rules) == cleaned
+    sorted_out = Counter(one.id for one in (*cleaned.kept, *(dropped for dropped, _ in cleaned.dropped)))
     assert sorted_out == Counter(one.id for one in votes if one.battle.kind == "human")
-    assert sum(found.reasons.values()) == len(found.dropped)
+    assert sum(cleaned.reasons.values()) == len(cleaned.dropped)
     for voter in ("ann", "ben"):
         alone = clean([one for one in votes if one.battle.voter == voter], rules)
-        assert alone.kept == tuple(one for one in found.kept if one.battle.voter == voter)
-        assert alone.dropped == tuple((one, why) for one, why in found.dropped if one.battle.voter == voter)
+        assert alone.kept == tuple(one for one in cleaned.kept if one.battle.voter == voter)
+        assert alone.dropped == tuple((one, why) for one, why in cleaned.dropped if one.battle.voter == voter)
 
 
 honest = [vote(number, voter="eve") for number in range(30)]

@@ -26,8 +26,8 @@ PROMPT = "a big owl on a pink background"
 @pytest.fixture(scope="module")
 def suite(root: Path) -> MetricSuite:
     """The family's jury, whose CLIP score stands for a reward model."""
-    found = MetricSuite.of(root / "assets" / "emoji-xl", 128)
-    return MetricSuite(judge=found.judge, clip=found.clip, reward=found.clip)
+    metric_suite = MetricSuite.of(root / "assets" / "emoji-xl", 128)
+    return MetricSuite(judge=metric_suite.judge, clip=metric_suite.clip, reward=metric_suite.clip)
 
 
 def test_an_evaluation_leaves_metrics_a_table_and_figures(call: Call, tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(suite: MetricS
 
 
 def test_what_was_not_measured_is_null_in_json() -> None:
-    found = finite(ReportRow.of("hyper", 4, [], np.empty(0), None))
-    assert found["match"] is None
-    assert found["match_low"] is None
-    assert found["seconds"] is None
-    assert found["n"] == 0
+    document = finite(ReportRow.of("hyper", 4, [], np.empty(0), None))
+    assert document["match"] is None
+    assert document["match_low"] is None
+    assert document["seconds"] is None
+    assert document["n"] == 0

@@ -37,11 +37,11 @@ def go(call: Call, out: Path) -> Result:
 
 def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Call, home: Path) -> None:
     out = home / "loop"
-    (told,) = go(call, out).document
-    (one,) = rounds(out)
-    assert one.stage is None, "every stage is done"
-    name = told["contestant"]
-    contestant, beside = one.result(CONTESTANT), one.result(BESIDE)
+    (document,) = go(call, out).document
+    (round_,) = rounds(out)
+    assert round_.stage is None, "every stage is done"
+    name = document["contestant"]
+    contestant, beside = round_.result(CONTESTANT), round_.result(BESIDE)
     assert contestant.entered
     for each in (contestant, beside):
         assert each.entered is any(adapter.weight for adapter in each.adapters)
@@ -51,43 +51,43 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     }
     assert methods == {each.name: each.method for each in (contestant, beside) if each.entered}
     assert name in {model["name"] for model in call("models", "--json").document["models"]}
-    report = (one.folder / "report.md").read_text(encoding="utf-8")
+    report = (round_.folder / "report.md").read_text(encoding="utf-8")
     assert "No person voted" in report
     assert name in report
     assert re.search(r"It took \d+\.\d minutes with \d+ threads: votes \d", report)
     assert f"`{beside.name}` was made from `hyper` too" in report
     for file in ("before.webp", "after.webp"):
-        with Image.open(one.folder / file) as picture:
+        with Image.open(round_.folder / file) as picture:
             assert picture.size == (6 * 128, 3 * 128)
-    assert set(one.result(BATTLES).steps) == {1, 2, 4}
-    assert set(told["wins"]) == {"1", "2", "4"}
-    learned = voters(one.folder / "training-votes")
+    assert set(round_.result(BATTLES).steps) == {1, 2, 4}
+    assert set(document["wins"]) == {"1", "2", "4"}
+    learned = voters(round_.folder / "training-votes")
     assert learned
     fought = ["battles", *(["dpo-against-untuned", "dpo-against-tuned"] if beside.entered else [])]
     for folder in fought:
-        judged = voters(one.folder / folder)
+        judged = voters(round_.folder / folder)
         assert judged
         assert not learned & judged, "who judges has not been learned from"
-    votes = one.result(VOTES).data
+    votes = round_.result(VOTES).data
     assert {registered_model.lineage["votes"] for registered_model in registered_models(home / "contestants")} == {
         votes
     }
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
-    assert go(call, out).document == [told]
+    assert go(call, out).document == [document]
     assert before == {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
-    done = one.done(FEEDBACK)
-    (one.folder / "feedback.json").unlink()
-    assert go(call, out).document == [told]
-    assert one.done(FEEDBACK) == done, "a stage that is done again finds what it had made"
+    done = round_.done(FEEDBACK)
+    (round_.folder / "feedback.json").unlink()
+    assert go(call, out).document == [document]
+    assert round_.done(FEEDBACK) == done, "a stage that is done again finds what it had made"
     drawn = call("compare", "a big cat on a blue background", "--models", name, "--out", home / "drawn", "--json")
     assert drawn.document["runs"][0]["model"] == name
 
 
 def voters(folder: Path) -> set[str]:
     store = Store(f"sqlite:///{folder}/votes.sqlite")
-    found = {vote.battle.voter for vote in store.votes()}
+    names = {vote.battle.voter for vote in store.votes()}
     store.engine.dispose()
-    return found
+    return names
 
 
 def test_a_reward_model_is_made_of_an_export_and_scores_files(
@@ -99,9 +99,9 @@ def test_a_reward_model_is_made_of_an_export_and_scores_files(
     monkeypatch.setenv("HYPERSD_PICTURES", str(votes / "pictures"))
     export = tmp_path / "export"
     assert call("votes", "export", "--format", "arena", "--kind", "simulated", "--out", export).status == 0
-    made = call("reward", "train", "--votes", export, "--out", tmp_path / "reward", "--no-curve", "--json")
-    assert made.status == 0, made.err
-    last: dict[str, Any] = json.loads(made.out.splitlines()[-1])
+    trained = call("reward", "train", "--votes", export, "--out", tmp_path / "reward", "--no-curve", "--json")
+    assert trained.status == 0, trained.err
+    last: dict[str, Any] = json.loads(trained.out.splitlines()[-1])
     assert last["kind"] == "simulated"
     assert last["accuracy"] > 0.5, "a few dozen pairs teach a little"
     assert last["accuracy_interval"][0] < last["accuracy"] < last["accuracy_interval"][1] + 1e-9
@@ -166,34 +166,34 @@ def votes_result(votes: int) -> VotesResult:
 
 
 def test_a_damaged_stage_is_named(tmp_path: Path) -> None:
-    one = Round(1, tmp_path / "round-1")
-    assert one.stage == STAGES[0]
-    assert one.do(VOTES, lambda: votes_result(3)) == votes_result(3)
-    assert one.do(VOTES, lambda: votes_result(4)) == votes_result(3), "what is done stays"
-    assert one.stage == STAGES[1]
+    round_ = Round(1, tmp_path / "round-1")
+    assert round_.stage == STAGES[0]
+    assert round_.do(VOTES, lambda: votes_result(3)) == votes_result(3)
+    assert round_.do(VOTES, lambda: votes_result(4)) == votes_result(3), "what is done stays"
+    assert round_.stage == STAGES[1]
     for text in ("{", "{}", "[]", '{"kind": "people", "data": "", "votes": 3, "voters": 1}'):
-        (one.folder / "votes.json").write_text(text)
+        (round_.folder / "votes.json").write_text(text)
         with pytest.raises(ValueError, match=r"votes\.json is damaged"):
-            one.done(VOTES)
+            round_.done(VOTES)
 
 
 def test_what_a_stage_took_is_kept_also_when_it_was_broken_off(tmp_path: Path) -> None:
-    one = Round(1, tmp_path / "round-1")
+    round_ = Round(1, tmp_path / "round-1")
 
     def broken() -> VotesResult:
         time.sleep(0.2)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        one.do(VOTES, broken)
-    first = one.seconds()["votes"]
+        round_.do(VOTES, broken)
+    first = round_.seconds()["votes"]
     assert first >= 0.2
-    assert one.done(VOTES) is None
-    one.do(VOTES, lambda: time.sleep(0.2) or votes_result(3))
-    assert one.seconds()["votes"] >= first + 0.2
-    one.do(VOTES, lambda: votes_result(4))
-    one.do(BESIDE, lambda: None)
-    assert list(one.seconds()) == ["votes", "beside"]
-    (one.folder / "seconds.json").write_text("{")
+    assert round_.done(VOTES) is None
+    round_.do(VOTES, lambda: time.sleep(0.2) or votes_result(3))
+    assert round_.seconds()["votes"] >= first + 0.2
+    round_.do(VOTES, lambda: votes_result(4))
+    round_.do(BESIDE, lambda: None)
+    assert list(round_.seconds()) == ["votes", "beside"]
+    (round_.folder / "seconds.json").write_text("{")
     with pytest.raises(ValueError, match=r"seconds\.json is damaged"):
-        one.seconds()
+        round_.seconds()

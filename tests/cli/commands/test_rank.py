@@ -63,16 +63,16 @@ def test_the_board_says_who_is_better_by_how_much_and_how_sure(call: Call, store
     elect(store, pictures, 24)
     board = call("rank", "--json").document
     assert [one["contestant"] for one in board["standings"]] == ["toy/a@1", "toy/b@1", "toy/c@1"]
-    for one in board["standings"]:
-        assert one["low"] < one["elo"] < one["high"]
-        assert one["votes"] == 48
+    for row in board["standings"]:
+        assert row["low"] < row["elo"] < row["high"]
+        assert row["votes"] == 48
     assert (board["votes"], board["kept"], board["voters"]) == (72, 72, 6)
     rates = dict(zip(board["contestants"], board["win_rates"], strict=True))
     assert rates["toy/a@1"] == [None, 0.75, 0.75]
     assert rates["toy/c@1"] == [0.25, 0.25, None]
-    told = call("rank").out.splitlines()
-    assert told[0] == "72 of 72 human votes of 6 voters count."
-    assert [line.split() for line in told if line.startswith(("1 ", "3 "))][-2:] == [
+    lines = call("rank").out.splitlines()
+    assert lines[0] == "72 of 72 human votes of 6 voters count."
+    assert [line.split() for line in lines if line.startswith(("1 ", "3 "))][-2:] == [
         ["1", "toy/a@1", "–", "75", "75"],
         ["3", "toy/c@1", "25", "25", "–"],
     ]
@@ -144,9 +144,9 @@ def test_families_that_were_compared_share_a_board(call: Call, store: Store, pic
 def test_ties_alone_are_equal_strengths(call: Call, store: Store, pictures: ImageStore) -> None:
     for number in range(64):
         vote(store, pictures, number, models=("ab", "bc")[number % 2], voter=f"v{number % 8}", choice="tie")
-    for one in call("rank", "--json").document["standings"]:
-        assert one["elo"] == pytest.approx(1000)
-        assert (one["rank"], one["rank_low"], one["rank_high"]) == (1, 1, 3)
+    for row in call("rank", "--json").document["standings"]:
+        assert row["elo"] == pytest.approx(1000)
+        assert (row["rank"], row["rank_low"], row["rank_high"]) == (1, 1, 3)
 
 
 def test_one_voter_gives_strengths_and_a_sentence(call: Call, store: Store, pictures: ImageStore) -> None:
@@ -175,8 +175,8 @@ def test_half_wins_are_lmarena_s_scale(call: Call, store: Store, pictures: Image
 
 def test_few_votes_are_said_to_be_few(call: Call, store: Store, pictures: ImageStore) -> None:
     elect(store, pictures, 8)
-    told = call("rank").out
-    assert "Not shown: 3 of 3 contestants, with fewer than 30 votes each." in told
+    text = call("rank").out
+    assert "Not shown: 3 of 3 contestants, with fewer than 30 votes each." in text
 
 
 def test_no_votes_are_one_sentence(call: Call, store: Store) -> None:

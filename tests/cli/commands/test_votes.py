@@ -24,11 +24,11 @@ def test_simulated_votes_go_all_the_way_to_a_ranking(call: Call, tmp_path: Path)
     done = call("votes", "simulate", "--n", "40", "--voters", "8", "--pairs", "10", "--json").document
     assert done == {"votes": 40, "voters": 8, "kind": "simulated"}
     store = Store(f"sqlite:///{tmp_path}/arena.sqlite")
-    made = list(store.votes())
+    votes = list(store.votes())
     store.engine.dispose()
-    assert {vote.battle.kind for vote in made} == {"simulated"}
-    assert max(vote.voted for vote in made) <= now(), "nobody voted in the future"
-    assert min(vote.voted for vote in made) > now() - timedelta(hours=1)
+    assert {vote.battle.kind for vote in votes} == {"simulated"}
+    assert max(vote.voted for vote in votes) <= now(), "nobody voted in the future"
+    assert min(vote.voted for vote in votes) > now() - timedelta(hours=1)
     stats = call("votes", "stats", "--kind", "simulated", "--json").document
     assert stats["votes"] == 40
     assert stats["kept"] + sum(stats["reasons"].values()) == 40
@@ -63,11 +63,11 @@ def test_simulated_voters_take_part_in_a_study(call: Call, tmp_path: Path) -> No
     words = ("--n", "6", "--voters", "3", "--pairs", "5", "--study", "figure5-emoji")
     assert call("votes", "simulate", *words, "--json").document["votes"] == 6
     store = Store(f"sqlite:///{tmp_path}/arena.sqlite")
-    made = list(store.votes())
+    votes = list(store.votes())
     store.engine.dispose()
-    assert {(vote.battle.kind, vote.battle.pair.study) for vote in made} == {("simulated", "figure5-emoji")}
-    assert {vote.choice for vote in made} <= {"left", "right"}
-    assert {vote.battle.pair.prompt_set for vote in made} == {"emoji-v1"}
+    assert {(vote.battle.kind, vote.battle.pair.study) for vote in votes} == {("simulated", "figure5-emoji")}
+    assert {vote.choice for vote in votes} <= {"left", "right"}
+    assert {vote.battle.pair.prompt_set for vote in votes} == {"emoji-v1"}
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_imported_votes_are_counted_where_they_are(call: Call, tmp_path: Path) -
 def test_an_export_says_what_it_left_out(call: Call, tmp_path: Path) -> None:
     assert call("votes", "simulate", "--n", "12", "--voters", "4", "--pairs", "3").status == 0
     store = Store(f"sqlite:///{tmp_path}/arena.sqlite")
-    made = list(store.votes())
+    votes = list(store.votes())
     store.engine.dispose()
-    name = made[0].battle.pair.entries[0].picture
+    name = votes[0].battle.pair.entries[0].picture
     (tmp_path / "pictures" / name[:2] / f"{name}.webp").unlink()
     done = call("votes", "export", "--format", "arena", "--kind", "simulated", "--out", tmp_path / "out", "--json")
-    assert done.document["left_out"] + sum(done.document["rows"].values()) == len(made)
+    assert done.document["left_out"] + sum(done.document["rows"].values()) == len(votes)
     assert done.document["left_out"] > 0
     assert f"{done.document['left_out']:,} votes are left out, since a picture is missing or damaged" in done.err

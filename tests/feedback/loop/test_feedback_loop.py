@@ -20,15 +20,15 @@ from hypersd.utils.files import write_json
 from tests.loops import reward_report, tuned
 
 
-def write_tuned(one: Round) -> None:
+def write_tuned(round_: Round) -> None:
     """The stages of a round up to its tuning, of which nothing better came."""
-    one.folder.mkdir(parents=True)
-    adapter = tuned(one.tuning(), "hyper", [1, 2, 4, 8], weight=0.0)
+    round_.folder.mkdir(parents=True)
+    adapter = tuned(round_.tuning(), "hyper", [1, 2, 4, 8], weight=0.0)
     documents: dict[str, Any] = {
         "votes": {"kind": "simulated", "data": "1234", "votes": 30, "voters": 4, "taste": "plain"},
         "reward": reward_report("simulated").as_dict() | {"model": "5678"},
         "feedback": {
-            "name": f"hyper-none-r{one.number}",
+            "name": f"hyper-none-r{round_.number}",
             "entered": False,
             "method": "refl",
             "adapters": [adapter],
@@ -36,7 +36,7 @@ def write_tuned(one: Round) -> None:
         },
     }
     for stage, document in documents.items():
-        write_json(one.folder / f"{stage}.json", document)
+        write_json(round_.folder / f"{stage}.json", document)
 
 
 def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_one_did(tmp_path: Path) -> None:
@@ -47,10 +47,10 @@ def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_o
         family=family("emoji"), start="hyper", out=tmp_path / "loop", registered=contestants
     ).run(2)
     assert not registered_models(contestants)
-    for one in (first, second):
-        assert one.result(CONTESTANT).parent == "hyper"
-        assert one.result(BATTLES).steps == {}
-        report = (one.folder / "report.md").read_text(encoding="utf-8")
+    for round_ in (first, second):
+        assert round_.result(CONTESTANT).parent == "hyper"
+        assert round_.result(BATTLES).steps == {}
+        report = (round_.folder / "report.md").read_text(encoding="utf-8")
         assert "nothing entered" in report
         assert "Nothing better than the model as it was" in report
     before, after = ((first.folder / f"{name}.webp").read_bytes() for name in ("before", "after"))
@@ -72,8 +72,8 @@ def test_a_round_learns_from_the_votes_that_were_there_when_it_began(preferences
 
 
 def test_a_round_goes_on_as_it_was_begun(tmp_path: Path) -> None:
-    one = Round(1, tmp_path / "round-1")
-    one.begin({"taste": "muted", "seed": 1})
-    one.begin({"taste": "muted", "seed": 1})
+    round_ = Round(1, tmp_path / "round-1")
+    round_.begin({"taste": "muted", "seed": 1})
+    round_.begin({"taste": "muted", "seed": 1})
     with pytest.raises(ValueError, match="was begun with taste muted; go on with that"):
-        one.begin({"taste": "plain", "seed": 1})
+        round_.begin({"taste": "plain", "seed": 1})

@@ -41,11 +41,11 @@ def test_no_taste_prefers_a_spoiled_picture(tmp_path: Path) -> None:
     rng, hyper = np.random.default_rng(1), Contestant("emoji", "hyper", 4)
     for scene in (sample_scene(world, rng) for _ in range(12)):
         clean = Image.fromarray(render(world, scene))
-        one, other = (
+        clean_entry, other = (
             Entry(contestant=hyper, picture=pictures.put(each), seconds=0, calls=4, version="1")
             for each in (clean, shuffle_tiles(clean))
         )
         for name, taste in TASTES.items():
-            gap = voters.utility(taste, caption(scene), one) - voters.utility(taste, caption(scene), other)
+            gap = voters.utility(taste, caption(scene), clean_entry) - voters.utility(taste, caption(scene), other)
             assert gap > 4 * taste.noise, f"voters who like it {name} would be taken for cheaters"
     store.engine.dispose()

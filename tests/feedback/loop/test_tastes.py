@@ -113,8 +113,8 @@ def pairs(album: ImageStore) -> list[Preference]:
         name, ground = str(rng.choice(list(world.objects))), str(rng.choice(list(world.backgrounds)))
         prompt = f"{caption(place(world, (name,), ground, 'big', rng))} {number}"
         for _ in range(2):
-            one, other = (album.put(drawn(world, name, ground, rng)) for _ in range(2))
-            examples.append(Preference(prompt=prompt, pictures=(one, other), target=0.5, models=("toy/a", "toy/b")))
+            text, other = (album.put(drawn(world, name, ground, rng)) for _ in range(2))
+            examples.append(Preference(prompt=prompt, pictures=(text, other), target=0.5, models=("toy/a", "toy/b")))
     return examples
 
 

@@ -30,17 +30,17 @@ def votes_of(tmp_path: Path, kind: str = "simulated") -> tuple[list[Vote], Image
 
 def test_choices_are_what_was_voted(tmp_path: Path) -> None:
     votes, _ = votes_of(tmp_path)
-    found = from_votes(votes, "simulated")
-    by_prompt = {one.prompt: one for one in found.examples}
-    assert len(found.examples) == 29, "a skip says nothing"
+    preferences_ = from_votes(votes, "simulated")
+    by_prompt = {one.prompt: one for one in preferences_.examples}
+    assert len(preferences_.examples) == 29, "a skip says nothing"
     assert by_prompt["prompt 3"].target == 0.5
     assert by_prompt["prompt 5"].both_bad
     assert not by_prompt["prompt 5"].decisive
-    for made in votes:
-        if made.winner:
-            one = by_prompt[made.battle.pair.prompt]
-            assert one.pictures[0 if one.target > 0.5 else 1] == made.winner.picture
-    assert sum(one.weight for one in found.examples) == pytest.approx(len(found.examples))
+    for vote_ in votes:
+        if vote_.winner:
+            preference = by_prompt[vote_.battle.pair.prompt]
+            assert preference.pictures[0 if preference.target > 0.5 else 1] == vote_.winner.picture
+    assert sum(one.weight for one in preferences_.examples) == pytest.approx(len(preferences_.examples))
 
 
 def test_kinds_do_not_mix(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_no_prompt_is_in_two_parts(preferences: Preferences) -> None:
 
 def test_a_voter_who_contradicts_themselves_weighs_less(tmp_path: Path) -> None:
     store, pictures = fresh(tmp_path, "votes")
-    made: list[Vote] = []
+    cast_votes: list[Vote] = []
     for number in range(12):
         voter, choice = ("steady", "left") if number % 2 else ("fickle", "left")
         first = vote(store, pictures, number, "simulated", voter=voter)
@@ -77,13 +77,13 @@ def test_a_voter_who_contradicts_themselves_weighs_less(tmp_path: Path) -> None:
             drawn=now() + timedelta(minutes=1),
         )
         # Sides are swapped: the steady voter takes the same picture, the fickle one the same side.
-        made += [
+        cast_votes += [
             first,
             replace(first, id=f"vote-{number}", battle=battle, choice="right" if voter == "steady" else choice),
         ]
     store.engine.dispose()
-    found = reliability(made)
-    assert found["steady"] > 3 * found["fickle"]
+    weights = reliability(cast_votes)
+    assert weights["steady"] > 3 * weights["fickle"]
 
 
 @pytest.mark.parametrize("form", ["arena", "pickapic"])
@@ -91,16 +91,16 @@ def test_an_export_says_the_same_as_the_store(tmp_path: Path, form: str) -> None
     votes, pictures = votes_of(tmp_path)
     export(votes, pictures, form, tmp_path / "export", kind="simulated")  # type: ignore[arg-type]
     own = ImageStore(str(tmp_path / "own"))
-    found = read_preferences(tmp_path / "export", own)
+    preferences_ = read_preferences(tmp_path / "export", own)
     expected = from_votes(votes, "simulated")
-    assert found.kind == "simulated"
+    assert preferences_.kind == "simulated"
 
-    def told(data: Preferences) -> set[tuple[str, float]]:
+    def as_set(data: Preferences) -> set[tuple[str, float]]:
         return {(one.prompt, one.target) for one in data.examples if not one.both_bad}
 
-    assert told(found) == told(expected)
-    for one in found.examples:
-        assert own.open(one.pictures[0]).size == (8, 8)
+    assert as_set(preferences_) == as_set(expected)
+    for preference in preferences_.examples:
+        assert own.open(preference.pictures[0]).size == (8, 8)
 
 
 def test_what_is_no_vote_is_named(tmp_path: Path) -> None:

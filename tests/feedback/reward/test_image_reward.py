@@ -32,11 +32,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def attend(weights: Mapping[str, Tensor], name: str, asking: Tensor, told: Tensor, mask: Tensor | None) -> Tensor:
+def attend(weights: Mapping[str, Tensor], name: str, asking: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
     """BLIP's attention in the text encoder, by PyTorch's own."""
     query, key, value = (
         linear(weights, f"{name}.self.{part}", states)
-        for part, states in (("query", asking), ("key", told), ("value", told))
+        for part, states in (("query", asking), ("key", context), ("value", context))
     )
     split = [states.unflatten(-1, (HEADS["text"], -1)).transpose(1, 2) for states in (query, key, value)]
     seen = F.scaled_dot_product_attention(*split, attn_mask=mask).transpose(1, 2).flatten(2)
@@ -132,8 +132,8 @@ def test_a_reward_model_of_it_learns_and_comes_back_the_same(
     begun, model = ImageReward.published(published), RewardModel.load(tmp_path)
     assert isinstance(model.backbone, ImageReward)
     seen = as_tensor([noisy(50, 900), noisy(200, 901)])
-    for one, other in zip(begun.state_dict().values(), model.backbone.state_dict().values(), strict=True):
-        torch.testing.assert_close(one.half().float(), other)
+    for weight, other in zip(begun.state_dict().values(), model.backbone.state_dict().values(), strict=True):
+        torch.testing.assert_close(weight.half().float(), other)
     texts = model.embed_prompts(["a thing number 1"] * 2)
     torch.testing.assert_close(
         model.backbone.image_text_score(seen, texts), begun.image_text_score(seen, texts), rtol=0.05, atol=0.05

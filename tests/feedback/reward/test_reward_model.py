@@ -82,14 +82,14 @@ def test_the_second_model_saw_other_votes(report: RewardReport, preferences: Pre
 
 
 def test_a_model_comes_back_the_same(report: RewardReport, out: Path) -> None:
-    one, other = RewardModel.load(out), RewardModel.load(out)
+    model_a, other = RewardModel.load(out), RewardModel.load(out)
     pictures, prompts = [noisy(shade, shade) for shade in (30, 120, 210)], ["x", "y", "z"]
-    assert np.array_equal(one.score(pictures, prompts), other.score(pictures, prompts))
+    assert np.array_equal(model_a.score(pictures, prompts), other.score(pictures, prompts))
     pixels = as_tensor(pictures).requires_grad_()
-    one(torch.nn.functional.interpolate(pixels, (128, 128)), one.embed_prompts(prompts)).sum().backward()
+    model_a(torch.nn.functional.interpolate(pixels, (128, 128)), model_a.embed_prompts(prompts)).sum().backward()
     assert pixels.grad is not None
     assert pixels.grad.abs().sum() > 0
-    preferred = one.metadata["preferred"]
+    preferred = model_a.metadata["preferred"]
     assert preferred["0.25"] < preferred["0.5"] < preferred["0.9"]
 
 

@@ -23,10 +23,10 @@ def chosen(number: int, choice: str) -> Vote:
 def test_agreement_is_of_decisive_votes_on_prompts_that_were_not_learned_from() -> None:
     votes = [chosen(0, "left"), chosen(1, "right"), chosen(2, "left"), chosen(3, "tie"), chosen(4, "left")]
     rewards = {(f"h{n}", f"prompt {n}"): 1.0 for n in range(5)} | {(f"b{n}", f"prompt {n}"): 0.0 for n in range(5)}
-    found = compare_with_votes(votes, rewards, lambda prompt: prompt == "prompt 4")
-    assert (found.agreement.n, found.agreement.value) == (3, pytest.approx(2 / 3))
-    assert found.unseen == 0
-    (best, best_mean), (worst, worst_mean) = found.means
+    scores = compare_with_votes(votes, rewards, lambda prompt: prompt == "prompt 4")
+    assert (scores.agreement.n, scores.agreement.value) == (3, pytest.approx(2 / 3))
+    assert scores.unseen == 0
+    (best, best_mean), (worst, worst_mean) = scores.means
     assert (best, best_mean.mean) == ("emoji/hyper@4", 1.0)
     assert (worst, worst_mean.mean) == ("emoji/base@25", 0.0)
 
@@ -45,5 +45,5 @@ def test_a_picture_counts_once_however_many_voted_on_it() -> None:
 
 
 def test_what_has_not_been_looked_at_is_counted_as_such() -> None:
-    found = compare_with_votes([chosen(0, "left")], {}, lambda _: False)
-    assert (found.means, found.agreement.n, found.unseen) == ((), 0, 1)
+    scores = compare_with_votes([chosen(0, "left")], {}, lambda _: False)
+    assert (scores.means, scores.agreement.n, scores.unseen) == ((), 0, 1)

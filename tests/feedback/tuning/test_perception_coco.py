@@ -43,8 +43,8 @@ def coco(tmp_path: Path) -> Path:
     """A folder in COCO's layout."""
     (tmp_path / "annotations").mkdir()
     (tmp_path / "train2017").mkdir()
-    for kind, told in annotations().items():
-        (tmp_path / "annotations" / f"{kind}_train2017.json").write_text(json.dumps(told))
+    for kind, document in annotations().items():
+        (tmp_path / "annotations" / f"{kind}_train2017.json").write_text(json.dumps(document))
     for number in (1, 2, 3):
         pixels = np.random.default_rng(number).integers(0, 255, (60, 80, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "train2017" / f"{number:012d}.jpg")
@@ -61,8 +61,8 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_photographs_are_those_with_words_and_objects(coco: Path) -> None:
-    one, other = read_photographs(coco)
-    assert (one.caption, [each.category for each in one.objects]) == ("A cat beside a lamp.", [17, 90])
+    photograph, other = read_photographs(coco)
+    assert (photograph.caption, [each.category for each in photograph.objects]) == ("A cat beside a lamp.", [17, 90])
     assert (other.caption, len(other.objects)) == ("A crowd", 1), "a crowd has no polygons"
     (coco / "annotations" / "captions_train2017.json").write_text('{"annotations": []}')
     with pytest.raises(ValueError, match="no photograph"):
@@ -73,8 +73,8 @@ def test_photographs_are_those_with_words_and_objects(coco: Path) -> None:
 
 
 def test_masks_go_where_the_picture_goes(coco: Path) -> None:
-    one, other = read_photographs(coco)
-    picture, targets = square(one, 30)  # the middle 60 by 60, halved
+    photograph, other = read_photographs(coco)
+    picture, targets = square(photograph, 30)  # the middle 60 by 60, halved
     assert picture.size == (30, 30)
     assert targets["labels"].tolist() == [17, 90]
     assert targets["boxes"].tolist() == [[0, 0, 15, 30], [20, 10, 25, 25]]

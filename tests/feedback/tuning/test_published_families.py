@@ -76,11 +76,11 @@ def student(family: Family) -> Student:
     """A fresh one, whose adapter changes something."""
     torch.manual_seed(0)
     where = loader(family)
-    made = Student(where.source(), rank=2, few_steps=where.file(family.spec("hyper").recipe(4).weights))
-    for name, value in made.unet.named_parameters():
+    tuned_student = Student(where.source(), rank=2, few_steps=where.file(family.spec("hyper").recipe(4).weights))
+    for name, value in tuned_student.unet.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.05, generator=torch.Generator().manual_seed(len(name)))
-    return made
+    return tuned_student
 
 
 def group(family: Family, steps: int = 4) -> AdapterGroup:
@@ -133,9 +133,9 @@ def test_a_few_steps_change_the_adapter_and_leave_a_file_that_diffusers_loads(
         shorten=0.03,
     )
     assert any(value.any() for name, value in load_file(tuned.plugin).items() if name.endswith("lora_B.weight"))
-    told = json.loads((tmp_path / tuned.adapter.parent.name / "feedback.json").read_text())
-    assert told["method"] == method
-    assert len(told["merge"]) == 6
+    document = json.loads((tmp_path / tuned.adapter.parent.name / "feedback.json").read_text())
+    assert document["method"] == method
+    assert len(document["merge"]) == 6
     for file in (tuned.adapter, tuned.plugin):
         pipeline = loader(family).base()
         pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name="tuned")
@@ -143,20 +143,22 @@ def test_a_few_steps_change_the_adapter_and_leave_a_file_that_diffusers_loads(
 
 
 def test_the_merged_file_is_both_adapters_at_the_weight(family: Family, tmp_path: Path) -> None:
-    made = student(family)
-    save_adapter(made.unet, tmp_path / "plugin.safetensors")
-    write_merged(made.few_steps_layers, load_file(tmp_path / "plugin.safetensors"), 0.6, tmp_path / "one.safetensors")
+    tuned_student = student(family)
+    save_adapter(tuned_student.unet, tmp_path / "plugin.safetensors")
+    write_merged(
+        tuned_student.few_steps_layers, load_file(tmp_path / "plugin.safetensors"), 0.6, tmp_path / "one.safetensors"
+    )
     few_steps = loader(family).file(family.spec("hyper").recipe(4).weights)
-    both, one, plain = (loader(family).base() for _ in range(3))
+    both, tuned_only, plain = (loader(family).base() for _ in range(3))
     both.load_lora_weights(str(few_steps.parent), weight_name=few_steps.name, adapter_name="few-steps")
     both.load_lora_weights(str(tmp_path), weight_name="plugin.safetensors", adapter_name="plugin")
     both.set_adapters(["few-steps", "plugin"], [1.0, 0.6])
-    one.load_lora_weights(str(tmp_path), weight_name="one.safetensors")
-    noise, told = fixed_noise(made, 1, 0), made.text.conditioning(["a fox"])
+    tuned_only.load_lora_weights(str(tmp_path), weight_name="one.safetensors")
+    noise, cond = fixed_noise(tuned_student, 1, 0), tuned_student.text.conditioning(["a fox"])
     with torch.no_grad():
-        wanted, found, base = (each.unet(noise, 499, **told).sample for each in (both, one, plain))
+        wanted, merged, base = (each.unet(noise, 499, **cond).sample for each in (both, tuned_only, plain))
     assert (wanted - base).abs().max() > 0.05
-    assert (found - wanted).abs().max() < 0.02 * (wanted - base).abs().max(), "half precision, and nothing else"
+    assert (merged - wanted).abs().max() < 0.02 * (wanted - base).abs().max(), "half precision, and nothing else"
 
 
 def test_alphas_are_part_of_the_layers(cache: Path, tmp_path: Path) -> None:
@@ -173,13 +175,13 @@ def test_alphas_are_part_of_the_layers(cache: Path, tmp_path: Path) -> None:
 
 
 def test_the_text_is_what_the_pipeline_makes_of_it(family: Family) -> None:
-    made = student(family)
+    tuned_student = student(family)
     engine = Engine(family, Machine.here())
-    told = conditioning(made.unet, engine.encode("a fox"), made.pixels, guided=False)
-    mine = made.text.conditioning(["a fox"])
-    assert mine.keys() == told.keys()
-    assert torch.allclose(mine["encoder_hidden_states"], told["encoder_hidden_states"], atol=1e-5)
-    for name, value in told.get("added_cond_kwargs", {}).items():
+    cond = conditioning(tuned_student.unet, engine.encode("a fox"), tuned_student.pixels, guided=False)
+    mine = tuned_student.text.conditioning(["a fox"])
+    assert mine.keys() == cond.keys()
+    assert torch.allclose(mine["encoder_hidden_states"], cond["encoder_hidden_states"], atol=1e-5)
+    for name, value in cond.get("added_cond_kwargs", {}).items():
         assert torch.allclose(mine["added_cond_kwargs"][name], value.float(), atol=1e-5), name
 
 
@@ -187,17 +189,17 @@ def test_the_text_is_what_the_pipeline_makes_of_it(family: Family) -> None:
 def test_the_student_draws_what_the_sampler_draws(family: Family, model: str) -> None:
     recipe = family.spec(model).recipe(4)
     where = loader(family)
-    made = Student(where.source(), rank=2, few_steps=where.file(recipe.weights))
+    tuned_student = Student(where.source(), rank=2, few_steps=where.file(recipe.weights))
     engine = Engine(family, Machine.here())
     with engine.use(recipe) as loaded:
-        *_, last = denoise(loaded, recipe, engine.encode("a fox"), 3, pixels=made.pixels)
+        *_, last = denoise(loaded, recipe, engine.encode("a fox"), 3, pixels=tuned_student.pixels)
     assert isinstance(last, SampledImage)
     generator = torch.Generator().manual_seed(3)
     noise = torch.randn((1, 4, 8, 8), generator=generator)
-    told = made.text.conditioning(["a fox"])
-    drawn = rollout_to_step(made, recipe, noise, told, 3, generator=generator)
-    picture = made.picture(drawn.untuned)[0].clamp(-1, 1)
-    assert len(times_of(made, recipe)) == 4
+    cond = tuned_student.text.conditioning(["a fox"])
+    drawn = rollout_to_step(tuned_student, recipe, noise, cond, 3, generator=generator)
+    picture = tuned_student.picture(drawn.untuned)[0].clamp(-1, 1)
+    assert len(times_of(tuned_student, recipe)) == 4
     assert (picture - as_tensor([last.image])[0]).abs().max() < 0.02
 
 
@@ -206,13 +208,17 @@ def test_large_pictures_are_learned_from_with_less_memory(family: Family, monkey
     gradients: list[torch.Tensor] = []
     for large in (256, 32):
         monkeypatch.setattr(students, "_LARGE", large)
-        made = student(family)
-        assert made.unet.is_gradient_checkpointing == (large == 32)
-        told = made.text.conditioning(["a fox", "a harbour"])
+        tuned_student = student(family)
+        assert tuned_student.unet.is_gradient_checkpointing == (large == 32)
+        cond = tuned_student.text.conditioning(["a fox", "a harbour"])
         recipe = family.spec("hyper").recipe(4)
-        drawn = rollout_to_step(made, recipe, fixed_noise(made, 2, 0), told, 1, generator=torch.Generator())
-        made.picture(drawn.tuned).square().mean().backward()
-        gradients.append(torch.cat([weight.grad.flatten() for weight in made.weights if weight.grad is not None]))
+        drawn = rollout_to_step(
+            tuned_student, recipe, fixed_noise(tuned_student, 2, 0), cond, 1, generator=torch.Generator()
+        )
+        tuned_student.picture(drawn.tuned).square().mean().backward()
+        gradients.append(
+            torch.cat([weight.grad.flatten() for weight in tuned_student.weights if weight.grad is not None])
+        )
     assert gradients[0].any()
     assert torch.allclose(gradients[0], gradients[1], rtol=1e-3, atol=1e-6)
 

@@ -74,21 +74,21 @@ def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask
 def test_the_untuned_student_is_the_few_step_model(folder: Path) -> None:
     tuned = Student(ModelSource(folder), rank=2, few_steps=folder / "adapters" / "hyper.safetensors")
     plain = Student(ModelSource(folder), rank=2)
-    noise, told = fixed_noise(tuned, 1, 0), tuned.text.conditioning(["a cat"])
+    noise, cond = fixed_noise(tuned, 1, 0), tuned.text.conditioning(["a cat"])
     times = torch.tensor([499])
     with torch.no_grad():
-        assert not torch.allclose(tuned.predict(noise, times, told), plain.predict(noise, times, told))
+        assert not torch.allclose(tuned.predict(noise, times, cond), plain.predict(noise, times, cond))
         with disable_adapter(tuned.unet):
-            untuned = tuned.predict(noise, times, told)
-        assert torch.equal(tuned.predict(noise, times, told), untuned), "a new adapter changes nothing"
+            untuned = tuned.predict(noise, times, cond)
+        assert torch.equal(tuned.predict(noise, times, cond), untuned), "a new adapter changes nothing"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.scheduler.name)
 def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, recipe: Recipe) -> None:
     student = Student(ModelSource(folder), rank=2)
     prompts = ["a cat", "a dog"]
-    noise, told = fixed_noise(student, 2, 0), student.text.conditioning(prompts)
-    drawn = rollout_to_step(student, recipe, noise, told, recipe.steps - 1, generator=step().generator)
+    noise, cond = fixed_noise(student, 2, 0), student.text.conditioning(prompts)
+    drawn = rollout_to_step(student, recipe, noise, cond, recipe.steps - 1, generator=step().generator)
     student.pipeline.scheduler = build_scheduler(student.pipeline.scheduler, recipe.scheduler)
     student.pipeline.set_progress_bar_config(disable=True)
     expected = student.pipeline(
@@ -105,7 +105,7 @@ def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, re
     assert drawn.tuned.requires_grad
     assert not drawn.untuned.requires_grad
     with pytest.raises(ValueError, match=f"no call {recipe.steps}"):
-        rollout_to_step(student, recipe, noise, told, recipe.steps, generator=step().generator)
+        rollout_to_step(student, recipe, noise, cond, recipe.steps, generator=step().generator)
 
 
 def test_a_student_is_asked_at_its_recipe_s_own_times(folder: Path) -> None:
@@ -114,11 +114,11 @@ def test_a_student_is_asked_at_its_recipe_s_own_times(folder: Path) -> None:
 
 def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Path, tmp_path: Path) -> None:
     tuned = task(folder, reward, tmp_path).run()
-    told = json.loads((tmp_path / "feedback.json").read_text())
-    assert len(told["history"]) >= 2
+    document = json.loads((tmp_path / "feedback.json").read_text())
+    assert len(document["history"]) >= 2
     assert tuned.weight in WEIGHTS
-    assert told["lineage"]["kind"] == "simulated"
-    assert {len(told["lineage"][name]) for name in ("votes", "reward", "adapter")} == {16}
+    assert document["lineage"]["kind"] == "simulated"
+    assert {len(document["lineage"][name]) for name in ("votes", "reward", "adapter")} == {16}
     once = tuned.adapter.read_bytes()
     assert task(folder, reward, tmp_path).run().adapter.read_bytes() == once, "nothing is left to do"
 
@@ -133,9 +133,9 @@ def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
     rewards: list[float] = []
     for _ in range(12):
-        found = objective.loss("feedback", batch, step())
-        rewards.append(float(found["reward"].detach()))
-        found["loss"].backward()
+        losses = objective.loss("feedback", batch, step())
+        rewards.append(float(losses["reward"].detach()))
+        losses["loss"].backward()
         optimizer.step()
         optimizer.zero_grad()
     assert rewards[-1] > rewards[0] + 0.1 * model.reward_iqr
@@ -182,8 +182,8 @@ def test_latents_know_which_picture_was_preferred(folder: Path, preferences: Pre
 def test_pictures_of_every_size_are_learned_from(folder: Path, preferences: Preferences, tmp_path: Path) -> None:
     several = ImageStore(str(tmp_path))
     names = [several.put(Image.new("RGB", (side, side), "red")) for side in (64, 32)]
-    one = replace(preferences.examples[0], pictures=(names[0], names[1]), target=1.0, both_bad=False)
-    ranked = RankedLatents.of([one], several, Student(ModelSource(folder), rank=2), batch_size=1)
+    preference = replace(preferences.examples[0], pictures=(names[0], names[1]), target=1.0, both_bad=False)
+    ranked = RankedLatents.of([preference], several, Student(ModelSource(folder), rank=2), batch_size=1)
     assert ranked.better.shape == ranked.worse.shape == (1, 12, 4, 4)
     assert torch.allclose(ranked.better, ranked.worse), "one red is like the other"
 
@@ -264,10 +264,10 @@ def test_two_adapters_become_one(folder: Path, tmp_path: Path) -> None:
     merged = load_file(tmp_path / "merged.safetensors")
     ranks = {value.shape[0] for name, value in merged.items() if name.endswith("lora_A.weight")}
     assert ranks == {6}
-    one = load_file(plugin)
-    for name in [name for name in one if name.endswith("lora_A.weight")]:
+    layers = load_file(plugin)
+    for name in [name for name in layers if name.endswith("lora_A.weight")]:
         up = name.replace("lora_A", "lora_B")
-        alone = one[up].float().flatten(1) @ one[name].float().flatten(1)
+        alone = layers[up].float().flatten(1) @ layers[name].float().flatten(1)
         both = merged[up].float().flatten(1) @ merged[name].float().flatten(1)
         assert torch.allclose(both, 1.5 * alone, atol=2e-3), name
 
@@ -293,9 +293,9 @@ def test_the_panel_looks_at_the_same_pictures_each_time(folder: Path, reward: Pa
     student = Student(ModelSource(folder), rank=2)
     models = RewardModel.load(reward), RewardModel.load(reward / SECOND)
     validation = ValidationSet(student, *models, RECIPES, ["a cat", "a dog"], seeds=2)
-    (one, pictures), (other, _) = validation.evaluate(), validation.evaluate()
-    assert one == other
-    assert one.distance == 0
+    (metrics, pictures), (other, _) = validation.evaluate(), validation.evaluate()
+    assert metrics == other
+    assert metrics.distance == 0
     assert pictures.shape == (4, 4)
 
 
@@ -310,8 +310,8 @@ def test_a_model_is_tuned_adapter_by_adapter_and_enters(family: Family, reward: 
         family, groups, rewards=[reward], out=tmp_path / "tuned", prompts=["a cat", "a dog", "cat", "dog"], shorten=0.01
     )
     for group, tuned in results:
-        told = json.loads((tmp_path / "tuned" / group.file.stem / "feedback.json").read_text())
-        assert dict(tuned.lineage) == told["lineage"]
+        document = json.loads((tmp_path / "tuned" / group.file.stem / "feedback.json").read_text())
+        assert dict(tuned.lineage) == document["lineage"]
         assert tuned.lineage["kind"] == "simulated"
     enter("hyper-toy", family, "hyper", results, folder=tmp_path / "contestants", lineage={"kind": "simulated"})
     spec = with_registered(family, tmp_path / "contestants").spec("hyper-toy")

@@ -48,28 +48,30 @@ def wait(condition: Callable[[], object], seconds: float = 20) -> None:
 
 def at_work(group: int) -> list[str]:
     """The processes of a group that have not ended, as Linux tells of them."""
-    found: list[str] = []
+    states: list[str] = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended in the meantime
             state, _, its_group, *_ = file.read_text().rpartition(")")[2].split()
-            found += [state] if int(its_group) == group and state != "Z" else []
-    return found
+            states += [state] if int(its_group) == group and state != "Z" else []
+    return states
 
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Callable[..., LoopRunner]]:
     """A runner of a short script in a folder of its own; what still runs at the end is ended."""
-    made: list[LoopRunner] = []
+    runners: list[LoopRunner] = []
 
     def make(script: str = SLEEP, **options: object) -> LoopRunner:
-        made.append(LoopRunner(tmp_path / "loop", lambda count: [sys.executable, "-c", script, str(count)], **options))
-        return made[-1]
+        runners.append(
+            LoopRunner(tmp_path / "loop", lambda count: [sys.executable, "-c", script, str(count)], **options)
+        )
+        return runners[-1]
 
     yield make
-    for one in made:
-        if one.pid() is not None:
-            one.grace = 0.1
-            one.cancel()
+    for runner_ in runners:
+        if runner_.pid() is not None:
+            runner_.grace = 0.1
+            runner_.cancel()
 
 
 @pytest.mark.parametrize(
@@ -257,10 +259,10 @@ def test_a_round_of_people_says_so_and_one_at_work_shows_what_there_is(tmp_path:
 
 
 def test_two_methods_do_not_meet_where_one_brought_nothing_into_the_arena(tmp_path: Path) -> None:
-    one = write_round(tmp_path, 1, entered=False)
-    shown = page.report(one)
+    round_ = write_round(tmp_path, 1, entered=False)
+    shown = page.report(round_)
     assert "There were no battles against <code>hyper-a1b2c1-r1</code>" in shown
-    report = (one.folder / "report.md").read_text(encoding="utf-8")
+    report = (round_.folder / "report.md").read_text(encoding="utf-8")
     assert "`hyper-a1b2c1-r1`, made by feedback learning (ReFL): it did not enter the arena." in report
     assert "Against `hyper-a1b2c1-r1`" not in report
 

@@ -16,8 +16,8 @@ PLACES = st.lists(st.tuples(st.floats(0, 640), st.floats(0, 300)), max_size=16)
 def test_no_label_lies_on_another_and_none_moves_up(places: list[tuple[float, float]]) -> None:
     heights = apart(places)
     assert all(height >= y for height, (_, y) in zip(heights, places, strict=True))
-    for (one, left), (other, right) in combinations(zip(heights, places, strict=True), 2):
-        assert abs(left[0] - right[0]) >= 84 or abs(one - other) >= 13 - 1e-9
+    for (upper, left), (other, right) in combinations(zip(heights, places, strict=True), 2):
+        assert abs(left[0] - right[0]) >= 84 or abs(upper - other) >= 13 - 1e-9
 
 
 def test_labels_with_room_stay_where_they_are() -> None:

@@ -56,10 +56,10 @@ def test_each_family_has_a_part_of_its_own(handlers: ResultsHandlers, leaderboar
     leaderboards.renew(votes)
     chosen = ("human", "", 0, "emoji-v1")
     while True:
-        (told, _) = handlers.refresh("", *chosen)
+        (value, _) = handlers.refresh("", *chosen)
         if not leaderboards.serve():
             break
-    parts = re.findall(r'<section class="hs-report".*?</section>', told, flags=re.DOTALL)
+    parts = re.findall(r'<section class="hs-report".*?</section>', value, flags=re.DOTALL)
     assert len(parts) == 2
     assert "emoji/a@1</th>" not in parts[1]
     assert "sdxl/a@1 <small>preliminary</small></th>" in parts[1]
