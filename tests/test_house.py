@@ -295,6 +295,122 @@ def test_the_package_wins_over_the_entry_point(root: Path) -> None:
     assert Path(out.stdout.strip()) == root / "app" / "__init__.py"
 
 
+BANNED_LOCALS = {"told", "one", "found", "made", "theirs", "who"}
+QUESTION_WORD = re.compile(r"(What|How|Whether|Where|Who|Whom|Whose|Which|When|Why|Whatever|Whoever)\b")
+SHORT_SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+
+
+def sources(root: Path) -> Iterator[tuple[str, ast.Module]]:
+    """Every Python file of the repository with its tree: the package, the page, the tests, the benchmarks."""
+    for folder in ("hypersd", "app", "tests", "benchmarks"):
+        for file in sorted((root / folder).rglob("*.py")):
+            yield file.relative_to(root).as_posix(), ast.parse(file.read_text())
+
+
+def test_no_file_name_occurs_twice(root: Path) -> None:
+    """A stack trace or an editor's tab names the file alone: it must say which one."""
+    places: dict[str, list[str]] = {}
+    for name, file in modules(root):
+        if file.name not in {"__init__.py", "__main__.py", "env.py"}:
+            places.setdefault(file.name, []).append(name)
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+def public_types(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Names of public classes, and of type aliases with what they stand for."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name, f"class at line {node.lineno}"
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name[0].isupper() and not name.isupper():
+                yield name, ast.unparse(node.value)
+
+
+def test_each_public_class_name_means_one_thing(root: Path) -> None:
+    """An alias of numpy's or Gradio's types may be written in several files, if it is the same everywhere."""
+    meanings: dict[str, set[tuple[str, str]]] = {}
+    for name, file in modules(root):
+        for word, meaning in public_types(ast.parse(file.read_text())):
+            where = "" if "[" in meaning else name
+            meanings.setdefault(word, set()).add((where, meaning))
+    assert not {word: which for word, which in meanings.items() if len(which) > 1}
+
+
+def locals_of(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Names that are bound, with their lines; not those of a comprehension or lambda of at most three lines."""
+    pending: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while pending:
+        parent, short = pending.pop()
+        for node in ast.iter_child_nodes(parent):
+            inside = short
+            if isinstance(node, SHORT_SCOPES):
+                inside = (node.end_lineno or 0) - node.lineno < 3
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inside = False
+                yield node.name, node.lineno
+            elif not short and isinstance(node, ast.arg):
+                yield node.arg, node.lineno
+            elif not short and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id, node.lineno
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                yield node.attr, node.lineno
+            pending.append((node, inside))
+
+
+def test_no_local_name_says_nothing(root: Path) -> None:
+    empty = [
+        f"{file}:{line} {name}"
+        for file, tree in sources(root)
+        for name, line in locals_of(tree)
+        if name in BANNED_LOCALS
+    ]
+    assert not empty
+
+
+def test_docstrings_begin_with_the_thing(root: Path) -> None:
+    """The first word is the noun or the verb of the thing: a reader who looks for it finds it."""
+    riddles = [
+        f"{file}:{node.lineno} {node.value.value.strip().splitlines()[0]}"
+        for file, tree in sources(root)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if QUESTION_WORD.match(node.value.value.strip())
+    ]
+    assert not riddles
+
+
+EMOJI_USERS = ("hypersd.emoji", "hypersd.models", "hypersd.cli.commands.emoji")
+"""Modules that may import the embedded family's world."""
+
+EMOJI_EXCEPTIONS = frozenset(
+    {
+        "app.pages.compare.result_cards",
+        "hypersd.cli.commands.distill",
+        "hypersd.cli.commands.evaluate",
+        "hypersd.cli.commands.feedback",
+        "hypersd.cli.commands.loop",
+        "hypersd.cli.commands.reward",
+        "hypersd.cli.commands.votes",
+        "hypersd.evaluate.clip_score",
+        "hypersd.evaluate.reference",
+        "hypersd.evaluate.suite",
+        "hypersd.feedback.loop.feedback_loop",
+        "hypersd.feedback.tuning.perception_scenes",
+        "hypersd.feedback.tuning.tune",
+        "hypersd.sampling.remarks",
+    }
+)
+"""Modules that still do; each goes once its data comes through a protocol. No other may be added."""
+
+
+def test_only_the_family_s_own_rooms_import_its_world(root: Path) -> None:
+    users = {name for name, imported in internal(root) if imported.startswith("hypersd.emoji")}
+    others = {name for name in users if not name.startswith(EMOJI_USERS)}
+    assert others <= EMOJI_EXCEPTIONS, "these must get their data from a family's capabilities"
+    assert others >= EMOJI_EXCEPTIONS, "these do not need their exception any more"
+
+
 def requirements(file: Path) -> dict[str, str]:
     """The requirements in a file: name to version range."""
     lines = (line.split("#")[0].strip() for line in file.read_text().splitlines())
