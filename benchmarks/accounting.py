@@ -1,4 +1,4 @@
-"""What a run of voters comes to: its percentiles, and whether each acknowledged vote was kept once."""
+"""Accounting of a run of voters: its percentiles, and if each acknowledged vote was kept once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """How the votes that a store kept agree with those that voters were told are kept.
+    """Comparison of the votes that a store kept with those that voters were told are kept.
 
     Args:
         lost: acknowledged, but not in the store.
@@ -26,7 +26,7 @@ class Account:
 
     @property
     def sound(self) -> bool:
-        """Whether every acknowledged vote is there exactly once."""
+        """True if every acknowledged vote is there exactly once."""
         return not (self.lost or self.doubled or self.repeated)
 
 

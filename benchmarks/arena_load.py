@@ -59,7 +59,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Address at which it listens."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -111,7 +111,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was told, None if it was refused, and its milliseconds: for who waited, and in the server."""
+    """Answer to a request, None if it was refused, and its milliseconds: for the client, and in the server."""
 
     answer: Any
     ms: float
@@ -120,7 +120,7 @@ class Answer:
 
 @dataclass
 class Seen:
-    """What the voters saw."""
+    """Answers that the voters saw."""
 
     vote_ms: list[float] = field(default_factory=list[float])
     next_ms: list[float] = field(default_factory=list[float])

@@ -1,4 +1,4 @@
-"""What several loops came to, beside what a loop is to reach.
+"""Claims of several loops, beside what a loop is to reach.
 
     python -m benchmarks.loop_claims LOOP...
 

@@ -1,4 +1,4 @@
-"""How soon the page answers: `python app.py` until its first answer, against a bare import of what it stands on.
+"""Startup time of the page: `python app.py` until its first answer, against a bare import of its libraries.
 
 The aim is a ratio of at most 1.5. Run it on a machine that does nothing else: `python -m benchmarks.startup`.
 """
@@ -59,7 +59,7 @@ def free_port() -> int:
 
 
 def answers(port: int) -> bool:
-    """Whether the page is served there."""
+    """Tell if the page is served there."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
             return answer.status == 200

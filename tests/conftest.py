@@ -1,4 +1,4 @@
-"""What every test stands on: no network, one thread, and no cache but its own."""
+"""Conditions of every test: no network, one thread, and no cache but its own."""
 
 from __future__ import annotations
 

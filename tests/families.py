@@ -274,7 +274,7 @@ def emoji_family(family: Family, folder: Path, *, without: Iterable[str] = ()) -
 
 
 def hub_file(cache: Path, repository: str, file: str) -> Path:
-    """Where a file of a repository stands in the Hub's cache, with its folder and the repository's ref made."""
+    """Path of a repository's file in the Hub's cache, with its folder and the repository's ref made."""
     home = cache / f"models--{repository.replace('/', '--')}"
     (home / "refs").mkdir(parents=True, exist_ok=True)
     (home / "refs" / "main").write_text(REVISION)

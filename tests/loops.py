@@ -30,7 +30,7 @@ Without: hyper; with: hyper-r1. Brackets and ± are 95 % intervals, bootstrap ov
 
 
 def reward_report(kind: Kind = "simulated") -> RewardReport:
-    """What a reward model could come to."""
+    """Report that a reward model could have."""
     return RewardReport(
         kind=kind,
         data="51b506122e6dea8c",

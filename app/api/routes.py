@@ -236,7 +236,7 @@ def text(words: JSONObject, name: str, default: str | None = None) -> str:
 
 
 def client(words: JSONObject) -> Client:
-    """What the browser says about the vote.
+    """Parse the browser's report about the vote.
 
     Raises:
         ValueError: the time is no number of milliseconds, or the input unknown.

@@ -44,14 +44,14 @@ PERSONAL_BOARD = 30
 """Votes after which a visitor sees what they themselves prefer."""
 
 _LOST_PAIRS = 5
-"""How many pairs a draw passes over because their pictures are lost: if it is all of them, something else is wrong."""
+"""Pairs whose pictures may be lost before a draw gives up: if all of them are, something else is wrong."""
 
 _REFRESH_SECONDS = 20.0
 _PATIENCE_SECONDS = 0.5
-"""How long the boards' worker rests when nobody asks, and how soon it hears that the end has come."""
+"""Seconds that the leaderboards' worker rests when nobody asks, and within which it hears that it must stop."""
 
 _LAST_SECONDS = 10.0
-"""How long the end waits for each worker."""
+"""Seconds that the end waits for each worker."""
 
 _STRANGERS = (
     "{voters:,} voters of this store voted before {since:%Y-%m-%d %H:%M} UTC, when the key that names voters came into "
@@ -60,7 +60,7 @@ _STRANGERS = (
 )
 
 _REST = 10
-"""What is worked out from all votes rests this many times as long as it took: votes go first."""
+"""Rest after a computation over all votes, as a multiple of its time: votes go first."""
 
 
 class Identical(Exception):  # noqa: N818 - nobody's fault
@@ -261,7 +261,7 @@ class Arena:
         }
 
     def progress(self, voter: str) -> dict[str, Any]:
-        """How many votes a visitor has given, from a certain number on what they prefer; and how far studies are."""
+        """Count a visitor's votes, with their own ranking from a certain number on, and the progress of studies."""
         votes = [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
         mine = personal_ranking(self.engines, votes) if len(votes) >= PERSONAL_BOARD else []
         today = sum(vote.voted.date() == now().date() for vote in votes)
@@ -275,7 +275,7 @@ class Arena:
         }
 
     def _shares(self) -> Mapping[tuple[str, str], float]:
-        """How likely each pair is drawn next; worked out anew now and then, since with many votes it takes a while."""
+        """Probability of each pair to be drawn next; computed now and then, since it takes a while with many votes."""
         start = time.monotonic()
         if start >= self._shares_until:
             self._known_shares = next_pair_probabilities(list(self.store.votes()), self._labels())

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable
 
 _NICE = 10
-"""How far it steps back, of 19: it still moves on beside something that takes a whole processor."""
+"""Niceness of background work, of 19: it still moves on beside something that takes a whole processor."""
 
 _TURN_SECONDS = 0.0005
-"""How long one thread may keep Python from another that waits. A request changes threads several times, and beside a
-model that draws it waits as long each time; Python's own 5 ms add up to more than all that the request takes."""
+"""Time that one thread may keep Python from another that waits. A request changes threads several times, and beside
+
+a model that draws it waits as long each time; Python's own 5 ms add up to more than all that the request takes.
+"""
 
 
 def short_turns() -> None:

@@ -13,7 +13,7 @@ _WITH_PORT = re.compile(r"\[(?P<six>[^\]]+)\](:\d+)?|(?P<four>[\d.]+):\d+")
 
 
 def network_of(address: str) -> str:
-    """What one visitor has of the internet: an IPv4 address, or the /64 of an IPv6 address; other texts as they are.
+    """Network of one visitor: an IPv4 address, or the /64 of an IPv6 address; other texts as they are.
 
     Whoever has one address of a /64 has all 2**64, and browsers take another one every day.
     """
@@ -26,7 +26,7 @@ def network_of(address: str) -> str:
 
 
 def is_local_address(address: str) -> bool:
-    """Whether this is the machine itself, which is not limited: its owner, or a proxy that stands for everybody."""
+    """Tell if this is the machine itself, which is not limited: its owner, or a proxy that stands for everybody."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the page stands on: engines that load behind it, and drawing that can be cancelled."""
+"""Engines of the page, which load behind it, and drawing that can be cancelled."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ class EngineManager:
                 engine.family = families[name]
 
     def availability(self, family: Family, spec: ModelSpec) -> Availability | None:
-        """Whether a model can run here; None while that is not known yet."""
+        """Availability of a model here; None while that is not known yet."""
         return availability(family, spec, self.machine) if self.machine else None
 
     def state(self, name: str) -> str:
-        """How far a family is: "starting", "idle", "fetching …", "loading", "ready", or "failed: " and why."""
+        """State of a family: "starting", "idle", "fetching …", "loading", "ready", or "failed: " and why."""
         if self._failure:
             return f"failed: {self._failure}"
         if self.machine is None:
@@ -102,7 +102,7 @@ class EngineManager:
 
     @property
     def awake(self) -> bool:
-        """Whether the first family is loaded, or has failed to load."""
+        """True if the first family is loaded, or has failed to load."""
         return self._waker.ident is not None and not self._waker.is_alive()
 
     def draw(self, job: Job) -> Iterator[DrawEvent]:
@@ -143,7 +143,7 @@ class EngineManager:
                 self._at_work -= 1
 
     def busy(self) -> bool:
-        """Whether a visitor waits for the models."""
+        """True if a visitor waits for the models."""
         return self._at_work > 0
 
     def _work(self, job: Job, events: SimpleQueue[DrawEvent | Exception | None]) -> None:

@@ -26,12 +26,12 @@ _POLL_SECONDS = 0.05
 
 
 class NotAllowed(Exception):  # noqa: N818 - a refusal, not a fault
-    """What was asked for is not done; the message is for the visitor."""
+    """Refusal of a request; the message is for the visitor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who may start a round, and cancel it.
+    """Owner of the page, who may start a round, and cancel it.
 
     Args:
         token: whoever knows it; empty means that nobody can.
@@ -59,7 +59,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class RoundProgress:
-    """How far the loop's last round is.
+    """Progress of the loop's last round.
 
     Args:
         number: of the round.
@@ -101,7 +101,7 @@ class LoopRunner:
         return rounds(self.folder)
 
     def progress(self) -> RoundProgress | None:
-        """How far the last round is; None if there is none and nobody is about to make one."""
+        """Progress of the last round; None if there is none and nobody is about to make one."""
         running, every = self.pid() is not None, self.rounds()
         if not every:
             return RoundProgress(1, 0, STAGES[0].name, running=True) if running else None

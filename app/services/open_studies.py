@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNABLE_SECONDS = 20.0
-"""How long it is remembered who cannot run here: to find out takes a look at files."""
+"""Seconds for which the list of unavailable contestants is remembered: finding them out reads files."""
 
 _POOL_SHARE = 4
 """The open arena's pool is so many times as large as a study's: what is drawn for a study and not needed is lost."""
@@ -45,7 +45,7 @@ def read_studies(folder: Path, family: str) -> dict[str, Study]:
 
 @dataclass
 class OpenStudies:
-    """What the arena offers beside the open arena.
+    """Studies that the arena offers beside the open arena.
 
     Args:
         declared: the studies of the family in use, by name.
@@ -74,7 +74,7 @@ class OpenStudies:
         return study
 
     def unable(self) -> Mapping[Contestant, str]:
-        """Which contestants of the studies cannot be drawn here, and why; none while that is not known yet."""
+        """Contestants of the studies that cannot be drawn here, with the reasons; none while that is not known yet."""
         machine = self.engines.machine
         if machine is not None and time.monotonic() >= self._unable_until:
             from hypersd.feedback.generator import unavailable_reason  # noqa: PLC0415 - brings torch
@@ -87,19 +87,19 @@ class OpenStudies:
         return self._unable
 
     def problem(self, study: Study) -> str:
-        """Why none of a study's comparisons can be drawn here; nothing if one can."""
+        """Reason why none of a study's comparisons can be drawn here; empty if one can."""
         unable = self.unable()
         reasons = [unable.get(row.ours) or unable.get(row.rival, "") for row in study.comparisons]
         return reasons[0] if all(reasons) else ""
 
     def probabilities(self, study: Study) -> dict[tuple[str, str], float]:
-        """How a study's pairs are drawn; nothing if it has all votes that can be given here."""
+        """Probability of each of a study's pairs; empty if it has all votes that can be given here."""
         unable = self.unable()
         able = [who.label for who in _contestants(study) if who not in unable]
         return study.probabilities(self.counting.progress(study).counts, able)
 
     def sources(self, low: int) -> list[PairSource]:
-        """What pairs are drawn of for studies, beside an open arena with a pool of `low`."""
+        """Sources of pairs for studies, beside an open arena with a pool of `low`."""
         from hypersd.arena.service.pool import PairSource  # noqa: PLC0415 - brings scipy
 
         return [
@@ -114,7 +114,7 @@ class OpenStudies:
         ]
 
     def describe(self, study: Study) -> dict[str, Any]:
-        """What participants are told of a study: totals only, since they must not know who meets whom."""
+        """Description of a study for participants: totals only, since they must not know who meets whom."""
         progress, problem = self.counting.progress(study), self.problem(study)
         return {
             "name": study.name,

@@ -1,4 +1,4 @@
-"""What the arena tells a visitor: after a vote, about themselves, and beside the paper."""
+"""Responses of the arena to a visitor: after a vote, about themselves, and beside the paper."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def study_results(family: str, votes: Sequence[Vote]) -> list[StudyResult]:
 
 
 def reveal_battle(engines: EngineManager, vote: Vote) -> dict[str, Any]:
-    """What a battle was about, once its vote is kept."""
+    """Reveal a battle's contestants, once its vote is kept."""
     left, right = (_entry(engines, entry) for entry in vote.battle.sides)
     pair = vote.battle.pair
     return {
@@ -58,7 +58,7 @@ def _contestant(engines: EngineManager, contestant: Contestant) -> dict[str, Any
 
 
 def personal_ranking(engines: EngineManager, votes: Sequence[Vote]) -> list[dict[str, Any]]:
-    """What a voter prefers: each contestant's share of its decisive battles, best first."""
+    """Ranking of a voter's own preferences: each contestant's share of its decisive battles, best first."""
     won: Counter[Contestant] = Counter()
     met: Counter[Contestant] = Counter()
     for vote in votes:

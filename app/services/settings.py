@@ -1,4 +1,4 @@
-"""What can be set from outside, by environment variables.
+"""Settings of the app from environment variables.
 
 Where the page is served is Gradio's business: `GRADIO_SERVER_NAME`, `GRADIO_SERVER_PORT`.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSettings:
-    """How the app runs.
+    """Settings of the app.
 
     Args:
         family: the one that is shown first (`HYPERSD_FAMILY`); the first of the registry unless set.

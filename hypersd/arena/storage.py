@@ -1,4 +1,4 @@
-"""Where the arena keeps what it is told: one answer for the page and for the command line."""
+"""Storage of the arena's votes and pictures: one answer for the page and for the command line."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def complain(message: str) -> None:
 
 
 def sentence(error: ValueError | OSError) -> str:
-    """What an error says to a person: for a file, its name and what is wrong with it."""
+    """Message of an error for a person: for a file, its name and what is wrong with it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__

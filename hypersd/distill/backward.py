@@ -71,7 +71,7 @@ def draw_jumps(
 
 @torch.no_grad()
 def own_jumps(student: Student, noise: Tensor, captions: list[str], config: BackwardConfig) -> Tensor:
-    """Where the student starts each of its jumps from noise `(B, C, H, W)`, and where the teacher arrives from there.
+    """Starts of the student's jumps from noise `(B, C, H, W)`, and the teacher's ends from there.
 
     Returns:
         `(B, jumps, 2, C, H, W)`.
@@ -147,5 +147,5 @@ class BackwardDistillation(Objective[OwnJumps]):
         return {"loss": loss, "mse": jump_errors(arrived, batch.target).mean()}
 
     def sample(self) -> Image.Image | None:
-        """What the student draws in 8, 4 and 2 steps."""
+        """Draw a grid of the student's pictures in 8, 4 and 2 steps."""
         return self.student.draw((8, 4, 2))

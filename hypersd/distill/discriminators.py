@@ -44,7 +44,7 @@ class LatentDiscriminator(nn.Module):
         return self.head(seen).float().mean(dim=(1, 2, 3))
 
     def features(self, latents: Tensor, times: Tensor, conditioning: Mapping[str, Any]) -> Tensor:
-        """What the mid-block sees."""
+        """Features of the mid-block."""
         unet = self.backbone
         text = conditioning["encoder_hidden_states"]
         emb = unet.time_embedding(unet.get_time_embed(latents, times))

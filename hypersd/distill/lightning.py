@@ -107,7 +107,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
 
     @torch.no_grad()
     def teach(self, latents: Tensor, times: Tensor, captions: list[str]) -> Tensor:
-        """Where the teacher arrives from `latents` at `times` in one student step: several of its own jumps."""
+        """Result of one student step by the teacher, from `latents` at `times`, in several of its own steps."""
         schedule = self.student.schedule.to(latents.device)
         stride = schedule.num_train_timesteps // self.stage.teacher_steps
         for _ in range(self.stage.teacher_steps // self.stage.student_steps):
@@ -173,5 +173,5 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         return self.discriminator(end, end_times, conditioning, start, start_times)
 
     def sample(self) -> Image.Image | None:
-        """What the student draws in 4, 2 and 1 steps."""
+        """Draw a grid of the student's pictures in 4, 2 and 1 steps."""
         return self.student.draw((4, 2, 1))

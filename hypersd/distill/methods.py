@@ -29,7 +29,7 @@ SCENES = 16_000
 
 PAIRS = 12_000
 PAIR_STEPS = 8
-"""How many pairs a one-step student learns from, and in how many steps its teacher draws them."""
+"""Pairs that a one-step student learns from, and steps in which its teacher draws them."""
 
 JUMPS = 2_000
 """Of how many trajectories of its own a student learns the jumps."""

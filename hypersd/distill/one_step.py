@@ -50,7 +50,7 @@ STAGES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneStepConfig:
-    """What the paper leaves open, with this project's choices.
+    """Choices of this project where the paper leaves them open.
 
     Args:
         time: pure noise is given to the student as if it were of this time.
@@ -129,7 +129,7 @@ class OneStepDistillation(Objective[TeacherSamples]):
         return self.student.schedule.to(step.device).add_noise(clean, noise, times), times, noise
 
     def sample(self) -> Image.Image | None:
-        """What the student draws in one step."""
+        """Draw a grid of the student's pictures in one step."""
         pipeline, prompts = self.student.pipeline, self.student.sample_prompts
         if not prompts:
             return None

@@ -1,4 +1,4 @@
-"""What every training of an adapter starts from: a base model on disk, an adapter on it, the frozen text side."""
+"""Base of every training of an adapter: a base model on disk, an adapter on it, the frozen text side."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Student:
         )
 
     def draw(self, steps: Sequence[int]) -> Image.Image | None:
-        """What the student draws without guidance by DDIM with trailing timesteps, a row for each number of steps."""
+        """Draw the student's pictures by DDIM with trailing timesteps, unguided, a row for each number of steps."""
         if not self.sample_prompts:
             return None
         self.pipeline.scheduler = DDIMScheduler.from_config(self.pipeline.scheduler.config, timestep_spacing="trailing")

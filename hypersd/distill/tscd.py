@@ -46,7 +46,7 @@ STAGES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TSCDConfig:
-    """What the paper leaves open, with this project's choices.
+    """Choices of this project where the paper leaves them open.
 
     Args:
         solver_steps: N, the points of the solver's grid; T and k must fit (see `SegmentedTimesteps`).
@@ -192,6 +192,6 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         return {f"average.{index}": value for index, value in enumerate(self.average)}
 
     def sample(self) -> Image.Image | None:
-        """What the average student draws in 8, 4, 2 and 1 steps."""
+        """Draw a grid of the average student's pictures in 8, 4, 2 and 1 steps."""
         with swapped_adapter(self.student.unet, self.average):
             return self.student.draw((8, 4, 2, 1))

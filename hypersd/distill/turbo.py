@@ -155,5 +155,5 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         return {"loss": hinge + self.config.gradient_penalty * penalty, "penalty": penalty}
 
     def sample(self) -> Image.Image | None:
-        """What the student draws in 4, 2 and 1 steps."""
+        """Draw a grid of the student's pictures in 4, 2 and 1 steps."""
         return self.student.draw((4, 2, 1))

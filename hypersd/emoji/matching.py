@@ -25,10 +25,10 @@ WEAKEST, STRONGEST = 0.6, 1.15
 """A generated object may be a little paler or stronger than its sprite; outside this range it is something else."""
 
 _MARGIN = 0.02
-"""How much smaller or larger than the world's sizes an object may be, as a fraction of the picture's side."""
+"""Margin below and above the world's sizes for an object, as a fraction of the picture's side."""
 
 _REACH = 0.05
-"""How far the fine search may go from where the coarse one began it, as a fraction of the picture's side."""
+"""Largest distance of the fine search from its start, as a fraction of the picture's side."""
 
 _HOPELESS = 0.5
 """A candidate that explains less than this share of what the best one does is not looked at closely."""
@@ -43,7 +43,7 @@ _MOVES = (
 
 
 class Field(NamedTuple):
-    """Where an object's centre may be from left to right, and how large it may be; fractions of the side."""
+    """Range of an object's centre from left to right, and its largest size; fractions of the side."""
 
     left: float
     right: float
@@ -150,7 +150,7 @@ class Finder:
         return match if match is not None and match.gain > 0 else None
 
     def _fits(self, place: tuple[int, int, int], start: Match) -> bool:
-        """Whether the square is inside the picture, of a size that occurs, and close to where the search began."""
+        """Tell if the square is inside the picture, of a size that occurs, and close to the start of the search."""
         left, top, pixels = place
         inside = 0 <= left <= self.side - pixels and 0 <= top <= self.side - pixels
         across, down = left - start.left + (pixels - start.pixels) / 2, top - start.top + (pixels - start.pixels) / 2

@@ -22,7 +22,7 @@ _BORDER = 3
 """Width in pixels of the frame whose median is taken for the background; no object covers more than a part of it."""
 
 _CANDIDATES = 4
-"""How many objects of the coarse search are looked at closely, in each field."""
+"""Objects of the coarse search that are looked at closely, in each field."""
 
 _CONVINCING = 0.5
 """The share of its square's energy that each of two objects must explain before a picture is read as a pair."""
@@ -30,7 +30,7 @@ _CONVINCING = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectedScene:
-    """What a picture shows.
+    """Scene that was detected in a picture.
 
     `objects`: one or two, from left to right; none if the picture is empty. `background`: the nearest of the world's.
     `match`: how well that explains the picture (see `SpriteJudge.detect`), in [0, 1].
@@ -43,7 +43,7 @@ class DetectedScene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptMatch:
-    """Whether a picture shows what was asked for.
+    """Match of a picture with its prompt.
 
     `objects`: exactly the right object, or both in the right order. `background`: the right one. `match`: how clean
     the picture is, whatever it shows.
@@ -151,7 +151,7 @@ class SpriteJudge:
         return (first,) if second is None else (first, second)
 
     def _is_pair(self, difference: Floats, single: tuple[Match, ...], pair: tuple[Match, ...]) -> bool:
-        """Whether two objects explain the picture better than one, each of them convincing by itself."""
+        """Tell if two objects explain the picture better than one, each of them convincing by itself."""
         if len(pair) < 2 or sum(match.gain for match in pair) <= sum(match.gain for match in single):
             return False
         energies = [float(np.square(difference[match.window]).sum()) for match in pair]

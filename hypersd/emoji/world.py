@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 Range = tuple[float, float]
 
 _SPREAD = 0.14
-"""How far from the middle of its field an object may stand, as a fraction of the side: a photographer's habit."""
+"""Largest distance of an object from the middle of its field, as a fraction of the side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class _WorldFile:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What exists, what it is called, and which combinations are kept for evaluation only."""
+    """World of sprites: the objects and backgrounds, their names, and the combinations kept for evaluation only."""
 
     folder: Path
     objects: dict[str, str]
@@ -93,7 +93,7 @@ class World:
         return world
 
     def has(self, thing: str, ground: str) -> bool:
-        """Whether both the object and the background exist."""
+        """Tell if both the object and the background exist."""
         return thing in self.objects and ground in self.backgrounds
 
     def sprite(self, name: str, pixels: int) -> NDArray[np.float32]:

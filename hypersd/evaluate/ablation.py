@@ -19,7 +19,7 @@ _HEAD = ("object", "pair", "background", "match", "CLIP", "reward", "diversity")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What feedback did to a metric at a number of steps: both means, and the mean of the differences a prompt."""
+    """Effect of feedback on a metric at a number of steps: both means, and the mean of the differences a prompt."""
 
     metric: Metric
     steps: int
@@ -29,7 +29,7 @@ class Change:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval of the difference leaves out zero."""
+        """True if the interval of the difference leaves out zero."""
         return self.difference.low > 0 or self.difference.high < 0
 
 

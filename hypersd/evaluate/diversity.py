@@ -1,4 +1,4 @@
-"""How much the pictures of one prompt differ: to draw the same from every noise is a loss that no other metric sees."""
+"""Diversity of the pictures of one prompt: drawing the same from every noise is a loss that no other metric sees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TINY = 1e-12
 
 
 def distances(features: Floats) -> Floats:
-    """How far each picture is from the others of its prompt: the mean of 1 - cosine to each of them, `(N,)`.
+    """Mean distance of each picture to the others of its prompt: the mean of 1 - cosine to each, `(N,)`.
 
     The mean of the result is the mean distance over all pairs (as LPIPS is averaged by Zhu et al. 2017, with another
     distance); so it can be kept a picture, and summed up like anything else that is known of one. It is 0 if all

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a table for machines, one for readers, and a figure."""
+"""Report of an evaluation: a table for machines, one for readers, and a figure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DIGITS: dict[Metric, int] = {"match": 3, "clip": 1, "reward": 3, "diversity": 3}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    """How a model did at a number of steps, over `n` pictures of `prompts` prompts.
+    """Results of a model at a number of steps, over `n` pictures of `prompts` prompts.
 
     The metrics are means with their intervals, in the units of `ImageMetrics`. `fid` is the Fréchet distance to
     rendered scenes (see `Reference`), and `fid_floor` what `n` rendered scenes have themselves; `seconds` is the mean
@@ -120,7 +120,7 @@ def cell(metric: Metric, interval: Interval) -> str:
 
 
 def notes(rows: Sequence[ReportRow]) -> list[str]:
-    """What a reader of the table must know: of how much it tells, and what must not be compared."""
+    """Notes for a reader of the table: its sample size, and what must not be compared."""
     if not rows:
         return []
     prompts = _span([row.prompts for row in rows], "d")

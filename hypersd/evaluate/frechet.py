@@ -24,7 +24,7 @@ LEAST = 32
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Moments:
-    """What the distance knows of a set of pictures: the `mean` `(D,)` and `covariance` `(D, D)` of its features."""
+    """Moments of the features of a set of pictures: the `mean` `(D,)` and `covariance` `(D, D)`."""
 
     mean: Floats
     covariance: Floats

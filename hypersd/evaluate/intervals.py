@@ -1,4 +1,4 @@
-"""How far a mean over prompts can be trusted: intervals by the bootstrap (Efron 1979; Davison and Hinkley 1997).
+"""Confidence intervals of a mean over prompts, by the bootstrap (Efron 1979; Davison and Hinkley 1997).
 
 Prompts are what is drawn anew, never pictures: several pictures of one prompt resemble each other, and an interval
 that takes them for independent is too narrow. So a value a prompt comes in, the mean of its pictures.
@@ -41,12 +41,12 @@ class Interval:
 
     @property
     def known(self) -> bool:
-        """Whether there is a mean at all."""
+        """True if there is a mean at all."""
         return not math.isnan(self.mean)
 
 
 UNKNOWN = Interval(mean=math.nan, low=math.nan, high=math.nan)
-"""What was not measured."""
+"""Interval of a metric that was not measured."""
 
 
 def bootstrap_mean(

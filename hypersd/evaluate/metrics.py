@@ -1,4 +1,4 @@
-"""What is known of each picture of an evaluation; a file of it, and means over prompts."""
+"""Metrics of each picture of an evaluation; a file of them, and means over prompts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypersd.evaluate.intervals import Interval, bootstrap_mean
 from hypersd.utils.files import atomic_path
 
 Metric = Literal["object", "pair", "background", "match", "clip", "reward", "diversity"]
-"""What is measured of every picture, and has a mean over prompts."""
+"""Metric of a picture, which has a mean over prompts."""
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 SHARES: tuple[Metric, ...] = ("object", "pair", "background")

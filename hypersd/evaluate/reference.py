@@ -1,4 +1,4 @@
-"""What pictures are measured against: rendered scenes of the same prompts, in the features of the family's CLIP."""
+"""Reference of the Fréchet distance: rendered scenes of the same prompts, in the features of the family's CLIP."""
 
 from __future__ import annotations
 

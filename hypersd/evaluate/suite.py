@@ -1,4 +1,4 @@
-"""Who looks at pictures: the judge, the CLIP score, and a reward model if there is one."""
+"""Suite of metrics: the sprite judge, the CLIP score, and a reward model if there is one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hypersd.evaluate.metrics import ImageMetrics
 from hypersd.sampling.request import Generation
 
 RewardFunction = Callable[[Sequence[Image.Image], Sequence[str]], NDArray[np.float32]]
-"""How much people would like each picture for its prompt, `(N,)`; the more the better."""
+"""Rewards of pictures for their prompts, `(N,)`; the more the better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MeasuredImage:
-    """What was found in one picture, and its embedding before it is normalised, `(D,)`."""
+    """Metrics of one picture, and its embedding before it is normalised, `(D,)`."""
 
     metrics: ImageMetrics
     features: NDArray[np.float32]

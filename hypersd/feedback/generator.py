@@ -39,7 +39,7 @@ class EngineGenerator:
 
     @property
     def device(self) -> str:
-        """What draws."""
+        """Device and precision that draw."""
         machine = self.engine.machine
         return f"{machine.device}, {machine.precision}"
 
@@ -81,7 +81,7 @@ def contestants(family: Family, machine: Machine) -> list[Contestant]:
 
 
 def unavailable_reason(family: Family, machine: Machine, contestant: Contestant) -> str:
-    """Why a contestant cannot be drawn here; nothing if it can."""
+    """Reason why a contestant cannot be drawn here; empty if it can."""
     if contestant.family != family.name:
         return f"of another family than {family.name}"
     try:
@@ -93,7 +93,7 @@ def unavailable_reason(family: Family, machine: Machine, contestant: Contestant)
 
 
 def weights_version(family: Family, weights: Weights) -> str:
-    """What tells these weights from others of the same name: the beginning of their hash, or their place on the Hub."""
+    """Version of weights of the same name: the start of their hash, or their place on the Hub."""
     if weights.repository or family.folder is None:
         return f"{weights.repository or family.repository}/{weights.file or ''}".rstrip("/")
     unet = family.folder / "unet" / "diffusion_pytorch_model.safetensors"

@@ -1,1 +1,1 @@
-"""What can be run: model families as data, and the loading of their shared weights."""
+"""Models that can be run: families as data, and the loading of their shared weights."""

@@ -25,7 +25,7 @@ class DownloadError(OSError):
 
 
 def fetched(what: str, fetch: Callable[[], str]) -> Path:
-    """Where `fetch` has put what it fetches from the Hub.
+    """Return the path of a file that `fetch` downloads from the Hub.
 
     Raises:
         DownloadError: it cannot.

@@ -39,7 +39,7 @@ _LONGEST_WORD = 40
 
 
 def plan(budget_bytes: int, base_bytes: int, count: int) -> Literal["fused", "shared"]:
-    """Whether `count` fused copies of a UNet of `base_bytes` fit into the budget beside the base."""
+    """Decide if `count` fused copies of a UNet of `base_bytes` fit into the budget beside the base."""
     return "fused" if base_bytes * (count + 1) <= budget_bytes else "shared"
 
 
@@ -187,7 +187,7 @@ class Engine:
 
     @property
     def loaded(self) -> bool:
-        """Whether the base is; an adapter may still be on its way."""
+        """True if the base is loaded; an adapter may still be on its way."""
         return self._pipeline is not None
 
     def weight_bytes(self) -> int:

@@ -67,7 +67,7 @@ def fitting(folder: Path) -> Generator[None]:
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a base model is on disk.
+    """Location of a base model on disk.
 
     Args:
         folder: of a diffusers pipeline.
@@ -135,7 +135,7 @@ class Loader:
         return self.source().pipeline(self.dtype).to(self.machine.device)
 
     def source(self) -> ModelSource:
-        """Where the base is on disk, after fetching it if need be.
+        """Return the base's location on disk, after fetching it if need be.
 
         Raises:
             DownloadError: it cannot be fetched.
@@ -212,7 +212,7 @@ class Loader:
         return fit(inspect(self.file(weights)), base.config, weight_shapes(base))
 
     def file(self, weights: Weights) -> Path:
-        """Where the weights' file is on disk, after fetching it if need be.
+        """Return the path of the weights' file, after fetching it if need be.
 
         Raises:
             DownloadError: it cannot be fetched.

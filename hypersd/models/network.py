@@ -1,4 +1,4 @@
-"""Whether the Hub can be reached, before anything waits for it in vain."""
+"""Reachability of the Hub, before anything waits for it in vain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BELIEVED = 60
 
 
 def reachable(address: str) -> bool:
-    """Whether something listens at `address` (a URL). Where a proxy leads there, a download itself has to tell."""
+    """Tell if something listens at `address` (a URL). Where a proxy leads there, a download itself has to tell."""
     there = urlsplit(address)
     if {there.scheme, "all"} & getproxies().keys() and not proxy_bypass(there.netloc):
         return True

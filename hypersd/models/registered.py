@@ -41,7 +41,7 @@ class RegisteredModel:
 
 
 def registered_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where they are: beside the votes (`HYPERSD_DATA`)."""
+    """Folder of registered models: beside the votes (`HYPERSD_DATA`)."""
     return Path(environment.get("HYPERSD_DATA", "data")) / "contestants"
 
 

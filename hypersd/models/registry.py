@@ -1,4 +1,4 @@
-"""Which families there are, and what of them can run on this machine."""
+"""Registry of families, and the availability of their models on this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def family(name: str) -> Family:
 
 
 def embedded_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where the embedded family lives, if not in assets/ (`HYPERSD_EMOJI`): one that was rebuilt, say.
+    """Folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`): one that was rebuilt, say.
 
     Raises:
         ValueError: it is no folder.
@@ -54,7 +54,7 @@ def living_in(folder: Path | None, family: Family) -> Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Where models run.
+    """Machine on which models run.
 
     Args:
         device: `"cuda"`, `"mps"` or `"cpu"`.
@@ -92,7 +92,7 @@ class Machine:
 
     @property
     def online(self) -> bool:
-        """Whether the Hub can be asked: downloads are allowed, and it answers (looked up once a minute)."""
+        """True if the Hub can be asked: downloads are allowed, and it answers (looked up once a minute)."""
         return not self.offline and reachable(self.hub)
 
 
@@ -109,7 +109,7 @@ def has_gpu_driver() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a model can run here, and if not, why not (empty if it can)."""
+    """Availability of a model here, with the reason if it is not available (else empty)."""
 
     available: bool
     reason: str = ""
@@ -126,7 +126,7 @@ _WITH_ACTIVATIONS = 1.5
 
 
 def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availability:
-    """Whether a model can run on a machine, at its default number of steps: its files, its memory, the network."""
+    """Check if a model can run on a machine, at its default number of steps: its files, its memory, the network."""
     usual = spec.recipe().weights
     if family.folder is not None:
         return _availability_in(family.folder, family, usual, machine)
@@ -175,7 +175,7 @@ def tunable(family: Family, name: str) -> ModelSpec:
 
 
 def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
-    """Whether the weights are on disk; those of kind "none" are the base's own."""
+    """Tell if the weights are on disk; those of kind "none" are the base's own."""
     if weights.kind == "none":
         return family.folder is not None or _base_is_local(family, machine)
     if weights.repository is None:
@@ -192,14 +192,14 @@ def _base_is_local(family: Family, machine: Machine) -> bool:
 
 
 def _base_gb(family: Family, machine: Machine) -> float:
-    """What the downloaded base takes; a small stand-in with the same names needs less than the published weights."""
+    """Size of the downloaded base; a small stand-in with the same names needs less than the published weights."""
     unet = _unet_file(str(family.repository), family.variant, machine)
     held = sum(file.stat().st_size for file in unet.parents[1].rglob("*.safetensors")) if unet else 0
     return min(family.memory_gb, _WITH_ACTIVATIONS * held / 1e9)
 
 
 def _unet_gb(family: Family, weights: Weights, machine: Machine) -> float:
-    """What a UNet of its own takes; as that of the base, less if a small stand-in is downloaded."""
+    """Size of a model's own UNet; as that of the base, less if a small stand-in is downloaded."""
     repository, file = str(weights.repository), weights.file
     path = _cached(repository, file, machine) if file else _unet_file(repository, family.variant, machine)
     return path.stat().st_size / 1e9 if path else family.unet_gb

@@ -1,4 +1,4 @@
-"""What a model is and how it is run, as data. Nothing here loads anything."""
+"""Specifications of models and how they are run, as data. Nothing here loads anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scheduler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """What is put on the base model.
+    """Weights that are put on the base model.
 
     Args:
         kind: `"none"`: the base itself; `"lora"`: an adapter on its UNet; `"unet"`: a UNet's state in one file;

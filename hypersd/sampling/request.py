@@ -1,4 +1,4 @@
-"""What can be asked for, and what comes back."""
+"""Requests for pictures, and their results."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """How far a run is: what the picture would be if it stopped after `step` of `steps`."""
+    """Preview of a run: its picture if it stopped after `step` of `steps`."""
 
     model: str
     steps: int

@@ -28,7 +28,7 @@ def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Genera
 
 
 def conditioning(unet: UNet2DConditionModel, embeds: PromptEmbeds, pixels: int, *, guided: bool) -> dict[str, Any]:
-    """What the UNet is told besides latents and time: empty prompt and prompt, or the prompt alone."""
+    """Conditioning of the UNet besides latents and time: empty prompt and prompt, or the prompt alone."""
     rows = slice(0, 2) if guided else slice(1, 2)
     pooled = embeds.pooled if unet.config["addition_embed_type"] == "text_time" else None
     return unet_conditioning(embeds.hidden[rows], None if pooled is None else pooled[rows], pixels)
@@ -124,7 +124,7 @@ def _settle(device: torch.device) -> None:
 
 
 def clean_latents(scheduler: Any, output: Any, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
-    """What a model believes the clean latents to be, from the noise that it predicted in `latents` at a time.
+    """Predicted clean latents, from the noise that a model predicted in `latents` at a time.
 
     Schedulers tell in their output, under two names; TCD's does not.
     """
@@ -136,7 +136,7 @@ def clean_latents(scheduler: Any, output: Any, predicted: Tensor, timestep: Tens
 
 
 def step_arguments(scheduler: Any, recipe: Recipe, generator: torch.Generator) -> Mapping[str, Any]:
-    """What a recipe tells a scheduler at each step; only some take a generator or an eta."""
+    """Arguments of a scheduler's step in a recipe; only some take a generator or an eta."""
     known = inspect.signature(scheduler.step).parameters
     wanted = {"generator": generator, "eta": recipe.eta}
     return {name: value for name, value in wanted.items() if name in known and value is not None}

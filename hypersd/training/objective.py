@@ -44,7 +44,7 @@ class TrainedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
-    """What a step may know: its number, how far along the run is in [0, 1), and its own random numbers."""
+    """Context of a step: its number, the progress of the run in [0, 1), and its own random numbers."""
 
     number: int
     progress: float

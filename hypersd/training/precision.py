@@ -6,7 +6,7 @@ import torch
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16: an accelerator, or a CPU with AVX-512 BF16 or AMX.
+    """Tell if a device computes in bfloat16: an accelerator, or a CPU with AVX-512 BF16 or AMX.
 
     Other CPUs imitate it, and take many times as long as in float32.
     """

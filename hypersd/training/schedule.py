@@ -55,7 +55,7 @@ class NoiseSchedule:
         return self.alpha(end) * self.predict_x0(noisy, noise, start) + self.sigma(end) * noise
 
     def leverage(self, start: Tensor, end: Tensor) -> Tensor:
-        """How far an error of one in ε̂ moves the end of a jump, `(B,)`: |α_end·σ_start/α_start − σ_end|."""
+        """Factor from an error in ε̂ to the error at the end of a jump, `(B,)`: |α_end·σ_start/α_start − σ_end|."""
         moved = self.alpha(end) * self.sigma(start) / self.alpha(start) - self.sigma(end)
         return moved.abs().flatten()
 

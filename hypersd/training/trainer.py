@@ -43,7 +43,7 @@ class DivergedError(FloatingPointError, ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How a training runs.
+    """Configuration of a training run.
 
     Args:
         out: folder of the run: `run.json`, `state/`, `log.jsonl`, `samples/`, and whatever the objective saves.

@@ -1,4 +1,4 @@
-"""What an error says, short enough for a sentence; and what is no error."""
+"""Errors as short sentences; and the one that is no error."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def pictures(tmp_path: Path) -> ImageStore:
 
 
 def entry(label: str, picture: str = "") -> Entry:
-    """What a contestant drew."""
+    """Make an entry of a contestant."""
     contestant = Contestant.parse(label)
     return Entry(contestant=contestant, picture=picture or f"{label}-picture", seconds=0.5, calls=4, version="1")
 

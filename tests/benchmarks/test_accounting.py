@@ -1,4 +1,4 @@
-"""What the benchmarks work out of what they saw."""
+"""Accounting of the benchmarks."""
 
 from __future__ import annotations
 

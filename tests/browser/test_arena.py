@@ -28,7 +28,7 @@ def enter(page: Page, url: str) -> None:
 
 
 def read(answer: Response) -> str:
-    """What came with a response: its headers, and its text if it is one that ends."""
+    """Read a response: its headers, and its text if it is one that ends."""
     kind = answer.headers.get("content-type", "")
     wanted = kind.startswith(("application/json", "text/html", "text/plain"))
     return json.dumps(answer.headers) + (answer.text() if wanted and answer.ok else "")

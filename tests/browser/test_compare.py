@@ -32,7 +32,7 @@ CHANCES = 10
 
 
 def caught(page: Page) -> bool:
-    """Whether the base was met while it drew; if not, its run is over."""
+    """Tell if the base was met while it drew; if not, its run is over."""
     expect(page.locator(f"{PREVIEW}, {OVER}").first).to_be_visible()
     return page.locator(PREVIEW).count() > 0
 

@@ -14,7 +14,7 @@ from hypersd.cli.main import main
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a command left: its exit status and what it printed."""
+    """Result of a command: its exit status and what it printed."""
 
     status: int
     out: str

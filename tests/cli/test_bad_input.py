@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: one clear line, status 2, nothing on standard output, nothing left behind."""
+"""Bad input of any kind: one clear line, status 2, nothing on standard output, nothing left behind."""
 
 from __future__ import annotations
 

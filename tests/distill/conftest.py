@@ -20,7 +20,7 @@ from tests.families import write_emoji
 
 
 def step(number: int = 0) -> StepContext:
-    """What an objective may know of its step number `number`."""
+    """Context of an objective's step number `number`."""
     return StepContext(
         number=number,
         progress=0.0,

@@ -1,4 +1,4 @@
-"""How far pictures of one prompt are apart."""
+"""Diversity of pictures of one prompt."""
 
 from __future__ import annotations
 

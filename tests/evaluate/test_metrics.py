@@ -1,4 +1,4 @@
-"""What is known of each picture: the file of it, and means over prompts."""
+"""Metrics of each picture: the file of them, and means over prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the jury finds, in rendered scenes that stand for pictures of models."""
+"""Results of the metric suite on rendered scenes that stand for pictures of models."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """Where it answers, how it is to behave, and what was asked of it.
+    """Hub of a test: its address, its behaviour, and the requests that it got.
 
     Args:
         begun: the byte that each download began with.

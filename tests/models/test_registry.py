@@ -1,4 +1,4 @@
-"""Whether a model can run here, and if not why not."""
+"""Availability of models, and the reasons where they are not available."""
 
 from __future__ import annotations
 

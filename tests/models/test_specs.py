@@ -1,4 +1,4 @@
-"""What is run, against the published settings."""
+"""Recipes against the published settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be asked for."""
+"""Requests and their checks."""
 
 from __future__ import annotations
 

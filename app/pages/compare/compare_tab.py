@@ -38,7 +38,7 @@ def build_compare(demo: gr.Blocks, engines: EngineManager, status: gr.HTML) -> N
 
 @dataclass(frozen=True, eq=False)
 class _Handlers:
-    """What happens when. A handler returns only what changes; drawing happens one job at a time, the rest at once."""
+    """Handlers of events. Each returns only what changes; drawing happens one job at a time, the rest at once."""
 
     engines: EngineManager
     parts: CompareComponents

@@ -1,4 +1,4 @@
-"""How the Compare tab is laid out, from top to bottom."""
+"""Layout of the Compare tab, from top to bottom."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class CompareComponents:
 
     @property
     def inputs(self) -> set[Any]:
-        """What a run is made of."""
+        """Components that a run is made of."""
         chosen = {part for panel in self.panels.values() for part in panel.inputs}
         return {self.prompt, self.seed, self.family, self.job, *chosen}
 
     @property
     def outputs(self) -> list[Any]:
-        """What handlers may change; each returns only what it does change."""
+        """Components that handlers may change; each returns only those that it changes."""
         own = [value for name in self.__dataclass_fields__ if isinstance(value := getattr(self, name), Block)]
         return [*own, *(part for panel in self.panels.values() for part in panel.outputs)]
 

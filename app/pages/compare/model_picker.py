@@ -1,4 +1,4 @@
-"""Which models run, and in how many steps: a panel for each family, with a tile for each of its models."""
+"""Picker of models and their numbers of steps: a panel for each family, with a tile for each of its models."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ModelPanel:
         return {self.examples, self.models} | self.inputs | notes
 
     def runs(self, values: Mapping[Any, Any]) -> tuple[Run, ...]:
-        """What is chosen; a model without steps runs at its default."""
+        """Runs that are chosen; a model without steps runs at its default."""
         return tuple(
             Run(model=tile.spec.name, steps=steps)
             for tile in self.tiles

@@ -31,7 +31,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a card shows: an event of its run, with the picture as a data URL (empty without one)."""
+    """Content of a card: an event of its run, with the picture as a data URL (empty without one)."""
 
     event: Preview | Generation
     picture: str

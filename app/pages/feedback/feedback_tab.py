@@ -66,7 +66,7 @@ class FeedbackComponents:
 
     @property
     def outputs(self) -> list[Any]:
-        """What handlers may change; each returns only what it does change."""
+        """Components that handlers may change; each returns only those that it changes."""
         return [getattr(self, name) for name in self.__dataclass_fields__]
 
 
@@ -134,7 +134,7 @@ def layout(owner: Owner) -> FeedbackComponents:
 
 @dataclass(frozen=True, eq=False)
 class FeedbackHandlers:
-    """What happens when. Each of the owner's clicks is checked here, whatever the browser has shown."""
+    """Handlers of events. Each of the owner's clicks is checked here, whatever the browser has shown."""
 
     runner: LoopRunner
     owner: Owner

@@ -122,7 +122,7 @@ def checked(vote: Vote) -> Vote:
 
 
 def _check(table: Table, row: Mapping[str, Any]) -> None:
-    """Whether a table can keep a row, on every database: SQLite takes texts that PostgreSQL does not.
+    """Check that a table can keep a row on every database: SQLite takes texts that PostgreSQL does not.
 
     Raises:
         ValueError: it cannot.

@@ -31,7 +31,7 @@ from hypersd.utils.outputs import Owners, output_folder
 
 _CARD = "README.md"
 _ROWS_AT_ONCE = 64
-"""How many rows are in memory, pictures and all: about 200 MB with pictures of 1024 pixels."""
+"""Rows held in memory at once, pictures and all: about 200 MB with pictures of 1024 pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,7 +156,7 @@ def _in_the_open(vote: Vote) -> Vote:
 
 
 def _own_numbers(store: Store) -> set[int]:
-    """What an export in the columns of Pick-a-Pic calls the votes that were made here."""
+    """Map the identifiers in the columns of Pick-a-Pic to the votes that were made here."""
     return {number_of(name) for name in store.vote_ids() if not name.startswith(PICKAPIC)}
 
 

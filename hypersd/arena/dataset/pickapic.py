@@ -100,6 +100,6 @@ def _entry(row: Mapping[str, Any], side: int, pictures: ImageStore | None) -> En
 
 
 def _digest(*facts: object) -> str:
-    """What tells a row from others, whatever else the columns came with."""
+    """Hash that identifies a row, whatever other columns came with it."""
     plain_facts = [(fact.picture, fact.contestant.label) if isinstance(fact, Entry) else fact for fact in facts]
     return sha256(repr(plain_facts).encode(errors="surrogatepass")).hexdigest()

@@ -34,7 +34,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How publishing goes.
+    """State of publishing.
 
     Args:
         waiting: votes that are only on this machine so far.
@@ -163,7 +163,7 @@ class Publisher:
                 self.aside[vote.id] = f"a picture cannot be read ({_sentence(error)})"
 
     def _waiting(self) -> int:
-        """How many votes wait, as far as the store can say now."""
+        """Count the votes that wait, as far as the store can answer now."""
         try:
             waiting = self.store.outbox.count_unpublished()
         except Exception as error:

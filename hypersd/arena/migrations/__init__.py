@@ -1,1 +1,1 @@
-"""How the arena's tables came to be, step by step. A change of `tables.py` needs a new file in `versions/`."""
+"""History of the arena's tables, step by step. A change of `tables.py` needs a new file in `versions/`."""

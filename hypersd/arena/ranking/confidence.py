@@ -1,4 +1,4 @@
-"""How sure a ranking is, when one person's votes resemble each other."""
+"""Confidence in a ranking, when the votes of one person resemble each other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLEAR = 1.5
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Uncertainty:
-    """What is known of the strengths of a fit.
+    """Uncertainty of the strengths of a fit.
 
     Args:
         covariance: of θ, of mean zero, `(n, n)`.

@@ -123,7 +123,7 @@ class PairCounts:
         return np.bincount(self.pairs.ravel(), np.repeat(votes, 2), minlength=len(self.contestants)).astype(float)
 
     def wins(self) -> Float64Array:
-        """How often the row's contestant beat the column's, `(n, n)`."""
+        """Count how often the row's contestant beat the column's, `(n, n)`."""
         won = np.zeros((len(self.contestants),) * 2)
         total = self.totals()
         left, right = self.pairs.T
@@ -132,7 +132,7 @@ class PairCounts:
         return won
 
     def ties(self) -> Float64Array:
-        """How often row and column tied, `(n, n)`, symmetric."""
+        """Count how often row and column tied, `(n, n)`, symmetric."""
         tied = np.zeros((len(self.contestants),) * 2)
         left, right = self.pairs.T
         np.add.at(tied, (left, right), self.totals()[:, 2])

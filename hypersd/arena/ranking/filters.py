@@ -1,4 +1,4 @@
-"""Which votes a board is about: of whom, on what, between whom."""
+"""Filters of votes for a leaderboard: by voters, prompts and contestants."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class VoteFilter:
     texts: tuple[str, ...] = ()
 
     def holds(self, vote: Vote) -> bool:
-        """Whether a vote belongs to it."""
+        """Tell if a vote passes the filter."""
         pair = vote.battle.pair
         both = [entry.contestant for entry in pair.entries]
         return (
@@ -64,7 +64,7 @@ class VoteFilter:
 
 @dataclass(frozen=True, slots=True)
 class FilterOptions:
-    """What there is to choose from, in votes that may be shown."""
+    """Options of a filter, from votes that may be shown."""
 
     families: tuple[str, ...] = ()
     steps: tuple[int, ...] = ()
@@ -72,7 +72,7 @@ class FilterOptions:
 
     @classmethod
     def of(cls, votes: Iterable[Vote]) -> FilterOptions:
-        """What these votes are about; own prompts are nobody else's business, and belong to no set."""
+        """Collect the options in these votes; a visitor's own prompts are private and belong to no set."""
         pairs = [vote.battle.pair for vote in votes if vote.battle.pair.owner is None]
         contestants = {entry.contestant for pair in pairs for entry in pair.entries}
         return cls(

@@ -20,7 +20,7 @@ _REFITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """What leaving out a single voter does at most: "two votes can flip the throne" is seen here.
+    """Largest effect of leaving out a single voter: it shows when "two votes can flip the throne".
 
     Args:
         shift: the largest change of a contestant's rank.

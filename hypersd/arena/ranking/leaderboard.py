@@ -63,7 +63,7 @@ class LeaderboardRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
-    """What the votes of one kind of voter say.
+    """Leaderboard of the votes of one kind of voter.
 
     Args:
         problem: why there are no standings (there are no votes, …), or nothing.
@@ -258,7 +258,7 @@ def _plain(value: Any) -> Any:
 
 
 def next_pair_probabilities(votes: Iterable[Vote], contestants: Sequence[str]) -> dict[tuple[str, str], float]:
-    """How likely each pair should be drawn next, given all votes: see `matchmaking.pair_probabilities`.
+    """Probability of each pair to be drawn next, given all votes: see `matchmaking.pair_probabilities`.
 
     Nothing for fewer than two contestants.
     """

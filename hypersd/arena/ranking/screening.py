@@ -100,7 +100,7 @@ def _seen_before(votes: VoteColumns) -> Truths:
 
 
 def coincidences(kept: VoteColumns) -> Coincidences:
-    """What voters said of pairs, for their agreement with each other: which contestant won, whatever its side."""
+    """Ratings of pairs, for the agreement of voters with each other: the winning contestant, whatever its side."""
     winner = kept.winner(kept.left, kept.right)
     _, first, item = np.unique(kept.pair.codes, return_index=True, return_inverse=True)
     place = np.argsort(np.argsort(first))  # in the order in which the pairs came, whatever their codes are

@@ -1,4 +1,4 @@
-"""Which pairs are decided: a test that may be looked at after every vote."""
+"""Significance of pairs: a test that may be looked at after every vote."""
 
 from __future__ import annotations
 

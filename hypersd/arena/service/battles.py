@@ -30,7 +30,7 @@ class RateLimited(VoteRejected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BattlePolicy:
-    """How the desk hands out battles.
+    """Policy by which battles are handed out.
 
     Args:
         lifetime: how long a battle waits for its vote; in its last quarter it is not handed out again.
@@ -103,7 +103,7 @@ class BattleService:
         return self._open(voter, kind, study)
 
     def allowed(self, study: str | None) -> Sequence[Choice]:
-        """What may be chosen in a study or, for None, in the open arena."""
+        """Choices that are allowed in a study or, for None, in the open arena."""
         return CHOICES if study is None else self.choices.get(study, CHOICES)
 
     def custom_battle(self, pair: Pair, voter: str) -> Battle:

@@ -1,4 +1,4 @@
-"""Who meets whom: the pairs whose next vote teaches most, and now and then any pair."""
+"""Matchmaking: prefer the pairs whose next vote teaches most, and now and then take any pair."""
 
 from __future__ import annotations
 

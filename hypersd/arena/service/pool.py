@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 
 GOLD_SHARE = 0.06
 TRIES = 3
-"""How often a failing contestant is tried before it is benched."""
+"""Attempts for a failing contestant before it is benched."""
 
 _TILES = 8
-"""How many tiles a spoiled picture is cut into, across and down: smaller than what it shows."""
+"""Tiles that a picture is cut into, across and down; smaller than the objects it shows."""
 
 _RELEASE_SECONDS = 60
-"""How often pairs that people left without a vote are looked for: it takes a look at every pair."""
+"""Seconds between searches for pairs that people left without a vote; a search reads every pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class GenerationInterrupted(Exception):  # noqa: N818 - nothing is wrong
 
 
 class ImageGenerator(Protocol):
-    """Whatever draws: the package's sampler, in the app."""
+    """Generator of images: the package's sampler, in the app."""
 
     @property
     def device(self) -> str:
-        """What draws."""
+        """Device and precision that draw."""
         ...
 
     @property
@@ -80,7 +80,7 @@ class ImageGenerator(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairSource:
-    """What pairs are drawn of: the open arena, or a study.
+    """Source of pairs: the open arena, or a study.
 
     Args:
         probabilities: of each pair of contestants (labels), asked anew for each draw.
@@ -234,7 +234,7 @@ class PairPool:
         return pair
 
     def _lacks_gold(self, study: str | None) -> bool:
-        """Whether there is a pool, but no gold pair for the first visitors."""
+        """Tell if there is a pool, but no gold pair for the first visitors."""
         nobody = ""
         return self.store.pool_size(study) > 0 and self.store.candidate(nobody, study, gold=True) is None
 

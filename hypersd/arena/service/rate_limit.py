@@ -1,4 +1,4 @@
-"""What one address may do: a voter's name costs nothing, an address does.
+"""Rate limits of an address: a voter's name costs nothing, an address does.
 
 Addresses come as keyed hashes (`pseudonym`), and are forgotten with the process: nothing here is stored. Each replica
 counts for itself. That is enough for what this protects, the replica's own threads and models, and costs no round trip;
@@ -61,7 +61,7 @@ class RateLimits:
 
 @dataclass
 class _TokenBucket:
-    """What is left of a share of `capacity`, which comes back evenly over `seconds`, as of a moment."""
+    """Token bucket of `capacity`, refilled evenly over `seconds`; `moment` is the last refill."""
 
     capacity: int
     seconds: float
@@ -80,7 +80,7 @@ class _TokenBucket:
 
 @dataclass
 class _AddressState:
-    """What is left to an address, and since when it has sent which voters, the newest last."""
+    """Token buckets of one client address, and its voters with the time each was first seen (newest last)."""
 
     requests: tuple[_TokenBucket, _TokenBucket]
     own: tuple[_TokenBucket, _TokenBucket]

@@ -22,7 +22,7 @@ _BAD = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taste:
-    """What a voter likes, in log-odds for a difference of one in each measure.
+    """Preferences of a voter, in log-odds for a difference of one in each measure.
 
     Args:
         alignment: of the scorer that is handed in (the judge's match, in [0, 1]).
@@ -126,7 +126,7 @@ class SimulatedVoters:
         return True
 
     def choose(self, taste: Taste, prompt: str, left: Entry, right: Entry, *, forced: bool = False) -> Choice:
-        """What a voter of this taste says; if they are `forced`, one of the two, however little they prefer it."""
+        """Choice of a voter with this taste; if `forced`, one of the two, however small the preference."""
         if taste.cheat in {"left", "hasty"}:
             return "left" if taste.cheat == "left" or self.rng.random() < 0.5 else "right"
         here = [entry.contestant.label == taste.favourite for entry in (left, right)]
@@ -141,7 +141,7 @@ class SimulatedVoters:
         return "left" if gap > 0 else "right"
 
     def utility(self, taste: Taste, prompt: str, entry: Entry) -> float:
-        """How much a voter likes a picture, in log-odds."""
+        """Utility of a picture for a voter, in log-odds."""
         alignment, sharp, colour = self.measures(prompt, entry)
         return taste.alignment * alignment + taste.sharpness * sharp + taste.colour * colour
 

@@ -104,7 +104,7 @@ class Study:
         return self.comparisons[0].ours.family
 
     def choices(self) -> tuple[Choice, ...]:
-        """What a voter may choose."""
+        """Choices that a voter has."""
         return CHOICES if self.ties else ("left", "right", "skip")
 
     def progress(self, votes: Iterable[Vote]) -> dict[Comparison, int]:
@@ -112,7 +112,7 @@ class Study:
         return {row: decisive for row, (_, decisive) in self.shares(votes).items()}
 
     def probabilities(self, counts: Mapping[Comparison, int], able: Iterable[str]) -> dict[tuple[str, str], float]:
-        """How pairs are drawn: in proportion to the votes still missing, among contestants that can run here."""
+        """Probability of each pair: in proportion to the votes still missing, among contestants that can run here."""
         here = set(able)
         missing = {
             row.labels: max(0, self.votes - counts.get(row, 0))

@@ -1,4 +1,4 @@
-"""How far declared studies are, counted as their votes come in."""
+"""Progress of declared studies, counted as their votes come in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OVERLAP = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyProgress:
-    """What was voted in a study so far.
+    """Votes of a study so far.
 
     Args:
         shares: of each comparison's votes that count and are decisive, how many were for ours.
@@ -32,22 +32,22 @@ class StudyProgress:
 
     @property
     def counts(self) -> dict[Comparison, int]:
-        """How many votes each comparison has."""
+        """Number of votes of each comparison."""
         return {row: share.n for row, share in self.shares.items()}
 
     @property
     def given(self) -> int:
-        """How many of the wanted votes there are; what a comparison has beyond is not counted."""
+        """Number of wanted votes that have been given; votes beyond a comparison's target are not counted."""
         return sum(min(count, self.study.votes) for count in self.counts.values())
 
     @property
     def wanted(self) -> int:
-        """How many votes are wanted in all."""
+        """Number of votes that are wanted in all."""
         return self.study.votes * len(self.study.comparisons)
 
     @property
     def complete(self) -> int:
-        """How many comparisons have all their votes."""
+        """Number of comparisons that have all their votes."""
         return sum(count >= self.study.votes for count in self.counts.values())
 
 
@@ -72,7 +72,7 @@ class StudyProgressCounter:
             self._add(votes)
 
     def progress(self, study: Study, kind: Kind = "human") -> StudyProgress:
-        """How far a study is, by the votes of one kind of voter.
+        """Progress of a study, by the votes of one kind of voter.
 
         They are cleaned by themselves: a voter is judged by what they did in the study.
         """

@@ -38,7 +38,7 @@ _MIGRATION_LOCK = 7211983
 _PATIENCE: Mapping[str, int] = MappingProxyType(
     {"connect_timeout": 5, "keepalives_idle": 10, "tcp_user_timeout": 10_000}
 )
-"""How long a PostgreSQL server that has gone silent is waited for: seconds, seconds, milliseconds."""
+"""Timeouts for a PostgreSQL server that has gone silent: seconds, seconds, milliseconds."""
 
 
 class DatabaseError(ValueError):

@@ -28,7 +28,7 @@ class PublishOutbox:
             return [vote_of(row) for row in connection.execute(query)]
 
     def count_unpublished(self) -> int:
-        """How many votes no shard holds yet."""
+        """Count the votes that no shard holds yet."""
         waiting = ~exists().where(SHARDS.c.vote_id == VOTES.c.id)
         with reading(self.engine) as connection:
             return connection.scalar(select(func.count()).select_from(VOTES).where(waiting)) or 0

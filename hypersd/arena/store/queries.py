@@ -1,4 +1,4 @@
-"""What the arena's door asks of the store, each statement built once: building one costs more than answering it."""
+"""Queries of the arena's service, each statement built once: building one costs more than answering it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def of(study: str | None) -> Any:
 
 @cache
 def voted_since(moments: int) -> Select[*tuple[Any, ...]]:
-    """How many votes a `voter` has given since `moment0`, `moment1` and so on."""
+    """Count the votes that a `voter` has given since `moment0`, `moment1` and so on."""
     # No condition on the moment: everybody's votes since then may be many.
     since = [func.count().filter(VOTES.c.voted >= bindparam(f"moment{number}")) for number in range(moments)]
     return select(*since).select_from(VOTES.join(BATTLES)).where(_VOTER)

@@ -1,4 +1,4 @@
-"""Where pairs, battles and votes are kept: SQLite on a local disk, or PostgreSQL.
+"""Store of pairs, battles and votes: SQLite on a local disk, or PostgreSQL.
 
 Votes are only ever added; one that is taken back has a withdrawal beside it. Each method is one transaction: when it
 returns, what it did is on disk, but for battles handed out and shown: on SQLite these are there when a vote is
@@ -67,7 +67,7 @@ class Store:
             connection.execute(insert(PAIRS).values(pair_row(pair)))
 
     def pool_size(self, study: str | None) -> int:
-        """How many pairs of a study (None: of the open arena) are there for whoever comes next."""
+        """Count the pairs of a study (None: of the open arena) that nobody has been handed yet."""
         waiting = select(func.count()).where(PAIRS.c.served == 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
             return connection.scalar(waiting) or 0
@@ -179,7 +179,7 @@ class Store:
         return battle_of(row) if row else None
 
     def handed_out(self, voter: str) -> Counter[Purpose]:
-        """How many battles of each purpose a voter has been handed, voted on or not."""
+        """Count the battles of each purpose that a voter has been handed, voted on or not."""
         with reading(self.engine) as connection:
             return Counter({row[0]: row[1] for row in connection.execute(queries.HANDED_OUT, {"voter": voter})})
 
@@ -236,7 +236,7 @@ class Store:
             return list(connection.scalars(select(VOTES.c.id)))
 
     def count_votes(self, *conditions: Any) -> int:
-        """How many votes fit."""
+        """Count the votes that fit."""
         with reading(self.engine) as connection:
             counted = VOTES.join(BATTLES).join(PAIRS) if conditions else VOTES
             return connection.scalar(select(func.count()).select_from(counted).where(*conditions)) or 0
@@ -251,7 +251,7 @@ class Store:
             return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
 
     def voted_since(self, voter: str, *moments: datetime) -> tuple[int, ...]:
-        """How many votes a voter has given since each of the moments."""
+        """Count the votes that a voter has given since each of the moments."""
         given = {f"moment{number}": moment for number, moment in enumerate(moments)}
         with reading(self.engine) as connection:
             return tuple(connection.execute(queries.voted_since(len(moments)), {"voter": voter, **given}).one())
@@ -271,6 +271,6 @@ class Store:
             connection.execute(BENCHED.delete().where(BENCHED.c.contestant == contestant.label))
 
     def benched(self) -> dict[Contestant, str]:
-        """Who is not drawn, and why."""
+        """Map each benched contestant to the reason."""
         with reading(self.engine) as connection:
             return {Contestant.parse(row.contestant): row.reason for row in connection.execute(select(BENCHED))}

@@ -57,7 +57,7 @@ METADATA = MetaData(
 )
 _ID = String(32)
 WITHDRAWN = -1
-"""What `served` says of a pair that is shown to nobody any more."""
+"""Value of `served` for a pair that is shown to nobody any more."""
 
 
 def _one_of(column: str) -> str:

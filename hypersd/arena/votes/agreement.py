@@ -1,4 +1,4 @@
-"""Whether voters agree: with each other, and with themselves."""
+"""Agreement of voters: with each other, and with themselves."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def clustered_wilson(voters: Sequence[tuple[int, int]], level: float = LEVEL) ->
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What one voter said of one item."""
+    """Label that one voter gave to one item."""
 
     item: Hashable
     voter: str

@@ -69,7 +69,7 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a contestant drew.
+    """Make an entry of a contestant.
 
     Args:
         picture: SHA-256 of the picture's bytes, its name in the picture folder.
@@ -149,7 +149,7 @@ class Battle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """What the browser says about a vote; it is believed only as far as it makes a vote look worse.
+    """Client's report about a vote; it is believed only as far as it makes a vote look worse.
 
     Args:
         decision_ms: from the reveal to the vote; None if it is not known.

@@ -1,4 +1,4 @@
-"""Which votes count: a pure function from all votes to those kept and, for each of the others, one reason.
+"""Quality control: a pure function from all votes to those kept and, for each of the others, one reason.
 
 Raw votes are never changed, so another set of rules can be played over the same votes at any time.
 """
@@ -49,7 +49,7 @@ class QualityRules:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What is left of the votes of one kind of voter by a version of the rules, and why the others do not count."""
+    """Votes of one kind of voter after a version of the rules, and the reasons of those that do not count."""
 
     kept: tuple[Vote, ...]
     dropped: tuple[tuple[Vote, Reason], ...]
@@ -63,7 +63,7 @@ class Cleaned:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many votes were dropped for each reason, most first."""
+        """Number of votes that were dropped for each reason, most first."""
         return dict(Counter(reason for _, reason in self.dropped).most_common())
 
     def within(self, study: str | None) -> Cleaned:
@@ -127,7 +127,7 @@ def _reason(vote: Vote, rules: QualityRules, bursts: set[str], again: set[str]) 
 
 
 def _habit(votes: Sequence[Vote], rules: QualityRules) -> Reason | None:
-    """What speaks against all of a voter's votes."""
+    """Reason against all of a voter's votes, if there is one."""
     right, wrong = gold_score(votes)
     if right + wrong >= rules.least_gold and (3 + right) / (4 + right + wrong) < rules.gold_accuracy:
         return "failed gold pairs"
@@ -142,7 +142,7 @@ def _habit(votes: Sequence[Vote], rules: QualityRules) -> Reason | None:
 
 
 def gold_score(votes: Iterable[Vote]) -> tuple[int, int]:
-    """How many gold pairs were answered right, and how many wrong; ties and skips are neither."""
+    """Count the gold pairs that were answered right, and wrong; ties and skips are neither."""
     right = wrong = 0
     for vote in votes:
         gold = vote.battle.pair.gold
@@ -180,7 +180,7 @@ def _seen_before(votes: Sequence[Vote]) -> list[Vote]:
 
 
 def ratings(votes: Iterable[Vote]) -> list[Rating]:
-    """What voters said of pairs, for their agreement with each other: which contestant won, whatever its side."""
+    """Ratings of pairs, for the agreement of voters with each other: the winning contestant, whatever its side."""
     return [
         Rating(vote.battle.pair.id, vote.battle.voter, vote.winner.contestant.label if vote.winner else "tie")
         for vote in votes

@@ -39,7 +39,7 @@ STEPS = (1, 2, 4, 8, 25)
 PROMPTS = 64
 MOST_SEEDS = 64
 GRIDS = 4
-"""How many of the comparisons are kept as pictures, to be looked at."""
+"""Number of comparisons that are kept as pictures, to be looked at."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -82,7 +82,7 @@ def add_parser(subparsers: Any) -> None:
 
 @dataclass(kw_only=True)
 class ModelResults:
-    """What was seen of one model at one number of steps."""
+    """Measurements of one model at one number of steps."""
 
     images: list[MeasuredImage] = field(default_factory=list["MeasuredImage"])
     errors: list[str] = field(default_factory=list[str])
@@ -253,7 +253,7 @@ def count(
 def rows_of(
     by_run: Mapping[tuple[str, int], ModelResults], suite: MetricSuite, prompts: Sequence[str]
 ) -> list[ReportRow]:
-    """What was seen, as rows of the table; rendered scenes are drawn only if there are pictures enough to compare."""
+    """Rows of the table, from the measurements; rendered scenes are drawn only if there are pictures enough."""
     import numpy as np
 
     from hypersd.evaluate.evaluation_report import ReportRow

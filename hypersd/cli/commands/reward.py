@@ -124,7 +124,7 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Image
 
 
 def kinds_of_prompts(world: Path | None) -> Callable[[str], str]:
-    """How prompts are told apart in a report: by the number of their objects, where the family's words are known."""
+    """Function that groups prompts in a report: by the number of objects, where the family's words are known."""
     if world is None:
         return lambda _prompt: "all"
     from hypersd.emoji.captions import read

@@ -39,12 +39,12 @@ _FOCUS = 2.0
 """Exponent of the focal loss (Lin et al. 2017): how little attention goes to cells that are read well already."""
 
 _PRIOR = 0.99
-"""How sure an untrained network is that a cell is empty; else the many empty cells drown the others at first."""
+"""Probability of an empty cell in an untrained network; else the many empty cells drown the others at first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """What SOLO should see in B pictures.
+    """Targets of SOLO in B pictures.
 
     Args:
         categories: `(B, GRID, GRID)`, whole numbers: 0 for an empty cell, or 1 + the index of the object in the world.
@@ -83,7 +83,7 @@ class Masks:
 
 
 def object_mask(world: World, placed: Placed) -> NDArray[np.float32]:
-    """How much of each pixel an object covers, `(MASK_SIDE, MASK_SIDE)` in [0, 1]: its sprite's alpha, averaged.
+    """Coverage of each pixel by an object, `(MASK_SIDE, MASK_SIDE)` in [0, 1]: its sprite's alpha, averaged.
 
     Raises:
         KeyError: the world has no such object.
@@ -152,7 +152,7 @@ class Solo(nn.Module):
             self.category.weight.mul_(0.1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """What is in pictures `(B, 3, 128, 128)` in [-1, 1].
+        """Detect the objects in pictures `(B, 3, 128, 128)` in [-1, 1].
 
         Returns logits of the categories `(B, 1 + objects, GRID, GRID)` and of the masks
         `(B, GRID, GRID, MASK_SIDE, MASK_SIDE)`, in float32.
@@ -179,7 +179,7 @@ class Solo(nn.Module):
 
 
 def instance_loss(network: Solo, pictures: Tensor, targets: Masks) -> Tensor:
-    """How badly pictures show what they should, `(B,)`: focal loss of the categories + 3 Dice losses of the masks.
+    """Loss of pictures against their targets, `(B,)`: focal loss of the categories + 3 Dice losses of the masks.
 
     Both are averaged over the cells of a picture that are not empty, as in SOLO. Gradients reach the pictures,
     `(B, 3, 128, 128)` in [-1, 1], and whatever in the network is not frozen.

@@ -121,7 +121,7 @@ class SoloTraining(Objective[SegmentationBatch]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentationScores:
-    """How well objects are seen, each share in [0, 1].
+    """Scores of segmentation, each share in [0, 1].
 
     Args:
         category: objects that the cell at their centre names rightly.

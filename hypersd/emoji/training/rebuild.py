@@ -40,7 +40,7 @@ SAMPLE_PROMPTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmojiTrainingConfig:
-    """How long each stage takes and how much it sees at a time; the defaults made the shipped family."""
+    """Length and batch size of each stage; the defaults made the shipped family."""
 
     autoencoder_steps: int = 2200
     autoencoder_batch: int = 32
@@ -53,7 +53,7 @@ class EmojiTrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class _Workshop:
-    """What all stages share."""
+    """State that all stages share."""
 
     world: World
     out: Path

@@ -1,4 +1,4 @@
-"""How much of everything a round of the loop takes."""
+"""Scale of a round of the loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopScale:
-    """How much of everything.
+    """Numbers of pairs, votes, battles and steps of a round.
 
     Args:
         pairs, votes, voters: of the votes that are learned from, where they are simulated.

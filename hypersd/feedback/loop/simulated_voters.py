@@ -103,7 +103,7 @@ def cast_votes(
 
 
 def few_step_contestants(contestants: Iterable[Contestant], strangers: Container[str]) -> list[Contestant]:
-    """Whose pictures simulated voters see: those of few steps, and no model that another loop has let in.
+    """Contestants whose pictures simulated voters see: those of few steps, and no model of another loop.
 
     The base takes as long as all others together; what is tuned has few steps and is learned from those. And one
     command gives the same votes on every machine, whatever was tuned there before.

@@ -13,7 +13,7 @@ from hypersd.utils.files import write_json
 
 
 def cached_preferences(preferences: Preferences, file: Path) -> Preferences:
-    """What the file keeps; if there is none yet, it now keeps what was found.
+    """Preferences in the file; if there is none yet, write these to it.
 
     Raises:
         ValueError: the file is damaged.

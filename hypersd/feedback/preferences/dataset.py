@@ -48,7 +48,7 @@ class Preference:
 
     @property
     def decisive(self) -> bool:
-        """Whether one picture was preferred."""
+        """True if one picture was preferred."""
         return not self.both_bad and self.target != 0.5
 
 
@@ -71,7 +71,7 @@ class Preferences:
 
     @property
     def digest(self) -> str:
-        """What tells this data from other data: a hash of every choice."""
+        """Hash of every choice, which identifies this data."""
         digest = sha256()
         for preference in self.examples:
             digest.update(
@@ -85,7 +85,7 @@ class Preferences:
 
 
 def one_kind(kinds: Iterable[Kind]) -> Kind:
-    """Whose votes are read where nobody says whose: people's if there are any. The two kinds never mix."""
+    """Kind of voters to read where none is named: people if there are any. The two kinds never mix."""
     return "human" if "human" in (distinct := set(kinds)) or not distinct else "simulated"
 
 
@@ -129,7 +129,7 @@ def from_votes(votes: Iterable[Vote], kind: Kind | None = None) -> Preferences:
 
 
 def reliability(votes: Iterable[Vote]) -> dict[str, float]:
-    """How far each voter can be relied on, in (0, 1].
+    """Reliability of each voter, in (0, 1].
 
     It is the posterior mean (prior Beta(3, 1)) of answering pairs shown again alike and gold pairs right, as far
     above chance as that is.

@@ -1,4 +1,4 @@
-"""What a reward model is begun from: a frozen model that says how well a picture fits a prompt."""
+"""Backbones of a reward model: a frozen model that scores how well a picture fits a prompt."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def embed_images(self, pictures: Tensor) -> Tensor:
-        """What is seen in pictures `(B, 3, pixels, pixels)` in [-1, 1]: `(B, F)`, of length 1; differentiable."""
+        """Embed pictures `(B, 3, pixels, pixels)` in [-1, 1]: `(B, F)`, of length 1; differentiable."""
 
     @abstractmethod
     def image_text_score(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """How well each picture fits its prompt, `(B,)`: the more the better; differentiable in the pictures."""
+        """Score how well each picture fits its prompt, `(B,)`: the more the better; differentiable in the pictures."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -93,7 +93,7 @@ class ClipBackbone(Backbone):
 
     @classmethod
     def saved(cls, folder: Path) -> ClipBackbone:
-        """What `save` wrote, with random weights.
+        """Load the model that `save` wrote, with random weights.
 
         Raises:
             OSError: a part is missing.

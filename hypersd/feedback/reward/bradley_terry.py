@@ -1,4 +1,4 @@
-"""How a reward model learns from choices: Bradley–Terry with ties (Hyper-SD, eq. 9; PickScore's soft labels)."""
+"""Training of a reward model on choices: Bradley–Terry with ties (Hyper-SD, eq. 9; PickScore's soft labels)."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class ImageReward(Backbone):
 
     @classmethod
     def saved(cls, folder: Path) -> ImageReward:
-        """What `save` wrote, with random weights.
+        """Load the model that `save` wrote, with random weights.
 
         Raises:
             OSError: a part is missing.
@@ -131,7 +131,7 @@ class ImageReward(Backbone):
 
 
 def known(name: Path | str) -> bool:
-    """Whether a folder or a repository of the Hub is ImageReward's."""
+    """Tell if a folder or a repository of the Hub is ImageReward's."""
     folder = Path(name)
     return (folder / WEIGHTS).is_file() if folder.is_dir() else str(name).rpartition("/")[2] == "ImageReward"
 

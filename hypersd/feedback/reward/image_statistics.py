@@ -1,4 +1,4 @@
-"""What can be said of a picture without understanding it: brightness, contrast, saturation, sharpness.
+"""Statistics of a picture that need no understanding: brightness, contrast, saturation, sharpness.
 
 They are watched while a model learns to please a reward, and they are the shortcuts that a reward model may take.
 """

@@ -130,11 +130,11 @@ class RewardModel(nn.Module):
         return self.backbone.pixels
 
     def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """What `forward` needs of prompts, `(B, D)`; the text side is frozen."""
+        """Embed prompts for `forward`, `(B, D)`; the text side is frozen."""
         return self.backbone.embed_prompts(prompts)
 
     def embed_images(self, pictures: Tensor) -> Tensor:
-        """What the backbone sees in pictures `(B, 3, H, W)` in [-1, 1]: `(B, F)`, of length 1."""
+        """Embed pictures `(B, 3, H, W)` in [-1, 1] by the backbone: `(B, F)`, of length 1."""
         return self.backbone.embed_images(self._sized(pictures))
 
     def head_features(self, pictures: Tensor, texts: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How good a reward model is, beside how far voters agree, and by what it could have cheated."""
+"""Report on a reward model: its accuracy beside the agreement of voters, and the shortcuts it could have used."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardReport:
-    """What is known of a reward model, all of it on prompts that it was not trained on.
+    """Measurements of a reward model, all on prompts that it was not trained on.
 
     Args:
         accuracy: of decisive choices, how many it predicts; the interval is a bootstrap over prompts.

@@ -1,4 +1,4 @@
-"""What a reward model could do without understanding pictures: baselines that it must beat to have learned more."""
+"""Shortcuts of a reward model: baselines without understanding, which it must beat to have learned more."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def hits_by_identity(train: Sequence[Preference], test: Sequence[Preference]) ->
 
 
 def decisive(examples: Sequence[Preference]) -> NDArray[np.bool_]:
-    """Which choices prefer one picture, `(N,)`."""
+    """Mask of choices that prefer one picture, `(N,)`."""
     return np.array([one.decisive for one in examples], dtype=bool)
 
 
 def left_won(examples: Sequence[Preference]) -> NDArray[np.bool_]:
-    """Which choices prefer the left picture, `(N,)`."""
+    """Mask of choices that prefer the left picture, `(N,)`."""
     return np.array([one.target > 0.5 for one in examples], dtype=bool)
 
 

@@ -1,4 +1,4 @@
-"""How fine a picture's details are, octave by octave: what clean edges, noise and smears leave behind.
+"""Texture of a picture, octave by octave: it tells clean edges from noise and smears.
 
 Natural scene statistics judge pictures without a reference in the same way (BRISQUE, Mittal et al. 2012): bands of a
 pyramid, and the same after division by their local contrast.
@@ -24,7 +24,7 @@ NAMES = tuple(
     )
 )
 WIDTH = len(NAMES)
-"""How many numbers `texture` gives."""
+"""Number of features that `texture` returns."""
 
 
 def texture(pictures: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ _FEWEST_PROMPTS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class RewardTask:
-    """What a reward model is made of.
+    """Task of making a reward model of votes.
 
     Args:
         backbone: a CLIP model: a folder, or a repository in the Hub's cache.

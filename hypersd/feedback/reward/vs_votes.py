@@ -1,4 +1,4 @@
-"""What a reward model says of the arena's pictures, and how often it says what people say."""
+"""Reward model against votes: its rewards of the arena's pictures, and its agreement with people."""
 
 from __future__ import annotations
 

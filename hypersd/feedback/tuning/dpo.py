@@ -77,7 +77,7 @@ def _encoded(picture: Image.Image, student: Student) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DPOConfig:
-    """What is this project's choice.
+    """Choices of this project.
 
     Args:
         beta: β·T·ω(λ) of the paper's eq. 14 as one number: it multiplies differences of mean squared errors.
@@ -143,5 +143,5 @@ class DirectPreference(Objective[RankedBatch]):
         self.monitor.after_step(step)
 
     def sample(self) -> Image.Image | None:
-        """What the student draws now."""
+        """Draw a grid of the student's pictures now."""
         return self.monitor.validation.sample_grid()

@@ -23,7 +23,7 @@ WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class MergePoint:
-    """What the student draws with the feedback's adapter at a weight, and what speaks against it, if anything."""
+    """Metrics of the student with the feedback's adapter at a weight, and the violation of a limit, if any."""
 
     weight: float
     metrics: ValidationMetrics

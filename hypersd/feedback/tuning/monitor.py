@@ -30,7 +30,7 @@ _COLUMNS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationMetrics:
-    """What the model draws for the validation prompts.
+    """Metrics of the pictures that the model draws for the validation prompts.
 
     Args:
         reward: mean of the reward that is learned from.
@@ -55,7 +55,7 @@ class ValidationMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """When pleasing has gone too far.
+    """Limits beyond which a training is taken for reward hacking.
 
     Args:
         diversity: the lowest share of the start's diversity.
@@ -119,7 +119,7 @@ class ValidationSet:
 
     @torch.no_grad()
     def sample_grid(self) -> Image.Image:
-        """What the student draws now: prompts from left to right, a row for each recipe, most steps first."""
+        """Draw the student's pictures now: prompts from left to right, a row for each recipe, most steps first."""
         columns = min(_COLUMNS, len(self.prompts))
         rows = sorted(self.recipes, key=lambda recipe: -recipe.steps)
         drawn = [self._drawn(index, recipe, 1).tuned for recipe in rows for index in range(columns)]
@@ -197,7 +197,7 @@ class RewardHackingMonitor:
             write_json(self.file, [(step, one.as_dict()) for step, one in self.history[1:]])
 
     def violation(self, check: ValidationMetrics, second: float, slack: float = 1.0) -> str:
-        """What speaks against a check, compared with the start; or nothing.
+        """Describe the limit that these metrics violate, compared with the start; empty if none.
 
         Args:
             check: what the student draws now.

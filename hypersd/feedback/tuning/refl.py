@@ -21,7 +21,7 @@ from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReFLConfig:
-    """What the paper leaves open, with this project's choices.
+    """Choices of this project where the paper leaves them open.
 
     Args:
         steps: of the optimiser.
@@ -106,5 +106,5 @@ class RewardFeedback(Objective[PromptBatch]):
         self.monitor.after_step(step)
 
     def sample(self) -> Image.Image | None:
-        """What the student draws now."""
+        """Draw a grid of the student's pictures now."""
         return self.monitor.validation.sample_grid()

@@ -1,4 +1,4 @@
-"""What a student draws along its own schedule, with a gradient through one call of it: as ReFL needs it."""
+"""Rollouts of a student along its own schedule, with a gradient through one step of it, as ReFL needs it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def rollout_to_step(
 def denoise_noised_images(
     student: Student, pictures: Tensor, captions: Sequence[str], recipes: Sequence[Recipe], step: StepContext
 ) -> Tensor:
-    """What the student makes of noised pictures `(B, 3, H, W)` in [-1, 1], with a gradient through one call.
+    """Denoise noised pictures `(B, 3, H, W)` in [-1, 1] by the student, with a gradient through one step.
 
     They are noised to a time at which the student is used, one of the later ones of a recipe's schedule: from noise
     alone nothing can be told of a picture.

@@ -38,7 +38,7 @@ _MOST, _MOST_AT = 16, 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
-    """What came of it.
+    """Result of a tuning.
 
     Args:
         adapter: the merged adapter, which takes the place of the few-step one.
@@ -197,10 +197,10 @@ class TuningTask:
 
 
 def pictures_a_step(pixels: int) -> int:
-    """How many pictures of this side a training looks at a step."""
+    """Number of pictures of this side that a training sees a step."""
     return max(1, min(_MOST, _MOST * _MOST_AT**2 // pixels**2))
 
 
 def digest(file: Path) -> str:
-    """What tells a file from others: the beginning of its SHA-256."""
+    """Identify a file by the beginning of its SHA-256."""
     return sha256(file.read_bytes()).hexdigest()[:16]

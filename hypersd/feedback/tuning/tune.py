@@ -213,7 +213,7 @@ def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str]
 
 
 def gained(results: Sequence[tuple[AdapterGroup, Tuned]]) -> bool:
-    """Whether anything better than the untuned model came of it; else a contestant would be its double."""
+    """Tell if anything better than the untuned model came of it; else a contestant would be its double."""
     return any(tuned.weight for _, tuned in results)
 
 

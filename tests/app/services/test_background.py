@@ -1,4 +1,4 @@
-"""What works behind the page steps back, and lets others have their turn."""
+"""Background work steps back, and lets others have their turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the arena offers of declared studies, and what it tells of them."""
+"""Declared studies that the arena offers, and their descriptions."""
 
 from __future__ import annotations
 

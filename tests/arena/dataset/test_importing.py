@@ -193,7 +193,7 @@ def test_columns_that_follow_from_others_are_not_needed(
 def test_any_place_that_fsspec_reaches_will_do(
     store: Store, pictures: ImageStore, there: tuple[Store, ImageStore]
 ) -> None:
-    """What is said to the Hub's file system is said here to one that is in memory."""
+    """Use a file system in memory in place of the Hub's."""
     vote(store, pictures, 1)
     url = "memory://hypersd-test/votes"
     try:

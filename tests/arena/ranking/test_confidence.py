@@ -37,7 +37,7 @@ def study(rng: np.random.Generator, voters: int, each: int) -> PairCounts:
 
 @pytest.fixture(scope="module")
 def truth() -> DavidsonFit:
-    """What infinitely many such voters would say: the strengths that the model finds among very many."""
+    """Strengths that infinitely many such voters would give: those that the model finds among very many."""
     return fit(study(np.random.default_rng(99), 40_000, 40))
 
 

@@ -1,4 +1,4 @@
-"""Who meets whom."""
+"""Matchmaking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one address may do, how long it has to wait, and which voters are marked."""
+"""Limits of an address: requests, waiting times, and which voters are marked."""
 
 from __future__ import annotations
 

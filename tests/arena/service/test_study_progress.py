@@ -1,4 +1,4 @@
-"""How far studies are: counted as votes come in, from here or elsewhere, each once."""
+"""Progress of studies: counted as votes come in, from here or elsewhere, each once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which votes were sent, and votes that come from elsewhere, on SQLite and on PostgreSQL."""
+"""Outbox of votes, and votes that come from elsewhere, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_a_picture_that_says_how_it_was_made_is_kept_without_a_word(tmp_path: Pa
 
 
 def chunks(data: bytes) -> list[bytes]:
-    """What a WebP file is made of."""
+    """Chunks of a WebP file."""
     names, at = [], 12
     while at < len(data):
         names.append(data[at : at + 4])

@@ -1,4 +1,4 @@
-"""Which votes count, and why the others do not."""
+"""Quality control of votes, and the reasons of those that do not count."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.families import write_emoji
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the trainer is asked for, instead of its work, which takes long."""
+    """Record the trainer's arguments in place of its work, which takes long."""
     signature, calls = inspect.signature(methods.distill), list[dict[str, Any]]()
 
     def distill(*args: object, **kwargs: object) -> None:

@@ -33,7 +33,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(folder: Path, preferences: Preferences, pictures: ImageStore, out: Path) -> RewardReport:
-    """What came of a training."""
+    """Report of a training."""
     return task(folder, preferences, pictures, out).run()
 
 

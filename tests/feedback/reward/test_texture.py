@@ -1,4 +1,4 @@
-"""What texture says of pictures: noise, blur, and that it can be learned through."""
+"""Texture of pictures: noise, blur, and that it can be learned through."""
 
 from __future__ import annotations
 

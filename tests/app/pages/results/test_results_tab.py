@@ -1,4 +1,4 @@
-"""What the Results tab hands over."""
+"""Updates of the Results tab."""
 
 from __future__ import annotations
 
