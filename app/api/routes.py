@@ -1,4 +1,4 @@
-"""The arena's door over HTTP: small JSON requests that never wait behind a model."""
+"""HTTP routes of the arena: small JSON requests that never wait behind a model."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def endpoint(
         except (VoteRejected, ValueError) as error:
             said, status = str(error).strip(), 422
         except Exception:
-            log.exception("the arena's door failed")
+            log.exception("a request to the arena failed")
             said, status = unavailable_message, 503
         return JSONResponse({"error": sentence(said)}, status, headers=headers)
 

@@ -1,4 +1,4 @@
-"""The arena behind the page: its store and desk, the worker that prepares pairs, and what a visitor is told."""
+"""The arena behind the page: its store, its workers, and its answers to visitors."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Identical(Exception):  # noqa: N818 - nobody's fault
 
 @dataclass
 class Arena:
-    """Everything that the arena's pages and its HTTP door ask for. Thread-safe.
+    """Arena of the page: everything that its tabs and its HTTP routes ask for. Thread-safe.
 
     Args:
         engines: whose models draw the pairs.
@@ -133,7 +133,7 @@ class Arena:
             VoteRejected: the token that the page keeps for them is not one.
         """
         if not (16 <= len(token) <= 64 and token.isascii() and token.replace("-", "").isalnum()):
-            raise VoteRejected("the page has lost its name for you; load it again")
+            raise VoteRejected("the page does not know you any more; load it again")
         voter = pseudonym(self.key.secret, token)
         if not is_local_address(address):
             self.rate_limiter.record_voter(pseudonym(self.key.secret, address), voter)
@@ -329,7 +329,7 @@ class Arena:
         return None
 
     def _compute(self) -> None:
-        """Keep the boards fresh: never while somebody looks, always behind."""
+        """Keep the leaderboards fresh, in the background and never within a request."""
         seen, next_look = (-1, -1), 0.0
         while not self._stop.is_set():
             try:

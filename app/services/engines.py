@@ -44,7 +44,7 @@ class Job:
 class EngineManager:
     """The families that can be shown, and their engines.
 
-    Torch and diffusers take seconds to import, so a thread of the studio's own does it, behind the page; what needs
+    Torch and diffusers take seconds to import, so a thread of its own does it, behind the page; what needs
     them waits for it. `machine` is None until then.
     """
 

@@ -1,4 +1,4 @@
-"""The boards behind the Results tab: computed by a worker, newest question first; never while somebody looks."""
+"""Cache of the Results tab's leaderboards: a worker computes them, the newest request first, never a request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LeaderboardCache:
     _asked: threading.Condition = field(default_factory=threading.Condition)
 
     def get(self, vote_filter: VoteFilter) -> Leaderboard | None:
-        """A view's board; an older one, or None, if it is not of the last votes: then it is, soon."""
+        """Return the cached leaderboard; stale or None until the worker has recomputed it."""
         with self._asked:
             if vote_filter in self._boards:
                 self._boards.move_to_end(vote_filter)
@@ -48,7 +48,7 @@ class LeaderboardCache:
             return self._boards.get(vote_filter)
 
     def renew(self, votes: Sequence[Vote]) -> None:
-        """There are new votes: the boards of all of them are computed now, others when somebody asks again."""
+        """Take new votes: the leaderboard of all of them is computed now, narrower ones at the next request."""
         cleaned: dict[Kind, Cleaned] = {kind: clean(votes, kind=kind).within(None) for kind in KINDS}
         whole = [(VoteFilter(kind=kind), rank_cleaned_votes(each)) for kind, each in cleaned.items()]
         with self._asked:
@@ -87,7 +87,7 @@ class LeaderboardCache:
             self._fresh.discard(oldest)
 
     def wait(self, seconds: float) -> None:
-        """Rest until somebody asks, at most so long."""
+        """Wait for a request, at most so long."""
         with self._asked:
             if not self._wanted:
                 self._asked.wait(seconds)

@@ -199,7 +199,7 @@ def open_runner(settings: AppSettings) -> LoopRunner:
 def _obstacle(settings: AppSettings) -> str:
     family = settings.families()[settings.family]
     if family.world is None:
-        return f"{family.title} cannot go round: it has no scenes of its own and no judge of them."
+        return f"{family.title} cannot run the loop: it has no scenes of its own and no judge of them."
     return ""
 
 

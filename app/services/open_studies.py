@@ -67,10 +67,10 @@ class OpenStudies:
             VoteRejected: there is none, or it cannot be held here.
         """
         if name not in self.declared:
-            raise VoteRejected("there is no such study here; the open arena is")
+            raise VoteRejected("there is no such study here; vote in the open arena instead")
         study = self.declared[name]
         if problem := self.problem(study):
-            raise VoteRejected(f"this study cannot be held here: {problem}")
+            raise VoteRejected(f"this study cannot run here: {problem}")
         return study
 
     def unable(self) -> Mapping[Contestant, str]:

@@ -32,7 +32,7 @@ class MeasuredImage:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSuite:
-    """Looks at all pictures of a prompt at once: each model's, under every seed."""
+    """Suite of metrics, which measures all pictures of a prompt at once: each model's, under every seed."""
 
     judge: SpriteJudge
     clip: ClipScore
@@ -40,7 +40,7 @@ class MetricSuite:
 
     @classmethod
     def of(cls, folder: Path, pixels: int, reward: RewardFunction | None = None) -> MetricSuite:
-        """The jury for pictures of `pixels` × `pixels` of the world in a folder, with the CLIP model beside it.
+        """Metric suite for pictures of `pixels` × `pixels` of the world in a folder, with the CLIP model beside it.
 
         Raises:
             OSError: one of them is missing.

@@ -26,7 +26,7 @@ SOFTWARE: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class EngineGenerator:
-    """A painter for a family's contestants.
+    """Generator of images by a family's contestants.
 
     Args:
         engine: gives the loaded models.

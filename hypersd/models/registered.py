@@ -21,12 +21,12 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
-    """A contestant's papers.
+    """Metadata of a model that was made here.
 
     Args:
         name: of its model, as in `emoji/NAME@4`.
         family, parent: the model that it was made from.
-        adapters: file for each number of steps, in the entrant's own folder.
+        adapters: file for each number of steps, in the model's own folder.
         lineage: what it was made of: hashes of the votes, the reward model, the adapter, and the round.
         retired: it meets nobody any more; its votes stay.
     """
@@ -50,7 +50,7 @@ def check_name(name: str, folder: Path, taken: Container[str] = ()) -> None:
 
     Args:
         name: that it is to have.
-        folder: of all entrants.
+        folder: of all registered models.
         taken: names of other models.
 
     Raises:
@@ -66,9 +66,9 @@ def register(registered_model: RegisteredModel, files: Mapping[str, Path], folde
     """Let a contestant enter: its files are copied, its card is written last, so it is there whole or not at all.
 
     Args:
-        registered_model: its papers; `adapters` names the copies.
+        registered_model: its metadata; `adapters` names the copies.
         files: from the names of the copies to the files.
-        folder: of all entrants.
+        folder: of all registered models.
 
     Raises:
         ValueError: the name cannot be one, or is taken.

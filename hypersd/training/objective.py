@@ -20,7 +20,7 @@ class StopTraining(Exception):  # noqa: N818 - nothing is wrong
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedNetwork:
-    """A set of weights with an optimiser of its own; a generator and its discriminator are two players."""
+    """A set of weights with an optimiser of its own; a generator and its discriminator are two of them."""
 
     name: str
     module: nn.Module
@@ -63,7 +63,7 @@ class Objective(Generic[Batch]):
     networks: Sequence[TrainedNetwork]
 
     def loss(self, network: str, batch: Batch, step: StepContext) -> Mapping[str, Tensor]:
-        """Named scalar losses of a player; `"loss"` is the one that is minimised, the others are logged.
+        """Named scalar losses of a network; `"loss"` is the one that is minimised, the others are logged.
 
         Raises:
             NotImplementedError: always; each method defines its own.
@@ -78,7 +78,7 @@ class Objective(Generic[Batch]):
         """
 
     def state(self) -> Mapping[str, Tensor]:
-        """Tensors besides the players' weights that a resumed run needs, loaded in place; by default none."""
+        """Tensors besides the networks' weights that a resumed run needs, loaded in place; by default none."""
         return {}
 
     def sample(self) -> Image.Image | None:

@@ -94,7 +94,7 @@ class Optimization:
 
     @contextmanager
     def averaged(self) -> Generator[None]:
-        """While this context is open, the first player has its averaged weights."""
+        """While this context is open, the first network has its averaged weights."""
         self._swap()
         try:
             yield
@@ -110,7 +110,7 @@ class Optimization:
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Leave the averaged weights in the first player's network."""
+        """Leave the averaged weights in the first network."""
         for weight, average in zip(self.networks[0].parameters if self.shadow else [], self.shadow, strict=True):
             weight.copy_(average)
 

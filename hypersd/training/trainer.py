@@ -50,7 +50,7 @@ class TrainingConfig:
         steps: optimiser steps in all.
         decay_from: fraction of the steps after which the learning rate falls linearly to zero.
         warmup: steps over which the learning rate rises linearly from zero.
-        ema_decay: decay of the moving average kept of the first player's weights; None keeps none.
+        ema_decay: decay of the moving average kept of the first network's weights; None keeps none.
         precision: `"bf16"` (autocast, where the device computes in it; see `half_precision`) or `"no"` (float32).
         save_every: seconds between checkpoints.
         sample_every: steps between sample grids; 0 draws none.

@@ -104,7 +104,7 @@ def test_a_study_keeps_its_own_pair_while_the_visitor_looks_elsewhere(watched: W
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("nothing", "There is no such study here"), ("absent", "This study cannot be held here")]
+    ("name", "words"), [("nothing", "There is no such study here"), ("absent", "This study cannot run here")]
 )
 def test_a_study_that_is_not_offered_says_so_and_the_open_arena_goes_on(
     watched: Watched, name: str, words: str

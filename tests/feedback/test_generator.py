@@ -1,4 +1,4 @@
-"""The arena's painter, on a tiny random family."""
+"""The arena's generator, on a tiny random family."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class Shard:
         read: Callable[[Mapping[str, Any]], Vote | None],
         rejects: Rejects | None,
         at_once: int,
-        complaint: str = "has a row that no vote can be",
+        complaint: str = "has a row that is not a valid vote",
     ) -> Iterator[list[Vote]]:
         """Votes of rows, some at a time.
 

@@ -50,11 +50,11 @@ class PairCounts:
 
     @classmethod
     def of(cls, votes: Iterable[PairwiseVote], weight_cap: float | None = None) -> PairCounts:
-        """Count judgements.
+        """Count pairwise votes.
 
         Args:
             votes: in any order.
-            weight_cap: no voter's judgements weigh more than this together; None is no limit.
+            weight_cap: no voter's votes weigh more than this together; None is no limit.
         """
         cast = list(votes)
         contestants = sorted({name for one in cast for name in (one.left, one.right)})
@@ -81,7 +81,7 @@ class PairCounts:
         outcome: Int64Array,
         weight_cap: float | None = None,
     ) -> PairCounts:
-        """Count N judgements given by index: voters `(N,)`, left and right `(N, 2)`, outcomes in `OUTCOMES` `(N,)`.
+        """Count N votes given by index: voters `(N,)`, left and right `(N, 2)`, outcomes in `OUTCOMES` `(N,)`.
 
         Raises:
             ValueError: the weight cap is not positive, or a contestant stands on both sides.

@@ -146,7 +146,7 @@ class DavidsonFit:
     """Strengths and what they were computed with.
 
     Args:
-        theta: log-strengths, in the order of the tally's contestants, of mean zero `(n,)`.
+        theta: log-strengths, in the order of the counts' contestants, of mean zero `(n,)`.
         beta: all parameters, as `Design` orders them.
         side: log-odds that standing on the left adds; 0 if it was not modelled.
         tie: ν, the weight of a tie between equals against a win; 0 if ties are half-wins.
@@ -171,7 +171,7 @@ def elo(theta: Float64Array) -> Float64Array:
 
 
 def build_design(pair_counts: PairCounts, *, ties: Ties, prior_games: float, side: bool) -> Design:
-    """The model's features for a tally.
+    """Design of the model for pairwise counts.
 
     P(left) ∝ exp(θ_l + γ/2), P(right) ∝ exp(θ_r − γ/2), P(tie) ∝ ν·exp((θ_l + θ_r)/2): Davidson 1970, eq. 2.4, with the
     order effect of Davidson and Beaver 1977, here shared between the sides so that γ = 0 is fair. Each contestant also

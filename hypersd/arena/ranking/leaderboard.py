@@ -100,7 +100,7 @@ class Leaderboard:
 
 
 def pairwise_votes(votes: Iterable[Vote]) -> list[PairwiseVote]:
-    """Kept votes as judgements between contestants; "both bad" and skips say nothing about who is better.
+    """Kept votes as votes between two contestants; "both bad" and skips say nothing about who is better.
 
     Imported votes name models at unknown numbers of steps, `@?`; they are in studies of their own, so the open arena's
     ranking knows none of these models.

@@ -45,7 +45,7 @@ def pair_tests(pair_counts: PairCounts, alpha: float = 0.05) -> list[PairTest]:
     """Every pair that has met, most certain first, with e-values' Benjamini–Hochberg procedure (Wang and Ramdas 2022).
 
     Of the pairs called settled, at most a share `alpha` is expected to be equal in truth. Sides are ignored: they are
-    random. Voters are taken for independent, so let no voter weigh much (`Tally.of(weight_cap=…)`).
+    random. Voters are taken for independent, so let no voter weigh much (`PairCounts.of(weight_cap=…)`).
     """
     won = pair_counts.wins()
     met = won + won.T + pair_counts.ties()

@@ -1,4 +1,4 @@
-"""The desk: hands out battles and takes votes. The one door, for people and for simulated voters."""
+"""Battles and their votes: one service for people and for simulated voters."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class BattlePolicy:
 
 @dataclass(frozen=True)
 class BattleService:
-    """Hands out battles from the store's pool and takes their votes.
+    """Service that hands out battles from the store's pool and takes their votes.
 
     Args:
         checks: gates that a vote passes, by name; one that cannot be asked says `unavailable`, or fails, which is

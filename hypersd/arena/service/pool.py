@@ -97,7 +97,7 @@ class PairSource:
 
 @dataclass
 class PairPool:
-    """Fills the pool, one pair after another.
+    """Pool of prepared pairs, filled by one worker, one pair after another.
 
     Args:
         busy: whether somebody waits for the models now; the worker then lets them go first.
@@ -185,7 +185,7 @@ class PairPool:
 
         None too if both pictures are the same, pixel for pixel: `ImageStore` gives equal pictures equal names.
 
-        A gold pair is the first contestant's picture and a spoiled copy of it: whoever looks can tell which is better.
+        A gold pair is the first contestant's picture and a spoiled copy of it: anybody can tell which is better.
         A picture of one colour cannot be spoiled: then it is no gold pair.
         """
         seed = int(self.rng.integers(2**32)) if seed is None else seed

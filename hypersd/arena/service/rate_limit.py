@@ -94,7 +94,7 @@ class _AddressState:
 
 @dataclass
 class RateLimiter:
-    """Counts what comes from where. Thread-safe.
+    """Rate limiter by client address. Thread-safe.
 
     Args:
         clock: seconds, never going back.
@@ -135,7 +135,7 @@ class RateLimiter:
                 self._home.popitem(last=False)
 
     def check(self, voter: str) -> CheckResult:
-        """A gate for the desk: `failed` if this voter's address has sent too many new ones within the last hour.
+        """Check of a vote: `failed` if this voter's address has sent too many new ones within the last hour.
 
         It is asked once, when a vote comes in. `unavailable` if it is not known where they come from: after a restart,
         or for votes that came another way.

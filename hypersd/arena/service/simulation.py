@@ -1,4 +1,4 @@
-"""Simulated voters: tastes, noise, a liking for a side, and cheaters. They vote through the desk, as `simulated`."""
+"""Simulated voters with tastes, noise, a side bias, and cheaters. They vote through the battle service."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def population(voters: int, rng: random.Random, cheaters: float = 0.1, contestan
 
 @dataclass(frozen=True)
 class SimulatedVoters:
-    """Lets simulated voters vote.
+    """Simulated voters, who vote through the battle service.
 
     Args:
         scorer: how well a picture fits its prompt; handed in, since the arena knows no models.
-        name: what the voters' names begin with, at most 18 characters: other people are called otherwise.
+        name: prefix of the voters' names, at most 18 characters; it must differ from that of other voters.
         seen: what was measured of each picture and prompt.
     """
 

@@ -239,7 +239,7 @@ def count(
     drawn: Sequence[tuple[Request, Sequence[Generation]]],
     by_run: Mapping[tuple[str, int], ModelResults],
 ) -> None:
-    """Let the jury look at the pictures of one prompt, and add what it saw to the tallies."""
+    """Measure the pictures of one prompt, and add the metrics to those of their runs."""
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
     for _, result in results:
         tally = by_run[result.model, result.steps]

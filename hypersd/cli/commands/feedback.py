@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
         )
     enters = options.enter if gained(results) else None
     if enters:
-        # Which adapter each of its own was made of, its papers say themselves.
+        # The source of each of its adapters is in its own metadata.
         sources = {name: told for name, told in results[0][1].lineage.items() if name != "adapter"}
         lineage = {**sources, "method": options.method, "parent": options.model}
         enter(enters, chosen, options.model, results, folder=registered_folder(), lineage=lineage)

@@ -51,7 +51,7 @@ def run_head_to_head(
         folder: of the battles' own store; their dataset is written there too.
         new: the tuned model.
         old: the untuned one.
-        steps: those at which both run are fought at.
+        steps: numbers of steps; those at which both models run are used.
         scorer: how well a picture fits its prompt, as these voters see it.
         tastes: a voter each.
         prompts: as many pairs are drawn.

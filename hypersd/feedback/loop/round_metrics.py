@@ -1,4 +1,4 @@
-"""The judge's own numbers for a contestant and the one that it was made from: Table 3's second half."""
+"""Metrics of a contestant and of the model it was made from: the second half of the paper's Table 3."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SEEDS = 8
 def measure(
     engine: Engine, models: Sequence[str], *, steps: Sequence[int], prompts: Sequence[str], reward: Path, out: Path
 ) -> MetricsResult:
-    """Draw every prompt with both models under the same seeds, and compare what the jury finds in pairs.
+    """Draw every prompt with both models under the same seeds, and compare their metrics in pairs.
 
     Args:
         engine: of the family.

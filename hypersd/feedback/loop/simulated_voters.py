@@ -32,7 +32,7 @@ TASTES: Mapping[str, Taste] = MappingProxyType(
 )
 """Around what the voters' tastes lie: that of `simulation.population`, and two that pull colours either way.
 
-They look closer: what nobody can explain is half as large, so that a model can be told from a better one with fewer.
+Their noise is half that of the default voters, so that fewer votes tell a model from a better one.
 """
 
 
@@ -93,7 +93,7 @@ def cast_votes(
     seed: int,
     policy: BattlePolicy | None = None,
 ) -> int:
-    """Let voters of these tastes vote `count` times, through the desk; returns how many votes were cast."""
+    """Let voters of these tastes vote `count` times, through the battle service; returns how many votes were cast."""
     rng: Any = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
     began = now() - timedelta(seconds=_SECONDS_A_VOTE * count)
     service = BattleService(store, policy or BattlePolicy(), rng=rng, clock=SimulatedClock(began))

@@ -5,7 +5,7 @@ or a published one in its format (CLIP ViT-L and ViT-H, PickScore), or ImageRewa
 prompt. What else people look at stands in numbers that are read off the pixels: its statistics and its texture (how
 clean and sharp it is), its colours (how bright, warm or saturated), its composition (what stands where, how large, on
 how plain a ground). The head reads as many of these as the votes can tell apart (`selection`), and learns in seconds.
-(Means and deviations of the tower's layers told less, and hid what these tell.)
+(Means and deviations of the tower's layers were tried: they predicted votes less well and masked the statistics.)
 """
 
 from __future__ import annotations

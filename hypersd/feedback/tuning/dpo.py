@@ -135,7 +135,7 @@ class DirectPreference(Objective[RankedBatch]):
         }
 
     def after_step(self, step: StepContext) -> None:
-        """The guard looks.
+        """Run the monitor.
 
         Raises:
             StopTraining: it speaks against going on.

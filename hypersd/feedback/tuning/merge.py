@@ -56,7 +56,7 @@ def choose(points: Sequence[MergePoint]) -> MergePoint:
     """
     allowed = [point for point in points if not point.violation]
     if not allowed:
-        raise ValueError("something speaks against every weight; include 0, the model as it was")
+        raise ValueError("every weight violates a limit; include 0, the untuned model")
     return max(allowed, key=lambda point: point.metrics.reward + point.metrics.second)
 
 

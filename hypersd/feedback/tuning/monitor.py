@@ -22,7 +22,7 @@ from hypersd.training.objective import StepContext, StopTraining
 from hypersd.utils.files import write_json
 
 _SLACK = 2.0
-"""A training may go so many times as far as what is merged at last, at a smaller weight: it is looked at seldom."""
+"""Allowed overshoot during training, as a factor of the limits: the final merge picks a smaller weight anyway."""
 
 _COLUMNS = 8
 """Prompts on a grid."""

@@ -98,7 +98,7 @@ class RewardFeedback(Objective[PromptBatch]):
         return {"loss": loss, **logged}
 
     def after_step(self, step: StepContext) -> None:
-        """The guard looks.
+        """Run the monitor.
 
         Raises:
             StopTraining: it speaks against going on.

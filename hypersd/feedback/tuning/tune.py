@@ -59,7 +59,7 @@ class AdapterGroup:
 def groups_of(family: Family, model: str, adapter: Path | None = None) -> list[AdapterGroup]:
     """A model's recipes by the adapter that they use; only those of `adapter` if one is named.
 
-    An adapter that is not the model's own is run as the model's default recipe and all others of its adapter are.
+    An adapter from elsewhere runs with the recipes of the model's default adapter.
 
     Raises:
         ValueError: the model has no adapters, or `adapter` is none that fits the family.

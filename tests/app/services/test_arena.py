@@ -374,7 +374,7 @@ def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
     voter = "f" * 32
     assert door("draw", voter, {"study": "nothing"}) == (
         422,
-        {"error": "There is no such study here; the open arena is."},
+        {"error": "There is no such study here; vote in the open arena instead."},
     )
     assert door("draw", voter, {"study": ""})[0] == 422
     battle = door.battle(voter, study="figure5-emoji")

@@ -120,7 +120,7 @@ def test_a_complete_study_draws_nothing_more(arena: Arena) -> None:
 
 
 def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> None:
-    with pytest.raises(VoteRejected, match="this study cannot be held here: no such model"):
+    with pytest.raises(VoteRejected, match="this study cannot run here: no such model"):
         arena.draw("ann", study="none")
     everything, none, part = arena.progress("ann")["studies"]
     assert (everything["problem"], part["problem"]) == ("", "")

@@ -183,7 +183,7 @@ def test_voters_of_the_same_pictures_meet_in_one_pair(there: Place, tmp_path: Pa
 )
 def test_a_row_that_no_vote_can_be_is_named(there: Place, tmp_path: Path, change: dict[str, Any], words: str) -> None:
     file = written(tmp_path, original(**change))
-    with pytest.raises(ValueError, match=r"original\.parquet has a row that no vote can be") as raised:
+    with pytest.raises(ValueError, match=r"original\.parquet has a row that is not a valid vote") as raised:
         import_votes(file, *there)
     assert words in str(raised.value)
     assert there[0].count_votes() == 0

@@ -1,4 +1,4 @@
-"""The desk: which battle a voter gets, and which votes are taken."""
+"""Battles: which one a voter gets, and which votes are taken."""
 
 from __future__ import annotations
 

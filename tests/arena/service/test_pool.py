@@ -1,4 +1,4 @@
-"""The pool of prepared pairs. The painter is handed in from outside; here it is one that draws plain squares."""
+"""The pool of prepared pairs. The generator is handed in from outside; here it draws plain squares."""
 
 from __future__ import annotations
 

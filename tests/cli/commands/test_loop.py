@@ -150,7 +150,7 @@ def test_a_reward_model_is_made_of_an_export_and_scores_files(
         (("loop", "--votes", "simulate", "--model", "magic", "--out", "x"), "magic"),
         (("loop", "--votes", "simulate", "--rounds", "0", "--out", "x"), "rounds"),
         (("loop", "--votes", "simulate", "--beside", "refl", "--out", "x"), "name the other one"),
-        (("loop", "--votes", "simulate", "--family", "sd15", "--out", "x"), "cannot go round"),
+        (("loop", "--votes", "simulate", "--family", "sd15", "--out", "x"), "cannot run the loop"),
     ],
 )
 def test_bad_input_gets_one_line(

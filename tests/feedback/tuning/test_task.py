@@ -196,7 +196,7 @@ def check(**changed: float) -> ValidationMetrics:
 
 
 class Still:
-    """A panel that says what it is told to say."""
+    """A validation set that returns the given metrics."""
 
     def __init__(self, student: Student, *checks: ValidationMetrics) -> None:
         self.student, self.checks = student, iter(checks)
