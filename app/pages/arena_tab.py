@@ -15,7 +15,7 @@ DATABASE_URL says where votes are kept.</p>
 
 
 def build_arena(*, open_: bool, published: bool = False) -> None:
-    """Lay out the tab. Its battles come over the arena's own routes (`app/api/routes.py`), never through a component."""
+    """Lay out the tab. Its battles come over the arena's own routes, never through a component."""
     gr.HTML(skeleton(published=published) if open_ else _CLOSED, elem_id="hs-arena")
 
 

@@ -1,3 +1,3 @@
-from hypersd.feedback.contestant import tune_model as tune
+from hypersd.feedback.tuning.tune import tune_model as tune
 
 __all__ = ["tune"]

@@ -73,7 +73,7 @@ def _exact(folder: Path, files: Iterable[Path]) -> list[str]:
 
 
 def _version(file: Path) -> tuple[int, int]:
-    """Inode and time of change: `hypersd.utils.files` gives a file that is written anew another of at least one of these."""
+    """Inode and time of change: a file that is written anew (`hypersd.utils.files`) has another one of at least one."""
     status = file.stat()
     return status.st_ino, status.st_mtime_ns
 

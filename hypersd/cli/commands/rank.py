@@ -115,7 +115,8 @@ def report(leaderboard: Leaderboard) -> str:
     from hypersd.arena.ranking.leaderboard import LEAST_VOTES
 
     if leaderboard.problem:
-        return f"{leaderboard.votes:,} {leaderboard.kind} votes, of which {leaderboard.kept:,} count: {leaderboard.problem}."
+        counted = f"{leaderboard.votes:,} {leaderboard.kind} votes, of which {leaderboard.kept:,} count"
+        return f"{counted}: {leaderboard.problem}."
     rows = [
         (
             f"{row.rank_low}–{row.rank_high}" if row.rank_low < row.rank_high else row.rank,

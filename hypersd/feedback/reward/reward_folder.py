@@ -33,7 +33,8 @@ def check_reward(folder: Path) -> Mapping[str, Any]:
         raise FileNotFoundError(f"there is no reward model in {folder}: there is no such folder")
     if not (folder / METADATA).exists():
         raise FileNotFoundError(
-            f"there is no reward model in {folder}: {METADATA} is missing; make one with `python -m hypersd reward train`"
+            f"there is no reward model in {folder}: {METADATA} is missing; "
+            "make one with `python -m hypersd reward train`"
         )
     facts = read_object(folder / METADATA, _FACTS, "backbone")
     if facts.get("format") != FORMAT:
