@@ -398,7 +398,6 @@ EMOJI_EXCEPTIONS = frozenset(
         "hypersd.feedback.loop.feedback_loop",
         "hypersd.feedback.tuning.perception_scenes",
         "hypersd.feedback.tuning.tune",
-        "hypersd.sampling.remarks",
     }
 )
 """Modules that still do; each goes once its data comes through a protocol. No other may be added."""

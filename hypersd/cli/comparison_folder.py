@@ -84,9 +84,10 @@ def common(engine: Engine) -> dict[str, Any]:
 
 def remarks(request: Request, generations: Sequence[Generation], engine: Engine) -> dict[str, Any]:
     """What of a prompt is not drawn as it was written: words not read, unknown, or not drawable; and in sentences."""
-    from hypersd.sampling.remarks import reading, word_remarks
+    from hypersd.models.families.embedded import read_prompt
+    from hypersd.sampling.remarks import word_remarks
 
-    value = reading(engine.family, request.prompt)
+    value = read_prompt(engine.family, request.prompt)
     sentences = [*word_remarks(engine.family, request.prompt), *(each for one in generations for each in one.warnings)]
     return {
         "unread": max((generation.unread for generation in generations), key=len, default=""),

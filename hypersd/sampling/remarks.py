@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypersd.emoji.captions import Reading, read
-from hypersd.emoji.world import World
+from hypersd.models.families.embedded import objects_of, read_prompt
 from hypersd.models.specs import Family
 
 _NAMED = 5
@@ -15,25 +14,20 @@ _SHOWN = 120
 """Characters of an unread end that a sentence quotes."""
 
 
-def reading(family: Family, prompt: str) -> Reading | None:
-    """The prompt in the terms of the family's world; None for a family that knows any word."""
-    return None if family.world is None else read(World.load(family.world), prompt)
-
-
 def word_remarks(family: Family, prompt: str) -> tuple[str, ...]:
     """Sentences about words that the family has never seen, and about those that it cannot draw where they stand."""
-    value = reading(family, prompt)
-    if value is None or family.world is None:
+    reading = read_prompt(family, prompt)
+    if reading is None:
         return ()
-    things = list(World.load(family.world).objects)
+    things = objects_of(family)
     remarks: list[str] = []
-    if value.unknown:
+    if reading.unknown:
         remarks.append(
-            f"{family.title} has never seen {quoted(value.unknown)}, so it will guess. It knows {len(things)} things, "
-            f"from {listed(things[:3])} to {things[-1]}."
+            f"{family.title} has never seen {quoted(reading.unknown)}, so it will guess. "
+            f"It knows {len(things)} things, from {listed(things[:3])} to {things[-1]}."
         )
-    if value.unused:
-        remarks.append(unused_remark(value.unused))
+    if reading.unused:
+        remarks.append(unused_remark(reading.unused))
     return tuple(remarks)
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,15 +23,13 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from hypersd.training.checkpoints import Checkpoint
-from hypersd.training.objective import Objective, StepContext, StopTraining, TrainedNetwork
+from hypersd.training.objective import Batch, Objective, StepContext, StopTraining, TrainedNetwork
 from hypersd.training.optimization import Optimization
 from hypersd.training.precision import half_precision
 from hypersd.training.records import open_record
 from hypersd.utils.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
-
-Batch = TypeVar("Batch")
 
 
 class DivergedError(FloatingPointError, ValueError):

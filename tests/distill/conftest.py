@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hypersd.distill.student import Student
-from hypersd.emoji.training.scenes import TrainingScenes
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.world import World
 from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import save_adapter

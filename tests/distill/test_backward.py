@@ -12,7 +12,7 @@ import torch
 from hypersd.distill.backward import BackwardConfig, BackwardDistillation, JumpBatches, OwnJumps, draw_jumps, own_jumps
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_for, noise_for
-from hypersd.emoji.training.scenes import TrainingScenes
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.training.adapters import disable_adapter
 from tests.distill.conftest import step
 

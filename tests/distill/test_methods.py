@@ -15,7 +15,7 @@ from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
 from hypersd.distill.methods import METHODS, distill
-from hypersd.emoji.training.scenes import TrainingScenes
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.training.data import LatentBatches
 
 

@@ -11,7 +11,7 @@ import torch
 from hypersd.distill.one_step import OneStepDistillation, OneStepStage
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples, sample_teacher
-from hypersd.emoji.training.scenes import TrainingScenes
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import load_adapter, save_adapter
 from tests.distill.conftest import step

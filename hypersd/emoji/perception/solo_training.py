@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.emoji.perception.solo import Masks, Solo, centre_cell, instance_loss, object_mask, save_perception
-from hypersd.emoji.training.scenes import TrainingScenes
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.image_tensors import to_picture, to_tensor
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork

@@ -19,10 +19,10 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.training.autoencoder import Reconstruction, crops
 from hypersd.emoji.training.base_model import Denoising, build_pipeline, save_pipeline
 from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captioned, corpus
-from hypersd.emoji.training.scenes import TrainingScenes
 from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENT_SHAPE, LATENTS, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.data import LatentBatches, encode

@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from hypersd.feedback.loop.results import STAGES, Stage
+from hypersd.feedback.loop.results import STAGES, Result, Stage
 from hypersd.utils.errors import gist
 from hypersd.utils.files import write_json
 from hypersd.utils.readers import read_object
-
-Result = TypeVar("Result")
 
 REPORT_FILE = "report.md"
 _PLAN, _SECONDS = "plan.json", "seconds.json"

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Candidate = tuple[int, float]
 """How many statistics are read, and the weight of the ridge."""
 
@@ -33,9 +33,9 @@ class Selected:
         margins: of each choice that compares, the difference of rewards by a head that had not seen its prompt `(C,)`.
     """
 
-    scale: Floats
-    weights: Floats
-    margins: Floats
+    scale: Float64Array
+    weights: Float64Array
+    margins: Float64Array
 
     @property
     def read(self) -> list[int]:
@@ -47,9 +47,9 @@ class Selected:
 class Comparisons:
     """Choices between two pictures: gaps `(C, F)`, how much the left is preferred, weights, prompts `(C,)`."""
 
-    gaps: Floats
-    targets: Floats
-    weights: Floats
+    gaps: Float64Array
+    targets: Float64Array
+    weights: Float64Array
     prompts: NDArray[np.str_]
 
     @classmethod
@@ -68,7 +68,7 @@ class Comparisons:
         return Comparisons(self.gaps[rows], self.targets[rows], self.weights[rows], self.prompts[rows])
 
     @property
-    def scale(self) -> Floats:
+    def scale(self) -> Float64Array:
         """The root mean square of each statistic's gaps; 1 for one that never differs.
 
         Not the deviation between all pictures: two pictures of one prompt differ far less than two prompts do, and a
@@ -96,7 +96,7 @@ def select(choices: Comparisons, config: RewardConfig) -> Selected:
         raise ValueError("the votes to learn from are on one prompt; collect votes on more prompts")
     fold_of = {prompt: place % config.folds for place, prompt in enumerate(prompts)}
     folds = np.array([fold_of[prompt] for prompt in choices.prompts])
-    margins: dict[Candidate, Floats] = {}
+    margins: dict[Candidate, Float64Array] = {}
     for fold in range(min(config.folds, len(prompts))):
         left_out = folds == fold
         gaps = choices.gaps[left_out]
@@ -113,13 +113,13 @@ def select(choices: Comparisons, config: RewardConfig) -> Selected:
     )
 
 
-def fit(choices: Comparisons, config: RewardConfig) -> dict[Candidate, Floats]:
+def fit(choices: Comparisons, config: RewardConfig) -> dict[Candidate, Float64Array]:
     """The weights `(F,)` of every candidate, for statistics as they are."""
     scaled = choices.gaps / choices.scale
     signs = choices.weights * (choices.targets - 0.5)
     order = np.argsort(-np.abs(signs @ scaled), kind="stable")
     counts = sorted({min(count, len(order)) for count in config.counts})
-    by_key: dict[Candidate, Floats] = {}
+    by_key: dict[Candidate, Float64Array] = {}
     for count, ridge in product(counts, config.ridges):
         read = order[:count]
         weights = np.zeros(len(order))
@@ -131,8 +131,13 @@ def fit(choices: Comparisons, config: RewardConfig) -> dict[Candidate, Floats]:
 
 
 def logistic(
-    features: Floats, targets: Floats, *, weights: Floats | None = None, ridge: float = 5e-3, steps: int = 300
-) -> Floats:
+    features: Float64Array,
+    targets: Float64Array,
+    *,
+    weights: Float64Array | None = None,
+    ridge: float = 5e-3,
+    steps: int = 300,
+) -> Float64Array:
     """Weights `(F,)` of a logistic regression on `(N, F)`: mean cross-entropy plus ridge × squared length.
 
     It has no intercept: swapping the sides turns the sign of all features.
@@ -140,7 +145,7 @@ def logistic(
     share = np.full(len(targets), 1.0) if weights is None else weights
     share = share / share.sum()
 
-    def objective(at: Floats) -> tuple[float, Floats]:
+    def objective(at: Float64Array) -> tuple[float, Float64Array]:
         margin = features @ at
         residual = share * (_chance(margin) - targets)
         return float(share @ _loss(margin, targets) + ridge * at @ at), features.T @ residual + 2 * ridge * at
@@ -149,15 +154,15 @@ def logistic(
     return np.asarray(minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": steps}).x)
 
 
-def _loss(margin: Floats, targets: Floats) -> Floats:
+def _loss(margin: Float64Array, targets: Float64Array) -> Float64Array:
     return np.logaddexp(0, margin) - targets * margin
 
 
-def _chance(margin: Floats) -> Floats:
+def _chance(margin: Float64Array) -> Float64Array:
     return np.exp(-np.logaddexp(0, -margin))
 
 
-def _as_good(margins: dict[Candidate, Floats], choices: Comparisons) -> list[Candidate]:
+def _as_good(margins: dict[Candidate, Float64Array], choices: Comparisons) -> list[Candidate]:
     """The candidates that have a say: within one standard error of the lowest loss, and not far larger than need be."""
     losses = {one: choices.weights * _loss(margin, choices.targets) for one, margin in margins.items()}
     best = losses[min(losses, key=lambda one: losses[one].sum())]

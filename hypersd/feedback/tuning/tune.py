@@ -14,7 +14,7 @@ from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.prompts import held_out_prompts
-from hypersd.emoji.training.scenes import FREE_SHARE, training_scene
+from hypersd.emoji.scenes import FREE_SHARE, training_scene
 from hypersd.emoji.world import World
 from hypersd.feedback.loop.results import TuningMethod
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences

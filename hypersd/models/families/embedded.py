@@ -11,7 +11,8 @@ from hypersd.models.specs import Capability, Family, ModelSpec, Recipe, Schedule
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
-    from hypersd.emoji.training.scenes import TrainingScenes
+    from hypersd.emoji.captions import Reading
+    from hypersd.emoji.scenes import TrainingScenes
 
 FOLDER = assets_folder() / "emoji-xl"
 _PIXELS = 128
@@ -37,10 +38,29 @@ def training_scenes(folder: Path) -> TrainingScenes:
         OSError: the folder has no world.
         ValueError: its world is damaged.
     """
-    from hypersd.emoji.training.scenes import TrainingScenes  # noqa: PLC0415 - needs numpy, and the cards do not
+    from hypersd.emoji.scenes import TrainingScenes  # noqa: PLC0415 - needs numpy, and the cards do not
     from hypersd.emoji.world import World  # noqa: PLC0415
 
     return TrainingScenes(World.load(folder))
+
+
+def read_prompt(family: Family, prompt: str) -> Reading | None:
+    """The prompt in the terms of the family's world; None for a family that knows any word."""
+    if family.world is None:
+        return None
+    from hypersd.emoji.captions import read  # noqa: PLC0415 - as above
+    from hypersd.emoji.world import World  # noqa: PLC0415
+
+    return read(World.load(family.world), prompt)
+
+
+def objects_of(family: Family) -> tuple[str, ...]:
+    """The names of all things that the family can draw; none for a family that knows any word."""
+    if family.world is None:
+        return ()
+    from hypersd.emoji.world import World  # noqa: PLC0415 - as above
+
+    return tuple(World.load(family.world).objects)
 
 
 def _adapter(name: str) -> Weights:
