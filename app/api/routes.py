@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.i18n.texts import sentence
 from app.services.arena import Arena
 from app.services.client_ip import Network, client_address, is_local_address, network_of
+from app.texts import sentence
 from hypersd.arena.service.battles import RateLimited, VoteRejected
 from hypersd.arena.store.store import DuplicateVote
 from hypersd.arena.votes.battle import Client

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.i18n.texts import ARENA
 from app.templating import render
+from app.texts import ARENA
 
 _KEYS = (("left", "1"), ("right", "2"), ("tie", "0"), ("both_bad", "9"), ("skip", "Space"))
 _CLOSED = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.i18n.texts import ARENA, sentence
+from app.texts import ARENA, sentence
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.world import World
 from hypersd.sampling.request import check_prompt

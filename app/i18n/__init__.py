@@ -1,1 +1,0 @@
-"""Texts of the page in English and Chinese."""
