@@ -14,7 +14,7 @@ from hypersd.sampling.request import check_prompt
 
 
 def test_every_text_is_used(root: Path) -> None:
-    files = ("static/arena.js", "static/receipt.js", "templates/arena.html", "pages/arena.py")
+    files = ("static/arena.js", "static/receipt.js", "templates/arena.html", "pages/arena_tab.py")
     used = "".join((root / "app" / file).read_text() for file in files)
     for key in ARENA:
         name = key.removesuffix("_one")
