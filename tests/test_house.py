@@ -449,6 +449,17 @@ def test_every_library_that_is_imported_is_required(root: Path) -> None:
     assert not missing
 
 
+BY_NAME_ONLY = frozenset({"psycopg"})
+"""Libraries that are loaded by their name in a setting: SQLAlchemy imports the driver that `DATABASE_URL` names."""
+
+
+def test_every_library_that_is_required_is_imported(root: Path) -> None:
+    used = {imported.split(".")[0] for _, file in modules(root) for imported, _ in imports(file)}
+    known = metadata.packages_distributions()
+    provided = {split(distribution)[0] for package in used for distribution in known.get(package, [])}
+    assert requirements(root / "requirements.txt").keys() - provided - BY_NAME_ONLY == set()
+
+
 def test_the_space_installs_the_gradio_that_is_required(root: Path) -> None:
     front_matter = (root / "README.md").read_text().split("---")[1]
     version = re.search(r"^sdk_version: (\d+)\.(\d+)\.\d+$", front_matter, re.MULTILINE)
