@@ -95,7 +95,7 @@ def test_latents_that_cannot_be_used_are_named(
 KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[1])
-from hypersd.distill import run
+from hypersd.distill import methods
 from hypersd.models.families.embedded import training_scenes
 from hypersd.training.trainer import Trainer
 folder, data, out = map(pathlib.Path, sys.argv[2:5])
@@ -106,9 +106,9 @@ def turns(self, objective, batch, now, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return move(self, objective, batch, now, *rest)
 Trainer._turns = turns
-init = run.TrainingConfig.__init__
-run.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
-run.distill("tscd", folder=folder, examples=training_scenes(folder), out=out, data=data, shorten=0.01, batch_size=2)
+init = methods.TrainingConfig.__init__
+methods.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
+methods.distill("tscd", folder=folder, examples=training_scenes(folder), out=out, data=data, shorten=0.01, batch_size=2)
 """
 
 

@@ -130,8 +130,8 @@ def run(options: argparse.Namespace) -> int:
                 "file": str(tuned.adapter),
                 "weight": tuned.weight,
                 "stopped": tuned.stopped,
-                "reward": [tuned.points[0].metrics.reward, _at(tuned).check.reward],
-                "second_reward": [tuned.points[0].metrics.second, _at(tuned).check.second],
+                "reward": [tuned.points[0].metrics.reward, _at(tuned).metrics.reward],
+                "second_reward": [tuned.points[0].metrics.second, _at(tuned).metrics.second],
             }
             for group, tuned in results
         ],

@@ -64,7 +64,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Go round."""
     chosen = family(options.family)
-    world = chosen.require(Capability.JUDGE, "go round").parent
+    world = chosen.require(Capability.JUDGE, "run the loop").parent
     tunable(chosen, options.model)
     if options.beside == options.method:
         raise ValueError(f"--beside {options.beside} is the method itself; name the other one")

@@ -273,9 +273,9 @@ class FeedbackLoop:
         """Blind battles of a tuned model and an older one, by voters that were never learned from."""
         kind = tuned.lineage.kind
         if not tuned.entered:
-            return BattleResult(kind=kind, value=_NOTHING)
+            return BattleResult(kind=kind, reason=_NOTHING)
         if kind == "human":
-            return BattleResult(kind=kind, value="People vote next: the contestant is in the arena.")
+            return BattleResult(kind=kind, reason="People vote next: the contestant is in the arena.")
         seed = self.seed * 1000 + 500 + current.number
         result = run_head_to_head(
             self._engine(),

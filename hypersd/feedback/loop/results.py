@@ -185,7 +185,7 @@ class BattleResult:
     Args:
         steps: share of decisive battles that the tuned model won, by number of steps; empty if none was fought.
         ties: by number of steps.
-        value: why no battle was fought.
+        reason: sentence that says why no battle was fought (stored as `told`).
         taste: of the simulated voters; None in older rounds.
         board: the leaderboard of these battles as JSON, for readers of the file.
     """
@@ -194,7 +194,7 @@ class BattleResult:
     voters: int = 0
     steps: dict[int, StoredShare] = field(default_factory=dict[int, Share])
     ties: dict[int, int] = field(default_factory=dict[int, int])
-    value: str = ""
+    reason: Annotated[str, Field(alias="told")] = ""
     taste: str | None = None
     board: JsonValue = None
 

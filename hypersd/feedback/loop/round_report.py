@@ -134,7 +134,7 @@ def _taste(taste: str | None) -> str:
 
 def _battles(battles: BattleResult) -> str:
     if not battles.steps:
-        return battles.value or "None were fought."
+        return battles.reason or "None were fought."
     lines = ["| steps | wins | 95 % interval | decisive | ties | |", "|---:|---:|---|---:|---:|---|"]
     lines += [
         f"| {steps} | {share.value:.1%} | {share.low:.1%} to {share.high:.1%} | {share.n:,} | "
