@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the truth, in simulated arenas whose truth is known.
+"""Share of 95 % intervals that hold the truth, in simulated arenas whose truth is known.
 
     python -m benchmarks.coverage [--worlds 500] [--json]
 

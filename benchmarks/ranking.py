@@ -1,4 +1,4 @@
-"""What a ranking costs: Parquet in, a whole board out, beside evalica's bootstrap of the same votes.
+"""Cost of a ranking: Parquet in, a whole board out, beside evalica's bootstrap of the same votes.
 
     python -m benchmarks.ranking [--votes 10000,100000,1000000] [--voters 100000] [--contestants 50] [--rounds 5]
 

@@ -48,7 +48,7 @@ WRITERS = {
 }
 WHOLE = {"atomic_path", "atomic_folder", "TemporaryDirectory"}
 SAVERS = {"checkpoint", "run", "model", "second", "objective", "self.backbone"}
-"""What stands before `.save(…)` where that is a method of ours, whose own writers are looked at."""
+"""Names before `.save(…)` where that is a method of ours, whose own writers are checked."""
 
 OTHER_WRITERS = {
     ("hypersd.arena.dataset.export", "write"): "its callers give it a path of atomic_folder, or of a temporary folder",

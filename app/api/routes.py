@@ -182,7 +182,7 @@ def admit(arena: Arena, home: str, *, own: bool) -> None:
 
 
 def address(request: Request, proxies: Sequence[Network] = ()) -> str:
-    """Where a visitor comes from: by the trusted proxies; on a Space without any, the first hop that its proxy names.
+    """Address of a visitor: by the trusted proxies; on a Space without any, the first hop that its proxy names.
 
     Nobody is forwarded from this machine itself: who says so wants to pass for it.
     """

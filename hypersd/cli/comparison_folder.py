@@ -74,7 +74,7 @@ def recorded(generation: Generation, file: str, engine: Engine) -> dict[str, Any
 
 
 def common(engine: Engine) -> dict[str, Any]:
-    """What all runs of an engine have in common: device, precision, base and versions."""
+    """Facts that all runs of an engine share: device, precision, base and versions."""
     from hypersd.models.registry import BASE
 
     family, machine = engine.family, engine.machine
@@ -83,16 +83,16 @@ def common(engine: Engine) -> dict[str, Any]:
 
 
 def remarks(request: Request, generations: Sequence[Generation], engine: Engine) -> dict[str, Any]:
-    """What of a prompt is not drawn as it was written: words not read, unknown, or not drawable; and in sentences."""
+    """Parts of a prompt that are not drawn as written: words not read, unknown, or not drawable; and in sentences."""
     from hypersd.models.families.embedded import read_prompt
     from hypersd.sampling.remarks import word_remarks
 
-    value = read_prompt(engine.family, request.prompt)
+    reading = read_prompt(engine.family, request.prompt)
     sentences = [*word_remarks(engine.family, request.prompt), *(each for one in generations for each in one.warnings)]
     return {
         "unread": max((generation.unread for generation in generations), key=len, default=""),
-        "unknown": list(value.unknown) if value else [],
-        "unused": list(value.unused) if value else [],
+        "unknown": list(reading.unknown) if reading else [],
+        "unused": list(reading.unused) if reading else [],
         "warnings": list(dict.fromkeys(sentences)),
     }
 

@@ -50,7 +50,7 @@ def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bo
 
 
 def training_names(stages: Iterable[str]) -> list[str]:
-    """What a distillation of these stages writes: an adapter of each, and a folder with its log and checkpoint."""
+    """Names that a distillation writes: for each stage an adapter, and a folder with its log and checkpoint."""
     return [name for stage in stages for name in (f"{stage}.safetensors", stage)]
 
 

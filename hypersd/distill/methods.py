@@ -96,7 +96,7 @@ class DistillationTask:
         return max(self.batch_size, round(number * self.shorten))
 
     def _file(self, name: str) -> Path:
-        """Where a file of examples is, or is to be: never few of them where a whole training would look for many."""
+        """Path of a file of examples, old or new: a short training writes no small file where a whole one looks."""
         file = self.data / name
         return file if file.exists() or self.shorten == 1 else self.out / name
 
@@ -180,7 +180,7 @@ def _one_step(task: DistillationTask) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DistillationMethod:
-    """How a method is trained, on how many scenes a step, and the names of its stages."""
+    """Description of a method: its training, its scenes per step, and the names of its stages."""
 
     train: Callable[[DistillationTask], None]
     batch_size: int

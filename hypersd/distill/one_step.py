@@ -110,7 +110,7 @@ class OneStepDistillation(Objective[TeacherSamples]):
 
     @torch.no_grad()
     def _direction(self, fake: Student, drawn: Tensor, cond: Conditioning, step: StepContext) -> Tensor:
-        """Where the two scores differ on what was drawn, noised to a random time."""
+        """Difference of the two scores on the drawn pictures, noised to a random time."""
         noisy, times, _ = self._noised(drawn, step)
         schedule = self.student.schedule.to(step.device)
         with disable_adapter(fake.unet):

@@ -131,7 +131,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         return schedule.predict_x0(noisy, self.student.predict(noisy, times, conditioning), times)
 
     def _distillation(self, drawn: Tensor, captions: list[str], step: StepContext) -> Tensor:
-        """How far the teacher moves the student's picture, noised to a random time."""
+        """Distance by which the teacher moves the student's picture, noised to a random time."""
         schedule = self.student.schedule.to(step.device)
         times = torch.randint(
             20, schedule.num_train_timesteps, (len(drawn),), generator=step.generator, device=step.device

@@ -67,7 +67,7 @@ def free_caption(scene: Scene, rng: np.random.Generator) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a prompt asks for, in the family's terms.
+    """Objects that a prompt asks for, in the family's terms, and words that cannot be drawn.
 
     Args:
         objects: from left to right.

@@ -201,7 +201,7 @@ def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]
 
 
 def unreadable(path: Path) -> str:
-    """What a file is that is no whole safetensors file, and what to do, as a sentence."""
+    """Say in a sentence what a file is that is no whole safetensors file, and what to do."""
     with path.open("rb") as file:
         head = file.read(64)
     if not head:

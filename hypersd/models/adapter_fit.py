@@ -1,4 +1,4 @@
-"""How much of an adapter file a UNet takes: layer by layer, before a weight is read."""
+"""Fit of an adapter file to a UNet: layer by layer, before a weight is read."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def fit(adapter: AdapterFile, config: Mapping[str, Any], shapes: Shapes) -> Adap
 
 
 def _matches(path: str, factors: Shapes, weight: tuple[int, ...]) -> bool:
-    """Whether `up @ down` has the shape of a layer's weight: (out, in), or (out, in, height, width)."""
+    """True if `up @ down` has the shape of a layer's weight: (out, in), or (out, in, height, width)."""
     down, up = (factors.get(path + end, ()) for end in _FACTORS)
     return (
         len(down) == len(up) == len(weight)
@@ -183,7 +183,7 @@ def _peft_keys(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def adapter_metadata(adapter: AdapterFile) -> dict[str, Any] | None:
-    """What diffusers has written about an adapter into its header (rank, alpha, layers); None if it has not.
+    """Metadata of an adapter that diffusers has written into its header (rank, alpha, layers); None if it has not.
 
     Raises:
         AdapterError: it is damaged.

@@ -1,4 +1,4 @@
-"""What a UNet is told besides latents and time."""
+"""Inputs of a UNet besides latents and time."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Machine:
 
 
 def has_gpu_driver() -> bool:
-    """Whether this machine has a driver that torch could use: NVIDIA's, AMD's, or macOS itself."""
+    """True if this machine has a driver that torch could use: NVIDIA's, AMD's, or macOS itself."""
     if sys.platform == "darwin" or Path("/dev/kfd").exists():
         return True
     try:

@@ -139,18 +139,18 @@ class Family:
     parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def part(self, capability: Capability) -> Path | None:
-        """Where a part of the family is; None if the family has none, or its file or folder is missing."""
+        """Path of a part of the family; None if the family has none, or its file or folder is missing."""
         if self.folder is None or capability not in self.parts:
             return None
         place = self.folder / self.parts[capability]
         return place if place.exists() else None
 
     def has(self, capability: Capability) -> bool:
-        """Whether the family has a part."""
+        """True if the family has a part."""
         return self.part(capability) is not None
 
     def require(self, capability: Capability, purpose: str) -> Path:
-        """Where a part of the family is; `purpose` says in a complaint for what it is needed ("be distilled").
+        """Path of a part of the family; `purpose` says in a complaint for what it is needed ("be distilled").
 
         Raises:
             ValueError: the family has no such part.

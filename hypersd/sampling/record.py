@@ -44,7 +44,7 @@ def recipe_record(recipe: Recipe) -> dict[str, Any]:
 
 
 def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any]:
-    """What is put on the base, as a JSON object; a file outside the family's folder is named without its folders."""
+    """Weights that are put on the base, as a JSON object; a file outside the family's folder loses its folders."""
     file = weights.file
     record: dict[str, Any] = {
         "kind": weights.kind,
@@ -55,7 +55,7 @@ def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any
 
 
 def settings_record(family: Family, model: str, steps: int, sha256: str | None = None) -> dict[str, Any]:
-    """What decides what a run draws, beside prompt and seed: model, steps, guidance, scheduler, eta and weights."""
+    """Settings that decide a picture, beside prompt and seed: model, steps, guidance, scheduler, eta and weights."""
     recipe = family.spec(model).recipe(steps)
     settings = recipe_record(recipe)
     del settings["calls"], settings["timesteps"]

@@ -34,7 +34,7 @@ class Checkpoint:
 
     @staticmethod
     def exists(out: Path) -> bool:
-        """Whether a run left a checkpoint in its folder `out`."""
+        """True if a run left a checkpoint in its folder `out`."""
         return (out / STATE / NUMBERS).exists()
 
     def _tensors(self) -> dict[str, Tensor]:

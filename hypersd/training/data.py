@@ -1,4 +1,4 @@
-"""What a model is trained on: captioned pictures, encoded once as latents and read many times, in batches."""
+"""Data that a model is trained on: captioned pictures, encoded once as latents and read many times, in batches."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class TrainingConfig:
     cpu: bool = False
 
     def configuration(self) -> dict[str, Any]:
-        """What of it decides the weights that come out, for the run's record."""
+        """Settings that decide the trained weights, for the run's record."""
         names = ("steps", "seed", "warmup", "decay_from", "max_grad_norm", "ema_decay", "precision")
         return {name: getattr(self, name) for name in names}
 

@@ -16,7 +16,7 @@ from hypersd.utils.files import write_json
 
 MANIFEST = ".hypersd.json"
 _LISTED = 3
-"""How many files a complaint names."""
+"""Number of files that a complaint names, at most."""
 
 Owners = Mapping[str, Sequence[str]]
 """Names of files by the command that made them. They are relative to the folder, with `/`, and patterns for `glob`; a
@@ -79,7 +79,7 @@ def _version(file: Path) -> tuple[int, int]:
 
 
 def _read(folder: Path) -> Owners:
-    """What the folder's manifest says.
+    """Read the folder's manifest; empty if there is none.
 
     Raises:
         ValueError: it is damaged.

@@ -128,11 +128,11 @@ OPTIONAL = {
     *("loop/round-1/votes.json", "loop/round-1/reward.json", "tuned/hyper/training/looks.json"),
     *("data/latents.npy", "data/family/model_index.json"),
 }
-"""What need not be there: without it the work begins at an earlier point."""
+"""Files that may be missing: without them the work begins at an earlier point."""
 
 
 def harmless(file: str, how: str) -> bool:
-    """Whether a file that is broken in this way can still be read, or need not be there."""
+    """True if a file that is broken in this way can still be read, or may be missing."""
     if file == "prompts.txt":
         return how in TEXTS
     if file == "arena.sqlite":
@@ -189,7 +189,7 @@ def test_a_broken_file_is_named_before_any_work(call: Call, here: Path, command:
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.out], ids=lambda command: command.words)
 def test_whole_files_are_not_complained_of(call: Call, here: Path, tmp_path: Path, command: Command) -> None:
-    """What cannot be written is all that is wrong, and it is looked at last."""
+    """Only the output cannot be written here, and the output is checked last."""
     taken = tmp_path / "taken"
     taken.write_text("mine")
     assert call(*words_of(command, str(taken))).complaint.startswith(f"cannot write to {taken}")

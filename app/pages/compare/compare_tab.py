@@ -135,7 +135,7 @@ class _Handlers:
     def _remarks(
         self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = ""
     ) -> Updates:
-        """What was not done as asked, if anything: it is not all known before the models are loaded."""
+        """Show what was not done as asked, if anything: it is not all known before the models are loaded."""
         ends = (one.event for one in shown.values() if isinstance(one.event, Generation))
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:

@@ -74,7 +74,7 @@ Nothing is split here, though `datasets` calls it `train`: it holds the prompts 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """What a card of an export says of it; `form` and `kind` are `?` if it is of another release."""
+    """Format, kind and files that an export's card names; `form` and `kind` are `?` if another release wrote it."""
 
     form: str
     kind: str

@@ -158,7 +158,7 @@ def _command(form: str, kind: str) -> str:
 
 
 def _recognise(folder: Path) -> Owners:
-    """What an export's card says of the files beside it."""
+    """Files beside an export's card, as the card names them, by the command that wrote them."""
     try:
         card = (folder / _CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -31,7 +31,7 @@ _LOOKED_AT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What came of an import.
+    """Result of an import, in counts.
 
     Args:
         votes: that were read.
@@ -125,7 +125,7 @@ def whereabouts(studies: Mapping[str, int]) -> str:
 
 
 def _layout(shard: Shard) -> Layout:
-    """How the votes of a file are laid out.
+    """Return the layout of the votes in a file.
 
     Raises:
         ValueError: it is no file of votes, or lacks a column; the message names both.

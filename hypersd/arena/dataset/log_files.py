@@ -37,7 +37,7 @@ def read_rows(data: bytes) -> Iterator[tuple[int, Row | str]]:
 
 
 def _is_object(line: str) -> bool:
-    """Whether a line is a whole JSON object and no table of columns: then each line is a row."""
+    """True if a line is a whole JSON object and no table of columns: then each line is a row."""
     try:
         row = json.loads(line)
     except ValueError:

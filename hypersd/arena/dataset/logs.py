@@ -43,7 +43,7 @@ COLUMNS = frozenset(
 
 
 def is_log(columns: AbstractSet[str]) -> bool:
-    """Whether a table of these columns is such a log."""
+    """True if a table with these columns is such a log."""
     if {"models", "type"} <= columns:
         return True
     return any(columns >= set(pair) for pair in _MODELS) and (bool(columns & set(_CHOSEN)) or columns >= set(_ONE_OF))
@@ -134,7 +134,7 @@ def _is_true(cell: Any) -> bool:
 
 
 def _entry(model: str, name: str) -> Entry:
-    """What drew a picture that nobody has: its name is one that no picture bears."""
+    """Entry of a model whose picture nobody has: the picture's name is one that no real picture has."""
     try:
         contestant = Contestant.parse(model)
     except ValueError:

@@ -102,7 +102,7 @@ def _column(files: Iterable[pq.ParquetFile], name: str) -> pa.ChunkedArray:
 
 
 def _check(name: str, column: pa.ChunkedArray) -> None:
-    """Whether every value of a column is one that a vote can have: else its rows are looked at one by one."""
+    """Check that a vote can have every value of a column; raise `_Odd` if not: then its rows are read one by one."""
     kept = _KEPT.get(name)
     optional = kept.nullable if kept is not None else name in {"knowing_time", *LATER}
     if column.null_count and not optional:

@@ -15,7 +15,7 @@ _EXACT = 2**53
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell says nothing: null, NaN, or an empty text."""
+    """True if a cell says nothing: null, NaN, or an empty text."""
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 

@@ -64,7 +64,7 @@ class Shard:
         return Path(self.path).stem
 
     def is_parquet(self) -> bool:
-        """Whether it is Parquet, by its name or its first bytes.
+        """True if it is Parquet, by its name or its first bytes.
 
         Raises:
             ValueError: it is empty, or a pointer of git-lfs.
@@ -256,7 +256,7 @@ def _refuse(reason: str) -> Vote:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with a row; a `KeyError` says only which column it lacks."""
+    """Fault of a row, in words; a `KeyError` holds only the name of the column that the row lacks."""
     return f"it has no {error.args[0]}" if isinstance(error, KeyError) else _first_line(error)
 
 

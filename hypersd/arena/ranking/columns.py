@@ -65,7 +65,7 @@ class Coded:
         return self.values.to_pylist()
 
     def among(self, words: Iterable[str]) -> Truths:
-        """Which of the texts are one of these words, `(N,)`."""
+        """Mask of the texts that are one of these words, `(N,)`."""
         wanted = set(words)
         return np.array([*(value in wanted for value in self.texts()), False])[self.codes]
 
@@ -160,11 +160,11 @@ class VoteColumns:
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def is_kind(self, kind: Kind) -> Truths:
-        """Which votes are of this kind of voter, `(N,)`."""
+        """Mask of the votes by this kind of voter, `(N,)`."""
         return self.kind.codes == KINDS.index(kind)
 
     def chose(self, *choices: Choice) -> Truths:
-        """Which votes are one of these, `(N,)`."""
+        """Mask of the votes that are one of these choices, `(N,)`."""
         return np.isin(self.choice.codes, [CHOICES.index(choice) for choice in choices])
 
     def winner(self, left: Coded, right: Coded) -> Codes:
@@ -179,7 +179,7 @@ class VoteColumns:
         return {name: int(count) for name, count in sorted(counts, key=lambda each: -each[1]) if count}
 
     def meetings(self) -> list[tuple[int, int]]:
-        """Which contestants met, by number, each pair of sides once."""
+        """Pairs of contestants that met, left and right, by number; each pair of sides once."""
         many = max(1, len(self.left.values))
         return [
             divmod(int(code), many) for code in np.unique(self.left.codes.astype(np.int64) * many + self.right.codes)
@@ -220,5 +220,5 @@ def _numbers(column: Column, kind: Any) -> NDArray[Any]:
 
 
 def _given(column: Column) -> Truths:
-    """Where there is something."""
+    """Mask of the rows that have a value, `(N,)`."""
     return pc.is_valid(column).to_numpy(zero_copy_only=False)

@@ -104,7 +104,7 @@ class _Spread:
         return cls(profile.covariance, np.zeros_like(profile.covariance), np.full(len(contrasts), np.inf))
 
     def limits(self, contrasts: Float64Array, freedom: Float64Array, level: float) -> Float64Array:
-        """How large the deviance of each contrast may be."""
+        """Upper limit for the deviance of each contrast."""
         model, between = (np.einsum("bp,pq,bq->b", contrasts, one, contrasts) for one in (self.model, self.between))
         return np.maximum(norm.ppf(0.5 + level / 2) ** 2, t.ppf(0.5 + level / 2, freedom) ** 2 * between / model)
 

@@ -1,4 +1,4 @@
-"""How much one voter could change: leaving each of them out, without fitting again for each."""
+"""Influence of single voters: each of them is left out in turn, without fitting again for each."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def leave_one_out(fit: DavidsonFit) -> Influence:
 
 
 def _known(pair_counts: PairCounts, voter: int, seen: set[bytes]) -> bool:
-    """Whether somebody who voted just like this voter has been seen; the voter has been seen now."""
+    """True if a voter with exactly the same votes was seen before; this voter is then added to `seen`."""
     begin, end = np.searchsorted(pair_counts.voter, (voter, voter + 1))
     votes = pair_counts.pair[begin:end].tobytes() + pair_counts.counts[begin:end].tobytes()
     known = votes in seen
@@ -126,6 +126,6 @@ def _largest_change(size: Float64Array) -> Float64Array:
 
 
 def _same_order(before: Float64Array, after: Float64Array, reach: Float64Array) -> NDArray[np.bool_]:
-    """Whether differences are of one sign, or none, before and after, wherever within reach they are after."""
+    """True for differences of the same sign, or none, before and after, wherever within `reach` they are after."""
     more, less = (before > SAME) & (after - reach > SAME), (before < -SAME) & (after + reach < -SAME)
     return more | less | ((np.abs(before) <= SAME) & (np.abs(after) + reach <= SAME))

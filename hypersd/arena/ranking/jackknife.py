@@ -21,7 +21,7 @@ _LEVERAGE = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Steps:
-    """What leaving out each of m voters does to the parameters, by one step of Newton's method.
+    """Effects on the parameters of leaving out each of m voters, by one step of Newton's method.
 
     Args:
         first: the index of the first of these voters; the others follow.

@@ -15,7 +15,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 COUNTS = -1
 
 Reasons = NDArray[np.int8]
-"""Why each vote does not count, an index in `REASONS`; −1 if it does, `(N,)`."""
+"""Reason for each vote that does not count, an index in `REASONS`; −1 if the vote counts, `(N,)`."""
 
 
 def screen(votes: VoteColumns, rules: QualityRules | None = None) -> Reasons:
@@ -46,14 +46,14 @@ def _identical(votes: VoteColumns) -> Truths:
 
 
 def _where(chosen: Truths, holds: Truths) -> Truths:
-    """What holds of the chosen votes; nothing of the others."""
+    """Spread a mask of the chosen votes over all votes; it is false for the others."""
     every = np.zeros(len(chosen), dtype=bool)
     every[chosen] = holds
     return every
 
 
 def _habits(votes: VoteColumns, rules: QualityRules) -> Reasons:
-    """What speaks against all votes of each voter, `(voters,)`."""
+    """Reason against all votes of each voter, `(voters,)`."""
     voters = len(votes.voter.values)
 
     def count(which: Truths) -> NDArray[np.int64]:

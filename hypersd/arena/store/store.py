@@ -99,7 +99,7 @@ class Store:
             return [pair_of(row) for row in rows]
 
     def prompt_uses(self, study: str | None) -> Counter[str]:
-        """How often each prompt of a study (None: of the open arena) was handed out; a pair that waits counts once."""
+        """Count the uses of each prompt of a study (None: of the open arena); a pair that waits counts once."""
         uses = func.sum(case((PAIRS.c.served > 1, PAIRS.c.served), else_=1))
         counted = select(PAIRS.c.prompt, uses).where(PAIRS.c.served >= 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
@@ -246,7 +246,7 @@ class Store:
         return list(self.votes(BATTLES.c.voter == voter))
 
     def count_of(self, voter: str) -> int:
-        """How many votes a voter has given, and not taken back."""
+        """Count the votes that a voter has given, and not taken back."""
         with reading(self.engine) as connection:
             return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
 

@@ -94,7 +94,7 @@ def krippendorff_interval(ratings: Iterable[Rating], rounds: int = 400, seed: in
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coincidences:
-    """How the labels of each item that was rated twice or more go together.
+    """Coincidences of the labels within each item that was rated twice or more.
 
     Args:
         labels: how often each label was given to each item, sparse, `(items, labels)`.
@@ -118,7 +118,7 @@ class Coincidences:
 
     @property
     def items(self) -> int:
-        """How many items were rated twice or more."""
+        """Number of items that were rated twice or more."""
         return len(self.agreeing)
 
     def alpha(self, weights: NDArray[np.float64]) -> float:
@@ -141,7 +141,7 @@ class Coincidences:
 
 
 def _drawn(rng: np.random.Generator, items: int) -> NDArray[np.float64]:
-    """How often each item is drawn with replacement, `(items,)`."""
+    """Draw items with replacement, and count the draws of each, `(items,)`."""
     return np.bincount(rng.integers(items, size=items), minlength=items).astype(np.float64)
 
 

@@ -114,7 +114,7 @@ class Pair:
 
     @property
     def identical(self) -> bool:
-        """Whether both pictures are the same bytes: then nobody can prefer one, and no vote on it says anything."""
+        """True if both pictures are the same bytes: then nobody can prefer one, and no vote on it says anything."""
         first, second = self.entries
         return first.picture == second.picture
 

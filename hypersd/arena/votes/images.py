@@ -25,7 +25,7 @@ def encode(picture: Image.Image, *, quality: int = 60, method: int = 2) -> bytes
 
 
 def same_pixels(value: Image.Image, other: Image.Image) -> bool:
-    """Whether two pictures look the same, whatever files they are from."""
+    """True if two pictures look the same, whatever files they are from."""
     return value.size == other.size and value.convert("RGB").tobytes() == other.convert("RGB").tobytes()
 
 

@@ -103,7 +103,7 @@ def clean(votes: Iterable[Vote], rules: QualityRules | None = None, *, kind: Kin
 
 
 def _says_something(vote: Vote) -> bool:
-    """Whether a vote stands and is on two pictures that differ: no voter is judged by another."""
+    """True if a vote stands and its two pictures differ: a voter is judged by no other votes."""
     return vote.withdrawn is None and not vote.battle.pair.identical
 
 

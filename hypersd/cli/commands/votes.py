@@ -27,7 +27,7 @@ _SECONDS_A_VOTE = 40
 """More than a vote takes by the simulated clock: it starts so long ago that no vote is made in the future."""
 
 _LISTED = 5
-"""How many rows that are left out are named one by one."""
+"""Number of left-out rows that are named one by one, at most."""
 _VOTES_A_PAIR, _FEWEST_PAIRS = 4, 60
 _PROMPTS_A_PAIR = 4
 """So many are asked for, since the held-out ones are few and repeat each other."""

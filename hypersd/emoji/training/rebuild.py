@@ -108,7 +108,7 @@ class _Workshop:
         return read_array(self.out / LATENTS, LATENT_SHAPE, "latents of scenes")
 
     def _data(self) -> dict[str, Any]:
-        """What decides the examples of a stage, for its run's record."""
+        """Data that decide the examples of a stage, for its run's record."""
         batches = {name: value for name, value in asdict(self.recipe).items() if name.endswith("batch")}
         return {"examples": self.examples.fingerprint, **batches}
 

@@ -1,4 +1,4 @@
-"""Where a reward model's backbone is, asked before any work; nothing heavy is imported for it."""
+"""Source of a reward model's backbone, looked up before any work; nothing heavy is imported for it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _BATCH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardConfig:
-    """What a reward model may be.
+    """Settings for the fit of a reward model.
 
     Args:
         steps: at most so many of the solver (L-BFGS); it needs fewer, since the problem is convex.

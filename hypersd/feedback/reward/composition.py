@@ -1,4 +1,4 @@
-"""What stands where in a picture, in numbers: how large, how central, on how plain a ground.
+"""Composition of a picture, in numbers: how large and central its subject is, and how plain its ground.
 
 Nothing is recognised. What differs from the colour of the picture's border stands before it (the boundary prior of
 Wei et al. 2012, Geodesic Saliency), and so, more or less, does what has edges: of maps of these the mass, the place
@@ -69,7 +69,7 @@ def _slope(colours: Tensor) -> Tensor:
 
 
 def _border(pictures: Tensor) -> Tensor:
-    """Where the border is, `(1, 1, H, W)`."""
+    """Mask of the border: 1 on it, 0 inside, `(1, 1, H, W)`."""
     height, width = pictures.shape[-2:]
     inner = pictures.new_zeros(1, 1, height, width)
     rows, columns = max(1, height // _BORDER), max(1, width // _BORDER)

@@ -1,4 +1,4 @@
-"""Which numbers of a picture a reward model reads, and with what weights: chosen on prompts that were left out."""
+"""Choice of the numbers of a picture that a reward model reads, and of the ridge, on prompts that were left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 
 Float64Array = NDArray[np.float64]
 Candidate = tuple[int, float]
-"""How many statistics are read, and the weight of the ridge."""
+"""Number of statistics that are read, and the weight of the ridge."""
 
 _PEERS = 16
 """Heads that read up to so many times as many statistics as the simplest good one have a say beside it."""

@@ -138,7 +138,7 @@ class RewardModel(nn.Module):
         return self.backbone.embed_images(self._sized(pictures))
 
     def head_features(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """What the head may read, `(B, F)`, in the order of `LOOKS`."""
+        """Features that the head may read, `(B, F)`, in the order of `LOOKS`."""
         pictures = self._sized(pictures)
         fit = self.backbone.image_text_score(pictures, texts)[:, None]
         measured = statistics(pictures)

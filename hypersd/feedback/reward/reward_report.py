@@ -77,7 +77,7 @@ class RewardReport:
 
     @property
     def learned(self) -> bool:
-        """Whether it predicts unseen choices better than chance, beyond doubt: the interval leaves out one half."""
+        """True if it predicts unseen choices better than chance, beyond doubt: the interval lies above one half."""
         return self.accuracy.low > 0.5
 
     def as_dict(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def calibrate(gap: NDArray[np.float64], left: NDArray[np.bool_]) -> tuple[tuple[
 
 
 def verdict(report: RewardReport) -> str:
-    """Whether anything was learned, in a sentence, and of what."""
+    """Say in a sentence if anything was learned, and of what."""
     share = report.accuracy
     right = f"{share.value:.1%} of unseen choices ({share.low:.1%} to {share.high:.1%})"
     if not report.learned:

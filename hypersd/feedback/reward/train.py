@@ -145,7 +145,7 @@ def temperature(gaps: NDArray[np.float64]) -> float:
 
 
 def zero(model: RewardModel, table: ChoiceTable) -> float:
-    """What to add to rewards so that pictures of a "both bad" lie below 0 and preferred ones above, as far as may be.
+    """Offset to add to rewards: pictures of a "both bad" lie below 0 and preferred ones above, as far as possible.
 
     A normal prior, as wide as the rewards differ, weighs as much as one vote: without a "both bad" there is no border.
     """

@@ -161,7 +161,7 @@ class TuningTask:
         )
 
     def _data(self) -> dict[str, Any]:
-        """What is tuned, by what, for the run's record."""
+        """Digests of the adapter that is tuned and of the data that tune it, for the run's record."""
         return {
             "method": self.method,
             "adapter": digest(self.few_steps),

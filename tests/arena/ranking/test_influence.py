@@ -1,4 +1,4 @@
-"""What one voter could change: the same as leaving out each in turn, and linear in votes."""
+"""Influence of one voter: the same as leaving out each in turn, and linear in votes."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def luma(picture: Pixels) -> Pixels:
 
 
 def object_of(picture: Pixels) -> NDArray[np.bool_]:
-    """Where the colour is far from the corners' median."""
+    """Mask of the pixels whose colour is far from the corners' median."""
     corners = np.concatenate([picture[rows, columns].reshape(-1, 3) for rows in ENDS for columns in ENDS])
     return np.abs(picture - np.median(corners, axis=0)).max(axis=-1) > 0.22
 
