@@ -134,6 +134,21 @@ def add_family(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_shorten(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add `--shorten`."""
+    parser.add_argument("--shorten", type=argument(fraction), default=1.0, metavar="X", help=help_text)
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add `--seed`."""
+    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def add_models_and_steps(parser: argparse.ArgumentParser, steps_help: str) -> None:
     """Add `--models` and `--steps`."""
     parser.add_argument(

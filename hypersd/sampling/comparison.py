@@ -13,7 +13,7 @@ from hypersd.models.engine import Engine
 from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.remarks import unread_remark
-from hypersd.sampling.request import Generation, Preview, Request, Run
+from hypersd.sampling.request import Generation, Preview, Request, Run, planned
 from hypersd.sampling.sampler import SampledImage, decode, denoise
 from hypersd.utils.errors import Cancelled, gist
 
@@ -64,8 +64,7 @@ def compare(
     Raises:
         ValueError: a model is unknown, or does not run at the number of steps asked for.
     """
-    planned = _planned(request, engine.family)
-    for spec, recipe in planned:
+    for spec, recipe in planned(engine.family, request):
         try:
             yield from _run(request, engine, spec, recipe, cancelled=cancelled, previews=previews)
         except Cancelled:
@@ -80,12 +79,6 @@ def compare(
                 seconds=0.0,
                 error=_sentence(error),
             )
-
-
-def _planned(request: Request, family: Family) -> list[tuple[ModelSpec, Recipe]]:
-    specs = [family.spec(run.model) for run in request.runs]
-    chosen = [(spec, spec.recipe(run.steps)) for spec, run in zip(specs, request.runs, strict=True)]
-    return sorted(chosen, key=lambda choice: choice[1].calls)
 
 
 def _run(

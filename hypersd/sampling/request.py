@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from hypersd.models.specs import Family, ModelSpec, Recipe
+
 MAX_PROMPT = 2000
 MAX_SEED = 2**32 - 1
 
@@ -68,6 +70,17 @@ class Request:
             raise ValueError("no model is chosen; choose at least one")
         if twice := [run for index, run in enumerate(self.runs) if run in self.runs[:index]]:
             raise ValueError(f"{twice[0].model} is asked for twice at the same number of steps; name it once")
+
+
+def planned(family: Family, request: Request) -> list[tuple[ModelSpec, Recipe]]:
+    """A request's runs in the order in which they are drawn: fewest UNet calls first.
+
+    Raises:
+        ValueError: a model is unknown, or does not run at the number of steps asked for.
+    """
+    specs = [family.spec(run.model) for run in request.runs]
+    chosen = [(spec, spec.recipe(run.steps)) for spec, run in zip(specs, request.runs, strict=True)]
+    return sorted(chosen, key=lambda choice: choice[1].calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

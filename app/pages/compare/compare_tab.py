@@ -21,7 +21,7 @@ from hypersd.models.specs import Family
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.remarks import word_remarks
-from hypersd.sampling.request import Generation, Request, Run, parse_seed
+from hypersd.sampling.request import Generation, Request, Run, parse_seed, planned
 from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class _Handlers:
             if wanted is None:
                 return self.tick(self.engines.first, None)
             family, parts = self.engines.family(wanted.family), self.parts
-            result_cards.planned(family, wanted)  # complains about unknown models and steps
+            planned(family, wanted)  # complains about unknown models and steps
         except ValueError as error:
             return self._refused(error)
         shown = self.show_family(family.name)

@@ -17,7 +17,7 @@ from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.png import png_info
 from hypersd.sampling.record import picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
-from hypersd.sampling.request import Generation, Preview, Request
+from hypersd.sampling.request import Generation, Preview, Request, planned
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 _STATES = {"starting": "starting", "idle": "loads with the first run", "loading": "loading models", "ready": "ready"}
@@ -93,17 +93,6 @@ def vocabulary(family: Family) -> str:
 def link(query: str) -> str:
     """A permanent link; the page's script copies its address when it is clicked."""
     return render("link", query=query)
-
-
-def planned(family: Family, request: Request) -> list[tuple[ModelSpec, Recipe]]:
-    """A request's runs in the order in which they are drawn: fewest UNet calls first.
-
-    Raises:
-        ValueError: a model is unknown, or does not run at the number of steps asked for.
-    """
-    specs = [family.spec(run.model) for run in request.runs]
-    chosen = [(spec, spec.recipe(run.steps)) for spec, run in zip(specs, request.runs, strict=True)]
-    return sorted(chosen, key=lambda choice: choice[1].calls)
 
 
 def reference(family: Family, drawn: Sequence[Generation]) -> Generation | None:

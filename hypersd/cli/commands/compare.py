@@ -13,9 +13,9 @@ from hypersd.cli.folders import COMPARISON, command_folder
 from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
+    add_seed,
     argument,
     path,
-    seed_number,
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.parser import FAILED, complain
@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
-    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    add_seed(parser)
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     parser.add_argument(
         "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is drawn"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.cli.folders import command_folder, training_names
-from hypersd.cli.options import add_family, argument, fraction, path, seed_number
+from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path
 from hypersd.cli.output import emit, say, show_log
 from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENTS
 from hypersd.models.registry import family
@@ -54,15 +54,9 @@ def add_parser(subparsers: Any) -> None:
         help="what backward and one-step start from (default: the family's own hyper)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with the training in DIR")
-    parser.add_argument(
-        "--shorten",
-        type=argument(fraction),
-        default=1.0,
-        metavar="X",
-        help="this fraction of the steps and of the examples, for a quick look",
-    )
-    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_shorten(parser, "this fraction of the steps and of the examples, for a quick look")
+    add_seed(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 

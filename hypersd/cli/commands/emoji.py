@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
-from hypersd.cli.options import DEFAULT_FAMILY, argument, fraction, names, path, seed_number, whole_number
+from hypersd.cli.options import (
+    DEFAULT_FAMILY,
+    add_json,
+    add_seed,
+    argument,
+    fraction,
+    names,
+    path,
+    whole_number,
+)
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
 from hypersd.emoji.training.stages import FAMILY_FOLDER, STAGES, check_stages
 from hypersd.models.registry import FAMILIES
@@ -94,8 +103,8 @@ def add_parser(subparsers: Any) -> None:
     render.set_defaults(run=run_render)
 
     for action in (train, perceive, render):
-        action.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
-        action.add_argument("--json", action="store_true", help="print JSON")
+        add_seed(action)
+        add_json(action)
 
 
 def shipped_folder() -> Path:

@@ -10,7 +10,15 @@ from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
 from hypersd.cli.commands.reward import add_votes, check_votes, gather
 from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import FEEDBACK, command_folder
-from hypersd.cli.options import add_family, argument, fraction, path, seed_number, whole_number
+from hypersd.cli.options import (
+    add_family,
+    add_json,
+    add_seed,
+    add_shorten,
+    argument,
+    path,
+    whole_number,
+)
 from hypersd.cli.output import emit, say, show_log
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.coco_files import check_photographs
@@ -24,7 +32,6 @@ from hypersd.utils.readers import read_json, tensor_shapes
 
 if TYPE_CHECKING:
     from hypersd.feedback.tuning.refl import PerceptionLoss
-    from hypersd.feedback.tuning.tune import AdapterGroup
     from hypersd.models.specs import Family
 
 FEWEST_PROMPTS = 4
@@ -78,11 +85,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--enter", metavar="NAME", help="let the result enter the arena under this name")
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="adapters, logs, curves")
     add_family(parser)
-    parser.add_argument(
-        "--shorten", type=argument(fraction), default=1.0, metavar="X", help="this fraction of the steps"
-    )
-    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_shorten(parser, "this fraction of the steps")
+    add_seed(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -126,14 +131,15 @@ def run(options: argparse.Namespace) -> int:
         "entered": enters,
         "adapters": [
             {
-                "steps": list(_steps(group)),
+                "steps": list(result.steps),
                 "file": str(tuned.adapter),
-                "weight": tuned.weight,
-                "stopped": tuned.stopped,
-                "reward": [tuned.points[0].metrics.reward, _at(tuned).metrics.reward],
-                "second_reward": [tuned.points[0].metrics.second, _at(tuned).metrics.second],
+                "weight": result.weight,
+                "stopped": result.stopped,
+                "reward": [result.start.reward, result.chosen.reward],
+                "second_reward": [result.start.second, result.chosen.second],
             }
             for group, tuned in results
+            for result in [tuned.result(group.file.stem, [recipe.steps for recipe in group.recipes])]
         ],
     }
     if options.json:
@@ -223,11 +229,3 @@ def _perception(options: argparse.Namespace) -> PerceptionLoss | None:
     from hypersd.feedback.tuning.perception_coco import PhotographFeedback, load_detector, read_photographs
 
     return PhotographFeedback(read_photographs(options.photographs), load_detector(options.detector))
-
-
-def _steps(group: AdapterGroup) -> list[int]:
-    return [recipe.steps for recipe in group.recipes]
-
-
-def _at(tuned: Any) -> Any:
-    return next(point for point in tuned.points if point.weight == tuned.weight)

@@ -11,7 +11,16 @@ from hypersd.cli.commands.feedback import METHODS
 from hypersd.cli.commands.reward import check_votes, gather, kinds_of_prompts
 from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import ROUNDS, command_folder
-from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source, whole_number
+from hypersd.cli.options import (
+    add_family,
+    add_json,
+    add_seed,
+    add_shorten,
+    argument,
+    path,
+    source,
+    whole_number,
+)
 from hypersd.cli.output import emit, say, show_log
 from hypersd.models.registered import registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable
@@ -49,15 +58,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--taste", choices=_TASTES, default="plain", help="of simulated voters (default: plain)")
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="a folder for each round")
     add_family(parser)
-    parser.add_argument(
-        "--shorten",
-        type=argument(fraction),
-        default=1.0,
-        metavar="X",
-        help="this fraction of everything but the reward model's training",
-    )
-    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_shorten(parser, "this fraction of everything but the reward model's training")
+    add_seed(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 

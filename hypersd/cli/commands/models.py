@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hypersd.cli.options import add_json
 from hypersd.cli.output import emit, say, table
 from hypersd.models.registry import FAMILIES, Machine, availability, family
 from hypersd.models.specs import Family, ModelSpec
@@ -16,7 +17,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("models", help="list what can be run")
     parser.add_argument("--family", metavar="F", help=f"{' | '.join(FAMILIES)} (default: all)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 

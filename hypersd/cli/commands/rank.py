@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import read_prompt_file
 from hypersd.cli.commands.votes import add_kind, note_skipped, open_store
-from hypersd.cli.options import argument, source
+from hypersd.cli.options import add_json, argument, source
 from hypersd.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
         default="davidson",
         help="a tie has a weight of its own (default), or is half a win for each, as on LMArena's scale",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.commands.votes import add_kind, open_store
 from hypersd.cli.folders import REWARD, command_folder
-from hypersd.cli.options import add_family, argument, fraction, path, seed_number, source
+from hypersd.cli.options import (
+    add_family,
+    add_json,
+    add_seed,
+    add_shorten,
+    argument,
+    path,
+    source,
+)
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.feedback.reward.reward_folder import check_reward
 from hypersd.models.registry import family
@@ -44,14 +52,8 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(training)
     training.add_argument("--no-curve", action="store_true", help="leave out the learning curve, which takes as long")
-    training.add_argument(
-        "--shorten",
-        type=argument(fraction),
-        default=1.0,
-        metavar="X",
-        help="at most this fraction of the steps, for a quick look",
-    )
-    training.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    add_shorten(training, "at most this fraction of the steps, for a quick look")
+    add_seed(training)
     training.set_defaults(run=run_train)
     scoring = commands.add_parser("score", help="the rewards of pictures for a prompt")
     scoring.add_argument(
@@ -63,7 +65,7 @@ def add_parser(subparsers: Any) -> None:
     scoring.add_argument("--prompt", required=True, help="what the pictures were to show")
     scoring.set_defaults(run=run_score)
     for command in (training, scoring):
-        command.add_argument("--json", action="store_true", help="print JSON")
+        add_json(command)
 
 
 def add_votes(parser: argparse.ArgumentParser) -> None:

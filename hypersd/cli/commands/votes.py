@@ -10,7 +10,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.votes.battle import KINDS, Kind
-from hypersd.cli.options import add_family, argument, path, seed_number, source, whole_number, writable_folder
+from hypersd.cli.options import (
+    add_family,
+    add_json,
+    add_seed,
+    argument,
+    path,
+    source,
+    whole_number,
+    writable_folder,
+)
 from hypersd.cli.output import emit, note, say, table
 from hypersd.models.registry import Machine, availability, family
 from hypersd.models.specs import Capability
@@ -73,11 +82,11 @@ def add_parser(subparsers: Any) -> None:
         f"{_FEWEST_PAIRS} or more)",
     )
     simulating.add_argument("--study", metavar="NAME", help="vote in a declared study, on pairs that are drawn for it")
-    simulating.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    add_seed(simulating)
     add_family(simulating)
     simulating.set_defaults(run=run_simulate)
     for command in (exporting, importing, counting, simulating):
-        command.add_argument("--json", action="store_true", help="print JSON")
+        add_json(command)
 
 
 def add_kind(parser: argparse.ArgumentParser, default: Kind | None = "human") -> None:
