@@ -1,4 +1,4 @@
-"""`emoji train|perceive|render`: rebuild the embedded family from its sprites; train an eye for it; draw its scenes."""
+"""`emoji train|perceive|render`: rebuild the embedded family, train its perception network, draw its scenes."""
 
 from __future__ import annotations
 

@@ -242,10 +242,10 @@ def count(
     """Measure the pictures of one prompt, and add the metrics to those of their runs."""
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
     for _, result in results:
-        tally = by_run[result.model, result.steps]
-        tally.warnings.extend(result.warnings)
+        collected = by_run[result.model, result.steps]
+        collected.warnings.extend(result.warnings)
         if result.image is None:
-            tally.errors.append(result.error or "no picture")
+            collected.errors.append(result.error or "no picture")
     for look in suite.measure(drawn[0][0].prompt, results):
         by_run[look.metrics.model, look.metrics.steps].images.append(look)
 

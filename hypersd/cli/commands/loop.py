@@ -65,7 +65,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Go round."""
+    """Run the rounds."""
     chosen = family(options.family)
     world = chosen.require(Capability.JUDGE, "run the loop").parent
     tunable(chosen, options.model)

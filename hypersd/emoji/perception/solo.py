@@ -1,4 +1,4 @@
-"""The eye of the visual-perception loss (Hyper-SD, eq. 14): a small SOLO network (Wang et al. 2020), and its loss.
+"""Instance segmentation for the perception loss (Hyper-SD, eq. 14): a small SOLO network (Wang et al. 2020).
 
 SOLO has no boxes: a picture is divided into a grid, the cells around an object's centre say what it is, and each cell
 has a mask of its own. In the embedded family the truth need not be annotated: a scene says where its objects are.

@@ -1,6 +1,6 @@
 """The visual-perception loss on photographs (eq. 14), as the paper has it: COCO's, with their masks and captions.
 
-The paper's eye is SOLO; here it is torchvision's Mask R-CNN, whose own training losses say how badly a picture shows
+The paper has SOLO; here it is torchvision's Mask R-CNN, whose own training losses say how badly a picture shows
 what the photograph shows.
 """
 
