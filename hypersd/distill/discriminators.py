@@ -11,6 +11,27 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.unets.unet_2d_blocks import CrossAttnDownBlock2D
 from torch import Tensor, nn
 
+from hypersd.training.objective import StepContext
+from hypersd.training.schedule import NoiseSchedule
+
+DISCRIMINATOR_TIMES = (10, 250, 500, 750)
+"""Times to which both sides are noised before they are judged (SDXL-Lightning, section 3.6)."""
+
+
+def noised_for_discriminator(
+    end: Tensor, end_times: Tensor, schedule: NoiseSchedule, step: StepContext
+) -> tuple[Tensor, Tensor]:
+    """Diffuse ends of jumps `(B, C, H, W)` on to random later times, where few-step distributions overlap.
+
+    Returns:
+        The noised ends, and their times `(B,)`.
+    """
+    choices = torch.tensor(DISCRIMINATOR_TIMES, device=step.device)
+    drawn = torch.randint(len(choices), end_times.shape, generator=step.generator, device=step.device)
+    later = torch.maximum(choices[drawn], end_times)
+    noise = torch.randn(end.shape, generator=step.generator, device=step.device)
+    return schedule.renoise(end, noise, end_times, later), later
+
 
 class LatentDiscriminator(nn.Module):
     """A trainable copy of the base model's encoder and mid-block, and a convolutional head on what it sees.

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminators import LatentDiscriminator
+from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
 from hypersd.training.adapters import disable_adapter, swapped_adapter
@@ -61,8 +61,6 @@ STAGES = (
         noised_for_discriminator=True,
     ),
 )
-
-DISCRIMINATOR_TIMES = (10, 250, 500, 750)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +162,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         step: StepContext,
     ) -> Tensor:
         if self.stage.noised_for_discriminator:
-            choices = torch.tensor(DISCRIMINATOR_TIMES, device=step.device)
-            drawn = torch.randint(len(choices), end_times.shape, generator=step.generator, device=step.device)
-            later = torch.maximum(choices[drawn], end_times)
-            noise = torch.randn(end.shape, generator=step.generator, device=step.device)
-            schedule = self.student.schedule.to(step.device)
-            end, end_times = schedule.renoise(end, noise, end_times, later), later
+            end, end_times = noised_for_discriminator(end, end_times, self.student.schedule.to(step.device), step)
         return self.discriminator(end, end_times, conditioning, start, start_times)
 
     def sample(self) -> Image.Image | None:

@@ -14,12 +14,16 @@ def jump_errors(arrived: Tensor, target: Tensor) -> Tensor:
     return (arrived - target).square().mean(dim=(1, 2, 3))
 
 
-def jump_loss(arrived: Tensor, target: Tensor, leverage: Tensor) -> Tensor:
+def jump_loss(arrived: Tensor, target: Tensor, leverage: Tensor, *, huber: float | None = None) -> Tensor:
     """Squared error of the ends of jumps, each sample's divided by its leverage `(B,)` (`NoiseSchedule.leverage`).
 
-    Jumps from the schedule's end would otherwise be all that a batch learns from.
+    Jumps from the schedule's end would otherwise be all that a batch learns from. With `huber`, c, the distance is the
+    pseudo-Huber one of Song and Dhariwal 2023, √(‖·‖² + c²) − c of each value (LCM-LoRA's recipe).
     """
-    return (jump_errors(arrived, target) / leverage).mean()
+    if huber is None:
+        return (jump_errors(arrived, target) / leverage).mean()
+    distances = ((arrived - target).square() + huber**2).sqrt() - huber
+    return (distances.mean(dim=(1, 2, 3)) / leverage).mean()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:

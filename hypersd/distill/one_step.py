@@ -1,16 +1,17 @@
 """One-step enhancement by score distillation (Hyper-SD, section 3.3; the losses of DMD, Yin et al. 2023).
 
-A student of its own learns to draw in one step, from noise that it is told is of an earlier time (Hyper-SD's one-step
-UNet: T = 800). It is steadied by a squared error against what its teacher, the few-step student, draws from the same
-noise; a stage of that alone comes first. Then its pictures are moved along the difference of two scores: the
-teacher's, whose consistency model points at clean pictures with less error than the base's score (the paper's
-figure 3), and that of a copy which follows what the student draws.
+A student that jumps from noise to a picture is steadied by a squared error against what its teacher, the few-step
+student, draws from the same noise; a stage of that alone comes first. Then its pictures are moved along the difference
+of two scores: a teacher's, and that of a copy which follows what the student draws. The teacher is the consistency
+model, which the paper finds to point at clean pictures with less error than the base's guided score (its figure 3; see
+`hypersd.distill.score_error`); with the base's score it is plain DMD.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import torch
 from diffusers import LCMScheduler
@@ -24,6 +25,17 @@ from hypersd.models.loading import quietly
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.samples import draw
+
+RealScore = Literal["consistency", "base"]
+"""Whose score the student's pictures are moved towards: the few-step model's, or the guided base's (plain DMD)."""
+
+
+class FeedbackLoss(Protocol):
+    """The human-feedback loss (eq. 13) of pictures `(B, 3, H, W)` in [-1, 1] and their prompts: a scalar."""
+
+    def __call__(self, pictures: Tensor, prompts: Sequence[str]) -> Tensor:
+        """ReLU(α − r), with a gradient in the pictures."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +65,22 @@ class OneStepConfig:
     """Choices of this project where the paper leaves them open.
 
     Args:
-        time: pure noise is given to the student as if it were of this time.
+        time: pure noise is given to the student as if it were of this time: 800 as for the published one-step UNet,
+            the schedule's last for the unified adapter.
+        real: whose score is the teacher's.
+        guidance: of the base's score; the consistency model has its guidance inside.
         score_times: both scores are taken at a time drawn from this range.
+        fake_updates: how often the copy that follows the student learns in a step (DMD2, Yin et al. 2024).
+        feedback: weight of the human-feedback loss, if there is one.
     """
 
     time: int = 800
-    score_times: tuple[int, int] = (100, 900)
+    real: RealScore = "consistency"
+    guidance: float = 3.0
+    score_times: tuple[int, int] = (20, 980)
+    fake_updates: int = 3
     fake_learning_rate: float = 2e-4
+    feedback: float = 0.1
 
 
 @dataclass(eq=False)
@@ -67,15 +88,17 @@ class OneStepDistillation(Objective[TeacherSamples]):
     """Objective of one stage.
 
     Args:
-        fake_score: the copy that follows the student, on the few-step student as its base: with its adapter off it is
-        the
-            teacher. None if there is no score distillation.
+        fake_score: the copy that follows the student; None if there is no score distillation. With its adapter off it
+            is the teacher: on the few-step student as its base for the consistency model's score, on the base itself
+            for the base's.
+        feedback: a human-feedback loss that the student's pictures are to please as well.
     """
 
     student: Student
     stage: OneStepStage
     fake_score: Student | None = None
     config: OneStepConfig = field(default_factory=OneStepConfig)
+    feedback: FeedbackLoss | None = None
 
     def __post_init__(self) -> None:
         self.networks = [
@@ -88,35 +111,49 @@ class OneStepDistillation(Objective[TeacherSamples]):
         ]
         if self.fake_score is not None:
             self.networks.append(
-                TrainedNetwork(name="fake", module=self.fake_score.unet, learning_rate=self.config.fake_learning_rate)
+                TrainedNetwork(
+                    name="fake",
+                    module=self.fake_score.unet,
+                    learning_rate=self.config.fake_learning_rate,
+                    updates=self.config.fake_updates,
+                )
             )
 
     def loss(self, network: str, batch: TeacherSamples, step: StepContext) -> Mapping[str, Tensor]:
-        """The student logs `mse` and, with score distillation, `gap`: how far apart the two scores are."""
-        schedule = self.student.schedule.to(step.device)
+        """The student logs `mse`; with score distillation `gap`, how far apart the scores are; and `feedback`."""
         cond = self.student.text.conditioning(batch.captions)
         if network == "fake" and self.fake_score is not None:
             return {"loss": self._denoising(self.fake_score, cond, step)}
+        schedule = self.student.schedule.to(step.device)
         times = torch.full((len(batch.noise),), self.config.time, device=step.device)
         drawn = schedule.predict_x0(batch.noise, self.student.predict(batch.noise, times, cond), times)
         self.last_student_output = drawn.detach()
-        error = jump_errors(drawn, batch.clean).mean()
-        if self.fake_score is None:
-            return {"loss": error, "mse": error}
-        direction = self._direction(self.fake_score, drawn.detach(), cond, step)
-        distilled = score_distillation_loss(drawn, direction)
-        loss = self.stage.score * distilled + self.stage.fidelity * error
-        return {"loss": loss, "mse": error, "gap": direction.abs().mean()}
+        logged = {"mse": jump_errors(drawn, batch.clean).mean()}
+        loss = self.stage.fidelity * logged["mse"]
+        if self.fake_score is not None:
+            direction = self._direction(self.fake_score, drawn.detach(), batch.captions, step)
+            loss = loss + self.stage.score * score_distillation_loss(drawn, direction)
+            logged["gap"] = direction.abs().mean()
+        if self.feedback is not None:
+            logged["feedback"] = self.feedback(self.student.picture(drawn), batch.captions)
+            loss = loss + self.config.feedback * logged["feedback"]
+        return {"loss": loss, **logged}
 
     @torch.no_grad()
-    def _direction(self, fake: Student, drawn: Tensor, cond: Conditioning, step: StepContext) -> Tensor:
+    def _direction(self, fake: Student, drawn: Tensor, captions: Sequence[str], step: StepContext) -> Tensor:
         """Difference of the two scores on the drawn pictures, noised to a random time."""
         noisy, times, _ = self._noised(drawn, step)
-        schedule = self.student.schedule.to(step.device)
+        schedule, cond = self.student.schedule.to(step.device), fake.text.conditioning(captions)
         with disable_adapter(fake.unet):
-            real = schedule.predict_x0(noisy, fake.predict(noisy, times, cond), times)
-        followed = schedule.predict_x0(noisy, fake.predict(noisy, times, cond), times)
-        return score_direction(drawn, followed, real)
+            if self.config.real == "base":
+                scale = torch.full((len(drawn),), self.config.guidance, device=step.device)
+                real = fake.guided(noisy, times, captions, scale)
+            else:
+                real = fake.predict(noisy, times, cond)
+        followed = fake.predict(noisy, times, cond)
+        return score_direction(
+            drawn, schedule.predict_x0(noisy, followed, times), schedule.predict_x0(noisy, real, times)
+        )
 
     def _denoising(self, fake: Student, cond: Conditioning, step: StepContext) -> Tensor:
         """The copy's own loss: predict the noise in what the student has just drawn."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from hypersd.distill.discriminators import LatentDiscriminator
+from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
-from hypersd.distill.student import Student
+from hypersd.distill.student import Conditioning, Student
 from hypersd.training.adapters import disable_adapter, ema_update, swapped_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import SegmentedTimesteps, offset_noise
+
+TargetTimes = Literal["segment", "clean"]
+"""Times that a jump may end at: anywhere in its segment (CTM, TCD, TSCD), or the schedule's clean end alone (LCM)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,24 +27,38 @@ class TSCDStage:
     """One stage: k segments, and what part of the distance d's gradient is the adversarial loss's.
 
     The paper says only that the squared error fits k = 8, 4, where prediction and target are close, and the adversarial
-    part k = 2, 1, where they are not; the numbers are this project's.
+    part k = 2, 1, where they are not; the numbers are this project's. With one segment, from the base on, it is TCD
+    (Zheng et al. 2024); with jumps to the clean end alone, it is latent consistency distillation (Luo et al. 2023).
 
     Args:
-        adversarial: its share of the gradient, see `blend`; the rest is the squared error's.
-        one_step: of the batch, how much goes to drawing in one step (see `Settings.one_step_time`).
+        adversarial: its share of the gradient, see `balance_gradients`; the rest is the squared error's.
+        conditional: the discriminator sees where a jump started; without, it removes conjoined shapes.
+        noised: both sides are noised before they are judged, to one of Lightning's times: the few-step
+            distributions hardly overlap otherwise.
+        one_step: of the batch, how much goes to drawing in one step (see `TSCDConfig.one_step_time`).
+        ends: the times that jumps may end at.
     """
 
     segments: int
     steps: int
     adversarial: float = 0.0
+    conditional: bool = True
+    noised: bool = False
     one_step: float = 0.0
+    ends: TargetTimes = "segment"
+
+    @property
+    def name(self) -> str:
+        """The stage's folder and adapter."""
+        return f"segments-{self.segments}" + ("" if self.conditional else "-unconditional")
 
 
 STAGES = (
-    TSCDStage(segments=8, steps=60),
-    TSCDStage(segments=4, steps=120),
-    TSCDStage(segments=2, steps=150, adversarial=0.05),
-    TSCDStage(segments=1, steps=400, adversarial=0.1, one_step=0.25),
+    TSCDStage(segments=8, steps=300),
+    TSCDStage(segments=4, steps=400),
+    TSCDStage(segments=2, steps=600, adversarial=0.15),
+    TSCDStage(segments=1, steps=600, adversarial=0.3, noised=True, one_step=0.25),
+    TSCDStage(segments=1, steps=200, adversarial=0.3, noised=True, one_step=0.25, conditional=False),
 )
 
 
@@ -49,23 +67,27 @@ class TSCDConfig:
     """Choices of this project where the paper leaves them open.
 
     Args:
-        solver_steps: N, the points of the solver's grid; T and k must fit (see `SegmentedTimesteps`).
-        guidance: ω is drawn from this range for each sample.
+        solver_steps: N, the points of the solver's grid; k must divide it.
+        guidance: ω is drawn from this range for each sample. None is a teacher without guidance, whose student keeps
+            to be guided (the "CFG-preserved" adapters; PCM's recipe, Wang et al. 2024).
         ema_decay: μ, of the target Θ⁻.
         offset_noise: strength of the paper's "noise perturbation" (Guttenberg 2023).
         share_of_ends: of the start times, how many are ends of segments, where sampling starts.
-        one_step_time: pure noise is given to the student as if it were of this time when it draws in one step. At the
-            schedule's end an error of the predicted noise is multiplied by 14.6 in the picture, here by 5.1.
+        one_step_time: pure noise is given to the student as if it were of this time when it draws in one step: the
+            schedule's last for the paper's unified adapter. An error of the predicted noise is multiplied by 14.6 in
+            the picture there, by 5.1 at 800, which the paper's one-step UNet has.
         one_step_teacher: steps in which the average student draws what the one step must match.
+        huber: c of the pseudo-Huber distance (LCM-LoRA's recipe), in the place of the squared error; None is that.
     """
 
     solver_steps: int = 40
-    guidance: tuple[float, float] = (2.5, 4.0)
+    guidance: tuple[float, float] | None = (2.5, 4.0)
     ema_decay: float = 0.98
     offset_noise: float = 0.05
     share_of_ends: float = 0.3
-    one_step_time: int = 800
+    one_step_time: int = 999
     one_step_teacher: int = 4
+    huber: float | None = None
     learning_rate: float = 3e-4
     discriminator_learning_rate: float = 1e-4
 
@@ -105,7 +127,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
             )
         ]
         if self.stage.adversarial:
-            self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=True)
+            self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=self.stage.conditional)
             self.networks.append(
                 TrainedNetwork(
                     name="discriminator",
@@ -132,18 +154,25 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         schedule = student.schedule.to(step.device)
         starts = self.grid.starts(len(batch.latents), step.generator, config.share_of_ends).to(step.device)
         start_times, next_times = self.grid.time(starts), self.grid.time(starts - 1)
-        end_times = self.grid.ends(starts, step.generator)
+        anywhere = self.grid.ends(starts, step.generator)
+        end_times = anywhere if self.stage.ends == "segment" else torch.zeros_like(anywhere)
         noise = offset_noise(batch.latents.shape, step, config.offset_noise)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
-        scale = torch.empty(len(starts), device=step.device).uniform_(*config.guidance, generator=step.generator)
-        with disable_adapter(student.unet):
-            guided = student.guided(noisy, start_times, batch.captions, scale)
-        nearer = schedule.ddim_step(noisy, guided, start_times, next_times)
+        nearer = schedule.ddim_step(noisy, self._taught(noisy, start_times, batch, step), start_times, next_times)
         with swapped_adapter(student.unet, self.average):
             predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions))
         return Jump(noisy, start_times, end_times, schedule.ddim_step(nearer, predicted, next_times, end_times))
+
+    def _taught(self, noisy: Tensor, times: Tensor, batch: CaptionedLatents, step: StepContext) -> Tensor:
+        """The base model's ε̂, guided by a scale drawn for each sample, or not guided at all."""
+        student, guidance = self.student, self.config.guidance
+        with disable_adapter(student.unet):
+            if guidance is None:
+                return student.predict(noisy, times, student.text.conditioning(batch.captions))
+            scale = torch.empty(len(times), device=step.device).uniform_(*guidance, generator=step.generator)
+            return student.guided(noisy, times, batch.captions, scale)
 
     @torch.no_grad()
     def in_one_step(self, batch: CaptionedLatents, step: StepContext) -> Jump:
@@ -165,9 +194,8 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         conditioning = self.student.text.conditioning(batch.captions)
         if network == "discriminator":
             jump, arrived = self.last_jump
-            real = self.discriminator(jump.target, jump.end_times, conditioning, jump.start, jump.start_times)
-            fake = self.discriminator(arrived, jump.end_times, conditioning, jump.start, jump.start_times)
-            return {"loss": discriminator_loss(real, fake)}
+            real = self._judge(jump.target, jump, conditioning, step)
+            return {"loss": discriminator_loss(real, self._judge(arrived, jump, conditioning, step))}
         jump = self.prepare(batch, step)
         noise = self.student.predict(jump.start, jump.start_times, conditioning)
         schedule = self.student.schedule.to(step.device)
@@ -175,13 +203,19 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         self.last_jump = jump, arrived.detach()
         mse = jump_errors(arrived, jump.target).mean()
         leverage = schedule.leverage(jump.start_times, jump.end_times).clamp(min=1)
-        fidelity = jump_loss(arrived, jump.target, leverage)
+        fidelity = jump_loss(arrived, jump.target, leverage, huber=self.config.huber)
         if not self.stage.adversarial:
             return {"loss": fidelity, "mse": mse}
-        fake = self.discriminator(arrived, jump.end_times, conditioning, jump.start, jump.start_times)
-        adversarial = generator_loss(fake)
+        adversarial = generator_loss(self._judge(arrived, jump, conditioning, step))
         loss = balance_gradients(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
+
+    def _judge(self, end: Tensor, jump: Jump, conditioning: Conditioning, step: StepContext) -> Tensor:
+        """The discriminator's logits `(B,)` for where a jump ends: the student's end, or the target."""
+        end_times = jump.end_times
+        if self.stage.noised:
+            end, end_times = noised_for_discriminator(end, end_times, self.student.schedule.to(step.device), step)
+        return self.discriminator(end, end_times, conditioning, jump.start, jump.start_times)
 
     def after_step(self, step: StepContext) -> None:
         """Move the target."""

@@ -20,13 +20,18 @@ class StopTraining(Exception):  # noqa: N818 - nothing is wrong
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedNetwork:
-    """A set of weights with an optimiser of its own; a generator and its discriminator are two of them."""
+    """A set of weights with an optimiser of its own; a generator and its discriminator are two of them.
+
+    Args:
+        updates: how often it learns in a step, each time with other random numbers.
+    """
 
     name: str
     module: nn.Module
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
+    updates: int = 1
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -39,7 +44,12 @@ class TrainedNetwork:
 
     def configuration(self) -> dict[str, Any]:
         """The optimiser's settings, for a run's record."""
-        return {"learning_rate": self.learning_rate, "betas": list(self.betas), "weight_decay": self.weight_decay}
+        return {
+            "learning_rate": self.learning_rate,
+            "betas": list(self.betas),
+            "weight_decay": self.weight_decay,
+            "updates": self.updates,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +97,7 @@ class Objective(Generic[Batch]):
 
     def configuration(self) -> dict[str, Any]:
         """Everything that a run's record keeps of a method: its stage and settings, its optimisers."""
-        parts = {name: getattr(self, name, None) for name in ("stage", "settings")}
+        parts = {name: getattr(self, name, None) for name in ("stage", "config")}
         described = {
             name: asdict(part) for name, part in parts.items() if is_dataclass(part) and not isinstance(part, type)
         }

@@ -32,7 +32,7 @@ class NoiseSchedule:
 
     def trailing(self, steps: int) -> list[int]:
         """The times between which DDIM jumps with "trailing" spacing: from T − 1 down to 0, `steps` + 1 of them."""
-        return [max(0, index * (self.num_train_timesteps // steps) - 1) for index in range(steps, -1, -1)]
+        return [max(0, round(index * self.num_train_timesteps / steps) - 1) for index in range(steps, -1, -1)]
 
     def alpha(self, times: Tensor) -> Tensor:
         """α at `times` `(B,)`, shaped `(B, 1, 1, 1)`."""
@@ -53,6 +53,11 @@ class NoiseSchedule:
     def ddim_step(self, noisy: Tensor, noise: Tensor, start: Tensor, end: Tensor) -> Tensor:
         """Ψ, the DDIM jump (Song et al. 2020, eq. 12 with σ = 0): from `start` to `end` along a predicted ε."""
         return self.alpha(end) * self.predict_x0(noisy, noise, start) + self.sigma(end) * noise
+
+    def jump_noise(self, noisy: Tensor, arrived: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """The ε with which `ddim_step` leads from `noisy` at `start` to `arrived` at the earlier time `end`."""
+        kept = self.alpha(end) / self.alpha(start)
+        return (arrived - kept * noisy) / (self.sigma(end) - kept * self.sigma(start))
 
     def leverage(self, start: Tensor, end: Tensor) -> Tensor:
         """Factor from an error in ε̂ to the error at the end of a jump, `(B,)`: |α_end·σ_start/α_start − σ_end|."""
@@ -120,14 +125,14 @@ def offset_noise(shape: Sequence[int], step: StepContext, strength: float) -> Te
 
 @dataclass(frozen=True, slots=True)
 class SegmentedTimesteps:
-    """The solver's times 0 = t_0 < t_1 < … < t_N = T − 1, with t_i = i·T/N − 1, cut into k equal segments.
+    """The solver's times 0 = t_0 < t_1 < … < t_N = T − 1, with t_i = ⌊i·T/N⌉ − 1, cut into k equal segments.
 
     Hyper-SD (eq. 11) puts a segment's lower boundary at ⌊t_n / (T/k)⌋·T/k, which for some n lies above t_{n−1}, so
     that there is nowhere to jump to. Here boundaries are points of the grid, so a jump always has room, and the
     segments' upper ends are the times that DDIM's "trailing" spacing visits in k steps.
 
     Raises:
-        ValueError: T is not a multiple of N, or N not of k.
+        ValueError: N is not a multiple of k, or more than T.
     """
 
     timesteps: int
@@ -135,14 +140,15 @@ class SegmentedTimesteps:
     segments: int
 
     def __post_init__(self) -> None:
-        if self.timesteps % self.points or self.points % self.segments:
+        if self.points % self.segments or self.points > self.timesteps:
             raise ValueError(
-                f"{self.timesteps} timesteps, {self.points} solver steps and {self.segments} segments do not divide"
+                f"{self.points} solver steps cannot be cut into {self.segments} equal segments "
+                f"of {self.timesteps} timesteps"
             )
 
     def time(self, index: Tensor) -> Tensor:
-        """t_i."""
-        return (index * (self.timesteps // self.points) - 1).clamp(min=0)
+        """t_i, rounded as diffusers rounds its "trailing" times."""
+        return ((index * self.timesteps).double().div(self.points).round().long() - 1).clamp(min=0)
 
     def boundary(self, index: Tensor) -> Tensor:
         """The index of the lower end of the segment that a trajectory starting at t_index, index ≥ 1, runs in."""

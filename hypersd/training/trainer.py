@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -191,7 +192,7 @@ class Trainer:
             DivergedError: a loss or a gradient is not finite; whose it is has not moved.
         """
         logged: dict[str, float] = {}
-        for network in objective.networks:
+        for network in chain.from_iterable(repeat(network, network.updates) for network in objective.networks):
             with half_precision(self.accelerator.device, wanted=self.config.precision == "bf16"):
                 losses = objective.loss(network.name, batch, step)
             measured = moving.backward(network, losses)

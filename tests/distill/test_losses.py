@@ -35,6 +35,13 @@ def test_a_sample_s_error_is_divided_by_its_leverage() -> None:
     assert float(jump_loss(arrived, target, torch.tensor([1.0, 4.0]))) == pytest.approx((2.5 + 2) / 2)
 
 
+def test_the_pseudo_huber_distance_grows_as_the_error_itself() -> None:
+    arrived, target = latents((3, 0), (0, 0)), latents((0, 0), (0, 0))
+    # With c = 4: √(9 + 16) − 4 = 1 in one of four values, nothing in the others.
+    assert float(jump_loss(arrived, target, torch.tensor([1.0, 1.0]), huber=4.0)) == pytest.approx(1 / 4)
+    assert float(jump_loss(arrived, target, torch.tensor([2.0, 1.0]), huber=4.0)) == pytest.approx(1 / 8)
+
+
 def test_the_non_saturating_losses_are_cross_entropies() -> None:
     real, fake = torch.tensor([0.0, math.log(3)]), torch.tensor([0.0, math.log(1 / 3)])
     # p is 1/2 and 3/4 for the real ones, 1/2 and 1/4 for the others.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from hypersd.distill.one_step import OneStepDistillation, OneStepStage
+from hypersd.distill.one_step import OneStepConfig, OneStepDistillation, OneStepStage
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples, sample_teacher
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.loading import ModelSource
 from hypersd.training.adapters import load_adapter, save_adapter
+from hypersd.training.objective import StepContext
+from hypersd.training.trainer import Trainer, TrainingConfig
 from tests.distill.conftest import step
 
 
@@ -65,6 +68,49 @@ def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: T
     losses["loss"].backward()
     assert all(weight.grad is None for weight in fake.weights), "the copy only follows"
     assert float(objective.loss("fake", pairs(step()), step())["loss"].detach()) > 0
+
+
+def test_plain_dmd_follows_the_guided_base(folder: Path, pairs: TeacherSampleBatches) -> None:
+    student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
+    stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
+
+    def gap(guidance: float) -> float:
+        objective = OneStepDistillation(student, stage, fake, OneStepConfig(real="base", guidance=guidance))
+        return float(objective.loss("student", pairs(step()), step())["gap"])
+
+    assert gap(1.0) == pytest.approx(0, abs=1e-4), "unguided the base is where its copy begins"
+    assert gap(8.0) > 1e-3
+
+
+def test_feedback_moves_the_student_s_pictures(folder: Path, pairs: TeacherSampleBatches) -> None:
+    student = Student(ModelSource(folder), rank=2)
+    stage = OneStepStage(name="regression", steps=1, learning_rate=1e-3, fidelity=0.0)
+
+    def darkness(pictures: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        assert len(prompts) == len(pictures)
+        return pictures.mean()
+
+    objective = OneStepDistillation(student, stage, feedback=darkness)
+    losses = objective.loss("student", pairs(step()), step())
+    torch.testing.assert_close(losses["loss"], objective.config.feedback * losses["feedback"])
+    losses["loss"].backward(inputs=list(student.weights))
+    assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in student.weights)
+
+
+def test_the_copy_learns_several_times_a_step(folder: Path, pairs: TeacherSampleBatches, tmp_path: Path) -> None:
+    student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
+    stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0)
+    objective = OneStepDistillation(student, stage, fake, OneStepConfig(fake_updates=3))
+    turns: list[str] = []
+    learn = objective.loss
+
+    def counted(network: str, batch: TeacherSamples, context: StepContext) -> Mapping[str, torch.Tensor]:
+        turns.append(network)
+        return learn(network, batch, context)
+
+    objective.loss = counted
+    Trainer(TrainingConfig(out=tmp_path, steps=2, cpu=True)).run(objective, pairs)
+    assert turns == ["student", "fake", "fake", "fake"] * 2
 
 
 def test_an_adapter_comes_back_and_a_strange_one_is_named(folder: Path, tmp_path: Path) -> None:

@@ -31,8 +31,10 @@ def shaken(student: Student) -> None:
 
 
 def test_the_stages_are_the_paper_s() -> None:
-    assert [stage.segments for stage in STAGES] == [8, 4, 2, 1]
-    shares = [stage.adversarial for stage in STAGES]
+    conditional = [stage for stage in STAGES if stage.conditional]
+    assert [stage.segments for stage in conditional] == [8, 4, 2, 1]
+    assert len({stage.name for stage in STAGES}) == len(STAGES)
+    shares = [stage.adversarial for stage in conditional]
     assert shares == sorted(shares), "the adversarial part grows as prediction and target diverge"
     assert shares[:2] == [0, 0]
 
@@ -98,7 +100,7 @@ def test_drawing_in_one_step_is_matched_to_drawing_in_several(student: Student, 
     objective = TrajectorySegmentedConsistency(student, TSCDStage(segments=1, steps=1, one_step=0.5), config)
     batch = scenes(step())
     jump = objective.prepare(batch, step())
-    assert (jump.start_times[2:] == 800).all()
+    assert (jump.start_times[2:] == 999).all(), "the paper's unified adapter"
     assert (jump.end_times[2:] == 0).all()
     student.pipeline.scheduler = DDIMScheduler.from_config(
         student.pipeline.scheduler.config, timestep_spacing="trailing", set_alpha_to_one=False
@@ -126,6 +128,47 @@ def test_the_discriminator_judges_what_the_student_just_drew(student: Student, s
     judged = objective.loss("discriminator", batch, step())["loss"]
     judged.backward(inputs=[value for value in objective.discriminator.parameters() if value.requires_grad])
     assert objective.discriminator.head[0].weight.grad is not None
+
+
+def test_a_noised_discriminator_sees_both_sides_later(student: Student, scenes: LatentBatches) -> None:
+    stage = TSCDStage(segments=1, steps=1, adversarial=0.5, noised=True, conditional=False)
+    objective = TrajectorySegmentedConsistency(student, stage)
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    objective.discriminator.register_forward_pre_hook(lambda _, given: seen.append((given[0], given[1])))
+    batch = scenes(step())
+    objective.loss("student", batch, step())["loss"].backward(inputs=list(student.weights))
+    objective.loss("discriminator", batch, step())
+    jump, arrived = objective.last_jump
+    assert len(seen) == 3, "the student's turn, then the target and the student's end"
+    for end, times in seen:
+        later = times > jump.end_times
+        assert (later | (times == jump.end_times)).all()
+        assert set(times[later].tolist()) <= {10, 250, 500, 750}
+        assert not torch.allclose(end[later], arrived[later])
+
+
+def test_latent_consistency_ends_its_jumps_at_the_clean_end(student: Student, scenes: LatentBatches) -> None:
+    stage = TSCDStage(segments=1, steps=1, ends="clean")
+    objective = TrajectorySegmentedConsistency(student, stage, TSCDConfig(huber=1e-3))
+    assert (objective.prepare(scenes(step()), step()).end_times == 0).all()
+    assert torch.isfinite(objective.loss("student", scenes(step()), step())["loss"])
+
+
+def test_a_teacher_without_guidance_is_the_base_alone(student: Student, scenes: LatentBatches) -> None:
+    shaken(student)
+    objective = TrajectorySegmentedConsistency(student, PLAIN, TSCDConfig(guidance=None, solver_steps=48))
+    batch = scenes(step())
+    jump = objective.prepare(batch, step())
+    grid, schedule = objective.grid, student.schedule
+    index = torch.tensor([int((grid.time(torch.arange(49)) == time).nonzero()[-1]) for time in jump.start_times])
+    before, conditioning = grid.time(index - 1), student.text.conditioning(batch.captions)
+    with torch.no_grad():
+        with disable_adapter(student.unet):
+            predicted = student.predict(jump.start, jump.start_times, conditioning)
+        nearer = schedule.ddim_step(jump.start, predicted, jump.start_times, before)
+        with swapped_adapter(student.unet, objective.average):
+            target = schedule.ddim_step(nearer, student.predict(nearer, before, conditioning), before, jump.end_times)
+    torch.testing.assert_close(jump.target, target, rtol=1e-3, atol=1e-3)
 
 
 def test_leverage_is_how_far_an_error_in_the_noise_moves_the_end(student: Student) -> None:

@@ -40,18 +40,28 @@ def test_the_floor_of_the_paper_would_leave_some_starts_without_room() -> None:
     assert (times[boundaries > (times - 20).clamp(min=0)]).tolist() == [519]
 
 
-@pytest.mark.parametrize("segments", [1, 2, 4, 8])
-def test_segments_end_where_trailing_ddim_stops(segments: int) -> None:
-    grid = SegmentedTimesteps(1000, 40, segments)
+@pytest.mark.parametrize(
+    ("points", "segments"), [(40, 1), (40, 2), (40, 4), (40, 8), (48, 12), (60, 12), (42, 6), (42, 7)]
+)
+def test_segments_end_where_trailing_ddim_stops(points: int, segments: int) -> None:
+    grid = SegmentedTimesteps(1000, points, segments)
     SCHEDULER.set_timesteps(segments)
-    index = torch.arange(segments, 0, -1) * (40 // segments)
+    index = torch.arange(segments, 0, -1) * (points // segments)
     assert grid.time(index).tolist() == SCHEDULER.timesteps.tolist()
+    assert SCHEDULE.trailing(segments) == [*SCHEDULER.timesteps.tolist(), 0]
 
 
 @pytest.mark.parametrize("segments", [3, 16])
 def test_a_grid_that_does_not_divide_is_refused(segments: int) -> None:
-    with pytest.raises(ValueError, match="do not divide"):
+    with pytest.raises(ValueError, match=f"40 solver steps cannot be cut into {segments} equal segments"):
         SegmentedTimesteps(1000, 40, segments)
+
+
+def test_a_jump_s_noise_is_the_one_that_leads_there() -> None:
+    start, end = torch.tensor([999, 499]), torch.tensor([749, 0])
+    noisy, noise = torch.randn(2, 2, 3, 4, 4, generator=torch.Generator().manual_seed(0)).unbind()
+    arrived = SCHEDULE.ddim_step(noisy, noise, start, end)
+    torch.testing.assert_close(SCHEDULE.jump_noise(noisy, arrived, start, end), noise, rtol=1e-3, atol=1e-3)
 
 
 def test_a_jump_is_the_scheduler_s_step() -> None:

@@ -1,0 +1,94 @@
+"""Piecewise rectified flow (PeRFlow, Yan et al. 2024): the teacher's path within each window becomes a straight line.
+
+The schedule's times are cut into K windows. In the window from t_s down to t_e the teacher carries a noised picture z_s
+to z_e; the student, at any time t in between, sees the point of the straight line from one to the other and predicts
+the one ε with which DDIM jumps from z_s to z_e ("DDIM-ε", the parametrisation of the published models).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hypersd.distill.losses import denoising_loss, jump_errors
+from hypersd.distill.student import Student
+from hypersd.training.adapters import disable_adapter
+from hypersd.training.data import CaptionedLatents
+from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeRFlowConfig:
+    """Windows as published; the teacher takes fewer steps in each (10 there), for a schedule that needs few.
+
+    Args:
+        windows: K.
+        solver_steps: the teacher's guided DDIM steps in a window.
+        guidance: the teacher's scale.
+        share_of_starts: how many samples are at their window's start, where sampling in K steps asks.
+    """
+
+    windows: int = 4
+    solver_steps: int = 4
+    guidance: float = 3.0
+    share_of_starts: float = 0.3
+    steps: int = 600
+    learning_rate: float = 3e-4
+
+
+@dataclass(eq=False)
+class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
+    """Objective: predict, anywhere in a window, the ε that leads from its start to the teacher's end of it."""
+
+    student: Student
+    config: PeRFlowConfig = field(default_factory=PeRFlowConfig)
+
+    def __post_init__(self) -> None:
+        self.networks = [
+            TrainedNetwork(
+                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
+            )
+        ]
+        self.times = self.student.schedule.trailing(self.config.windows)
+
+    @torch.no_grad()
+    def carry(self, latents: Tensor, start: Tensor, end: Tensor, captions: list[str]) -> Tensor:
+        """The teacher's latents at `end` `(B,)`, from `latents` at `start`, by guided DDIM steps of equal length."""
+        student, steps = self.student, self.config.solver_steps
+        schedule = student.schedule.to(latents.device)
+        scale = torch.full((len(latents),), self.config.guidance, device=latents.device)
+        times = [start + ((end - start) * index) // steps for index in range(steps + 1)]
+        with disable_adapter(student.unet):
+            for now, then in pairwise(times):
+                latents = schedule.ddim_step(latents, student.guided(latents, now, captions, scale), now, then)
+        return latents
+
+    def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
+        """Logs `mse`, of the latents where the window ends."""
+        schedule, count, device = self.student.schedule.to(step.device), len(batch.latents), step.device
+        window = torch.randint(self.config.windows, (count,), generator=step.generator, device=device)
+        bounds = torch.tensor(self.times, device=device)
+        start, end = bounds[window], bounds[window + 1]
+        noise = torch.randn(batch.latents.shape, generator=step.generator, device=device)
+        # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
+        noisy = schedule.add_noise(batch.latents, noise, start)
+        first = torch.where((window == 0).view(-1, 1, 1, 1), noise, noisy)
+        last = self.carry(first, start, end, batch.captions)
+        target = schedule.jump_noise(first, last, start, end)
+        along, lot = torch.rand((2, count), generator=step.generator, device=device)
+        along = along.masked_fill(lot < self.config.share_of_starts, 0)
+        times = start - ((start - end - 1) * along).long()
+        part = ((start - times) / (start - end)).view(-1, 1, 1, 1)
+        between = first.lerp(last, part)
+        predicted = self.student.predict(between, times, self.student.text.conditioning(batch.captions))
+        arrived = schedule.ddim_step(first, predicted, start, end)
+        return {"loss": denoising_loss(predicted, target), "mse": jump_errors(arrived, last).mean()}
+
+    def sample(self) -> Image.Image | None:
+        """Draw a grid of the student's pictures, a step for each window."""
+        return self.student.draw((self.config.windows,))

@@ -1,0 +1,76 @@
+"""Error of a model's one look at a noisy picture, over time (Hyper-SD, figure 3).
+
+The paper motivates its score distillation by this figure: a consistency model points at clean pictures with less error
+than the score model does. Here prompts are drawn by the guided base in many steps, and on that path each model says
+from every latent where the path will end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hypersd.distill.student import Student
+from hypersd.sampling.denoising import denoising_steps
+from hypersd.training.adapters import disable_adapter
+from hypersd.training.schedule import DDIMSolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreErrors:
+    """Errors of three models at the times of one path.
+
+    Args:
+        times: `(K,)`, falling.
+        errors: by model, root mean squared error of x̂_0 against the path's end, in latents, of each picture `(K, N)`.
+    """
+
+    times: tuple[int, ...]
+    errors: Mapping[str, Tensor]
+
+
+@torch.no_grad()
+def score_errors(
+    student: Student, prompts: Sequence[str], *, steps: int = 25, guidance: float = 3.0, seed: int = 0
+) -> ScoreErrors:
+    """Measure on the guided base's own path: its guided score, its unguided score, and the student.
+
+    Args:
+        student: a base with a few-step adapter loaded; with the adapter off it is the base.
+        prompts: N of them, a picture each.
+        steps: of the path.
+        guidance: of the base, along the path and as the guided score.
+        seed: of the noise.
+    """
+    schedule, device = student.schedule.to(student.device), student.device
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((len(prompts), *student.latent_shape), generator=generator).to(device)
+    conditioning = student.text.conditioning(prompts)
+    scale = torch.full((len(prompts),), guidance, device=device)
+
+    def base(latents: Tensor, timestep: Tensor) -> Tensor:
+        with disable_adapter(student.unet):
+            return student.guided(latents, timestep.to(device).expand(len(latents)), prompts, scale)
+
+    path = list(denoising_steps(DDIMSolver(schedule, schedule.trailing(steps)), noise, base))
+    end = path[-1].latents
+    errors: dict[str, list[Tensor]] = {"guided base": [], "unguided base": [], "consistency model": []}
+    for step in path:
+        times = step.timestep.to(device).expand(len(prompts))
+        with disable_adapter(student.unet):
+            unguided = student.predict(step.noisy, times, conditioning)
+        looks = {
+            "guided base": step.predicted,
+            "unguided base": unguided,
+            "consistency model": student.predict(step.noisy, times, conditioning),
+        }
+        for name, predicted in looks.items():
+            clean = schedule.predict_x0(step.noisy, predicted, times)
+            errors[name].append((clean - end).square().mean(dim=(1, 2, 3)).sqrt().cpu())
+    return ScoreErrors(
+        times=tuple(int(step.timestep) for step in path),
+        errors={name: torch.stack(values) for name, values in errors.items()},
+    )
