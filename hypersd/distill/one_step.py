@@ -27,7 +27,7 @@ from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.samples import draw
 
 RealScore = Literal["consistency", "base"]
-"""Whose score the student's pictures are moved towards: the few-step model's, or the guided base's (plain DMD)."""
+"""The score that the student's pictures are moved towards: the few-step model's, or the guided base's (plain DMD)."""
 
 
 class FeedbackLoss(Protocol):
