@@ -87,7 +87,7 @@ class Objective(Generic[Batch]):
 
     def configuration(self) -> dict[str, Any]:
         """Everything that a run's record keeps of a method: its stage and settings, its optimisers."""
-        parts = {name: getattr(self, name, None) for name in ("stage", "settings")}
+        parts = {name: getattr(self, name, None) for name in ("stage", "config")}
         described = {
             name: asdict(part) for name, part in parts.items() if is_dataclass(part) and not isinstance(part, type)
         }
