@@ -35,7 +35,7 @@ def test_a_method_leaves_adapters_that_change_what_is_drawn(
         save_clip(folder)
     distill(method, folder=folder, examples=examples, out=tmp_path, data=data, shorten=0.003, batch_size=2)
     files = sorted(tmp_path.glob("*.safetensors"))
-    assert files
+    assert {file.stem for file in files} == set(METHODS[method].stages)
     assert not list(tmp_path.glob("*/samples/*")), "a tiny run draws no grids"
     pipeline = StableDiffusionXLPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
@@ -95,7 +95,8 @@ def test_latents_that_cannot_be_used_are_named(
 KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[1])
-from hypersd.distill import methods
+from hypersd.distill import task
+from hypersd.distill.methods import distill
 from hypersd.models.families.embedded import training_scenes
 from hypersd.training.trainer import Trainer
 folder, data, out = map(pathlib.Path, sys.argv[2:5])
@@ -106,9 +107,9 @@ def turns(self, objective, batch, now, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return move(self, objective, batch, now, *rest)
 Trainer._turns = turns
-init = methods.TrainingConfig.__init__
-methods.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
-methods.distill("tscd", folder=folder, examples=training_scenes(folder), out=out, data=data, shorten=0.01, batch_size=2)
+init = task.TrainingConfig.__init__
+task.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
+distill("tscd", folder=folder, examples=training_scenes(folder), out=out, data=data, shorten=0.01, batch_size=2)
 """
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path
 from hypersd.cli.output import emit, say, show_log
+from hypersd.distill.catalog import METHODS, Need, methods_that_need
 from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENTS
 from hypersd.models.registry import family
 from hypersd.models.specs import Capability
@@ -16,19 +17,10 @@ from hypersd.training.states import check_states
 from hypersd.utils.model_folders import INDEX, check_clip, check_pipeline, latent_shape
 from hypersd.utils.readers import check_array
 
-METHODS = {
-    "tscd": "trajectory segmented consistency distillation (Hyper-SD)",
-    "backward": "backward distillation of the family's few-step adapter, on its own trajectories (after Imagine Flash)",
-    "one-step": "one-step enhancement by score distillation, from the family's few-step adapter (Hyper-SD)",
-    "lightning": "progressive adversarial distillation (SDXL-Lightning)",
-    "turbo": "adversarial diffusion distillation (SDXL-Turbo)",
-}
-_GO_ON = ("backward", "one-step")
-
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
-    methods = "\n".join(f"  {name:10} {title}" for name, title in METHODS.items())
+    methods = "\n".join(f"  {name:10} {method.title}" for name, method in METHODS.items())
     parser = subparsers.add_parser(
         "distill",
         help="train a model of few steps",
@@ -67,11 +59,10 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         check_states(options.out)
     show_log()
-    from hypersd.distill.methods import METHODS as TRAININGS
     from hypersd.distill.methods import distill
     from hypersd.models.families.embedded import training_scenes
 
-    names = training_names(TRAININGS[options.method].stages)
+    names = training_names(METHODS[options.method].stages)
     with command_folder(options.out, "distill", names, keep=True) as out:
         distill(
             options.method,
@@ -105,8 +96,10 @@ def checked_family(options: argparse.Namespace, usual: Path) -> Path:
     """
     from hypersd.emoji.world import World
 
-    if options.adapter is not None and options.method not in _GO_ON:
-        raise ValueError(f"{options.method} starts from the base; --adapter is for {' and '.join(_GO_ON)}")
+    needs = METHODS[options.method].needs
+    if options.adapter is not None and Need.ADAPTER not in needs:
+        others = " and ".join(methods_that_need(Need.ADAPTER))
+        raise ValueError(f"{options.method} starts from the base; --adapter is for {others}")
     if options.adapter is not None and not options.adapter.exists():
         raise ValueError(f"{options.adapter}: no such adapter")
     if options.data is not None and not options.data.is_dir():
@@ -114,12 +107,12 @@ def checked_family(options: argparse.Namespace, usual: Path) -> Path:
     folder = usual if options.data is None else _family_in(options.data) or usual
     World.load(folder)
     check_pipeline(folder)
-    if options.method == "turbo":
+    if Need.CLIP in needs:
         check_clip(folder / "clip")
     latents = (options.data or options.out) / LATENTS
-    if options.method not in _GO_ON and latents.exists():
+    if Need.LATENTS in needs and latents.exists():
         check_array(latents, latent_shape(folder), "latents of scenes")
-    if options.method in _GO_ON:
+    if Need.ADAPTER in needs:
         from hypersd.models.adapter_fit import fit_file
 
         fit_file(options.adapter or folder / "adapters" / "hyper.safetensors", folder / "unet")

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from hypersd.cli.commands.distill import METHODS
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import methods
 from hypersd.models.registry import FAMILIES
@@ -28,10 +27,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(methods, "distill", distill)
     return calls
-
-
-def test_the_command_line_knows_the_methods_there_are() -> None:
-    assert METHODS.keys() == methods.METHODS.keys()
 
 
 def test_a_method_is_run_on_the_embedded_family(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:

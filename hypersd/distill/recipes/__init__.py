@@ -1,0 +1,1 @@
+"""Recipes: a module a method, whose `train` runs the method's stages on a `DistillationTask`."""

@@ -1,0 +1,17 @@
+"""Recipe of backward distillation: one stage, from an adapter of few steps, on that student's own jumps."""
+
+from __future__ import annotations
+
+from hypersd.distill.backward import BackwardConfig, BackwardDistillation
+from hypersd.distill.task import DistillationTask
+from hypersd.training.adapters import load_adapter
+
+
+def train(task: DistillationTask) -> None:
+    """Train the only stage."""
+    load_adapter(task.student.unet, task.few_steps)
+    config = BackwardConfig()
+    jumps, data = task.jumps(config)
+    objective = BackwardDistillation(task.student, config)
+    task.train("backward", config.steps, objective, jumps, data=data, ema_decay=0.98)
+    task.keep("backward", task.student.weights)

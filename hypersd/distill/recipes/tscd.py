@@ -1,0 +1,16 @@
+"""Recipe of TSCD: 8, 4, 2 and 1 segments, each stage from the average student of the stage before."""
+
+from __future__ import annotations
+
+from hypersd.distill.task import DistillationTask
+from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency
+
+
+def train(task: DistillationTask) -> None:
+    """Train the stages of `STAGES`; each leaves its average student."""
+    scenes, data = task.scenes()
+    for stage in STAGES:
+        name = f"segments-{stage.segments}"
+        objective = TrajectorySegmentedConsistency(task.student, stage)
+        task.train(name, stage.steps, objective, scenes, data=data)
+        task.keep(name, objective.average)

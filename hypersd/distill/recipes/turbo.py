@@ -1,0 +1,14 @@
+"""Recipe of SDXL-Turbo: one stage."""
+
+from __future__ import annotations
+
+from hypersd.distill.task import DistillationTask
+from hypersd.distill.turbo import AdversarialDiffusion
+
+
+def train(task: DistillationTask) -> None:
+    """Train the only stage."""
+    scenes, data = task.scenes()
+    objective = AdversarialDiffusion(task.student)
+    task.train("turbo", objective.config.steps, objective, scenes, data=data, ema_decay=0.98)
+    task.keep("turbo", task.student.weights)
