@@ -53,9 +53,23 @@ METHODS = {
     "tscd": DistillationMethod(
         title="trajectory segmented consistency distillation (Hyper-SD)",
         recipe="tscd",
-        stages=("segments-8", "segments-4", "segments-2", "segments-1"),
+        stages=("segments-8", "segments-4", "segments-2", "segments-1", "segments-1-unconditional"),
         batch_size=32,
         needs=frozenset({Need.LATENTS, Need.DISCRIMINATOR}),
+    ),
+    "unified": DistillationMethod(
+        title="one adapter for 1 to 8 steps: one segment and one-step enhancement at once (Hyper-SD)",
+        recipe="unified",
+        stages=("regression", "unified"),
+        batch_size=32,
+        needs=frozenset({Need.LATENTS, Need.PAIRS, Need.ADAPTER}),
+    ),
+    "cfg": DistillationMethod(
+        title="segmented consistency for 12 and 8 steps that keeps guidance and negative prompts (Hyper-SD)",
+        recipe="cfg",
+        stages=("segments-12", "segments-8"),
+        batch_size=32,
+        needs=frozenset({Need.LATENTS}),
     ),
     "backward": DistillationMethod(
         title="backward distillation of the family's few-step adapter, on its own trajectories (after Imagine Flash)",
@@ -70,6 +84,27 @@ METHODS = {
         stages=("regression", "score"),
         batch_size=40,
         needs=frozenset({Need.PAIRS, Need.ADAPTER}),
+    ),
+    "tcd": DistillationMethod(
+        title="trajectory consistency distillation (TCD)",
+        recipe="tcd",
+        stages=("segments-1",),
+        batch_size=32,
+        needs=frozenset({Need.LATENTS}),
+    ),
+    "lcm": DistillationMethod(
+        title="latent consistency distillation (LCM)",
+        recipe="lcm",
+        stages=("segments-1",),
+        batch_size=32,
+        needs=frozenset({Need.LATENTS}),
+    ),
+    "perflow": DistillationMethod(
+        title="piecewise rectified flow (PeRFlow)",
+        recipe="perflow",
+        stages=("perflow",),
+        batch_size=32,
+        needs=frozenset({Need.LATENTS}),
     ),
     "lightning": DistillationMethod(
         title="progressive adversarial distillation (SDXL-Lightning)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -99,10 +99,10 @@ class DistillationTask:
         objective: Objective[AnyBatch],
         batches: Callable[[StepContext], AnyBatch],
         *,
-        data: str,
+        data: str | Mapping[str, str],
         ema_decay: float | None = None,
     ) -> None:
-        """Train one stage, from its last checkpoint if it has one; `data` is a hash of what it is trained on."""
+        """Train one stage, from its last checkpoint if it has one; `data` is a hash of what it is trained on, or several."""
         total = max(1, round(steps * self.shorten))
         config = TrainingConfig(
             out=self.out / name,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypersd.distill.task import DistillationTask
-from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency
+from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
 
 
 def train(task: DistillationTask) -> None:
-    """Train the stages of `STAGES`; each leaves its average student."""
+    """Train the stages of `STAGES`."""
+    train_stages(task, STAGES, TSCDConfig())
+
+
+def train_stages(task: DistillationTask, stages: Sequence[TSCDStage], config: TSCDConfig) -> None:
+    """Train these stages one after the other; each leaves its average student under its name."""
     scenes, data = task.scenes()
-    for stage in STAGES:
-        name = f"segments-{stage.segments}"
-        objective = TrajectorySegmentedConsistency(task.student, stage)
-        task.train(name, stage.steps, objective, scenes, data=data)
-        task.keep(name, objective.average)
+    for stage in stages:
+        objective = TrajectorySegmentedConsistency(task.student, stage, config)
+        task.train(stage.name, stage.steps, objective, scenes, data=data)
+        task.keep(stage.name, objective.average)

@@ -1,0 +1,14 @@
+"""Recipe of PeRFlow: one stage."""
+
+from __future__ import annotations
+
+from hypersd.distill.perflow import PiecewiseRectifiedFlow
+from hypersd.distill.task import DistillationTask
+
+
+def train(task: DistillationTask) -> None:
+    """Train the only stage, from the base."""
+    scenes, data = task.scenes()
+    objective = PiecewiseRectifiedFlow(task.student)
+    task.train("perflow", objective.config.steps, objective, scenes, data=data, ema_decay=0.98)
+    task.keep("perflow", task.student.weights)
