@@ -102,7 +102,7 @@ class DistillationTask:
         data: str | Mapping[str, str],
         ema_decay: float | None = None,
     ) -> None:
-        """Train one stage, from its last checkpoint if it has one; `data` is a hash of what it is trained on, or several."""
+        """Train one stage, from its last checkpoint if it has one; `data` is one hash of its examples, or several."""
         total = max(1, round(steps * self.shorten))
         config = TrainingConfig(
             out=self.out / name,
