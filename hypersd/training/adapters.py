@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hypersd.models.adapter_file import inspect
@@ -85,6 +86,18 @@ def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     layers: dict[str, nn.Module | Tensor] = {key: value.half() for key, value in weights.items()}
     with atomic_path(file, durable=True) as part:
         StableDiffusionXLPipeline.save_lora_weights(part.parent, unet_lora_layers=layers, weight_name=part.name)
+
+
+def export_kohya(file: Path, target: Path) -> None:
+    """Write an adapter of `save_adapter` in kohya's key format, which ComfyUI, WebUIs and diffusers read.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: `target` cannot be written.
+    """
+    weights: dict[str, Tensor] = convert_state_dict_to_kohya(load_file(file))
+    with atomic_path(target, durable=True) as part:
+        save_file({key: value.contiguous() for key, value in weights.items()}, part)
 
 
 def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
