@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypersd.distill.task import DistillationTask
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
 
 

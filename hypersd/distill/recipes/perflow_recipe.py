@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.distill.perflow import PiecewiseRectifiedFlow
-from hypersd.distill.task import DistillationTask
+from hypersd.distill.distillation_task import DistillationTask
 
 
 def train(task: DistillationTask) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hypersd.distill.one_step import OneStepConfig, OneStepDistillation, OneStepStage
 from hypersd.distill.student import Student
-from hypersd.distill.task import DistillationTask
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.tscd import TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
 from hypersd.distill.unified import UnifiedBatches, UnifiedDistillation
 from hypersd.training.adapters import load_adapter
