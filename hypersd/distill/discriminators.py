@@ -27,9 +27,9 @@ def noised_for_discriminator(
         The noised ends, and their times `(B,)`.
     """
     choices = torch.tensor(DISCRIMINATOR_TIMES, device=step.device)
-    drawn = torch.randint(len(choices), end_times.shape, generator=step.generator, device=step.device)
+    drawn = step.integers(0, len(choices), len(end_times))
     later = torch.maximum(choices[drawn], end_times)
-    noise = torch.randn(end.shape, generator=step.generator, device=step.device)
+    noise = step.normal(end.shape)
     return schedule.renoise(end, noise, end_times, later), later
 
 

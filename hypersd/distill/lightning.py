@@ -133,11 +133,9 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
             return {"loss": discriminator_loss(real, fake)}
         schedule = self.student.schedule.to(step.device)
         stride = schedule.num_train_timesteps // self.stage.student_steps
-        index = torch.randint(
-            1, self.stage.student_steps + 1, (len(batch.latents),), generator=step.generator, device=step.device
-        )
+        index = step.integers(1, self.stage.student_steps + 1, len(batch.latents))
         times, end = index * stride - 1, ((index - 1) * stride - 1).clamp(min=0)
-        noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
+        noise = step.normal(batch.latents.shape)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         last = (index == self.stage.student_steps).view(-1, 1, 1, 1)
         start = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))

@@ -71,17 +71,17 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `mse`, of the latents where the window ends."""
         schedule, count, device = self.student.schedule.to(step.device), len(batch.latents), step.device
-        window = torch.randint(self.config.windows, (count,), generator=step.generator, device=device)
+        window = step.integers(0, self.config.windows, count)
         bounds = torch.tensor(self.times, device=device)
         start, end = bounds[window], bounds[window + 1]
-        noise = torch.randn(batch.latents.shape, generator=step.generator, device=device)
+        noise = step.normal(batch.latents.shape)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         noisy = schedule.add_noise(batch.latents, noise, start)
         first = torch.where((window == 0).view(-1, 1, 1, 1), noise, noisy)
         last = self.carry(first, start, end, batch.captions)
         target = schedule.jump_noise(first, last, start, end)
-        along, lot = torch.rand((2, count), generator=step.generator, device=device)
-        along = along.masked_fill(lot < self.config.share_of_starts, 0)
+        at_start = step.uniform(0, 1, count) < self.config.share_of_starts
+        along = step.uniform(0, 1, count).masked_fill(at_start, 0)
         times = start - ((start - end - 1) * along).long()
         part = ((start - times) / (start - end)).view(-1, 1, 1, 1)
         between = first.lerp(last, part)

@@ -6,8 +6,10 @@ which jumps to any earlier time must agree, and noise from which a picture must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -67,6 +69,14 @@ class UnifiedDistillation(Objective[UnifiedBatch]):
         logged = {f"one_step_{name}": value for name, value in single.items() if name != "loss"}
         return {**along, **logged, "loss": along["loss"] + self.weight * single["loss"]}
 
+    @contextmanager
+    def remember(self, shard: dict[str, Any]) -> Generator[None]:
+        """Within this context both parts have what earlier turns on the same samples have set."""
+        parts = (self.trajectories, self.one_step)
+        memories = [shard.setdefault(type(part).__name__, {}) for part in parts]
+        with parts[0].remember(memories[0]), parts[1].remember(memories[1]):
+            yield
+
     def after_step(self, step: StepContext) -> None:
         """Move the target of the trajectories."""
         self.trajectories.after_step(step)
@@ -75,7 +85,7 @@ class UnifiedDistillation(Objective[UnifiedBatch]):
         """The target's weights."""
         return self.trajectories.state()
 
-    def configuration(self) -> dict[str, object]:
+    def configuration(self) -> dict[str, Any]:
         """Both parts' settings."""
         return {
             "trajectories": self.trajectories.configuration(),

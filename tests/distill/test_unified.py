@@ -36,6 +36,11 @@ def test_the_student_s_loss_is_the_sum_of_both(student: Student, batches: Unifie
     alone = one_step.loss("student", batch.pairs, context)
     torch.testing.assert_close(together["loss"], along + 2 * alone["loss"])
     torch.testing.assert_close(together["one_step_mse"], alone["mse"])
+    memory: dict[str, dict[str, object]] = {}
+    with objective.remember(memory):
+        objective.loss("student", batch, step(6))
+    assert trajectories.last_jump is memory["TrajectorySegmentedConsistency"]["last_jump"]
+    assert one_step.last_student_output is memory["OneStepDistillation"]["last_student_output"]
     for name in ("discriminator", "fake"):
         assert torch.isfinite(objective.loss(name, batch, step())["loss"])
     assert objective.configuration()["one_step"] != objective.configuration()["trajectories"]

@@ -6,8 +6,8 @@ so that the student follows both of the paths that guidance mixes.
 
 from __future__ import annotations
 
-from hypersd.distill.recipes.tscd_recipe import train_stages
 from hypersd.distill.distillation_task import DistillationTask
+from hypersd.distill.recipes.tscd_recipe import train_stages
 from hypersd.distill.tscd import TSCDConfig, TSCDStage
 
 STAGES = (TSCDStage(segments=12, steps=300), TSCDStage(segments=8, steps=300))

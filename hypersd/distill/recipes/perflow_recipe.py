@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hypersd.distill.perflow import PiecewiseRectifiedFlow
 from hypersd.distill.distillation_task import DistillationTask
+from hypersd.distill.perflow import PiecewiseRectifiedFlow
 
 
 def train(task: DistillationTask) -> None:

@@ -5,8 +5,8 @@ It has as many steps as TSCD's stages together, so that the two can be compared.
 
 from __future__ import annotations
 
-from hypersd.distill.recipes.tscd_recipe import train_stages
 from hypersd.distill.distillation_task import DistillationTask
+from hypersd.distill.recipes.tscd_recipe import train_stages
 from hypersd.distill.tscd import STAGES, TSCDConfig, TSCDStage
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.one_step import OneStepConfig, OneStepDistillation, OneStepStage
 from hypersd.distill.student import Student
-from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.tscd import TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
 from hypersd.distill.unified import UnifiedBatches, UnifiedDistillation
 from hypersd.training.adapters import load_adapter
