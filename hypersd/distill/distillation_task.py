@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from accelerate import PartialState
 from torch import Tensor
 
 from hypersd.distill import backward
+from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, sample_teacher
 from hypersd.training.adapters import copy_weights, save_adapter
@@ -23,6 +24,18 @@ from hypersd.training.trainer import Trainer, TrainingConfig, grids
 from hypersd.utils.readers import read_array
 
 AnyBatch = TypeVar("AnyBatch")
+
+
+class _Stage(Protocol):
+    """A stretch of a method's training."""
+
+    @property
+    def name(self) -> str:
+        """Name of the stage and of the adapter that it leaves."""
+        ...
+
+
+AnyStage = TypeVar("AnyStage", bound=_Stage)
 
 SCENES = 16_000
 
@@ -39,26 +52,40 @@ class DistillationTask:
     """One distillation: the student, its data, and where the results go.
 
     Args:
+        method: one of `METHODS`.
         examples: what is trained on.
         data: the folder that has, or is to have, the examples as the student sees them.
         few_steps: the adapter that `backward` and `one-step` start from.
+        options: for this distillation.
         shorten: factor on every stage's number of steps, and on how many examples are prepared.
     """
 
+    method: str
     student: Student
     examples: CaptionedData
     data: Path
     batch_size: int
     out: Path
     few_steps: Path
+    options: DistillationOptions = field(default_factory=DistillationOptions)
     seed: int = 0
     shorten: float = 1.0
+
+    @property
+    def guidance(self) -> tuple[float, float]:
+        """Range from which the teacher's guidance scale is drawn."""
+        return self.options.guidance_of(self.method)
+
+    def trained(self, stages: Iterable[AnyStage]) -> list[AnyStage]:
+        """Those stages of a method that are trained."""
+        names = self.options.trained(self.method)
+        return [stage for stage in stages if stage.name in names]
 
     def scenes(self) -> tuple[LatentBatches, str]:
         """Batches of encoded examples, and a hash of them; they are encoded if the folder has none."""
 
         def encoder(pictures: Tensor) -> Tensor:
-            with half_precision(self.student.device):
+            with half_precision(self.student.device, self.options.precision):
                 return self.student.latents(pictures.to(self.student.device))
 
         file, count = self._file("latents.npy"), self._count(SCENES)
@@ -103,7 +130,11 @@ class DistillationTask:
         ema_decay: float | None = None,
     ) -> None:
         """Train one stage, from its last checkpoint if it has one; `data` is a hash of what it is trained on."""
-        total = max(1, round(steps * self.shorten))
+        options = self.options
+        total = max(1, round(options.steps_of(self.method, name, steps) * self.shorten))
+        if options.learning_rate is not None:
+            student, *others = objective.networks
+            objective.networks = [replace(student, learning_rate=options.learning_rate), *others]
         config = TrainingConfig(
             out=self.out / name,
             steps=total,
@@ -112,6 +143,10 @@ class DistillationTask:
             decay_from=0.6,
             ema_decay=ema_decay,
             sample_every=grids(total),
+            accumulate=options.accumulate,
+            optimizer=options.optimizer,
+            precision=options.precision,
+            tracker=options.tracker,
         )
         Trainer(config).run(objective, batches, data=data)
         # The next stage's first weights are then the same, whether this one was broken off or not.

@@ -13,6 +13,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from torch import Tensor
 
+from hypersd.distill.distillation_options import RANK
 from hypersd.models.loading import ModelSource
 from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
@@ -23,7 +24,7 @@ from hypersd.training.text import TextEncoders
 Conditioning = Mapping[str, Any]
 _CPU = torch.device("cpu")
 _LARGE = 256
-"""Pixels on a side beyond which a forward pass is repeated for the gradient rather than remembered."""
+"""Pixels on a side beyond which memory is saved before time."""
 
 
 @dataclass(eq=False)
@@ -34,13 +35,15 @@ class Student:
         source: a pipeline of SDXL's or SD1.5's shape whose UNet predicts noise.
         rank: of the adapter.
         few_steps: the file of an adapter to be fused into the base first: then the model of few steps is the base.
+        gradient_checkpointing: a forward pass is repeated for the gradient rather than remembered; None: beyond 256 px.
         device: where it is trained.
         sample_prompts: of the grids that `draw` draws.
     """
 
     source: ModelSource
-    rank: int = 16
+    rank: int = RANK
     few_steps: Path | None = None
+    gradient_checkpointing: bool | None = None
     device: torch.device = _CPU
     sample_prompts: Sequence[str] = ()
     pipeline: Any = field(init=False, repr=False)
@@ -57,6 +60,7 @@ class Student:
         self.pipeline.vae.requires_grad_(False)
         if self.pixels > _LARGE:
             self.pipeline.vae.enable_slicing()
+        if self.pixels > _LARGE if self.gradient_checkpointing is None else self.gradient_checkpointing:
             for network in (self.unet, self.pipeline.vae):
                 network.enable_gradient_checkpointing()
         if self.device.type == "cpu":

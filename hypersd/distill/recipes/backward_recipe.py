@@ -10,7 +10,7 @@ from hypersd.training.adapters import load_adapter
 def train(task: DistillationTask) -> None:
     """Train the only stage."""
     load_adapter(task.student.unet, task.few_steps)
-    config = BackwardConfig()
+    config = BackwardConfig(guidance=task.guidance[0])
     jumps, data = task.jumps(config)
     objective = BackwardDistillation(task.student, config)
     task.train("backward", config.steps, objective, jumps, data=data, ema_decay=0.98)

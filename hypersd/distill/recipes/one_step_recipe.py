@@ -13,7 +13,7 @@ def train(task: DistillationTask) -> None:
     student = task.student
     load_adapter(student.unet, task.few_steps)
     pairs, data = task.pairs()
-    for stage in STAGES:
+    for stage in task.trained(STAGES):
         fake = Student(student.source, few_steps=task.few_steps, device=student.device) if stage.score else None
         objective = OneStepDistillation(student, stage, fake)
         task.train(stage.name, stage.steps, objective, pairs, data=data, ema_decay=0.98)
