@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +11,6 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
-from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.methods import METHODS, distill
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.training.data import LatentBatches
@@ -91,64 +87,6 @@ def test_latents_that_cannot_be_used_are_named(
     folder = examples.world.folder
     with pytest.raises(ValueError, match=rf"latents\.npy.*{complaint}"):
         distill("tscd", folder=folder, examples=examples, out=tmp_path / "out", data=tmp_path, shorten=0.003)
-
-
-KILLED = """
-import os, pathlib, signal, sys
-sys.path.insert(0, sys.argv[1])
-from hypersd.distill.distillation_options import DistillationOptions
-from hypersd.distill.methods import distill
-from hypersd.models.families.embedded import training_scenes
-from hypersd.training.trainer import TrainingConfig
-folder, data, out = map(pathlib.Path, sys.argv[2:5])
-def kill(event, arguments):
-    if event == "os.rename" and str(arguments[1]).endswith(sys.argv[5]):
-        os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(kill)
-TrainingConfig.__init__.__kwdefaults__["save_every"] = 0.0
-options = DistillationOptions(stages=("segments-4", "segments-1"), steps=(3,))
-examples = training_scenes(folder)
-distill("tscd", folder=folder, examples=examples, out=out, data=data, batch_size=4, options=options)
-"""
-
-TWO_STAGES = DistillationOptions(stages=("segments-4", "segments-1"), steps=(3,))
-
-
-@pytest.fixture(scope="module")
-def unbroken(folder: Path, examples: TrainingScenes, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training of two stages that was not broken off."""
-    out = tmp_path_factory.mktemp("unbroken")
-    distill("tscd", folder=folder, examples=examples, out=out, data=data, batch_size=4, options=TWO_STAGES)
-    return out
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "out/run.json",  # before anything
-        "segments-4/state/step-2.state.safetensors",  # in the middle of a checkpoint
-        "segments-4/state/state.json",  # when the first checkpoint's tensors are there, and its numbers are not
-        "out/segments-4.safetensors",  # between two stages
-        "segments-1/run.json",  # as the next begins
-        "segments-1/state/step-1.state.safetensors",
-        "segments-1/state/step-3.state.safetensors",  # after the last step
-        "out/segments-1.safetensors",  # when all is trained
-    ],
-)
-def test_a_distillation_that_is_killed_while_it_writes_comes_to_the_same_adapters(
-    root: Path, folder: Path, examples: TrainingScenes, data: Path, unbroken: Path, tmp_path: Path, written: str
-) -> None:
-    script, out = tmp_path / "killed.py", tmp_path / "out"
-    script.write_text(KILLED)
-    command = [sys.executable, script, root, folder, data, out, written]
-    killed = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=200, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
-    given = {"folder": folder, "examples": examples, "data": data, "batch_size": 4, "options": TWO_STAGES}
-    distill("tscd", out=out, resume=True, **given)
-    adapters = sorted(unbroken.glob("*.safetensors"))
-    assert [file.name for file in adapters] == ["segments-1.safetensors", "segments-4.safetensors"]
-    for file in adapters:
-        assert file.read_bytes() == (out / file.name).read_bytes(), file.name
 
 
 def save_clip(folder: Path) -> None:
