@@ -42,7 +42,7 @@ class DistillationMethod:
     needs: frozenset[Need]
     guidance: tuple[float, float] | None = None
 
-    def training(self) -> Callable[..., None]:
+    def trainer(self) -> Callable[..., None]:
         """The function that trains the stages of a `DistillationTask` by this method."""
         return resolve_name(f"hypersd.distill.recipes.{self.recipe}_recipe:train")
 

@@ -94,7 +94,7 @@ def distill(
         device=state.device or torch.device("cpu"),
         sample_prompts=prompts,
     )
-    chosen.training()(
+    chosen.trainer()(
         DistillationTask(
             method=method,
             student=student,
