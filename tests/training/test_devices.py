@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderTiny
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -26,8 +25,6 @@ from hypersd.distill.catalog import METHODS
 from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.dry_run import DryRun
 from hypersd.distill.student import Student
-from hypersd.emoji.perception.solo import Solo
-from hypersd.emoji.perception.solo_training import SoloTraining, segmentation_batch
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.training.autoencoder import Reconstruction, crops
 from hypersd.emoji.training.base_model import Denoising
@@ -35,7 +32,6 @@ from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captio
 from hypersd.emoji.world import World
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning.dpo import DirectPreference, RankedLatents
-from hypersd.feedback.tuning.perception_scenes import SceneFeedback
 from hypersd.feedback.tuning.refl import RewardFeedback
 from hypersd.feedback.tuning.rollout import PromptBatches
 from hypersd.models.loading import ModelSource
@@ -150,12 +146,6 @@ def denoising(folder: Path) -> tuple[Objective[Any], Any]:
     return Denoising(folder, [], META), LatentBatches(TrainingScenes(World.load(folder)), latents, 2)(step())
 
 
-def solo(folder: Path) -> tuple[Objective[Any], Any]:
-    autoencoder = AutoencoderTiny.from_pretrained(folder / "vae").to(META)
-    world = World.load(folder)
-    return SoloTraining(world), segmentation_batch(world, autoencoder, 6, step())
-
-
 def student(folder: Path) -> Student:
     few_steps = folder / "adapters" / "hyper.safetensors"
     return Student(ModelSource(folder), rank=2, few_steps=few_steps, device=META)
@@ -165,10 +155,8 @@ def refl(folder: Path, steps: int) -> tuple[Objective[Any], Any]:
     recipes = [FAMILIES["emoji"].spec("hyper").recipe(steps)]
     reward = RewardModel.start(folder / "clip").requires_grad_(False).to(META)
     reward.metadata["preferred"] = {"0.25": 0.0, "0.75": 1.0}
-    world = World.load(folder)
     tuned = student(folder)
-    perception = SceneFeedback(world, Solo(list(world.objects)), 2)
-    return RewardFeedback(tuned, [reward], still(), recipes, perception), PromptBatches(["a cat"], tuned, 2)(step())
+    return RewardFeedback(tuned, [reward], still(), recipes), PromptBatches(["a cat"], tuned, 2)(step())
 
 
 def dpo(folder: Path) -> tuple[Objective[Any], Any]:
@@ -182,10 +170,12 @@ OTHERS: dict[str, Callable[[Path], tuple[Objective[Any], Any]]] = {
     "Reconstruction": reconstruction,
     "Contrast": contrast,
     "Denoising": denoising,
-    "SoloTraining": solo,
     "DirectPreference": dpo,
     **{f"RewardFeedback at {steps} steps": partial(refl, steps=steps) for steps in (1, 2, 4)},
 }
+
+SHAPELESS = {"SoloTraining"}
+"""As many masks are compared as there are objects, which are numbers, not shapes: the meta device has none."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -207,7 +197,7 @@ def test_no_objective_is_left_out() -> None:
     names = {kind.__name__ for kind in subclasses(Objective) if kind.__module__.startswith("hypersd.")}
     recipes = Path(hypersd.__path__[0], "distill", "recipes")
     distilled = "\n".join(file.read_text() for file in recipes.glob("*.py"))
-    assert not {name for name in names if name not in distilled and name not in {each.split()[0] for each in OTHERS}}
+    assert not {name for name in names if name not in distilled} - {each.split()[0] for each in OTHERS} - SHAPELESS
 
 
 def subclasses(kind: type) -> Iterator[type]:
