@@ -52,6 +52,11 @@ class TSCDStage:
         """The stage's folder and adapter."""
         return f"segments-{self.segments}" + ("" if self.conditional else "-unconditional")
 
+    @property
+    def name(self) -> str:
+        """Name of the stage and of the adapter that it leaves."""
+        return f"segments-{self.segments}"
+
 
 STAGES = (
     TSCDStage(segments=8, steps=300),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,15 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hypersd.models.conditioning import unet_conditioning
+from hypersd.training.precision import half_precision
+
+CACHE_BYTES = 1 << 30
+"""Room for encoded prompts, on the device: 1,700 of SDXL's, of which each is 77 by 2048 numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class TextEncoders:
-    """Text encoders with their tokenizers; prompts in, UNet conditioning out, each prompt encoded once.
+    """Text encoders with their tokenizers; prompts in, UNet conditioning out; recent prompts are kept encoded.
 
     Args:
         encoders: two of SDXL's shape, or one of SD1.5's.
@@ -30,10 +34,14 @@ class TextEncoders:
     encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
     pixels: int
     zeros_for_empty: bool = False
+    encode: Callable[[str], tuple[Tensor, Tensor]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for encoder in self.encoders:
             encoder.requires_grad_(False).eval()
+        tokens = self.encoders[0].config.max_position_embeddings
+        kept = max(1, CACHE_BYTES // (torch.float32.itemsize * tokens * self.hidden_dim))
+        object.__setattr__(self, "encode", lru_cache(maxsize=kept)(self._encode))
 
     @classmethod
     def load(cls, folder: Path, pixels: int, device: torch.device) -> TextEncoders:
@@ -68,18 +76,22 @@ class TextEncoders:
 
     @property
     def pooled_dim(self) -> int:
-        """Channels of the pooled embedding of SDXL's second encoder."""
-        config: Any = self.encoders[1].config
-        return int(config.projection_dim)
+        """Channels of the pooled text: of the last encoder's projection, if it has one."""
+        encoder = self.encoders[-1]
+        projected = isinstance(encoder, CLIPTextModelWithProjection)
+        return int(encoder.config.projection_dim if projected else encoder.config.hidden_size)
 
     def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
         """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too."""
-        encoded = [self._encode(prompt) for prompt in prompts]
+        encoded = [self.encode(prompt) for prompt in prompts]
         hidden = torch.stack([hidden for hidden, _ in encoded])
-        pooled = torch.stack([pooled for _, pooled in encoded]) if len(self.encoders) > 1 else None
+        pooled = self.pooled(prompts) if len(self.encoders) > 1 else None
         return unet_conditioning(hidden, pooled, self.pixels)
 
-    @lru_cache(maxsize=65536)  # noqa: B019 - lives as long as a training
+    def pooled(self, prompts: Sequence[str]) -> Tensor:
+        """The pooled text, `(B, pooled_dim)`."""
+        return torch.stack([self.encode(prompt)[1] for prompt in prompts])
+
     def _encode(self, prompt: str) -> tuple[Tensor, Tensor]:
         """Hidden states `(tokens, channels)` and the last encoder's pooled text.
 
@@ -89,10 +101,11 @@ class TextEncoders:
         pooled = torch.empty(0)
         for tokenizer, encoder in zip(self.tokenizers, self.encoders, strict=True):
             tokens = tokenizer(prompt, padding="max_length", truncation=True, return_tensors="pt").input_ids
-            with torch.no_grad(), torch.autocast(encoder.device.type, enabled=False):
+            with torch.no_grad(), half_precision(encoder.device, "no"):
                 output: Any = encoder(tokens.to(encoder.device), output_hidden_states=True)
             hidden.append(output.hidden_states[-2][0] if len(self.encoders) > 1 else output.last_hidden_state[0])
-            pooled = output[0][0]
+            projected = isinstance(encoder, CLIPTextModelWithProjection)
+            pooled = (output.text_embeds if projected else output.pooler_output)[0]
         sequence = torch.cat(hidden, dim=-1)
         if self.zeros_for_empty and not prompt:
             return torch.zeros_like(sequence), torch.zeros_like(pooled)

@@ -14,4 +14,4 @@ from hypersd.distill.tscd import STAGES, TSCDConfig, TSCDStage
 def train(task: DistillationTask) -> None:
     """Train the only stage, from the base."""
     stage = TSCDStage(segments=1, steps=sum(stage.steps for stage in STAGES), ends="clean")
-    train_stages(task, [stage], TSCDConfig(solver_steps=50, huber=1e-3))
+    train_stages(task, [stage], TSCDConfig(solver_steps=50, guidance=task.guidance, huber=1e-3))

@@ -13,4 +13,4 @@ from hypersd.distill.tscd import STAGES, TSCDConfig, TSCDStage
 def train(task: DistillationTask) -> None:
     """Train the only stage, from the base."""
     stage = TSCDStage(segments=1, steps=sum(stage.steps for stage in STAGES))
-    train_stages(task, [stage], TSCDConfig())
+    train_stages(task, [stage], TSCDConfig(guidance=task.guidance))

@@ -10,13 +10,13 @@ from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDCon
 
 def train(task: DistillationTask) -> None:
     """Train the stages of `STAGES`."""
-    train_stages(task, STAGES, TSCDConfig())
+    train_stages(task, STAGES, TSCDConfig(guidance=task.guidance))
 
 
 def train_stages(task: DistillationTask, stages: Sequence[TSCDStage], config: TSCDConfig) -> None:
     """Train these stages one after the other; each leaves its average student under its name."""
     scenes, data = task.scenes()
-    for stage in stages:
+    for stage in task.trained(stages):
         objective = TrajectorySegmentedConsistency(task.student, stage, config)
         task.train(stage.name, stage.steps, objective, scenes, data=data)
         task.keep(stage.name, objective.average)
