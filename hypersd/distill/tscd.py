@@ -49,13 +49,8 @@ class TSCDStage:
 
     @property
     def name(self) -> str:
-        """The stage's folder and adapter."""
-        return f"segments-{self.segments}" + ("" if self.conditional else "-unconditional")
-
-    @property
-    def name(self) -> str:
         """Name of the stage and of the adapter that it leaves."""
-        return f"segments-{self.segments}"
+        return f"segments-{self.segments}" + ("" if self.conditional else "-unconditional")
 
 
 STAGES = (
