@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer, PreTrainedTokenizerBase
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from hypersd.emoji.world import Pixels
 from hypersd.models.loading import quietly
+from hypersd.scorers.backbones import with_words
+
+Pixels = NDArray[np.uint8]
 
 _BATCH = 64
 """Pictures a call; more would only take more memory."""
-
-TokenizerT = TypeVar("TokenizerT", bound=PreTrainedTokenizerBase)
-
-
-def with_words(tokenizer: TokenizerT, where: Path | str) -> TokenizerT:
-    """The tokenizer, if it has any words: where its files are missing, transformers makes one that has none.
-
-    Raises:
-        OSError: it has none.
-    """
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise OSError(f"{where} has no tokenizer: the files with its words are missing")
-    return tokenizer
 
 
 class ClipScore:
