@@ -212,7 +212,8 @@ def report_rows(
 
 def _reference(plan: EvaluationPlan, suite: MetricSuite, runs: Iterable[Sequence[MeasuredImage]]) -> Reference | None:
     """Rendered scenes to measure a distance from; they are drawn only if there are pictures enough."""
-    if not judged_by_its_own(plan.family) or not any(len(images) >= LEAST for images in runs):
+    enough = any(len(images) >= LEAST for images in runs)
+    if not enough or not judged_by_its_own(plan.family) or suite.clip is None:
         return None
     return Reference(
         lambda count, seed: rendered_scenes(plan.family, plan.prompts, count, seed), len(plan.prompts), suite.clip

@@ -23,7 +23,7 @@ Cost = Literal["steps", "seconds"]
 
 _COSTS = {"steps": "steps", "seconds": "seconds a picture"}
 _QUALITIES = ("match", "clip")
-"""Metrics that are drawn against the cost: the first one that a family is measured by."""
+"""Metrics that are drawn against the cost: the first one that was measured, or else the first column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ def write_report(rows: Sequence[ReportRow], folder: Path) -> list[Path]:
         frame(rows).to_csv(part, index=False, float_format="%.6g")
     write_text(text, markdown(rows))
     written = [table, text]
-    quality = next(BY_NAME[name] for name in _QUALITIES if name in rows[0].means)
+    quality = BY_NAME[next((name for name in _QUALITIES if name in rows[0].means), next(iter(rows[0].means)))]
     costs: tuple[Cost, ...] = ("steps", "seconds")
     for cost in costs:
         if any(math.isnan(number) for row in rows for number in (getattr(row, cost), row.means[quality.name].mean)):

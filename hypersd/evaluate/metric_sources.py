@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from hypersd.evaluate.diversity import distances
 from hypersd.models.families import embedded
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Capability, Family
+from hypersd.scorers.hub_models import CLIP_B32
 from hypersd.utils.model_folders import check_clip
 
 ScorerT = TypeVar("ScorerT")
@@ -124,8 +124,17 @@ JUDGE = MetricSource(
 )
 
 
-def _clip_folder(family: Family) -> Path:
-    return family.require(Capability.CLIP, "be evaluated")
+def _check_clip(family: Family, machine: Machine) -> None:
+    if judged_by_its_own(family):
+        check_clip(family.require(Capability.CLIP, "be evaluated"))
+    else:
+        CLIP_B32.check(machine)
+
+
+def _load_clip(family: Family, machine: Machine) -> ClipScore:
+    if judged_by_its_own(family):
+        return ClipScore.of(family.require(Capability.CLIP, "be evaluated"), device=machine.device)
+    return ClipScore.of(CLIP_B32.folder(machine), device=machine.device)
 
 
 def _clip_finding(clip: ClipScore, pictures: PromptPictures) -> ClipFinding:
@@ -146,11 +155,12 @@ def _diversities(runs: Sequence[tuple[str, int]], features: NDArray[np.float32])
 
 CLIP = MetricSource(
     name="CLIP",
-    applies=judged_by_its_own,
-    check=lambda family, _machine: check_clip(_clip_folder(family)),
-    load=lambda family, _machine: ClipScore(_clip_folder(family)),
+    applies=lambda _family: True,
+    check=_check_clip,
+    load=_load_clip,
     read=_clip_finding,
 )
+"""The family's own CLIP model, or ViT-B/32, by which published CLIP scores are measured."""
 
 
 def _rewards(reward: RewardFunction | None, pictures: PromptPictures) -> list[float]:

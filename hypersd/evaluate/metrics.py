@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from hypersd.evaluate.hub_sources import AESTHETIC_SCORE, HPS_V2, IMAGE_REWARD_SCORE, PICK
 from hypersd.evaluate.metric_sources import CLIP, JUDGE, REWARD, MetricSource, Verdict
 from hypersd.models.specs import Family
 
@@ -86,8 +87,25 @@ METRICS: tuple[Metric, ...] = (
         label="CLIP score",
         source=CLIP,
         values=lambda finding: finding.scores,
-        digits=1,
+        digits=2,
     ),
+    Metric(
+        name="aesthetic",
+        heading="Aes",
+        label="LAION aesthetic score",
+        source=AESTHETIC_SCORE,
+        values=lambda scores: scores,
+        digits=2,
+    ),
+    Metric(
+        name="image_reward",
+        heading="ImageReward",
+        label="ImageReward",
+        source=IMAGE_REWARD_SCORE,
+        values=lambda scores: scores,
+    ),
+    Metric(name="pick", heading="Pick", label="PickScore", source=PICK, values=lambda scores: scores, digits=4),
+    Metric(name="hps", heading="HPSv2", label="HPSv2", source=HPS_V2, values=lambda scores: scores, digits=4),
     Metric(name="reward", heading="reward", label="reward", source=REWARD, values=lambda rewards: rewards),
     Metric(
         name="diversity",
@@ -102,6 +120,14 @@ METRICS: tuple[Metric, ...] = (
 BY_NAME: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
 
 
-def metrics_of(family: Family) -> tuple[Metric, ...]:
-    """The metrics by which a family is measured."""
-    return tuple(metric for metric in METRICS if metric.source.applies(family))
+def metrics_of(family: Family, names: Sequence[str] | None = None) -> tuple[Metric, ...]:
+    """The metrics by which a family is measured, or those of these names, in the order of the rows.
+
+    Raises:
+        ValueError: there is none of a name; the message lists those that there are.
+    """
+    if unknown := [name for name in names or () if name not in BY_NAME]:
+        raise ValueError(f"unknown metric {unknown[0]!r}; choose from: {', '.join(BY_NAME)}")
+    return tuple(
+        metric for metric in METRICS if (metric.source.applies(family) if names is None else metric.name in names)
+    )

@@ -39,14 +39,26 @@ class MetricSuite:
     scorers: Mapping[MetricSource[Any, Any], Any]
 
     @classmethod
-    def of(cls, family: Family, machine: Machine, reward: RewardFunction | None = None) -> MetricSuite:
+    def of(
+        cls,
+        family: Family,
+        machine: Machine,
+        reward: RewardFunction | None = None,
+        names: Sequence[str] | None = None,
+    ) -> MetricSuite:
         """The suite of a family; `reward` is measured too, if there is one.
+
+        Args:
+            family: whose pictures are measured.
+            machine: on which the models compute.
+            reward: a reward model.
+            names: of metrics; all by which the family is measured by default.
 
         Raises:
             OSError: a model is missing, and cannot be fetched.
             ValueError: the family has not what it is measured by.
         """
-        metrics = metrics_of(family)
+        metrics = metrics_of(family, names)
         scorers = {source: source.load(family, machine) for source in sources_of(metrics)}
         return cls(metrics=metrics, scorers={**scorers, REWARD: reward})
 
@@ -56,9 +68,9 @@ class MetricSuite:
         return tuple(metric.name for metric in self.metrics)
 
     @property
-    def clip(self) -> ClipScore:
-        """The CLIP model, whose embeddings are the pictures' features."""
-        return self.scorers[CLIP]
+    def clip(self) -> ClipScore | None:
+        """The CLIP model, whose embeddings are the pictures' features; None if no metric is read off it."""
+        return self.scorers.get(CLIP)
 
     def measure(self, prompt: str, drawn: Sequence[tuple[int, Generation]]) -> list[MeasuredImage]:
         """Measure the pictures of a prompt, in the order given; runs that failed are left out.
@@ -84,7 +96,7 @@ class MetricSuite:
         )
         findings = {source: source.read(scorer, pictures) for source, scorer in self.scorers.items()}
         columns = {metric.name: metric.values(findings[metric.source]) for metric in self.metrics}
-        features = findings[CLIP].features
+        features = findings[CLIP].features if CLIP in findings else np.empty((len(there), 0), dtype=np.float32)
         return [
             MeasuredImage(
                 metrics=ImageMetrics(
@@ -106,11 +118,11 @@ def sources_of(metrics: Sequence[Metric]) -> list[MetricSource[Any, Any]]:
     return list(dict.fromkeys(metric.source for metric in metrics))
 
 
-def check_measurable(family: Family, machine: Machine) -> None:
-    """See that all by which a family is measured is there, before any work.
+def check_measurable(family: Family, machine: Machine, names: Sequence[str] | None = None) -> None:
+    """See that all by which a family is measured is there, or what metrics of these names need, before any work.
 
     Raises:
         OSError, ValueError: it is not; the message says what to do.
     """
-    for source in sources_of(metrics_of(family)):
+    for source in sources_of(metrics_of(family, names)):
         source.check(family, machine)

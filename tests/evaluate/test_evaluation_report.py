@@ -71,7 +71,7 @@ def test_a_metric_s_column_has_its_interval_beside_it() -> None:
 
 def test_the_table_shows_intervals_and_a_dash_for_what_was_not_measured() -> None:
     text = markdown([ROW])
-    cells = "96.9% [91, 100] | 87.5% [75, 97] | 98.4% [95, 100] | 0.912 ±0.018 | 31.2 ±1.5 | – | – | – | 1.50 | 64 |"
+    cells = "96.9% [91, 100] | 87.5% [75, 97] | 98.4% [95, 100] | 0.912 ±0.018 | 31.25 ±1.50 | – | – | – | 1.50 | 64 |"
     assert f"| base | 25 | {cells}" in text
     assert "bootstrap over 64 prompts" in text
     assert "FID is" not in text
@@ -89,7 +89,7 @@ def test_a_distance_comes_with_how_many_pictures_and_what_not_to_compare() -> No
 
 def test_a_mean_of_one_prompt_has_no_interval() -> None:
     interval = Interval(mean=20.0, low=math.nan, high=math.nan)
-    assert "| 20.0 |" in markdown([with_clip(ROW, interval)])
+    assert "| 20.00 |" in markdown([with_clip(ROW, interval)])
 
 
 def test_what_was_not_measured_draws_no_figure(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_row_of_nothing_says_so() -> None:
 
 @pytest.mark.parametrize("n", [31, 32])
 def test_the_distance_is_measured_where_there_are_pictures_enough(world: World, root: Path, n: int) -> None:
-    clip = ClipScore(root / "assets" / "emoji-xl" / "clip")
+    clip = ClipScore.of(root / "assets" / "emoji-xl" / "clip")
     prompts = held_out_prompts(world, 16)
     reference = Reference(lambda count, seed: rendered(world, prompts, count, 128, seed), 16, clip, least=64)
     features = clip.embed(list(rendered(world, prompts, n, 128, seed=3)))

@@ -17,7 +17,7 @@ from hypersd.evaluate.reference import Reference, Scenes
 
 @pytest.fixture(scope="module")
 def clip(root: Path) -> ClipScore:
-    return ClipScore(root / "assets" / "emoji-xl" / "clip")
+    return ClipScore.of(root / "assets" / "emoji-xl" / "clip")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ PAIR = "an owl left of a fox on a pink background"
 
 @pytest.fixture(scope="module")
 def clip(root: Path) -> ClipScore:
-    return ClipScore(root / "assets" / "emoji-xl" / "clip")
+    return ClipScore.of(root / "assets" / "emoji-xl" / "clip")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from hypersd.cli.options import (
     add_family,
     add_models_and_steps,
     argument,
+    names,
     path,
     seed_number,
     whole_number,
@@ -85,6 +86,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="DIR",
         help="also measure the reward, by the reward model in this folder",
     )
+    parser.add_argument(
+        "--metrics",
+        type=argument(names),
+        metavar="A,B",
+        help="which metrics (default: all by which the family is measured)",
+    )
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     parser.add_argument(
         "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is there"
@@ -100,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     prompts = prompts_of(options, chosen)
     from hypersd.evaluate.suite import MetricSuite, check_measurable
 
-    check_measurable(chosen, machine)
+    check_measurable(chosen, machine, options.metrics)
     digest = None if options.reward is None else reward_digest(options.reward)
     from accelerate import PartialState
 
@@ -120,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
             note(remark)
     reward = None if options.reward is None else reward_in(options.reward)
     with folder as out:
-        suite = MetricSuite.of(chosen, machine, reward)
+        suite = MetricSuite.of(chosen, machine, reward, options.metrics)
         results = evaluate(plan, Engine(chosen, machine), suite, out, processes, resume=options.resume)
     return 0 if results is None else report(results, options)
 
@@ -159,8 +166,8 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
 
     spec = adapter_spec(chosen, options.adapter, options.like, machine)
     chosen = replace(chosen, specs=(*chosen.specs, spec))
-    names = tuple(name for name in options.models or () if name != ADAPTER)
-    runs = runnable(chosen, (*names, ADAPTER), options.steps or STEPS, machine)
+    models = (*(name for name in options.models or () if name != ADAPTER), ADAPTER)
+    runs = runnable(chosen, models, options.steps or STEPS, machine)
     note(f"{ADAPTER}: {spec.note}")
     return chosen, runs
 

@@ -14,11 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from hypersd.cli.commands.evaluate import reward_in
 from hypersd.evaluate.picture_metrics import ImageMetrics, read_pictures
+from hypersd.models.families.sd15 import SD15
 from tests.cli.conftest import Call
+from tests.families import hub_cache
+from tests.scorers.published_scorers import fill
 
 PROMPT = "a big owl on a pink background"
 
@@ -141,3 +145,31 @@ def test_an_adapter_is_looked_at_before_any_work(call: Call, root: Path, tmp_pat
     ):
         assert complaint in call("evaluate", *words, "--out", out).complaint
     assert not out.exists()
+
+
+def test_a_family_of_the_hub_is_measured_by_published_models(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "hub"
+    hub_cache(SD15, cache)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    words = ("evaluate", "--family", "sd15", "--models", "hyper,base", "--steps", "2", "--count", "2", "--seeds", "2")
+    complaint = call(*words, "--out", tmp_path / "out").complaint
+    assert complaint.startswith("config.json of openai/clip-vit-base-patch32 is not downloaded")
+    assert not (tmp_path / "out").exists()
+    fill(cache)
+    rows = call(*words, "--out", tmp_path / "out", "--json").document["rows"]
+    assert [(row["model"], row["steps"], row["n"], row["prompts"]) for row in rows] == [
+        ("base", 2, 4, 2),
+        ("hyper", 2, 4, 2),
+    ]
+    for name in ("clip", "aesthetic", "image_reward", "pick", "hps", "diversity"):
+        assert all(row[f"{name}_low"] <= row[name] <= row[f"{name}_high"] for row in rows)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| model | steps | CLIP | Aes | ImageReward | Pick | HPSv2 | reward | diversity |" in table
+    assert (
+        "prompts of its own"
+        in call("evaluate", "--family", "sd15", "--count", "5000", "--out", tmp_path / "o").complaint
+    )
