@@ -32,7 +32,7 @@ from hypersd.models.registry import BASE, is_local
 from hypersd.models.specs import Family, Weights
 from hypersd.sampling.comparison import compare, grid
 from hypersd.sampling.png import write_png
-from hypersd.sampling.record import grid_texts, run_record, settings_record, versions
+from hypersd.sampling.record import grid_texts, recipe_record, run_record, versions, weights_record
 from hypersd.sampling.request import MAX_SEED, Generation, Request, Run
 
 GRIDS = 4
@@ -74,6 +74,12 @@ class EvaluationPlan:
         """Models and their numbers of steps, in order."""
         return [(run.model, self.family.spec(run.model).recipe(run.steps).steps) for run in self.runs]
 
+    @property
+    def base_run(self) -> tuple[str, int]:
+        """The base, at its own number of steps."""
+        base = next(spec for spec in self.family.specs if spec.recipe().weights.kind == "none")
+        return base.name, base.default_steps
+
     def record(self, engine: Engine, metrics: Sequence[str]) -> dict[str, Any]:
         """Everything that decides what is measured, as a JSON object."""
         return {
@@ -84,14 +90,14 @@ class EvaluationPlan:
             "metrics": list(metrics),
             "reward": self.reward,
             "base": _sha256(engine, BASE),
-            "models": [
-                settings_record(
-                    self.family, model, steps, _sha256(engine, self.family.spec(model).recipe(steps).weights)
-                )
-                for model, steps in self.settings
-            ],
+            "models": [self._model_record(engine, model, steps) for model, steps in self.settings],
             "versions": versions(),
         }
+
+    def _model_record(self, engine: Engine, model: str, steps: int) -> dict[str, Any]:
+        recipe = self.family.spec(model).recipe(steps)
+        weights = weights_record(recipe.weights, _sha256(engine, recipe.weights))
+        return {"model": model, **recipe_record(recipe), "weights": weights}
 
 
 def _sha256(engine: Engine, weights: Weights) -> str | None:
@@ -183,31 +189,26 @@ def _joined(plan: EvaluationPlan, suite: MetricSuite, out: Path, digest: str) ->
     by_run: dict[tuple[str, int], list[MeasuredImage]] = {run: [] for run in plan.settings}
     for image in (image for prompt in prompts for image in prompt.images):
         by_run[image.metrics.model, image.metrics.steps].append(image)
-    rows = report_rows(by_run, suite, _reference(plan, suite, by_run.values()))
-    pictures = [image.metrics for images in by_run.values() for image in images]
-    write_pictures(pictures, suite.names, out / "pictures.csv")
+    pictures = {run: [image.metrics for image in images] for run, images in by_run.items()}
+    reference, base = _reference(plan, suite, by_run.values()), pictures.get(plan.base_run, ())
+    rows = [
+        ReportRow.of(
+            run,
+            suite.names,
+            pictures[run],
+            np.array([image.features for image in images]),
+            reference=reference,
+            base=base,
+        )
+        for run, images in by_run.items()
+    ]
+    write_pictures([picture for run in by_run for picture in pictures[run]], suite.names, out / "pictures.csv")
     return EvaluationResults(
         rows=rows,
         failures=[failure for prompt in prompts for failure in prompt.failures],
         warnings=list(dict.fromkeys(warning for prompt in prompts for warning in prompt.warnings)),
         files=[*write_report(rows, out), out / "pictures.csv"],
     )
-
-
-def report_rows(
-    by_run: dict[tuple[str, int], list[MeasuredImage]], suite: MetricSuite, reference: Reference | None
-) -> list[ReportRow]:
-    """Rows of the table, from the measured pictures of each run."""
-    return [
-        ReportRow.of(
-            run,
-            suite.names,
-            [image.metrics for image in images],
-            np.array([image.features for image in images]),
-            reference,
-        )
-        for run, images in by_run.items()
-    ]
 
 
 def _reference(plan: EvaluationPlan, suite: MetricSuite, runs: Iterable[Sequence[MeasuredImage]]) -> Reference | None:

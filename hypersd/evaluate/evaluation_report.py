@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from hypersd.evaluate.frechet import LEAST
-from hypersd.evaluate.intervals import Floats, Interval
-from hypersd.evaluate.metrics import BY_NAME, Metric
-from hypersd.evaluate.picture_metrics import ImageMetrics, over_prompts
+from hypersd.evaluate.intervals import UNKNOWN, Floats, Interval, bootstrap_ratio
+from hypersd.evaluate.metrics import BY_NAME, DIVERSITY, Metric
+from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt, over_prompts
 from hypersd.evaluate.reference import SCENES, Reference
 from hypersd.utils.files import atomic_path, write_text
 
@@ -32,6 +32,7 @@ class ReportRow:
 
     Args:
         means: the mean of each metric with its interval, by name, in the order of the columns.
+        diversity_ratio: the mean diversity over that of the base, on the same prompts.
         fid: the Fréchet distance to real pictures (see `Reference`).
         fid_floor: the distance that `n` real pictures have themselves.
         seconds: the mean time of a picture.
@@ -42,6 +43,7 @@ class ReportRow:
     model: str
     steps: int
     means: Mapping[str, Interval]
+    diversity_ratio: Interval
     fid: float
     fid_floor: float
     seconds: float
@@ -51,7 +53,7 @@ class ReportRow:
     def flat(self) -> dict[str, str | int | float]:
         """The row as one number a column: a metric's mean under its name, its interval as `_low` and `_high`."""
         columns: dict[str, str | int | float] = {"model": self.model, "steps": self.steps}
-        for name, interval in self.means.items():
+        for name, interval in {**self.means, "diversity_ratio": self.diversity_ratio}.items():
             columns |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
         names = ("fid", "fid_floor", "seconds", "n", "prompts")
         return columns | {name: getattr(self, name) for name in names}
@@ -70,23 +72,31 @@ class ReportRow:
         metrics: Sequence[str],
         pictures: Sequence[ImageMetrics],
         features: Floats,
-        reference: Reference | None,
+        *,
+        reference: Reference | None = None,
+        base: Sequence[ImageMetrics] = (),
     ) -> ReportRow:
         """Sum up the pictures of one model at one number of steps, with their embeddings `(n, D)`.
 
-        Without a reference, or with fewer than `frechet.LEAST` pictures, there is no Fréchet distance.
+        Without a reference, or with fewer than `frechet.LEAST` pictures, there is no Fréchet distance; without the
+        base's pictures of the same prompts, no ratio of diversities.
         """
         near = reference if len(pictures) >= LEAST else None
         return cls(
             model=run[0],
             steps=run[1],
             means={name: over_prompts(pictures, name) for name in metrics},
+            diversity_ratio=_diversity_ratio(pictures, base) if DIVERSITY in metrics else UNKNOWN,
             fid=math.nan if near is None else near.distance(features),
             fid_floor=math.nan if near is None else near.floor(len(pictures)),
             seconds=float(np.mean([picture.seconds for picture in pictures])) if pictures else math.nan,
             n=len(pictures),
             prompts=len({picture.prompt for picture in pictures}),
         )
+
+
+def _diversity_ratio(pictures: Sequence[ImageMetrics], base: Sequence[ImageMetrics]) -> Interval:
+    return bootstrap_ratio(by_prompt(pictures, DIVERSITY), by_prompt(base, DIVERSITY))
 
 
 def frame(rows: Sequence[ReportRow]) -> pd.DataFrame:
@@ -97,11 +107,14 @@ def frame(rows: Sequence[ReportRow]) -> pd.DataFrame:
 def markdown(rows: Sequence[ReportRow]) -> str:
     """A GitHub table with intervals, fractions in per cent and what was not measured as a dash; and how to read it."""
     metrics = [BY_NAME[name] for name in rows[0].means]
-    head = ["model", "steps", *(metric.heading for metric in metrics), "FID", "seconds", "n"]
+    ratios = any(row.diversity_ratio.known for row in rows)
+    head = ["model", "steps", *(metric.heading for metric in metrics), *(["of the base's"] if ratios else [])]
+    head += ["FID", "seconds", "n"]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     for row in rows:
         cells = [row.model.replace("|", "\\|"), str(row.steps)]
         cells += [cell(metric, row.means[metric.name]) for metric in metrics]
+        cells += [_ratio(row.diversity_ratio)] if ratios else []
         cells += [_number(row.fid, ".2f"), _number(row.seconds, ".2f"), str(row.n)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *notes(rows)]) + "\n"
@@ -118,10 +131,21 @@ def cell(metric: Metric, interval: Interval) -> str:
     return f"{interval.mean:.{digits}f}" + ("" if math.isnan(interval.reach) else f" ±{interval.reach:.{digits}f}")
 
 
+def _ratio(interval: Interval) -> str:
+    """A ratio in per cent: `93% [88, 97]`."""
+    if not interval.known:
+        return "–"
+    return f"{interval.mean:.0%}" + (
+        "" if math.isnan(interval.low) else f" [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    )
+
+
 def notes(rows: Sequence[ReportRow]) -> list[str]:
     """Notes for a reader of the table: its sample size, and what must not be compared."""
     prompts = _span([row.prompts for row in rows], "d")
     said = [f"Brackets and ± are 95 % intervals: bootstrap over {prompts} prompts."]
+    if any(row.diversity_ratio.known for row in rows):
+        said.append("Beside the diversity stands its ratio to that of the base, on the same prompts and seeds.")
     measured = [row for row in rows if not math.isnan(row.fid)]
     if measured:
         count, floor = _span([row.n for row in measured], "d"), _span([row.fid_floor for row in measured], ".2f")

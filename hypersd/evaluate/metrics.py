@@ -45,6 +45,9 @@ def _objects(kind: Literal["single", "pair"]) -> Callable[[Sequence[Verdict]], l
     return lambda verdicts: [float(verdict.objects) if verdict.kind == kind else math.nan for verdict in verdicts]
 
 
+DIVERSITY = "diversity"
+"""The metric whose ratio to the base's is reported too."""
+
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="object",
@@ -108,7 +111,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(name="hps", heading="HPSv2", label="HPSv2", source=HPS_V2, values=lambda scores: scores, digits=4),
     Metric(name="reward", heading="reward", label="reward", source=REWARD, values=lambda rewards: rewards),
     Metric(
-        name="diversity",
+        name=DIVERSITY,
         heading="diversity",
         label="diversity",
         source=CLIP,

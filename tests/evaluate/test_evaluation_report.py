@@ -32,6 +32,7 @@ ROW = ReportRow(
         "reward": UNKNOWN,
         "diversity": UNKNOWN,
     },
+    diversity_ratio=UNKNOWN,
     fid=math.nan,
     fid_floor=math.nan,
     seconds=1.5,
@@ -118,7 +119,7 @@ def test_a_row_holds_means_over_prompts() -> None:
         judged("a big owl on a blue background", object=0.0, background=1.0, match=0.75, clip=30.0),
         judged("an owl left of a cat on a red background", pair=1.0, background=1.0, match=1.0, clip=40.0),
     ]
-    row = ReportRow.of(("hyper", 4), NAMES, pictures, np.zeros((3, 8)), None)
+    row = ReportRow.of(("hyper", 4), NAMES, pictures, np.zeros((3, 8)))
     assert (
         row.means["object"].mean,
         row.means["pair"].mean,
@@ -131,8 +132,22 @@ def test_a_row_holds_means_over_prompts() -> None:
     assert row.means["reward"] is UNKNOWN
 
 
+def test_the_diversity_is_compared_with_the_base_s_on_the_same_prompts() -> None:
+    base = [judged(prompt, diversity=value) for prompt, value in (("a", 0.2), ("b", 0.4), ("c", 9.0))]
+    few = [judged(prompt, diversity=value) for prompt, value in (("a", 0.1), ("b", 0.36), ("d", 9.0))]
+    row = ReportRow.of(("hyper", 4), NAMES, few, np.zeros((3, 8)), base=base)
+    assert row.diversity_ratio.mean == pytest.approx(0.46 / 0.6)
+    assert (row.diversity_ratio.low, row.diversity_ratio.high) == pytest.approx((0.5, 0.9))
+    text = markdown([row, ROW])
+    assert "| diversity | of the base's | FID |" in text
+    assert "| 77% [50, 90] | – | 0.50 | 3 |" in text
+    assert "of the base's" not in markdown([ROW])
+    assert not ReportRow.of(("hyper", 4), NAMES, few, np.zeros((3, 8))).diversity_ratio.known
+    assert frame([row]).loc[0, "diversity_ratio"] == pytest.approx(0.46 / 0.6)
+
+
 def test_a_row_of_nothing_says_so() -> None:
-    row = ReportRow.of(("hyper", 4), NAMES, [], np.empty(0), None)
+    row = ReportRow.of(("hyper", 4), NAMES, [], np.empty(0))
     assert (row.means["match"], row.n, row.prompts) == (UNKNOWN, 0, 0)
     assert math.isnan(row.seconds)
 
@@ -144,7 +159,7 @@ def test_the_distance_is_measured_where_there_are_pictures_enough(world: World, 
     reference = Reference(lambda count, seed: rendered(world, prompts, count, 128, seed), 16, clip, least=64)
     features = clip.embed(list(rendered(world, prompts, n, 128, seed=3)))
     pictures = [judged(prompts[number % 16], seed=number // 16) for number in range(n)]
-    row = ReportRow.of(("hyper", 4), NAMES, pictures, features, reference)
+    row = ReportRow.of(("hyper", 4), NAMES, pictures, features, reference=reference)
     assert (row.n, row.prompts) == (n, 16)
     if n < 32:
         assert math.isnan(row.fid)

@@ -14,6 +14,7 @@ from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
 from hypersd.cli.commands.compare import runnable
 from hypersd.cli.folders import EVALUATION, command_folder
 from hypersd.cli.options import (
+    add_base_first,
     add_family,
     add_models_and_steps,
     argument,
@@ -25,6 +26,7 @@ from hypersd.cli.options import (
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.parser import FAILED, complain
 from hypersd.feedback.reward.reward_folder import WEIGHTS, check_reward
+from hypersd.models.base_first import with_base_first
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Family
 from hypersd.resources import assets_folder
@@ -63,6 +65,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="MODEL",
         help="run the adapter by the recipes of this model (default: the family's unified Hyper-SD, or else hyper)",
     )
+    add_base_first(parser)
     parser.add_argument("--prompts", type=argument(path), metavar="FILE", help=f"prompts instead: {PROMPT_FILE}")
     parser.add_argument(
         "--count",
@@ -157,18 +160,21 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
         OSError: the adapter is missing, damaged, or made for another family.
         ValueError: a model or a number of steps is unknown, or cannot be run here.
     """
-    chosen = family(options.family)
-    if options.adapter is None:
-        if options.like is not None:
-            raise ValueError("--like says how an adapter is run; name the adapter with --adapter")
-        return chosen, runnable(chosen, options.models, options.steps or STEPS, machine)
     from hypersd.models.user_adapter import ADAPTER, adapter_spec
 
-    spec = adapter_spec(chosen, options.adapter, options.like, machine)
-    chosen = replace(chosen, specs=(*chosen.specs, spec))
-    models = (*(name for name in options.models or () if name != ADAPTER), ADAPTER)
+    chosen = family(options.family)
+    models = options.models
+    if options.adapter is not None:
+        spec = adapter_spec(chosen, options.adapter, options.like, machine)
+        chosen = replace(chosen, specs=(*chosen.specs, spec))
+        models = (*(name for name in models or () if name != ADAPTER), ADAPTER)
+    elif options.like is not None:
+        raise ValueError("--like says how an adapter is run; name the adapter with --adapter")
+    if options.base_first:
+        chosen = with_base_first(chosen, options.base_first)
     runs = runnable(chosen, models, options.steps or STEPS, machine)
-    note(f"{ADAPTER}: {spec.note}")
+    if options.adapter is not None:
+        note(f"{ADAPTER}: {chosen.spec(ADAPTER).note}")
     return chosen, runs
 
 
