@@ -24,6 +24,7 @@ FLOORS: dict[str, float] = {
     "hypersd.evaluate": 3,
     "hypersd.training": 2,
     "hypersd.sampling": 2,
+    "hypersd.scorers": 1.5,
     "hypersd.models": 1,
     "hypersd.arena": 1,
     "hypersd.emoji": 0.5,
@@ -52,8 +53,8 @@ SAVERS = {"checkpoint", "run", "model", "second", "objective", "self.backbone"}
 
 OTHER_WRITERS = {
     ("hypersd.arena.dataset.export", "write"): "its callers give it a path of atomic_folder, or of a temporary folder",
-    ("hypersd.feedback.reward.backbones", "save"): "RewardModel.save gives it an atomic_folder",
-    ("hypersd.feedback.reward.image_reward", "save"): "RewardModel.save gives it an atomic_folder",
+    ("hypersd.scorers.backbones", "save"): "RewardModel.save gives it an atomic_folder",
+    ("hypersd.scorers.image_reward", "save"): "RewardModel.save gives it an atomic_folder",
     ("app.services.loop_runner", "start"): "the log of a process, which grows",
     ("app.services.arena", "read_secret"): "made by whoever comes first, which a file that replaces another cannot be",
 }
@@ -387,14 +388,10 @@ EMOJI_EXCEPTIONS = frozenset(
     {
         "app.pages.compare.result_cards",
         "hypersd.cli.commands.distill",
-        "hypersd.cli.commands.evaluate",
         "hypersd.cli.commands.feedback",
         "hypersd.cli.commands.loop",
         "hypersd.cli.commands.reward",
         "hypersd.cli.commands.votes",
-        "hypersd.evaluate.clip_score",
-        "hypersd.evaluate.reference",
-        "hypersd.evaluate.suite",
         "hypersd.feedback.loop.feedback_loop",
         "hypersd.feedback.tuning.perception_scenes",
         "hypersd.feedback.tuning.tune",

@@ -120,9 +120,10 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
         return None
     for (model, steps), run in before.items():
         sha256 = engine.sha256(engine.family.spec(model).recipe(steps).weights)
-        for key, value in settings_record(engine.family, model, steps, sha256).items():
-            if key in run and run[key] != value:
-                raise _other(folder, f"{key} of {model}", run[key], value)
+        drawn = {"base_first": 0, **run}
+        for key, value in {"base_first": 0, **settings_record(engine.family, model, steps, sha256)}.items():
+            if key in drawn and drawn[key] != value:
+                raise _other(folder, f"{key} of {model}", drawn[key], value)
     return record
 
 

@@ -16,8 +16,10 @@ EVALUATION = (
     "metrics.csv",
     "pictures.csv",
     "table.md",
-    "match-against-*.svg",
-    "match-against-*.png",
+    "evaluation.json",
+    "measured/[0-9]*.safetensors",
+    "*-against-*.svg",
+    "*-against-*.png",
     "grid-[0-9]*.png",
 )
 REWARD = (
@@ -88,7 +90,9 @@ def _where(*signs: str) -> Callable[[Path, Iterable[str]], Iterable[str]]:
 
 
 def _evaluated(folder: Path, names: Iterable[str]) -> Iterable[str]:
-    """All the command's names, where the table of pictures is one of ours."""
+    """All the command's names, where there is the plan of an evaluation, or a table of pictures of ours."""
+    if (folder / "evaluation.json").is_file():
+        return names
     try:
         with (folder / "pictures.csv").open(encoding="utf-8") as file:
             return names if file.readline().startswith("model,steps,") else ()

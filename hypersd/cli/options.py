@@ -155,3 +155,13 @@ def add_models_and_steps(parser: argparse.ArgumentParser, steps_help: str) -> No
         "--models", type=argument(names), metavar="A,B", help="which models (default: all that can be run here)"
     )
     parser.add_argument("--steps", type=argument(step_counts), metavar="N,N", help=steps_help)
+
+
+def add_base_first(parser: argparse.ArgumentParser) -> None:
+    """Add `--base-first`."""
+    parser.add_argument(
+        "--base-first",
+        type=argument(lambda text: whole_number(text, 1, MAX_STEPS - 1, "the base's steps")),
+        metavar="N",
+        help="let the base, with its guidance, take the first N steps of every few-step model: more diverse pictures",
+    )

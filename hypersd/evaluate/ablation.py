@@ -10,11 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hypersd.evaluate.evaluation_report import DIGITS, cell
+from hypersd.evaluate.evaluation_report import cell
 from hypersd.evaluate.intervals import Interval, bootstrap_mean
-from hypersd.evaluate.metrics import BOUNDED, METRICS, SHARES, ImageMetrics, Metric, by_prompt, over_prompts
-
-_HEAD = ("object", "pair", "background", "match", "CLIP", "reward", "diversity")
+from hypersd.evaluate.metrics import BY_NAME, Metric
+from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt, over_prompts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ def changes(without: Sequence[ImageMetrics], tuned: Sequence[ImageMetrics]) -> l
         both = [asked for asked in first if asked in second]
         if both:
             before, after = [first[asked] for asked in both], [second[asked] for asked in both]
-            differences += [_change(metric, steps, before, after) for metric in METRICS]
+            differences += [_change(BY_NAME[name], steps, before, after) for name in before[0].scores]
     if not differences:
         raise ValueError("the two models have no prompt, seed and number of steps in common")
     return differences
@@ -69,7 +68,8 @@ def ablation_table(without: Sequence[ImageMetrics], tuned: Sequence[ImageMetrics
         ValueError: there is nothing to compare (see `changes`).
     """
     differences = changes(without, tuned)
-    lines = ["| steps | feedback | " + " | ".join(_HEAD) + " |", "|---:|---|" + "---:|" * len(_HEAD)]
+    headings = list(dict.fromkeys(change.metric.heading for change in differences))
+    lines = ["| steps | feedback | " + " | ".join(headings) + " |", "|---:|---|" + "---:|" * len(headings)]
     for steps in dict.fromkeys(change.steps for change in differences):
         here = [change for change in differences if change.steps == steps]
         lines += [
@@ -90,15 +90,23 @@ def _asked(picture: ImageMetrics) -> tuple[str, int]:
 
 
 def _change(metric: Metric, steps: int, before: Sequence[ImageMetrics], after: Sequence[ImageMetrics]) -> Change:
-    first, second = by_prompt(before, metric), by_prompt(after, metric)
+    first, second = by_prompt(before, metric.name), by_prompt(after, metric.name)
     differences = [second[prompt] - first[prompt] for prompt in first if prompt in second]
     return Change(
         metric=metric,
         steps=steps,
-        without=over_prompts(before, metric),
-        tuned=over_prompts(after, metric),
-        difference=bootstrap_mean(differences, bounds=(-1.0, 1.0) if metric in BOUNDED else None),
+        without=over_prompts(before, metric.name),
+        tuned=over_prompts(after, metric.name),
+        difference=bootstrap_mean(differences, bounds=_difference_bounds(metric)),
     )
+
+
+def _difference_bounds(metric: Metric) -> tuple[float, float] | None:
+    """The bounds of a difference of two values of a metric."""
+    if metric.bounds is None:
+        return None
+    low, high = metric.bounds
+    return low - high, high - low
 
 
 def _difference(change: Change) -> str:
@@ -106,8 +114,8 @@ def _difference(change: Change) -> str:
     interval = change.difference
     if not interval.known:
         return "–"
-    share = change.metric in SHARES
-    scale, digits = (100, 1) if share else (1, DIGITS[change.metric])
+    share = change.metric.share
+    scale, digits = (100, 1) if share else (1, change.metric.digits)
     ends = 0 if share else digits
     text = f"{scale * interval.mean:+.{digits}f}"
     if not math.isnan(interval.low):

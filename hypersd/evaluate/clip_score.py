@@ -1,55 +1,57 @@
-"""The family's CLIP score: how well a picture fits a prompt, by the CLIP model trained with the family's encoders."""
+"""CLIP score: how well a picture fits a prompt, by a family's own CLIP model or a published one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer, PreTrainedTokenizerBase
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from hypersd.emoji.world import Pixels
 from hypersd.models.loading import quietly
+from hypersd.scorers.backbones import with_words
+
+Pixels = NDArray[np.uint8]
 
 _BATCH = 64
 """Pictures a call; more would only take more memory."""
 
-TokenizerT = TypeVar("TokenizerT", bound=PreTrainedTokenizerBase)
-
-
-def with_words(tokenizer: TokenizerT, where: Path | str) -> TokenizerT:
-    """The tokenizer, if it has any words: where its files are missing, transformers makes one that has none.
-
-    Raises:
-        OSError: it has none.
-    """
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise OSError(f"{where} has no tokenizer: the files with its words are missing")
-    return tokenizer
-
 
 class ClipScore:
-    """Scores pictures against prompts with the `CLIPModel` in a folder, which also holds its processor and tokenizer.
+    """Scores pictures against prompts with a CLIP model.
 
-    It is small and runs on the CPU.
+    Args:
+        model: in float32: half precision is slow and inexact on a CPU.
+        inputs: the folder of its processor and tokenizer.
+        device: on which it computes.
 
     Raises:
-        FileNotFoundError: the folder holds no model.
-        OSError: it holds something else, or no tokenizer.
+        OSError: the folder has no processor, or no tokenizer.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, model: CLIPModel, inputs: Path | str, device: str = "cpu") -> None:
+        placed: Any = model.eval()  # the annotations of its `to` take no device
+        self._model: CLIPModel = placed.to(device)
+        self._processor = CLIPImageProcessor.from_pretrained(inputs, local_files_only=True)
+        self._tokenizer = with_words(CLIPTokenizer.from_pretrained(inputs, local_files_only=True), inputs)
+
+    @classmethod
+    def of(cls, folder: Path | str, inputs: Path | str | None = None, device: str = "cpu") -> ClipScore:
+        """The model in a folder, which also holds its processor and tokenizer if they are not in another.
+
+        Raises:
+            FileNotFoundError: the folder holds no model.
+            OSError: it holds something else, or no tokenizer.
+        """
         if not (Path(folder) / "config.json").is_file():
             raise FileNotFoundError(f"there is no CLIP model in {folder}")
-        # In float32 whatever it was saved in: half precision is slow and inexact on a CPU.
         with quietly():
-            self._model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
-        self._processor = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
-        self._tokenizer = with_words(CLIPTokenizer.from_pretrained(folder, local_files_only=True), folder)
+            model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        return cls(model, inputs or folder, device)
 
     def __call__(self, pictures: Sequence[Pixels | Image.Image], prompts: Sequence[str]) -> NDArray[np.float32]:
         """100 × the cosine between the embeddings of each picture and its prompt (Hessel et al. 2021), `(N,)`.
@@ -69,7 +71,7 @@ class ClipScore:
             part = pictures[start : start + _BATCH]
             opened = [picture if isinstance(picture, Image.Image) else Image.fromarray(picture) for picture in part]
             pixels = self._processor(images=[picture.convert("RGB") for picture in opened], return_tensors="pt")
-            seen = self._model.vision_model(pixel_values=pixels["pixel_values"])
+            seen = self._model.vision_model(pixel_values=pixels["pixel_values"].to(self._model.device))
             features.append(self._model.visual_projection(seen.pooler_output).float().cpu().numpy())
         return np.concatenate(features)
 
@@ -93,6 +95,7 @@ class ClipScore:
         for start in range(0, len(prompts), _BATCH):
             part = list(prompts[start : start + _BATCH])
             tokens = self._tokenizer(part, padding="max_length", truncation=True, return_tensors="pt")
+            tokens = tokens.to(self._model.device)
             output = self._model.text_model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
             features.append(self._model.text_projection(output.pooler_output).float().cpu().numpy())
         return np.concatenate(features)

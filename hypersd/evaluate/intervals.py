@@ -7,7 +7,7 @@ that takes them for independent is too narrow. So a value a prompt comes in, the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,33 @@ def bootstrap_mean(
     else:
         tails = [(1 - level) / 2, (1 + level) / 2]
         low, high = (float(end) for end in np.quantile(_means(known, rounds, seed), tails))
+    return Interval(mean=mean, low=low, high=high)
+
+
+def bootstrap_ratio(
+    values: Mapping[str, float], others: Mapping[str, float], *, level: float = LEVEL, rounds: int = _ROUNDS
+) -> Interval:
+    """The mean of one value a prompt over the mean of another, and its percentile interval.
+
+    Both means are of the same prompts, those that have both values, and prompts are drawn with replacement together.
+
+    Args:
+        values: by prompt.
+        others: by prompt; positive.
+        level: the probability that the interval should cover the true ratio.
+        rounds: how many resamples.
+
+    Returns:
+        `UNKNOWN` if no prompt has both; an unknown interval around the ratio of a single prompt.
+    """
+    pairs = np.array([(values[prompt], others[prompt]) for prompt in values if prompt in others])
+    if not pairs.size or not pairs[:, 1].all():
+        return UNKNOWN
+    mean = float(pairs[:, 0].mean() / pairs[:, 1].mean())
+    if len(pairs) == 1:
+        return Interval(mean=mean, low=math.nan, high=math.nan)
+    first, second = (_means(column, rounds, seed=0) for column in pairs.T)  # the same seed draws the same prompts
+    low, high = (float(end) for end in np.quantile(first / second, [(1 - level) / 2, (1 + level) / 2]))
     return Interval(mean=mean, low=low, high=high)
 
 

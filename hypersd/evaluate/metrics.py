@@ -1,93 +1,136 @@
-"""Metrics of each picture of an evaluation; a file of them, and means over prompts."""
+"""Registry of metrics: one row each. Files, tables, figures and the command line follow from the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
-from typing import Any, Literal, get_args
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
-
-from hypersd.evaluate.intervals import Interval, bootstrap_mean
-from hypersd.utils.files import atomic_path
-
-Metric = Literal["object", "pair", "background", "match", "clip", "reward", "diversity"]
-"""Metric of a picture, which has a mean over prompts."""
-
-METRICS: tuple[Metric, ...] = get_args(Metric)
-SHARES: tuple[Metric, ...] = ("object", "pair", "background")
-"""Metrics of which a picture has 0 or 1."""
-
-BOUNDED: tuple[Metric, ...] = (*SHARES, "match")
-"""Metrics that lie in [0, 1]."""
+from hypersd.evaluate.hub_sources import AESTHETIC_SCORE, HPS_V2, IMAGE_REWARD_SCORE, PICK
+from hypersd.evaluate.metric_sources import CLIP, JUDGE, REWARD, MetricSource, Verdict
+from hypersd.models.specs import Family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageMetrics:
-    """One picture, and what was found in it. What was not measured, or does not apply, is NaN.
+class Metric:
+    """A number that every picture has, and whose mean over prompts a table shows.
 
-    `object`, `pair` and `background` are 1 if right and 0 if wrong: `object` for prompts of a single one, `pair` for
-    those of two. `match` is in [0, 1], `clip` 100 × a cosine, `reward` in the reward model's own unit, `diversity` the
-    mean distance to the other pictures of the prompt (see `diversity.distances`), `seconds` what it took to draw.
+    Args:
+        name: of its column in files, and of its key in JSON.
+        heading: in tables.
+        label: at the axis of a figure.
+        source: the model that it is read off.
+        values: from the source's finding to a number a picture; NaN where it does not apply.
+        digits: decimal places in tables; a share is shown in per cent.
+        bounds: between which every value lies; None if it has none.
+        share: each picture has 0 or 1.
+        better: the direction in which pictures improve.
     """
 
-    model: str
-    steps: int
-    prompt: str
-    seed: int
-    object: float
-    pair: float
-    background: float
-    match: float
-    clip: float
-    reward: float
-    diversity: float
-    seconds: float
+    name: str
+    heading: str
+    label: str
+    source: MetricSource[Any, Any]
+    values: Callable[[Any], Sequence[float]]
+    digits: int = 3
+    bounds: tuple[float, float] | None = None
+    share: bool = False
+    better: Literal["higher", "lower"] = "higher"
 
 
-def write_pictures(pictures: Sequence[ImageMetrics], file: Path) -> None:
-    """Write `pictures.csv`: a line a picture, a column a field; what is NaN is left empty.
+def _objects(kind: Literal["single", "pair"]) -> Callable[[Sequence[Verdict]], list[float]]:
+    """Right or wrong objects of prompts of one kind; other pictures have no such number."""
+    return lambda verdicts: [float(verdict.objects) if verdict.kind == kind else math.nan for verdict in verdicts]
+
+
+DIVERSITY = "diversity"
+"""The metric whose ratio to the base's is reported too."""
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="object",
+        heading="object",
+        label="right object",
+        source=JUDGE,
+        values=_objects("single"),
+        bounds=(0, 1),
+        share=True,
+    ),
+    Metric(
+        name="pair",
+        heading="pair",
+        label="right pair, in order",
+        source=JUDGE,
+        values=_objects("pair"),
+        bounds=(0, 1),
+        share=True,
+    ),
+    Metric(
+        name="background",
+        heading="background",
+        label="right background",
+        source=JUDGE,
+        values=lambda verdicts: [float(verdict.background) for verdict in verdicts],
+        bounds=(0, 1),
+        share=True,
+    ),
+    Metric(
+        name="match",
+        heading="match",
+        label="match",
+        source=JUDGE,
+        values=lambda verdicts: [verdict.match for verdict in verdicts],
+        bounds=(0, 1),
+    ),
+    Metric(
+        name="clip",
+        heading="CLIP",
+        label="CLIP score",
+        source=CLIP,
+        values=lambda finding: finding.scores,
+        digits=2,
+    ),
+    Metric(
+        name="aesthetic",
+        heading="Aes",
+        label="LAION aesthetic score",
+        source=AESTHETIC_SCORE,
+        values=lambda scores: scores,
+        digits=2,
+    ),
+    Metric(
+        name="image_reward",
+        heading="ImageReward",
+        label="ImageReward",
+        source=IMAGE_REWARD_SCORE,
+        values=lambda scores: scores,
+    ),
+    Metric(name="pick", heading="Pick", label="PickScore", source=PICK, values=lambda scores: scores, digits=4),
+    Metric(name="hps", heading="HPSv2", label="HPSv2", source=HPS_V2, values=lambda scores: scores, digits=4),
+    Metric(name="reward", heading="reward", label="reward", source=REWARD, values=lambda rewards: rewards),
+    Metric(
+        name=DIVERSITY,
+        heading="diversity",
+        label="diversity",
+        source=CLIP,
+        values=lambda finding: finding.diversities,
+    ),
+)
+"""In the order of a table's columns. To add a metric, add its row."""
+
+BY_NAME: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in METRICS})
+
+
+def metrics_of(family: Family, names: Sequence[str] | None = None) -> tuple[Metric, ...]:
+    """The metrics by which a family is measured, or those of these names, in the order of the rows.
 
     Raises:
-        OSError: the file cannot be written.
+        ValueError: there is none of a name; the message lists those that there are.
     """
-    names = [field.name for field in fields(ImageMetrics)]
-    table = pd.DataFrame([astuple(picture) for picture in pictures], columns=pd.Index(names))
-    with atomic_path(file) as part:
-        table.to_csv(part, index=False, float_format="%.6g")
-
-
-def read_pictures(file: Path) -> list[ImageMetrics]:
-    """Read what `write_pictures` wrote; numbers have six digits.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not such a file.
-    """
-    kinds: dict[str, Any] = {
-        field.name: {"str": str, "int": int}.get(str(field.type), float) for field in fields(ImageMetrics)
-    }
-    # Only what is empty is missing: a model may be called "NA".
-    empty = {name: [""] for name, kind in kinds.items() if kind is float}
-    table = pd.read_csv(file, dtype={"model": str, "prompt": str}, keep_default_na=False, na_values=empty)
-    if missing := kinds.keys() - set(table.columns):
-        raise ValueError(f"{file} is no table of pictures: it has no column {min(missing)!r}")
-    lines: Iterable[tuple[Any, ...]] = table[list(kinds)].astype(kinds).itertuples(index=False, name=None)
-    return [ImageMetrics(**dict(zip(kinds, line, strict=True))) for line in lines]
-
-
-def by_prompt(pictures: Sequence[ImageMetrics], metric: Metric) -> dict[str, float]:
-    """The mean of a metric over the pictures of each prompt that have it, in the order of the prompts."""
-    values: dict[str, list[float]] = {}
-    for picture in pictures:
-        if not np.isnan(value := getattr(picture, metric)):
-            values.setdefault(picture.prompt, []).append(value)
-    return {prompt: float(np.mean(found)) for prompt, found in values.items()}
-
-
-def over_prompts(pictures: Sequence[ImageMetrics], metric: Metric) -> Interval:
-    """The mean of a metric with its interval; each prompt counts once, however many pictures of it there are."""
-    bounds = (0.0, 1.0) if metric in BOUNDED else None
-    return bootstrap_mean(list(by_prompt(pictures, metric).values()), bounds=bounds)
+    if unknown := [name for name in names or () if name not in BY_NAME]:
+        raise ValueError(f"unknown metric {unknown[0]!r}; choose from: {', '.join(BY_NAME)}")
+    return tuple(
+        metric for metric in METRICS if (metric.source.applies(family) if names is None else metric.name in names)
+    )

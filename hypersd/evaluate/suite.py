@@ -1,25 +1,21 @@
-"""Suite of metrics: the sprite judge, the CLIP score, and a reward model if there is one."""
+"""Suite of metrics: all by which a family is measured, with the models that they are read off."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from hypersd.emoji.sprite_judge import SpriteJudge
-from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
-from hypersd.evaluate.diversity import distances
-from hypersd.evaluate.metrics import ImageMetrics
+from hypersd.evaluate.metric_sources import CLIP, REWARD, MetricSource, PromptPictures, RewardFunction
+from hypersd.evaluate.metrics import Metric, metrics_of
+from hypersd.evaluate.picture_metrics import ImageMetrics
+from hypersd.models.registry import Machine
+from hypersd.models.specs import Family
 from hypersd.sampling.request import Generation
-
-RewardFunction = Callable[[Sequence[Image.Image], Sequence[str]], NDArray[np.float32]]
-"""Rewards of pictures for their prompts, `(N,)`; the more the better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -32,23 +28,52 @@ class MeasuredImage:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSuite:
-    """Suite of metrics, which measures all pictures of a prompt at once: each model's, under every seed."""
+    """Suite of metrics, which measures all pictures of a prompt at once: each model's, under every seed.
 
-    judge: SpriteJudge
-    clip: ClipScore
-    reward: RewardFunction | None = None
+    Args:
+        metrics: the rows.
+        scorers: the loaded model of each of their sources.
+    """
+
+    metrics: tuple[Metric, ...]
+    scorers: Mapping[MetricSource[Any, Any], Any]
 
     @classmethod
-    def of(cls, folder: Path, pixels: int, reward: RewardFunction | None = None) -> MetricSuite:
-        """Metric suite for pictures of `pixels` × `pixels` of the world in a folder, with the CLIP model beside it.
+    def of(
+        cls,
+        family: Family,
+        machine: Machine,
+        reward: RewardFunction | None = None,
+        names: Sequence[str] | None = None,
+    ) -> MetricSuite:
+        """The suite of a family; `reward` is measured too, if there is one.
+
+        Args:
+            family: whose pictures are measured.
+            machine: on which the models compute.
+            reward: a reward model.
+            names: of metrics; all by which the family is measured by default.
 
         Raises:
-            OSError: one of them is missing.
+            OSError: a model is missing, and cannot be fetched.
+            ValueError: the family has not what it is measured by.
         """
-        return cls(judge=SpriteJudge(World.load(folder), pixels), clip=ClipScore(folder / "clip"), reward=reward)
+        metrics = metrics_of(family, names)
+        scorers = {source: source.load(family, machine) for source in sources_of(metrics)}
+        return cls(metrics=metrics, scorers={**scorers, REWARD: reward})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the metrics."""
+        return tuple(metric.name for metric in self.metrics)
+
+    @property
+    def clip(self) -> ClipScore | None:
+        """The CLIP model, whose embeddings are the pictures' features; None if no metric is read off it."""
+        return self.scorers.get(CLIP)
 
     def measure(self, prompt: str, drawn: Sequence[tuple[int, Generation]]) -> list[MeasuredImage]:
-        """Judge the pictures of a prompt, in the order given; runs that failed are left out.
+        """Measure the pictures of a prompt, in the order given; runs that failed are left out.
 
         The diversity of a model at a number of steps is measured from two pictures on, and NaN before.
 
@@ -59,47 +84,45 @@ class MetricSuite:
         Raises:
             ValueError: the judge cannot read the prompt, or the reward model does not give a number a picture.
         """
-        there = [(seed, one, one.image.convert("RGB")) for seed, one in drawn if one.image is not None]
-        images, prompts = [image for _, _, image in there], [prompt] * len(there)
-        features = self.clip.embed(images)
-        scores = self.clip.score(features, prompts)
-        apart = _diversities([(one.model, one.steps) for _, one, _ in there], features)
-        looks: list[MeasuredImage] = []
-        for place, ((seed, generation, image), liked) in enumerate(
-            zip(there, self._rewards(images, prompts), strict=True)
-        ):
-            verdict = self.judge.score(np.asarray(image), prompt)
-            judged = ImageMetrics(
-                model=generation.model,
-                steps=generation.steps,
-                prompt=prompt,
-                seed=seed,
-                object=float(verdict.objects) if verdict.kind == "single" else math.nan,
-                pair=float(verdict.objects) if verdict.kind == "pair" else math.nan,
-                background=float(verdict.background),
-                match=verdict.match,
-                clip=float(scores[place]),
-                reward=liked,
-                diversity=apart[place],
-                seconds=generation.seconds,
+        there = [
+            (seed, generation, generation.image.convert("RGB"))
+            for seed, generation in drawn
+            if generation.image is not None
+        ]
+        pictures = PromptPictures(
+            prompt=prompt,
+            images=[image for _, _, image in there],
+            runs=[(generation.model, generation.steps) for _, generation, _ in there],
+        )
+        findings = {source: source.read(scorer, pictures) for source, scorer in self.scorers.items()}
+        columns = {metric.name: metric.values(findings[metric.source]) for metric in self.metrics}
+        features = findings[CLIP].features if CLIP in findings else np.empty((len(there), 0), dtype=np.float32)
+        return [
+            MeasuredImage(
+                metrics=ImageMetrics(
+                    model=generation.model,
+                    steps=generation.steps,
+                    prompt=prompt,
+                    seed=seed,
+                    scores={name: float(column[place]) for name, column in columns.items()},
+                    seconds=generation.seconds,
+                ),
+                features=features[place],
             )
-            looks.append(MeasuredImage(metrics=judged, features=features[place]))
-        return looks
-
-    def _rewards(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
-        if self.reward is None or not images:
-            return [math.nan] * len(images)
-        rewards = np.asarray(self.reward(images, prompts))
-        if rewards.shape != (len(images),):
-            raise ValueError(f"the reward model gave {rewards.shape} numbers for {len(images)} pictures")
-        return [float(reward) for reward in rewards]
+            for place, (seed, generation, _) in enumerate(there)
+        ]
 
 
-def _diversities(runs: Sequence[tuple[str, int]], features: NDArray[np.float32]) -> list[float]:
-    """Each picture's distance to the others of its run; NaN if it is alone."""
-    apart = np.full(len(runs), math.nan)
-    for run in dict.fromkeys(runs):
-        places = [place for place, other in enumerate(runs) if other == run]
-        if len(places) > 1:
-            apart[places] = distances(features[places])
-    return apart.tolist()
+def sources_of(metrics: Sequence[Metric]) -> list[MetricSource[Any, Any]]:
+    """The sources of some metrics, each once."""
+    return list(dict.fromkeys(metric.source for metric in metrics))
+
+
+def check_measurable(family: Family, machine: Machine, names: Sequence[str] | None = None) -> None:
+    """See that all by which a family is measured is there, or what metrics of these names need, before any work.
+
+    Raises:
+        OSError, ValueError: it is not; the message says what to do.
+    """
+    for source in sources_of(metrics_of(family, names)):
+        source.check(family, machine)

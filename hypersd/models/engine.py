@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -75,6 +75,7 @@ class LoadedModel:
         vae_scale: pixels to a latent, along a side.
         switch_seconds: what loading, fusing or switching to it has just cost.
         warning: a sentence about what of its weights is not applied, or nothing.
+        base: gives the base's UNet within its context; an adapter that is on it is off there.
     """
 
     unet: UNet2DConditionModel
@@ -84,6 +85,7 @@ class LoadedModel:
     device: torch.device
     dtype: torch.dtype
     switch_seconds: float
+    base: Callable[[], AbstractContextManager[UNet2DConditionModel]]
     warning: str = ""
 
 
@@ -158,6 +160,7 @@ class Engine:
                 device=torch.device(self.machine.device),
                 dtype=self._loader.dtype,
                 switch_seconds=time.perf_counter() - start,
+                base=lambda: self._without_adapter(switched_on=unet is pipeline.unet and recipe.weights.kind == "lora"),
                 warning=self._warnings.get(recipe.weights, ""),
             )
 
@@ -211,6 +214,18 @@ class Engine:
         unet = self._unets.pop(weights, None) or self._loader.unet(base, weights)
         self._unets[weights] = unet  # the last one is the one used last
         return unet
+
+    @contextmanager
+    def _without_adapter(self, *, switched_on: bool) -> Generator[UNet2DConditionModel]:
+        """Yield the base's UNet; the adapter that is on it, if one is, is off meanwhile."""
+        base = self._pipeline.unet
+        if switched_on:
+            base.disable_lora()
+        try:
+            yield base
+        finally:
+            if switched_on:
+                base.enable_lora()
 
     def _make_room(self, wanted: int) -> None:
         """Let go of the UNets that were used least recently until another one fits beside the base."""

@@ -205,6 +205,14 @@ def _unet_gb(family: Family, weights: Weights, machine: Machine) -> float:
     return path.stat().st_size / 1e9 if path else family.unet_gb
 
 
+def unet_folder(family: Family, machine: Machine) -> Path | None:
+    """Folder of the base's UNet; None if it is not downloaded."""
+    if family.folder is not None:
+        return family.folder / "unet"
+    file = _unet_file(str(family.repository), family.variant, machine)
+    return file.parent if file else None
+
+
 def _unet_file(repository: str, variant: str | None, machine: Machine) -> Path | None:
     names = [f"unet/diffusion_pytorch_model.{variant}.safetensors", "unet/diffusion_pytorch_model.safetensors"]
     paths = [path for name in names if (path := _cached(repository, name, machine)) is not None]

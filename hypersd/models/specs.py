@@ -49,6 +49,7 @@ class Recipe:
         guidance_scale: classifier-free guidance; at 1 and below there is none.
         timesteps: where the scheduler must stop instead of choosing by itself.
         eta: stochasticity, for the schedulers that take it (DDIM's η, TCD's γ).
+        base_first: steps that the base takes before the model takes over, with guidance `base_guidance`.
     """
 
     steps: int
@@ -57,11 +58,17 @@ class Recipe:
     guidance_scale: float = 0.0
     timesteps: tuple[int, ...] | None = None
     eta: float | None = None
+    base_first: int = 0
+    base_guidance: float = 0.0
 
     @property
     def calls(self) -> int:
         """UNet evaluations for one picture (NFE): two a step with guidance, as the paper counts."""
-        return (self.steps + self.scheduler.extra_steps) * (2 if self.guidance_scale > 1 else 1)
+        return sum(self.calls_of(number) for number in range(self.steps + self.scheduler.extra_steps))
+
+    def calls_of(self, step: int) -> int:
+        """UNet evaluations of one step, counted from 0."""
+        return 2 if (self.base_guidance if step < self.base_first else self.guidance_scale) > 1 else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

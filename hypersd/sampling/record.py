@@ -31,8 +31,8 @@ _SHORT = 10
 
 
 def recipe_record(recipe: Recipe) -> dict[str, Any]:
-    """One way to run a model, as a JSON object."""
-    return {
+    """One way to run a model, as a JSON object; only one that the base begins says so."""
+    return ({"base_first": recipe.base_first} if recipe.base_first else {}) | {
         "steps": recipe.steps,
         "calls": recipe.calls,
         "guidance_scale": recipe.guidance_scale,
@@ -79,7 +79,7 @@ def run_record(generation: Generation, family: Family, file: str | None, sha256:
         "guidance_scale": generation.guidance_scale,
         "seconds": round(generation.seconds, 4),
         "file": file,
-        **{key: settings[key] for key in ("scheduler", "eta", "weights")},
+        **{key: settings[key] for key in ("scheduler", "eta", "base_first", "weights") if key in settings},
         "timesteps": [int(time) if time.is_integer() else time for time in generation.timesteps],
         "warnings": list(generation.warnings),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,18 @@ def conditioning(unet: UNet2DConditionModel, embeds: PromptEmbeds, pixels: int, 
     rows = slice(0, 2) if guided else slice(1, 2)
     pooled = embeds.pooled if unet.config["addition_embed_type"] == "text_time" else None
     return unet_conditioning(embeds.hidden[rows], None if pooled is None else pooled[rows], pixels)
+
+
+def guided_noise(
+    unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor, cond: Mapping[str, Any], guidance: float
+) -> Tensor:
+    """The noise predicted in latents `(1, C, H, W)`, with classifier-free guidance (Ho and Salimans 2022) above 1."""
+    given = torch.cat([latents, latents]) if guidance > 1 else latents
+    predicted = unet(given, timestep, **cond, return_dict=False)[0]
+    if guidance <= 1:
+        return predicted
+    without, with_prompt = predicted.chunk(2)
+    return without + guidance * (with_prompt - without)
 
 
 @torch.inference_mode()
@@ -93,21 +106,22 @@ def denoise(
     set_timesteps(scheduler, recipe, loaded.device)
     latents = noise.to(loaded.device, loaded.dtype) * scheduler.init_noise_sigma
 
+    base_cond = conditioning(unet, embeds, pixels, guided=recipe.base_guidance > 1)
+    turns = itertools.count()
+
     def predict(scaled: Tensor, timestep: Tensor) -> Tensor:
         if cancelled():
             raise Cancelled
-        given = torch.cat([scaled, scaled]) if guided else scaled
-        predicted = unet(given, timestep, **cond, return_dict=False)[0]
-        if not guided:
-            return predicted
-        without, with_prompt = predicted.chunk(2)
-        return without + recipe.guidance_scale * (with_prompt - without)
+        if next(turns) < recipe.base_first:
+            with loaded.base() as base:
+                return guided_noise(base, scaled, timestep, base_cond, recipe.base_guidance)
+        return guided_noise(unet, scaled, timestep, cond, recipe.guidance_scale)
 
     arguments = step_arguments(scheduler, recipe, generator)
     for number, step in enumerate(denoising_steps(scheduler, latents, predict, arguments=arguments), start=1):
         latents = step.latents
         check_latents(latents, number, len(scheduler.timesteps))
-        calls += 2 if guided else 1
+        calls += recipe.calls_of(number - 1)
         _settle(loaded.device)
         seconds += time.perf_counter() - clock
         yield SamplingProgress(number, clean_latents(scheduler, step.output, step.predicted, step.timestep, step.noisy))

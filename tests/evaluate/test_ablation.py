@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hypersd.evaluate.ablation import ablation_table, changes
-from hypersd.evaluate.metrics import ImageMetrics
+from hypersd.evaluate.picture_metrics import ImageMetrics
 
 
 def pictures(model: str, steps: int, gain: float = 0.0, n: int = 40) -> list[ImageMetrics]:
@@ -21,24 +21,30 @@ def pictures(model: str, steps: int, gain: float = 0.0, n: int = 40) -> list[Ima
             steps=steps,
             prompt=f"prompt {number}",
             seed=number,
-            object=1.0 if number % 2 else math.nan,
-            pair=math.nan if number % 2 else float(gain > 0),
-            background=1.0,
-            match=float(rng.uniform(0.2, 0.8)) + gain,
-            clip=80.0 + float(rng.normal(0, 5)) + 10 * gain,
-            reward=math.nan,
-            diversity=math.nan,
+            scores={
+                "object": 1.0 if number % 2 else math.nan,
+                "pair": math.nan if number % 2 else float(gain > 0),
+                "background": 1.0,
+                "match": float(rng.uniform(0.2, 0.8)) + gain,
+                "clip": 80.0 + float(rng.normal(0, 5)) + 10 * gain,
+                "reward": math.nan,
+                "diversity": math.nan,
+            },
             seconds=0.2,
         )
         for number in range(n)
     ]
 
 
+def with_match(picture: ImageMetrics, match: float) -> ImageMetrics:
+    return replace(picture, scores={**picture.scores, "match": match})
+
+
 def test_a_small_gain_on_every_prompt_is_sure_though_the_intervals_overlap() -> None:
     rng = np.random.default_rng(0)
     without = pictures("hyper-plain", 4)
-    tuned = [replace(one, match=one.match + float(rng.normal(0.03, 0.03))) for one in pictures("hyper", 4)]
-    by_metric = {change.metric: change for change in changes(without, tuned)}
+    tuned = [with_match(one, one.scores["match"] + float(rng.normal(0.03, 0.03))) for one in pictures("hyper", 4)]
+    by_metric = {change.metric.name: change for change in changes(without, tuned)}
     match = by_metric["match"]
     assert match.tuned.low < match.without.high, "the two means alone do not tell"
     assert match.sure
@@ -52,13 +58,13 @@ def test_a_small_gain_on_every_prompt_is_sure_though_the_intervals_overlap() -> 
 
 def test_only_what_both_drew_is_compared() -> None:
     without = pictures("hyper-plain", 1) + pictures("hyper-plain", 4)
-    tuned = [replace(one, match=one.match + 0.25) for one in pictures("hyper", 4)][:10]
-    tuned += [replace(tuned[0], seed=999, match=0.0), *pictures("hyper", 8)]
+    tuned = [with_match(one, one.scores["match"] + 0.25) for one in pictures("hyper", 4)][:10]
+    tuned += [replace(with_match(tuned[0], 0.0), seed=999), *pictures("hyper", 8)]
     differences = changes(without, tuned)
     assert {change.steps for change in differences} == {4}
-    match = next(change for change in differences if change.metric == "match")
+    match = next(change for change in differences if change.metric.name == "match")
     assert match.difference.mean == pytest.approx(0.25)
-    assert match.without.mean == pytest.approx(np.mean([one.match for one in pictures("x", 4)[:10]]))
+    assert match.without.mean == pytest.approx(np.mean([one.scores["match"] for one in pictures("x", 4)[:10]]))
 
 
 def test_the_table_has_three_lines_a_number_of_steps() -> None:

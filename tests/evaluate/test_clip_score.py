@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Pat
 def test_scores_are_cosines_and_do_not_depend_on_the_batch(
     folder: Path, scenes: list[Scene], pictures: list[Pixels]
 ) -> None:
-    score = ClipScore(folder)
+    score = ClipScore.of(folder)
     prompts = [caption(scene) for scene in scenes[:70]]
     together = score(pictures[:70], prompts)
     assert together.shape == (70,)
@@ -48,7 +48,7 @@ def test_scores_are_cosines_and_do_not_depend_on_the_batch(
 def test_embeddings_are_what_the_scores_are_cosines_of(
     folder: Path, scenes: list[Scene], pictures: list[Pixels]
 ) -> None:
-    score = ClipScore(folder)
+    score = ClipScore.of(folder)
     prompts = [caption(scenes[number % 3]) for number in range(70)]
     features = score.embed(pictures[:70])
     assert features.shape == (70, 8)
@@ -60,7 +60,7 @@ def test_embeddings_are_what_the_scores_are_cosines_of(
 
 
 def test_scores_are_those_of_the_whole_model(folder: Path, scenes: list[Scene], pictures: list[Pixels]) -> None:
-    score = ClipScore(folder)
+    score = ClipScore.of(folder)
     prompts = [caption(scene) for scene in scenes[:5]]
     pixels = score._processor(images=[Image.fromarray(picture) for picture in pictures[:5]], return_tensors="pt")
     tokens = score._tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt")
@@ -71,7 +71,7 @@ def test_scores_are_those_of_the_whole_model(folder: Path, scenes: list[Scene], 
 
 
 def test_long_prompts_are_cut_and_none_is_fine(folder: Path, pictures: list[Pixels]) -> None:
-    score = ClipScore(folder)
+    score = ClipScore.of(folder)
     assert np.isfinite(score(pictures[:1], ["cat " * 500])).all()
     assert score([], []).shape == (0,)
     assert score.embed([]).shape == (0, 8)
@@ -79,10 +79,10 @@ def test_long_prompts_are_cut_and_none_is_fine(folder: Path, pictures: list[Pixe
 
 def test_unfit_input_is_refused(folder: Path, pictures: list[Pixels], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one prompt a picture"):
-        ClipScore(folder)(pictures[:2], ["a cat"])
+        ClipScore.of(folder)(pictures[:2], ["a cat"])
     with pytest.raises(FileNotFoundError, match="no CLIP model"):
-        ClipScore(tmp_path)
+        ClipScore.of(tmp_path)
     wordless = tmp_path / "wordless"
     shutil.copytree(folder, wordless, ignore=shutil.ignore_patterns("tokenizer*"))
     with pytest.raises(OSError, match="has no tokenizer"):
-        ClipScore(wordless)
+        ClipScore.of(wordless)

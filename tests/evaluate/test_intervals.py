@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from hypersd.evaluate.intervals import UNKNOWN, Interval, bootstrap_mean
+from hypersd.evaluate.intervals import UNKNOWN, Interval, bootstrap_mean, bootstrap_ratio
 
 
 def test_intervals_cover_the_true_mean_as_often_as_they_say() -> None:
@@ -57,3 +57,23 @@ def test_what_was_not_measured_does_not_count() -> None:
     assert math.isnan(alone.low)
     assert math.isnan(alone.high)
     assert bootstrap_mean([2.0, 2.0]) == Interval(mean=2.0, low=2.0, high=2.0)
+
+
+def test_a_ratio_is_surer_than_its_two_means_where_they_move_together() -> None:
+    rng = np.random.default_rng(1)
+    hard = rng.uniform(1, 9, 60)
+    others = {str(number): value for number, value in enumerate(hard)}
+    values = {str(number): 0.9 * value * rng.uniform(0.95, 1.05) for number, value in enumerate(hard)}
+    ratio = bootstrap_ratio(values, others)
+    assert ratio.low < 0.9 < ratio.high
+    assert ratio.high - ratio.low < 0.03
+    alone = bootstrap_mean(list(values.values()))
+    assert (alone.high - alone.low) / alone.mean > 0.2
+
+
+def test_a_ratio_without_prompts_in_common_is_unknown() -> None:
+    assert bootstrap_ratio({"a": 1.0}, {"b": 1.0}) is UNKNOWN
+    assert bootstrap_ratio({"a": 1.0}, {"a": 0.0}) is UNKNOWN
+    single = bootstrap_ratio({"a": 1.0}, {"a": 2.0})
+    assert single.mean == 0.5
+    assert math.isnan(single.low)

@@ -7,33 +7,38 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypersd.emoji.prompt_scenes import rendered
 from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.sprite_judge import SpriteJudge
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
-from hypersd.evaluate.reference import Reference, real_pictures
+from hypersd.evaluate.reference import Reference, Scenes
 
 
 @pytest.fixture(scope="module")
 def clip(root: Path) -> ClipScore:
-    return ClipScore(root / "assets" / "emoji-xl" / "clip")
+    return ClipScore.of(root / "assets" / "emoji-xl" / "clip")
 
 
 @pytest.fixture(scope="module")
 def reference(world: World, clip: ClipScore) -> Reference:
-    return Reference(world, held_out_prompts(world, 24), 128, clip, least=150)
+    return Reference(scenes_of(world, held_out_prompts(world, 24)), 24, clip, least=150)
+
+
+def scenes_of(world: World, prompts: list[str]) -> Scenes:
+    return lambda count, seed: rendered(world, prompts, count, 128, seed)
 
 
 def test_scenes_show_what_the_prompts_say_each_time_elsewhere(world: World, judge: SpriteJudge) -> None:
     prompts = [*held_out_prompts(world, 3), "fox on blue"]
-    pictures = list(real_pictures(world, prompts, 10, 128))
+    pictures = list(rendered(world, prompts, 10, 128))
     assert len(pictures) == 10
     for number, picture in enumerate(pictures):
         verdict = judge.score(picture, prompts[number % 4])
         assert verdict.objects
         assert verdict.background
     assert not np.array_equal(pictures[0], pictures[4])
-    again = list(real_pictures(world, prompts, 10, 128))
+    again = list(rendered(world, prompts, 10, 128))
     assert all(np.array_equal(one, other) for one, other in zip(pictures, again, strict=True))
 
 
@@ -43,7 +48,7 @@ def test_every_prompt_has_as_many_scenes(reference: Reference) -> None:
 
 def test_spoilt_pictures_are_further_away_than_the_floor(world: World, clip: ClipScore, reference: Reference) -> None:
     prompts = held_out_prompts(world, 24)
-    scenes = list(real_pictures(world, prompts, 48, 128, seed=7))
+    scenes = list(rendered(world, prompts, 48, 128, seed=7))
     fine = reference.distance(clip.embed(scenes))
     floor = reference.floor(48)
     assert floor == reference.floor(48) > 0
@@ -55,8 +60,8 @@ def test_spoilt_pictures_are_further_away_than_the_floor(world: World, clip: Cli
 
 def test_unfit_input_is_refused(world: World, clip: ClipScore, reference: Reference) -> None:
     with pytest.raises(ValueError, match="no prompts"):
-        Reference(world, [], 128, clip)
+        Reference(scenes_of(world, []), 0, clip)
     with pytest.raises(ValueError, match="cannot render 'the sea'"):
-        list(real_pictures(world, ["the sea"], 1, 128))
+        list(rendered(world, ["the sea"], 1, 128))
     with pytest.raises(ValueError, match="at least 32"):
         reference.floor(8)

@@ -11,6 +11,7 @@ from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
 from hypersd.cli.comparison_folder import GRID, compare_into, finished, picture_files, report
 from hypersd.cli.folders import COMPARISON, command_folder
 from hypersd.cli.options import (
+    add_base_first,
     add_family,
     add_models_and_steps,
     add_seed,
@@ -19,6 +20,7 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.parser import FAILED, complain
+from hypersd.models.base_first import with_base_first
 from hypersd.models.registry import Machine, availability, family
 from hypersd.models.specs import Family
 
@@ -42,6 +44,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
+    add_base_first(parser)
     add_seed(parser)
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     parser.add_argument(
@@ -56,6 +59,8 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare."""
     chosen = family(options.family)
+    if options.base_first:
+        chosen = with_base_first(chosen, options.base_first)
     prompts = prompts_of(options)
     machine = Machine.here()
     runs = runnable(chosen, options.models, options.steps, machine)

@@ -140,7 +140,7 @@ def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
     backbone = options.backbone or chosen.require(Capability.CLIP, "train a reward model without --backbone")
-    from hypersd.feedback.reward.backbone_source import check_backbone
+    from hypersd.scorers.backbone_source import check_backbone
 
     check_backbone(backbone)
     check_votes(options.votes)

@@ -7,12 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hypersd.evaluate.ablation import ablation_table, changes
-from hypersd.evaluate.metrics import write_pictures
+from hypersd.evaluate.picture_metrics import write_pictures
 from hypersd.evaluate.suite import MetricSuite
 from hypersd.feedback.loop.results import MetricChange, MetricsResult
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Capability
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.files import write_text
@@ -39,9 +38,7 @@ def measure(
     """
     out.mkdir(parents=True, exist_ok=True)
     family = engine.family
-    suite = MetricSuite.of(
-        family.require(Capability.JUDGE, "be measured").parent, family.pixels, RewardModel.load(reward).score
-    )
+    suite = MetricSuite.of(family, engine.machine, RewardModel.load(reward).score)
     common = [
         count for count in steps if all(count in {one.steps for one in family.spec(model).recipes} for model in models)
     ]
@@ -55,7 +52,7 @@ def measure(
             if isinstance(event, Generation)
         ]
         judged += [look.metrics for look in suite.measure(prompt, drawn)]
-    write_pictures(judged, out / "pictures.csv")
+    write_pictures(judged, suite.names, out / "pictures.csv")
     without, tuned = ([one for one in judged if one.model == model] for model in models)
     write_text(out / "ablation.md", ablation_table(without, tuned))
     return MetricsResult(
@@ -63,7 +60,7 @@ def measure(
         seeds=_SEEDS,
         changes=tuple(
             MetricChange(
-                metric=change.metric,
+                metric=change.metric.name,
                 steps=change.steps,
                 without=change.without.mean,
                 tuned=change.tuned.mean,

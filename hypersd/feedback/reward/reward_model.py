@@ -23,17 +23,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hypersd.feedback.reward import image_reward
-from hypersd.feedback.reward.backbones import Backbone, ClipBackbone
 from hypersd.feedback.reward.colour import NAMES as COLOURS
 from hypersd.feedback.reward.colour import colour
 from hypersd.feedback.reward.composition import NAMES as COMPOSITION
 from hypersd.feedback.reward.composition import composition
-from hypersd.feedback.reward.image_reward import ImageReward
 from hypersd.feedback.reward.image_statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.reward.reward_folder import FORMAT, METADATA, WEIGHTS, check_reward
 from hypersd.feedback.reward.texture import NAMES as TEXTURE
 from hypersd.feedback.reward.texture import texture
+from hypersd.scorers import image_reward
+from hypersd.scorers.backbones import Backbone, ClipBackbone
+from hypersd.scorers.image_reward import ImageReward
 from hypersd.utils.errors import gist
 from hypersd.utils.files import atomic_folder, write_json
 from hypersd.utils.readers import read_object

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from hypersd.resources import assets_folder
 if TYPE_CHECKING:
     from hypersd.emoji.captions import Reading
     from hypersd.emoji.scenes import TrainingScenes
+    from hypersd.emoji.sprite_judge import SpriteJudge
+    from hypersd.emoji.world import Pixels, World
 
 FOLDER = assets_folder() / "emoji-xl"
 _PIXELS = 128
@@ -61,6 +64,57 @@ def objects_of(family: Family) -> tuple[str, ...]:
     from hypersd.emoji.world import World  # noqa: PLC0415 - as above
 
     return tuple(World.load(family.world).objects)
+
+
+def picture_judge(family: Family) -> SpriteJudge:
+    """The judge of the family's pictures.
+
+    Raises:
+        OSError: a file of its world is missing.
+        ValueError: the family has none.
+    """
+    from hypersd.emoji.sprite_judge import SpriteJudge  # noqa: PLC0415 - as above
+
+    return SpriteJudge(_judged_world(family), family.pixels)
+
+
+def judged_prompts(family: Family, count: int, seed: int) -> list[str]:
+    """Prompts of combinations that no training of the family showed, each of which its judge can read.
+
+    Raises:
+        OSError, ValueError: as `picture_judge`.
+    """
+    from hypersd.emoji.prompts import held_out_prompts  # noqa: PLC0415 - as above
+
+    return held_out_prompts(_judged_world(family), count, seed)
+
+
+def judged_prompt_check(family: Family) -> Callable[[str], None]:
+    """A check that a prompt says what the family's judge should look for; it raises a `ValueError` if it does not.
+
+    Raises:
+        OSError, ValueError: as `picture_judge`.
+    """
+    from hypersd.emoji.prompt_scenes import check_judged  # noqa: PLC0415 - as above
+
+    return partial(check_judged, _judged_world(family))
+
+
+def rendered_scenes(family: Family, prompts: Sequence[str], count: int, seed: int) -> Iterator[Pixels]:
+    """`count` scenes as the prompts describe them, in turn, at the family's size: pictures without a fault.
+
+    Raises:
+        OSError, ValueError: as `picture_judge`; or a prompt cannot be rendered.
+    """
+    from hypersd.emoji.prompt_scenes import rendered  # noqa: PLC0415 - as above
+
+    return rendered(_judged_world(family), prompts, count, family.pixels, seed)
+
+
+def _judged_world(family: Family) -> World:
+    from hypersd.emoji.world import World  # noqa: PLC0415 - as above
+
+    return World.load(family.require(Capability.JUDGE, "be judged").parent)
 
 
 def _adapter(name: str) -> Weights:

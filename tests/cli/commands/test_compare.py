@@ -242,3 +242,16 @@ def test_weights_that_have_changed_are_another_setting(call: Call, interrupted: 
     (interrupted / "0000" / "comparison.json").write_text(json.dumps(record))
     words = ("compare", "--prompts", tmp_path / "prompts.txt", *SERIES, "--out", interrupted, "--resume")
     assert "weights of turbo" in call(*words).complaint
+
+
+def test_the_base_may_take_the_first_steps(call: Call, tmp_path: Path) -> None:
+    words = ("compare", "a big cat on a blue background", "--models", "hyper", "--steps", "2", "--out")
+    (plain,) = call(*words, tmp_path / "plain", "--json").document["runs"]
+    (begun,) = call(*words, tmp_path / "begun", "--base-first", "1", "--json").document["runs"]
+    assert (plain["calls"], begun["calls"]) == (2, 3)
+    assert "base_first" not in plain
+    assert begun["base_first"] == 1
+    assert (tmp_path / "plain" / "hyper.png").read_bytes() != (tmp_path / "begun" / "hyper.png").read_bytes()
+    assert "base_first of hyper (1, not 0)" in call(*words, tmp_path / "begun", "--resume").complaint
+    complaint = call(*words, tmp_path / "none", "--base-first", "2").complaint
+    assert complaint == "hyper does not run at 2 steps; choose from: 4, 8"

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
-import math
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
+from huggingface_hub import constants
+from safetensors.torch import save_file
 
-from hypersd.cli.commands.evaluate import ModelResults, count, finite, requests_for, reward_in, rows_of
-from hypersd.emoji.world import World
-from hypersd.evaluate.evaluation_report import ReportRow
-from hypersd.evaluate.metrics import read_pictures
-from hypersd.evaluate.reference import real_pictures
-from hypersd.evaluate.suite import MetricSuite
-from hypersd.sampling.request import Generation, Run
+from hypersd.cli.commands.evaluate import reward_in
+from hypersd.evaluate.picture_metrics import ImageMetrics, read_pictures
+from hypersd.models.families.sd15 import SD15
 from tests.cli.conftest import Call
+from tests.families import hub_cache
+from tests.scorers.published_scorers import fill
 
 PROMPT = "a big owl on a pink background"
-
-
-@pytest.fixture(scope="module")
-def suite(root: Path) -> MetricSuite:
-    """The family's jury, whose CLIP score stands for a reward model."""
-    metric_suite = MetricSuite.of(root / "assets" / "emoji-xl", 128)
-    return MetricSuite(judge=metric_suite.judge, clip=metric_suite.clip, reward=metric_suite.clip)
 
 
 def test_an_evaluation_leaves_metrics_a_table_and_figures(call: Call, tmp_path: Path) -> None:
@@ -58,7 +55,7 @@ def test_several_seeds_show_diversity_and_enough_pictures_a_distance(call: Call,
         prompt: [one.seed for one in pictures if one.prompt == prompt] for prompt in (one.prompt for one in pictures)
     }
     assert list(seeds.values()) == [list(range(5 + number, 13 + number)) for number in range(4)]
-    assert np.mean([one.diversity for one in pictures]) == pytest.approx(row["diversity"], rel=1e-4)
+    assert np.mean([one.scores["diversity"] for one in pictures]) == pytest.approx(row["diversity"], rel=1e-4)
     assert "n = 32 pictures" in (tmp_path / "table.md").read_text()
     assert len(list(tmp_path.glob("grid-*.png"))) == 4
 
@@ -73,10 +70,6 @@ def test_prompts_may_come_from_a_file(call: Call, tmp_path: Path) -> None:
     assert 0 <= only["match"] <= 1
 
 
-def test_a_family_without_a_world_cannot_be_judged(call: Call, tmp_path: Path) -> None:
-    assert "sdxl cannot be evaluated" in call("evaluate", "--family", "sdxl", "--out", tmp_path).complaint
-
-
 def test_a_reward_model_must_be_there(call: Call, tmp_path: Path) -> None:
     nowhere, out = tmp_path / "nowhere", tmp_path / "out"
     complaint = call("evaluate", "--models", "hyper", "--reward", nowhere, "--out", out).complaint
@@ -87,48 +80,96 @@ def test_a_reward_model_must_be_there(call: Call, tmp_path: Path) -> None:
         reward_in(tmp_path / "file")
 
 
-def test_each_prompt_has_its_seeds_as_it_always_had_its_first() -> None:
-    runs = (Run(model="hyper", steps=1),)
+def test_several_processes_share_the_prompts_and_one_joins(root: Path, tmp_path: Path) -> None:
+    words = ("evaluate", "--models", "turbo", "--steps", "1", "--count", "3", "--seeds", "2", "--out")
+    launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "hypersd")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for arguments in ((*launch, *words, "two"), ("-m", "hypersd", *words, "one")):
+        command = [sys.executable, *arguments[:-1], str(tmp_path / arguments[-1])]
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("| turbo |") == 1
+    shared, alone = (read_pictures(tmp_path / name / "pictures.csv") for name in ("two", "one"))
+    assert [timeless(picture) for picture in shared] == [timeless(picture) for picture in alone]
 
-    def seeds(seed: int, number: int) -> list[list[int]]:
-        options = argparse.Namespace(seed=seed, seeds=number, family="emoji")
-        return [[request.seed for request in several] for several in requests_for([PROMPT] * 3, options, runs)]
 
-    assert seeds(7, 1) == [[7], [8], [9]]
-    assert seeds(7, 2) == [[7, 8], [8, 9], [9, 10]]
-    assert seeds(2**32 - 1, 2) == [[2**32 - 1, 0], [0, 1], [1, 2]]
+def timeless(picture: ImageMetrics) -> str:
+    return repr(replace(picture, seconds=0.0))  # NaN is not equal to itself, but is written the same
 
 
-def test_what_the_jury_saw_becomes_a_row_and_what_failed_an_error(suite: MetricSuite) -> None:
-    options = argparse.Namespace(seed=0, seeds=2, family="emoji")
-    (requests,) = requests_for([PROMPT], options, (Run(model="hyper", steps=1), Run(model="turbo", steps=1)))
-    scenes = list(real_pictures(World.load(suite.judge.world.folder), [PROMPT], 3, 128))
-    images = [Image.fromarray(scene) for scene in scenes]
-    common = {"steps": 1, "calls": 1, "guidance_scale": 0.0, "seconds": 0.5}
-    drawn = [
-        (requests[0], [Generation(model="hyper", image=images[0], **common), Generation(model="turbo", **common)]),
-        (
-            requests[1],
-            [
-                Generation(model="hyper", image=images[1], **common),
-                Generation(model="turbo", error="no memory", **common),
-            ],
-        ),
+def test_what_is_killed_goes_on_where_it_was(call: Call, root: Path, tmp_path: Path) -> None:
+    words = ("evaluate", "--models", "turbo", "--steps", "1", "--count", "12", "--out")
+    out = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-m", "hypersd", *words, str(out)], cwd=root, stderr=subprocess.PIPE)
+    end = time.monotonic() + 120
+    while not (out / "measured" / "00001.safetensors").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    kept = {file: file.stat().st_mtime_ns for file in sorted((out / "measured").glob("*.safetensors"))}
+    assert 2 <= len(kept) < 12
+    assert call(*words, out, "--resume").status == 0
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    assert call(*words, tmp_path / "unbroken").status == 0
+    killed, unbroken = (read_pictures(folder / "pictures.csv") for folder in (out, tmp_path / "unbroken"))
+    assert [timeless(picture) for picture in killed] == [timeless(picture) for picture in unbroken]
+    complaint = call(*words, out, "--resume", "--seed", "1").complaint
+    assert complaint.startswith(f"cannot resume: {out} was measured with other prompts")
+
+
+def test_an_adapter_of_the_user_s_is_run_by_a_recipe_that_is_stated(call: Call, root: Path, tmp_path: Path) -> None:
+    file = root / "assets" / "emoji-xl" / "adapters" / "turbo.safetensors"
+    words = ("evaluate", "--steps", "1", "--count", "1", "--adapter", file, "--out", tmp_path, "--json")
+    by_turbo = call(*words, "--models", "turbo", "--like", "turbo")
+    turbo, adapter = by_turbo.document["rows"]
+    assert (turbo["model"], adapter["model"]) == ("turbo", "adapter")
+    assert adapter["match"] == turbo["match"], "the same weights by the same recipe"
+    assert "adapter: turbo.safetensors, run as Turbo is." in by_turbo.err
+    (alone,) = call(*words).document["rows"]
+    assert alone["match"] != turbo["match"], "at t = 800, as Hyper-SD's first step is"
+    models = json.loads((tmp_path / "evaluation.json").read_text())["models"]
+    assert [(model["model"], model["scheduler"]["name"]) for model in models] == [("adapter", "LCMScheduler")]
+
+
+def test_an_adapter_is_looked_at_before_any_work(call: Call, root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert "no-such.safetensors" in call("evaluate", "--adapter", "no-such.safetensors", "--out", out).complaint
+    other = tmp_path / "other.safetensors"
+    save_file({"unet.nothing.lora_A.weight": torch.ones(2, 3), "unet.nothing.lora_B.weight": torch.ones(3, 2)}, other)
+    assert str(other) in call("evaluate", "--adapter", other, "--out", out).complaint
+    file = root / "assets" / "emoji-xl" / "adapters" / "turbo.safetensors"
+    for words, complaint in (
+        (("--adapter", file, "--like", "dall-e"), "unknown model 'dall-e'"),
+        (("--adapter", file, "--steps", "3"), "adapter does not run at 3 steps"),
+        (("--like", "hyper"), "--like says how an adapter is run"),
+    ):
+        assert complaint in call("evaluate", *words, "--out", out).complaint
+    assert not out.exists()
+
+
+def test_a_family_of_the_hub_is_measured_by_published_models(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "hub"
+    hub_cache(SD15, cache)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    words = ("evaluate", "--family", "sd15", "--models", "hyper,base", "--steps", "2", "--count", "2", "--seeds", "2")
+    complaint = call(*words, "--out", tmp_path / "out").complaint
+    assert complaint.startswith("config.json of openai/clip-vit-base-patch32 is not downloaded")
+    assert not (tmp_path / "out").exists()
+    fill(cache)
+    rows = call(*words, "--out", tmp_path / "out", "--json").document["rows"]
+    assert [(row["model"], row["steps"], row["n"], row["prompts"]) for row in rows] == [
+        ("base", 2, 4, 2),
+        ("hyper", 2, 4, 2),
     ]
-    tallies = {("hyper", 1): ModelResults(), ("turbo", 1): ModelResults()}
-    count(suite, drawn, tallies)
-    assert tallies["turbo", 1].errors == ["no picture", "no memory"]
-    hyper, turbo = rows_of(tallies, suite, [PROMPT])
-    assert (hyper.n, hyper.prompts, hyper.object.mean) == (2, 1, 1.0)
-    assert hyper.reward.mean == pytest.approx(hyper.clip.mean, abs=1e-3), "the CLIP score is the reward here"
-    assert hyper.diversity.mean > 0
-    assert (turbo.n, turbo.match.known) == (0, False)
-    assert math.isnan(hyper.fid)
-
-
-def test_what_was_not_measured_is_null_in_json() -> None:
-    document = finite(ReportRow.of("hyper", 4, [], np.empty(0), None))
-    assert document["match"] is None
-    assert document["match_low"] is None
-    assert document["seconds"] is None
-    assert document["n"] == 0
+    for name in ("clip", "aesthetic", "image_reward", "pick", "hps", "diversity"):
+        assert all(row[f"{name}_low"] <= row[name] <= row[f"{name}_high"] for row in rows)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| model | steps | CLIP | Aes | ImageReward | Pick | HPSv2 | reward | diversity |" in table
+    assert (
+        "prompts of its own"
+        in call("evaluate", "--family", "sd15", "--count", "5000", "--out", tmp_path / "o").complaint
+    )

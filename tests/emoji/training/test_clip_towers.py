@@ -33,7 +33,7 @@ def test_the_shipped_clip_model_tells_order_object_and_background_apart() -> Non
     world = World.load(FOLDER)
     drawn = [sample_scene(world, np.random.default_rng((5, index))) for index in range(60)]
     pairs = [scene for scene in drawn if scene.size == "pair"]
-    clip = ClipScore(FOLDER / "clip")
+    clip = ClipScore.of(FOLDER / "clip")
     pictures = [Image.fromarray(render(world, scene)) for scene in pairs]
     swapped = [Scene(objects=scene.objects[::-1], background=scene.background, size="pair") for scene in pairs]
     right = clip(pictures, [caption(scene) for scene in pairs])

@@ -14,10 +14,10 @@ from torch import Tensor
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.bradley_terry import RewardConfig
-from hypersd.feedback.reward.image_reward import ImageReward
 from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.reward.train import RewardTask
+from hypersd.scorers.image_reward import ImageReward
 from tests.families import as_blobs, hub_file, write_image_reward
 from tests.feedback.conftest import noisy
 

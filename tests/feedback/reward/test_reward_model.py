@@ -15,7 +15,6 @@ from PIL import Image
 
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preferences
-from hypersd.feedback.reward.backbone_source import check_backbone
 from hypersd.feedback.reward.bradley_terry import ChoiceBatch, ChoiceTable, RewardConfig, choice_loss
 from hypersd.feedback.reward.image_statistics import NAMES, as_tensor, statistics
 from hypersd.feedback.reward.reward_folder import check_tunable
@@ -23,6 +22,7 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.reward.reward_report import RewardReport, calibrate, share_by_prompt
 from hypersd.feedback.reward.shortcuts import logistic
 from hypersd.feedback.reward.train import SECOND, RewardTask
+from hypersd.scorers.backbone_source import check_backbone
 from tests.feedback.conftest import noisy
 
 

@@ -5,16 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, PreTrainedTokenizerBase
 
-from hypersd.evaluate.clip_score import with_words
-from hypersd.feedback.reward.backbone_source import check_backbone
 from hypersd.models.loading import quietly
+from hypersd.scorers.backbone_source import check_backbone
+
+TokenizerT = TypeVar("TokenizerT", bound=PreTrainedTokenizerBase)
+
+
+def with_words(tokenizer: TokenizerT, where: Path | str) -> TokenizerT:
+    """The tokenizer, if it has any words: where its files are missing, transformers makes one that has none.
+
+    Raises:
+        OSError: it has none.
+    """
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise OSError(f"{where} has no tokenizer: the files with its words are missing")
+    return tokenizer
 
 
 class Backbone(nn.Module, ABC):

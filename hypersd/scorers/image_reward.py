@@ -22,10 +22,9 @@ from torch import Tensor, nn
 from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from hypersd.evaluate.clip_score import with_words
-from hypersd.feedback.reward.backbones import Backbone
 from hypersd.models.downloads import fetched
 from hypersd.models.registry import Machine
+from hypersd.scorers.backbones import Backbone, with_words
 from hypersd.utils.errors import gist
 
 WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
