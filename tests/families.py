@@ -308,8 +308,10 @@ def hub_cache(family: Family, cache: Path) -> Family:
             other = hub_file(cache, weights.repository, "unet/config.json").parent
             _perturbed(unet).half().save_pretrained(other, **half)
             hub_file(cache, weights.repository, "model_index.json").write_text("{}")
-        elif weights.kind == "unet":
-            save_file(_perturbed(unet).state_dict(), hub_file(cache, weights.repository, str(weights.file)))
+        elif weights.kind in {"unet", "delta"}:
+            factor = 1.0 if weights.kind == "unet" else 0.05
+            state = {key: factor * value for key, value in _perturbed(unet).state_dict().items()}
+            save_file(state, hub_file(cache, weights.repository, str(weights.file)))
         else:
             state = {f"unet.{key}": value for key, value in lora_state(unet, seed=index + 1).items()}
             kohya = {key: value.contiguous() for key, value in convert_state_dict_to_kohya(state).items()}

@@ -18,10 +18,11 @@ from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.services.engines import EngineManager, Job
 from hypersd.models.specs import Family
+from hypersd.sampling.planning import planned
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.remarks import word_remarks
-from hypersd.sampling.request import Generation, Request, Run, parse_seed, planned
+from hypersd.sampling.request import Generation, Request, Run, parse_seed
 from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class _Handlers:
         shown: dict[result_cards.Key, result_cards.Shown] = {}
         try:
             for event in self.engines.draw(job):
-                shown[event.model, event.steps] = result_cards.Shown.of(
+                shown[result_cards.key_of(event)] = result_cards.Shown.of(
                     event, result_cards.texts(family, job.request, event)
                 )
                 if not job.superseded.is_set():
@@ -126,7 +127,8 @@ class _Handlers:
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
-        stopped = "Stopped. What was finished is kept." if len(ends) < len(request.runs) else ""
+        wanted = len(request.runs) * request.count
+        stopped = "Stopped. What was finished is kept." if len(ends) < wanted else ""
         updates |= self._remarks(request, shown, stopped)
         if drawn:
             updates |= self._closer(request, drawn)
@@ -145,7 +147,8 @@ class _Handlers:
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.engines.family(request.family)
-        names = [(result_cards.title(family.spec(one.model), one.steps), index) for index, one in enumerate(drawn)]
+        titles = [result_cards.title(family.spec(one.model), result_cards.key_of(one), request) for one in drawn]
+        names = [(name, index) for index, name in enumerate(titles)]
         base = result_cards.reference(family, drawn)
         right = drawn.index(base) if base else len(drawn) - 1
         left = max((index for index in range(len(drawn)) if index != right), default=right)
@@ -262,6 +265,8 @@ def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str
 
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"
-    texts = grid_texts(request, [run_record(each, family, None) for each in drawn], {"versions": versions()})
+    texts = grid_texts(
+        request, [run_record(each, family, None, None, request) for each in drawn], {"versions": versions()}
+    )
     write_png(file, grid(request, drawn), texts)
     return str(file)
