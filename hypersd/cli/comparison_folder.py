@@ -132,7 +132,8 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
     asked = request_record(request)
     for key in ("prompt", "seed", "family", "parameters", "count"):
         if record.get(key) != asked.get(key):
-            raise _other(folder, key, record.get(key), asked.get(key))
+            what = "set of parameters" if key == "parameters" else key
+            raise _other(folder, what, record.get(key), asked.get(key))
     now = picture_files(request.runs, request.seeds)
     if before.keys() != now.keys():
         raise _other(folder, "models", _labels(before), _labels(now))
@@ -149,7 +150,7 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
 
 def _other(folder: Path, what: str, before: object, now: object) -> ValueError:
     return ValueError(
-        f"cannot resume: {folder} was drawn otherwise ({what}: {str(before)[:80]}, not {str(now)[:80]}); "
+        f"cannot resume: {folder} was drawn with another {what} ({str(before)[:80]}, not {str(now)[:80]}); "
         "give the same options as before, or choose another folder"
     )
 

@@ -312,6 +312,7 @@ def test_a_batch_goes_on_only_with_the_same_parameters(call: Call, tmp_path: Pat
     first = call(*words, "--eta", "0.5", "--count", "2").document
     assert call(*words, "--eta", "0.5", "--count", "2", "--resume").document == first
     assert (
-        "(parameters: {'eta': 0.5}, not {'eta': 0.6})" in call(*words, "--eta", "0.6", "--count", "2", "--resume").err
+        "another set of parameters ({'eta': 0.5}, not {'eta': 0.6})"
+        in call(*words, "--eta", "0.6", "--count", "2", "--resume").err
     )
-    assert "(count: 2, not None)" in call(*words, "--eta", "0.5", "--resume").err
+    assert "another count (2, not None)" in call(*words, "--eta", "0.5", "--resume").err
