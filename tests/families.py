@@ -44,6 +44,14 @@ from hypersd.models.specs import Family, Weights
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+_PUBLISHED_SCHEDULER = {
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+}
+"""Entries of the published schedulers' configurations that other schedulers read."""
 _RANK = 4
 _TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "proj_in", "ff.net.2", "conv1"]
 _EMOJI_PIXELS, _LATENT_CHANNELS, _WIDTH = 32, 12, 32
@@ -319,6 +327,8 @@ def hub_cache(family: Family, cache: Path) -> Family:
     if family.vae is not None:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)
+    config = home / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **_PUBLISHED_SCHEDULER}))
     as_blobs(cache)
     return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
 

@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
+from hypersd.models.blobs import check_hash
 from hypersd.models.downloads import ProgressCallback, fetched, reporting
 from hypersd.models.perflow import PeRFlowScheduler
 from hypersd.models.registry import Machine
@@ -89,6 +90,8 @@ class ModelSource:
             ValueError: a file of it is damaged, or they do not belong together.
         """
         check_pipeline(self.folder)
+        for file in (*self.folder.glob("*/*.safetensors"), *(self.vae.glob("*.safetensors") if self.vae else ())):
+            check_hash(file)
         replaced: dict[str, Any] = {}
         if self.vae:
             # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
@@ -109,6 +112,8 @@ class ModelSource:
             ValueError: it is damaged.
         """
         check_network(self.folder / "unet")
+        for file in (self.folder / "unet").glob("*.safetensors"):
+            check_hash(file)
         return UNet2DConditionModel.from_pretrained(
             self.folder, subfolder="unet", dtype=dtype, variant=self.variant, use_safetensors=True
         )
@@ -231,6 +236,7 @@ class Loader:
             return path
         return self._fetched(
             str(weights.file),
+            weights.repository,
             lambda: hf_hub_download(
                 str(weights.repository),
                 str(weights.file),
@@ -259,6 +265,7 @@ class Loader:
         weights = f"{only}*.{self.family.variant}.safetensors" if repository != self.family.vae else "*.safetensors"
         return self._fetched(
             repository,
+            repository,
             lambda: snapshot_download(
                 repository,
                 allow_patterns=[f"{only}*.json", f"{only}*.txt", weights],
@@ -270,9 +277,9 @@ class Loader:
             ),
         )
 
-    def _fetched(self, what: str, fetch: Callable[[], str]) -> Path:
+    def _fetched(self, what: str, repository: str, fetch: Callable[[], str]) -> Path:
         self.progress(f"fetching {what}")
-        return fetched(what, fetch)
+        return fetched(what, fetch, repository)
 
 
 def load_lora(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
@@ -300,9 +307,11 @@ def load_lora(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        state = load_file(path)
     except SafetensorError as error:
         raise AdapterError(unreadable(path)) from error
+    check_hash(path)
+    return state
 
 
 def _added(base: UNet2DConditionModel, differences: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:
