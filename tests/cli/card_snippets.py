@@ -68,10 +68,10 @@ class Snippet:
 
 def sdxl() -> Any:
     """SDXL, with the VAE that bears half precision."""
-    vae = AutoencoderKL.from_pretrained("madebyollin/sdxl-vae-fp16-fix", torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained("madebyollin/sdxl-vae-fp16-fix", dtype=torch.float32)
     name = "stabilityai/stable-diffusion-xl-base-1.0"
     return StableDiffusionXLPipeline.from_pretrained(
-        name, vae=vae, variant="fp16", torch_dtype=torch.float32, add_watermarker=False
+        name, vae=vae, variant="fp16", dtype=torch.float32, add_watermarker=False
     )
 
 
@@ -87,7 +87,7 @@ def sd_turbo() -> Any:
 
 def _stable_diffusion(name: str) -> Any:
     return StableDiffusionPipeline.from_pretrained(
-        name, variant="fp16", torch_dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+        name, variant="fp16", dtype=torch.float32, safety_checker=None, requires_safety_checker=False
     )
 
 
@@ -119,9 +119,7 @@ def difference(pipeline: Any, name: str) -> None:
 
 def repository(pipeline: Any, name: str) -> None:
     """The UNet of another repository."""
-    pipeline.unet = UNet2DConditionModel.from_pretrained(
-        name, subfolder="unet", variant="fp16", torch_dtype=torch.float32
-    )
+    pipeline.unet = UNet2DConditionModel.from_pretrained(name, subfolder="unet", variant="fp16", dtype=torch.float32)
 
 
 def _hyper(base: Callable[[], Any], arch: str) -> dict[str, list[Snippet]]:
