@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -104,33 +103,17 @@ def fraction(text: str) -> float:
 
 
 def number(text: str) -> float:
-    """A finite decimal number.
+    """A decimal number, by the same rule as everywhere (see `hypersd.sampling.request.parse_number`)."""
+    from hypersd.sampling.request import parse_number
 
-    Raises:
-        ValueError: it is none.
-    """
-    if not re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)\s*", text, re.ASCII):
-        raise ValueError(f"expected a number such as 0.8, not {text[:40]!r}")
-    return float(text)
+    return parse_number(text)
 
 
 def picture_size(text: str) -> tuple[int, int]:
-    """Width and height in pixels, as `1024x768`, or as one number for a square.
+    """Width and height, by the same rule as everywhere (see `hypersd.sampling.request.parse_size`)."""
+    from hypersd.sampling.request import parse_size
 
-    Raises:
-        ValueError: it is neither.
-    """
-    from hypersd.sampling.request import MAX_SIDE
-
-    width, cross, height = text.strip().lower().partition("x")
-    try:
-        return whole_number(width, 1, MAX_SIDE, "a side"), whole_number(
-            height if cross else width, 1, MAX_SIDE, "a side"
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"expected a size in pixels such as 512 or 1024x768, up to {MAX_SIDE}, not {text[:40]!r}"
-        ) from error
+    return parse_size(text)
 
 
 def writable_folder(folder: Path) -> Path:

@@ -23,7 +23,8 @@ class PlannedRun:
         recipe: the model's, with the parameters that it bears.
         negative_prompt: empty for none.
         size: width and height in pixels.
-        refused: for each parameter that the recipe does not bear, a sentence that says why, and what to do.
+        refused: for each parameter that the recipe does not bear, words that say why and what to do, which complete a
+            sentence that begins with `label`.
         remarks: sentences about what may spoil the picture.
     """
 
@@ -35,9 +36,14 @@ class PlannedRun:
     remarks: tuple[str, ...] = ()
 
     @property
+    def label(self) -> str:
+        """The model and its steps in words: `hyper at 4 steps`."""
+        return f"{self.spec.name} at {self.recipe.steps} step{'s' if self.recipe.steps > 1 else ''}"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences about what is not done as asked, or may spoil the picture."""
-        return (*(f"Not applied: {sentence}." for sentence in self.refused.values()), *self.remarks)
+        return (*(f"Not applied: {self.label} {problem}." for problem in self.refused.values()), *self.remarks)
 
 
 def planned(family: Family, request: Request) -> list[PlannedRun]:
@@ -63,9 +69,7 @@ def plan_run(
     recipe = spec.recipe(steps)
     wanted = {} if parameters is None else parameters.given
     refused = {
-        name: f"{spec.name} at {recipe.steps} step{'s' if recipe.steps > 1 else ''} {problem}"
-        for name, value in wanted.items()
-        if (problem := _PROBLEMS[name](family, spec, recipe, value))
+        name: problem for name, value in wanted.items() if (problem := _PROBLEMS[name](family, spec, recipe, value))
     }
     borne = {name: value for name, value in wanted.items() if name not in refused}
     recipe = replace(
@@ -74,12 +78,25 @@ def plan_run(
         weights=replace(recipe.weights, scale=borne.get("strength", recipe.weights.scale)),
     )
     if "negative_prompt" in borne and recipe.guidance_scale <= 1:
-        refused["negative_prompt"] = f"{spec.name} follows no negative prompt at guidance 1; set guidance above 1"
+        refused["negative_prompt"] = "follows no negative prompt without guidance; set guidance above 1"
     size = borne.get("size", (spec.pixels, spec.pixels))
     negative = "" if "negative_prompt" in refused else borne.get("negative_prompt", "")
     return PlannedRun(
         spec=spec, recipe=recipe, negative_prompt=negative, size=size, refused=refused, remarks=_remarks(spec, size)
     )
+
+
+def warnings_of(runs: Sequence[PlannedRun]) -> tuple[str, ...]:
+    """The warnings of several runs, those that are alike in one sentence."""
+    alike: dict[str, list[str]] = {}
+    for run in runs:
+        for problem in run.refused.values():
+            alike.setdefault(problem, []).append(run.label)
+    refusals = [
+        f"Not applied: {'each of ' if len(labels) > 1 else ''}{listed(labels)} {problem}."
+        for problem, labels in alike.items()
+    ]
+    return tuple(dict.fromkeys([*refusals, *(remark for run in runs for remark in run.remarks)]))
 
 
 def _check_borne(runs: Sequence[PlannedRun], parameters: SamplingParameters) -> None:
@@ -89,7 +106,7 @@ def _check_borne(runs: Sequence[PlannedRun], parameters: SamplingParameters) -> 
         ValueError: one changes none; the message says why, and what to do.
     """
     for name in parameters.given:
-        reasons = [run.refused[name] for run in runs if name in run.refused]
+        reasons = [f"{run.label} {run.refused[name]}" for run in runs if name in run.refused]
         if len(reasons) == len(runs):
             others = f" (nor does any other of the {len(runs)} runs)" if len(runs) > 1 else ""
             raise ValueError(f"{reasons[0]}{others}")
@@ -98,8 +115,8 @@ def _check_borne(runs: Sequence[PlannedRun], parameters: SamplingParameters) -> 
 def _remarks(spec: ModelSpec, size: tuple[int, int]) -> tuple[str, ...]:
     if max(size) == min(size) == spec.pixels:
         return ()
-    made_for = f"{spec.title} was made for {sides((spec.pixels, spec.pixels))} pixels"
-    return (f"{made_for}; at {sides(size)} things may be cut off, repeated or blurred.",)
+    made_for = sides((spec.pixels, spec.pixels))
+    return (f"At {sides(size)} pixels a model that was made for {made_for} may cut off, repeat or blur things.",)
 
 
 def _eta_problem(family: Family, spec: ModelSpec, recipe: Recipe, _eta: float) -> str:  # noqa: ARG001 - as the others

@@ -28,6 +28,29 @@ def parse_seed(text: str) -> int:
     return int(text)
 
 
+def parse_number(text: str) -> float:
+    """A decimal number from what somebody typed.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)\s*", text):
+        raise ValueError(f"expected a number such as 0.8, not {text[:40]!r}")
+    return float(text)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels from what somebody typed: `1024x768`, or one number for a square.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,4})(?:\s*[x\u00d7]\s*([0-9]{1,4}))?\s*", text, re.IGNORECASE)
+    if not match:
+        raise ValueError(f"a size is a number of pixels such as 512, or two such as 1024x768, not {text[:40]!r}")
+    return int(match[1]), int(match[2] or match[1])
+
+
 def check_prompt(prompt: str, *, negative: bool = False) -> str:
     """The prompt, or what to lead away from, without surrounding spaces.
 

@@ -17,7 +17,7 @@ from hypersd.models.loading import build_scheduler
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare, grid
-from hypersd.sampling.planning import plan_run, planned
+from hypersd.sampling.planning import plan_run, planned, warnings_of
 from hypersd.sampling.request import MAX_SEED, Generation, Request, Run, SamplingParameters
 from tests import families
 
@@ -80,8 +80,8 @@ def test_numbers_out_of_range_are_refused(given: dict[str, Any], complaint: str)
         ("sdxl", "hyper-cfg", 8, {"guidance_scale": 9}, "was made for guidance from 5 to 8, not 9"),
         ("sdxl", "perflow", 6, {"guidance_scale": 7.5}, "guidance from 1.5 to 2.5"),
         ("sdxl", "lcm", 4, {"guidance_scale": 7.5}, "guidance from 1 to 2"),
-        ("sdxl", "lcm", 4, {"negative_prompt": "bad"}, "no negative prompt at guidance 1; set guidance above 1"),
-        ("sdxl", "base", 25, {"negative_prompt": "bad", "guidance_scale": 1}, "at guidance 1"),
+        ("sdxl", "lcm", 4, {"negative_prompt": "bad"}, "no negative prompt without guidance; set guidance above 1"),
+        ("sdxl", "base", 25, {"negative_prompt": "bad", "guidance_scale": 1}, "without guidance"),
         ("sd15", "base", 25, {"size": (500, 512)}, "500x512 pixels; choose sides from 256 to 1024 .* multiples of 64"),
         ("sd15", "base", 25, {"size": (1088, 512)}, "1088x512"),
         ("sd21", "turbo", 1, {"guidance_scale": 7.5}, "and more burns the picture; leave it out$"),
@@ -144,7 +144,7 @@ def test_parameters_mean_what_they_mean_to_diffusers(emoji: Family, engine: Engi
     (mine,) = drawn(engine, asked)
     assert mine.image is not None
     assert mine.image.size == (64, 32)
-    assert "made for 32x32 pixels; at 64x32" in mine.warnings[0]
+    assert "At 64x32 pixels a model that was made for 32x32" in mine.warnings[0]
     pipeline = StableDiffusionXLPipeline.from_pretrained(emoji.folder).to(torch.float32)
     pipeline.scheduler = build_scheduler(pipeline.scheduler, emoji.spec("base").recipe().scheduler)
     generator = torch.Generator().manual_seed(asked.seed)
@@ -185,3 +185,10 @@ def test_several_pictures_are_those_of_the_seeds_that_follow(engine: Engine) -> 
     one, three = grid(request(run), several[:1]), grid(request(run, count=3), several)
     assert three.width == one.width
     assert three.height > 2 * one.height
+
+
+def test_what_several_runs_do_not_bear_is_said_once(emoji: Family) -> None:
+    runs = [Run(model=name, steps=steps) for name, steps in (("base", 2), ("turbo", 1), ("hyper", 4))]
+    said = warnings_of(planned(emoji, request(*runs, guidance_scale=5, size=(64, 64))))
+    assert said[0].startswith("Not applied: each of turbo at 1 step and hyper at 4 steps takes no guidance: ")
+    assert said[1:] == ("At 64x64 pixels a model that was made for 32x32 may cut off, repeat or blur things.",)

@@ -18,7 +18,7 @@ from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.services.engines import EngineManager, Job
 from hypersd.models.specs import Family
-from hypersd.sampling.planning import planned
+from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.remarks import word_remarks
@@ -70,7 +70,12 @@ class _Handlers:
             panel = parts.panels[self.engines.family(values[parts.family]).name]
             seed = parse_seed(str(values[parts.seed]))
             request = Request(
-                prompt=values[parts.prompt] or "", seed=seed, family=panel.family.name, runs=panel.runs(values)
+                prompt=values[parts.prompt] or "",
+                seed=seed,
+                family=panel.family.name,
+                runs=panel.runs(values),
+                parameters=parts.sampling.parameters(values),
+                count=int(values[parts.sampling.count]),
             )
             return self._begun(request)
         except ValueError as error:
@@ -80,13 +85,19 @@ class _Handlers:
         parts, family = self.parts, self.engines.family(request.family)
         return {
             parts.board: result_cards.board(family, request, {}, running=True),
-            parts.message: result_cards.message(result_cards.unknown_words(family, request.prompt)),
+            parts.message: result_cards.message(self._ahead(family, request)),
             parts.run: gr.Button(visible=False),
             parts.stop: gr.Button(visible=True),
             parts.closer: gr.Column(visible=False),
             parts.job: Job(request),
             parts.timer: gr.Timer(active=True),
         }
+
+    @staticmethod
+    def _ahead(family: Family, request: Request) -> str:
+        """Sentences about what will not be drawn as asked, as far as it is known before anything is drawn."""
+        words = result_cards.unknown_words(family, request.prompt)
+        return " ".join(filter(None, (words, *warnings_of(planned(family, request)))))
 
     def _refused(self, error: Exception) -> Updates:
         return {
@@ -142,12 +153,15 @@ class _Handlers:
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        words = result_cards.unknown_words(self.engines.family(request.family), request.prompt)
-        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, words, *warnings))))}
+        family = self.engines.family(request.family)
+        ahead = self._ahead(family, request)
+        known = {warning for run in planned(family, request) for warning in run.warnings}
+        later = (warning for warning in warnings if warning not in known)
+        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, ahead, *later))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.engines.family(request.family)
-        titles = [result_cards.title(family.spec(one.model), result_cards.key_of(one), request) for one in drawn]
+        titles = [result_cards.title(family.spec(one.model), one, request) for one in drawn]
         names = [(name, index) for index, name in enumerate(titles)]
         base = result_cards.reference(family, drawn)
         right = drawn.index(base) if base else len(drawn) - 1
@@ -180,6 +194,7 @@ class _Handlers:
             return self._refused(error)
         shown = self.show_family(family.name)
         form = {parts.family: family.name, parts.prompt: wanted.prompt, parts.seed: str(wanted.seed)}
+        form |= parts.sampling.restored(wanted)
         return {**shown, **form, **parts.panels[family.name].restored(wanted.runs), **self._begun(wanted)}
 
     def show_family(self, name: str) -> Updates:

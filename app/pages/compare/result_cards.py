@@ -110,11 +110,17 @@ def key_of(event: Preview | Generation) -> Key:
     return event.model, event.steps, event.seed
 
 
-def title(spec: ModelSpec, key: Key, request: Request) -> str:
+def title(spec: ModelSpec, event: Generation, request: Request) -> str:
     """A picture's name: `Hyper-SD, 4 steps`, with the seed where a run has several pictures."""
-    _, steps, seed = key
-    which = f", seed {seed}" if request.count > 1 else ""
-    return f"{spec.title}, {steps} step{'s' if steps != 1 else ''}{which}"
+    return _name(spec, event.steps) + _which(request, event.seed)
+
+
+def _name(spec: ModelSpec, steps: int) -> str:
+    return f"{spec.title}, {steps} step{'s' if steps != 1 else ''}"
+
+
+def _which(request: Request, seed: int) -> str:
+    return f", seed {seed}" if request.count > 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +162,19 @@ def board(family: Family, request: Request, shown: Mapping[Key, Shown], *, runni
     waiting = [key for key in keys if key not in done]
     at_work = waiting[0] if running and waiting else None
     cards = [
-        _card(run, title(run.spec, key, request), shown.get(key), base, at_work=key == at_work, running=running)
+        _card(run, _which(request, key[-1]), shown.get(key), base, at_work=key == at_work, running=running)
         for key, run in keys.items()
     ]
     return render("comparison", request=request, cards=cards, running=running)
 
 
 def _card(
-    run: PlannedRun, name: str, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
+    run: PlannedRun, which: str, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
 ) -> _Card:
     blank = _Card(
         model=run.spec.name,
-        title=run.spec.title,
-        name=name,
+        title=run.spec.title + which,
+        name=_name(run.spec, run.recipe.steps) + which,
         steps=run.recipe.steps,
         calls=run.recipe.calls,
         seconds="\N{EN DASH}",
