@@ -44,6 +44,14 @@ from hypersd.models.specs import Family, Weights
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+_PUBLISHED_SCHEDULER = {
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+}
+"""Entries of the published schedulers' configurations that other schedulers read."""
 _RANK = 4
 _TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "proj_in", "ff.net.2", "conv1"]
 _EMOJI_PIXELS, _LATENT_CHANNELS, _WIDTH = 32, 12, 32
@@ -308,8 +316,10 @@ def hub_cache(family: Family, cache: Path) -> Family:
             other = hub_file(cache, weights.repository, "unet/config.json").parent
             _perturbed(unet).half().save_pretrained(other, **half)
             hub_file(cache, weights.repository, "model_index.json").write_text("{}")
-        elif weights.kind == "unet":
-            save_file(_perturbed(unet).state_dict(), hub_file(cache, weights.repository, str(weights.file)))
+        elif weights.kind in {"unet", "delta"}:
+            factor = 1.0 if weights.kind == "unet" else 0.05
+            state = {key: factor * value for key, value in _perturbed(unet).state_dict().items()}
+            save_file(state, hub_file(cache, weights.repository, str(weights.file)))
         else:
             state = {f"unet.{key}": value for key, value in lora_state(unet, seed=index + 1).items()}
             kohya = {key: value.contiguous() for key, value in convert_state_dict_to_kohya(state).items()}
@@ -317,6 +327,8 @@ def hub_cache(family: Family, cache: Path) -> Family:
     if family.vae is not None:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)
+    config = home / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **_PUBLISHED_SCHEDULER}))
     as_blobs(cache)
     return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
 

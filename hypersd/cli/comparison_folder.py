@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.folders import COMPARISON
 from hypersd.cli.output import note, table, write_json
-from hypersd.sampling.record import grid_texts, picture_texts, run_record, settings_record, versions, weights_record
+from hypersd.sampling.record import (
+    grid_texts,
+    picture_texts,
+    request_record,
+    run_record,
+    settings_record,
+    versions,
+    weights_record,
+)
 
 if TYPE_CHECKING:
     from hypersd.models.engine import Engine
@@ -19,12 +27,23 @@ if TYPE_CHECKING:
 GRID = "grid.png"
 
 
-def picture_files(runs: Sequence[Run]) -> dict[tuple[str, int | None], str]:
-    """Names of the pictures, by model and steps: without the steps where a model runs at one number of them."""
+def picture_files(runs: Sequence[Run], seeds: Sequence[int]) -> dict[tuple[str, int | None, int], str]:
+    """Names of the pictures, by model, steps and seed.
+
+    Without the steps where a model runs at one number of them, and without the seed where there is but one.
+    """
     often = Counter(run.model for run in runs)
     return {
-        (run.model, run.steps): f"{run.model}-{run.steps}.png" if often[run.model] > 1 else f"{run.model}.png"
+        (run.model, run.steps, seed): "-".join(
+            [
+                run.model,
+                *([str(run.steps)] if often[run.model] > 1 else []),
+                *([f"seed-{seed}"] if len(seeds) > 1 else []),
+            ]
+        )
+        + ".png"
         for run in runs
+        for seed in seeds
     }
 
 
@@ -38,15 +57,15 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
     from hypersd.sampling.png import write_png
     from hypersd.sampling.request import Generation
 
-    files = picture_files(request.runs)
+    files = picture_files(request.runs, request.seeds)
     context = common(engine)
     generations: list[Generation] = []
     runs: list[dict[str, Any]] = []
     for result in compare(request, engine):
         if isinstance(result, Generation):
             generations.append(result)
-            file = files[result.model, result.steps]
-            runs.append(recorded(result, file, engine))
+            file = files[result.model, result.steps, result.seed]
+            runs.append(recorded(result, file, engine, request))
             if result.image is not None:
                 texts = picture_texts(request, runs[-1], context, result.image.size)
                 write_png(folder / file, result.image, texts)
@@ -54,9 +73,7 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
     if any(generation.image is not None for generation in generations):
         write_png(folder / GRID, grid(request, generations), grid_texts(request, runs, context))
     record = {
-        "prompt": request.prompt,
-        "seed": request.seed,
-        "family": request.family,
+        **request_record(request),
         "runs": runs,
         **context,
         **remarks(request, generations, engine),
@@ -65,12 +82,12 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
     return record
 
 
-def recorded(generation: Generation, file: str, engine: Engine) -> dict[str, Any]:
+def recorded(generation: Generation, file: str, engine: Engine, request: Request) -> dict[str, Any]:
     """A result as comparison.json has it, with the hash of its weights if they are on disk."""
     weights = engine.family.spec(generation.model).recipe(generation.steps).weights
     # What could not be drawn may be so because its weights are missing.
     sha256 = None if generation.image is None else engine.sha256(weights)
-    return run_record(generation, engine.family, file, sha256)
+    return run_record(generation, engine.family, file, sha256, request)
 
 
 def common(engine: Engine) -> dict[str, Any]:
@@ -103,25 +120,30 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
     Raises:
         ValueError: something else was drawn there: another prompt, seed or family, other models or settings.
     """
+    from hypersd.sampling.planning import plan_run
+
     try:
         record: dict[str, Any] = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
-        before = {(run["model"], run["steps"]): run for run in record["runs"]}
+        before = {(run["model"], run["steps"], run.get("seed", record["seed"])): run for run in record["runs"]}
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / COMPARISON} is no record of a comparison; move it away and go on") from error
-    for key in ("prompt", "seed", "family"):
-        if record.get(key) != getattr(request, key):
-            raise _other(folder, key, record.get(key), getattr(request, key))
-    now = {(run.model, run.steps): run for run in request.runs}
+    asked = request_record(request)
+    for key in ("prompt", "seed", "family", "parameters", "count"):
+        if record.get(key) != asked.get(key):
+            what = "set of parameters" if key == "parameters" else key
+            raise _other(folder, what, record.get(key), asked.get(key))
+    now = picture_files(request.runs, request.seeds)
     if before.keys() != now.keys():
         raise _other(folder, "models", _labels(before), _labels(now))
     if any(run["file"] is None or not _whole(folder / run["file"]) for run in before.values()):
         return None
-    for (model, steps), run in before.items():
+    for (model, steps, _), run in before.items():
+        plan = plan_run(engine.family, engine.family.spec(model), steps, request.parameters)
         sha256 = engine.sha256(engine.family.spec(model).recipe(steps).weights)
         drawn = {"base_first": 0, **run}
-        for key, value in {"base_first": 0, **settings_record(engine.family, model, steps, sha256)}.items():
+        for key, value in {"base_first": 0, **settings_record(plan, sha256)}.items():
             if key in drawn and drawn[key] != value:
                 raise _other(folder, f"{key} of {model}", drawn[key], value)
     return record
@@ -134,8 +156,8 @@ def _other(folder: Path, what: str, before: object, now: object) -> ValueError:
     )
 
 
-def _labels(runs: Mapping[tuple[str, int | None], object]) -> str:
-    return ", ".join(f"{model}@{steps}" for model, steps in runs)
+def _labels(runs: Iterable[tuple[str, int | None, int]]) -> str:
+    return ", ".join(dict.fromkeys(f"{model}@{steps}" for model, steps, _ in runs))
 
 
 def _whole(picture: Path) -> bool:

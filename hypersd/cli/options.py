@@ -102,6 +102,20 @@ def fraction(text: str) -> float:
     return value
 
 
+def number(text: str) -> float:
+    """A decimal number, by the same rule as everywhere (see `hypersd.sampling.request.parse_number`)."""
+    from hypersd.sampling.request import parse_number
+
+    return parse_number(text)
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """Width and height, by the same rule as everywhere (see `hypersd.sampling.request.parse_size`)."""
+    from hypersd.sampling.request import parse_size
+
+    return parse_size(text)
+
+
 def writable_folder(folder: Path) -> Path:
     """Make a folder and what is missing above it, and check that files can be written there.
 
@@ -142,6 +156,36 @@ def add_shorten(parser: argparse.ArgumentParser, help_text: str) -> None:
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """Add `--seed`."""
     parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """Add the parameters of sampling; a model whose recipe does not bear one is drawn without it, and says so."""
+    group = parser.add_argument_group(
+        "sampling", "Left out, each model is drawn by its published recipe; models that do not bear one say why."
+    )
+    group.add_argument(
+        "--eta", type=argument(number), metavar="X", help="noise that each step adds anew, 0 to 1; less keeps details"
+    )
+    group.add_argument("--strength", type=argument(number), metavar="X", help="strength of the LoRA, up to 2")
+    group.add_argument("--guidance", type=argument(number), metavar="X", help="guidance scale (CFG), 1 to 20")
+    group.add_argument("--negative", metavar="PROMPT", help="what guidance leads away from")
+    group.add_argument(
+        "--size", type=argument(picture_size), metavar="WxH", help="of the pictures in pixels, or one side"
+    )
+    group.add_argument(
+        "--count", type=argument(picture_count), default=1, metavar="N", help="pictures a model, from seed N on"
+    )
+
+
+def picture_count(text: str) -> int:
+    """A number of pictures, 1 to `MAX_COUNT`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    from hypersd.sampling.request import MAX_COUNT
+
+    return whole_number(text, 1, MAX_COUNT, "the number of pictures")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

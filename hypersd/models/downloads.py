@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 from tqdm.asyncio import tqdm_asyncio
 
 from hypersd.utils.errors import gist
@@ -24,8 +31,8 @@ class DownloadError(OSError):
     """A file could not be fetched; the message says which, and what to do."""
 
 
-def fetched(what: str, fetch: Callable[[], str]) -> Path:
-    """Return the path of a file that `fetch` downloads from the Hub.
+def fetched(what: str, fetch: Callable[[], str], repository: str = "") -> Path:
+    """Return the path of a file that `fetch` downloads from the Hub; `repository` is what it belongs to, if not itself.
 
     Raises:
         DownloadError: it cannot.
@@ -36,9 +43,34 @@ def fetched(what: str, fetch: Callable[[], str]) -> Path:
         raise DownloadError(
             f"{what} is not downloaded and the Hub cannot be reached; connect once to fetch it"
         ) from error
+    except GatedRepoError as error:
+        page = f"{constants.ENDPOINT}/{repository or what}"
+        raise DownloadError(
+            f"{what} is in a gated repository; accept its terms at {page}, and log in with `hf auth login`"
+        ) from error
+    except EntryNotFoundError as error:
+        raise DownloadError(f"there is no {what} in {repository or 'its repository'} on the Hub") from error
+    except RepositoryNotFoundError as error:
+        raise DownloadError(
+            f"there is no repository {repository or what} on the Hub, or it is private; log in with `hf auth login`"
+        ) from error
     except Exception as error:  # the network libraries' errors have no base of their own
+        if _is_disk_full(error):
+            cache = constants.HF_HUB_CACHE
+            raise DownloadError(
+                f"there is no room for {what} in {cache}; free some, or set HF_HUB_CACHE to a folder on another disk"
+            ) from error
         reason = gist(error)
         raise DownloadError(f"fetching {what} failed ({reason}); try again: complete files are kept") from error
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """True if an error, or one that led to it, is that a disk has no room left."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def reporting(progress: ProgressCallback, what: str) -> type[Bar]:

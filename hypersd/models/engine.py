@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
@@ -56,7 +56,9 @@ def held_bytes(modules: Iterable[torch.nn.Module]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class PromptEmbeds:
-    """A prompt for the UNet, first without (the empty prompt), then with: `(2, tokens, channels)`, pooled `(2, C)`.
+    """A prompt for the UNet, after what guidance leads away from: `(2, tokens, channels)`, pooled `(2, C)`.
+
+    That is the negative prompt, or what stands for no prompt.
 
     Args:
         unread: the end of the prompt, from the first word on that is not wholly in what the text encoders read.
@@ -233,12 +235,13 @@ class Engine:
             del self._unets[next(iter(self._unets))]
 
     def _switch(self, base: UNet2DConditionModel, weights: Weights) -> UNet2DConditionModel:
-        if weights not in self._adapters:
+        file = replace(weights, scale=1.0)  # one copy serves at any strength
+        if file not in self._adapters:
             name = f"adapter{len(self._adapters)}"
-            self._loader.add_adapter(base, weights, name)
-            self._adapters[weights] = name
+            self._loader.add_adapter(base, file, name)
+            self._adapters[file] = name
         base.enable_lora()
-        base.set_adapters([self._adapters[weights]])
+        base.set_adapters([self._adapters[file]], [weights.scale])
         return base
 
     @property
@@ -260,11 +263,11 @@ class Engine:
                     digest.update(piece)
         return digest.hexdigest()
 
-    def _encode(self, prompt: str) -> PromptEmbeds:
+    def _encode(self, prompt: str, negative_prompt: str = "") -> PromptEmbeds:
         self.load()  # not in inference mode: weights made there could not be fused with an adapter
         with torch.inference_mode():
             hidden, pooled = self._conditioning(prompt)[0]
-            empty_hidden, empty_pooled = self._empty()
+            empty_hidden, empty_pooled = self._conditioning(negative_prompt)[0] if negative_prompt else self._empty()
             joined = None if pooled is None or empty_pooled is None else torch.cat([empty_pooled, pooled])
             return PromptEmbeds(torch.cat([empty_hidden, hidden]), joined, self.unread(prompt))
 

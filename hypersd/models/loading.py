@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import diffusers
@@ -21,7 +22,9 @@ from transformers.utils import logging as transformers_logging
 
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
+from hypersd.models.blobs import check_hash
 from hypersd.models.downloads import ProgressCallback, fetched, reporting
+from hypersd.models.perflow import PeRFlowScheduler
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Family, Scheduler, Weights
 from hypersd.utils.errors import gist
@@ -87,6 +90,8 @@ class ModelSource:
             ValueError: a file of it is damaged, or they do not belong together.
         """
         check_pipeline(self.folder)
+        for file in (*self.folder.glob("*/*.safetensors"), *(self.vae.glob("*.safetensors") if self.vae else ())):
+            check_hash(file)
         replaced: dict[str, Any] = {}
         if self.vae:
             # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
@@ -107,6 +112,8 @@ class ModelSource:
             ValueError: it is damaged.
         """
         check_network(self.folder / "unet")
+        for file in (self.folder / "unet").glob("*.safetensors"):
+            check_hash(file)
         return UNet2DConditionModel.from_pretrained(
             self.folder, subfolder="unet", dtype=dtype, variant=self.variant, use_safetensors=True
         )
@@ -177,18 +184,21 @@ class Loader:
             folder = self._unet_folder(weights)
             own: Any = ModelSource(folder, self._variant(folder)).unet(self.dtype)
             return own.to(self.machine.device).requires_grad_(False).eval()
-        if weights.kind == "unet":
+        if weights.kind in ("unet", "delta"):
             with torch.device("meta"):  # billions of weights need no random start
                 bare: Any = UNet2DConditionModel.from_config(base.config)
             path = self.file(weights)
+            state = _read(path)
+            if weights.kind == "delta":
+                state = _added(base, state, weights.scale)
             try:
-                bare.load_state_dict(_read(path), assign=True)
+                bare.load_state_dict(state, assign=True)
             except RuntimeError as error:  # its message lists every key
                 raise AdapterError(f"{path} is no UNet of {self.family.title}; name the right file") from error
             return bare.to(self.machine.device, self.dtype).requires_grad_(False).eval()
         unet = copy.deepcopy(base)
         self.add_adapter(unet, weights, "fused")
-        unet.fuse_lora(safe_fusing=True)
+        unet.fuse_lora(lora_scale=weights.scale, safe_fusing=True)
         unet.unload_lora()
         _share_equal(unet, base)
         return unet.requires_grad_(False).eval()
@@ -226,6 +236,7 @@ class Loader:
             return path
         return self._fetched(
             str(weights.file),
+            weights.repository,
             lambda: hf_hub_download(
                 str(weights.repository),
                 str(weights.file),
@@ -243,7 +254,7 @@ class Loader:
             DownloadError: they cannot be fetched.
             FileNotFoundError: they are missing from the family's folder.
         """
-        if weights.kind in ("lora", "unet"):
+        if weights.file is not None:
             return (self.file(weights),)
         folder = self.source().folder if weights.kind == "none" else self._unet_folder(weights)
         variant = self._variant(folder)
@@ -253,6 +264,7 @@ class Loader:
         """The folder of a repository, with the weights of the family's variant where it has one for them."""
         weights = f"{only}*.{self.family.variant}.safetensors" if repository != self.family.vae else "*.safetensors"
         return self._fetched(
+            repository,
             repository,
             lambda: snapshot_download(
                 repository,
@@ -265,9 +277,9 @@ class Loader:
             ),
         )
 
-    def _fetched(self, what: str, fetch: Callable[[], str]) -> Path:
+    def _fetched(self, what: str, repository: str, fetch: Callable[[], str]) -> Path:
         self.progress(f"fetching {what}")
-        return fetched(what, fetch)
+        return fetched(what, fetch, repository)
 
 
 def load_lora(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
@@ -295,9 +307,22 @@ def load_lora(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        state = load_file(path)
     except SafetensorError as error:
         raise AdapterError(unreadable(path)) from error
+    check_hash(path)
+    return state
+
+
+def _added(base: UNet2DConditionModel, differences: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:
+    """A UNet's state with `scale` times these differences added; those without a place are left as they are."""
+    state = base.state_dict()
+    return {
+        key: (state[key].float() + scale * value.to(state[key].device).float())
+        if key in state and state[key].shape == value.shape
+        else value
+        for key, value in differences.items()
+    }
 
 
 def _share_equal(unet: UNet2DConditionModel, base: UNet2DConditionModel) -> None:
@@ -307,6 +332,12 @@ def _share_equal(unet: UNet2DConditionModel, base: UNet2DConditionModel) -> None
             mine.data = base_weight.data
 
 
+_OWN_SCHEDULERS: Mapping[str, Any] = MappingProxyType({"PeRFlowScheduler": PeRFlowScheduler})
+"""Schedulers by the names of their papers' code, which diffusers does not have."""
+
+
 def build_scheduler(base: Any, scheduler: Scheduler) -> Any:
-    """The named diffusers scheduler with the base scheduler's configuration, but for the given arguments."""
-    return getattr(diffusers, scheduler.name).from_config(base.config, **scheduler.arguments)
+    """The named scheduler with the base scheduler's configuration, but for the given arguments."""
+    kind = _OWN_SCHEDULERS.get(scheduler.name) or getattr(diffusers, scheduler.name)
+    with quietly():  # another scheduler's configuration has keys that this one ignores, and says so
+        return kind.from_config(base.config, **scheduler.arguments)

@@ -135,6 +135,6 @@ def _spec(family: Family, registered_model: RegisteredModel, home: Path) -> Mode
         title=registered_model.title,
         recipes=recipes,
         default_steps=default,
-        any_steps=False,
+        max_steps=None,
         note=f"Made from {parent.title} by feedback of {registered_model.lineage.get('kind', 'unknown')} voters.",
     )

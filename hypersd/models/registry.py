@@ -14,13 +14,14 @@ from huggingface_hub import constants, try_to_load_from_cache
 
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
+from hypersd.models.families.sd21 import SD21
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.network import reachable
 from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.specs import Family, ModelSpec, Weights
 from hypersd.utils.model_folders import INDEX, adapter_problem, pipeline_problem
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (EMOJI, SDXL, SD15)})
+FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (EMOJI, SDXL, SD15, SD21)})
 
 
 def family(name: str) -> Family:
@@ -131,7 +132,7 @@ def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availabil
     if family.folder is not None:
         return _availability_in(family.folder, family, usual, machine)
     downloaded, local = is_local(family, BASE, machine), is_local(family, usual, machine)
-    own = family.unet_gb if usual.kind in ("unet", "pipeline") else 0
+    own = family.unet_gb if usual.kind in ("unet", "delta", "pipeline") else 0
     needed = _base_gb(family, machine) if downloaded else family.memory_gb
     needed += _unet_gb(family, usual, machine) if own else 0
     if needed > max(machine.gpu_memory_gb, _CPU_FRIENDLY_GB):

@@ -31,14 +31,22 @@ class Weights:
 
     Args:
         kind: `"none"`: the base itself; `"lora"`: an adapter on its UNet; `"unet"`: a UNet's state in one file;
-            `"pipeline"`: the UNet of another diffusers repository.
+            `"delta"`: what is added to the base's state, in one file; `"pipeline"`: the UNet of another diffusers
+            repository.
         repository: on the Hub; None means the family's own folder.
         file: in the repository or folder; None for `"none"` and `"pipeline"`.
+        scale: factor of what an adapter or a difference adds to the base's weights.
     """
 
-    kind: Literal["none", "lora", "unet", "pipeline"] = "none"
+    kind: Literal["none", "lora", "unet", "delta", "pipeline"] = "none"
     repository: str | None = None
     file: str | None = None
+    scale: float = 1.0
+
+    @property
+    def scalable(self) -> bool:
+        """True if they are added to the base's weights, so that more or less of them can be."""
+        return self.kind in ("lora", "delta")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class Recipe:
 
     Args:
         guidance_scale: classifier-free guidance; at 1 and below there is none.
+        guidance_range: scales that the model is made for; None if its guidance was distilled into its weights.
         timesteps: where the scheduler must stop instead of choosing by itself.
         eta: stochasticity, for the schedulers that take it (DDIM's η, TCD's γ).
         base_first: steps that the base takes before the model takes over, with guidance `base_guidance`.
@@ -56,6 +65,7 @@ class Recipe:
     weights: Weights
     scheduler: Scheduler
     guidance_scale: float = 0.0
+    guidance_range: tuple[float, float] | None = None
     timesteps: tuple[int, ...] | None = None
     eta: float | None = None
     base_first: int = 0
@@ -76,7 +86,8 @@ class ModelSpec:
     """A model: its names, its recipes by ascending steps, and where it comes from.
 
     Args:
-        any_steps: it runs at any number of steps; others than the listed ones follow its default recipe.
+        max_steps: it runs at any number of steps up to this one; what is not listed follows the nearest listed recipe
+            that has no timesteps of its own (of two, that of fewer steps). None: it runs at the listed ones only.
         note: one sentence that a visitor should know, or nothing.
     """
 
@@ -87,8 +98,13 @@ class ModelSpec:
     pixels: int
     licence: str
     source: str
-    any_steps: bool = False
+    max_steps: int | None = None
     note: str = ""
+
+    @property
+    def any_steps(self) -> bool:
+        """True if it runs at numbers of steps that have no recipe of their own."""
+        return self.max_steps is not None
 
     def recipe(self, steps: int | None = None) -> Recipe:
         """The recipe for a number of steps; None means the default.
@@ -100,9 +116,10 @@ class ModelSpec:
         by_steps = {recipe.steps: recipe for recipe in self.recipes}
         if wanted in by_steps:
             return by_steps[wanted]
-        if self.any_steps and 1 <= wanted <= MAX_STEPS:
-            return replace(by_steps[self.default_steps], steps=wanted)
-        known = f"1 to {MAX_STEPS}" if self.any_steps else ", ".join(map(str, by_steps))
+        if self.max_steps and 1 <= wanted <= self.max_steps:
+            general = (recipe for recipe in self.recipes if recipe.timesteps is None)
+            return replace(min(general, key=lambda recipe: abs(recipe.steps - wanted)), steps=wanted)
+        known = f"1 to {self.max_steps}" if self.max_steps else ", ".join(map(str, by_steps))
         raise ValueError(f"{self.name} does not run at {wanted} steps; choose from: {known}")
 
 
@@ -127,6 +144,7 @@ class Family:
         prompt_set: name of the prompts that its models meet on, in assets/prompts.
         memory_gb: what its base needs on the device, in half precision.
         unet_gb: what a model with a UNet of its own needs beside that.
+        size_multiple: of pixels, that the sides of its pictures are.
         is_reimplementation: trained by this package at toy scale, not the published weights.
         parts: what the family has beside its models: for each, a file or folder below `folder` that it is, or needs.
     """
@@ -142,6 +160,7 @@ class Family:
     variant: str | None = None
     vae: str | None = None
     unet_gb: float = 0
+    size_multiple: int = 64
     is_reimplementation: bool = False
     parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))
 

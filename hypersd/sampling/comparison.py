@@ -10,10 +10,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Family, ModelSpec, Recipe
+from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.finite import NotFiniteError
+from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.remarks import unread_remark
-from hypersd.sampling.request import Generation, Preview, Request, Run, planned
+from hypersd.sampling.request import Generation, Preview, Request, Run
 from hypersd.sampling.sampler import SampledImage, decode, denoise
 from hypersd.utils.errors import Cancelled, gist
 
@@ -62,56 +63,54 @@ def compare(
     ends within one UNet call; what is being fetched then is fetched to its end, for whoever asks next.
 
     Raises:
-        ValueError: a model is unknown, or does not run at the number of steps asked for.
+        ValueError: a model is unknown, or does not run at the number of steps asked for; or no model bears a parameter.
     """
-    for spec, recipe in planned(engine.family, request):
-        try:
-            yield from _run(request, engine, spec, recipe, cancelled=cancelled, previews=previews)
-        except Cancelled:
-            return
-        except Exception as error:  # whatever a model does, the others must run
-            log.debug("%s failed at %d steps", spec.name, recipe.steps, exc_info=True)
-            yield Generation(
-                model=spec.name,
-                steps=recipe.steps,
-                calls=0,
-                guidance_scale=recipe.guidance_scale,
-                seconds=0.0,
-                error=_sentence(error),
-            )
+    for run in planned(engine.family, request):
+        for seed in request.seeds:
+            try:
+                yield from _run(request.prompt, seed, engine, run, cancelled=cancelled, previews=previews)
+            except Cancelled:
+                return
+            except Exception as error:  # whatever a model does, the others must run
+                log.debug("%s failed at %d steps", run.spec.name, run.recipe.steps, exc_info=True)
+                yield Generation(
+                    model=run.spec.name,
+                    steps=run.recipe.steps,
+                    calls=0,
+                    guidance_scale=run.recipe.guidance_scale,
+                    seconds=0.0,
+                    error=_sentence(error),
+                    seed=seed,
+                )
 
 
 def _run(
-    request: Request,
-    engine: Engine,
-    spec: ModelSpec,
-    recipe: Recipe,
-    *,
-    cancelled: Callable[[], bool],
-    previews: bool,
+    prompt: str, seed: int, engine: Engine, run: PlannedRun, *, cancelled: Callable[[], bool], previews: bool
 ) -> Iterator[Event]:
     if cancelled():  # before anything is fetched, loaded or waited for
         raise Cancelled
     engine.load(cancelled)
-    embeds = engine.encode(request.prompt)
+    embeds = engine.encode(prompt, run.negative_prompt)
+    model, recipe, (width, height) = run.spec.name, run.recipe, run.size
     with engine.use(recipe, cancelled) as loaded:
-        for event in denoise(loaded, recipe, embeds, request.seed, pixels=spec.pixels, cancelled=cancelled):
+        for event in denoise(loaded, recipe, embeds, seed, pixels=height, width=width, cancelled=cancelled):
             if isinstance(event, SampledImage):
                 yield Generation(
-                    model=spec.name,
+                    model=model,
                     steps=recipe.steps,
                     calls=event.calls,
                     guidance_scale=recipe.guidance_scale,
                     seconds=event.seconds,
                     image=event.image,
+                    seed=seed,
                     timesteps=event.timesteps,
                     unread=embeds.unread,
-                    warnings=tuple(filter(None, (unread_remark(embeds.unread), loaded.warning))),
+                    warnings=(*filter(None, (unread_remark(embeds.unread), loaded.warning)), *run.warnings),
                 )
             elif previews and event.step % PREVIEW_EVERY == 0 and event.step < recipe.steps:
                 with suppress(NotFiniteError):  # a glance ahead; the run itself says whether it comes to anything
                     picture = decode(loaded.vae, event.clean)
-                    yield Preview(model=spec.name, steps=recipe.steps, step=event.step, image=picture)
+                    yield Preview(model=model, steps=recipe.steps, step=event.step, image=picture, seed=seed)
 
 
 def _sentence(error: Exception) -> str:
@@ -121,19 +120,30 @@ def _sentence(error: Exception) -> str:
 
 
 def grid(request: Request, generations: Sequence[Generation], side: int = 256) -> Image.Image:
-    """All pictures of a comparison in one row, each with its model, steps and seconds below; a failed one is grey."""
+    """All pictures of a comparison, a column for each run, a row for each seed; a failed one is grey."""
     failed = Image.new("RGB", (side, side), "gainsboro")
-    drawn = [(generation, generation.image or failed) for generation in generations]
+    columns = list(dict.fromkeys((generation.model, generation.steps) for generation in generations))
+    rows = sorted({generation.seed for generation in generations})
     line, margin = 18, 12
-    width = len(drawn) * (side + margin) + margin
-    sheet = Image.new("RGB", (width, side + 3 * margin + 3 * line), "white")
+    below = side + 2 * line + margin
+    width = len(columns) * (side + margin) + margin
+    sheet = Image.new("RGB", (width, 2 * margin + line + len(rows) * below), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
     pen.text((margin, margin), f"{request.prompt[: width // 8]}  (seed {request.seed})", fill="black", font=font)
-    for index, (generation, image) in enumerate(drawn):
-        left, top = margin + index * (side + margin), margin + line + margin // 2
-        sheet.paste(image.resize((side, side), Image.Resampling.BICUBIC), (left, top))
+    for generation in generations:
+        left = margin + columns.index((generation.model, generation.steps)) * (side + margin)
+        top = margin + line + margin // 2 + rows.index(generation.seed) * below
+        picture = _fitted(generation.image or failed, side)
+        sheet.paste(picture, (left + (side - picture.width) // 2, top + (side - picture.height) // 2))
         steps = f"{generation.steps} step{'s' if generation.steps > 1 else ''}"
         pen.text((left, top + side + 4), generation.model, fill="black", font=font)
         note = "failed" if generation.image is None else f"{generation.seconds:.2f} s"
-        pen.text((left, top + side + 4 + line), f"{steps}, {note}", fill="dimgray", font=font)
+        seed = f", seed {generation.seed}" if len(rows) > 1 else ""
+        pen.text((left, top + side + 4 + line), f"{steps}, {note}{seed}", fill="dimgray", font=font)
     return sheet
+
+
+def _fitted(picture: Image.Image, side: int) -> Image.Image:
+    """The picture, its longer side `side` pixels."""
+    scale = side / max(picture.size)
+    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)

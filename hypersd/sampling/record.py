@@ -13,6 +13,7 @@ from hypersd import __version__
 from hypersd.models.specs import Family, Recipe, Weights
 
 if TYPE_CHECKING:
+    from hypersd.sampling.planning import PlannedRun
     from hypersd.sampling.request import Generation, Request
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "peft")
@@ -51,18 +52,29 @@ def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any
         "repository": weights.repository,
         "file": Path(file).name if file and Path(file).is_absolute() else file,
     }
+    if weights.scale != 1:
+        record["scale"] = weights.scale
     return record | ({} if sha256 is None else {"sha256": sha256})
 
 
-def settings_record(family: Family, model: str, steps: int, sha256: str | None = None) -> dict[str, Any]:
-    """Settings that decide a picture, beside prompt and seed: model, steps, guidance, scheduler, eta and weights."""
-    recipe = family.spec(model).recipe(steps)
-    settings = recipe_record(recipe)
+def settings_record(run: PlannedRun, sha256: str | None = None) -> dict[str, Any]:
+    """Settings that decide a picture, beside prompt and seed: model, steps, guidance, scheduler, eta and weights.
+
+    With a negative prompt, and with the size, where they are not the model's own.
+    """
+    settings = recipe_record(run.recipe)
     del settings["calls"], settings["timesteps"]
-    return {"model": model, **settings, "weights": weights_record(recipe.weights, sha256)}
+    settings |= {"model": run.spec.name, "weights": weights_record(run.recipe.weights, sha256)}
+    if run.negative_prompt:
+        settings["negative_prompt"] = run.negative_prompt
+    if run.size != (run.spec.pixels, run.spec.pixels):
+        settings["size"] = list(run.size)
+    return settings
 
 
-def run_record(generation: Generation, family: Family, file: str | None, sha256: str | None = None) -> dict[str, Any]:
+def run_record(
+    generation: Generation, family: Family, file: str | None, sha256: str | None = None, request: Request | None = None
+) -> dict[str, Any]:
     """A result as a JSON object.
 
     Args:
@@ -70,8 +82,11 @@ def run_record(generation: Generation, family: Family, file: str | None, sha256:
         family: of its model.
         file: name of its picture.
         sha256: of its weights' file, if known.
+        request: that it answers, if that set parameters or asked for several pictures a run.
     """
-    settings = settings_record(family, generation.model, generation.steps, sha256)
+    from hypersd.sampling.planning import plan_run  # noqa: PLC0415 - brings PIL, which listing models does not need
+
+    run = plan_run(family, family.spec(generation.model), generation.steps, request.parameters if request else None)
     record: dict[str, Any] = {
         "model": generation.model,
         "steps": generation.steps,
@@ -79,12 +94,28 @@ def run_record(generation: Generation, family: Family, file: str | None, sha256:
         "guidance_scale": generation.guidance_scale,
         "seconds": round(generation.seconds, 4),
         "file": file,
-        **{key: settings[key] for key in ("scheduler", "eta", "base_first", "weights") if key in settings},
+    }
+    settings = settings_record(run, sha256)
+    record |= {key: value for key, value in settings.items() if key not in record}
+    record |= {
         "timesteps": [int(time) if time.is_integer() else time for time in generation.timesteps],
         "warnings": list(generation.warnings),
     }
+    if request and request.count > 1:
+        record["seed"] = generation.seed
     if generation.image is None:
         record |= {"file": None, "error": generation.error}
+    return record
+
+
+def request_record(request: Request) -> dict[str, Any]:
+    """A request's family, prompt and seed as a JSON object, with the parameters and the count where they are set."""
+    record: dict[str, Any] = {"prompt": request.prompt, "seed": request.seed, "family": request.family}
+    if request.parameters.given:
+        given = request.parameters.given
+        record["parameters"] = given | ({"size": list(request.parameters.size)} if request.parameters.size else {})
+    if request.count > 1:
+        record["count"] = request.count
     return record
 
 
@@ -107,11 +138,12 @@ def picture_texts(
         size: of the picture in pixels, width and height.
     """
     recipe = {key: value for key, value in run.items() if key not in {"seconds", "file"}}
-    whole = {"prompt": request.prompt, "seed": request.seed, "family": request.family, **context, **recipe}
+    seed = run.get("seed", request.seed)
+    whole = {"prompt": request.prompt, "seed": seed, "family": request.family, **context, **recipe}
     return {
         "parameters": parameters(request, run, size),
         "prompt": request.prompt,
-        "seed": str(request.seed),
+        "seed": str(seed),
         "model": f"{request.family}/{run['model']}",
         "steps": str(run["steps"]),
         "hypersd": json.dumps(whole),
@@ -125,7 +157,7 @@ def parameters(request: Request, run: Mapping[str, Any], size: tuple[int, int]) 
         "Steps": run["steps"],
         "Sampler": _SAMPLERS.get(scheduler, scheduler.removesuffix("Scheduler")),
         "CFG scale": f"{max(1.0, run['guidance_scale']):g}",  # at 1 there is no guidance, there as here
-        "Seed": request.seed,
+        "Seed": run.get("seed", request.seed),
         "Size": f"{size[0]}x{size[1]}",
         "Model": f"{request.family}-{run['model']}",
     }
@@ -133,11 +165,16 @@ def parameters(request: Request, run: Mapping[str, Any], size: tuple[int, int]) 
         fields["Model hash"] = weights["sha256"][:_SHORT]
     if run["eta"] is not None:
         fields["Eta"] = f"{run['eta']:g}"
+    if "scale" in weights:
+        fields["LoRA strength"] = f"{weights['scale']:g}"
     fields["Version"] = f"hypersd {__version__}"
-    return f"{request.prompt}\n{', '.join(f'{name}: {value}' for name, value in fields.items())}"
+    lines = [request.prompt]
+    if "negative_prompt" in run:
+        lines.append(f"Negative prompt: {run['negative_prompt']}")
+    return "\n".join([*lines, ", ".join(f"{name}: {value}" for name, value in fields.items())])
 
 
 def grid_texts(request: Request, runs: Sequence[Mapping[str, Any]], context: Mapping[str, Any]) -> dict[str, str]:
     """The texts that a grid of several runs carries: prompt, seed, and all records."""
-    whole = {"prompt": request.prompt, "seed": request.seed, "family": request.family, **context, "runs": list(runs)}
+    whole = {**request_record(request), **context, "runs": list(runs)}
     return {"prompt": request.prompt, "seed": str(request.seed), "hypersd": json.dumps(whole)}

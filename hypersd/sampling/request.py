@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from PIL import Image
 
-from hypersd.models.specs import Family, ModelSpec, Recipe
-
 MAX_PROMPT = 2000
 MAX_SEED = 2**32 - 1
+MAX_STRENGTH = 2.0
+MAX_GUIDANCE = 20.0
+MAX_SIDE = 2048
+MAX_COUNT = 8
 
 
 def parse_seed(text: str) -> int:
@@ -25,20 +28,49 @@ def parse_seed(text: str) -> int:
     return int(text)
 
 
-def check_prompt(prompt: str) -> str:
-    """The prompt without surrounding spaces.
+def parse_number(text: str) -> float:
+    """A decimal number from what somebody typed.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)\s*", text):
+        raise ValueError(f"expected a number such as 0.8, not {text[:40]!r}")
+    return float(text)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels from what somebody typed: `1024x768`, or one number for a square.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,4})(?:\s*[x\u00d7]\s*([0-9]{1,4}))?\s*", text, re.IGNORECASE)
+    if not match:
+        raise ValueError(f"a size is a number of pixels such as 512, or two such as 1024x768, not {text[:40]!r}")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def check_prompt(prompt: str, *, negative: bool = False) -> str:
+    """The prompt, or what to lead away from, without surrounding spaces.
 
     Raises:
         ValueError: it is empty, too long, or has control characters in it.
     """
-    prompt = prompt.strip()
+    prompt, name = prompt.strip(), "negative prompt" if negative else "prompt"
     if not prompt:
-        raise ValueError("the prompt is empty; say what to draw, for example: a big cat on a blue background")
+        remedy = "say what to keep out" if negative else "say what to draw, for example: a big cat on a blue background"
+        raise ValueError(f"the {name} is empty; {remedy}")
     if len(prompt) > MAX_PROMPT:
-        raise ValueError(f"the prompt has {len(prompt)} characters; shorten it to {MAX_PROMPT} or fewer")
+        raise ValueError(f"the {name} has {len(prompt)} characters; shorten it to {MAX_PROMPT} or fewer")
     if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in prompt):
-        raise ValueError("the prompt has control characters in it; type it as plain text on one line")
+        raise ValueError(f"the {name} has control characters in it; type it as plain text on one line")
     return prompt
+
+
+def sides(size: tuple[int, int]) -> str:
+    """A picture's width and height as text: `1024x768`."""
+    return f"{size[0]}x{size[1]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,37 +82,87 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingParameters:
+    """Parameters that are set by hand; None leaves each recipe its own.
+
+    Args:
+        eta: the part of the noise that a step adds anew (TCD's γ), 0 to 1.
+        strength: factor of what an adapter adds to the base's weights, above 0 and up to 2.
+        guidance_scale: of classifier-free guidance, 1 (none) to 20.
+        negative_prompt: what guidance leads away from.
+        size: width and height of the pictures in pixels.
+
+    Raises:
+        ValueError: a number is out of range, or the negative prompt cannot be used.
+    """
+
+    eta: float | None = None
+    strength: float | None = None
+    guidance_scale: float | None = None
+    negative_prompt: str | None = None
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.eta is not None and not 0 <= self.eta <= 1:
+            raise ValueError(f"eta must be a number from 0 to 1, not {self.eta:g}")
+        if self.strength is not None and not 0 < self.strength <= MAX_STRENGTH:
+            raise ValueError(f"strength must be a number above 0 and up to {MAX_STRENGTH:g}, not {self.strength:g}")
+        if self.guidance_scale is not None and not 1 <= self.guidance_scale <= MAX_GUIDANCE:
+            raise ValueError(
+                f"guidance must be a number from 1 (none) to {MAX_GUIDANCE:g}, not {self.guidance_scale:g}"
+            )
+        if self.negative_prompt is not None:
+            object.__setattr__(self, "negative_prompt", check_prompt(self.negative_prompt, negative=True))
+        if self.size is not None and not all(1 <= side <= MAX_SIDE for side in self.size):
+            raise ValueError(f"a picture's sides must be up to {MAX_SIDE} pixels, not {sides(self.size)}")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that are set, by their names."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+NO_PARAMETERS = SamplingParameters()
+"""Every recipe as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One prompt and one seed for several runs of one family.
 
+    Args:
+        parameters: set in the recipes of all runs that bear them.
+        count: of pictures a run, from seeds that follow each other.
+
     Raises:
-        ValueError: the prompt or the seed cannot be used, or there are no runs, or one stands there twice.
+        ValueError: the prompt, the seed or the count cannot be used, or there are no runs, or one stands there twice.
     """
 
     prompt: str
     seed: int
     family: str
     runs: tuple[Run, ...]
+    parameters: SamplingParameters = NO_PARAMETERS
+    count: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
         if not 0 <= self.seed <= MAX_SEED:
             raise ValueError(f"a seed is a whole number from 0 to {MAX_SEED}, not {self.seed}")
+        if not 1 <= self.count <= MAX_COUNT:
+            raise ValueError(f"the number of pictures must be from 1 to {MAX_COUNT}, not {self.count}")
+        if self.seeds[-1] > MAX_SEED:
+            raise ValueError(f"{self.count} pictures take seeds up to {self.seeds[-1]}, and {MAX_SEED} is the last one")
         if not self.runs:
             raise ValueError("no model is chosen; choose at least one")
         if twice := [run for index, run in enumerate(self.runs) if run in self.runs[:index]]:
             raise ValueError(f"{twice[0].model} is asked for twice at the same number of steps; name it once")
 
-
-def planned(family: Family, request: Request) -> list[tuple[ModelSpec, Recipe]]:
-    """A request's runs in the order in which they are drawn: fewest UNet calls first.
-
-    Raises:
-        ValueError: a model is unknown, or does not run at the number of steps asked for.
-    """
-    specs = [family.spec(run.model) for run in request.runs]
-    chosen = [(spec, spec.recipe(run.steps)) for spec, run in zip(specs, request.runs, strict=True)]
-    return sorted(chosen, key=lambda choice: choice[1].calls)
+    @property
+    def seeds(self) -> range:
+        """The seed of each picture of a run."""
+        return range(self.seed, self.seed + self.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +173,7 @@ class Generation:
         calls: UNet evaluations (NFE) that were made.
         seconds: denoising and decoding; loading, switching and previews are not counted.
         image: None if the run failed; then `error` is a sentence that says why.
+        seed: of its noise.
         timesteps: at which the UNet was evaluated, from noise to picture.
         unread: the end of the prompt that the text encoders do not read.
         warnings: sentences about what was not done as asked: words not read, layers of an adapter not applied.
@@ -103,6 +186,7 @@ class Generation:
     seconds: float
     image: Image.Image | None = None
     error: str | None = None
+    seed: int = 0
     timesteps: tuple[float, ...] = ()
     unread: str = ""
     warnings: tuple[str, ...] = ()
@@ -110,9 +194,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """Preview of a run: its picture if it stopped after `step` of `steps`."""
+    """Preview of a run: its picture if it stopped after `step` of `steps`; `seed` is that of its noise."""
 
     model: str
     steps: int
     step: int
     image: Image.Image
+    seed: int = 0

@@ -28,11 +28,13 @@ def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Genera
     return torch.randn(tuple(shape), generator=generator), generator
 
 
-def conditioning(unet: UNet2DConditionModel, embeds: PromptEmbeds, pixels: int, *, guided: bool) -> dict[str, Any]:
-    """Conditioning of the UNet besides latents and time: empty prompt and prompt, or the prompt alone."""
+def conditioning(
+    unet: UNet2DConditionModel, embeds: PromptEmbeds, pixels: int, width: int | None = None, *, guided: bool
+) -> dict[str, Any]:
+    """Conditioning of the UNet besides latents and time: negative (or no) prompt and prompt, or the prompt alone."""
     rows = slice(0, 2) if guided else slice(1, 2)
     pooled = embeds.pooled if unet.config["addition_embed_type"] == "text_time" else None
-    return unet_conditioning(embeds.hidden[rows], None if pooled is None else pooled[rows], pixels)
+    return unet_conditioning(embeds.hidden[rows], None if pooled is None else pooled[rows], pixels, width)
 
 
 def guided_noise(
@@ -86,9 +88,10 @@ def denoise(
     seed: int,
     *,
     pixels: int,
+    width: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[SamplingProgress | SampledImage]:
-    """Draw one picture of `pixels` × `pixels`: a `Progress` after each step, then `Drawn`.
+    """Draw one picture, `pixels` high, as wide or `width` wide: a `SamplingProgress` a step, then the `SampledImage`.
 
     The time that the caller spends between steps is not counted.
 
@@ -99,9 +102,9 @@ def denoise(
     unet, scheduler = loaded.unet, loaded.scheduler
     check_embeds(embeds.hidden, embeds.pooled)
     guided = recipe.guidance_scale > 1
-    cond = conditioning(unet, embeds, pixels, guided=guided)
-    side = pixels // loaded.vae_scale
-    noise, generator = initial_noise((1, unet.config["in_channels"], side, side), seed)
+    cond = conditioning(unet, embeds, pixels, width, guided=guided)
+    shape = (pixels // loaded.vae_scale, (width or pixels) // loaded.vae_scale)
+    noise, generator = initial_noise((1, unet.config["in_channels"], *shape), seed)
     seconds, calls, clock = 0.0, 0, time.perf_counter()
     set_timesteps(scheduler, recipe, loaded.device)
     latents = noise.to(loaded.device, loaded.dtype) * scheduler.init_noise_sigma

@@ -110,5 +110,7 @@ def test_an_own_adapter_is_started_from(folder: Path, examples: TrainingScenes, 
 
 
 def test_an_unknown_method_is_named(folder: Path, examples: TrainingScenes, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the methods are tscd, unified, cfg, backward, one-step, tcd, lcm, perflow, lightning, turbo"):
+    with pytest.raises(
+        ValueError, match="the methods are tscd, unified, cfg, backward, one-step, tcd, lcm, perflow, lightning, turbo"
+    ):
         distill("magic", folder=folder, examples=examples, out=tmp_path)

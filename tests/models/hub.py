@@ -18,6 +18,7 @@ class Hub:
     """Hub of a test: its address, its behaviour, and the requests that it got.
 
     Args:
+        refusals: status and the Hub's name for the error, by repositories that it does not give.
         begun: the byte that each download began with.
         breaks: how many downloads break off in their middle; each one counts down.
         flowing: while it is not set, a download stands still in its middle.
@@ -25,6 +26,7 @@ class Hub:
     """
 
     address: str
+    refusals: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     begun: list[int] = field(default_factory=list[int])
     breaks: int = 0
     flowing: threading.Event = field(default_factory=threading.Event)
@@ -56,6 +58,11 @@ def serve(folder: Path) -> Iterator[Hub]:
 
         def _head(self) -> tuple[bytes, int]:
             owner, name, *rest = self.path.removeprefix("/").split("/", 4)
+            if (refusal := hub.refusals.get(f"{owner}/{name}")) is not None:
+                self.send_response(refusal[0])
+                self.send_header("X-Error-Code", refusal[1])
+                self.end_headers()
+                return b"", 0
             file = folder / owner / name / rest[-1]
             if len(rest) < 3 or not file.is_file():
                 self.send_response(503)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from hypersd.models.downloads import DownloadError
+from hypersd.models.downloads import DownloadError, fetched
 from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
 from hypersd.models.registry import Machine, is_local
 from hypersd.models.specs import Family, Weights
+from hypersd.sampling.comparison import compare
+from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.errors import Cancelled
 from tests import families
 from tests.models.hub import Hub, serve
@@ -97,3 +100,40 @@ def test_without_a_network_what_is_missing_is_named(sdxl: Family, cache: Path, t
     with pytest.raises(DownloadError, match=r"missing.safetensors is not downloaded and the Hub cannot be reached"):
         loader.file(missing)
     assert loader.file(sdxl.spec("hyper").recipe().weights).is_file(), "what is in the cache needs none"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said"),
+    [
+        (403, "GatedRepo", r"is in a gated repository; accept its terms at https?://\S+/someone/refused, and log in"),
+        (404, "RepoNotFound", "there is no repository someone/refused on the Hub, or it is private; log in"),
+        (404, "EntryNotFound", "there is no adapter.safetensors in someone/refused on the Hub"),
+    ],
+)
+def test_what_the_hub_refuses_says_what_to_do_and_the_others_go_on(  # noqa: PLR0917 - a row of the table
+    sdxl: Family, cache: Path, hub: Hub, status: int, error: str, said: str
+) -> None:
+    weights = replace(WEIGHTS, repository="someone/refused")  # another test has fetched the adapter
+    hub.refusals["someone/refused"] = (status, error)
+    hyper = sdxl.spec("hyper")
+    refused = replace(hyper, recipes=tuple(replace(recipe, weights=weights) for recipe in hyper.recipes))
+    engine = Engine(replace(sdxl, specs=(refused, sdxl.spec("lcm"))), online(cache, hub))
+    runs = (Run(model="hyper", steps=2), Run(model="lcm", steps=2))
+    events = list(compare(Request(prompt="a fox", seed=1, family="sdxl", runs=runs), engine))
+    results = {event.model: event for event in events if isinstance(event, Generation)}
+    assert re.search(said, str(results["hyper"].error))
+    assert "\n" not in str(results["hyper"].error)
+    assert results["lcm"].error is None
+    assert engine.state == "ready"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_says_so() -> None:
+    def fetch() -> str:
+        Path("/dev/full").write_bytes(DATA)
+        return ""
+
+    with pytest.raises(
+        DownloadError, match=r"there is no room for it.safetensors in .*; free some, or set HF_HUB_CACHE"
+    ):
+        fetched("it.safetensors", fetch, "someone/adapter")

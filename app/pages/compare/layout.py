@@ -11,6 +11,7 @@ from gradio.blocks import Block
 
 from app.pages.compare import model_picker
 from app.pages.compare.model_picker import ModelPanel
+from app.pages.compare.sampling_controls import SamplingControls, sampling_controls
 from app.services.engines import EngineManager
 from app.theme import DICE_ICON
 
@@ -33,6 +34,7 @@ class CompareComponents:
     seed: gr.Textbox
     dice: gr.Button
     panels: Mapping[str, ModelPanel]
+    sampling: SamplingControls
     board: gr.HTML
     closer: gr.Column
     left: gr.Dropdown
@@ -48,13 +50,14 @@ class CompareComponents:
     def inputs(self) -> set[Any]:
         """Components that a run is made of."""
         chosen = {part for panel in self.panels.values() for part in panel.inputs}
-        return {self.prompt, self.seed, self.family, self.job, *chosen}
+        return {self.prompt, self.seed, self.family, self.job, *chosen, *self.sampling.inputs}
 
     @property
     def outputs(self) -> list[Any]:
         """Components that handlers may change; each returns only those that it changes."""
         own = [value for name in self.__dataclass_fields__ if isinstance(value := getattr(self, name), Block)]
-        return [*own, *(part for panel in self.panels.values() for part in panel.outputs)]
+        chosen = (part for panel in self.panels.values() for part in panel.outputs)
+        return [*own, *chosen, self.sampling.panel, *self.sampling.inputs]
 
 
 def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
@@ -90,6 +93,7 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         for name, family_ in engines.families.items():
             row, tiles = model_picker.models(family_, visible=family_ is first)
             panels[name] = ModelPanel(family=family_, examples=examples[name], models=row, tiles=tiles)
+        sampling = sampling_controls()
     board = gr.HTML(EMPTY, elem_id="hs-results")
     with gr.Column(visible=False, elem_id="hs-closer") as closer:
         with gr.Row(elem_id="hs-keep"):
@@ -111,6 +115,7 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         seed=seed,
         dice=dice,
         panels=panels,
+        sampling=sampling,
         board=board,
         closer=closer,
         left=left,

@@ -134,7 +134,10 @@ def _tile(spec: ModelSpec, licence: str) -> Tile:
 
 def _choices(spec: ModelSpec) -> list[int]:
     listed = [recipe.steps for recipe in spec.recipes]
-    return sorted({*listed, *_FREE_STEPS}) if spec.any_steps else listed
+    if spec.max_steps is None:
+        return listed
+    free = _FREE_STEPS if spec.max_steps >= max(_FREE_STEPS) else range(1, spec.max_steps + 1)
+    return sorted({*listed, *free})
 
 
 def _guidance(spec: ModelSpec) -> str:

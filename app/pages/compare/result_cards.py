@@ -13,11 +13,12 @@ from PIL import Image
 from app.templating import render
 from hypersd.emoji.world import World
 from hypersd.models.registry import Machine
-from hypersd.models.specs import Family, ModelSpec, Recipe
+from hypersd.models.specs import Family, ModelSpec
+from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import png_info
 from hypersd.sampling.record import picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
-from hypersd.sampling.request import Generation, Preview, Request, planned
+from hypersd.sampling.request import Generation, Preview, Request
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 _STATES = {"starting": "starting", "idle": "loads with the first run", "loading": "loading models", "ready": "ready"}
@@ -25,8 +26,8 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 _LARGE = 512
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
-Key = tuple[str, int]
-"""A run's model and steps: what tells the cards of a comparison apart."""
+Key = tuple[str, int, int]
+"""A picture's model, steps and seed: what tells the cards of a comparison apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ def texts(family: Family, request: Request, event: Preview | Generation) -> dict
     """The texts that the picture of a run carries: its whole recipe; none for a preview."""
     if isinstance(event, Preview) or event.image is None:
         return {}
-    return picture_texts(request, run_record(event, family, None), {"versions": versions()}, event.image.size)
+    return picture_texts(
+        request, run_record(event, family, None, None, request), {"versions": versions()}, event.image.size
+    )
 
 
 def status(family: Family, machine: Machine | None, state: str) -> str:
@@ -102,9 +105,22 @@ def reference(family: Family, drawn: Sequence[Generation]) -> Generation | None:
     return max(candidates, key=lambda each: (each.steps == base.default_steps, each.steps), default=None)
 
 
-def title(spec: ModelSpec, steps: int) -> str:
-    """A run's name: `Hyper-SD, 4 steps`."""
+def key_of(event: Preview | Generation) -> Key:
+    """The card that an event belongs to."""
+    return event.model, event.steps, event.seed
+
+
+def title(spec: ModelSpec, event: Generation, request: Request) -> str:
+    """A picture's name: `Hyper-SD, 4 steps`, with the seed where a run has several pictures."""
+    return _name(spec, event.steps) + _which(request, event.seed)
+
+
+def _name(spec: ModelSpec, steps: int) -> str:
     return f"{spec.title}, {steps} step{'s' if steps != 1 else ''}"
+
+
+def _which(request: Request, seed: int) -> str:
+    return f", seed {seed}" if request.count > 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +157,26 @@ def board(family: Family, request: Request, shown: Mapping[Key, Shown], *, runni
     drawn = [each.event for each in shown.values() if isinstance(each.event, Generation)]
     base = reference(family, drawn)
     plan = planned(family, request)
-    done = {(each.model, each.steps) for each in drawn}
-    waiting = [key for spec, recipe in plan if (key := (spec.name, recipe.steps)) not in done]
+    keys = {(run.spec.name, run.recipe.steps, seed): run for run in plan for seed in request.seeds}
+    done = {key_of(each) for each in drawn}
+    waiting = [key for key in keys if key not in done]
     at_work = waiting[0] if running and waiting else None
     cards = [
-        _card(spec, recipe, shown.get(key), base, at_work=key == at_work, running=running)
-        for spec, recipe in plan
-        for key in [(spec.name, recipe.steps)]
+        _card(run, _which(request, key[-1]), shown.get(key), base, at_work=key == at_work, running=running)
+        for key, run in keys.items()
     ]
     return render("comparison", request=request, cards=cards, running=running)
 
 
 def _card(
-    spec: ModelSpec, recipe: Recipe, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
+    run: PlannedRun, which: str, shown: Shown | None, base: Generation | None, *, at_work: bool, running: bool
 ) -> _Card:
     blank = _Card(
-        model=spec.name,
-        title=spec.title,
-        name=title(spec, recipe.steps),
-        steps=recipe.steps,
-        calls=recipe.calls,
+        model=run.spec.name,
+        title=run.spec.title + which,
+        name=_name(run.spec, run.recipe.steps) + which,
+        steps=run.recipe.steps,
+        calls=run.recipe.calls,
         seconds="\N{EN DASH}",
         at_work=at_work,
         waiting="Drawing \N{HORIZONTAL ELLIPSIS}"

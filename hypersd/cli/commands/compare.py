@@ -14,6 +14,7 @@ from hypersd.cli.options import (
     add_base_first,
     add_family,
     add_models_and_steps,
+    add_sampling,
     add_seed,
     argument,
     path,
@@ -35,7 +36,8 @@ def add_parser(subparsers: Any) -> None:
         "compare",
         help="draw one prompt with several models",
         description="Draw a prompt with several models, from the same noise. Writes MODEL.png for each (MODEL-N.png "
-        "where a model runs at several step counts), grid.png and comparison.json; with --prompts the same in "
+        "where a model runs at several step counts, MODEL-seed-N.png with --count), grid.png and comparison.json; "
+        "with --prompts the same in "
         "DIR/0000, DIR/0001, ...",
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT")
@@ -46,6 +48,7 @@ def add_parser(subparsers: Any) -> None:
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
     add_base_first(parser)
     add_seed(parser)
+    add_sampling(parser)
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
     parser.add_argument(
         "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is drawn"
@@ -58,6 +61,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare."""
+    from hypersd.sampling.planning import planned
+
     chosen = family(options.family)
     if options.base_first:
         chosen = with_base_first(chosen, options.base_first)
@@ -65,8 +70,13 @@ def run(options: argparse.Namespace) -> int:
     machine = Machine.here()
     runs = runnable(chosen, options.models, options.steps, machine)
     requests = list(requests_for(prompts, options, runs))
+    planned(chosen, requests[0])  # complains about a parameter that no model bears
     homes = [Path() if options.prompts is None else Path(f"{index:04d}") for index in range(len(requests))]
-    names = [(home / name).as_posix() for home in homes for name in (*picture_files(runs).values(), GRID, COMPARISON)]
+    names = [
+        (home / name).as_posix()
+        for home in homes
+        for name in (*picture_files(runs, requests[0].seeds).values(), GRID, COMPARISON)
+    ]
     records: list[dict[str, Any]] = []
     with command_folder(options.out, "compare", names, keep=options.resume) as out:
         from hypersd.models.engine import Engine
@@ -122,11 +132,29 @@ def prompts_of(options: argparse.Namespace) -> list[str]:
 
 
 def requests_for(prompts: Sequence[str], options: argparse.Namespace, runs: Sequence[Run]) -> Iterator[Request]:
-    """A request for each prompt, all with one seed."""
-    from hypersd.sampling.request import Request
+    """A request for each prompt, all with one seed and the same parameters.
 
+    Raises:
+        ValueError: a parameter or the count is out of range.
+    """
+    from hypersd.sampling.request import Request, SamplingParameters
+
+    parameters = SamplingParameters(
+        eta=options.eta,
+        strength=options.strength,
+        guidance_scale=options.guidance,
+        negative_prompt=options.negative,
+        size=options.size,
+    )
     for prompt in prompts:
-        yield Request(prompt=prompt, seed=options.seed, family=options.family, runs=tuple(runs))
+        yield Request(
+            prompt=prompt,
+            seed=options.seed,
+            family=options.family,
+            runs=tuple(runs),
+            parameters=parameters,
+            count=options.count,
+        )
 
 
 def runnable(

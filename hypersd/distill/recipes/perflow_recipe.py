@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.distill.distillation_task import DistillationTask
-from hypersd.distill.perflow import PeRFlowConfig, PiecewiseRectifiedFlow
+from hypersd.distill.rectified_flow import PeRFlowConfig, PiecewiseRectifiedFlow
 
 
 def train(task: DistillationTask) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from hypersd.models.specs import Capability, Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.specs import MAX_STEPS, Capability, Family, ModelSpec, Recipe, Scheduler, Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ EMOJI = Family(
     folder=FOLDER,
     pixels=_PIXELS,
     memory_gb=0.1,
+    size_multiple=32,
     prompt_set="emoji-v1",
     is_reimplementation=True,
     parts=PARTS,
@@ -164,9 +165,11 @@ EMOJI = Family(
         ModelSpec(
             name="base",
             title="Base",
-            recipes=(Recipe(steps=25, weights=Weights(), scheduler=_DDIM, guidance_scale=3.0),),
+            recipes=(
+                Recipe(steps=25, weights=Weights(), scheduler=_DDIM, guidance_scale=3.0, guidance_range=(1.0, 10.0)),
+            ),
             default_steps=25,
-            any_steps=True,
+            max_steps=MAX_STEPS,
             pixels=_PIXELS,
             licence=_LICENCE,
             source=_SOURCE,

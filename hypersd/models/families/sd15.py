@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from hypersd.models.families.published import HYPER_LICENCE, LCM, PROMPT_SET, TCD, at, hyper_n_step, hyper_unified, lora
-from hypersd.models.specs import Family, ModelSpec, Scheduler, Weights
+from hypersd.models.families.published import (
+    ANY_GUIDANCE,
+    HYPER_LICENCE,
+    LCM,
+    LCM_GUIDANCE,
+    PROMPT_SET,
+    TCD,
+    UNIFIED_STEPS,
+    at,
+    hyper_cfg,
+    hyper_n_step,
+    hyper_unified,
+    lora,
+)
+from hypersd.models.specs import MAX_STEPS, Family, ModelSpec, Recipe, Scheduler, Weights
 
 _PIXELS = 512
+
+_PERFLOW = tuple(
+    Recipe(
+        steps=steps,
+        weights=Weights(
+            kind="delta",
+            repository="hansyan/perflow-sd15-delta-weights",
+            file="diffusion_pytorch_model.v0-1.safetensors",
+        ),
+        scheduler=Scheduler(name="PeRFlowScheduler", arguments={"prediction_type": "diff_eps", "num_time_windows": 4}),
+        guidance_scale=guidance,
+        guidance_range=ANY_GUIDANCE,
+    )
+    for steps, guidance in ((4, 4.5), (6, 6.0), (8, 7.5))
+)
 
 SD15 = Family(
     name="sd15",
@@ -15,14 +43,21 @@ SD15 = Family(
     variant="fp16",
     pixels=_PIXELS,
     memory_gb=4,
+    unet_gb=2,
     prompt_set=PROMPT_SET,
     specs=(
         ModelSpec(
             name="base",
             title="SD15-Base",
-            recipes=at((25,), Weights(), Scheduler(name="PNDMScheduler", extra_steps=1), guidance_scale=7.5),
+            recipes=at(
+                (25,),
+                Weights(),
+                Scheduler(name="PNDMScheduler", extra_steps=1),
+                guidance_scale=7.5,
+                guidance_range=ANY_GUIDANCE,
+            ),
             default_steps=25,
-            any_steps=True,
+            max_steps=MAX_STEPS,
             pixels=_PIXELS,
             licence="creativeml-openrail-m",
             source="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -41,14 +76,25 @@ SD15 = Family(
             title="Hyper-SD15, unified LoRA",
             recipes=hyper_unified("SD15"),
             default_steps=1,
+            max_steps=UNIFIED_STEPS,
             pixels=_PIXELS,
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
         ),
         ModelSpec(
+            name="hyper-cfg",
+            title="Hyper-SD15, CFG-preserved",
+            recipes=hyper_cfg("SD15"),
+            default_steps=8,
+            pixels=_PIXELS,
+            licence=HYPER_LICENCE,
+            source="https://huggingface.co/ByteDance/Hyper-SD",
+            note="Takes guidance of 5 to 8 and negative prompts; two calls a step.",
+        ),
+        ModelSpec(
             name="lcm",
             title="LCM-LoRA",
-            recipes=at((2, 4, 8), lora("latent-consistency/lcm-lora-sdv1-5"), LCM),
+            recipes=at((1, 2, 4, 8), lora("latent-consistency/lcm-lora-sdv1-5"), LCM, guidance_range=LCM_GUIDANCE),
             default_steps=4,
             pixels=_PIXELS,
             licence="openrail++",
@@ -57,11 +103,21 @@ SD15 = Family(
         ModelSpec(
             name="tcd",
             title="TCD-LoRA",
-            recipes=at((2, 4, 8), lora("h1t/TCD-SD15-LoRA"), TCD, eta=0.3),
+            recipes=at((1, 2, 4, 8), lora("h1t/TCD-SD15-LoRA"), TCD, eta=0.3),
             default_steps=4,
             pixels=_PIXELS,
             licence="mit",
             source="https://huggingface.co/h1t/TCD-SD15-LoRA",
+        ),
+        ModelSpec(
+            name="perflow",
+            title="PeRFlow",
+            recipes=_PERFLOW,
+            default_steps=4,
+            pixels=_PIXELS,
+            licence="unknown; read its repository's",
+            source="https://github.com/magic-research/piecewise-rectified-flow",
+            note="At 4 steps with the guidance of 4.5 that its authors give; Hyper-SD's paper ran it at 7.5.",
         ),
     ),
 )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from hypersd.models.families.published import (
+    ANCESTRAL_TRAILING,
+    ANY_GUIDANCE,
     EULER_TRAILING,
     HYPER,
     HYPER_LICENCE,
     LCM,
+    LCM_GUIDANCE,
     PROMPT_SET,
     TCD,
+    UNIFIED_STEPS,
     at,
+    hyper_cfg,
     hyper_n_step,
     hyper_unified,
     lora,
 )
-from hypersd.models.specs import Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.specs import MAX_STEPS, Family, ModelSpec, Recipe, Scheduler, Weights
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"
@@ -36,6 +41,31 @@ _LIGHTNING_ONE_STEP = Recipe(
         name="EulerDiscreteScheduler", arguments={"timestep_spacing": "trailing", "prediction_type": "sample"}
     ),
 )
+_DMD2 = Recipe(
+    steps=4,
+    weights=lora("tianweiy/DMD2", "dmd2_sdxl_4step_lora_fp16.safetensors"),
+    # The times that it was trained at; LCM's own are others.
+    scheduler=LCM,
+    timesteps=(999, 749, 499, 249),
+)
+_PCM = at(
+    (4,),
+    lora("wangfuyun/PCM_Weights", "sdxl/pcm_sdxl_smallcfg_4step_converted.safetensors"),
+    TCD,
+    eta=0.0,
+)
+_PERFLOW = at(
+    (4, 6, 8),
+    # A whole pipeline, of which only the UNet differs from SDXL's.
+    Weights(
+        kind="unet",
+        repository="hansyan/perflow-sdxl-base",
+        file="unet/diffusion_pytorch_model.v0-fix.safetensors",
+    ),
+    Scheduler(name="PeRFlowScheduler", arguments={"prediction_type": "ddim_eps", "num_time_windows": 4}),
+    guidance_scale=2.0,
+    guidance_range=(1.5, 2.5),
+)
 
 SDXL = Family(
     name="sdxl",
@@ -52,9 +82,15 @@ SDXL = Family(
         ModelSpec(
             name="base",
             title="SDXL-Base",
-            recipes=at((25,), Weights(), Scheduler(name="EulerDiscreteScheduler"), guidance_scale=7.5),
+            recipes=at(
+                (25,),
+                Weights(),
+                Scheduler(name="EulerDiscreteScheduler"),
+                guidance_scale=7.5,
+                guidance_range=ANY_GUIDANCE,
+            ),
             default_steps=25,
-            any_steps=True,
+            max_steps=MAX_STEPS,
             pixels=_PIXELS,
             licence="openrail++",
             source="https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0",
@@ -74,9 +110,20 @@ SDXL = Family(
             title="Hyper-SDXL, unified LoRA",
             recipes=hyper_unified("SDXL"),
             default_steps=1,
+            max_steps=UNIFIED_STEPS,
             pixels=_PIXELS,
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
+        ),
+        ModelSpec(
+            name="hyper-cfg",
+            title="Hyper-SDXL, CFG-preserved",
+            recipes=hyper_cfg("SDXL"),
+            default_steps=8,
+            pixels=_PIXELS,
+            licence=HYPER_LICENCE,
+            source="https://huggingface.co/ByteDance/Hyper-SD",
+            note="Takes guidance of 5 to 8 and negative prompts; two calls a step.",
         ),
         ModelSpec(
             name="lightning",
@@ -102,7 +149,7 @@ SDXL = Family(
             recipes=at(
                 (1, 2, 3, 4),
                 Weights(kind="pipeline", repository=_TURBO),
-                Scheduler(name="EulerAncestralDiscreteScheduler", arguments={"timestep_spacing": "trailing"}),
+                ANCESTRAL_TRAILING,
             ),
             default_steps=1,
             pixels=512,
@@ -113,7 +160,7 @@ SDXL = Family(
         ModelSpec(
             name="lcm",
             title="LCM-LoRA",
-            recipes=at((2, 4, 8), lora("latent-consistency/lcm-lora-sdxl"), LCM),
+            recipes=at((1, 2, 4, 8), lora("latent-consistency/lcm-lora-sdxl"), LCM, guidance_range=LCM_GUIDANCE),
             default_steps=4,
             pixels=_PIXELS,
             licence="openrail++",
@@ -122,11 +169,38 @@ SDXL = Family(
         ModelSpec(
             name="tcd",
             title="TCD-LoRA",
-            recipes=at((2, 4, 8), lora("h1t/TCD-SDXL-LoRA"), TCD, eta=0.3),
+            recipes=at((1, 2, 4, 8), lora("h1t/TCD-SDXL-LoRA"), TCD, eta=0.3),
             default_steps=4,
             pixels=_PIXELS,
             licence="mit",
             source="https://huggingface.co/h1t/TCD-SDXL-LoRA",
+        ),
+        ModelSpec(
+            name="pcm",
+            title="PCM-LoRA",
+            recipes=_PCM,
+            default_steps=4,
+            pixels=_PIXELS,
+            licence="unknown; read its repository's",
+            source="https://huggingface.co/spaces/radames/Phased-Consistency-Model-PCM",
+        ),
+        ModelSpec(
+            name="dmd2",
+            title="DMD2-LoRA",
+            recipes=(_DMD2,),
+            default_steps=4,
+            pixels=_PIXELS,
+            licence="cc-by-nc-sa-4.0",
+            source="https://github.com/tianweiy/DMD2",
+        ),
+        ModelSpec(
+            name="perflow",
+            title="PeRFlow",
+            recipes=_PERFLOW,
+            default_steps=6,
+            pixels=_PIXELS,
+            licence="unknown; read its repository's",
+            source="https://github.com/magic-research/piecewise-rectified-flow",
         ),
     ),
 )

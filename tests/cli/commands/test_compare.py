@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -255,3 +256,76 @@ def test_the_base_may_take_the_first_steps(call: Call, tmp_path: Path) -> None:
     assert "base_first of hyper (1, not 0)" in call(*words, tmp_path / "begun", "--resume").complaint
     complaint = call(*words, tmp_path / "none", "--base-first", "2").complaint
     assert complaint == "hyper does not run at 2 steps; choose from: 4, 8"
+
+
+def test_a_picture_with_parameters_can_be_made_again_from_its_record(call: Call, tmp_path: Path) -> None:
+    given = ("--eta", "0.3", "--strength", "0.7", "--size", "160x128", "--count", "2")
+    words = ("compare", CAT, "--models", "hyper", "--steps", "4", "--seed", "7", *given)
+    document = call(*words, "--out", tmp_path / "first", "--json").document
+    assert document["parameters"] == {"eta": 0.3, "strength": 0.7, "size": [160, 128]}
+    assert document["count"] == 2
+    assert [(run["file"], run["seed"]) for run in document["runs"]] == [
+        ("hyper-seed-7.png", 7),
+        ("hyper-seed-8.png", 8),
+    ]
+    for run in document["runs"]:
+        assert (run["eta"], run["weights"]["scale"], run["size"]) == (0.3, 0.7, [160, 128])
+    with Image.open(tmp_path / "first" / "hyper-seed-8.png") as picture:
+        assert picture.size == (160, 128)
+        fields = dict(field.split(": ") for field in picture.text["parameters"].splitlines()[-1].split(", "))
+        assert (fields["Seed"], fields["Size"], fields["Eta"]) == ("8", "160x128", "0.3")
+        assert fields["LoRA strength"] == "0.7"
+        whole = json.loads(picture.text["hypersd"])
+        first = np.asarray(picture)
+    again = ["--models", whole["model"], "--steps", whole["steps"], "--seed", whole["seed"], "--eta", whole["eta"]]
+    again += ["--strength", whole["weights"]["scale"], "--size", "x".join(map(str, whole["size"]))]
+    call("compare", whole["prompt"], *again, "--out", tmp_path / "again", "--json")
+    with Image.open(tmp_path / "again" / "hyper.png") as picture:
+        assert np.array_equal(np.asarray(picture), first)
+
+
+def test_a_negative_prompt_is_drawn_and_recorded(call: Call, tmp_path: Path) -> None:
+    words = ("compare", CAT, "--models", "base", "--steps", "2", "--out")
+    plain = call(*words, tmp_path / "plain", "--json").document["runs"][0]
+    given = call(*words, tmp_path / "given", "--negative", "dog", "--guidance", "5", "--json").document["runs"][0]
+    assert "negative_prompt" not in plain
+    assert (given["negative_prompt"], given["guidance_scale"]) == ("dog", 5)
+    with Image.open(tmp_path / "given" / "base.png") as picture, Image.open(tmp_path / "plain" / "base.png") as other:
+        assert picture.text["parameters"].splitlines()[1] == "Negative prompt: dog"
+        assert not np.array_equal(np.asarray(picture), np.asarray(other))
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (("--eta", "2"), "eta must be a number from 0 to 1"),
+        (("--eta", "nan"), "--eta: expected a number"),
+        (("--strength", "0"), "strength must be a number above 0"),
+        (("--strength", "much"), "--strength: expected a number"),
+        (("--guidance", "7"), "hyper at 1 step takes no guidance: .* choose base"),
+        (("--negative", "dog"), "hyper at 1 step follows no negative prompt"),
+        (("--negative", ""), "negative prompt is empty"),
+        (("--size", "100"), "cannot draw 100x100 pixels; choose sides from 64 to 256 that are multiples of 32"),
+        (("--size", "128x"), "--size: a size is a number of pixels"),
+        (("--size", "9999"), "sides must be up to 2048 pixels, not 9999x9999"),
+        (("--count", "0"), "--count: the number of pictures must be a whole number from 1 to 8"),
+        (("--count", "2", "--seed", "4294967295"), "seeds up to 4294967296"),
+    ],
+)
+def test_a_parameter_that_is_refused_stops_the_command_before_its_work(
+    call: Call, tmp_path: Path, given: tuple[str, ...], complaint: str
+) -> None:
+    words = ("compare", CAT, "--models", "hyper", "--steps", "1", *given, "--out", tmp_path / "out")
+    assert re.search(complaint, call(*words).complaint)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_batch_goes_on_only_with_the_same_parameters(call: Call, tmp_path: Path) -> None:
+    words = ("compare", CAT, "--models", "hyper", "--steps", "4", "--out", tmp_path, "--json")
+    first = call(*words, "--eta", "0.5", "--count", "2").document
+    assert call(*words, "--eta", "0.5", "--count", "2", "--resume").document == first
+    assert (
+        "another set of parameters ({'eta': 0.5}, not {'eta': 0.6})"
+        in call(*words, "--eta", "0.6", "--count", "2", "--resume").err
+    )
+    assert "another count (2, not None)" in call(*words, "--eta", "0.5", "--resume").err

@@ -20,12 +20,12 @@ PICTURE = Image.new("RGB", (8, 8), "red")
 
 
 def generation(model: str, steps: int, seconds: float, **changed: object) -> Generation:
-    known = {"calls": steps, "guidance_scale": 0.0, "image": PICTURE, **changed}
+    known = {"calls": steps, "guidance_scale": 0.0, "image": PICTURE, "seed": REQUEST.seed, **changed}
     return Generation(model=model, steps=steps, seconds=seconds, **known)
 
 
 def board(*events: Generation | Preview, running: bool = True) -> str:
-    shown = {(event.model, event.steps): result_cards.Shown.of(event) for event in events}
+    shown = {result_cards.key_of(event): result_cards.Shown.of(event) for event in events}
     return result_cards.board(FAMILY, REQUEST, shown, running=running)
 
 
@@ -58,7 +58,7 @@ def test_the_base_is_measured_at_its_default_steps() -> None:
 
 
 def test_a_preview_shows_how_far_it_is_and_a_failure_why() -> None:
-    assert "step 8 of 25" in board(Preview(model="base", steps=25, step=8, image=PICTURE))
+    assert "step 8 of 25" in board(Preview(model="base", steps=25, step=8, image=PICTURE, seed=REQUEST.seed))
     assert "The file is missing" in board(generation("base", 25, 0.0, image=None, error="the file is missing"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hypersd.distill.perflow import PeRFlowConfig, PiecewiseRectifiedFlow
+from hypersd.distill.rectified_flow import PeRFlowConfig, PiecewiseRectifiedFlow
 from hypersd.distill.student import Student
 from hypersd.sampling.denoising import denoised
 from hypersd.training.adapters import disable_adapter

@@ -1,0 +1,91 @@
+"""Controls of the sampling parameters, folded away: what is left empty stays as each model's recipe has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from hypersd.sampling.request import MAX_COUNT, Request, SamplingParameters, parse_number, parse_size, sides
+
+_OWN = "each model\N{RIGHT SINGLE QUOTATION MARK}s own"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SamplingControls:
+    """The controls."""
+
+    panel: gr.Accordion
+    eta: gr.Textbox
+    strength: gr.Textbox
+    guidance: gr.Textbox
+    negative: gr.Textbox
+    size: gr.Textbox
+    count: gr.Slider
+
+    @property
+    def inputs(self) -> set[Any]:
+        """The components that a request's parameters and count are made of."""
+        return {self.eta, self.strength, self.guidance, self.negative, self.size, self.count}
+
+    def parameters(self, values: Mapping[Any, Any]) -> SamplingParameters:
+        """The parameters that are set.
+
+        Raises:
+            ValueError: one of them is out of range.
+        """
+        typed = {part: str(values[part] or "").strip() for part in self.inputs}
+        eta, strength, guidance = (
+            parse_number(typed[part]) if typed[part] else None for part in (self.eta, self.strength, self.guidance)
+        )
+        return SamplingParameters(
+            eta=eta,
+            strength=strength,
+            guidance_scale=guidance,
+            negative_prompt=typed[self.negative] or None,
+            size=parse_size(typed[self.size]) if typed[self.size] else None,
+        )
+
+    def restored(self, request: Request) -> dict[Any, Any]:
+        """Show what a request sets, unfolded if it sets anything."""
+        given = request.parameters
+        return {
+            self.panel: gr.Accordion(open=bool(given.given) or request.count > 1),
+            self.eta: _shown(given.eta),
+            self.strength: _shown(given.strength),
+            self.guidance: _shown(given.guidance_scale),
+            self.negative: given.negative_prompt or "",
+            self.size: sides(given.size) if given.size else "",
+            self.count: request.count,
+        }
+
+
+def sampling_controls() -> SamplingControls:
+    """Lay out the controls."""
+    with gr.Accordion("Sampling", open=False, elem_id="hs-sampling") as panel:
+        with gr.Row(elem_id="hs-sampling-numbers"):
+            guidance = _field("Guidance", "1 is none. Distilled models take none.")
+            eta = _field("Eta", "Noise added anew at each step, 0 to 1.")
+            strength = _field("LoRA strength", "1 is as published.")
+            size = _field("Size", "Pixels: 512 or 1024x768.")
+        negative = gr.Textbox(
+            label="Negative prompt",
+            info="What to keep out; it works through guidance.",
+            max_lines=1,
+            elem_id="hs-negative",
+        )
+        count = gr.Slider(1, MAX_COUNT, 1, step=1, label="Pictures a model", info="From seeds that follow each other.")
+    return SamplingControls(
+        panel=panel, eta=eta, strength=strength, guidance=guidance, negative=negative, size=size, count=count
+    )
+
+
+def _field(label: str, info: str) -> gr.Textbox:
+    """A short text, since an empty number comes back as 0."""
+    return gr.Textbox(label=label, info=info, placeholder=_OWN, max_lines=1, min_width=150)
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"

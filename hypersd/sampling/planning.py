@@ -1,0 +1,187 @@
+"""Plan of a request: each run's recipe with the parameters that it bears, and why it does not bear the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from hypersd.models.specs import Family, ModelSpec, Recipe
+from hypersd.sampling.remarks import listed
+from hypersd.sampling.request import Request, SamplingParameters, sides
+
+_NAMED = 3
+"""Models that a remedy names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """A run with all that decides its picture, but for prompt and seed.
+
+    Args:
+        recipe: the model's, with the parameters that it bears.
+        negative_prompt: empty for none.
+        size: width and height in pixels.
+        refused: for each parameter that the recipe does not bear, words that say why and what to do, which complete a
+            sentence that begins with `label`.
+        remarks: sentences about what may spoil the picture.
+    """
+
+    spec: ModelSpec
+    recipe: Recipe
+    negative_prompt: str
+    size: tuple[int, int]
+    refused: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The model and its steps in words: `hyper at 4 steps`."""
+        return f"{self.spec.name} at {self.recipe.steps} step{'s' if self.recipe.steps > 1 else ''}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about what is not done as asked, or may spoil the picture."""
+        return (*(f"Not applied: {self.label} {problem}." for problem in self.refused.values()), *self.remarks)
+
+
+def planned(family: Family, request: Request) -> list[PlannedRun]:
+    """A request's runs in the order in which they are drawn: fewest UNet calls first.
+
+    Raises:
+        ValueError: a model is unknown, or does not run at the number of steps asked for; or none of them bears a
+            parameter that is set.
+    """
+    runs = [plan_run(family, family.spec(run.model), run.steps, request.parameters) for run in request.runs]
+    _check_borne(runs, request.parameters)
+    return sorted(runs, key=lambda run: run.recipe.calls)
+
+
+def plan_run(
+    family: Family, spec: ModelSpec, steps: int | None, parameters: SamplingParameters | None = None
+) -> PlannedRun:
+    """Set parameters (if any) in a model's recipe; those that it does not bear are left out, with the reason.
+
+    Raises:
+        ValueError: the model does not run at this number of steps.
+    """
+    recipe = spec.recipe(steps)
+    wanted = {} if parameters is None else parameters.given
+    refused = {
+        name: problem for name, value in wanted.items() if (problem := _PROBLEMS[name](family, spec, recipe, value))
+    }
+    borne = {name: value for name, value in wanted.items() if name not in refused}
+    recipe = replace(
+        recipe,
+        **{name: borne[name] for name in ("eta", "guidance_scale") if name in borne},
+        weights=replace(recipe.weights, scale=borne.get("strength", recipe.weights.scale)),
+    )
+    if "negative_prompt" in borne and recipe.guidance_scale <= 1:
+        refused["negative_prompt"] = "follows no negative prompt without guidance; set guidance above 1"
+    size = borne.get("size", (spec.pixels, spec.pixels))
+    negative = "" if "negative_prompt" in refused else borne.get("negative_prompt", "")
+    return PlannedRun(
+        spec=spec, recipe=recipe, negative_prompt=negative, size=size, refused=refused, remarks=_remarks(spec, size)
+    )
+
+
+def warnings_of(runs: Sequence[PlannedRun]) -> tuple[str, ...]:
+    """The warnings of several runs, those that are alike in one sentence."""
+    alike: dict[str, list[str]] = {}
+    for run in runs:
+        for problem in run.refused.values():
+            alike.setdefault(problem, []).append(run.label)
+    refusals = [
+        f"Not applied: {'each of ' if len(labels) > 1 else ''}{listed(labels)} {problem}."
+        for problem, labels in alike.items()
+    ]
+    return tuple(dict.fromkeys([*refusals, *(remark for run in runs for remark in run.remarks)]))
+
+
+def _check_borne(runs: Sequence[PlannedRun], parameters: SamplingParameters) -> None:
+    """See that each parameter that is set changes at least one run.
+
+    Raises:
+        ValueError: one changes none; the message says why, and what to do.
+    """
+    for name in parameters.given:
+        reasons = [f"{run.label} {run.refused[name]}" for run in runs if name in run.refused]
+        if len(reasons) == len(runs):
+            others = f" (nor does any other of the {len(runs)} runs)" if len(runs) > 1 else ""
+            raise ValueError(f"{reasons[0]}{others}")
+
+
+def _remarks(spec: ModelSpec, size: tuple[int, int]) -> tuple[str, ...]:
+    if max(size) == min(size) == spec.pixels:
+        return ()
+    made_for = sides((spec.pixels, spec.pixels))
+    return (f"At {sides(size)} pixels a model that was made for {made_for} may cut off, repeat or blur things.",)
+
+
+def _eta_problem(family: Family, spec: ModelSpec, recipe: Recipe, _eta: float) -> str:  # noqa: ARG001 - as the others
+    if recipe.eta is not None:
+        return ""
+    sampler = recipe.scheduler.name.removesuffix("Scheduler")
+    return f"takes no eta: {sampler} has none in its recipe; {_choose(family, lambda it: it.eta is not None)}"
+
+
+def _strength_problem(family: Family, spec: ModelSpec, recipe: Recipe, _strength: float) -> str:  # noqa: ARG001
+    if recipe.weights.scalable:
+        return ""
+    return f"has no adapter whose strength could be set; {_choose(family, lambda it: it.weights.scalable)}"
+
+
+def _guidance_problem(family: Family, spec: ModelSpec, recipe: Recipe, scale: float) -> str:  # noqa: ARG001
+    if recipe.guidance_range is None:
+        if scale == 1:
+            return ""
+        return (
+            "takes no guidance: it was distilled into the weights, and more burns the picture; "
+            f"{_choose(family, lambda it: it.guidance_range is not None)}"
+        )
+    low, high = recipe.guidance_range
+    return "" if low <= scale <= high else f"was made for guidance from {low:g} to {high:g}, not {scale:g}"
+
+
+def _negative_problem(family: Family, spec: ModelSpec, recipe: Recipe, _prompt: str) -> str:  # noqa: ARG001
+    if recipe.guidance_range is not None:
+        return ""
+    return (
+        "follows no negative prompt: only guidance leads away from one, and its guidance was distilled into the "
+        f"weights; {_choose(family, lambda it: it.guidance_scale > 1)}"
+    )
+
+
+def _size_problem(family: Family, spec: ModelSpec, recipe: Recipe, size: tuple[int, int]) -> str:  # noqa: ARG001
+    low, high = spec.pixels // 2, 2 * spec.pixels
+    if all(side % family.size_multiple == 0 and low <= side <= high for side in size):
+        return ""
+    return (
+        f"cannot draw {sides(size)} pixels; choose sides from {low} to {high} that are multiples of "
+        f"{family.size_multiple}"
+    )
+
+
+_PROBLEMS: Mapping[str, Callable[[Family, ModelSpec, Recipe, Any], str]] = MappingProxyType(
+    {
+        "eta": _eta_problem,
+        "strength": _strength_problem,
+        "guidance_scale": _guidance_problem,
+        "negative_prompt": _negative_problem,
+        "size": _size_problem,
+    }
+)
+"""For each parameter, the words that complete "MODEL at N steps …" where its recipe does not bear it, else none."""
+
+
+def _choose(family: Family, bears: Callable[[Recipe], bool]) -> str:
+    """The remedy: models of the family whose recipes bear a parameter."""
+    names: list[str] = []
+    for spec in family.specs:
+        steps = [str(recipe.steps) for recipe in spec.recipes if bears(recipe)]
+        if len(steps) == len(spec.recipes):
+            names.append(spec.name)
+        elif steps:
+            names.append(f"{spec.name} at {listed(steps, last='or')} steps")
+    return f"leave it out, or choose {listed(names[:_NAMED], last='or')}" if names else "leave it out"
