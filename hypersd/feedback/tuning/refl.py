@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.student import Student
 from hypersd.feedback.reward.reward_model import RewardModel
+from hypersd.feedback.tuning.hinge import HingeFeedback
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor
 from hypersd.feedback.tuning.rollout import PromptBatch, rollout_to_step
 from hypersd.models.specs import Recipe
@@ -75,7 +74,7 @@ class RewardFeedback(Objective[PromptBatch]):
                 betas=(0.9, 0.99),
             )
         ]
-        self.thresholds = [float(model.metadata["preferred"][self.config.hinge]) for model in self.rewards]
+        self.feedback = HingeFeedback.of(self.rewards, self.config.hinge)
 
     def loss(self, network: str, batch: PromptBatch, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `reward`, `distance` and, with a network for it, `perception`."""
@@ -84,14 +83,10 @@ class RewardFeedback(Objective[PromptBatch]):
         cond = self.student.text.conditioning(batch.prompts)
         drawn = rollout_to_step(self.student, recipe, batch.noise, cond, call, generator=step.generator)
         pictures = self.student.picture(drawn.tuned).clamp(-1, 1)
-        scores = [model(pictures, model.embed_prompts(batch.prompts)) for model in self.rewards]
-        missing = sum(
-            F.relu(alpha - score).mean() / model.reward_iqr
-            for alpha, model, score in zip(self.thresholds, self.rewards, scores, strict=True)
-        )
+        scores = self.feedback.scores(pictures, batch.prompts)
         distance = (drawn.tuned - drawn.untuned).square().mean()
-        loss = missing + self.config.anchor * distance
-        logged = {"reward": torch.stack(scores).mean(), "distance": distance}
+        loss = self.feedback.loss(scores) + self.config.anchor * distance
+        logged = {"reward": scores.mean(), "distance": distance}
         if self.perception is not None:
             logged["perception"] = self.perception(self.student, self.recipes, step)
             loss = loss + self.config.perception * logged["perception"]

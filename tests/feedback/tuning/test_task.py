@@ -21,6 +21,7 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.reward.train import SECOND
 from hypersd.feedback.tuning import refl
 from hypersd.feedback.tuning.dpo import DirectPreference, RankedLatents
+from hypersd.feedback.tuning.hinge import HingeFeedback
 from hypersd.feedback.tuning.merge import WEIGHTS, MergePoint, choose, concatenate, write_merged
 from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, ValidationMetrics, ValidationSet, spread
 from hypersd.feedback.tuning.rollout import PromptBatch, fixed_noise, rollout_to_step, times_of
@@ -128,7 +129,7 @@ def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
     monitor = RewardHackingMonitor(Still(student, check()), every=100)  # type: ignore[arg-type]
     free = refl.ReFLConfig(anchor=0.0)
     objective = refl.RewardFeedback(student, [model], monitor, RECIPES[:1], config=free)
-    objective.thresholds = [1e3]  # however much it is liked already
+    objective.feedback = HingeFeedback([model], [1e3])  # however much it is liked already
     batch = PromptBatch(["a cat", "a dog"], fixed_noise(student, 2, 0))
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
     rewards: list[float] = []
