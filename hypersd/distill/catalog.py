@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from pkgutil import resolve_name
 
 
@@ -127,6 +128,16 @@ METHODS = {
         guidance=(3.0, 3.0),
     ),
 }
+
+
+def check_clip_needed(method: str, folder: Path) -> None:
+    """See that the folder of a base has the CLIP model that a method may need.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if Need.CLIP in METHODS[method].needs and not (folder / "clip").is_dir():
+        raise ValueError(f"{method} needs {Need.CLIP.value}, and there is none in {folder / 'clip'}")
 
 
 def methods_that_need(need: Need) -> tuple[str, ...]:

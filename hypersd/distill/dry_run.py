@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from torch import Tensor, nn
 
 from hypersd.distill import backward
-from hypersd.distill.catalog import METHODS
+from hypersd.distill.catalog import METHODS, check_clip_needed
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.distillation_task import AnyBatch, DistillationTask
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSamples
 from hypersd.models.blueprint import META, Blueprint
-from hypersd.training.data import CaptionedData, CaptionedLatents
+from hypersd.training.data import CaptionedLatents
 from hypersd.training.memory import PeakMemory, storage_bytes
 from hypersd.training.objective import Objective, StepContext
 
@@ -39,6 +38,7 @@ class StagePlan:
 
     Args:
         rates: learning rates, by network.
+        checkpointed: activations are computed again for the gradient.
         weights: of all networks, those that are not trained too.
         trained: of the weights, those that are trained.
         optimizer: the optimisers' state, and averages of weights.
@@ -48,6 +48,7 @@ class StagePlan:
     name: str
     steps: int
     rates: dict[str, float]
+    checkpointed: bool
     weights: int
     trained: int
     optimizer: int
@@ -76,19 +77,19 @@ class DryRun(DistillationTask):
 
     def jumps(self, config: backward.BackwardConfig) -> tuple[Callable[[StepContext], backward.OwnJumps], str]:
         """Jumps of nobody's."""
-        times = torch.empty(self._count, dtype=torch.long, device=META)
+        times = torch.empty(self._samples, dtype=torch.long, device=META)
         return lambda _: backward.OwnJumps(self._latents(), times, self._latents(), times, self._captions()), ""
 
     @property
-    def _count(self) -> int:
+    def _samples(self) -> int:
         """Samples that a device looks at in one pass."""
         return self.batch_size // (self.processes * self.options.accumulate)
 
     def _latents(self) -> Tensor:
-        return torch.empty((self._count, *self.student.latent_shape), device=META)
+        return torch.empty((self._samples, *self.student.latent_shape), device=META)
 
     def _captions(self) -> list[str]:
-        return [_CAPTION] * self._count
+        return [_CAPTION] * self._samples
 
     def load_few_steps(self) -> None:
         """Start from no adapter: it has the shape of the student's own."""
@@ -141,6 +142,7 @@ class DryRun(DistillationTask):
                 name=name,
                 steps=config.steps,
                 rates={network.name: network.learning_rate for network in objective.networks},
+                checkpointed=self.student.checkpointed,
                 weights=storage_bytes(_weights([self.student.pipeline, *vars(objective).values()])),
                 trained=storage_bytes(trained),
                 optimizer=averages + _STATE_BYTES[config.optimizer] * sum(weight.numel() for weight in trained),
@@ -153,30 +155,32 @@ def dry_run(
     method: str,
     blueprint: Blueprint,
     *,
-    examples: CaptionedData,
     batch_size: int | None = None,
     options: DistillationOptions | None = None,
     shorten: float = 1.0,
+    processes: int = 1,
 ) -> list[StagePlan]:
-    """Plans of the stages of a distillation.
+    """Plans of the stages of a distillation whose batch is spread over some processes, each with its device.
 
     Raises:
-        ValueError: the method is unknown, or an option is not for it.
-        OSError: the method needs something that the blueprint's folder has not.
+        ValueError: the method is unknown, an option is not for it, or it needs something that the base has not.
     """
     options = options or DistillationOptions()
+    options.check(method)
     row = METHODS[method]
+    check_clip_needed(method, blueprint.folder)
+    no_pictures: Any = None  # none is looked at
     task = DryRun(
         method=method,
         student=_student(blueprint, options),
-        examples=examples,
+        examples=no_pictures,
         data=Path(),
         batch_size=batch_size or row.batch_size,
         out=Path(),
         few_steps=Path(),
         options=options,
         shorten=shorten,
-        processes=PartialState().num_processes,
+        processes=processes,
     )
     row.trainer()(task)
     return task.plans
@@ -189,12 +193,12 @@ def _student(source: Any, options: DistillationOptions) -> Student:
 
 def _weights(holders: Iterable[Any]) -> list[Tensor]:
     """Parameters and buffers of all networks that are held: pipelines', students', networks themselves."""
-    found: list[Tensor] = []
+    tensors: list[Tensor] = []
     for holder in holders:
         if isinstance(holder, Student):
-            found += _weights([holder.pipeline])
+            tensors += _weights([holder.pipeline])
         elif isinstance(holder, nn.Module):
-            found += [*holder.parameters(), *holder.buffers()]
+            tensors += [*holder.parameters(), *holder.buffers()]
         elif hasattr(holder, "components"):
-            found += _weights(holder.components.values())
-    return found
+            tensors += _weights(holder.components.values())
+    return tensors

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 
-from hypersd.distill.catalog import METHODS, Need
+from hypersd.distill.catalog import METHODS, Need, check_clip_needed
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.student import Student
@@ -34,6 +34,8 @@ def distill(
     out: Path,
     data: Path | None = None,
     adapter: Path | None = None,
+    variant: str | None = None,
+    vae: Path | None = None,
     resume: bool = False,
     shorten: float = 1.0,
     batch_size: int | None = None,
@@ -44,12 +46,14 @@ def distill(
 
     Args:
         method: one of `METHODS`.
-        folder: of a diffusers pipeline of SDXL's shape.
+        folder: of a diffusers pipeline of SDXL's or SD1.5's shape.
         examples: what is trained on.
         out: where everything goes.
         data: a folder with `latents.npy`, as `hypersd emoji train` leaves it, or with the `jumps.npy` or `pairs.npy`
             of an earlier `backward` or `one-step`; what is missing is made there, without it, or shortened, in `out`.
         adapter: of few steps, for `backward` and `one-step` to start from; None means the folder's own hyper.
+        variant: of the pipeline's weight files ("fp16").
+        vae: a folder whose VAE replaces the pipeline's own.
         resume: go on from what `out` holds; without it, `out` must be new.
         shorten: factor on every stage's number of steps and on the examples, for a quick look.
         batch_size: samples a step, over all processes and passes; None means the method's own.
@@ -72,6 +76,9 @@ def distill(
     if not resume and (trained or (out / RECORD).exists()):
         raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
     few_steps = adapter or folder / "adapters" / "hyper.safetensors"
+    check_clip_needed(method, folder)
+    if Need.ADAPTER in chosen.needs and not few_steps.exists():
+        raise FileNotFoundError(f"{few_steps}: no such adapter; {method} needs {Need.ADAPTER.value}")
     configuration: dict[str, Any] = {
         "method": method,
         "seed": seed,
@@ -79,7 +86,7 @@ def distill(
         "batch_size": size,
         "options": asdict(options),
         "adapter": hash_file(few_steps) if Need.ADAPTER in chosen.needs else None,
-        "family": {part: hash_folder(folder / part) for part in _PARTS},
+        "family": {part: hash_folder(vae if vae and part == "vae" else folder / part) for part in _PARTS},
         "examples": examples.fingerprint,
     }
     state.wait_for_everyone()  # all have looked whether there is a training before one begins it
@@ -88,7 +95,7 @@ def distill(
     torch.manual_seed(seed)
     prompts = examples.held_out_prompts(SAMPLE_PROMPTS)
     student = Student(
-        ModelSource(folder),
+        ModelSource(folder, variant, vae),
         rank=options.rank,
         gradient_checkpointing=options.gradient_checkpointing,
         device=state.device or torch.device("cpu"),

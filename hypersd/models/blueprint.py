@@ -90,7 +90,7 @@ class Blueprint:
     def unet(self, dtype: torch.dtype) -> UNet2DConditionModel:
         """A UNet on the meta device."""
         with META, quietly():
-            unet: Any = UNet2DConditionModel.from_config(self.configs["unet"])
+            unet: Any = UNet2DConditionModel.from_config(dict(self.configs["unet"]))
             unet.set_attn_processor(AttnProcessor() if self.plain_attention else FusedAttnProcessor())
             return unet.to(dtype)
 

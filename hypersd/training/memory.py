@@ -13,8 +13,12 @@ from torch.utils._pytree import tree_map_only
 
 def storage_bytes(tensors: Iterable[Tensor]) -> int:
     """Bytes of the tensors' storages, each counted once."""
-    storages = [tensor.untyped_storage() for tensor in tensors]
-    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())  # noqa: SLF001
+    return sum({_key(tensor): tensor.untyped_storage().nbytes() for tensor in tensors}.values())
+
+
+def _key(tensor: Tensor) -> int:
+    """The address of a tensor's storage; its data have none on the meta device."""
+    return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 class PeakMemory(TorchDispatchMode):
@@ -39,14 +43,14 @@ class PeakMemory(TorchDispatchMode):
     ) -> Any:
         """Run an operation and count what it has made."""
         given: set[int] = set()
-        tree_map_only(Tensor, lambda tensor: given.add(tensor.untyped_storage()._cdata), (args, kwargs))  # noqa: SLF001
+        tree_map_only(Tensor, lambda tensor: given.add(_key(tensor)), (args, kwargs))
         result = func(*args, **(kwargs or {}))
         tree_map_only(Tensor, lambda tensor: self._count(tensor, given), result)
         return result
 
     def _count(self, tensor: Tensor, given: set[int]) -> None:
         storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()  # noqa: SLF001
+        key, size = _key(tensor), storage.nbytes()
         if key in given or key in self._live:  # a view, or an operation in place
             return
 

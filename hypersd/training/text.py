@@ -78,8 +78,9 @@ class TextEncoders:
     def pooled_dim(self) -> int:
         """Channels of the pooled text: of the last encoder's projection, if it has one."""
         encoder = self.encoders[-1]
+        config: Any = encoder.config
         projected = isinstance(encoder, CLIPTextModelWithProjection)
-        return int(encoder.config.projection_dim if projected else encoder.config.hidden_size)
+        return int(config.projection_dim if projected else config.hidden_size)
 
     def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
         """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too."""

@@ -25,7 +25,7 @@ def test_a_dry_run_s_memory_is_that_of_a_real_step(
 ) -> None:
     options = DistillationOptions(gradient_checkpointing=checkpointed, stages=(STAGES[number].name,))
     blueprint = Blueprint.of_folder(folder, plain_attention=True)
-    (plan,) = dry_run("tscd", blueprint, examples=examples, batch_size=8, options=options)
+    (plan,) = dry_run("tscd", blueprint, batch_size=8, options=options)
     student = Student(ModelSource(folder), gradient_checkpointing=checkpointed)
     objective = TrajectorySegmentedConsistency(student, STAGES[number])
     batches = LatentBatches(examples, scenes.latents, 8)
@@ -68,17 +68,17 @@ def peak(profiled: profile) -> int:
     return most
 
 
-def test_a_dry_run_tells_the_recipe_with_what_was_chosen(folder: Path, examples: TrainingScenes) -> None:
+def test_a_dry_run_tells_the_recipe_with_what_was_chosen(folder: Path) -> None:
     options = DistillationOptions(rank=2, learning_rate=1e-5, stages=("segments-2", "segments-8"), steps=(7, 9))
-    plans = dry_run("tscd", Blueprint.of_folder(folder), examples=examples, batch_size=2, options=options)
+    plans = dry_run("tscd", Blueprint.of_folder(folder), batch_size=2, options=options)
     assert [(plan.name, plan.steps) for plan in plans] == [("segments-8", 7), ("segments-2", 9)]
     assert plans[1].rates == {"student": 1e-5, "discriminator": 1e-4}
 
 
-def test_passes_and_checkpoints_save_memory_and_a_rank_takes_some(folder: Path, examples: TrainingScenes) -> None:
+def test_passes_and_checkpoints_save_memory_and_a_rank_takes_some(folder: Path) -> None:
     def plan(**options: object) -> int:
         chosen = DistillationOptions(**{"stages": ("segments-8",), **options})  # type: ignore[arg-type]
-        return dry_run("tscd", Blueprint.of_folder(folder), examples=examples, batch_size=8, options=chosen)[0].total
+        return dry_run("tscd", Blueprint.of_folder(folder), batch_size=8, options=chosen)[0].total
 
     assert plan(accumulate=4) < 0.8 * plan()
     assert plan(gradient_checkpointing=True) < 0.8 * plan()

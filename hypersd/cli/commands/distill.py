@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hypersd.cli.distillation_plan import show_plan
 from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path
 from hypersd.cli.output import emit, say, show_log
@@ -31,7 +32,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("method", choices=METHODS, metavar="METHOD", help=" | ".join(METHODS))
     add_family(parser)
     parser.add_argument(
-        "--out", type=argument(path), required=True, metavar="DIR", help="adapters, logs, samples, checkpoints"
+        "--out", type=argument(path), metavar="DIR", help="adapters, logs, samples, checkpoints; needed to train"
+    )
+    parser.add_argument(
+        "--base", type=argument(path), metavar="DIR", help="a diffusers pipeline in the place of the family's base"
     )
     parser.add_argument(
         "--data",
@@ -47,6 +51,9 @@ def add_parser(subparsers: Any) -> None:
         help="what backward and one-step start from (default: the family's own hyper)",
     )
     add_training(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="train nothing; print the recipe and the memory that it takes"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the training in DIR")
     add_shorten(parser, "this fraction of the steps and of the examples, for a quick look")
     add_seed(parser)
@@ -59,6 +66,10 @@ def run(options: argparse.Namespace) -> int:
     chosen_options = distillation_options(options)
     chosen_options.check(options.method)
     chosen = family(options.family)
+    if options.dry_run:
+        return show_plan(options, chosen)
+    if options.out is None:
+        raise ValueError("there must be a folder for the results; name one with --out")
     folder = checked_family(options, chosen.require(Capability.SCENES, "be distilled").parent)
     if options.resume:
         check_states(options.out)
@@ -74,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     with command_folder(options.out, "distill", names, keep=True) as out:
         distill(
             options.method,
-            folder=folder,
+            folder=options.base or folder,
             examples=training_scenes(folder),
             out=out,
             data=options.data,
@@ -118,16 +129,17 @@ def checked_family(options: argparse.Namespace, usual: Path) -> Path:
         raise ValueError(f"{options.data}: no such folder")
     folder = usual if options.data is None else _family_in(options.data) or usual
     World.load(folder)
-    check_pipeline(folder)
+    base = options.base or folder
+    check_pipeline(base)
     if Need.CLIP in needs:
-        check_clip(folder / "clip")
+        check_clip(base / "clip")
     latents = (options.data or options.out) / LATENTS
     if Need.LATENTS in needs and latents.exists():
-        check_array(latents, latent_shape(folder), "latents of scenes")
+        check_array(latents, latent_shape(base), "latents of scenes")
     if Need.ADAPTER in needs:
         from hypersd.models.adapter_fit import fit_file
 
-        fit_file(options.adapter or folder / "adapters" / "hyper.safetensors", folder / "unet")
+        fit_file(options.adapter or base / "adapters" / "hyper.safetensors", base / "unet")
     return folder
 
 

@@ -147,3 +147,39 @@ def test_a_training_is_not_overwritten(call: Call, tmp_path: Path) -> None:
     state.parent.mkdir(parents=True)
     state.write_text("{}")
     assert "--resume" in call("distill", "turbo", "--out", tmp_path).complaint
+
+
+def test_a_dry_run_prints_the_recipe_and_its_memory_and_writes_nothing(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("distill", "tscd", "--family", "sd15", "--dry-run", "--batch", "2", "--stages", "segments-8")
+    document = call(*words, "--rank", "64", "--rate", "1e-5", "--json").document
+    assert document["recipe"]["rank"] == 64
+    assert document["recipe"]["guidance"] == [2.5, 4.0]
+    (stage,) = document["bytes_per_device"]
+    assert stage["trained"] == 4 * 67_252_224
+    assert stage["rates"] == {"student": 1e-5}
+    assert stage["total"] == stage["weights"] + stage["optimizer"] + stage["activations"]
+    shown = call(*words).out
+    assert "segments-8" in shown
+    assert f"{stage['weights'] / 1e9 - 0.202:.1f}" in shown, "rank 16 has 0.202 GB less than rank 64"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("turbo --family sd15 --dry-run", "turbo needs the family's CLIP model"),
+        ("tscd --dry-run --base nowhere", "nowhere"),
+        ("tscd --dry-run --rank 8 --batch 5 --accumulate 2", "cannot be spread evenly"),
+        ("tscd", "name one with --out"),
+        ("tscd --base nowhere --out out", "nowhere"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_line(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in call("distill", *words.split()).complaint
+    assert not list(tmp_path.iterdir())
