@@ -51,9 +51,13 @@ def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bo
         yield folder
 
 
+KOHYA = ".kohya.safetensors"
+"""Ending of an adapter in kohya's key format."""
+
+
 def training_names(stages: Iterable[str]) -> list[str]:
-    """Names that a distillation writes: for each stage an adapter, and a folder with its log and checkpoint."""
-    return [name for stage in stages for name in (f"{stage}.safetensors", stage)]
+    """Names that a distillation writes: for each stage its adapter's, and a folder with its log and checkpoint."""
+    return [name for stage in stages for name in (f"{stage}.safetensors", f"{stage}{KOHYA}", stage)]
 
 
 def _compared(folder: Path, _names: Iterable[str]) -> Iterable[str]:

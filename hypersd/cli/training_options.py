@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import get_args
 
 from hypersd.cli.options import argument, names, whole_number
-from hypersd.distill.catalog import METHODS
+from hypersd.distill.catalog import METHODS, RealScore
 from hypersd.distill.distillation_options import MOST_GUIDANCE, RANK, DistillationOptions
 
 _MOST_RANK, _MOST_BATCH, _MOST_STEPS = 1024, 65_536, 10_000_000
@@ -60,6 +61,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         help="compute activations again for the gradient, to save memory (default: beyond 256 px)",
     )
     group.add_argument(
+        "--real",
+        choices=get_args(RealScore),
+        help="the score that one-step distillation follows: the few-step model's (consistency, the default), or the "
+        "guided base's (base: plain DMD)",
+    )
+    group.add_argument(
         "--tracker", metavar="NAME", help="also log to tensorboard, wandb or another tracker of accelerate's"
     )
 
@@ -76,6 +83,7 @@ def distillation_options(options: argparse.Namespace) -> DistillationOptions:
         precision=options.precision,
         optimizer=options.optimizer,
         gradient_checkpointing=options.gradient_checkpointing,
+        real=options.real,
         tracker=options.tracker,
     )
 

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Literal
+
+RealScore = Literal["consistency", "base"]
+"""The score that a student's pictures are moved towards: the few-step model's, or the guided base's (plain DMD)."""
 
 
 class Need(Enum):
@@ -21,6 +25,7 @@ class Need(Enum):
     DISCRIMINATOR = "a discriminator"
     CLIP = "the family's CLIP model"
     ADAPTER = "an adapter of few steps to start from"
+    SCORES = "the scores of a teacher and of a copy that follows the student"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ METHODS = {
         recipe="unified",
         stages=("regression", "unified"),
         batch_size=32,
-        needs=frozenset({Need.LATENTS, Need.PAIRS, Need.ADAPTER}),
+        needs=frozenset({Need.LATENTS, Need.PAIRS, Need.ADAPTER, Need.SCORES}),
         guidance=(2.5, 4.0),
     ),
     "cfg": DistillationMethod(
@@ -85,7 +90,7 @@ METHODS = {
         recipe="one_step",
         stages=("regression", "score"),
         batch_size=40,
-        needs=frozenset({Need.PAIRS, Need.ADAPTER}),
+        needs=frozenset({Need.PAIRS, Need.ADAPTER, Need.SCORES}),
     ),
     "tcd": DistillationMethod(
         title="trajectory consistency distillation (TCD)",
@@ -138,6 +143,16 @@ def check_clip_needed(method: str, folder: Path) -> None:
     """
     if Need.CLIP in METHODS[method].needs and not (folder / "clip").is_dir():
         raise ValueError(f"{method} needs {Need.CLIP.value}, and there is none in {folder / 'clip'}")
+
+
+def check_feedback(method: str, *, wanted: bool) -> None:
+    """See that a method takes a human-feedback loss, if one is wanted.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if wanted and Need.SCORES not in METHODS[method].needs:
+        raise ValueError(f"{method} takes no human feedback; {' and '.join(methods_that_need(Need.SCORES))} do")
 
 
 def methods_that_need(need: Need) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hypersd.distill.catalog import METHODS
+from hypersd.distill.catalog import METHODS, Need, RealScore, methods_that_need
 
 if TYPE_CHECKING:
     from hypersd.training.optimization import OptimizerName
@@ -30,6 +30,7 @@ class DistillationOptions:
         precision: see `hypersd.training.precision.half_precision`.
         optimizer: see `hypersd.training.optimization.build_optimizer`.
         gradient_checkpointing: compute activations again for the gradient; None: for pictures beyond 256 px.
+        real: the score that score distillation follows: the few-step model's, or the guided base's (plain DMD).
         tracker: see `hypersd.training.trainer.TrainingConfig`.
     """
 
@@ -42,6 +43,7 @@ class DistillationOptions:
     precision: Precision = "bf16"
     optimizer: OptimizerName = "adamw"
     gradient_checkpointing: bool | None = None
+    real: RealScore | None = None
     tracker: str | None = None
 
     def check(self, method: str) -> None:
@@ -62,6 +64,9 @@ class DistillationOptions:
                 f"steps for {len(self.steps)} stages, but {len(trained)} are trained ({', '.join(trained)}); "
                 "give one number for all, or one for each"
             )
+        if self.real is not None and Need.SCORES not in row.needs:
+            others = " and ".join(methods_that_need(Need.SCORES))
+            raise ValueError(f"{method} follows no score; a real score is for {others}")
         if self.guidance is not None:
             self._check_guidance(method, *self.guidance)
 

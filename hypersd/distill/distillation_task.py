@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hypersd.distill import backward
 from hypersd.distill.distillation_options import DistillationOptions
+from hypersd.distill.one_step import FeedbackLoss
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples, sample_teacher
 from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
@@ -57,6 +58,7 @@ class DistillationTask:
         data: the folder that has, or is to have, the examples as the student sees them.
         few_steps: the adapter that `backward` and `one-step` start from.
         options: for this distillation.
+        feedback: a human-feedback loss that one-step distillation pleases as well.
         shorten: factor on every stage's number of steps, and on how many examples are prepared.
     """
 
@@ -68,6 +70,7 @@ class DistillationTask:
     out: Path
     few_steps: Path
     options: DistillationOptions = field(default_factory=DistillationOptions)
+    feedback: FeedbackLoss | None = None
     seed: int = 0
     shorten: float = 1.0
 
@@ -163,13 +166,16 @@ class DistillationTask:
         """Start from the adapter of few steps."""
         load_adapter(self.student.unet, self.few_steps)
 
-    def few_steps_student(self) -> Student:
-        """A second student: an adapter on the model of few steps, which has become the base."""
+    def follower(self) -> Student:
+        """The copy that follows the student; with its adapter off it is the teacher whose score counts.
+
+        Its base is the model of few steps, or for plain DMD the base itself.
+        """
         student, options = self.student, self.options
         return Student(
             student.source,
             rank=options.rank,
-            few_steps=self.few_steps,
+            few_steps=None if options.real == "base" else self.few_steps,
             gradient_checkpointing=options.gradient_checkpointing,
             device=student.device,
         )

@@ -6,7 +6,7 @@ tried in seconds, without its weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ class DryRun(DistillationTask):
     def load_few_steps(self) -> None:
         """Start from no adapter: it has the shape of the student's own."""
 
-    def few_steps_student(self) -> Student:
+    def follower(self) -> Student:
         """A second student, without an adapter in its base."""
         return _student(self.student.source, self.options)
 
@@ -108,7 +108,7 @@ class DryRun(DistillationTask):
         objective: Objective[AnyBatch],
         batches: Callable[[StepContext], AnyBatch],
         *,
-        data: str,
+        data: str | Mapping[str, str],
         ema_decay: float | None = None,
     ) -> None:
         """Take one step of a stage, and note its plan."""

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from accelerate import PartialState
 
-from hypersd.distill.catalog import METHODS, Need, check_clip_needed
+from hypersd.distill.catalog import METHODS, Need, check_clip_needed, check_feedback
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.distillation_task import DistillationTask
+from hypersd.distill.one_step import FeedbackLoss
 from hypersd.distill.student import Student
 from hypersd.models.loading import ModelSource
 from hypersd.training.data import CaptionedData
@@ -40,6 +41,7 @@ def distill(
     shorten: float = 1.0,
     batch_size: int | None = None,
     options: DistillationOptions | None = None,
+    feedback: FeedbackLoss | None = None,
     seed: int = 0,
 ) -> None:
     """Distil the base model in `folder` and write adapters (diffusers format) and logs to `out`.
@@ -58,6 +60,7 @@ def distill(
         shorten: factor on every stage's number of steps and on the examples, for a quick look.
         batch_size: samples a step, over all processes and passes; None means the method's own.
         options: other choices; None means none.
+        feedback: a human-feedback loss, for the methods with score distillation to please as well.
         seed: of every random number.
 
     Raises:
@@ -77,6 +80,7 @@ def distill(
         raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
     few_steps = adapter or folder / "adapters" / "hyper.safetensors"
     check_clip_needed(method, folder)
+    check_feedback(method, wanted=feedback is not None)
     if Need.ADAPTER in chosen.needs and not few_steps.exists():
         raise FileNotFoundError(f"{few_steps}: no such adapter; {method} needs {Need.ADAPTER.value}")
     configuration: dict[str, Any] = {
@@ -88,6 +92,7 @@ def distill(
         "adapter": hash_file(few_steps) if Need.ADAPTER in chosen.needs else None,
         "family": {part: hash_folder(vae if vae and part == "vae" else folder / part) for part in _PARTS},
         "examples": examples.fingerprint,
+        "feedback": None if feedback is None else feedback.fingerprint,
     }
     state.wait_for_everyone()  # all have looked whether there is a training before one begins it
     with state.main_process_first():
@@ -111,6 +116,7 @@ def distill(
             out=out,
             few_steps=few_steps,
             options=options,
+            feedback=feedback,
             seed=seed,
             shorten=shorten,
         )

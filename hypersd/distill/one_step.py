@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from diffusers import LCMScheduler
 from PIL import Image
 from torch import Tensor
 
+from hypersd.distill.catalog import RealScore
 from hypersd.distill.losses import denoising_loss, jump_errors, score_direction, score_distillation_loss
 from hypersd.distill.student import Conditioning, Student
 from hypersd.distill.teacher_samples import TeacherSamples
@@ -26,12 +27,14 @@ from hypersd.training.adapters import disable_adapter
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.samples import draw
 
-RealScore = Literal["consistency", "base"]
-"""The score that the student's pictures are moved towards: the few-step model's, or the guided base's (plain DMD)."""
-
 
 class FeedbackLoss(Protocol):
     """The human-feedback loss (eq. 13) of pictures `(B, 3, H, W)` in [-1, 1] and their prompts: a scalar."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the reward models behind it."""
+        ...
 
     def __call__(self, pictures: Tensor, prompts: Sequence[str]) -> Tensor:
         """ReLU(α − r), with a gradient in the pictures."""

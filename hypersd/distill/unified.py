@@ -48,12 +48,12 @@ class UnifiedDistillation(Objective[UnifiedBatch]):
     Args:
         trajectories: TSCD's, of one segment.
         one_step: of the same student.
-        weight: of the one-step loss.
+        weight: of the one-step loss, whose errors are some hundred times those of a jump.
     """
 
     trajectories: TrajectorySegmentedConsistency
     one_step: OneStepDistillation
-    weight: float = 1.0
+    weight: float = 0.02
 
     def __post_init__(self) -> None:
         self.networks = [*self.trajectories.networks, *self.one_step.networks[1:]]

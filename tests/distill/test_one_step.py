@@ -86,11 +86,16 @@ def test_feedback_moves_the_student_s_pictures(folder: Path, pairs: TeacherSampl
     student = Student(ModelSource(folder), rank=2)
     stage = OneStepStage(name="regression", steps=1, learning_rate=1e-3, fidelity=0.0)
 
-    def darkness(pictures: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
-        assert len(prompts) == len(pictures)
-        return pictures.mean()
+    class Darkness:
+        """A voter who likes dark pictures."""
 
-    objective = OneStepDistillation(student, stage, feedback=darkness)
+        fingerprint = "darkness"
+
+        def __call__(self, pictures: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+            assert len(prompts) == len(pictures)
+            return pictures.mean()
+
+    objective = OneStepDistillation(student, stage, feedback=Darkness())
     losses = objective.loss("student", pairs(step()), step())
     torch.testing.assert_close(losses["loss"], objective.config.feedback * losses["feedback"])
     losses["loss"].backward(inputs=list(student.weights))

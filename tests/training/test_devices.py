@@ -71,7 +71,7 @@ class OnMeta(DryRun):
     """A dry run of a student that was loaded on the CPU, and that starts from a real adapter."""
 
     load_few_steps = DistillationTask.load_few_steps
-    few_steps_student = DistillationTask.few_steps_student
+    follower = DistillationTask.follower
 
 
 @pytest.fixture(scope="module")

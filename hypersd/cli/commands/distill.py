@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.distillation_plan import show_plan
-from hypersd.cli.folders import command_folder, training_names
+from hypersd.cli.folders import KOHYA, command_folder, training_names
 from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.training_options import add_training, distillation_options
-from hypersd.distill.catalog import METHODS, Need, methods_that_need
+from hypersd.distill.catalog import METHODS, Need, check_feedback, methods_that_need
 from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENTS
 from hypersd.models.registry import family
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.model_folders import INDEX, check_clip, check_pipeline, latent_shape
 from hypersd.utils.readers import check_array
+
+if TYPE_CHECKING:
+    import torch
+
+    from hypersd.distill.one_step import FeedbackLoss
 
 
 def add_parser(subparsers: Any) -> None:
@@ -50,6 +56,20 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE",
         help="what backward and one-step start from (default: the family's own hyper)",
     )
+    parser.add_argument(
+        "--reward",
+        type=argument(path),
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a reward model of `reward train` that one-step distillation is to please as well; may be repeated",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("diffusers", "kohya"),
+        default="diffusers",
+        help="kohya: also write each adapter as NAME.kohya.safetensors, for ComfyUI and WebUIs (default: diffusers)",
+    )
     add_training(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="train nothing; print the recipe and the memory that it takes"
@@ -65,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
     """Distil."""
     chosen_options = distillation_options(options)
     chosen_options.check(options.method)
+    check_feedback(options.method, wanted=bool(options.reward))
     chosen = family(options.family)
     if options.dry_run:
         return show_plan(options, chosen)
@@ -74,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         check_states(options.out)
     show_log()
+    import torch
     from accelerate import PartialState
 
     from hypersd.distill.methods import check_options, distill
@@ -82,6 +104,7 @@ def run(options: argparse.Namespace) -> int:
     names, state = training_names(METHODS[options.method].stages), PartialState()
     size = options.batch or METHODS[options.method].batch_size
     check_options(options.method, chosen_options, size, state.num_processes)
+    feedback = feedback_loss(options.reward, state.device or torch.device("cpu"))
     with command_folder(options.out, "distill", names, keep=True) as out:
         distill(
             options.method,
@@ -94,16 +117,39 @@ def run(options: argparse.Namespace) -> int:
             shorten=options.shorten,
             batch_size=options.batch,
             options=chosen_options,
+            feedback=feedback,
             seed=options.seed,
         )
-    adapters = sorted(file.name for file in out.glob("*.safetensors"))
     if not state.is_main_process:
         return 0
+    if options.format == "kohya":
+        from hypersd.training.adapters import export_kohya
+
+        for stage in METHODS[options.method].stages:
+            if (file := out / f"{stage}.safetensors").exists():
+                export_kohya(file, out / f"{stage}{KOHYA}")
+    adapters = sorted(file.name for file in out.glob("*.safetensors"))
     if options.json:
         emit({"method": options.method, "family": chosen.name, "out": str(out), "adapters": adapters})
     else:
         say(f"Adapters in {out}: {', '.join(adapters)}")
     return 0
+
+
+def feedback_loss(rewards: Sequence[Path], device: torch.device) -> FeedbackLoss | None:
+    """The human-feedback loss of these reward models on a device; None without any.
+
+    Raises:
+        FileNotFoundError, ValueError: as `check_tunable`.
+    """
+    if not rewards:
+        return None
+    from hypersd.feedback.reward.reward_folder import check_tunable
+    from hypersd.feedback.reward.reward_model import RewardModel
+    from hypersd.feedback.tuning.hinge import HingeFeedback
+
+    check_tunable(rewards)
+    return HingeFeedback.of([RewardModel.load(folder).to(device) for folder in rewards])
 
 
 def checked_family(options: argparse.Namespace, usual: Path) -> Path:

@@ -23,15 +23,15 @@ def train(task: DistillationTask) -> None:
     student = task.student
     pairs, drawn = task.pairs()
     scenes, encoded = task.scenes()
-    last = student.schedule.num_train_timesteps - 1
+    config = OneStepConfig(real=task.options.real or "consistency")
     for stage in task.trained(STAGES):
         trajectories = TrajectorySegmentedConsistency(
             student,
             TSCDStage(segments=1, steps=stage.steps),
             TSCDConfig(guidance=task.guidance, learning_rate=stage.learning_rate),
         )
-        fake = task.few_steps_student() if stage.score else None
-        one_step = OneStepDistillation(student, stage, fake, OneStepConfig(time=last))
+        fake, feedback = (task.follower(), task.feedback) if stage.score else (None, None)
+        one_step = OneStepDistillation(student, stage, fake, config, feedback)
         objective = UnifiedDistillation(trajectories, one_step)
         batches = UnifiedBatches(scenes, pairs)
         task.train(stage.name, stage.steps, objective, batches, data={"scenes": encoded, "pairs": drawn})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,12 @@ class HingeFeedback:
             KeyError: the models do not keep this quantile.
         """
         return cls(rewards, [float(model.metadata["preferred"][quantile]) for model in rewards])
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the models and their thresholds."""
+        weights = [value.cpu().numpy().tobytes() for model in self.rewards for value in model.state_dict().values()]
+        return sha256(b"".join([*weights, repr(list(self.thresholds)).encode()])).hexdigest()
 
     def scores(self, pictures: Tensor, prompts: Sequence[str]) -> Tensor:
         """Rewards `(D, B)` of pictures `(B, 3, H, W)` in [-1, 1] for their prompts; differentiable."""

@@ -12,6 +12,8 @@ import pytest
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import methods
 from hypersd.distill.distillation_options import DistillationOptions
+from hypersd.models.adapter_file import inspect as inspect_file
+from hypersd.models.adapter_file import layer_of
 from hypersd.models.registry import FAMILIES
 from tests.cli.conftest import Call
 from tests.families import write_emoji
@@ -57,6 +59,7 @@ def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, 
         "adapter": None,
         "resume": True,
         "shorten": 0.5,
+        "feedback": None,
         "seed": 3,
         "batch_size": None,
         "options": DistillationOptions(),
@@ -100,7 +103,7 @@ def test_every_option_of_the_training_reaches_it(call: Call, tmp_path: Path, ask
         ("tscd --stages segments-8,segments-8", "listed twice"),
         ("tscd --stages ,", "separated by commas"),
         ("tscd --steps 0", "steps must be a whole number from 1"),
-        ("tscd --steps 1,2", "steps for 2 stages, but 4 are trained"),
+        ("tscd --steps 1,2", "steps for 2 stages, but 5 are trained"),
         ("tscd --stages segments-8 --steps 1,2", "steps for 2 stages, but 1 are trained"),
         ("tscd --precision fp8", "invalid choice"),
         ("tscd --optimizer adamw8bit", "adamw8bit needs"),
@@ -183,3 +186,23 @@ def test_what_cannot_be_planned_is_one_line(
     monkeypatch.chdir(tmp_path)
     assert said in call("distill", *words.split()).complaint
     assert not list(tmp_path.iterdir())
+
+
+def test_feedback_and_a_real_score_are_for_score_distillation(call: Call, tmp_path: Path) -> None:
+    refused = call("distill", "tscd", "--reward", tmp_path, "--out", tmp_path / "out").complaint
+    assert refused == "tscd takes no human feedback; unified and one-step do"
+    refused = call("distill", "lcm", "--real", "base", "--out", tmp_path / "out").complaint
+    assert refused == "lcm follows no score; a real score is for unified and one-step"
+    refused = call("distill", "one-step", "--reward", tmp_path / "gone", "--out", tmp_path / "out").complaint
+    assert "gone" in refused
+    assert not (tmp_path / "out").exists()
+
+
+def test_adapters_are_written_in_kohya_s_keys_too(call: Call, tmp_path: Path) -> None:
+    words = ("perflow", "--steps", "1", "--batch", "1", "--shorten", "0.0001", "--format", "kohya")
+    document = call("distill", *words, "--out", tmp_path, "--json").document
+    assert document["adapters"] == ["perflow.kohya.safetensors", "perflow.safetensors"]
+    ours, kohya = (inspect_file(tmp_path / name) for name in reversed(document["adapters"]))
+    assert (ours.format, kohya.format) == ("diffusers", "kohya")
+    layers = {layer_of(key).replace(".", "_") for key in ours.shapes}
+    assert {layer_of(key).removeprefix("lora_") for key in kohya.shapes} == layers
