@@ -47,6 +47,7 @@ def evaluated(
     from hypersd.sampling.remarks import word_remarks
 
     chosen, machine = engine.family, engine.machine
+    check_reward_options(options)
     check_measurable(chosen, machine, options.metrics)
     digest = None if options.reward is None else reward_digest(options.reward)
     plan = EvaluationPlan(
@@ -63,6 +64,20 @@ def evaluated(
         note(remark)
     with command_folder(options.out, "evaluate", EVALUATION, keep=options.resume) as out:
         yield evaluate(plan, engine, suite, out, processes, resume=options.resume)
+
+
+def check_reward_options(options: argparse.Namespace) -> None:
+    """See that a reward model is given where metrics are chosen and the reward is one of them, and only there.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if options.metrics is None:
+        return
+    if "reward" in options.metrics and options.reward is None:
+        raise ValueError("the metric 'reward' is a reward model's; name its folder with --reward")
+    if options.reward is not None and "reward" not in options.metrics:
+        raise ValueError("--reward measures the metric 'reward'; add it to --metrics")
 
 
 def reward_digest(folder: Path) -> str:

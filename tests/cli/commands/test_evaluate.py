@@ -81,6 +81,16 @@ def test_a_reward_model_must_be_there(call: Call, tmp_path: Path) -> None:
         reward_in(tmp_path / "file")
 
 
+def test_metrics_may_be_chosen(call: Call, tmp_path: Path) -> None:
+    words = ("evaluate", "--models", "turbo", "--steps", "1", "--count", "1", "--out", tmp_path / "out", "--metrics")
+    (row,) = call(*words, "match", "--json").document["rows"]
+    assert "match_low" in row
+    assert not {"object", "clip", "diversity"} & row.keys()
+    assert "unknown metric 'beauty'; choose from: object" in call(*words, "beauty").complaint
+    assert "name its folder with --reward" in call(*words, "match,reward").complaint
+    assert "add it to --metrics" in call(*words, "match", "--reward", tmp_path).complaint
+
+
 def test_several_processes_share_the_prompts_and_one_joins(root: Path, tmp_path: Path) -> None:
     words = ("evaluate", "--models", "turbo", "--steps", "1", "--count", "3", "--seeds", "2", "--out")
     launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "hypersd")
