@@ -21,6 +21,8 @@ EVALUATION = (
     "*-against-*.svg",
     "*-against-*.png",
     "grid-[0-9]*.png",
+    "table-[0-9].*",
+    "figure-[0-9].*",
 )
 REWARD = (
     *("model.safetensors", "reward.json", "report.json", "report.md", "calibration.png", "curve.png"),

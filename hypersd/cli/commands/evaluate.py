@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
-from hashlib import file_digest
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
+from hypersd.arena.service.prompt_files import PROMPT_FILE
 from hypersd.cli.commands.compare import runnable
-from hypersd.cli.folders import EVALUATION, command_folder
+from hypersd.cli.commands.evaluate_tables import run_tables
+from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
 from hypersd.cli.options import (
     add_base_first,
     add_family,
@@ -24,23 +21,17 @@ from hypersd.cli.options import (
     whole_number,
 )
 from hypersd.cli.output import emit, note, say
-from hypersd.cli.parser import FAILED, complain
-from hypersd.feedback.reward.reward_folder import WEIGHTS, check_reward
 from hypersd.models.base_first import with_base_first
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Family
-from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
     from hypersd.evaluate.evaluation import EvaluationResults
-    from hypersd.evaluate.metric_sources import RewardFunction
     from hypersd.sampling.request import Run
 
 STEPS = (1, 2, 4, 8, 25)
 PROMPTS = 64
 MOST_SEEDS = 64
-_PATIENCE = timedelta(days=30)
-"""Time that a process waits for the others."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -49,9 +40,11 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="measure models on held-out prompts",
         description="Draw prompts that no training saw with each model, measure the pictures, and write metrics.csv, "
-        "pictures.csv, table.md, figures, and the comparisons of the first prompts as grids. Several processes "
-        "(torchrun) share the prompts.",
+        "pictures.csv, table.md, figures, and the comparisons of the first prompts as grids. `evaluate tables` writes "
+        "the Hyper-SD paper's tables (CSV, Markdown, LaTeX) and figures with the family's models instead, the paper's "
+        "numbers beside. Several processes (torchrun) share the prompts.",
     )
+    parser.add_argument("what", nargs="?", choices=("tables",), metavar="tables", help="make the paper's tables")
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
     parser.add_argument(
@@ -106,33 +99,14 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     machine = Machine.here()
+    if options.what == "tables":
+        return run_tables(options, machine)
     chosen, runs = models_of(options, machine)
-    prompts = prompts_of(options, chosen)
-    from hypersd.evaluate.suite import MetricSuite, check_measurable
-
-    check_measurable(chosen, machine, options.metrics)
-    digest = None if options.reward is None else reward_digest(options.reward)
-    from accelerate import PartialState
-
-    from hypersd.evaluate.evaluation import EvaluationPlan, evaluate
+    prompts = prompts_of(options, chosen, PROMPTS)
     from hypersd.models.engine import Engine
-    from hypersd.sampling.remarks import word_remarks
 
-    plan = EvaluationPlan(
-        family=chosen, prompts=tuple(prompts), runs=runs, seed=options.seed, seeds=options.seeds, reward=digest
-    )
-    processes = PartialState(cpu=machine.device == "cpu", timeout=_PATIENCE)
-    if not processes.is_main_process:
-        folder = nullcontext(options.out)
-    else:
-        folder = command_folder(options.out, "evaluate", EVALUATION, keep=options.resume)
-        for remark in dict.fromkeys(remark for prompt in prompts for remark in word_remarks(chosen, prompt)):
-            note(remark)
-    reward = None if options.reward is None else reward_in(options.reward)
-    with folder as out:
-        suite = MetricSuite.of(chosen, machine, reward, options.metrics)
-        results = evaluate(plan, Engine(chosen, machine), suite, out, processes, resume=options.resume)
-    return 0 if results is None else report(results, options)
+    with evaluated(options, Engine(chosen, machine), runs, prompts) as results:
+        return 0 if results is None else report(results, options)
 
 
 def report(results: EvaluationResults, options: argparse.Namespace) -> int:
@@ -145,12 +119,7 @@ def report(results: EvaluationResults, options: argparse.Namespace) -> int:
     else:
         say(markdown(results.rows))
         note(f"written: {', '.join(str(file) for file in results.files)}")
-    for warning in results.warnings:
-        note(warning)
-    errors = {(failure.model, failure.steps): failure.error for failure in reversed(results.failures)}
-    for (model, steps), error in errors.items():
-        complain(f"{model} at {steps} steps: {error}")
-    return FAILED if errors else 0
+    return report_failures(results)
 
 
 def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tuple[Run, ...]]:
@@ -176,52 +145,3 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
     if options.adapter is not None:
         note(f"{ADAPTER}: {chosen.spec(ADAPTER).note}")
     return chosen, runs
-
-
-def reward_digest(folder: Path) -> str:
-    """The SHA-256 of the reward model in a folder, which is looked over.
-
-    Raises:
-        OSError: a part of it is missing.
-        ValueError: something else is in the folder.
-    """
-    check_reward(folder)
-    with (folder / WEIGHTS).open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
-
-
-def reward_in(folder: Path) -> RewardFunction:
-    """The reward model in a folder.
-
-    Raises:
-        OSError: a part of it is missing.
-        ValueError: something else is in the folder.
-    """
-    from hypersd.feedback.reward.reward_model import RewardModel
-
-    return RewardModel.load(folder).score
-
-
-def prompts_of(options: argparse.Namespace, chosen: Family) -> list[str]:
-    """The prompts to draw: those of the file, or the family's own. A judge of the family must be able to read them.
-
-    Raises:
-        OSError: the file of prompts, or a file of the family's world, cannot be read.
-        ValueError: there is no prompt in it, or one that cannot be drawn or judged; or there are not as many.
-    """
-    from hypersd.models.families.embedded import judged_prompt_check, judged_prompts
-    from hypersd.models.specs import Capability
-    from hypersd.sampling.request import check_prompt
-
-    judged = Capability.JUDGE in chosen.parts
-    if options.prompts is not None:
-        if options.count is not None:
-            raise ValueError("--count is for held-out prompts; all prompts of --prompts are drawn")
-        check = judged_prompt_check(chosen) if judged else check_prompt
-        return read_prompt_file(options.prompts, lambda prompt: check(check_prompt(prompt)))
-    if judged:
-        return judged_prompts(chosen, options.count or PROMPTS, options.seed)
-    prompts = read_prompt_file(assets_folder() / "prompts" / f"{chosen.prompt_set}.txt")
-    if options.count is not None and options.count > len(prompts):
-        raise ValueError(f"{chosen.name} has {len(prompts)} prompts of its own; name a file of more with --prompts")
-    return prompts[: options.count or PROMPTS]

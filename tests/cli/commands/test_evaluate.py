@@ -17,11 +17,12 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from hypersd.cli.commands.evaluate import reward_in
+from hypersd.cli.evaluations import reward_in
 from hypersd.evaluate.picture_metrics import ImageMetrics, read_pictures
+from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
 from tests.cli.conftest import Call
-from tests.families import hub_cache
+from tests.families import emoji_family, hub_cache, write_clip
 from tests.scorers.published_scorers import fill
 
 PROMPT = "a big owl on a pink background"
@@ -78,6 +79,16 @@ def test_a_reward_model_must_be_there(call: Call, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileNotFoundError, match="no such folder"):
         reward_in(tmp_path / "file")
+
+
+def test_metrics_may_be_chosen(call: Call, tmp_path: Path) -> None:
+    words = ("evaluate", "--models", "turbo", "--steps", "1", "--count", "1", "--out", tmp_path / "out", "--metrics")
+    (row,) = call(*words, "match", "--json").document["rows"]
+    assert "match_low" in row
+    assert not {"object", "clip", "diversity"} & row.keys()
+    assert "unknown metric 'beauty'; choose from: object" in call(*words, "beauty").complaint
+    assert "name its folder with --reward" in call(*words, "match,reward").complaint
+    assert "add it to --metrics" in call(*words, "match", "--reward", tmp_path).complaint
 
 
 def test_several_processes_share_the_prompts_and_one_joins(root: Path, tmp_path: Path) -> None:
@@ -173,3 +184,25 @@ def test_a_family_of_the_hub_is_measured_by_published_models(
         "prompts of its own"
         in call("evaluate", "--family", "sd15", "--count", "5000", "--out", tmp_path / "o").complaint
     )
+
+
+def test_the_paper_s_tables_and_figures_are_made_by_one_command(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tiny"
+    emoji_family(EMOJI, folder)
+    write_clip(folder / "clip")
+    monkeypatch.setenv("HYPERSD_EMOJI", str(folder))
+    words = ("evaluate", "tables", "--count", "1", "--out", tmp_path / "out")
+    document = call(*words, "--json").document
+    assert document["command"].startswith("python -m hypersd evaluate tables --family emoji --count 1 --seed 0")
+    assert {(row["model"], row["steps"]) for row in document["rows"]} >= {("base", 25), ("hyper", 4), ("turbo", 1)}
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert {f"table-{number}.{ending}" for number in range(1, 6) for ending in ("csv", "md", "tex")} <= names
+    assert {"figure-1.png", "figure-7.png", "figure-8.md", "metrics.csv"} <= names
+    drawn = (tmp_path / "out" / "figure-1.png").stat().st_mtime_ns
+    again = call(*words, "--resume")
+    assert "not trained" in again.out
+    assert (tmp_path / "out" / "figure-1.png").stat().st_mtime_ns == drawn
+    assert "leave out --models" in call(*words, "--models", "hyper").complaint
+    assert "leave out --base-first" in call(*words, "--base-first", "1").complaint

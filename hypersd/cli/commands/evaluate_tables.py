@@ -1,0 +1,120 @@
+"""`evaluate tables`: the Hyper-SD paper's tables and figures with a family's models, the paper's numbers beside."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
+from hypersd.cli.output import emit, note, say
+from hypersd.models.registry import Machine, family
+from hypersd.models.specs import Capability, Family
+
+if TYPE_CHECKING:
+    from hypersd.evaluate.evaluation import EvaluationResults
+    from hypersd.evaluate.paper_tables import Absences
+    from hypersd.models.engine import Engine
+
+PROMPTS = 256
+"""Of 64, object scores move by 3 % with two pictures."""
+
+_NOT_HERE = ("models", "steps", "adapter", "like", "base_first")
+_ECHOED = ("prompts", "count", "seed", "seeds", "reward", "metrics", "out")
+
+
+def run_tables(options: argparse.Namespace, machine: Machine) -> int:
+    """Make the tables and figures; returns the exit status.
+
+    Raises:
+        OSError: a file is missing or damaged, or cannot be written.
+        ValueError: an option does not belong here, or no model of the tables can be run here.
+    """
+    from hypersd.evaluate.paper_results import absence, paper_results
+    from hypersd.models.engine import Engine
+    from hypersd.sampling.request import Run
+
+    for name in _NOT_HERE:
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"`evaluate tables` runs the models of the paper's tables; leave out --{name.replace('_', '-')}"
+            )
+    chosen, paper = family(options.family), paper_results()
+    architecture = paper.architecture_of(chosen)
+    wanted = dict.fromkeys((row.model, row.steps) for table in paper.tables for row in table.rows.get(architecture, ()))
+    reasons = {run: absence(chosen, *run, machine) for run in wanted}
+    runs = tuple(Run(model=model, steps=steps) for (model, steps), reason in reasons.items() if not reason)
+    if not runs:
+        raise ValueError(
+            f"no model of the paper's tables can be run here: {'; '.join(dict.fromkeys(reasons.values()))}"
+        )
+    prompts = prompts_of(options, chosen, PROMPTS)
+    engine = Engine(chosen, machine)
+    with evaluated(options, engine, runs, prompts) as results:
+        if results is None:
+            return 0
+        command = command_of(options)
+        files = [*written_tables(results, engine, reasons, options.out, command), *figures(options, engine, command)]
+    if options.json:
+        emit({"family": chosen.name, "command": command, "rows": [row.finite() for row in results.rows]})
+    else:
+        for file in files:
+            if file.suffix == ".md":
+                say(file.read_text(encoding="utf-8"))
+    note(f"written: {', '.join(str(file) for file in [*files, *results.files])}")
+    return report_failures(results)
+
+
+def command_of(options: argparse.Namespace) -> str:
+    """The command that makes the same again."""
+    words = ["python", "-m", "hypersd", "evaluate", "tables", "--family", options.family]
+    for name in _ECHOED:
+        value = getattr(options, name)
+        if value is not None:
+            words += [f"--{name}", ",".join(value) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)
+
+
+def written_tables(
+    results: EvaluationResults, engine: Engine, reasons: Absences, out: Path, command: str
+) -> list[Path]:
+    """Write the tables; returns their files."""
+    from hypersd.evaluate.paper_results import absence, paper_results
+    from hypersd.evaluate.paper_tables import method_table, number_table, write_text_table
+
+    paper, chosen = paper_results(), engine.family
+    means = {(row.model, row.steps): row for row in results.rows if row.n}
+    absences = {run: reason or "failed" for run, reason in reasons.items()}
+    known = {spec.name: spec.default_steps for spec in chosen.specs}
+    no_method = {
+        method.model: reason
+        for method in paper.methods
+        if (reason := absence(chosen, method.model, known.get(method.model, 1), engine.machine))
+    }
+    tables = [method_table(paper, chosen, no_method)]
+    tables += [numbers for table in paper.tables if (numbers := number_table(table, paper, chosen, means, absences))]
+    return [file for table in tables for file in write_text_table(table, out, command)]
+
+
+def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[Path]:
+    """Draw the figures; returns their files. With --resume, one that is there is not drawn again."""
+    from hypersd.evaluate.paper_figures import write_figure
+    from hypersd.evaluate.paper_results import paper_results
+
+    files: list[Path] = []
+    for figure in paper_results().figures:
+        there = options.out / f"figure-{figure.number}.png"
+        if options.resume and there.exists():
+            files += [there, there.with_suffix(".md")]
+            continue
+        prompts = figure_prompts(engine.family, figure.prompts, options.seed)
+        files += write_figure(figure, prompts, engine, folder=options.out, seed=options.seed, command=command)
+    return files
+
+
+def figure_prompts(chosen: Family, prompts: list[str], seed: int) -> list[str]:
+    """The figure's own prompts, or as many of a family's that knows no others."""
+    from hypersd.models.families.embedded import judged_prompts
+
+    return judged_prompts(chosen, len(prompts), seed) if Capability.JUDGE in chosen.parts else prompts

@@ -1,0 +1,63 @@
+"""Figures of the Hyper-SD paper: a picture for each prompt of the caption and each column's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from hypersd.evaluate.paper_results import FigureColumn, PaperFigure, absence
+from hypersd.models.engine import Engine
+from hypersd.sampling.comparison import compare, grid
+from hypersd.sampling.png import write_png
+from hypersd.sampling.request import Generation, Request, Run
+from hypersd.utils.files import write_text
+
+
+def write_figure(
+    figure: PaperFigure, prompts: Sequence[str], engine: Engine, *, seed: int, folder: Path, command: str
+) -> list[Path]:
+    """Draw a figure with the models that the family has, and write it with its caption; returns the files.
+
+    Args:
+        figure: the paper's.
+        prompts: a row each: the figure's own, or others for a family that cannot draw those.
+        engine: of the family.
+        seed: of every picture.
+        folder: where the files go.
+        command: that makes the figure.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    family = engine.family
+    absences = {column: absence(family, column.model, column.steps, engine.machine) for column in figure.columns}
+    columns = [column for column, reason in absences.items() if not reason]
+    name = folder / f"figure-{figure.number}"
+    caption = [f"Figure {figure.number}. {figure.title}: {family.title}."]
+    caption += [f"Rows: {'; '.join(prompts)}."]
+    caption += [f"Without {_label(column)}: {reason}." for column, reason in absences.items() if reason]
+    if tuple(prompts) != tuple(figure.prompts):
+        caption.append("The prompts are the family's own: it cannot draw those of the paper's caption.")
+    caption.append(f"Made by `{command}`.")
+    write_text(name.with_suffix(".md"), "\n".join(caption) + "\n")
+    if not columns:
+        return [name.with_suffix(".md")]
+    rows = [_row(prompt, columns, engine, seed) for prompt in prompts]
+    sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
+    for place, row in enumerate(rows):
+        sheet.paste(row, (0, place * row.height))
+    write_png(name.with_suffix(".png"), sheet, {"figure": caption[0], "command": command})
+    return [name.with_suffix(".png"), name.with_suffix(".md")]
+
+
+def _row(prompt: str, columns: Sequence[FigureColumn], engine: Engine, seed: int) -> Image.Image:
+    runs = tuple(Run(model=column.model, steps=column.steps) for column in columns)
+    request = Request(prompt=prompt, seed=seed, family=engine.family.name, runs=runs)
+    drawn = {(event.model, event.steps): event for event in compare(request, engine) if isinstance(event, Generation)}
+    return grid(request, [drawn[column.model, column.steps] for column in columns])
+
+
+def _label(column: FigureColumn) -> str:
+    return f"{column.model} at {column.steps} step{'s' if column.steps > 1 else ''}"
