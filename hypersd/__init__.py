@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "RewardModel": "hypersd.feedback.reward.reward_model",
+    "SamplingParameters": "hypersd.sampling.request",
     "compare": "hypersd.api",
     "load": "hypersd.api",
     "rank": "hypersd.api",

@@ -14,7 +14,7 @@ from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.comparison import compare as runs_of
 from hypersd.sampling.comparison import expand
-from hypersd.sampling.request import Generation, Request
+from hypersd.sampling.request import NO_PARAMETERS, Generation, Request, SamplingParameters
 
 
 def load(name: str = "emoji") -> Engine:
@@ -24,7 +24,7 @@ def load(name: str = "emoji") -> Engine:
         hypersd.compare("a small rocket on a pink background", engine=engine)
 
     Args:
-        name: `emoji`, `sdxl` or `sd15`.
+        name: `emoji`, `sdxl`, `sd15` or `sd21`.
 
     Raises:
         ValueError: there is no such family.
@@ -38,6 +38,8 @@ def compare(
     models: Sequence[str] | None = None,
     steps: Sequence[int] | None = None,
     seed: int = 0,
+    count: int = 1,
+    parameters: SamplingParameters = NO_PARAMETERS,
     engine: Engine | None = None,
 ) -> list[Generation]:
     """Pictures of one prompt by several models from the same noise, the cheapest model first.
@@ -50,17 +52,22 @@ def compare(
         models: their names; None is all of the family's.
         steps: numbers of steps; None is each model's default.
         seed: of the noise, from 0 to 2³² − 1.
+        count: of pictures a run, from seeds that follow each other.
+        parameters: eta, strength, guidance, negative prompt and size, in place of the recipes' (`SamplingParameters`).
         engine: from `load`; None is a new one of the embedded family.
 
     Returns:
-        A result for each run. One that failed has no `image` and says why in `error`.
+        A result for each picture. One that failed has no `image` and says why in `error`.
 
     Raises:
-        ValueError: the prompt cannot be drawn, a model is unknown, or does not run at a number of steps.
+        ValueError: the prompt cannot be drawn, a model is unknown, or does not run at a number of steps; or
+            no model bears a parameter.
     """
     engine = engine or load()
     runs = expand(engine.family, models, steps)
-    request = Request(prompt=prompt, seed=seed, family=engine.family.name, runs=runs)
+    request = Request(
+        prompt=prompt, seed=seed, family=engine.family.name, runs=runs, parameters=parameters, count=count
+    )
     return [event for event in runs_of(request, engine) if isinstance(event, Generation)]
 
 

@@ -20,6 +20,16 @@ def test_models_are_compared_in_five_lines() -> None:
     assert all(picture.image is not None and picture.image.size == (128, 128) for picture in pictures)
 
 
+def test_parameters_are_set_where_a_recipe_bears_them() -> None:
+    parameters = hypersd.SamplingParameters(guidance_scale=5, negative_prompt="dog", size=(64, 96))
+    pictures = hypersd.compare("a big cat", models=["base"], steps=[1], seed=7, count=2, parameters=parameters)
+    assert [(picture.seed, picture.guidance_scale, picture.error) for picture in pictures] == [
+        (7, 5, None),
+        (8, 5, None),
+    ]
+    assert all(picture.image is not None and picture.image.size == (64, 96) for picture in pictures)
+
+
 def test_an_engine_serves_several_comparisons_and_the_same_seed_draws_the_same() -> None:
     engine = hypersd.load("emoji")
     first, second = (
@@ -37,6 +47,11 @@ def test_an_engine_serves_several_comparisons_and_the_same_seed_draws_the_same()
         (lambda: hypersd.load("dalle"), "unknown family 'dalle'"),
         (lambda: hypersd.compare("a cat", models=["magic"]), "unknown model 'magic'"),
         (lambda: hypersd.compare("   "), "prompt is empty"),
+        (lambda: hypersd.compare("a cat", models=["hyper"], parameters=hypersd.SamplingParameters(eta=2)), "eta must"),
+        (
+            lambda: hypersd.compare("a cat", models=["turbo"], parameters=hypersd.SamplingParameters(guidance_scale=7)),
+            "turbo at 1 step takes no guidance",
+        ),
         (lambda: hypersd.rank("nowhere.parquet"), "nowhere.parquet"),
         (lambda: hypersd.feedback.tune(rewards=["nowhere"], out="x"), "nowhere"),
         (lambda: hypersd.feedback.tune(rewards=["nowhere"], out="x", method="dpo"), "name them with `votes`"),

@@ -28,7 +28,9 @@ def check_hash(file: Path) -> None:
         return
     state = blob.stat()
     if _sha256(blob, state.st_size, state.st_mtime_ns) != blob.name:
-        raise DamagedFileError(f"{file} is not the file that was published (its SHA-256 is another); delete {blob}")
+        raise DamagedFileError(
+            f"{file} is not the file that was published (its SHA-256 is another); delete {blob} to fetch it again"
+        )
 
 
 @lru_cache(maxsize=1024)

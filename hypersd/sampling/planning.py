@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,15 @@ from hypersd.sampling.request import Request, SamplingParameters, sides
 
 _NAMED = 3
 """Models that a remedy names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A recipe as it is published, with what it belongs to."""
+
+    family: Family
+    spec: ModelSpec
+    recipe: Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +76,8 @@ def plan_run(
         ValueError: the model does not run at this number of steps.
     """
     recipe = spec.recipe(steps)
-    wanted = {} if parameters is None else parameters.given
-    refused = {
-        name: problem for name, value in wanted.items() if (problem := _PROBLEMS[name](family, spec, recipe, value))
-    }
+    wanted, published = {} if parameters is None else parameters.given, _Published(family, spec, recipe)
+    refused = {name: problem for name, value in wanted.items() if (problem := _PROBLEMS[name](published, value))}
     borne = {name: value for name, value in wanted.items() if name not in refused}
     recipe = replace(
         recipe,
@@ -88,15 +95,18 @@ def plan_run(
 
 def warnings_of(runs: Sequence[PlannedRun]) -> tuple[str, ...]:
     """The warnings of several runs, those that are alike in one sentence."""
-    alike: dict[str, list[str]] = {}
-    for run in runs:
-        for problem in run.refused.values():
-            alike.setdefault(problem, []).append(run.label)
-    refusals = [
-        f"Not applied: {'each of ' if len(labels) > 1 else ''}{listed(labels)} {problem}."
-        for problem, labels in alike.items()
-    ]
+    refusals = (f"Not applied: {words}." for words in _refusals(runs, _PROBLEMS))
     return tuple(dict.fromkeys([*refusals, *(remark for run in runs for remark in run.remarks)]))
+
+
+def _refusals(runs: Sequence[PlannedRun], names: Iterable[str]) -> list[str]:
+    """Words about runs that do not bear these parameters, and why; runs that are alike stand together."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        for run in runs:
+            if name in run.refused:
+                alike.setdefault(run.refused[name], []).append(run.label)
+    return [f"{'each of ' if len(labels) > 1 else ''}{listed(labels)} {problem}" for problem, labels in alike.items()]
 
 
 def _check_borne(runs: Sequence[PlannedRun], parameters: SamplingParameters) -> None:
@@ -106,10 +116,8 @@ def _check_borne(runs: Sequence[PlannedRun], parameters: SamplingParameters) -> 
         ValueError: one changes none; the message says why, and what to do.
     """
     for name in parameters.given:
-        reasons = [f"{run.label} {run.refused[name]}" for run in runs if name in run.refused]
-        if len(reasons) == len(runs):
-            others = f" (nor does any other of the {len(runs)} runs)" if len(runs) > 1 else ""
-            raise ValueError(f"{reasons[0]}{others}")
+        if all(name in run.refused for run in runs):
+            raise ValueError("; ".join(_refusals(runs, [name])))
 
 
 def _remarks(spec: ModelSpec, size: tuple[int, int]) -> tuple[str, ...]:
@@ -119,51 +127,51 @@ def _remarks(spec: ModelSpec, size: tuple[int, int]) -> tuple[str, ...]:
     return (f"At {sides(size)} pixels a model that was made for {made_for} may cut off, repeat or blur things.",)
 
 
-def _eta_problem(family: Family, spec: ModelSpec, recipe: Recipe, _eta: float) -> str:  # noqa: ARG001 - as the others
-    if recipe.eta is not None:
+def _eta_problem(of: _Published, _eta: float) -> str:
+    if of.recipe.eta is not None:
         return ""
-    sampler = recipe.scheduler.name.removesuffix("Scheduler")
-    return f"takes no eta: {sampler} has none in its recipe; {_choose(family, lambda it: it.eta is not None)}"
+    sampler = of.recipe.scheduler.name.removesuffix("Scheduler")
+    return f"takes no eta: {sampler} has none in its recipe; {_choose(of, lambda other: other.eta is not None)}"
 
 
-def _strength_problem(family: Family, spec: ModelSpec, recipe: Recipe, _strength: float) -> str:  # noqa: ARG001
-    if recipe.weights.scalable:
+def _strength_problem(of: _Published, _strength: float) -> str:
+    if of.recipe.weights.scalable:
         return ""
-    return f"has no adapter whose strength could be set; {_choose(family, lambda it: it.weights.scalable)}"
+    return f"has no adapter whose strength could be set; {_choose(of, lambda other: other.weights.scalable)}"
 
 
-def _guidance_problem(family: Family, spec: ModelSpec, recipe: Recipe, scale: float) -> str:  # noqa: ARG001
-    if recipe.guidance_range is None:
+def _guidance_problem(of: _Published, scale: float) -> str:
+    if of.recipe.guidance_range is None:
         if scale == 1:
             return ""
         return (
             "takes no guidance: it was distilled into the weights, and more burns the picture; "
-            f"{_choose(family, lambda it: it.guidance_range is not None)}"
+            f"{_choose(of, lambda other: other.guidance_range is not None)}"
         )
-    low, high = recipe.guidance_range
+    low, high = of.recipe.guidance_range
     return "" if low <= scale <= high else f"was made for guidance from {low:g} to {high:g}, not {scale:g}"
 
 
-def _negative_problem(family: Family, spec: ModelSpec, recipe: Recipe, _prompt: str) -> str:  # noqa: ARG001
-    if recipe.guidance_range is not None:
+def _negative_problem(of: _Published, _prompt: str) -> str:
+    if of.recipe.guidance_range is not None:
         return ""
     return (
         "follows no negative prompt: only guidance leads away from one, and its guidance was distilled into the "
-        f"weights; {_choose(family, lambda it: it.guidance_scale > 1)}"
+        f"weights; {_choose(of, lambda other: other.guidance_scale > 1)}"
     )
 
 
-def _size_problem(family: Family, spec: ModelSpec, recipe: Recipe, size: tuple[int, int]) -> str:  # noqa: ARG001
-    low, high = spec.pixels // 2, 2 * spec.pixels
-    if all(side % family.size_multiple == 0 and low <= side <= high for side in size):
+def _size_problem(of: _Published, size: tuple[int, int]) -> str:
+    low, high = of.spec.pixels // 2, 2 * of.spec.pixels
+    if all(side % of.family.size_multiple == 0 and low <= side <= high for side in size):
         return ""
     return (
         f"cannot draw {sides(size)} pixels; choose sides from {low} to {high} that are multiples of "
-        f"{family.size_multiple}"
+        f"{of.family.size_multiple}"
     )
 
 
-_PROBLEMS: Mapping[str, Callable[[Family, ModelSpec, Recipe, Any], str]] = MappingProxyType(
+_PROBLEMS: Mapping[str, Callable[[_Published, Any], str]] = MappingProxyType(
     {
         "eta": _eta_problem,
         "strength": _strength_problem,
@@ -175,10 +183,10 @@ _PROBLEMS: Mapping[str, Callable[[Family, ModelSpec, Recipe, Any], str]] = Mappi
 """For each parameter, the words that complete "MODEL at N steps …" where its recipe does not bear it, else none."""
 
 
-def _choose(family: Family, bears: Callable[[Recipe], bool]) -> str:
+def _choose(of: _Published, bears: Callable[[Recipe], bool]) -> str:
     """The remedy: models of the family whose recipes bear a parameter."""
     names: list[str] = []
-    for spec in family.specs:
+    for spec in of.family.specs:
         steps = [str(recipe.steps) for recipe in spec.recipes if bears(recipe)]
         if len(steps) == len(spec.recipes):
             names.append(spec.name)

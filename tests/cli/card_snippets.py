@@ -159,8 +159,8 @@ def _own(base: Callable[[], Any], scheduler: type[Any]) -> list[Snippet]:
 _XL_HYPER, _XL_LCM = _hyper(sdxl, "SDXL"), "latent-consistency/lcm-lora-sdxl"
 
 SNIPPETS: dict[tuple[str, str], list[Snippet]] = {
-    **{("sdxl", name): found for name, found in _XL_HYPER.items()},
-    **{("sdxl", name): found for name, found in _consistency(sdxl, _XL_LCM, "h1t/TCD-SDXL-LoRA").items()},
+    **{("sdxl", name): snippets for name, snippets in _XL_HYPER.items()},
+    **{("sdxl", name): snippets for name, snippets in _consistency(sdxl, _XL_LCM, "h1t/TCD-SDXL-LoRA").items()},
     ("sdxl", "base"): _own(sdxl, EulerDiscreteScheduler),
     ("sdxl", "hyper"): [
         Snippet(
@@ -232,10 +232,10 @@ SNIPPETS: dict[tuple[str, str], list[Snippet]] = {
             guidance={4: 2.0, 6: 2.0, 8: 2.0},
         )
     ],
-    **{("sd15", name): found for name, found in _hyper(sd15, "SD15").items()},
+    **{("sd15", name): snippets for name, snippets in _hyper(sd15, "SD15").items()},
     **{
-        ("sd15", name): found
-        for name, found in _consistency(sd15, "latent-consistency/lcm-lora-sdv1-5", "h1t/TCD-SD15-LoRA").items()
+        ("sd15", name): snippets
+        for name, snippets in _consistency(sd15, "latent-consistency/lcm-lora-sdv1-5", "h1t/TCD-SD15-LoRA").items()
     },
     ("sd15", "base"): _own(sd15, PNDMScheduler),
     ("sd15", "perflow"): [

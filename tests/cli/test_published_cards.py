@@ -92,9 +92,9 @@ def recorded(scheduler: type[Any]) -> Iterator[Recorded]:
 
     @functools.wraps(forward)
     def predicted(self: Any, *given: Any, **named: Any) -> Any:
-        found = forward(self, *given, **named)
-        last.append(found[0])
-        return found
+        output = forward(self, *given, **named)
+        last.append(output[0])
+        return output
 
     scheduler.step, UNet2DConditionModel.forward = stepped, predicted
     try:
@@ -145,7 +145,7 @@ def test_every_card_and_every_number_of_steps_has_its_snippet() -> None:
         for steps in ({recipe.steps for recipe in spec.recipes} | set(range(1, min(spec.max_steps or 0, 8) + 1)))
         if spec.name != "base" or steps == spec.default_steps
     }
-    written = {(*card, steps) for card, found in SNIPPETS.items() for snippet in found for steps in snippet.steps}
+    written = {(*card, steps) for card, snippets in SNIPPETS.items() for snippet in snippets for steps in snippet.steps}
     assert written == cards
 
 
@@ -157,9 +157,9 @@ def test_a_card_is_drawn_as_its_own_snippet_does(  # noqa: PLR0917 - a row of th
 ) -> None:
     with recorded(snippet.scheduler) as ours:
         run = compared(call, family, model, steps, tmp_path).document["runs"][0]
-    with recorded(snippet.scheduler) as theirs:
+    with recorded(snippet.scheduler) as expected_calls:
         expected = by_diffusers(snippet, family, steps)
-    assert ours == theirs
+    assert ours == expected_calls
     assert ours.kinds == {snippet.scheduler.__name__} == {run["scheduler"]["name"]}
     assert ours.times == run["timesteps"]
     assert set(ours.scales) == {snippet.guidance.get(steps, 0.0)} == {run["guidance_scale"]}

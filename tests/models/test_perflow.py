@@ -49,8 +49,8 @@ def test_a_whole_window_of_the_windows_own_noise_takes_that_noise_away() -> None
     ended, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     gamma = (ALPHAS[749] / ALPHAS[499]).sqrt()
     begun = (gamma * ended + (1 - gamma**2).sqrt() * noise).float()
-    (found,) = scheduler.step(noise, torch.tensor(750), begun, return_dict=False)
-    assert torch.allclose(found, ended, atol=1e-4)
+    (after,) = scheduler.step(noise, torch.tensor(750), begun, return_dict=False)
+    assert torch.allclose(after, ended, atol=1e-4)
 
 
 def test_within_a_window_a_straight_flow_is_followed_exactly() -> None:

@@ -182,9 +182,9 @@ def test_several_pictures_are_those_of_the_seeds_that_follow(engine: Engine) -> 
         (alone,) = drawn(engine, request(run, seed=event.seed))
         assert alone.image is not None
         assert difference(event.image, alone.image) == 0
-    one, three = grid(request(run), several[:1]), grid(request(run, count=3), several)
-    assert three.width == one.width
-    assert three.height > 2 * one.height
+    single, triple = grid(request(run), several[:1]), grid(request(run, count=3), several)
+    assert triple.width == single.width
+    assert triple.height > 2 * single.height
 
 
 def test_what_several_runs_do_not_bear_is_said_once(emoji: Family) -> None:

@@ -165,7 +165,9 @@ class _Handlers:
         names = [(name, index) for index, name in enumerate(titles)]
         base = result_cards.reference(family, drawn)
         right = drawn.index(base) if base else len(drawn) - 1
-        left = max((index for index in range(len(drawn)) if index != right), default=right)
+        others = [index for index in range(len(drawn)) if index != right]
+        alike = [index for index in others if drawn[index].seed == drawn[right].seed]
+        left = max(alike or others, default=right)
         pair = len(drawn) > 1
         return {
             parts.closer: gr.Column(visible=True),

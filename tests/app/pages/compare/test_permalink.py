@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from app.pages.compare.permalink import link, linked
-from hypersd.sampling.request import Request, Run
+from hypersd.sampling.request import Request, Run, SamplingParameters
 
 
 def query(text: str) -> dict[str, str]:
@@ -16,6 +16,16 @@ def query(text: str) -> dict[str, str]:
 def test_a_link_restores_its_request(prompt: str) -> None:
     runs = (Run(model="hyper", steps=4), Run(model="hyper", steps=1), Run(model="base", steps=25))
     request = Request(prompt=prompt, seed=2**32 - 1, family="emoji", runs=runs)
+    assert linked(query(link(request)), "other") == request
+
+
+def test_a_link_restores_sampling_parameters() -> None:
+    parameters = SamplingParameters(
+        eta=0.25, strength=0.8, guidance_scale=7.5, negative_prompt="blurred, 50 %", size=(1024, 768)
+    )
+    request = Request(
+        prompt="a cat", seed=1, family="sdxl", runs=(Run(model="base", steps=25),), parameters=parameters, count=3
+    )
     assert linked(query(link(request)), "other") == request
 
 
@@ -35,6 +45,14 @@ def test_a_short_link_means_the_default_steps_and_family() -> None:
         ({"prompt": " "}, "empty"),
         ({"models": "base:x"}, "number"),
         ({"models": ""}, "no model"),
+        ({"eta": "much"}, "eta='much'; that has to be a number"),
+        ({"eta": "nan"}, "eta must be"),
+        ({"strength": "-1"}, "strength must be"),
+        ({"guidance_scale": "1e9"}, "guidance must be"),
+        ({"size": "big"}, "a size is"),
+        ({"count": "1.5"}, "number"),
+        ({"count": "99"}, "from 1 to 8"),
+        ({"negative_prompt": ""}, "negative prompt is empty"),
     ],
 )
 def test_a_broken_link_is_explained(change: dict[str, str], sentence: str) -> None:
