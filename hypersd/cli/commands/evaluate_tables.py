@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PROMPTS = 256
 """Of 64, object scores move by 3 % with two pictures."""
 
+SCORE_PROMPTS = 16
+"""Paths on which figure 3's errors are measured."""
+
 _NOT_HERE = ("models", "steps", "adapter", "like", "base_first")
 _ECHOED = ("prompts", "count", "seed", "seeds", "reward", "metrics", "out")
 
@@ -102,7 +105,7 @@ def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[P
     from hypersd.evaluate.paper_figures import write_figure
     from hypersd.evaluate.paper_results import paper_results
 
-    files: list[Path] = []
+    files = score_figure_of(options, engine.family, command)
     for figure in paper_results().figures:
         there = options.out / f"figure-{figure.number}.png"
         if options.resume and there.exists():
@@ -111,6 +114,17 @@ def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[P
         prompts = figure_prompts(engine.family, figure.prompts, options.seed)
         files += write_figure(figure, prompts, engine, folder=options.out, seed=options.seed, command=command)
     return files
+
+
+def score_figure_of(options: argparse.Namespace, chosen: Family, command: str) -> list[Path]:
+    """Measure and draw figure 3, for a family on disk; returns its files, none for another family."""
+    from hypersd.evaluate.score_figure import write_score_figure
+    from hypersd.models.families.embedded import judged_prompts
+
+    if chosen.folder is None:
+        return []
+    prompts = judged_prompts(chosen, SCORE_PROMPTS, options.seed)
+    return write_score_figure(chosen, prompts, options.out, seed=options.seed, command=command)
 
 
 def figure_prompts(chosen: Family, prompts: list[str], seed: int) -> list[str]:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from hypersd.distill.student import Student
 from hypersd.sampling.denoising import denoising_steps
-from hypersd.training.adapters import disable_adapter
 from hypersd.training.schedule import DDIMSolver
 
 
@@ -34,38 +33,36 @@ class ScoreErrors:
 
 @torch.no_grad()
 def score_errors(
-    student: Student, prompts: Sequence[str], *, steps: int = 25, guidance: float = 3.0, seed: int = 0
+    base: Student, few_steps: Student, prompts: Sequence[str], *, steps: int = 25, guidance: float = 3.0, seed: int = 0
 ) -> ScoreErrors:
-    """Measure on the guided base's own path: its guided score, its unguided score, and the student.
+    """Measure on the guided base's own path: its guided score, its unguided score, and a model of few steps.
 
     Args:
-        student: a base with a few-step adapter loaded; with the adapter off it is the base.
+        base: the base model, its adapter untrained.
+        few_steps: the same, with a few-step adapter in its base.
         prompts: N of them, a picture each.
         steps: of the path.
         guidance: of the base, along the path and as the guided score.
         seed: of the noise.
     """
-    schedule, device = student.schedule.to(student.device), student.device
+    schedule, device = base.schedule.to(base.device), base.device
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn((len(prompts), *student.latent_shape), generator=generator).to(device)
-    conditioning = student.text.conditioning(prompts)
+    noise = torch.randn((len(prompts), *base.latent_shape), generator=generator).to(device)
+    conditioning = base.text.conditioning(prompts)
     scale = torch.full((len(prompts),), guidance, device=device)
 
-    def base(latents: Tensor, timestep: Tensor) -> Tensor:
-        with disable_adapter(student.unet):
-            return student.guided(latents, timestep.to(device).expand(len(latents)), prompts, scale)
+    def guided(latents: Tensor, timestep: Tensor) -> Tensor:
+        return base.guided(latents, timestep.to(device).expand(len(latents)), prompts, scale)
 
-    path = list(denoising_steps(DDIMSolver(schedule, schedule.trailing(steps)), noise, base))
+    path = list(denoising_steps(DDIMSolver(schedule, schedule.trailing(steps)), noise, guided))
     end = path[-1].latents
     errors: dict[str, list[Tensor]] = {"guided base": [], "unguided base": [], "consistency model": []}
     for step in path:
         times = step.timestep.to(device).expand(len(prompts))
-        with disable_adapter(student.unet):
-            unguided = student.predict(step.noisy, times, conditioning)
         looks = {
             "guided base": step.predicted,
-            "unguided base": unguided,
-            "consistency model": student.predict(step.noisy, times, conditioning),
+            "unguided base": base.predict(step.noisy, times, conditioning),
+            "consistency model": few_steps.predict(step.noisy, times, conditioning),
         }
         for name, predicted in looks.items():
             clean = schedule.predict_x0(step.noisy, predicted, times)
