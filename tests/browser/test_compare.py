@@ -113,15 +113,15 @@ def test_a_permalink_restores_the_run(watched: Any) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_sampling_parameters_are_drawn_and_a_refused_one_says_why(browser: Browser, url: str, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 844})
-    visit(page, url, "?prompt=a+cat&seed=7&family=emoji&models=base:2,turbo:1&negative_prompt=dog&size=64x32&count=2")
+    visit(page, url, "?prompt=a+cat&seed=7&family=emoji&models=base:2,turbo:1&negative_prompt=dog&size=160x128&count=2")
     finished(page, 4)
     message = page.locator("#hs-message")
     expect(message).to_contain_text("Not applied: turbo at 1 step follows no negative prompt")
-    expect(message).to_contain_text("At 64x32 pixels a model that was made for 32x32")
+    expect(message).to_contain_text("At 160x128 pixels a model that was made for 128x128")
     names = page.locator(".hs-card h3").all_inner_texts()
     assert names == ["Turbo, seed 7", "Turbo, seed 8", "Base, seed 7", "Base, seed 8"]
-    assert page.locator(".hs-open img").first.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [64, 32]
-    expect(page.get_by_role("textbox", name="Size")).to_have_value("64x32")
+    assert page.locator(".hs-open img").first.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [160, 128]
+    expect(page.get_by_role("textbox", name="Size")).to_have_value("160x128")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("textbox", name="Eta").fill("lots")
     page.click("#hs-run")
