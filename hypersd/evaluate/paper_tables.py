@@ -25,7 +25,14 @@ _DIGITS = 2
 
 _NOTHING = "–"
 _LATEX = str.maketrans(
-    {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "±": r"$\pm$", "–": "--", "÷": r"$\div$"}
+    {
+        **{letter: f"\\{letter}" for letter in "&%_#${}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "–": "--",
+    }
 )
 
 

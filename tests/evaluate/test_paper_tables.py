@@ -21,7 +21,7 @@ from hypersd.models.families.sdxl import SDXL
 from hypersd.models.specs import Family
 from tests.families import emoji_family, machine
 
-COMMAND = "python -m hypersd evaluate tables --out a_b"
+COMMAND = "python -m hypersd evaluate tables --out a_b~{c}"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_a_row_has_our_number_with_its_interval_or_says_why_not(tmp_path: Path) 
     assert "bootstrap over 256 prompts" in markdown_of(table, COMMAND)
     latex = latex_of(table, COMMAND)
     assert r"Base & 25 & 50.0\% [40, 60] & 30.00 $\pm$1.00 & 33.16" in latex
-    assert r"\texttt{python -m hypersd evaluate tables --out a\_b}" in latex
+    assert r"\texttt{python -m hypersd evaluate tables --out a\_b\textasciitilde{}\{c\}}" in latex
     assert "–" not in latex
 
 

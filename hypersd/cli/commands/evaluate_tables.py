@@ -101,16 +101,12 @@ def written_tables(
 
 
 def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[Path]:
-    """Draw the figures; returns their files. With --resume, one that is there is not drawn again."""
+    """Draw the figures; returns their files."""
     from hypersd.evaluate.paper_figures import write_figure
     from hypersd.evaluate.paper_results import paper_results
 
     files = score_figure_of(options, engine.family, command)
     for figure in paper_results().figures:
-        there = options.out / f"figure-{figure.number}.png"
-        if options.resume and there.exists():
-            files += [there, there.with_suffix(".md")]
-            continue
         prompts = figure_prompts(engine.family, figure.prompts, options.seed)
         files += write_figure(figure, prompts, engine, folder=options.out, seed=options.seed, command=command)
     return files
