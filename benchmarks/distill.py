@@ -14,6 +14,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def plain(folder: Path, size: int) -> tuple[Step, list[Any]]:
 
     def run(number: int) -> float:
         step, batch = context(number), batch_of(student, number, size)
-        student.text.encode.cache_clear()
+        student.text = replace(student.text)  # with nothing encoded yet
         with_prompt, without = student.text.conditioning(batch.captions), student.text.conditioning([""] * size)
         starts = objective.grid.starts(size, step.generator, config.share_of_ends)
         end_times = objective.grid.ends(starts, step.generator)

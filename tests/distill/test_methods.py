@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
+from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.methods import METHODS, distill
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.training.data import LatentBatches
@@ -114,3 +116,29 @@ def test_an_unknown_method_is_named(folder: Path, examples: TrainingScenes, tmp_
         ValueError, match="the methods are tscd, unified, cfg, backward, one-step, tcd, lcm, perflow, lightning, turbo"
     ):
         distill("magic", folder=folder, examples=examples, out=tmp_path)
+
+
+def first_losses(out: Path) -> dict[str, float]:
+    """Losses that the stages of a run logged, by stage and name."""
+    lines = {file.parent.name: json.loads(file.read_text().splitlines()[-1]) for file in out.glob("*/log.jsonl")}
+    return {
+        f"{stage} {name}": value
+        for stage, line in lines.items()
+        for name, value in line.items()
+        if name not in {"step", "time", "steps_per_second"}
+    }
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_method_s_gradients_may_be_accumulated(
+    method: str, folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path
+) -> None:
+    if method == "turbo":
+        save_clip(folder)
+    given = {"folder": folder, "examples": examples, "data": data, "shorten": 0.003, "batch_size": 8}
+    for passes in (1, 2):
+        options = DistillationOptions(steps=(600,), precision="no", accumulate=passes)
+        distill(method, out=tmp_path / str(passes), options=options, **given)
+    whole, spread = (first_losses(tmp_path / str(passes)) for passes in (1, 2))
+    assert len(whole) >= len(METHODS[method].stages)
+    assert spread == pytest.approx(whole, rel=1e-3, abs=1e-4)
