@@ -386,15 +386,8 @@ EMOJI_USERS = ("hypersd.emoji", "hypersd.models", "hypersd.cli.commands.emoji")
 
 EMOJI_EXCEPTIONS = frozenset(
     {
-        "app.pages.compare.result_cards",
         "hypersd.cli.commands.distill",
-        "hypersd.cli.commands.feedback",
-        "hypersd.cli.commands.loop",
-        "hypersd.cli.commands.reward",
-        "hypersd.cli.commands.votes",
-        "hypersd.feedback.loop.feedback_loop",
         "hypersd.feedback.tuning.perception_scenes",
-        "hypersd.feedback.tuning.tune",
     }
 )
 """Modules that still do; each goes once its data comes through a protocol. No other may be added."""

@@ -94,7 +94,7 @@ def test_two_processes_do_what_one_does_and_resume_alike(
 
 
 def losses(stage: Path) -> dict[str, float]:
-    """What a stage logged, by step and name."""
+    """The log of a stage, by step and name."""
     lines = [json.loads(line) for line in (stage / "log.jsonl").read_text().splitlines()]
     return {
         f"{line['step']} {name}": value
