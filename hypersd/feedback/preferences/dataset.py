@@ -164,7 +164,7 @@ def _agreement(examples: Iterable[Preference]) -> Estimate:
     same = total = 0
     for choices in by_pair.values():
         for index, (voter, chosen) in enumerate(choices):
-            others = [theirs for who, theirs in choices[index + 1 :] if who != voter]
+            others = [picture for other, picture in choices[index + 1 :] if other != voter]
             total += len(others)
             same += others.count(chosen)
     return wilson(same, total)
