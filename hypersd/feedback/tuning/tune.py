@@ -20,7 +20,7 @@ from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
-from hypersd.models.families.embedded import prompt_source, training_scenes
+from hypersd.models.families.embedded import prompt_source, scene_perception, training_scenes
 from hypersd.models.loading import Loader
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.registry import Machine, is_local
@@ -126,6 +126,8 @@ def tune(
     training, others = _prompts(family, prompts)
     validation = others[: max(_FEWEST, round(shorten * len(others)))]
     source = _loader(family).source()
+    if perception is None and method == "refl" and (perceptor := scene_perception(family)):
+        perception = SceneFeedback(perceptor)
     return [
         (
             group,
@@ -138,7 +140,7 @@ def tune(
                 validation=validation,
                 out=out / group.file.stem,
                 method=method,
-                perception=perception or SceneFeedback.of(family.world),
+                perception=perception,
                 preferences=votes[0].split("train") if votes else (),
                 pictures=votes[1] if votes else None,
                 batch_size=batch_size,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from hypersd.emoji.captions import Reading
+    from hypersd.emoji.perception.scene_perception import ScenePerception
     from hypersd.emoji.scenes import TrainingScenes
     from hypersd.emoji.sprite_judge import SpriteJudge
     from hypersd.emoji.world import Pixels, World
@@ -100,6 +101,23 @@ def training_scenes(folder: Path) -> TrainingScenes:
     from hypersd.emoji.world import World  # noqa: PLC0415
 
     return TrainingScenes(World.load(folder))
+
+
+def scene_perception(family: Family) -> ScenePerception | None:
+    """The family's scenes and the network that sees them; None if the family has no such network.
+
+    Raises:
+        OSError: a file of its world is missing.
+        ValueError: one is damaged, or the network is.
+    """
+    network = family.part(Capability.PERCEPTION)
+    if network is None:
+        return None
+    from hypersd.emoji.perception.scene_perception import ScenePerception  # noqa: PLC0415 - as above
+    from hypersd.emoji.perception.solo import load_perception  # noqa: PLC0415
+    from hypersd.emoji.world import World  # noqa: PLC0415
+
+    return ScenePerception(World.load(network.parent), load_perception(network))
 
 
 def read_prompt(family: Family, prompt: str) -> Reading | None:
