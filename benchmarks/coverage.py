@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.ranking.confidence import LEVEL, clustered, difference_intervals
+from hypersd.arena.ranking.confidence import clustered, difference_intervals
 from hypersd.arena.ranking.counts import Float64Array, PairCounts
 from hypersd.arena.ranking.davidson import fit
+from hypersd.utils.estimates import LEVEL
 
 SIDE = 0.15
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypersd.arena.votes.agreement import Share
 from hypersd.feedback.loop.results import BATTLES, FEEDBACK, METRICS, REWARD, VOTES
 from hypersd.feedback.loop.rounds import Round
+from hypersd.utils.estimates import Estimate
 
 LEAST_ACCURACY, NEAR_CEILING = 0.75, 0.03
 LEAST_WINS = 0.60
@@ -57,7 +57,7 @@ def claims(finished: Round) -> Iterator[Claim]:
             yield Claim(f"diversity at {change.steps} ≥ 90 % of before", f"{ratio:.0%}", ratio >= LEAST_DIVERSITY)
 
 
-def share(measured: Share) -> str:
+def share(measured: Estimate) -> str:
     """A share with its interval."""
     return f"{measured.value:.1%} ({measured.low:.1%} to {measured.high:.1%})"
 

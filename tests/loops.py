@@ -8,7 +8,6 @@ from typing import Any
 
 from PIL import Image
 
-from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind
 from hypersd.feedback.loop.results import STAGES
 from hypersd.feedback.loop.round_report import text
@@ -17,6 +16,7 @@ from hypersd.feedback.reward.reward_report import Bin, RewardReport, write
 from hypersd.feedback.tuning.merge import MergePoint, figure
 from hypersd.feedback.tuning.monitor import ValidationMetrics
 from hypersd.models.registered import RegisteredModel, register
+from hypersd.utils.estimates import Estimate, wilson
 from hypersd.utils.files import write_json
 
 _ABLATION = """| steps | feedback | object | pair | background | match | CLIP | reward | diversity |
@@ -36,7 +36,7 @@ def reward_report(kind: Kind = "simulated") -> RewardReport:
         data="51b506122e6dea8c",
         votes=2804,
         prompts={"train": 250, "validation": 36, "test": 74},
-        accuracy=Share(0.772, 0.731, 0.811, 560),
+        accuracy=Estimate(0.772, 0.731, 0.811, 560),
         self_agreement=wilson(180, 229),
         agreement=wilson(7020, 10_000),
         by_kind={"one object": wilson(150, 200)},

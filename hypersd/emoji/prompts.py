@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hypersd.emoji.captions import caption
@@ -74,3 +76,18 @@ def _beside(world: World, thing: str, ground: str, rng: np.random.Generator) -> 
     also = [name for name in others if (name, ground) in world.held_out]
     choices = also or others
     return choices[int(rng.integers(len(choices)))]
+
+
+@dataclass(frozen=True)
+class WorldPrompts:
+    """A world's prompts (see `hypersd.models.families.embedded.PromptSource`)."""
+
+    world: World
+
+    def held_out(self, n: int, seed: int = 0) -> list[str]:
+        """`held_out_prompts` of the world."""
+        return held_out_prompts(self.world, n, seed)
+
+    def common(self, n: int, seed: int = 0) -> list[str]:
+        """`common_prompts` of the world."""
+        return common_prompts(self.world, n, seed)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypersd.evaluate.evaluation_report import cell
-from hypersd.evaluate.intervals import Interval, bootstrap_mean
+from hypersd.evaluate.intervals import bootstrap_mean
 from hypersd.evaluate.metrics import BY_NAME, Metric
 from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt, over_prompts
+from hypersd.utils.estimates import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +23,9 @@ class Change:
 
     metric: Metric
     steps: int
-    without: Interval
-    tuned: Interval
-    difference: Interval
+    without: Estimate
+    tuned: Estimate
+    difference: Estimate
 
     @property
     def sure(self) -> bool:
@@ -117,7 +118,7 @@ def _difference(change: Change) -> str:
     share = change.metric.share
     scale, digits = (100, 1) if share else (1, change.metric.digits)
     ends = 0 if share else digits
-    text = f"{scale * interval.mean:+.{digits}f}"
+    text = f"{scale * interval.value:+.{digits}f}"
     if not math.isnan(interval.low):
         text += f" [{scale * interval.low:+.{ends}f}, {scale * interval.high:+.{ends}f}]"
     return f"**{text}**" if change.sure else text

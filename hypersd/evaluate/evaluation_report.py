@@ -13,10 +13,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from hypersd.evaluate.frechet import LEAST
-from hypersd.evaluate.intervals import UNKNOWN, Floats, Interval, bootstrap_ratio
+from hypersd.evaluate.intervals import Floats, bootstrap_ratio
 from hypersd.evaluate.metrics import BY_NAME, DIVERSITY, Metric
 from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt, over_prompts
 from hypersd.evaluate.reference import SCENES, Reference
+from hypersd.utils.estimates import UNKNOWN, Estimate
 from hypersd.utils.files import atomic_path, write_text
 
 Cost = Literal["steps", "seconds"]
@@ -42,8 +43,8 @@ class ReportRow:
 
     model: str
     steps: int
-    means: Mapping[str, Interval]
-    diversity_ratio: Interval
+    means: Mapping[str, Estimate]
+    diversity_ratio: Estimate
     fid: float
     fid_floor: float
     seconds: float
@@ -54,7 +55,7 @@ class ReportRow:
         """The row as one number a column: a metric's mean under its name, its interval as `_low` and `_high`."""
         columns: dict[str, str | int | float] = {"model": self.model, "steps": self.steps}
         for name, interval in {**self.means, "diversity_ratio": self.diversity_ratio}.items():
-            columns |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+            columns |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
         names = ("fid", "fid_floor", "seconds", "n", "prompts")
         return columns | {name: getattr(self, name) for name in names}
 
@@ -95,7 +96,7 @@ class ReportRow:
         )
 
 
-def _diversity_ratio(pictures: Sequence[ImageMetrics], base: Sequence[ImageMetrics]) -> Interval:
+def _diversity_ratio(pictures: Sequence[ImageMetrics], base: Sequence[ImageMetrics]) -> Estimate:
     return bootstrap_ratio(by_prompt(pictures, DIVERSITY), by_prompt(base, DIVERSITY))
 
 
@@ -120,22 +121,22 @@ def markdown(rows: Sequence[ReportRow]) -> str:
     return "\n".join([*lines, "", *notes(rows)]) + "\n"
 
 
-def cell(metric: Metric, interval: Interval) -> str:
+def cell(metric: Metric, interval: Estimate) -> str:
     """A metric as a reader wants it: `96.9% [91, 100]` for a share, `0.892 ±0.021` for what is no share."""
     if not interval.known:
         return "–"
     if metric.share:
         ends = "" if math.isnan(interval.low) else f" [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-        return f"{interval.mean:.1%}{ends}"
+        return f"{interval.value:.1%}{ends}"
     digits = metric.digits
-    return f"{interval.mean:.{digits}f}" + ("" if math.isnan(interval.reach) else f" ±{interval.reach:.{digits}f}")
+    return f"{interval.value:.{digits}f}" + ("" if math.isnan(interval.reach) else f" ±{interval.reach:.{digits}f}")
 
 
-def _ratio(interval: Interval) -> str:
+def _ratio(interval: Estimate) -> str:
     """A ratio in per cent: `93% [88, 97]`."""
     if not interval.known:
         return "–"
-    return f"{interval.mean:.0%}" + (
+    return f"{interval.value:.0%}" + (
         "" if math.isnan(interval.low) else f" [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
     )
 
@@ -164,7 +165,7 @@ def figure(rows: Sequence[ReportRow], quality: Metric, cost: Cost) -> Figure:
     for model in dict.fromkeys(row.model for row in rows):
         mine = sorted((row for row in rows if row.model == model), key=lambda row: row.steps)
         costs, quality_intervals = [getattr(row, cost) for row in mine], [row.means[quality.name] for row in mine]
-        qualities = [interval.mean for interval in quality_intervals]
+        qualities = [interval.value for interval in quality_intervals]
         (line,) = axes.plot(costs, qualities, marker="o", label=model)
         ends = [interval.low for interval in quality_intervals], [interval.high for interval in quality_intervals]
         axes.vlines(costs, *ends, colors=line.get_color(), alpha=0.5)
@@ -206,7 +207,7 @@ def write_report(rows: Sequence[ReportRow], folder: Path) -> list[Path]:
     quality = BY_NAME[next((name for name in _QUALITIES if name in rows[0].means), next(iter(rows[0].means)))]
     costs: tuple[Cost, ...] = ("steps", "seconds")
     for cost in costs:
-        if any(math.isnan(number) for row in rows for number in (getattr(row, cost), row.means[quality.name].mean)):
+        if any(math.isnan(number) for row in rows for number in (getattr(row, cost), row.means[quality.name].value)):
             continue
         for suffix in ("svg", "png"):
             path = folder / f"{quality.name}-against-{cost}.{suffix}"

@@ -8,45 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from hypersd.utils.estimates import LEVEL, UNKNOWN, Estimate, percentile_interval, resamples
 
-LEVEL = 0.95
-"""Of every interval that is reported."""
+Floats = NDArray[np.floating[Any]]
 
 _ROUNDS = 2000
 """Resamples; the ends of an interval then move by about 2 % of its width from one seed to another."""
-
-_BLOCK = 2**20
-"""Numbers that are resampled at once, 8 MB."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A mean, and the interval around it; NaN where it was not measured."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def reach(self) -> float:
-        """Half the interval's width."""
-        return (self.high - self.low) / 2
-
-    @property
-    def known(self) -> bool:
-        """True if there is a mean at all."""
-        return not math.isnan(self.mean)
-
-
-UNKNOWN = Interval(mean=math.nan, low=math.nan, high=math.nan)
-"""Interval of a metric that was not measured."""
 
 
 def bootstrap_mean(
@@ -56,7 +28,7 @@ def bootstrap_mean(
     level: float = LEVEL,
     rounds: int = _ROUNDS,
     seed: int = 0,
-) -> Interval:
+) -> Estimate:
     """The mean of one value a prompt, and its percentile interval over prompts drawn with replacement.
 
     Where all `n` values agree, resampling finds nothing but their value, and would call it certain. If the values have
@@ -82,14 +54,14 @@ def bootstrap_mean(
     if np.ptp(known) == 0:
         low, high = _agreed(float(known[0]), known.size, bounds, level)
     else:
-        tails = [(1 - level) / 2, (1 + level) / 2]
-        low, high = (float(end) for end in np.quantile(_means(known, rounds, seed), tails))
-    return Interval(mean=mean, low=low, high=high)
+        means = [known[drawn].mean(axis=1) for drawn in resamples(known.size, rounds, seed)]
+        low, high = percentile_interval(np.concatenate(means), level)
+    return Estimate(mean, low, high, known.size)
 
 
 def bootstrap_ratio(
     values: Mapping[str, float], others: Mapping[str, float], *, level: float = LEVEL, rounds: int = _ROUNDS
-) -> Interval:
+) -> Estimate:
     """The mean of one value a prompt over the mean of another, and its percentile interval.
 
     Both means are of the same prompts, those that have both values, and prompts are drawn with replacement together.
@@ -108,19 +80,10 @@ def bootstrap_ratio(
         return UNKNOWN
     mean = float(pairs[:, 0].mean() / pairs[:, 1].mean())
     if len(pairs) == 1:
-        return Interval(mean=mean, low=math.nan, high=math.nan)
-    first, second = (_means(column, rounds, seed=0) for column in pairs.T)  # the same seed draws the same prompts
-    low, high = (float(end) for end in np.quantile(first / second, [(1 - level) / 2, (1 + level) / 2]))
-    return Interval(mean=mean, low=low, high=high)
-
-
-def _means(values: Floats, rounds: int, seed: int) -> Floats:
-    """Means of `rounds` resamples, `(rounds,)`."""
-    rng = np.random.default_rng(seed)
-    at_once = max(1, _BLOCK // values.size)
-    starts = range(0, rounds, at_once)
-    sizes = ((min(at_once, rounds - start), values.size) for start in starts)
-    return np.concatenate([values[rng.integers(values.size, size=size)].mean(axis=1) for size in sizes])
+        return Estimate(mean, math.nan, math.nan, 1)
+    totals = [pairs[drawn].sum(axis=1) for drawn in resamples(len(pairs), rounds, seed=0)]
+    low, high = percentile_interval(np.concatenate([block[:, 0] / block[:, 1] for block in totals]), level)
+    return Estimate(mean, low, high, len(pairs))
 
 
 def _agreed(value: float, n: int, bounds: tuple[float, float] | None, level: float) -> tuple[float, float]:

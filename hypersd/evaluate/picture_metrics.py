@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypersd.evaluate.intervals import Interval, bootstrap_mean
+from hypersd.evaluate.intervals import bootstrap_mean
 from hypersd.evaluate.metrics import BY_NAME
+from hypersd.utils.estimates import Estimate
 from hypersd.utils.files import atomic_path
 
 _BEFORE: Mapping[str, type] = {"model": str, "steps": int, "prompt": str, "seed": int}
@@ -90,6 +91,6 @@ def by_prompt(pictures: Sequence[ImageMetrics], metric: str) -> dict[str, float]
     return {prompt: float(np.mean(numbers)) for prompt, numbers in values.items()}
 
 
-def over_prompts(pictures: Sequence[ImageMetrics], metric: str) -> Interval:
+def over_prompts(pictures: Sequence[ImageMetrics], metric: str) -> Estimate:
     """The mean of a metric with its interval; each prompt counts once, however many pictures of it there are."""
     return bootstrap_mean(list(by_prompt(pictures, metric).values()), bounds=BY_NAME[metric].bounds)

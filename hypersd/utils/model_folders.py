@@ -16,6 +16,9 @@ from hypersd.utils.file_kinds import misread
 from hypersd.utils.readers import read_json, read_object, tensor_shapes
 
 INDEX = "model_index.json"
+FAMILY_FOLDER, LATENTS = "family", "latents.npy"
+"""Names that `emoji train` leaves in its folder and `distill --data` looks for there."""
+
 _PIPELINE = "the index of a diffusers pipeline"
 _NEEDED = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
 _CONFIG = "the configuration of a model"

@@ -48,7 +48,7 @@ def test_a_small_gain_on_every_prompt_is_sure_though_the_intervals_overlap() -> 
     match = by_metric["match"]
     assert match.tuned.low < match.without.high, "the two means alone do not tell"
     assert match.sure
-    assert match.difference.mean == pytest.approx(match.tuned.mean - match.without.mean)
+    assert match.difference.value == pytest.approx(match.tuned.value - match.without.value)
     assert match.difference.low < 0.03 < match.difference.high
     assert not by_metric["background"].sure
     assert by_metric["background"].difference.low < 0 < by_metric["background"].difference.high
@@ -63,8 +63,8 @@ def test_only_what_both_drew_is_compared() -> None:
     differences = changes(without, tuned)
     assert {change.steps for change in differences} == {4}
     match = next(change for change in differences if change.metric.name == "match")
-    assert match.difference.mean == pytest.approx(0.25)
-    assert match.without.mean == pytest.approx(np.mean([one.scores["match"] for one in pictures("x", 4)[:10]]))
+    assert match.difference.value == pytest.approx(0.25)
+    assert match.without.value == pytest.approx(np.mean([one.scores["match"] for one in pictures("x", 4)[:10]]))
 
 
 def test_the_table_has_three_lines_a_number_of_steps() -> None:

@@ -15,20 +15,20 @@ from hypersd.emoji.prompts import held_out_prompts
 from hypersd.emoji.world import World
 from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.evaluation_report import ReportRow, figure, frame, markdown, write_report
-from hypersd.evaluate.intervals import UNKNOWN, Interval
 from hypersd.evaluate.metrics import BY_NAME
 from hypersd.evaluate.picture_metrics import ImageMetrics
 from hypersd.evaluate.reference import Reference
+from hypersd.utils.estimates import UNKNOWN, Estimate
 
 ROW = ReportRow(
     model="base",
     steps=25,
     means={
-        "object": Interval(mean=0.96875, low=0.90625, high=0.999),
-        "pair": Interval(mean=0.875, low=0.75, high=0.96875),
-        "background": Interval(mean=0.984375, low=0.953125, high=0.999),
-        "match": Interval(mean=0.912, low=0.893, high=0.929),
-        "clip": Interval(mean=31.25, low=29.75, high=32.75),
+        "object": Estimate(0.96875, 0.90625, 0.999, 64),
+        "pair": Estimate(0.875, 0.75, 0.96875, 64),
+        "background": Estimate(0.984375, 0.953125, 0.999, 64),
+        "match": Estimate(0.912, 0.893, 0.929, 64),
+        "clip": Estimate(31.25, 29.75, 32.75, 64),
         "reward": UNKNOWN,
         "diversity": UNKNOWN,
     },
@@ -45,7 +45,7 @@ ROWS = [ROW, replace(ROW, model="hyper", steps=4, seconds=0.25), replace(ROW, mo
 NAMES = tuple(ROW.means)
 
 
-def with_clip(row: ReportRow, clip: Interval) -> ReportRow:
+def with_clip(row: ReportRow, clip: Estimate) -> ReportRow:
     return replace(row, means={**row.means, "clip": clip})
 
 
@@ -89,7 +89,7 @@ def test_a_distance_comes_with_how_many_pictures_and_what_not_to_compare() -> No
 
 
 def test_a_mean_of_one_prompt_has_no_interval() -> None:
-    interval = Interval(mean=20.0, low=math.nan, high=math.nan)
+    interval = Estimate(20.0, math.nan, math.nan, 64)
     assert "| 20.00 |" in markdown([with_clip(ROW, interval)])
 
 
@@ -121,12 +121,12 @@ def test_a_row_holds_means_over_prompts() -> None:
     ]
     row = ReportRow.of(("hyper", 4), NAMES, pictures, np.zeros((3, 8)))
     assert (
-        row.means["object"].mean,
-        row.means["pair"].mean,
-        row.means["background"].mean,
-        row.means["match"].mean,
+        row.means["object"].value,
+        row.means["pair"].value,
+        row.means["background"].value,
+        row.means["match"].value,
     ) == (0.5, 1.0, 1.0, 0.75)
-    assert (row.means["clip"].mean, row.seconds, row.n, row.prompts) == (30.0, 0.5, 3, 3)
+    assert (row.means["clip"].value, row.seconds, row.n, row.prompts) == (30.0, 0.5, 3, 3)
     assert row.means["object"].low <= 0.5 <= row.means["object"].high
     assert row.means["background"].low < 1.0, "three prompts do not make it certain"
     assert row.means["reward"] is UNKNOWN
@@ -136,7 +136,7 @@ def test_the_diversity_is_compared_with_the_base_s_on_the_same_prompts() -> None
     base = [judged(prompt, diversity=value) for prompt, value in (("a", 0.2), ("b", 0.4), ("c", 9.0))]
     few = [judged(prompt, diversity=value) for prompt, value in (("a", 0.1), ("b", 0.36), ("d", 9.0))]
     row = ReportRow.of(("hyper", 4), NAMES, few, np.zeros((3, 8)), base=base)
-    assert row.diversity_ratio.mean == pytest.approx(0.46 / 0.6)
+    assert row.diversity_ratio.value == pytest.approx(0.46 / 0.6)
     assert (row.diversity_ratio.low, row.diversity_ratio.high) == pytest.approx((0.5, 0.9))
     text = markdown([row, ROW])
     assert "| diversity | of the base's | FID |" in text

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from hypersd.evaluate.intervals import UNKNOWN, Interval, bootstrap_mean, bootstrap_ratio
+from hypersd.evaluate.intervals import bootstrap_mean, bootstrap_ratio
+from hypersd.utils.estimates import UNKNOWN, Estimate
 
 
 def test_intervals_cover_the_true_mean_as_often_as_they_say() -> None:
@@ -23,7 +24,7 @@ def test_intervals_cover_the_true_mean_as_often_as_they_say() -> None:
 def test_the_interval_is_that_of_the_normal_approximation_where_that_holds() -> None:
     values = np.random.default_rng(1).normal(5, 2, size=400)
     interval = bootstrap_mean(values)
-    assert interval.mean == pytest.approx(values.mean())
+    assert interval.value == pytest.approx(values.mean())
     assert interval.reach == pytest.approx(1.96 * values.std() / 20, rel=0.06)
 
 
@@ -40,7 +41,7 @@ def test_the_seed_decides_and_blocks_do_not(monkeypatch: pytest.MonkeyPatch) -> 
 def test_prompts_that_all_agree_are_not_taken_for_certainty(n: int) -> None:
     exact = binomtest(n, n).proportion_ci(0.95, "exact")
     interval = bootstrap_mean([1.0] * n, bounds=(0, 1))
-    assert (interval.mean, interval.low, interval.high) == (1.0, pytest.approx(exact.low), 1.0)
+    assert (interval.value, interval.low, interval.high) == (1.0, pytest.approx(exact.low), 1.0)
     none = bootstrap_mean([0.0] * n, bounds=(0, 1))
     assert (none.low, none.high) == (0.0, pytest.approx(1 - exact.low))
     same = bootstrap_mean([0.0] * n, bounds=(-1, 1))
@@ -56,7 +57,7 @@ def test_what_was_not_measured_does_not_count() -> None:
     assert alone.known
     assert math.isnan(alone.low)
     assert math.isnan(alone.high)
-    assert bootstrap_mean([2.0, 2.0]) == Interval(mean=2.0, low=2.0, high=2.0)
+    assert bootstrap_mean([2.0, 2.0]) == Estimate(2.0, 2.0, 2.0, 2)
 
 
 def test_a_ratio_is_surer_than_its_two_means_where_they_move_together() -> None:
@@ -68,12 +69,12 @@ def test_a_ratio_is_surer_than_its_two_means_where_they_move_together() -> None:
     assert ratio.low < 0.9 < ratio.high
     assert ratio.high - ratio.low < 0.03
     alone = bootstrap_mean(list(values.values()))
-    assert (alone.high - alone.low) / alone.mean > 0.2
+    assert (alone.high - alone.low) / alone.value > 0.2
 
 
 def test_a_ratio_without_prompts_in_common_is_unknown() -> None:
     assert bootstrap_ratio({"a": 1.0}, {"b": 1.0}) is UNKNOWN
     assert bootstrap_ratio({"a": 1.0}, {"a": 0.0}) is UNKNOWN
     single = bootstrap_ratio({"a": 1.0}, {"a": 2.0})
-    assert single.mean == 0.5
+    assert single.value == 0.5
     assert math.isnan(single.low)

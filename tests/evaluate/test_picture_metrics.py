@@ -62,13 +62,13 @@ def test_a_prompt_counts_once_however_many_pictures_it_has() -> None:
     other = replace(changed(ONE, match=0.5), prompt="a small cat on a blue background")
     pictures = [ONE, changed(ONE, match=0.625), other]
     assert by_prompt(pictures, "match") == {ONE.prompt: 0.75, other.prompt: 0.5}
-    assert over_prompts(pictures, "match").mean == 0.625
+    assert over_prompts(pictures, "match").value == 0.625
 
 
 def test_a_metric_is_averaged_over_the_prompts_that_have_it() -> None:
     assert by_prompt([ONE, PAIR], "object") == {ONE.prompt: 1.0}
-    assert over_prompts([ONE, PAIR], "pair").mean == 0.0
-    assert over_prompts([ONE, PAIR], "reward").mean == -1.5
+    assert over_prompts([ONE, PAIR], "pair").value == 0.0
+    assert over_prompts([ONE, PAIR], "reward").value == -1.5
     assert not over_prompts([ONE, PAIR], "diversity").known
 
 

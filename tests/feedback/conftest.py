@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.feedback.reward.bradley_terry import RewardConfig
 from hypersd.feedback.reward.train import RewardTask
+from hypersd.utils.estimates import wilson
 from tests.families import write_clip, write_emoji
 
 

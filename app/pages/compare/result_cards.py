@@ -11,7 +11,7 @@ from types import MappingProxyType
 from PIL import Image
 
 from app.templating import render
-from hypersd.emoji.world import World
+from hypersd.models.families.embedded import backgrounds_of, objects_of
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.planning import PlannedRun, planned
@@ -88,9 +88,8 @@ def vocabulary(family: Family) -> str:
     """All that a family can draw, folded away; nothing for one that knows any word."""
     if family.world is None:
         return ""
-    world = World.load(family.world)
-    backgrounds = listed(sorted(world.backgrounds), last="or")
-    return render("vocabulary", objects=list(world.objects), backgrounds=backgrounds)
+    backgrounds = listed(backgrounds_of(family), last="or")
+    return render("vocabulary", objects=objects_of(family), backgrounds=backgrounds)
 
 
 def link(query: str) -> str:

@@ -9,7 +9,7 @@ from app.services.responses import StudyResult
 from app.templating import render
 from hypersd.arena.ranking.influence import Influence
 from hypersd.arena.ranking.leaderboard import LEAST_VOTES, PRELIMINARY, Leaderboard
-from hypersd.arena.votes.agreement import Share
+from hypersd.utils.estimates import Estimate
 
 _NOT_MEASURED = "not measured yet"
 
@@ -63,13 +63,13 @@ def _moved(influence: Influence) -> str:
     return f"moves {influence.contestant} by {influence.shift}" if influence.shift else "changes no rank"
 
 
-def _share(share: Share | None) -> str:
+def _share(share: Estimate | None) -> str:
     if share is None or not share.n:
         return _NOT_MEASURED
     return f"{share.value:.0%} of {share.n:,} ({share.low:.0%} to {share.high:.0%})"
 
 
-def _alpha(share: Share | None) -> str:
+def _alpha(share: Estimate | None) -> str:
     if share is None or not share.n:
         return _NOT_MEASURED
     return f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f}, {share.n:,} pairs)"

@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from app.templating import render
-from hypersd.arena.votes.agreement import Share
+from hypersd.utils.estimates import Estimate
 
 if TYPE_CHECKING:
     from hypersd.feedback.reward.vs_votes import RewardVsVotes
 
 
-def judge_rows(verdicts: RewardVsVotes | None, ceiling: Share | None) -> str:
+def judge_rows(verdicts: RewardVsVotes | None, ceiling: Estimate | None) -> str:
     """The judge's mean rewards and its agreement with the voters, as HTML; `ceiling` is theirs with themselves."""
     if verdicts is None or not verdicts.means:
         return render("reward_scores", means=[])

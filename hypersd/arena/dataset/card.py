@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hypersd.arena.dataset.splits import VERSION, count_prompts
-from hypersd.arena.votes.agreement import Share, krippendorff, wilson
+from hypersd.arena.votes.agreement import krippendorff
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, ratings, self_agreement
+from hypersd.utils.estimates import Estimate, wilson
 
 TITLE = "# Votes from a blind arena of image models"
 _KINDS = {
@@ -178,7 +179,7 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _share(share: Share) -> str:
+def _share(share: Estimate) -> str:
     if not share.n:
         return "not measured"
     return f"{share.value:.0%} of {share.n:,} (95 % interval {share.low:.0%} to {share.high:.0%})"

@@ -12,8 +12,8 @@ from hypersd.arena.ranking.counts import Float64Array, Int64Array
 from hypersd.arena.ranking.davidson import DavidsonFit
 from hypersd.arena.ranking.jackknife import effective_voters, leave_one_out_steps
 from hypersd.arena.ranking.profile_likelihood import Profile
+from hypersd.utils.estimates import LEVEL
 
-LEVEL = 0.95
 _ROUNDS = 16
 """Resamples that the bootstrap draws at a time."""
 

@@ -22,9 +22,9 @@ from hypersd.arena.ranking.influence import Influence, leave_one_out
 from hypersd.arena.ranking.screening import COUNTS, REASONS, Reasons, coincidences, repeated_alike, screen, seconds_of
 from hypersd.arena.ranking.significance import PairTest, pair_tests
 from hypersd.arena.service.matchmaking import pair_probabilities
-from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import CHOICES, Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, QualityRules, clean
+from hypersd.utils.estimates import Estimate, wilson
 
 Intervals = Literal["clustered", "model"]
 
@@ -85,10 +85,10 @@ class Leaderboard:
     contestants: tuple[str, ...] = ()
     win_rates: tuple[tuple[float | None, ...], ...] = ()
     decisions: tuple[PairTest, ...] = ()
-    left_share: Share | None = None
+    left_share: Estimate | None = None
     side_effect: tuple[float, float, float] | None = None
-    agreement: Share | None = None
-    self_agreement: Share | None = None
+    agreement: Estimate | None = None
+    self_agreement: Estimate | None = None
     influence: Influence | None = None
     intervals: Intervals = "clustered"
     apart: tuple[tuple[str, ...], ...] = ()

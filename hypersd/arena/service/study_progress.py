@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from hypersd.arena.service.studies import Comparison, Study
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import PAIRS, VOTES, WITHDRAWALS
-from hypersd.arena.votes.agreement import Share, clustered_wilson
 from hypersd.arena.votes.battle import Kind, Vote, now
 from hypersd.arena.votes.quality import clean
+from hypersd.utils.estimates import Estimate, clustered_wilson
 
 _OVERLAP = timedelta(minutes=1)
 """Each look begins so long before the last one: another process may have been slower to keep an earlier vote."""
@@ -28,7 +28,7 @@ class StudyProgress:
     """
 
     study: Study
-    shares: Mapping[Comparison, Share]
+    shares: Mapping[Comparison, Estimate]
 
     @property
     def counts(self) -> dict[Comparison, int]:

@@ -13,11 +13,11 @@ from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, arg
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.training_options import add_training, distillation_options
 from hypersd.distill.catalog import METHODS, Need, check_feedback, methods_that_need
-from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENTS
+from hypersd.models.families.embedded import training_scenes
 from hypersd.models.registry import family
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
-from hypersd.utils.model_folders import INDEX, check_clip, check_pipeline, latent_shape
+from hypersd.utils.model_folders import FAMILY_FOLDER, INDEX, LATENTS, check_clip, check_pipeline, latent_shape
 from hypersd.utils.readers import check_array
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
-    methods = "\n".join(f"  {name:10} {method.title}" for name, method in METHODS.items())
+    listing = "\n".join(f"  {name:10} {method.title}" for name, method in METHODS.items())
     parser = subparsers.add_parser(
         "distill",
         help="train a model of few steps",
-        description=f"Train adapters that make a base model draw in few steps. The methods:\n{methods}",
+        description=f"Train adapters that make a base model draw in few steps. The methods:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("method", choices=METHODS, metavar="METHOD", help=" | ".join(METHODS))
@@ -91,25 +91,28 @@ def run(options: argparse.Namespace) -> int:
         return show_plan(options, chosen)
     if options.out is None:
         raise ValueError("there must be a folder for the results; name one with --out")
-    folder = checked_family(options, chosen.require(Capability.SCENES, "be distilled").parent)
+    usual = chosen.require(Capability.SCENES, "be distilled").parent
+    check_options(options)
+    folder = usual if options.data is None else _family_in(options.data) or usual
+    examples = training_scenes(folder)
+    check_files(options, options.base or folder)
     if options.resume:
         check_states(options.out)
     show_log()
     import torch
     from accelerate import PartialState
 
-    from hypersd.distill.methods import check_options, distill
-    from hypersd.models.families.embedded import training_scenes
+    from hypersd.distill import methods
 
     names, state = training_names(METHODS[options.method].stages), PartialState()
     size = options.batch or METHODS[options.method].batch_size
-    check_options(options.method, chosen_options, size, state.num_processes)
+    methods.check_options(options.method, chosen_options, size, state.num_processes)
     feedback = feedback_loss(options.reward, state.device or torch.device("cpu"))
     with command_folder(options.out, "distill", names, keep=True) as out:
-        distill(
+        methods.distill(
             options.method,
             folder=options.base or folder,
-            examples=training_scenes(folder),
+            examples=examples,
             out=out,
             data=options.data,
             adapter=options.adapter,
@@ -152,41 +155,39 @@ def feedback_loss(rewards: Sequence[Path], device: torch.device) -> FeedbackLoss
     return HingeFeedback.of([RewardModel.load(folder).to(device) for folder in rewards])
 
 
-def checked_family(options: argparse.Namespace, usual: Path) -> Path:
-    """The family's folder, if that and all other files that the method reads are there and whole.
-
-    Args:
-        options: of the command.
-        usual: the folder of the chosen family, for data that comes without one.
+def check_options(options: argparse.Namespace) -> None:
+    """See that the options fit the method, and that what they name is there.
 
     Raises:
-        OSError: a file is missing.
-        ValueError: a file is damaged or something else, or an option is not for this method.
+        ValueError: an option is not for this method, or a file or folder is missing.
     """
-    from hypersd.emoji.world import World
-
-    needs = METHODS[options.method].needs
-    if options.adapter is not None and Need.ADAPTER not in needs:
+    if options.adapter is not None and Need.ADAPTER not in METHODS[options.method].needs:
         others = " and ".join(methods_that_need(Need.ADAPTER))
         raise ValueError(f"{options.method} starts from the base; --adapter is for {others}")
     if options.adapter is not None and not options.adapter.exists():
         raise ValueError(f"{options.adapter}: no such adapter")
     if options.data is not None and not options.data.is_dir():
         raise ValueError(f"{options.data}: no such folder")
-    folder = usual if options.data is None else _family_in(options.data) or usual
-    World.load(folder)
-    base = options.base or folder
-    check_pipeline(base)
+
+
+def check_files(options: argparse.Namespace, folder: Path) -> None:
+    """See that the files of a family in `folder`, and all others that the method reads, are there and whole.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: a file is damaged or something else.
+    """
+    needs = METHODS[options.method].needs
+    check_pipeline(folder)
     if Need.CLIP in needs:
-        check_clip(base / "clip")
+        check_clip(folder / "clip")
     latents = (options.data or options.out) / LATENTS
     if Need.LATENTS in needs and latents.exists():
-        check_array(latents, latent_shape(base), "latents of scenes")
+        check_array(latents, latent_shape(folder), "latents of scenes")
     if Need.ADAPTER in needs:
         from hypersd.models.adapter_fit import fit_file
 
-        fit_file(options.adapter or base / "adapters" / "hyper.safetensors", base / "unet")
-    return folder
+        fit_file(options.adapter or folder / "adapters" / "hyper.safetensors", folder / "unet")
 
 
 def _family_in(data: Path) -> Path | None:

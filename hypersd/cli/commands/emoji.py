@@ -20,10 +20,10 @@ from hypersd.cli.options import (
     whole_number,
 )
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
-from hypersd.emoji.training.stages import FAMILY_FOLDER, STAGES, check_stages
+from hypersd.emoji.training.stages import STAGES, check_stages
 from hypersd.models.registry import FAMILIES
 from hypersd.training.states import check_states
-from hypersd.utils.model_folders import check_part, check_perception
+from hypersd.utils.model_folders import FAMILY_FOLDER, check_part, check_perception
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,6 +23,7 @@ from hypersd.cli.output import emit, say, show_log
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.coco_files import check_photographs
 from hypersd.models.adapter_file import inspect
+from hypersd.models.families.embedded import check_world
 from hypersd.models.registered import check_name, registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.models.specs import Capability
@@ -210,9 +211,7 @@ def check_files(options: argparse.Namespace, family: Family) -> None:
     for file in sorted(options.out.glob("*/training/looks.json")):
         read_json(file, list[tuple[int, dict[str, Any]]], "what a training found when it was looked at")
     if family.folder is not None:
-        from hypersd.emoji.world import World
-
-        World.load(family.require(Capability.SCENES, "be tuned").parent)
+        check_world(family, "be tuned")
         perception = family.part(Capability.PERCEPTION)
         if options.method == "refl" and perception is not None:
             check_perception(perception)

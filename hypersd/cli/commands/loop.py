@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.commands.feedback import METHODS
-from hypersd.cli.commands.reward import check_votes, gather, kinds_of_prompts
+from hypersd.cli.commands.reward import check_votes, gather
 from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import ROUNDS, command_folder
 from hypersd.cli.options import (
@@ -22,6 +22,7 @@ from hypersd.cli.options import (
     whole_number,
 )
 from hypersd.cli.output import emit, say, show_log
+from hypersd.models.families.embedded import check_world
 from hypersd.models.registered import registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.models.specs import Capability
@@ -80,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
     show_log()
     from hypersd.feedback.loop.feedback_loop import FeedbackLoop
     from hypersd.feedback.loop.scale import LoopScale
+    from hypersd.feedback.preferences.prompt_kinds import kinds_of_prompts
 
     votes = options.votes
     with command_folder(options.out, "loop", ROUNDS, keep=True) as out:
@@ -92,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
             taste=options.taste,
             method=options.method,
             beside=options.beside,
-            kind_of=kinds_of_prompts(chosen.world),
+            kind_of=kinds_of_prompts(chosen),
             scale=LoopScale().shortened(options.shorten),
             seed=options.seed,
         ).run(options.rounds)
@@ -111,11 +113,10 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
         OSError: one is missing.
         ValueError: one is damaged, or something else.
     """
-    from hypersd.emoji.world import World
     from hypersd.feedback.loop.results import STAGES
     from hypersd.feedback.loop.rounds import rounds
 
-    World.load(world)
+    check_world(family, "run the loop")
     check_clip(world / "clip")
     perception = family.part(Capability.PERCEPTION)
     if perception is not None:

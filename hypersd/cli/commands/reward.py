@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,17 +124,6 @@ def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, Image
     return preferences, pictures
 
 
-def kinds_of_prompts(world: Path | None) -> Callable[[str], str]:
-    """Function that groups prompts in a report: by the number of objects, where the family's words are known."""
-    if world is None:
-        return lambda _prompt: "all"
-    from hypersd.emoji.captions import read
-    from hypersd.emoji.world import World
-
-    known = World.load(world)
-    return lambda prompt: "two objects" if len(read(known, prompt).objects) > 1 else "one object"
-
-
 def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
@@ -148,6 +136,7 @@ def run_train(options: argparse.Namespace) -> int:
     show_log()
     from dataclasses import replace
 
+    from hypersd.feedback.preferences.prompt_kinds import kinds_of_prompts
     from hypersd.feedback.reward.bradley_terry import RewardConfig
     from hypersd.feedback.reward.reward_report import markdown
     from hypersd.feedback.reward.train import RewardTask
@@ -160,7 +149,7 @@ def run_train(options: argparse.Namespace) -> int:
             pictures=pictures,
             backbone=backbone,
             out=out,
-            kind_of=kinds_of_prompts(chosen.world),
+            kind_of=kinds_of_prompts(chosen),
             config=replace(config, steps=max(1, round(config.steps * options.shorten))),
             curve=not options.no_curve,
             seed=options.seed,

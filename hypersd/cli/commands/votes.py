@@ -22,7 +22,6 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say, table
 from hypersd.models.registry import Machine, availability, family
-from hypersd.models.specs import Capability
 from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
@@ -181,25 +180,21 @@ def run_stats(options: argparse.Namespace) -> int:
 
 def run_simulate(options: argparse.Namespace) -> int:
     """Draw pairs where the pool lacks them, then vote."""
-    import numpy as np
-
     from hypersd.arena.service.battles import BattleService
     from hypersd.arena.service.simulation import SimulatedClock, SimulatedVoters, population
     from hypersd.arena.votes.battle import now
-    from hypersd.emoji.sprite_judge import SpriteJudge
-    from hypersd.emoji.world import World
     from hypersd.feedback.generator import contestants
     from hypersd.models.engine import Engine
+    from hypersd.models.families.embedded import match_scorer
 
     chosen = family(options.family)
-    world = World.load(chosen.require(Capability.JUDGE, "be judged by simulated voters").parent)
+    scorer = match_scorer(chosen, "be judged by simulated voters")
     study = _study(options.study, chosen.name) if options.study is not None else None
     if not contestants(chosen, Machine.here()):
         reason = availability(chosen, chosen.specs[0], Machine.here()).reason
         raise ValueError(f"no model of {chosen.name} can be run here: {reason}")
     store, pictures = open_store()
     _fill(Engine(chosen, Machine.here()), store, pictures, options, study)
-    judge = SpriteJudge(world)
     rng = random.Random(options.seed)  # noqa: S311 - simulated voters must be repeatable
     labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
     choices = {study.name: study.choices()} if study else {}
@@ -207,7 +202,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     voters = SimulatedVoters(
         service=BattleService(store, choices=choices, rng=rng, clock=SimulatedClock(began)),
         pictures=pictures,
-        scorer=lambda picture, prompt: judge.score(np.asarray(picture), prompt).match,
+        scorer=scorer,
         tastes=population(options.voters, rng, contestants=labels),
         rng=rng,
         name=f"sim-{options.seed}",
@@ -243,9 +238,8 @@ def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.
     from hypersd.arena.service.pool import PairPool, PairSource
     from hypersd.arena.service.studies import read_prompts
     from hypersd.arena.store.tables import PAIRS
-    from hypersd.emoji.prompts import held_out_prompts
-    from hypersd.emoji.world import World
     from hypersd.feedback.generator import EngineGenerator, contestants
+    from hypersd.models.families.embedded import prompt_source
 
     wanted = options.pairs or max(_FEWEST_PAIRS, options.n // _VOTES_A_PAIR)
     missing = wanted - len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == options.study))
@@ -255,8 +249,8 @@ def _fill(engine: Engine, store: Store, pictures: ImageStore, options: argparse.
     if study:
         shares, prompts = study.probabilities({}, able), read_prompts(study.prompts)
     else:
-        world = World.load(engine.family.require(Capability.SCENES, "draw for simulated voters").parent)
-        held_out = held_out_prompts(world, _PROMPTS_A_PAIR * wanted, options.seed)
+        source_of_prompts = prompt_source(engine.family, "draw for simulated voters")
+        held_out = source_of_prompts.held_out(_PROMPTS_A_PAIR * wanted, options.seed)
         shares, prompts = pair_probabilities(able), list(dict.fromkeys(held_out))
     source = PairSource(
         study=options.study,

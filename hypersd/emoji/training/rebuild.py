@@ -23,7 +23,7 @@ from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.training.autoencoder import Reconstruction, crops
 from hypersd.emoji.training.base_model import Denoising, build_pipeline, save_pipeline
 from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captioned, corpus
-from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENT_SHAPE, LATENTS, STAGES, check_stages
+from hypersd.emoji.training.stages import LATENT_SHAPE, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.training.data import LatentBatches, encode
 from hypersd.training.image_tensors import to_tensor
@@ -31,6 +31,7 @@ from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_file
 from hypersd.training.trainer import Trainer, TrainingConfig
 from hypersd.utils.files import atomic_folder
+from hypersd.utils.model_folders import FAMILY_FOLDER, LATENTS
 from hypersd.utils.readers import read_array
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from hypersd.utils.model_folders import check_part
+from hypersd.utils.model_folders import FAMILY_FOLDER, LATENTS, check_part
 from hypersd.utils.readers import check_array
 
 STAGES = ("autoencoder", "clip", "latents", "base")
-FAMILY_FOLDER, LATENTS = "family", "latents.npy"
 LATENT_SHAPE = (12, 16, 16)
 """(C, H, W) of a scene of 128 × 128 pixels."""
 

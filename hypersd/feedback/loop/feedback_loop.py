@@ -14,14 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hypersd.arena.service.simulation import Scorer
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
-from hypersd.emoji.prompts import common_prompts, held_out_prompts
-from hypersd.emoji.sprite_judge import SpriteJudge
-from hypersd.emoji.world import World
 from hypersd.feedback.generator import contestants
 from hypersd.feedback.loop.head_to_head import open_folder, run_head_to_head
 from hypersd.feedback.loop.lock import round_lock
@@ -54,6 +49,7 @@ from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning.task import Tuned, digest
 from hypersd.feedback.tuning.tune import AdapterGroup, enter, gained, groups_of, tune
 from hypersd.models.engine import Engine
+from hypersd.models.families.embedded import PromptSource, match_scorer, prompt_source
 from hypersd.models.registered import registered_models, with_registered
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Capability, Family
@@ -159,12 +155,11 @@ class FeedbackLoop:
     def _engine(self) -> Engine:
         return Engine(with_registered(self.family, self.registered), Machine.here())
 
-    def _world(self) -> World:
-        return World.load(self.family.require(Capability.JUDGE, "be judged by simulated voters").parent)
+    def _prompts(self) -> PromptSource:
+        return prompt_source(self.family, "run the loop")
 
     def _scorer(self) -> Scorer:
-        judge = SpriteJudge(self._world(), self.family.pixels)
-        return lambda picture, prompt: judge.score(np.asarray(picture), prompt).match
+        return match_scorer(self.family, "be judged by simulated voters")
 
     def _votes(self, current: Round, parent: str) -> tuple[Preferences, ImageStore]:
         """The votes that count, as they were when the round began, and their pictures; simulated ones are cast then."""
@@ -192,7 +187,7 @@ class FeedbackLoop:
         wanted = few_step_contestants(contestants(engine.family, engine.machine), registered - {parent})
         seed = self.seed * 1000 + current.number
         # Battles and metrics are on prompts that are held out.
-        prompts = common_prompts(self._world(), self.scale.pairs, seed)
+        prompts = self._prompts().common(self.scale.pairs, seed)
         fill_pool(engine, store, pictures, all_pairs(wanted), prompts, count=self.scale.pairs, seed=seed)
         missing = self.scale.votes - store.count_votes()
         tastes = sample_voters(self.taste, self.scale.voters, random.Random(seed))  # noqa: S311 - repeatable
@@ -297,7 +292,7 @@ class FeedbackLoop:
 
         def prompts(count: int, seed: int) -> list[str]:
             seen = {example.prompt for example in votes()[0].examples}
-            held_out = held_out_prompts(self._world(), count + len(seen), seed)
+            held_out = self._prompts().held_out(count + len(seen), seed)
             return [prompt for prompt in held_out if prompt not in seen][:count]
 
         return prompts

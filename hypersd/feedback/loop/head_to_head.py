@@ -10,7 +10,6 @@ from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.service.battles import BattlePolicy
 from hypersd.arena.service.simulation import Scorer, Taste
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Contestant, Vote
 from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean
@@ -18,6 +17,7 @@ from hypersd.feedback.loop.results import BattleResult
 from hypersd.feedback.loop.simulated_voters import cast_votes, fill_pool
 from hypersd.models.engine import Engine
 from hypersd.models.specs import ModelSpec
+from hypersd.utils.estimates import Estimate, wilson
 
 
 def open_folder(folder: Path) -> tuple[Store, ImageStore]:
@@ -80,7 +80,7 @@ def run_head_to_head(
     )
 
 
-def wins(votes: Sequence[Vote], model: str, steps: int) -> Share:
+def wins(votes: Sequence[Vote], model: str, steps: int) -> Estimate:
     """Of the decisive battles at a number of steps, how many a model won."""
     mine = [vote for vote in votes if vote.winner and vote.battle.pair.entries[0].contestant.steps == steps]
     won = sum(vote.winner is not None and vote.winner.contestant.model == model for vote in mine)

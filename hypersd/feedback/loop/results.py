@@ -11,8 +11,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
-from hypersd.arena.votes.agreement import Share
 from hypersd.arena.votes.battle import Kind
+from hypersd.utils.estimates import Estimate
 
 TuningMethod = Literal["refl", "dpo"]
 Result = TypeVar("Result")
@@ -25,7 +25,7 @@ def _null_as_nan(share: Any) -> Any:
     return {name: float("nan") if value is None else value for name, value in share.items()}
 
 
-StoredShare = Annotated[Share, BeforeValidator(_null_as_nan)]
+StoredShare = Annotated[Estimate, BeforeValidator(_null_as_nan)]
 """A share with its interval, as a stage's file keeps it."""
 
 
@@ -79,9 +79,9 @@ class RewardResult:
     learned: bool = True
 
     @property
-    def predicted(self) -> Share:
+    def predicted(self) -> Estimate:
         """The accuracy with its interval."""
-        return Share(self.accuracy, *self.accuracy_interval, self.decisive)
+        return Estimate(self.accuracy, *self.accuracy_interval, self.decisive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,7 @@ class BattleResult:
 
     kind: Kind
     voters: int = 0
-    steps: dict[int, StoredShare] = field(default_factory=dict[int, Share])
+    steps: dict[int, StoredShare] = field(default_factory=dict[int, Estimate])
     ties: dict[int, int] = field(default_factory=dict[int, int])
     reason: Annotated[str, Field(alias="told")] = ""
     taste: str | None = None

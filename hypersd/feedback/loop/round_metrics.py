@@ -62,8 +62,8 @@ def measure(
             MetricChange(
                 metric=change.metric.name,
                 steps=change.steps,
-                without=change.without.mean,
-                tuned=change.tuned.mean,
+                without=change.without.value,
+                tuned=change.tuned.value,
                 difference=asdict(change.difference),
             )
             for change in changes(without, tuned)

@@ -9,7 +9,6 @@ from types import MappingProxyType
 import torch
 from PIL import Image
 
-from hypersd.arena.votes.agreement import Share
 from hypersd.feedback.loop.results import (
     BATTLES,
     BESIDE,
@@ -30,6 +29,7 @@ from hypersd.feedback.loop.rounds import REPORT_FILE, Round
 from hypersd.models.engine import Engine
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
+from hypersd.utils.estimates import Estimate
 from hypersd.utils.files import atomic_path, write_text
 
 _PROMPTS = (
@@ -146,7 +146,7 @@ def _battles(battles: BattleResult) -> str:
     return "\n".join(lines) + f"\n\n{judges}"
 
 
-def _verdict(share: Share) -> str:
+def _verdict(share: Estimate) -> str:
     return "better" if share.low > 0.5 else "worse" if share.high < 0.5 else "not told apart"
 
 

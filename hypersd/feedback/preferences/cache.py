@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hypersd.arena.votes.agreement import Share
 from hypersd.feedback.preferences.dataset import Preference, Preferences
+from hypersd.utils.estimates import Estimate
 from hypersd.utils.files import write_json
 
 
@@ -31,8 +31,8 @@ def _read(file: Path) -> Preferences:
         return Preferences(
             examples=tuple(_preference(one) for one in document["examples"]),
             kind=document["kind"],
-            self_agreement=Share(**document["self_agreement"]),
-            agreement=Share(**document["agreement"]),
+            self_agreement=Estimate(**document["self_agreement"]),
+            agreement=Estimate(**document["agreement"]),
             cast=document["cast"],
         )
     except (ValueError, TypeError, KeyError) as error:

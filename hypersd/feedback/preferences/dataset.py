@@ -16,11 +16,11 @@ from PIL import Image
 
 from hypersd.arena.dataset.splits import Split, split_of
 from hypersd.arena.dataset.vote_files import Shard, shards
-from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean, gold_score, self_agreement
 from hypersd.utils.errors import gist
+from hypersd.utils.estimates import Estimate, wilson
 
 _HABITS = {"hasty voter", "one-sided", "failed gold pairs"}
 _PICKAPIC = {"caption", "jpg_0", "jpg_1", "label_0", "label_1"}
@@ -65,8 +65,8 @@ class Preferences:
 
     examples: tuple[Preference, ...]
     kind: Kind
-    self_agreement: Share
-    agreement: Share
+    self_agreement: Estimate
+    agreement: Estimate
     cast: int
 
     @property
@@ -153,7 +153,7 @@ def _weighted(examples: Sequence[Preference]) -> tuple[Preference, ...]:
     return tuple(replace(one, weight=weight / mean) for one, weight in zip(examples, raw, strict=True))
 
 
-def _agreement(examples: Iterable[Preference]) -> Share:
+def _agreement(examples: Iterable[Preference]) -> Estimate:
     """Of all two decisive choices on the same pictures by different voters, how many agree."""
     by_pair: dict[frozenset[str], list[tuple[str, str]]] = defaultdict(list)
     for preference in examples:
@@ -164,7 +164,7 @@ def _agreement(examples: Iterable[Preference]) -> Share:
     same = total = 0
     for choices in by_pair.values():
         for index, (voter, chosen) in enumerate(choices):
-            others = [theirs for who, theirs in choices[index + 1 :] if who != voter]
+            others = [picture for other, picture in choices[index + 1 :] if other != voter]
             total += len(others)
             same += others.count(chosen)
     return wilson(same, total)

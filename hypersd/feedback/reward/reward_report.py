@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hypersd.arena.dataset.splits import count_prompts
-from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Kind
 from hypersd.feedback.loop.results import RewardResult
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
 from hypersd.feedback.reward.shortcuts import decisive, hits_by_identity, hits_by_one, hits_by_statistics, left_won
+from hypersd.utils.estimates import Estimate, percentile_interval, resamples, wilson
 from hypersd.utils.files import atomic_path, write_json, write_text
 
 _BINS = 8
@@ -59,19 +59,19 @@ class RewardReport:
     data: str
     votes: int
     prompts: Mapping[str, int]
-    accuracy: Share
-    self_agreement: Share
-    agreement: Share
-    by_kind: Mapping[str, Share]
-    by_pair: Mapping[str, Share]
+    accuracy: Estimate
+    self_agreement: Estimate
+    agreement: Estimate
+    by_kind: Mapping[str, Estimate]
+    by_pair: Mapping[str, Estimate]
     calibration: tuple[Bin, ...]
     calibration_error: float
     curve: tuple[tuple[int, float], ...]
-    shortcuts: Mapping[str, Share]
-    left: Share
-    right: Share
+    shortcuts: Mapping[str, Estimate]
+    left: Estimate
+    right: Estimate
     swap_error: float
-    second: Share
+    second: Estimate
     best_statistic: str = ""
     reads: Sequence[str] = ()
 
@@ -117,7 +117,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def share_by_prompt(hits: NDArray[np.bool_], prompts: Sequence[str], seed: int = 0) -> Share:
+def share_by_prompt(hits: NDArray[np.bool_], prompts: Sequence[str], seed: int = 0) -> Estimate:
     """A share with a 95 % bootstrap interval over prompts: votes on one prompt are not independent.
 
     It is never narrower than Wilson's for as many independent votes or, of few prompts, as prompts: a perfect record
@@ -127,18 +127,16 @@ def share_by_prompt(hits: NDArray[np.bool_], prompts: Sequence[str], seed: int =
         return wilson(0, 0)
     _, group = np.unique(np.asarray(prompts), return_inverse=True)
     right, total = np.bincount(group, hits), np.bincount(group)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(total), size=(_ROUNDS, len(total)))
-    low, high = np.quantile(right[drawn].sum(axis=1) / total[drawn].sum(axis=1), [0.025, 0.975])
+    blocks = resamples(len(total), _ROUNDS, seed)
+    shares = [right[drawn].sum(axis=1) / total[drawn].sum(axis=1) for drawn in blocks]
+    low, high = percentile_interval(np.concatenate(shares))
     share = float(hits.mean())
     counts = [len(hits), *([len(total)] if len(total) < _FEW_PROMPTS else [])]
     wider = [wilson(round(share * count), count) for count in counts]
-    return Share(
-        share, min(float(low), *(one.low for one in wider)), max(float(high), *(one.high for one in wider)), len(hits)
-    )
+    return Estimate(share, min(low, *(one.low for one in wider)), max(high, *(one.high for one in wider)), len(hits))
 
 
-def accuracy(model: RewardModel, table: ChoiceTable) -> Share:
+def accuracy(model: RewardModel, table: ChoiceTable) -> Estimate:
     """Of the table's decisive choices, how many the model predicts."""
     asked = decisive(table.examples)
     rewards = table.rewards(model)[asked]
@@ -159,7 +157,7 @@ def examine(
     config: RewardConfig,
     kind_of: Callable[[str], str],
     curve: Sequence[tuple[int, float]],
-    second: Share,
+    second: Estimate,
     reads: Sequence[str],
 ) -> RewardReport:
     """Everything about a model, from the choices that it learned from and those of the test prompts."""
@@ -201,7 +199,7 @@ def examine(
     )
 
 
-def _share(hits: NDArray[np.bool_]) -> Share:
+def _share(hits: NDArray[np.bool_]) -> Estimate:
     return wilson(int(hits.sum()), len(hits))
 
 
@@ -238,7 +236,7 @@ def verdict(report: RewardReport) -> str:
 def markdown(report: RewardReport) -> str:
     """The report for people."""
 
-    def show(share: Share) -> str:
+    def show(share: Estimate) -> str:
         return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}], n = {share.n:,}" if share.n else "not measured"
 
     rows = [

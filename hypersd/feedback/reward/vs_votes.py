@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypersd.arena.votes.agreement import Share, wilson
 from hypersd.arena.votes.battle import Vote
-from hypersd.evaluate.intervals import Interval, bootstrap_mean
+from hypersd.evaluate.intervals import bootstrap_mean
+from hypersd.utils.estimates import Estimate, wilson
 
 Rewards = Mapping[tuple[str, str], float]
 """The reward of a picture (its name) for a prompt."""
@@ -27,8 +27,8 @@ class RewardVsVotes:
         unseen: votes that are not counted in the agreement, since their pictures have not been looked at yet.
     """
 
-    means: tuple[tuple[str, Interval], ...]
-    agreement: Share
+    means: tuple[tuple[str, Estimate], ...]
+    agreement: Estimate
     unseen: int
 
 
@@ -66,5 +66,5 @@ def compare_with_votes(votes: Iterable[Vote], rewards: Rewards, learned: Callabl
         label: bootstrap_mean(np.array([np.mean(found) for found in prompts.values()]))
         for label, prompts in by_prompt.items()
     }
-    ranked = sorted(means.items(), key=lambda item: -item[1].mean)
+    ranked = sorted(means.items(), key=lambda item: -item[1].value)
     return RewardVsVotes(tuple(ranked), wilson(right, decided), unseen)

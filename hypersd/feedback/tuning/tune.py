@@ -12,10 +12,6 @@ import numpy as np
 
 from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.votes.images import ImageStore
-from hypersd.emoji.captions import caption, free_caption
-from hypersd.emoji.prompts import held_out_prompts
-from hypersd.emoji.scenes import FREE_SHARE, training_scene
-from hypersd.emoji.world import World
 from hypersd.feedback.loop.results import TuningMethod
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.reward.reward_folder import check_tunable
@@ -24,6 +20,7 @@ from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
+from hypersd.models.families.embedded import prompt_source, scene_perception, training_scenes
 from hypersd.models.loading import Loader
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.registry import Machine, is_local
@@ -129,6 +126,8 @@ def tune(
     training, others = _prompts(family, prompts)
     validation = others[: max(_FEWEST, round(shorten * len(others)))]
     source = _loader(family).source()
+    if perception is None and method == "refl" and (perceptor := scene_perception(family)):
+        perception = SceneFeedback(perceptor)
     return [
         (
             group,
@@ -141,7 +140,7 @@ def tune(
                 validation=validation,
                 out=out / group.file.stem,
                 method=method,
-                perception=perception or SceneFeedback.of(family.world),
+                perception=perception,
                 preferences=votes[0].split("train") if votes else (),
                 pictures=votes[1] if votes else None,
                 batch_size=batch_size,
@@ -205,11 +204,9 @@ def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str]
         if len(known) < 4:
             raise ValueError(f"{len(known)} prompts are too few; write at least four")
         return known[:-last], known[-last:]
-    world = World.load(family.world)
-    rng = np.random.default_rng(5)
-    scenes = [training_scene(world, index) for index in range(_PROMPTS)]
-    captions = [free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene) for scene in scenes]
-    return captions, held_out_prompts(world, _VALIDATION, _VALIDATION_SEED)
+    scenes, rng = training_scenes(family.world), np.random.default_rng(5)
+    captions = [scenes.caption(index, rng) for index in range(_PROMPTS)]
+    return captions, prompt_source(family, "be tuned").held_out(_VALIDATION, _VALIDATION_SEED)
 
 
 def gained(results: Sequence[tuple[AdapterGroup, Tuned]]) -> bool:

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hypersd.models.specs import MAX_STEPS, Capability, Family, ModelSpec, Recipe, Scheduler, Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from hypersd.emoji.captions import Reading
+    from hypersd.emoji.perception.scene_perception import ScenePerception
     from hypersd.emoji.scenes import TrainingScenes
     from hypersd.emoji.sprite_judge import SpriteJudge
     from hypersd.emoji.world import Pixels, World
@@ -34,6 +37,59 @@ PARTS: Mapping[Capability, str] = MappingProxyType(
 )
 
 
+class PromptSource(Protocol):
+    """Prompts of what a family can draw. The same seed gives the same prompts."""
+
+    def held_out(self, n: int, seed: int = 0) -> list[str]:
+        """`n` prompts of combinations that no training shows; they repeat where there are few."""
+        ...
+
+    def common(self, n: int, seed: int = 0) -> list[str]:
+        """`n` different prompts of other combinations; fewer if there are not so many."""
+        ...
+
+
+def check_world(family: Family, purpose: str) -> None:
+    """See that the files of the family's world are there and whole; `purpose` as in `Family.require`.
+
+    Raises:
+        OSError: one is missing.
+        ValueError: one is damaged, or the family has no world.
+    """
+    from hypersd.emoji.world import World  # noqa: PLC0415 - needs numpy, and the cards do not
+
+    World.load(family.require(Capability.SCENES, purpose).parent)
+
+
+def prompt_source(family: Family, purpose: str) -> PromptSource:
+    """Prompts of the family's own world; `purpose` as in `Family.require`.
+
+    Raises:
+        OSError: a file of the world is missing.
+        ValueError: one is damaged, or the family has no world.
+    """
+    from hypersd.emoji.prompts import WorldPrompts  # noqa: PLC0415 - as above
+    from hypersd.emoji.world import World  # noqa: PLC0415
+
+    return WorldPrompts(World.load(family.require(Capability.SCENES, purpose).parent))
+
+
+def match_scorer(family: Family, purpose: str) -> Callable[[Image.Image, str], float]:
+    """The family's own judge as a function: from a picture and a prompt to how well they match, 0 to 1.
+
+    Raises:
+        OSError: a file of the world is missing.
+        ValueError: one is damaged, or the family has no judge.
+    """
+    import numpy as np  # noqa: PLC0415 - as above
+
+    from hypersd.emoji.sprite_judge import SpriteJudge  # noqa: PLC0415
+    from hypersd.emoji.world import World  # noqa: PLC0415
+
+    judge = SpriteJudge(World.load(family.require(Capability.JUDGE, purpose).parent), family.pixels)
+    return lambda picture, prompt: judge.score(np.asarray(picture), prompt).match
+
+
 def training_scenes(folder: Path) -> TrainingScenes:
     """The captioned scenes of the family in `folder`, to train on.
 
@@ -47,14 +103,38 @@ def training_scenes(folder: Path) -> TrainingScenes:
     return TrainingScenes(World.load(folder))
 
 
+def scene_perception(family: Family) -> ScenePerception | None:
+    """The family's scenes and the network that sees them; None if the family has no such network.
+
+    Raises:
+        OSError: a file of its world is missing.
+        ValueError: one is damaged, or the network is.
+    """
+    network = family.part(Capability.PERCEPTION)
+    if network is None:
+        return None
+    from hypersd.emoji.perception.scene_perception import ScenePerception  # noqa: PLC0415 - as above
+    from hypersd.emoji.perception.solo import load_perception  # noqa: PLC0415
+    from hypersd.emoji.world import World  # noqa: PLC0415
+
+    return ScenePerception(World.load(network.parent), load_perception(network))
+
+
 def read_prompt(family: Family, prompt: str) -> Reading | None:
     """The prompt in the terms of the family's world; None for a family that knows any word."""
+    reader = prompt_reader(family)
+    return reader(prompt) if reader else None
+
+
+def prompt_reader(family: Family) -> Callable[[str], Reading] | None:
+    """Function that puts prompts in the terms of the family's world; None for a family that knows any word."""
     if family.world is None:
         return None
     from hypersd.emoji.captions import read  # noqa: PLC0415 - as above
     from hypersd.emoji.world import World  # noqa: PLC0415
 
-    return read(World.load(family.world), prompt)
+    world = World.load(family.world)
+    return lambda prompt: read(world, prompt)
 
 
 def objects_of(family: Family) -> tuple[str, ...]:
@@ -64,6 +144,15 @@ def objects_of(family: Family) -> tuple[str, ...]:
     from hypersd.emoji.world import World  # noqa: PLC0415 - as above
 
     return tuple(World.load(family.world).objects)
+
+
+def backgrounds_of(family: Family) -> tuple[str, ...]:
+    """The names of all backgrounds that the family can draw, sorted; none for a family that knows any word."""
+    if family.world is None:
+        return ()
+    from hypersd.emoji.world import World  # noqa: PLC0415 - as above
+
+    return tuple(sorted(World.load(family.world).backgrounds))
 
 
 def picture_judge(family: Family) -> SpriteJudge:

@@ -12,10 +12,10 @@ from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.battle import Vote
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.reward.reward_model import RewardModel
+from hypersd.utils.estimates import wilson
 from tests.arena.voted import vote
 from tests.families import write_clip
 

@@ -11,8 +11,8 @@ import pytest
 
 from hypersd.arena.dataset.splits import SPLITS, count_prompts, normalised, split_of
 from hypersd.arena.service.studies import read_prompts
-from hypersd.arena.votes.agreement import wilson
 from hypersd.feedback.preferences.dataset import Preference, Preferences
+from hypersd.utils.estimates import wilson
 
 SETS = [read_prompts(name) for name in ("emoji-v1", "photographs-and-art-v1")]
 SHIPPED = [prompt for prompts in SETS for prompt in prompts]

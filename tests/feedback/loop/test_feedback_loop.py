@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from hypersd.arena.votes.agreement import wilson
 from hypersd.feedback.loop.feedback_loop import FeedbackLoop
 from hypersd.feedback.loop.results import BATTLES, CONTESTANT
 from hypersd.feedback.loop.rounds import Round
@@ -16,6 +15,7 @@ from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences
 from hypersd.models.registered import registered_models
 from hypersd.models.registry import family
+from hypersd.utils.estimates import wilson
 from hypersd.utils.files import write_json
 from tests.loops import reward_report, tuned
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.images import ImageStore
 from hypersd.emoji.captions import caption
 from hypersd.emoji.world import World, place, render
@@ -33,6 +32,7 @@ from hypersd.feedback.reward.reward_report import accuracy, markdown
 from hypersd.feedback.reward.shortcuts import hits_by_one
 from hypersd.feedback.reward.train import RewardTask, fit_head
 from hypersd.models.families.embedded import FOLDER
+from hypersd.utils.estimates import wilson
 
 Pixels = NDArray[np.float64]
 PAIRS, VOTES = 320, 5

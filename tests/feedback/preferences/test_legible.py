@@ -6,10 +6,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from hypersd.arena.votes.agreement import wilson
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.feedback.preferences.legible import with_pictures
+from hypersd.utils.estimates import wilson
 
 
 def test_choices_on_lost_pictures_are_left_out_and_the_pictures_named(tmp_path: Path) -> None:

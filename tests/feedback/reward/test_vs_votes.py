@@ -27,8 +27,8 @@ def test_agreement_is_of_decisive_votes_on_prompts_that_were_not_learned_from() 
     assert (scores.agreement.n, scores.agreement.value) == (3, pytest.approx(2 / 3))
     assert scores.unseen == 0
     (best, best_mean), (worst, worst_mean) = scores.means
-    assert (best, best_mean.mean) == ("emoji/hyper@4", 1.0)
-    assert (worst, worst_mean.mean) == ("emoji/base@25", 0.0)
+    assert (best, best_mean.value) == ("emoji/hyper@4", 1.0)
+    assert (worst, worst_mean.value) == ("emoji/base@25", 0.0)
 
 
 def test_sides_that_were_swapped_are_told_apart() -> None:
@@ -40,7 +40,7 @@ def test_sides_that_were_swapped_are_told_apart() -> None:
 def test_a_picture_counts_once_however_many_voted_on_it() -> None:
     votes = [vote(0, pair=drawn(0), voter=name, battle=name) for name in "abc"] + [chosen(1, "left")]
     rewards = {(f"{who}{n}", f"prompt {n}"): float(n) for n in (0, 1) for who in "hb"}
-    assert [mean.mean for _, mean in compare_with_votes(votes, rewards, lambda _: False).means] == [0.5, 0.5]
+    assert [mean.value for _, mean in compare_with_votes(votes, rewards, lambda _: False).means] == [0.5, 0.5]
     assert pictures_of(votes) == [("h0", "prompt 0"), ("b0", "prompt 0"), ("h1", "prompt 1"), ("b1", "prompt 1")]
 
 
