@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import StepContext
-from hypersd.training.row_shards import ComputeRows, Rows
+from hypersd.training.row_shards import ComputeRows, RowArray
 
 CAPTION_DROPOUT = 0.1
 """Share of captions that are left empty in training, for classifier-free guidance (Ho and Salimans 2022)."""
@@ -84,7 +84,7 @@ class LatentBatches:
     """
 
     data: CaptionedData
-    latents: Rows
+    latents: RowArray
     batch_size: int
 
     def __call__(self, step: StepContext) -> CaptionedLatents:

@@ -30,7 +30,7 @@ ComputeRows = Callable[[range], Tensor]
 """From row numbers to their rows, `(B, *shape)`."""
 
 
-class Rows(Protocol):
+class RowArray(Protocol):
     """An array of float16 whose rows are read by their numbers: a NumPy array, or `RowShards`."""
 
     @property
@@ -45,7 +45,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RowShards:
-    """Rows in shards as one array: `shards[numbers]` reads those rows and no others.
+    """RowArray in shards as one array: `shards[numbers]` reads those rows and no others.
 
     Args:
         files: the shards, in order.
@@ -70,7 +70,7 @@ class RowShards:
     def __getitem__(
         self, key: NDArray[np.integer[Any]] | tuple[NDArray[np.integer[Any]], ...], /
     ) -> NDArray[np.float16]:
-        """Rows by their numbers `(B,)`; with more arrays `(B,)`, places within each row, as NumPy indexes.
+        """RowArray by their numbers `(B,)`; with more arrays `(B,)`, places within each row, as NumPy indexes.
 
         Raises:
             IndexError: there is no row of such a number.
