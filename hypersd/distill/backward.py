@@ -105,8 +105,8 @@ class JumpBatches:
 
     def __call__(self, step: StepContext) -> OwnJumps:
         """Random jumps of random trajectories."""
-        rows = step.rng.integers(len(self.drawn), size=self.batch_size)
-        jumps = step.rng.choice(len(self.config.shares), size=self.batch_size, p=self.config.shares)
+        rows = step.mine(step.rng.integers(len(self.drawn), size=self.batch_size))
+        jumps = step.mine(step.rng.choice(len(self.config.shares), size=self.batch_size, p=self.config.shares))
         start, target = torch.from_numpy(self.drawn[rows, jumps]).float().to(step.device).unbind(dim=1)
         times = torch.tensor(self.student.schedule.trailing(len(self.config.shares)))
         chosen = torch.from_numpy(jumps)

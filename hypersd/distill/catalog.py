@@ -12,7 +12,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hypersd.distill.task import DistillationTask
+    from hypersd.distill.distillation_task import DistillationTask
 
 
 class Need(Enum):
@@ -32,7 +32,7 @@ class DistillationMethod:
 
     Args:
         title: one line, for people.
-        recipe: the module of `hypersd.distill.recipes` whose `train` trains it.
+        recipe: `train` of the module `NAME_recipe` in `hypersd.distill.recipes` trains it.
         stages: names of its stages, in order; a stage leaves `NAME.safetensors`.
         batch_size: samples a step, over all processes.
         needs: see `Need`.
@@ -46,7 +46,7 @@ class DistillationMethod:
 
     def training(self) -> Callable[[DistillationTask], None]:
         """The function that trains all stages of a task by this method."""
-        return resolve_name(f"hypersd.distill.recipes.{self.recipe}:train")
+        return resolve_name(f"hypersd.distill.recipes.{self.recipe}_recipe:train")
 
 
 METHODS = {

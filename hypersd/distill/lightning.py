@@ -135,11 +135,9 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
             return {"loss": discriminator_loss(real, fake)}
         schedule = self.student.schedule.to(step.device)
         stride = schedule.num_train_timesteps // self.stage.student_steps
-        index = torch.randint(
-            1, self.stage.student_steps + 1, (len(batch.latents),), generator=step.generator, device=step.device
-        )
+        index = step.integers(1, self.stage.student_steps + 1, len(batch.latents))
         times, end = index * stride - 1, ((index - 1) * stride - 1).clamp(min=0)
-        noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
+        noise = step.normal(batch.latents.shape)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         last = (index == self.stage.student_steps).view(-1, 1, 1, 1)
         start = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
@@ -165,9 +163,9 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     ) -> Tensor:
         if self.stage.noised_for_discriminator:
             choices = torch.tensor(DISCRIMINATOR_TIMES, device=step.device)
-            drawn = torch.randint(len(choices), end_times.shape, generator=step.generator, device=step.device)
+            drawn = step.integers(0, len(choices), len(end_times))
             later = torch.maximum(choices[drawn], end_times)
-            noise = torch.randn(end.shape, generator=step.generator, device=step.device)
+            noise = step.normal(end.shape)
             schedule = self.student.schedule.to(step.device)
             end, end_times = schedule.renoise(end, noise, end_times, later), later
         return self.discriminator(end, end_times, conditioning, start, start_times)

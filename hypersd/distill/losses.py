@@ -49,14 +49,16 @@ def gradient_penalty(logits: Tensor, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def balance_gradients(arrived: Tensor, fidelity: Tensor, adversarial: Tensor, share: float) -> Tensor:
-    """Mix two losses of `arrived` so that the adversarial one makes up `share`, in [0, 1], of the gradient there.
+    """Mix two losses of `arrived` so that the adversarial one makes up `share`, in [0, 1], of each sample's gradient.
 
     No fixed weight suits all of a training: the squared error falls by orders of magnitude while the adversarial loss
-    does not. As in Esser et al. 2021, eq. 7, their gradients are brought to one norm, here where the student arrives.
+    does not. As in Esser et al. 2021, eq. 7, their gradients are brought to one norm, here where the student arrives;
+    a sample's own norm, so that it does not matter which others share its process or its pass.
     The value returned is `fidelity`'s; only the gradient is mixed.
     """
     near, far = (torch.autograd.grad(loss, arrived, retain_graph=True)[0] for loss in (fidelity, adversarial))
-    far = far * (near.norm() / far.norm().clamp(min=1e-12))
+    sizes = [gradient.flatten(1).norm(dim=1).view(-1, *[1] * (arrived.dim() - 1)) for gradient in (near, far)]
+    far = far * (sizes[0] / sizes[1].clamp(min=1e-12))
     gradient = (1 - share) * near + share * far
     return fidelity.detach() + ((arrived - arrived.detach()) * gradient).sum()
 

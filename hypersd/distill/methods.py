@@ -9,8 +9,8 @@ import torch
 from accelerate import PartialState
 
 from hypersd.distill.catalog import METHODS, Need
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.student import Student
-from hypersd.distill.task import DistillationTask
 from hypersd.models.loading import ModelSource
 from hypersd.training.data import CaptionedData
 from hypersd.training.records import RECORD, hash_file, hash_folder, open_record

@@ -124,8 +124,8 @@ class OneStepDistillation(Objective[TeacherSamples]):
         return denoising_loss(fake.predict(noisy, times, cond), noise)
 
     def _noised(self, clean: Tensor, step: StepContext) -> tuple[Tensor, Tensor, Tensor]:
-        times = torch.randint(*self.config.score_times, (len(clean),), generator=step.generator, device=step.device)
-        noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
+        times = step.integers(*self.config.score_times, len(clean))
+        noise = step.normal(clean.shape)
         return self.student.schedule.to(step.device).add_noise(clean, noise, times), times, noise
 
     def sample(self) -> Image.Image | None:

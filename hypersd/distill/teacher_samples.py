@@ -91,7 +91,7 @@ class TeacherSampleBatches:
 
     def __call__(self, step: StepContext) -> TeacherSamples:
         """A random batch."""
-        chosen = [int(index) for index in step.rng.integers(len(self.clean), size=self.batch_size)]
+        chosen = [int(index) for index in step.mine(step.rng.integers(len(self.clean), size=self.batch_size))]
         return TeacherSamples(
             noise_for(chosen, self.clean.shape[1:]).to(step.device),
             torch.from_numpy(self.clean[chosen]).float().to(step.device),

@@ -130,14 +130,15 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         """Algorithm 1, lines 4 to 12: draw times and guidance, take the teacher's step, jump from there."""
         student, config = self.student, self.config
         schedule = student.schedule.to(step.device)
-        starts = self.grid.starts(len(batch.latents), step.generator, config.share_of_ends).to(step.device)
+        every = self.grid.starts(len(batch.latents) * step.shards, step.generator, config.share_of_ends)
+        end_times = step.mine(self.grid.ends(every, step.generator)).to(step.device)
+        starts = step.mine(every).to(step.device)
         start_times, next_times = self.grid.time(starts), self.grid.time(starts - 1)
-        end_times = self.grid.ends(starts, step.generator)
         noise = offset_noise(batch.latents.shape, step, config.offset_noise)
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
-        scale = torch.empty(len(starts), device=step.device).uniform_(*config.guidance, generator=step.generator)
+        scale = step.uniform(*config.guidance, len(starts))
         with disable_adapter(student.unet):
             guided = student.guided(noisy, start_times, batch.captions, scale)
         nearer = schedule.ddim_step(noisy, guided, start_times, next_times)
@@ -153,7 +154,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         what.
         """
         student, config = self.student, self.config
-        noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
+        noise = step.normal(batch.latents.shape)
         conditioning = student.text.conditioning(batch.captions)
         with swapped_adapter(student.unet, self.average):
             drawn = student.trajectory(noise, config.one_step_teacher, conditioning)

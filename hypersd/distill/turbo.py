@@ -122,10 +122,10 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         """x̂_θ: the student's clean latent from a picture noised to one of its times, or from noise alone."""
         schedule = self.student.schedule.to(step.device)
         count = len(batch.latents)
-        drawn = torch.randint(len(STUDENT_TIMES), (count,), generator=step.generator, device=step.device)
-        alone = torch.rand(count, generator=step.generator, device=step.device) < self.config.share_of_noise
+        drawn = step.integers(0, len(STUDENT_TIMES), count)
+        alone = step.uniform(0, 1, count) < self.config.share_of_noise
         times = torch.tensor(STUDENT_TIMES, device=step.device)[drawn].masked_fill(alone, STUDENT_TIMES[-1])
-        noise = torch.randn(batch.latents.shape, generator=step.generator, device=step.device)
+        noise = step.normal(batch.latents.shape)
         last = (times == STUDENT_TIMES[-1]).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
         return schedule.predict_x0(noisy, self.student.predict(noisy, times, conditioning), times)
@@ -133,10 +133,8 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
     def _distillation(self, drawn: Tensor, captions: list[str], step: StepContext) -> Tensor:
         """Distance by which the teacher moves the student's picture, noised to a random time."""
         schedule = self.student.schedule.to(step.device)
-        times = torch.randint(
-            20, schedule.num_train_timesteps, (len(drawn),), generator=step.generator, device=step.device
-        )
-        noise = torch.randn(drawn.shape, generator=step.generator, device=step.device)
+        times = step.integers(20, schedule.num_train_timesteps, len(drawn))
+        noise = step.normal(drawn.shape)
         scale = torch.full((len(drawn),), self.config.guidance_scale, device=step.device)
         with torch.no_grad(), disable_adapter(self.student.unet):
             noisy = schedule.add_noise(drawn.detach(), noise, times)

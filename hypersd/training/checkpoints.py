@@ -58,7 +58,8 @@ class Checkpoint:
         tensors = self._tensors()
         for name, optimizer in self.moving.optimizers.items():
             tensors |= optimizer_tensors(optimizer, f"optimizer.{name}")
-        save_state(self.out / STATE, tensors, {"step": number, "seed": seed, "stopped": stopped})
+        numbers = {"step": number, "seed": seed, "stopped": stopped, "scales": self.moving.scales()}
+        save_state(self.out / STATE, tensors, numbers)
         self.number = number
 
     def load(self) -> tuple[int, str]:
@@ -85,6 +86,7 @@ class Checkpoint:
                 restore_optimizer(optimizer, tensors, f"optimizer.{name}")
         except ValueError as error:
             raise ValueError(f"the checkpoint in {self.out} is of another training ({error})") from error
+        self.moving.restore_scales(numbers.get("scales", {}))
         self.number = int(numbers["step"])
         log.info("resumed %s at step %d", self.out, self.number)
         return self.number, str(numbers.get("stopped", ""))

@@ -90,7 +90,8 @@ class LatentBatches:
     def __call__(self, step: StepContext) -> CaptionedLatents:
         """A random batch, in wordings drawn anew each time."""
         chosen = step.rng.integers(len(self.latents), size=self.batch_size)
-        captions = [self._caption(int(index), step.rng) for index in chosen]
+        captions = step.mine([self._caption(int(index), step.rng) for index in chosen])
+        chosen = step.mine(chosen)
         sizes = self.data.size_conditioning(chosen.tolist())
         return CaptionedLatents(
             torch.from_numpy(self.latents[chosen]).float().to(step.device),

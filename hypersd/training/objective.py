@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 Batch = TypeVar("Batch")
+
+
+class Rows(Protocol):
+    """A tensor, an array or a list with a row a sample."""
+
+    def __getitem__(self, index: slice, /) -> Self:
+        """Some of the rows."""
+        ...
+
+
+AnyRows = TypeVar("AnyRows", bound=Rows)
 
 
 class StopTraining(Exception):  # noqa: N818 - nothing is wrong
@@ -44,13 +56,51 @@ class TrainedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
-    """Context of a step: its number, the progress of the run in [0, 1), and its own random numbers."""
+    """Context of a step, or of a shard of its samples: its number, its progress, and its random numbers.
+
+    A step's samples may be spread over processes, and over passes whose gradients are added up. Shard i of n has every
+    n-th sample, from the i-th on, so that a share of the first samples is the same share of each shard. `rng` and
+    `generator` are in the same state in all shards: a draw for the whole step, of which each takes its own, makes the
+    samples independent of how many shards there are. `normal`, `uniform` and `integers` draw so.
+
+    Args:
+        number: of the step, from 0.
+        progress: of the run, in [0, 1).
+        device: of the trained networks.
+        shard: the number of this one, from 0.
+        shards: how many there are.
+    """
 
     number: int
     progress: float
     device: torch.device
     generator: torch.Generator
     rng: np.random.Generator
+    shard: int = 0
+    shards: int = 1
+
+    def mine(self, rows: AnyRows) -> AnyRows:
+        """Those rows, of a row for each sample of the whole step, that are this shard's."""
+        return rows[self.shard :: self.shards]
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Unit noise for samples of this shard, `shape`, whose first number counts the samples."""
+        whole = torch.randn(self._whole(shape), generator=self.generator, device=self.generator.device)
+        return self.mine(whole).to(self.device)
+
+    def uniform(self, low: float, high: float, count: int) -> Tensor:
+        """Random numbers in [low, high), `(count,)`, one for each sample."""
+        whole = torch.empty(self._whole((count,)), device=self.generator.device)
+        return self.mine(whole.uniform_(low, high, generator=self.generator)).to(self.device)
+
+    def integers(self, low: int, high: int, count: int) -> Tensor:
+        """Random whole numbers from `low` to `high` − 1, `(count,)`, one for each sample."""
+        shape = self._whole((count,))
+        whole = torch.randint(low, high, shape, generator=self.generator, device=self.generator.device)
+        return self.mine(whole).to(self.device)
+
+    def _whole(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return (shape[0] * self.shards, *shape[1:])
 
 
 class Objective(Generic[Batch]):
@@ -93,3 +143,17 @@ class Objective(Generic[Batch]):
         }
         players = {network.name: network.configuration() for network in self.networks}
         return {**described, "players": players}
+
+    @contextmanager
+    def remember(self, shard: dict[str, Any]) -> Generator[None]:
+        """Within this context the objective has the attributes that earlier turns on the same samples have set.
+
+        A discriminator judges what the student has just drawn; where a step has several shards, each has its own.
+
+        Args:
+            shard: those attributes; what this turn sets is added.
+        """
+        vars(self).update(shard)
+        before = dict(vars(self))
+        yield
+        shard.update((name, value) for name, value in vars(self).items() if before.get(name) is not value)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -12,6 +15,9 @@ from accelerate.utils import reduce
 from torch import Tensor, nn
 
 from hypersd.training.objective import TrainedNetwork
+from hypersd.training.precision import Precision
+
+OptimizerName = Literal["adamw", "adamw8bit"]
 
 
 class Optimization:
@@ -20,8 +26,13 @@ class Optimization:
     Args:
         accelerator: knows the device and the other processes.
         networks: their networks are moved to the device.
+        optimizer: see `build_optimizer`.
+        precision: float16 needs losses that are scaled up, and drops a step whose gradients were scaled too far.
         max_grad_norm: gradients of a player are scaled down to this norm.
         ema_decay: of the moving average; None keeps none.
+
+    Raises:
+        ValueError: the optimiser cannot be used here.
     """
 
     def __init__(
@@ -29,6 +40,8 @@ class Optimization:
         accelerator: Accelerator,
         networks: Sequence[TrainedNetwork],
         *,
+        optimizer: OptimizerName = "adamw",
+        precision: Precision = "no",
         max_grad_norm: float,
         ema_decay: float | None,
     ) -> None:
@@ -36,41 +49,44 @@ class Optimization:
         self.max_grad_norm, self.ema_decay = max_grad_norm, ema_decay
         for network in networks:
             network.module.to(accelerator.device)
-        self.optimizers = {
-            network.name: torch.optim.AdamW(
-                network.parameters,
-                lr=network.learning_rate,
-                betas=network.betas,
-                weight_decay=network.weight_decay,
-                fused=True,
-            )
-            for network in networks
-        }
+        self.optimizers = {network.name: build_optimizer(optimizer, network) for network in networks}
+        scaled, device = precision == "fp16", accelerator.device.type
+        self.scalers = {network.name: torch.amp.GradScaler(device, enabled=scaled) for network in networks}
         first = networks[0].parameters if ema_decay is not None else []
         self.shadow = [parameter.detach().clone() for parameter in first]
 
-    def backward(self, network: TrainedNetwork, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """Leave the clipped gradient of `losses["loss"]` in a player's weights; nothing moves yet.
+    def backward(self, network: TrainedNetwork, loss: Tensor) -> None:
+        """Add the gradient of a loss to what a player's weights hold."""
+        # Not autograd.grad: its gradients may lie in memory unlike their weights, which the fused optimiser ignores.
+        self.scalers[network.name].scale(loss).backward(inputs=network.parameters)
+
+    def clip(self, network: TrainedNetwork, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Average a player's gradient, and its scalar losses, over the processes, and clip the gradient.
 
         Returns:
-            The losses, averaged over the processes, and `"gradient"`, its norm before clipping. Whatever one process
-            has that is not finite is not finite in the average either, so all processes see it at the same step.
+            The losses, and `"gradient"`, its norm before clipping. What is not finite in a process is not finite in
+            the average either, so all processes see it at the same step. A norm that only the scale of float16's
+            losses has made infinite is left out: the step will be dropped, and the scale be lowered.
         """
-        # Not autograd.grad: its gradients may lie in memory unlike their weights, which the fused optimiser ignores.
-        losses["loss"].backward(inputs=network.parameters)
         values = torch.stack([value.detach().float().reshape(()) for value in losses.values()])
         if self.accelerator.num_processes > 1:
             values = self._share(network, values)
+        scaler = self.scalers[network.name]
+        scaler.unscale_(self.optimizers[network.name])
         norm = nn.utils.clip_grad_norm_(network.parameters, self.max_grad_norm)
         measured = torch.cat([values, norm.reshape(1).to(values)]).tolist()
-        return dict(zip([*losses, "gradient"], measured, strict=True))
+        named = dict(zip([*losses, "gradient"], measured, strict=True))
+        if not math.isfinite(named["gradient"]) and scaler.is_enabled() and scaler.get_scale() > 1:
+            del named["gradient"]
+        return named
 
     def step(self, network: TrainedNetwork, learning_rate: float) -> None:
-        """Move a player along the gradient that `backward` left."""
-        optimizer = self.optimizers[network.name]
+        """Move a player along its clipped gradient, and forget that."""
+        optimizer, scaler = self.optimizers[network.name], self.scalers[network.name]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
-        optimizer.step()
+        scaler.step(optimizer)
+        scaler.update()
         optimizer.zero_grad()
 
     def _share(self, network: TrainedNetwork, values: Tensor) -> Tensor:
@@ -122,3 +138,37 @@ class Optimization:
             for name, value in network.weights().items()
         }
         return named | {f"ema.{index}": value for index, value in enumerate(self.shadow)}
+
+    def scales(self) -> dict[str, Any]:
+        """States of the scales of float16's losses, by player; empty in other precisions."""
+        return {name: scaler.state_dict() for name, scaler in self.scalers.items() if scaler.is_enabled()}
+
+    def restore_scales(self, states: Mapping[str, Any]) -> None:
+        """Undo `scales`."""
+        for name, state in states.items():
+            self.scalers[name].load_state_dict(state)
+
+
+def build_optimizer(name: OptimizerName, network: TrainedNetwork) -> torch.optim.Optimizer:
+    """AdamW over a network's weights, or bitsandbytes' with a state of 8 bits a number.
+
+    Raises:
+        ValueError: see `check_optimizer`.
+    """
+    check_optimizer(name)
+    rates: Any = {"lr": network.learning_rate, "betas": network.betas, "weight_decay": network.weight_decay}
+    if name == "adamw8bit":
+        return import_module("bitsandbytes").optim.AdamW8bit(network.parameters, **rates)
+    return torch.optim.AdamW(network.parameters, fused=True, **rates)
+
+
+def check_optimizer(name: OptimizerName) -> None:
+    """See that an optimiser can be used here.
+
+    Raises:
+        ValueError: its library is not installed, or it needs a GPU.
+    """
+    if name == "adamw8bit" and find_spec("bitsandbytes") is None:
+        raise ValueError("adamw8bit needs bitsandbytes: run `pip install bitsandbytes`, or train with adamw")
+    if name == "adamw8bit" and not torch.cuda.is_available():
+        raise ValueError("adamw8bit needs a CUDA GPU; train with adamw")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+
+Precision = Literal["bf16", "fp16", "no"]
+"""Autocast's type: bfloat16 where the device has it, float16 with scaled losses, or none (float32)."""
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -16,12 +21,12 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(supported() for supported in features)
 
 
-def half_precision(device: torch.device, *, wanted: bool = True) -> torch.autocast:
-    """A context of bfloat16 autocast, if it is wanted and the device has it; else one that changes nothing.
+def half_precision(device: torch.device, precision: Precision = "bf16") -> torch.autocast:
+    """A context of autocast: to bfloat16 if the device computes in it, to float16 if that is asked for, or to nothing.
 
     Autocast's cache of converted weights stays off: it does not notice that `swapped_adapter` has changed them, so a
     student would be computed with its teacher's weights.
     """
-    return torch.autocast(
-        device.type, dtype=torch.bfloat16, enabled=wanted and has_bfloat16(device), cache_enabled=False
-    )
+    wanted = precision == "fp16" or (precision == "bf16" and has_bfloat16(device))
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=dtype, enabled=wanted, cache_enabled=False)

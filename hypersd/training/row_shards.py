@@ -45,7 +45,7 @@ class RowArray(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RowShards:
-    """RowArray in shards as one array: `shards[numbers]` reads those rows and no others.
+    """Rows in shards as one array: `shards[numbers]` reads those rows and no others.
 
     Args:
         files: the shards, in order.
@@ -70,7 +70,7 @@ class RowShards:
     def __getitem__(
         self, key: NDArray[np.integer[Any]] | tuple[NDArray[np.integer[Any]], ...], /
     ) -> NDArray[np.float16]:
-        """RowArray by their numbers `(B,)`; with more arrays `(B,)`, places within each row, as NumPy indexes.
+        """Rows by their numbers `(B,)`; with more arrays `(B,)`, places within each row, as NumPy indexes.
 
         Raises:
             IndexError: there is no row of such a number.

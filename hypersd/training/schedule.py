@@ -95,8 +95,8 @@ class DDIMSolver:
 
     @property
     def timesteps(self) -> Tensor:
-        """The times where jumps begin."""
-        return torch.tensor(self.times[:-1], device=self.schedule.alphas_cumprod.device)
+        """The times where jumps begin, on the CPU: a loop over them on a GPU would wait for each."""
+        return torch.tensor(self.times[:-1])
 
     def scale_model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """The latents themselves."""
@@ -113,8 +113,8 @@ class DDIMSolver:
 
 def offset_noise(shape: Sequence[int], step: StepContext, strength: float) -> Tensor:
     """Unit noise `(B, C, H, W)` whose channels are also shifted as a whole (Guttenberg 2023): less drift."""
-    noise = torch.randn(tuple(shape), generator=step.generator, device=step.device)
-    shift = torch.randn((*shape[:2], 1, 1), generator=step.generator, device=step.device)
+    noise = step.normal(shape)
+    shift = step.normal((*shape[:2], 1, 1))
     return noise + strength * shift
 
 

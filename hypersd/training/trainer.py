@@ -3,7 +3,8 @@
 A method is an `Objective`: it names its players (whose weights move, and how fast) and turns a batch into a loss for
 each of them in turn. The loop does the rest: precision, gradients averaged over processes, clipping, the learning
 rate, moving averages, logs, sample grids, checkpoints. Every random number of a step is drawn from generators seeded
-by (seed, step, process), so a resumed run repeats what an unbroken one would have done.
+by (seed, step), so a resumed run repeats what an unbroken one would have done; and it is drawn for a sample of the step
+(see `StepContext`), so several processes, or passes, do what one would do.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 from tqdm import tqdm
 
 from hypersd.training.checkpoints import Checkpoint
 from hypersd.training.objective import Batch, Objective, StepContext, StopTraining, TrainedNetwork
-from hypersd.training.optimization import Optimization
-from hypersd.training.precision import half_precision
+from hypersd.training.optimization import Optimization, OptimizerName
+from hypersd.training.precision import Precision, half_precision
 from hypersd.training.records import open_record
 from hypersd.utils.files import atomic_path, write_text
 
@@ -49,7 +51,10 @@ class TrainingConfig:
         decay_from: fraction of the steps after which the learning rate falls linearly to zero.
         warmup: steps over which the learning rate rises linearly from zero.
         ema_decay: decay of the moving average kept of the first network's weights; None keeps none.
-        precision: `"bf16"` (autocast, where the device computes in it; see `half_precision`) or `"no"` (float32).
+        accumulate: passes over which a step's samples are spread, to save memory; their gradients are added up.
+        optimizer: see `build_optimizer`.
+        precision: see `half_precision`.
+        tracker: a service of accelerate's that gets the logged losses, too (`tensorboard`, `wandb`, …); None for none.
         save_every: seconds between checkpoints.
         sample_every: steps between sample grids; 0 draws none.
         cpu: stay on the CPU even if there is an accelerator.
@@ -62,7 +67,10 @@ class TrainingConfig:
     decay_from: float = 0.5
     max_grad_norm: float = 1.0
     ema_decay: float | None = None
-    precision: Literal["bf16", "no"] = "bf16"
+    accumulate: int = 1
+    optimizer: OptimizerName = "adamw"
+    precision: Precision = "bf16"
+    tracker: str | None = None
     log_every: int = 20
     save_every: float = 120.0
     sample_every: int = 0
@@ -70,8 +78,8 @@ class TrainingConfig:
 
     def configuration(self) -> dict[str, Any]:
         """Settings that decide the trained weights, for the run's record."""
-        names = ("steps", "seed", "warmup", "decay_from", "max_grad_norm", "ema_decay", "precision")
-        return {name: getattr(self, name) for name in names}
+        names = ("steps", "seed", "warmup", "decay_from", "max_grad_norm", "ema_decay", "accumulate", "optimizer")
+        return {name: getattr(self, name) for name in (*names, "precision")}
 
 
 def grids(steps: int, count: int = 4, fewest: int = 40) -> int:
@@ -88,7 +96,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         # Without a precision: accelerate keeps one for the whole process and refuses a second training another.
-        self.accelerator = Accelerator(cpu=self.config.cpu)
+        config = self.config
+        self.accelerator = Accelerator(cpu=config.cpu, log_with=config.tracker, project_dir=config.out)
 
     def run(
         self,
@@ -118,11 +127,17 @@ class Trainer:
             objective.networks,
             max_grad_norm=self.config.max_grad_norm,
             ema_decay=self.config.ema_decay,
+            optimizer=self.config.optimizer,
+            precision=self.config.precision,
         )
         checkpoint = Checkpoint(self.config.out, objective, moving)
         start, reason = checkpoint.load()
         # A training that ended itself is over: nothing is trained, and why it ended stays in its state.
+        if self.config.tracker:
+            self.accelerator.init_trackers(self.config.out.name)
         last = {} if reason else self._train(objective, batches, moving, checkpoint, start)
+        for tracker in self.accelerator.trackers:  # not `end_training`, after which no other could begin
+            tracker.finish()
         moving.finish()
         return last
 
@@ -130,7 +145,6 @@ class Trainer:
         """Write the run's record, or compare it with the one that is there."""
         configuration = {
             **self.config.configuration(),
-            "processes": self.accelerator.num_processes,
             "method": objective.configuration(),
             "data": data,
         }
@@ -153,9 +167,10 @@ class Trainer:
         since, saved = time.monotonic(), time.monotonic()
         with tqdm(total=config.steps, initial=start, disable=not main, desc=config.out.name) as bar:
             while done < config.steps and not reason:
-                step = self._step(done)
-                for name, value in self._turns(objective, batches(step), step, moving, checkpoint).items():
+                shards = [self._shard(done, turn) for turn in range(config.accumulate)]
+                for name, value in self._turns(objective, batches, shards, moving, checkpoint).items():
                     meters.setdefault(name, []).append(value)
+                step = shards[-1]
                 try:
                     objective.after_step(step)
                 except StopTraining as stop:
@@ -169,6 +184,7 @@ class Trainer:
                     if journal is not None:
                         bar.set_postfix({name: f"{value:.4f}" for name, value in last.items()})
                         journal.write(done, last, steps / (time.monotonic() - since))
+                    self.accelerator.log(last, step=done)
                     meters, since = {}, time.monotonic()
                 if config.sample_every and done % config.sample_every == 0 and main:
                     with moving.averaged():
@@ -183,7 +199,12 @@ class Trainer:
         return last
 
     def _turns(
-        self, objective: Objective[Batch], batch: Batch, step: StepContext, moving: Optimization, checkpoint: Checkpoint
+        self,
+        objective: Objective[Batch],
+        batches: Callable[[StepContext], Batch],
+        shards: Sequence[StepContext],
+        moving: Optimization,
+        checkpoint: Checkpoint,
     ) -> dict[str, float]:
         """Every player's turn; returns the losses by the names that they have in the log.
 
@@ -191,14 +212,21 @@ class Trainer:
             DivergedError: a loss or a gradient is not finite; whose it is has not moved.
         """
         logged: dict[str, float] = {}
+        samples = [batches(shard) for shard in shards]
+        memories: list[dict[str, Any]] = [{} for _ in shards]
         for network in objective.networks:
-            with half_precision(self.accelerator.device, wanted=self.config.precision == "bf16"):
-                losses = objective.loss(network.name, batch, step)
-            measured = moving.backward(network, losses)
+            totals: dict[str, Tensor] = {}
+            for shard, batch, memory in zip(shards, samples, memories, strict=True):
+                with objective.remember(memory), half_precision(self.accelerator.device, self.config.precision):
+                    losses = objective.loss(network.name, batch, shard)
+                moving.backward(network, losses["loss"] / len(shards))
+                for name, value in losses.items():
+                    totals[name] = totals.get(name, 0) + value.detach() / len(shards)
+            measured = moving.clip(network, totals)
             if broken := [name for name, value in measured.items() if not math.isfinite(value)]:
                 what = "gradient" if broken == ["gradient"] else "loss"
-                raise DivergedError(self._sentence(f"the {what} of {network.name}", step.number + 1, checkpoint))
-            moving.step(network, self.learning_rate(network, step.number))
+                raise DivergedError(self._sentence(f"the {what} of {network.name}", shards[0].number + 1, checkpoint))
+            moving.step(network, self.learning_rate(network, shards[0].number))
             logged |= {
                 network.name if name == "loss" else name: value
                 for name, value in measured.items()
@@ -233,16 +261,19 @@ class Trainer:
         left = (1 - number / self.config.steps) / max(1e-9, 1 - self.config.decay_from)
         return network.learning_rate * warm * min(1.0, left)
 
-    def _step(self, number: int) -> StepContext:
-        seed = (self.config.seed, number, self.accelerator.process_index)
-        rng = np.random.default_rng(seed)
+    def _shard(self, number: int, turn: int) -> StepContext:
+        """The samples of a step that this process looks at in one of its passes."""
+        rng = np.random.default_rng((self.config.seed, number, 0))  # the 0 was once the process's number
         generator = torch.Generator(self.accelerator.device).manual_seed(int(rng.integers(2**63)))
+        processes = self.accelerator.num_processes
         return StepContext(
             number=number,
             progress=number / self.config.steps,
             device=self.accelerator.device,
             generator=generator,
             rng=rng,
+            shard=turn * processes + self.accelerator.process_index,
+            shards=processes * self.config.accumulate,
         )
 
     def _draw(self, objective: Objective[Batch], number: int) -> None:

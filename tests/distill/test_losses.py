@@ -62,12 +62,12 @@ def test_the_penalty_is_the_squared_slope_of_each_input() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_two_losses_mix_by_their_gradients_whatever_their_size(share: float) -> None:
-    arrived = torch.tensor([1.0, 2.0], requires_grad=True)
-    fidelity, adversarial = 1e-3 * arrived[0].square(), 1e4 * arrived[1]
+    arrived = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    fidelity, adversarial = 1e-3 * arrived[:, 0].square().sum(), 1e4 * arrived[:, 1].sum()
     loss = balance_gradients(arrived, fidelity, adversarial, share)
     torch.testing.assert_close(loss, fidelity)
     loss.backward()
-    torch.testing.assert_close(arrived.grad, 2e-3 * torch.tensor([1 - share, share]))
+    torch.testing.assert_close(arrived.grad, 2e-3 * torch.tensor([[1 - share, share], [3 * (1 - share), 3 * share]]))
 
 
 def test_adversarial_distillation_weighs_by_alpha() -> None:

@@ -95,7 +95,7 @@ def test_latents_that_cannot_be_used_are_named(
 KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[1])
-from hypersd.distill import task
+from hypersd.distill import distillation_task
 from hypersd.distill.methods import distill
 from hypersd.models.families.embedded import training_scenes
 from hypersd.training.trainer import Trainer
@@ -107,8 +107,8 @@ def turns(self, objective, batch, now, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return move(self, objective, batch, now, *rest)
 Trainer._turns = turns
-init = task.TrainingConfig.__init__
-task.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
+init = distillation_task.TrainingConfig.__init__
+distillation_task.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
 distill("tscd", folder=folder, examples=training_scenes(folder), out=out, data=data, shorten=0.01, batch_size=2)
 """
 

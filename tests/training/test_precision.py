@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hypersd.training.precision import half_precision
+from hypersd.training.precision import Precision, half_precision
 
 CPU = torch.device("cpu")
 
 
-def computed_in(*, wanted: bool = True) -> torch.dtype:
-    with half_precision(CPU, wanted=wanted):
+def computed_in(precision: Precision = "bf16") -> torch.dtype:
+    with half_precision(CPU, precision):
         return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
 
@@ -19,7 +19,7 @@ def computed_in(*, wanted: bool = True) -> torch.dtype:
 def test_a_processor_that_computes_in_half_precision_is_asked_to(feature: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, feature, lambda: True)
     assert computed_in() == torch.bfloat16
-    assert computed_in(wanted=False) == torch.float32
+    assert computed_in("no") == torch.float32
 
 
 def test_one_that_would_imitate_it_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:

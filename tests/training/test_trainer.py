@@ -39,7 +39,7 @@ class Regression(Objective[Tensor]):
 
 
 def batch(step: StepContext) -> Tensor:
-    return torch.randn(8, 4, generator=step.generator)
+    return step.normal((8 // step.shards, 4))
 
 
 def config(out: Path, steps: int, **changes: object) -> TrainingConfig:
@@ -272,7 +272,7 @@ def test_gradients_laid_out_unlike_their_weights_are_applied_right(tmp_path: Pat
     torch.testing.assert_close(model.weight.detach(), target, rtol=0, atol=0.2)
 
 
-def test_two_processes_average_their_gradients(tmp_path: Path, root: Path) -> None:
+def test_two_processes_do_what_one_does(tmp_path: Path, root: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(
         "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -294,7 +294,51 @@ def test_two_processes_average_their_gradients(tmp_path: Path, root: Path) -> No
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     alone = Regression()
     Trainer(config(tmp_path / "alone", 5)).run(alone, batch)
-    assert not torch.equal(alone.model.weight.detach(), first), "each process must see a batch of its own"
+    torch.testing.assert_close(alone.model.weight.detach(), first)
+
+
+@pytest.mark.parametrize("precision", ["no", "fp16"])
+def test_accumulated_gradients_are_those_of_one_larger_batch(tmp_path: Path, precision: str) -> None:
+    whole, passes = Regression(), Regression()
+    changes = {"max_grad_norm": 1e9, "precision": precision}
+    at_once = Trainer(config(tmp_path / "whole", 5, **changes)).run(whole, batch)
+    in_four = Trainer(config(tmp_path / "passes", 5, accumulate=4, **changes)).run(passes, batch)
+    assert passes.turns == (["model"] * 4 + ["critic"] * 4 + ["after"]) * 5
+    assert in_four == pytest.approx(at_once, rel=1e-5 if precision == "no" else 1e-2)
+    near = {"rtol": 1e-5, "atol": 1e-6} if precision == "no" else {"rtol": 0, "atol": 2e-2}
+    torch.testing.assert_close(passes.model.weight, whole.model.weight, **near)
+
+
+def test_a_turn_finds_what_the_turn_before_left_of_the_same_samples(tmp_path: Path) -> None:
+    class Judged(Regression):
+        def loss(self, network: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
+            if network == "model":
+                self.shown = batch
+            assert self.shown is batch
+            return super().loss(network, batch, step)
+
+    Trainer(config(tmp_path, 2, accumulate=4)).run(Judged(), batch)
+
+
+def test_a_step_whose_scaled_gradients_overflow_is_dropped_and_the_run_goes_on(tmp_path: Path) -> None:
+    class Steep(Regression):
+        def loss(self, network: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
+            losses = super().loss(network, batch, step)
+            return {"loss": losses["loss"] * (1e36 if network == "model" and step.number == 0 else 1)}
+
+    objective = Steep()
+    before = objective.model.weight.detach().clone()
+    Trainer(config(tmp_path / "a", 1, precision="fp16")).run(objective, batch)
+    assert torch.equal(objective.model.weight, before)
+    numbers = json.loads((tmp_path / "a" / "state" / "state.json").read_text())
+    assert numbers["scales"]["model"]["scale"] == 2.0**15
+    Trainer(config(tmp_path / "b", 3, precision="fp16")).run(objective, batch)
+    assert not torch.equal(objective.model.weight, before)
+
+
+def test_an_optimiser_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="adamw8bit needs"):
+        Trainer(config(tmp_path, 1, optimizer="adamw8bit")).run(Regression(), batch)
 
 
 class Teaching(Objective[Tensor]):

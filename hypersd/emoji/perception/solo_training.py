@@ -51,7 +51,7 @@ def segmentation_batch(
     world: World, autoencoder: AutoencoderTiny, batch_size: int, step: StepContext
 ) -> SegmentationBatch:
     """A batch of new training scenes, drawn as imperfectly as a generator would draw them."""
-    scenes = [sample_scene(world, step.rng) for _ in range(batch_size)]
+    scenes = step.mine([sample_scene(world, step.rng) for _ in range(batch_size * step.shards)])
     pictures = to_tensor([render(world, scene) for scene in scenes]).to(step.device)
     return SegmentationBatch(disturbed(pictures, autoencoder, step), Masks.of(world, scenes).to(step.device))
 
@@ -68,13 +68,12 @@ def disturbed(pictures: Tensor, autoencoder: AutoencoderTiny, step: StepContext)
         strength = _LATENT_NOISE * step.rng.random() / autoencoder.config["scaling_factor"]
         with half_precision(step.device):
             latents = autoencoder.encode(pictures[:coded])[0]
-            noise = torch.randn(latents.shape, generator=step.generator, device=step.device)
+            noise = step.normal(latents.shape)
             pictures[:coded] = autoencoder.decode(latents + strength * noise)[0].float()
     if blurred:
         pictures[coded : coded + blurred] = _blurred(pictures[coded : coded + blurred], _BLUR * step.rng.random())
     strengths, noise, tint = (
-        torch.randn(shape, generator=step.generator, device=step.device)
-        for shape in ((len(pictures), 1, 1, 1), pictures.shape, (len(pictures), 3, 1, 1))
+        step.normal(shape) for shape in ((len(pictures), 1, 1, 1), pictures.shape, (len(pictures), 3, 1, 1))
     )
     return (pictures + _PIXEL_NOISE / 2 * strengths * noise + _TINT / 2 * tint).clamp(-1, 1)
 

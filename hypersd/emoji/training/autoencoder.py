@@ -27,6 +27,7 @@ from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 LATENT_CHANNELS = LATENT_SHAPE[0]
 LATENT_NOISE = 0.03
 CROP = 64
+_SIDE = 128
 
 
 def build_autoencoder() -> AutoencoderTiny:
@@ -127,10 +128,12 @@ def _start_as_blur(autoencoder: AutoencoderTiny, components: Tensor, mean: Tenso
 def crops(world: World, batch_size: int, step: StepContext) -> Tensor:
     """Random crops of random scenes, `(batch_size, 3, CROP, CROP)`: four times faster to learn from than whole ones."""
     pictures = []
-    for _ in range(batch_size):
-        picture = render(world, sample_scene(world, step.rng))
-        top, left = step.rng.integers(0, picture.shape[0] - CROP + 1, size=2)
-        pictures.append(picture[top : top + CROP, left : left + CROP])
+    drawn = [
+        (sample_scene(world, step.rng), step.rng.integers(0, _SIDE - CROP + 1, size=2))
+        for _ in range(batch_size * step.shards)
+    ]
+    for scene, (top, left) in step.mine(drawn):
+        pictures.append(render(world, scene, _SIDE)[top : top + CROP, left : left + CROP])
     return to_tensor(pictures).to(step.device)
 
 
@@ -158,7 +161,7 @@ class Reconstruction(Objective[Tensor]):
     def loss(self, network: str, batch: Tensor, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `psnr` in dB (peak 2) and `spread`, the latents' standard deviation."""
         latents = self.autoencoder.encode(batch)[0]
-        noise = torch.randn(latents.shape, generator=step.generator, device=step.device)
+        noise = step.normal(latents.shape)
         drawn = self.autoencoder.decode(latents + LATENT_NOISE * noise)[0].float()
         squared = F.mse_loss(drawn, batch)
         contours = sum(F.l1_loss(mine, true) for mine, true in zip(edges(drawn), edges(batch), strict=True))

@@ -121,9 +121,7 @@ class Denoising(Objective[CaptionedLatents]):
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `plain`, the unweighted error."""
         schedule = self.schedule.to(step.device)
-        times = torch.randint(
-            0, schedule.num_train_timesteps, batch.latents.shape[:1], generator=step.generator, device=step.device
-        )
+        times = step.integers(0, schedule.num_train_timesteps, len(batch.latents))
         noise = offset_noise(batch.latents.shape, step, OFFSET_NOISE)
         noisy = schedule.add_noise(batch.latents, noise, times)
         predicted = self.unet(noisy, times, **self.text.conditioning(batch.captions)).sample

@@ -137,13 +137,14 @@ class Captioned:
 def captioned(world: World, batch_size: int, step: StepContext) -> Captioned:
     """A batch for contrast: each pair together with the same two objects the other way round."""
     scenes: list[Scene] = []
-    while len(scenes) < batch_size:
+    while len(scenes) < batch_size * step.shards:
         scene = sample_scene(world, step.rng)
         scenes.append(scene)
         if scene.size == "pair":
             names = tuple(placed.name for placed in reversed(scene.objects))
             scenes.append(place(world, names, scene.background, "pair", step.rng))
-    scenes = scenes[:batch_size]
+    first = batch_size * step.shard  # not every n-th one: the two of a pair belong together
+    scenes = scenes[first : first + batch_size]
     texts = [caption(scene) if step.rng.random() < 0.7 else free_caption(scene, step.rng) for scene in scenes]
     return Captioned(to_tensor([render(world, scene) for scene in scenes]).to(step.device), texts)
 

@@ -65,7 +65,7 @@ class RankedLatents:
 
     def __call__(self, step: StepContext) -> RankedBatch:
         """A random batch."""
-        chosen = step.rng.integers(len(self.prompts), size=self.batch_size)
+        chosen = step.mine(step.rng.integers(len(self.prompts), size=self.batch_size * step.shards))
         return RankedBatch(self.better[chosen], self.worse[chosen], [self.prompts[int(index)] for index in chosen])
 
 
@@ -117,10 +117,10 @@ class DirectPreference(Objective[RankedBatch]):
     def loss(self, network: str, batch: RankedBatch, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `right`: how often the preferred picture's noise is predicted better, relative to the other's."""
         count = len(batch.prompts)
-        drawn = torch.randint(len(self.times), (count,), generator=step.generator, device=step.device)
+        drawn = step.integers(0, len(self.times), count)
         times = self.times.to(step.device)[drawn].repeat(2)
         # Both pictures of a choice get the same noise: less variance, the same expectation.
-        noise = torch.randn(batch.better.shape, generator=step.generator, device=step.device).repeat(2, 1, 1, 1)
+        noise = step.normal(batch.better.shape).repeat(2, 1, 1, 1)
         clean = torch.cat([batch.better, batch.worse]).to(step.device)
         noisy = self.student.schedule.to(step.device).add_noise(clean, noise, times)
         cond = self.student.text.conditioning([*batch.prompts, *batch.prompts])

@@ -154,7 +154,8 @@ class PhotographFeedback:
             OSError: a photograph is missing or damaged.
         """
         self.network.to(step.device)
-        chosen = [self.photographs[int(one)] for one in step.rng.integers(len(self.photographs), size=self.batch_size)]
+        drawn = step.mine(step.rng.integers(len(self.photographs), size=self.batch_size * step.shards))
+        chosen = [self.photographs[int(index)] for index in drawn]
         shown = [square(one, student.pixels) for one in chosen]
         clean = as_tensor([picture for picture, _ in shown]).to(step.device)
         drawn = denoise_noised_images(student, clean, [one.caption for one in chosen], recipes, step)

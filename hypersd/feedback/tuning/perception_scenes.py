@@ -43,7 +43,7 @@ class SceneFeedback:
     def __call__(self, student: Student, recipes: Sequence[Recipe], step: StepContext) -> Tensor:
         """The loss on new scenes, noised to a time at which the student is used; its gradient passes one call."""
         self.network.to(step.device)
-        scenes = [sample_scene(self.world, step.rng) for _ in range(self.batch_size)]
+        scenes = step.mine([sample_scene(self.world, step.rng) for _ in range(self.batch_size * step.shards)])
         clean = to_tensor([render(self.world, scene) for scene in scenes]).to(step.device)
         drawn = denoise_noised_images(student, clean, [caption(scene) for scene in scenes], recipes, step)
         return instance_loss(self.network, drawn.float(), Masks.of(self.world, scenes).to(step.device)).mean()

@@ -46,9 +46,9 @@ class PromptBatches:
 
     def __call__(self, step: StepContext) -> PromptBatch:
         """A random batch."""
-        chosen = [self.prompts[int(index)] for index in step.rng.integers(len(self.prompts), size=self.batch_size)]
-        noise = torch.randn(noise_shape(self.student, len(chosen)), generator=step.generator, device=step.device)
-        return PromptBatch(chosen, noise)
+        drawn = step.mine(step.rng.integers(len(self.prompts), size=self.batch_size * step.shards))
+        noise = step.normal(noise_shape(self.student, len(drawn)))
+        return PromptBatch([self.prompts[int(index)] for index in drawn], noise)
 
 
 def noise_shape(student: Student, count: int) -> tuple[int, int, int, int]:
@@ -111,7 +111,7 @@ def denoise_noised_images(
     late = times[-max(1, len(times) // 2) :]
     now = torch.full((len(pictures),), int(late[int(step.rng.integers(len(late)))]), device=step.device)
     clean = student.latents(pictures)
-    noise = torch.randn(clean.shape, generator=step.generator, device=step.device)
+    noise = step.normal(clean.shape)
     schedule = student.schedule.to(step.device)
     noisy = schedule.add_noise(clean, noise, now)
     cond = student.text.conditioning(captions)

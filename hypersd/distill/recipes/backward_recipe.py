@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.distill.backward import BackwardConfig, BackwardDistillation
-from hypersd.distill.task import DistillationTask
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.training.adapters import load_adapter
 
 

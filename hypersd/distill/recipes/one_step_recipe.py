@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.one_step import STAGES, OneStepDistillation
 from hypersd.distill.student import Student
-from hypersd.distill.task import DistillationTask
 from hypersd.training.adapters import load_adapter
 
 

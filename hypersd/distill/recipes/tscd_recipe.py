@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypersd.distill.task import DistillationTask
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency
 
 

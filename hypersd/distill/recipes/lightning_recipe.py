@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.lightning import STAGES, ProgressiveAdversarial
-from hypersd.distill.task import DistillationTask
 
 
 def train(task: DistillationTask) -> None:
