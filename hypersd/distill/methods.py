@@ -63,13 +63,14 @@ def distill(
         raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
     few_steps = adapter or folder / "adapters" / "hyper.safetensors"
     chosen, state = METHODS[method], PartialState()
+    parts = {part: hash_folder(folder / part) for part in _PARTS}
     configuration: dict[str, Any] = {
         "method": method,
         "seed": seed,
         "shorten": shorten,
         "batch_size": batch_size or chosen.batch_size,
         "adapter": hash_file(few_steps) if Need.ADAPTER in chosen.needs else None,
-        "family": {part: hash_folder(folder / part) for part in _PARTS},
+        "family": parts,
         "examples": examples.fingerprint,
     }
     open_record(out, configuration, trained=trained, main=state.is_main_process)
@@ -84,6 +85,7 @@ def distill(
             batch_size=batch_size or chosen.batch_size,
             out=out,
             few_steps=few_steps,
+            parts=parts,
             seed=seed,
             shorten=shorten,
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hypersd.models.conditioning import unet_conditioning
+from hypersd.training.text_cache import CaptionEmbeddings, RecentEmbeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +24,16 @@ class TextEncoders:
         encoders: two of SDXL's shape, or one of SD1.5's.
         pixels: the side of the pictures.
         zeros_for_empty: the empty prompt is zeros, not what the encoders make of it: SDXL was trained so.
+        captions: embeddings that were computed before.
+        recent: embeddings of other prompts.
     """
 
     tokenizers: tuple[CLIPTokenizer, ...]
     encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
     pixels: int
     zeros_for_empty: bool = False
+    captions: CaptionEmbeddings | None = None
+    recent: RecentEmbeddings = field(default_factory=RecentEmbeddings, repr=False)
 
     def __post_init__(self) -> None:
         for encoder in self.encoders:
@@ -72,28 +76,57 @@ class TextEncoders:
         config: Any = self.encoders[1].config
         return int(config.projection_dim)
 
-    def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
-        """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too."""
-        encoded = [self._encode(prompt) for prompt in prompts]
-        hidden = torch.stack([hidden for hidden, _ in encoded])
-        pooled = torch.stack([pooled for _, pooled in encoded]) if len(self.encoders) > 1 else None
-        return unet_conditioning(hidden, pooled, self.pixels)
+    @property
+    def channels(self) -> int:
+        """Length of a prompt's embedding: all that the UNet gets of it, in one row."""
+        return self._tokens * self.hidden_dim + (self.pooled_dim if len(self.encoders) > 1 else 0)
 
-    @lru_cache(maxsize=65536)  # noqa: B019 - lives as long as a training
-    def _encode(self, prompt: str) -> tuple[Tensor, Tensor]:
-        """Hidden states `(tokens, channels)` and the last encoder's pooled text.
+    @property
+    def _tokens(self) -> int:
+        return int(self.tokenizers[0].model_max_length)
+
+    def conditioning(self, prompts: Sequence[str], sizes: Tensor | None = None) -> dict[str, Any]:
+        """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too.
+
+        Args:
+            prompts: B of them.
+            sizes: `(B, 4)` of the pictures that they go with (see `CaptionedData.size_conditioning`); None for
+                pictures that were never scaled or cropped.
+        """
+        rows = torch.stack(self._kept(prompts))
+        hidden, pooled = rows.split([self._tokens * self.hidden_dim, rows.shape[1] - self._tokens * self.hidden_dim], 1)
+        shaped = hidden.view(len(rows), self._tokens, self.hidden_dim)
+        return unet_conditioning(shaped, pooled if len(self.encoders) > 1 else None, self.pixels, sizes)
+
+    def _kept(self, prompts: Sequence[str]) -> list[Tensor]:
+        """The embeddings of prompts, `(channels,)` each: from disk, from memory, or computed now."""
+        device = self.encoders[0].device
+        known = self.captions.read(prompts) if self.captions else {}
+        rows: list[Tensor] = []
+        for prompt in prompts:
+            row = known[prompt].to(device) if prompt in known else self.recent.get(prompt)
+            if row is None:
+                # Alone: in a batch its last digits would depend on the others, and a resumed run would be another one.
+                row = self.embed([prompt])[0]
+                self.recent.add(prompt, row)
+            rows.append(row)
+        return rows
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """Compute the embeddings of prompts, `(B, channels)`: hidden states, then the last encoder's pooled text.
 
         SDXL attends to both encoders' last states but one, SD1.5 to its encoder's last.
         """
         hidden: list[Tensor] = []
-        pooled = torch.empty(0)
+        pooled: list[Tensor] = []
         for tokenizer, encoder in zip(self.tokenizers, self.encoders, strict=True):
-            tokens = tokenizer(prompt, padding="max_length", truncation=True, return_tensors="pt").input_ids
-            with torch.no_grad(), torch.autocast(encoder.device.type, enabled=False):
+            tokens = tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt").input_ids
+            with torch.autocast(encoder.device.type, enabled=False):
                 output: Any = encoder(tokens.to(encoder.device), output_hidden_states=True)
-            hidden.append(output.hidden_states[-2][0] if len(self.encoders) > 1 else output.last_hidden_state[0])
-            pooled = output[0][0]
-        sequence = torch.cat(hidden, dim=-1)
-        if self.zeros_for_empty and not prompt:
-            return torch.zeros_like(sequence), torch.zeros_like(pooled)
-        return sequence, pooled
+            hidden.append(output.hidden_states[-2] if len(self.encoders) > 1 else output.last_hidden_state)
+            pooled = [output[0]] if len(self.encoders) > 1 else []
+        rows = torch.cat([torch.cat(hidden, dim=-1).flatten(1), *pooled], dim=1)
+        if self.zeros_for_empty:
+            rows[[index for index, prompt in enumerate(prompts) if not prompt]] = 0
+        return rows

@@ -15,7 +15,6 @@ from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from accelerate import PartialState
 from numpy.typing import NDArray
@@ -94,14 +93,14 @@ class CaptionedPictures:
             OSError: the folder cannot be written.
         """
         table = _index(source, folder)
-        usable = table.filter(pc.is_null(table["reason"]))
+        usable = table.filter(table["reason"].is_null())
         if counts := rejections(table):
             if PartialState().is_main_process:
                 _write_rejected(folder / REJECTED, table)
             log.warning("%s; %s names them", describe_rejections(counts, len(table)), folder / REJECTED)
         if not len(usable):
             raise ValueError(f"nothing can be trained on: {describe_rejections(counts, len(table))}")
-        held_out = _held_out(pc.unique(pc.list_flatten(usable["captions"])).to_pylist())
+        held_out = _held_out(_distinct(usable))
         kept = [not {*captions} & {*held_out} for captions in usable["captions"].to_pylist()]
         return cls(source, pixels, usable.filter(pa.array(kept)).combine_chunks(), held_out)
 
@@ -146,7 +145,7 @@ class CaptionedPictures:
 
     def distinct_captions(self) -> Sequence[str]:
         """All captions that are trained on, each once."""
-        return pc.unique(pc.list_flatten(self.examples["captions"])).to_pylist()
+        return _distinct(self.examples)
 
     def held_out_prompts(self, count: int) -> list[str]:
         """Captions that training does not see; where all pictures have the same one, that."""
@@ -169,7 +168,7 @@ def examine(source: PictureSource, row: int) -> Examined:
 def rejections(table: pa.Table) -> Mapping[str, list[str]]:
     """The names of the examples that cannot be used, by reason, the commonest reason first."""
     names: dict[str, list[str]] = {}
-    for record in table.filter(pc.is_valid(table["reason"])).select(["name", "reason"]).to_pylist():
+    for record in table.filter(table["reason"].is_valid()).select(["name", "reason"]).to_pylist():
         names.setdefault(record["reason"], []).append(record["name"])
     order = Counter({reason: len(examples) for reason, examples in names.items()}).most_common()
     return {reason: names[reason] for reason, _ in order}
@@ -202,6 +201,11 @@ def _index(source: PictureSource, folder: Path) -> pa.Table:
     described = {"pictures": source.fingerprint, "examples": len(source)}
     make_files(folder, names, make, source=described, label="an index of pictures")
     return pa.concat_tables([pq.read_table(folder / name) for name in names])
+
+
+def _distinct(examples: pa.Table) -> list[str]:
+    """All captions of the examples, each once."""
+    return examples["captions"].combine_chunks().flatten().unique().to_pylist()
 
 
 def _held_out(captions: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from datasets.exceptions import DatasetsError
 from huggingface_hub import HfApi, constants, snapshot_download
 
 from hypersd.models.downloads import DownloadError, fetched
@@ -74,10 +75,11 @@ class HubDataset:
             ValueError: it has no such configuration or split, no pictures or no captions.
         """
         path, commit = _located(address)
-        config, split = _chosen(address, path, commit)
+        revision = None if Path(path).is_dir() else commit
+        config, split = _chosen(address, path, revision)
         try:
-            rows: Any = datasets.load_dataset(path, config, split=split, **_revision(path, commit))
-        except (ValueError, datasets.exceptions.DatasetGenerationError) as error:
+            rows: Any = datasets.load_dataset(path, config, split=split, revision=revision)
+        except (ValueError, DatasetsError) as error:
             raise ValueError(f"{address} cannot be read: {gist(error)}") from error
         pictures = [name for name, feature in rows.features.items() if isinstance(feature, datasets.Image)]
         if len(pictures) != 1:
@@ -137,20 +139,22 @@ def _located(address: HubAddress) -> tuple[str, str]:
     return str(folder), folder.name
 
 
-def _chosen(address: HubAddress, path: str, commit: str) -> tuple[str, str]:
+def _chosen(address: HubAddress, path: str, revision: str | None) -> tuple[str, str]:
     """The configuration and the split that an address means.
 
     Raises:
         ValueError: there is no such one, or several and the address does not say which.
     """
-    revision = _revision(path, commit)
-    configs = datasets.get_dataset_config_names(path, **revision)
+    try:
+        configs = datasets.get_dataset_config_names(path, revision=revision)
+    except (ValueError, DatasetsError) as error:
+        raise ValueError(f"{address} cannot be read: {gist(error)}") from error
     named = [part for part in address.parts[:1] if part in configs]
     default = "default" if "default" in configs else configs[0]
     if not named and len(configs) > 1 and default != "default":
         raise ValueError(f"{address} has several configurations; add one of them to it: {', '.join(configs)}")
     config = named[0] if named else default
-    splits = datasets.get_dataset_split_names(path, config, **revision)
+    splits = datasets.get_dataset_split_names(path, config, revision=revision)
     rest = address.parts[len(named) :]
     return config, _split(address, rest, splits, configs)
 
@@ -164,8 +168,3 @@ def _split(address: HubAddress, rest: Sequence[str], splits: Sequence[str], conf
     if not rest and _TRAIN not in splits and len(splits) > 1:
         raise ValueError(f"{address} has no split {_TRAIN}; add one of them to it: {', '.join(splits)}")
     return rest[0] if rest else _TRAIN if _TRAIN in splits else splits[0]
-
-
-def _revision(path: str, commit: str) -> dict[str, str]:
-    """The commit, for a dataset that is asked for by its name and not by a folder."""
-    return {} if Path(path).is_dir() else {"revision": commit}
