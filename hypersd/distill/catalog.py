@@ -9,10 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hypersd.distill.distillation_task import DistillationTask
 
 
 class Need(Enum):
@@ -36,6 +32,7 @@ class DistillationMethod:
         stages: names of its stages, in order; a stage leaves `NAME.safetensors`.
         batch_size: samples a step, over all processes.
         needs: see `Need`.
+        guidance: range from which the teacher's scale is drawn, low and high; None if no teacher is guided.
     """
 
     title: str
@@ -43,9 +40,10 @@ class DistillationMethod:
     stages: tuple[str, ...]
     batch_size: int
     needs: frozenset[Need]
+    guidance: tuple[float, float] | None = None
 
-    def training(self) -> Callable[[DistillationTask], None]:
-        """The function that trains all stages of a task by this method."""
+    def trainer(self) -> Callable[..., None]:
+        """The function that trains the stages of a `DistillationTask` by this method."""
         return resolve_name(f"hypersd.distill.recipes.{self.recipe}_recipe:train")
 
 
@@ -56,6 +54,7 @@ METHODS = {
         stages=("segments-8", "segments-4", "segments-2", "segments-1"),
         batch_size=32,
         needs=frozenset({Need.LATENTS, Need.DISCRIMINATOR}),
+        guidance=(2.5, 4.0),
     ),
     "backward": DistillationMethod(
         title="backward distillation of the family's few-step adapter, on its own trajectories (after Imagine Flash)",
@@ -63,6 +62,7 @@ METHODS = {
         stages=("backward",),
         batch_size=32,
         needs=frozenset({Need.JUMPS, Need.ADAPTER}),
+        guidance=(3.0, 3.0),
     ),
     "one-step": DistillationMethod(
         title="one-step enhancement by score distillation, from the family's few-step adapter (Hyper-SD)",
@@ -77,6 +77,7 @@ METHODS = {
         stages=("4-step", "2-step", "1-step", "1-step-unconditional"),
         batch_size=24,
         needs=frozenset({Need.LATENTS, Need.DISCRIMINATOR}),
+        guidance=(3.0, 3.0),
     ),
     "turbo": DistillationMethod(
         title="adversarial diffusion distillation (SDXL-Turbo)",
@@ -84,6 +85,7 @@ METHODS = {
         stages=("turbo",),
         batch_size=16,
         needs=frozenset({Need.LATENTS, Need.DISCRIMINATOR, Need.CLIP}),
+        guidance=(3.0, 3.0),
     ),
 }
 

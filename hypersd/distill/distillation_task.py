@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from accelerate import PartialState
 from torch import Tensor
 
 from hypersd.distill import backward
+from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.example_cache import ExampleCache
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_samples import TeacherSampleBatches
-from hypersd.training.adapters import copy_weights, save_adapter
-from hypersd.training.data import CaptionedData, LatentBatches
+from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples
+from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
+from hypersd.training.data import CaptionedData, CaptionedLatents, LatentBatches
 from hypersd.training.objective import Objective, StepContext
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
 
 AnyBatch = TypeVar("AnyBatch")
+
+
+class _Stage(Protocol):
+    """A stretch of a method's training."""
+
+    @property
+    def name(self) -> str:
+        """Name of the stage and of the adapter that it leaves."""
+        ...
+
+
+AnyStage = TypeVar("AnyStage", bound=_Stage)
 
 PAIRS = 12_000
 PAIR_STEPS = 8
@@ -35,30 +48,44 @@ class DistillationTask:
     """One distillation: the student, its data, and where the results go.
 
     Args:
+        method: one of `METHODS`.
         examples: what is trained on.
         data: the folder that has, or is to have, the examples as the student sees them.
-        parts: a hash of each part of the family on disk.
+        parts: a hash of each part of the family on disk; a dry run, which caches nothing, has none.
         few_steps: the adapter that `backward` and `one-step` start from.
+        options: for this distillation.
         shorten: factor on every stage's number of steps, and on how many examples are prepared.
     """
 
+    method: str
     student: Student
     examples: CaptionedData
     data: Path
     batch_size: int
     out: Path
     few_steps: Path
-    parts: Mapping[str, str]
+    parts: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: DistillationOptions = field(default_factory=DistillationOptions)
     seed: int = 0
     shorten: float = 1.0
 
-    def scenes(self) -> tuple[LatentBatches, str]:
+    @property
+    def guidance(self) -> tuple[float, float]:
+        """Range from which the teacher's guidance scale is drawn."""
+        return self.options.guidance_of(self.method)
+
+    def trained(self, stages: Iterable[AnyStage]) -> list[AnyStage]:
+        """Those stages of a method that are trained."""
+        names = self.options.trained(self.method)
+        return [stage for stage in stages if stage.name in names]
+
+    def scenes(self) -> tuple[Callable[[StepContext], CaptionedLatents], str]:
         """Batches of encoded examples, and a hash of them."""
         self.cache.embed_captions()
         latents, source = self.cache.latents()
         return LatentBatches(self.examples, latents, self.batch_size), source
 
-    def pairs(self) -> tuple[TeacherSampleBatches, str]:
+    def pairs(self) -> tuple[Callable[[StepContext], TeacherSamples], str]:
         """Batches of noise and what the student, as it is now, draws from it, and a hash of them."""
         student = self.student
         self.cache.embed_captions()
@@ -69,7 +96,7 @@ class DistillationTask:
         clean, source = self.cache.drawn("pairs", draw, student.latent_shape, PAIRS, {"steps": PAIR_STEPS})
         return TeacherSampleBatches(self.examples, clean, self.batch_size), source
 
-    def jumps(self, config: backward.BackwardConfig) -> tuple[backward.JumpBatches, str]:
+    def jumps(self, config: backward.BackwardConfig) -> tuple[Callable[[StepContext], backward.OwnJumps], str]:
         """Batches of the jumps of the student as it is now, and a hash of them."""
         self.cache.embed_captions()
 
@@ -92,6 +119,7 @@ class DistillationTask:
             parts=self.parts,
             shorten=self.shorten,
             fewest=self.batch_size,
+            precision=self.options.precision,
         )
 
     def train(
@@ -105,8 +133,22 @@ class DistillationTask:
         ema_decay: float | None = None,
     ) -> None:
         """Train one stage, from its last checkpoint if it has one; `data` is a hash of what it is trained on."""
-        total = max(1, round(steps * self.shorten))
-        config = TrainingConfig(
+        self.set_rate(objective)
+        Trainer(self.training(name, steps, ema_decay)).run(objective, batches, data=data)
+        # The next stage's first weights are then the same, whether this one was broken off or not.
+        torch.manual_seed(self.seed)
+
+    def set_rate(self, objective: Objective[Any]) -> None:
+        """Give the student, an objective's first network, the learning rate that was chosen."""
+        if self.options.learning_rate is not None:
+            student, *others = objective.networks
+            objective.networks = [replace(student, learning_rate=self.options.learning_rate), *others]
+
+    def training(self, name: str, steps: int, ema_decay: float | None) -> TrainingConfig:
+        """Configuration of a stage's training; `steps` are the stage's own."""
+        options = self.options
+        total = max(1, round(options.steps_of(self.method, name, steps) * self.shorten))
+        return TrainingConfig(
             out=self.out / name,
             steps=total,
             seed=self.seed,
@@ -114,10 +156,26 @@ class DistillationTask:
             decay_from=0.6,
             ema_decay=ema_decay,
             sample_every=grids(total),
+            accumulate=options.accumulate,
+            optimizer=options.optimizer,
+            precision=options.precision,
+            tracker=options.tracker,
         )
-        Trainer(config).run(objective, batches, data=data)
-        # The next stage's first weights are then the same, whether this one was broken off or not.
-        torch.manual_seed(self.seed)
+
+    def load_few_steps(self) -> None:
+        """Start from the adapter of few steps."""
+        load_adapter(self.student.unet, self.few_steps)
+
+    def few_steps_student(self) -> Student:
+        """A second student: an adapter on the model of few steps, which has become the base."""
+        student, options = self.student, self.options
+        return Student(
+            student.source,
+            rank=options.rank,
+            few_steps=self.few_steps,
+            gradient_checkpointing=options.gradient_checkpointing,
+            device=student.device,
+        )
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Go on with these weights, and write them to `out/NAME.safetensors`."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_for, noise_for
 from hypersd.training.data import CaptionedData, encoded
-from hypersd.training.precision import half_precision
+from hypersd.training.precision import Precision, half_precision
 from hypersd.training.records import hash_file, hash_text
 from hypersd.training.row_shards import ComputeRows, RowArray, write_shards
 from hypersd.training.shared_files import Source, source_hash
@@ -45,6 +45,7 @@ class ExampleCache:
         parts: a hash of each of the family's parts on disk.
         shorten: fraction of the examples that are wanted.
         fewest: examples that are wanted at least.
+        precision: of latents and drawings as they are computed.
     """
 
     student: Student
@@ -54,6 +55,7 @@ class ExampleCache:
     parts: Mapping[str, str]
     shorten: float
     fewest: int
+    precision: Precision
 
     @property
     def folder(self) -> Path:
@@ -64,13 +66,13 @@ class ExampleCache:
         """Latents of the examples, `(N, C, H, W)`, and a hash of what decides them."""
 
         def encoder(pictures: Tensor) -> Tensor:
-            with half_precision(self.student.device):
+            with half_precision(self.student.device, self.precision):
                 return self.student.latents(pictures.to(self.student.device))
 
         shape, name = self.student.latent_shape, "latents"
         if (file := self.data / f"{name}.npy").exists():  # as `hypersd emoji train` leaves them
             return read_array(file, shape, "latents of pictures"), hash_file(file)
-        source = {"examples": self.examples.fingerprint, "vae": self.parts["vae"]}
+        source = {"examples": self.examples.fingerprint, "vae": self.parts["vae"], "precision": self.precision}
         return self._rows(name, encoded(self.examples, encoder), shape, self._count(SCENES), source)
 
     def embed_captions(self) -> None:
@@ -113,11 +115,12 @@ class ExampleCache:
 
         def rows(numbers: range) -> Tensor:
             noise = noise_for(numbers, self.student.latent_shape).to(self.student.device)
-            with half_precision(self.student.device):
+            with half_precision(self.student.device, self.precision):
                 return draw(noise, [caption_for(self.examples, number) for number in numbers])
 
         student = {part: self.parts[part] for part in ("unet", "scheduler", *_TEXT)}
         whole = {"examples": self.examples.fingerprint, **student, "adapter": self._adapter_hash(), **source}
+        whole["precision"] = self.precision
         return self._rows(name, rows, shape, self._shortened(count), whole)
 
     def _rows(

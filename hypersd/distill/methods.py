@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import torch
 from accelerate import PartialState
 
 from hypersd.distill.catalog import METHODS, Need
+from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.student import Student
 from hypersd.models.loading import ModelSource
 from hypersd.training.data import CaptionedData
+from hypersd.training.optimization import check_optimizer
 from hypersd.training.records import RECORD, hash_file, hash_folder, open_record
+from hypersd.training.trainer import check_tracker
 
 __all__ = ["METHODS", "DistillationTask", "distill"]
 
@@ -33,6 +37,7 @@ def distill(
     resume: bool = False,
     shorten: float = 1.0,
     batch_size: int | None = None,
+    options: DistillationOptions | None = None,
     seed: int = 0,
 ) -> None:
     """Distil the base model in `folder` and write adapters (diffusers format) and logs to `out`.
@@ -47,46 +52,78 @@ def distill(
         adapter: of few steps, for `backward` and `one-step` to start from; None means the folder's own hyper.
         resume: go on from what `out` holds; without it, `out` must be new.
         shorten: factor on every stage's number of steps and on the examples, for a quick look.
-        batch_size: scenes a step; None means the method's own.
+        batch_size: samples a step, over all processes and passes; None means the method's own.
+        options: other choices; None means none.
         seed: of every random number.
 
     Raises:
-        ValueError: the method is unknown; or `out` already holds a training and `resume` is false, or holds one with
-            other settings.
+        ValueError: the method is unknown, or an option is not for it or not for this machine; or `out` already holds
+            a training and `resume` is false, or holds one with other settings.
         OSError: the folder has no base model, the data is missing, or `out` cannot be written.
         DivergedError: a loss is not finite; the last checkpoint is as it was.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; the methods are {', '.join(METHODS)}")
+    options = options or DistillationOptions()
+    chosen, state = METHODS[method], PartialState()
+    size = batch_size or chosen.batch_size
+    check_options(method, options, size, state.num_processes)
     trained = any(out.glob("*/state/state.json"))
     if not resume and (trained or (out / RECORD).exists()):
         raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
     few_steps = adapter or folder / "adapters" / "hyper.safetensors"
-    chosen, state = METHODS[method], PartialState()
     parts = {part: hash_folder(folder / part) for part in _PARTS}
     configuration: dict[str, Any] = {
         "method": method,
         "seed": seed,
         "shorten": shorten,
-        "batch_size": batch_size or chosen.batch_size,
+        "batch_size": size,
+        "options": asdict(options),
         "adapter": hash_file(few_steps) if Need.ADAPTER in chosen.needs else None,
         "family": parts,
         "examples": examples.fingerprint,
     }
-    open_record(out, configuration, trained=trained, main=state.is_main_process)
+    state.wait_for_everyone()  # all have looked whether there is a training before one begins it
+    with state.main_process_first():
+        open_record(out, configuration, trained=trained, main=state.is_main_process)
     torch.manual_seed(seed)
     prompts = examples.held_out_prompts(SAMPLE_PROMPTS)
-    student = Student(ModelSource(folder), device=state.device or torch.device("cpu"), sample_prompts=prompts)
-    chosen.training()(
+    student = Student(
+        ModelSource(folder),
+        rank=options.rank,
+        gradient_checkpointing=options.gradient_checkpointing,
+        device=state.device or torch.device("cpu"),
+        sample_prompts=prompts,
+    )
+    chosen.trainer()(
         DistillationTask(
+            method=method,
             student=student,
             examples=examples,
             data=data or out,
-            batch_size=batch_size or chosen.batch_size,
+            batch_size=size,
             out=out,
             few_steps=few_steps,
             parts=parts,
+            options=options,
             seed=seed,
             shorten=shorten,
         )
     )
+    state.wait_for_everyone()
+
+
+def check_options(method: str, options: DistillationOptions, batch_size: int, processes: int) -> None:
+    """See that options are for a method and this machine.
+
+    Raises:
+        ValueError: one is not.
+    """
+    options.check(method)
+    if batch_size % (shards := processes * options.accumulate):
+        raise ValueError(
+            f"a batch of {batch_size} cannot be spread evenly over {processes} processes and {options.accumulate} "
+            f"passes; choose a multiple of {shards}"
+        )
+    check_optimizer(options.optimizer)
+    check_tracker(options.tracker)

@@ -13,6 +13,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from torch import Tensor
 
+from hypersd.distill.distillation_options import RANK
+from hypersd.models.blueprint import Blueprint
 from hypersd.models.loading import ModelSource
 from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
@@ -23,7 +25,7 @@ from hypersd.training.text import TextEncoders
 Conditioning = Mapping[str, Any]
 _CPU = torch.device("cpu")
 _LARGE = 256
-"""Pixels on a side beyond which a forward pass is repeated for the gradient rather than remembered."""
+"""Pixels on a side beyond which memory is saved before time."""
 
 
 @dataclass(eq=False)
@@ -34,13 +36,15 @@ class Student:
         source: a pipeline of SDXL's or SD1.5's shape whose UNet predicts noise.
         rank: of the adapter.
         few_steps: the file of an adapter to be fused into the base first: then the model of few steps is the base.
+        gradient_checkpointing: a forward pass is repeated for the gradient rather than remembered; None: beyond 256 px.
         device: where it is trained.
         sample_prompts: of the grids that `draw` draws.
     """
 
-    source: ModelSource
-    rank: int = 16
+    source: ModelSource | Blueprint
+    rank: int = RANK
     few_steps: Path | None = None
+    gradient_checkpointing: bool | None = None
     device: torch.device = _CPU
     sample_prompts: Sequence[str] = ()
     pipeline: Any = field(init=False, repr=False)
@@ -57,12 +61,16 @@ class Student:
         self.pipeline.vae.requires_grad_(False)
         if self.pixels > _LARGE:
             self.pipeline.vae.enable_slicing()
+        if self.checkpointed:
             for network in (self.unet, self.pipeline.vae):
                 network.enable_gradient_checkpointing()
-        if self.device.type == "cpu":
-            # The backward pass of PyTorch's fused attention takes several times as long as plain attention's there.
-            self.unet.set_attn_processor(AttnProcessor())
+        self._suit(self.unet)
         self.pipeline.to(self.device)
+
+    @property
+    def checkpointed(self) -> bool:
+        """True if activations are computed again for the gradient."""
+        return self.pixels > _LARGE if self.gradient_checkpointing is None else self.gradient_checkpointing
 
     @property
     def folder(self) -> Path:
@@ -83,8 +91,15 @@ class Student:
     def plain_unet(self) -> UNet2DConditionModel:
         """A fresh copy of the base UNet, without the adapter."""
         unet = self.source.unet(torch.float32)
-        unet.set_attn_processor(AttnProcessor())
+        self._suit(unet)
+        if self.checkpointed:
+            unet.enable_gradient_checkpointing()
         return unet
+
+    def _suit(self, unet: UNet2DConditionModel) -> None:
+        """On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's."""
+        if self.device.type == "cpu":
+            unet.set_attn_processor(AttnProcessor())
 
     def predict(self, latents: Tensor, times: Tensor, conditioning: Conditioning) -> Tensor:
         """ε̂ for `(B, C, H, W)` latents at times `(B,)`."""

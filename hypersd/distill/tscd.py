@@ -35,6 +35,11 @@ class TSCDStage:
     adversarial: float = 0.0
     one_step: float = 0.0
 
+    @property
+    def name(self) -> str:
+        """Name of the stage and of the adapter that it leaves."""
+        return f"segments-{self.segments}"
+
 
 STAGES = (
     TSCDStage(segments=8, steps=60),

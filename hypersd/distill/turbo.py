@@ -104,7 +104,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `adversarial` and `distillation`; the discriminator `penalty`."""
         conditioning = self.student.text.conditioning(batch.captions)
-        pooled = conditioning["added_cond_kwargs"]["text_embeds"]
+        pooled = self.student.text.pooled(batch.captions)
         if network == "discriminator":
             return self._discriminator_loss(batch, pooled)
         drawn = self._draw(batch, conditioning, step)

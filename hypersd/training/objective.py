@@ -15,7 +15,7 @@ from torch import Tensor, nn
 Batch = TypeVar("Batch")
 
 
-class Rows(Protocol):
+class _Rows(Protocol):
     """A tensor, an array or a list with a row a sample."""
 
     def __getitem__(self, index: slice, /) -> Self:
@@ -23,7 +23,7 @@ class Rows(Protocol):
         ...
 
 
-AnyRows = TypeVar("AnyRows", bound=Rows)
+AnyRows = TypeVar("AnyRows", bound=_Rows)
 
 
 class StopTraining(Exception):  # noqa: N818 - nothing is wrong

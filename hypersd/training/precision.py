@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import torch
 
@@ -21,7 +22,7 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(supported() for supported in features)
 
 
-def half_precision(device: torch.device, precision: Precision = "bf16") -> torch.autocast:
+def half_precision(device: torch.device, precision: Precision = "bf16") -> AbstractContextManager[Any]:
     """A context of autocast: to bfloat16 if the device computes in it, to float16 if that is asked for, or to nothing.
 
     Autocast's cache of converted weights stays off: it does not notice that `swapped_adapter` has changed them, so a
@@ -29,4 +30,6 @@ def half_precision(device: torch.device, precision: Precision = "bf16") -> torch
     """
     wanted = precision == "fp16" or (precision == "bf16" and has_bfloat16(device))
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    if not torch.amp.is_autocast_available(device.type):  # the meta device computes nothing
+        return nullcontext()
     return torch.autocast(device.type, dtype=dtype, enabled=wanted, cache_enabled=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,22 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from hypersd.models.conditioning import unet_conditioning
-from hypersd.training.text_cache import CaptionEmbeddings, RecentEmbeddings
+from hypersd.training.precision import half_precision
+from hypersd.training.text_cache import CaptionEmbeddings
+
+CACHE_BYTES = 1 << 30
+"""Room for encoded prompts, on the device: 1,700 of SDXL's, of which each is 77 by 2048 numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class TextEncoders:
-    """Text encoders with their tokenizers; prompts in, UNet conditioning out, each prompt encoded once.
+    """Text encoders with their tokenizers; prompts in, UNet conditioning out; recent prompts are kept encoded.
 
     Args:
         encoders: two of SDXL's shape, or one of SD1.5's.
         pixels: the side of the pictures.
         zeros_for_empty: the empty prompt is zeros, not what the encoders make of it: SDXL was trained so.
-        captions: embeddings that were computed before.
-        recent: embeddings of other prompts.
+        captions: embeddings that were computed before, of captions that are known.
     """
 
     tokenizers: tuple[CLIPTokenizer, ...]
@@ -33,11 +37,13 @@ class TextEncoders:
     pixels: int
     zeros_for_empty: bool = False
     captions: CaptionEmbeddings | None = None
-    recent: RecentEmbeddings = field(default_factory=RecentEmbeddings, repr=False)
+    encode: Callable[[str], Tensor] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for encoder in self.encoders:
             encoder.requires_grad_(False).eval()
+        kept = max(1, CACHE_BYTES // (torch.float32.itemsize * self.channels))
+        object.__setattr__(self, "encode", lru_cache(maxsize=kept)(self._encode))
 
     @classmethod
     def load(cls, folder: Path, pixels: int, device: torch.device) -> TextEncoders:
@@ -72,18 +78,16 @@ class TextEncoders:
 
     @property
     def pooled_dim(self) -> int:
-        """Channels of the pooled embedding of SDXL's second encoder."""
-        config: Any = self.encoders[1].config
-        return int(config.projection_dim)
+        """Channels of the pooled text: of the last encoder's projection, if it has one."""
+        encoder = self.encoders[-1]
+        projected = isinstance(encoder, CLIPTextModelWithProjection)
+        return int(encoder.config.projection_dim if projected else encoder.config.hidden_size)
 
     @property
     def channels(self) -> int:
-        """Length of a prompt's embedding: all that the UNet gets of it, in one row."""
-        return self._tokens * self.hidden_dim + (self.pooled_dim if len(self.encoders) > 1 else 0)
-
-    @property
-    def _tokens(self) -> int:
-        return int(self.tokenizers[0].model_max_length)
+        """Numbers in a prompt's embedding: its hidden states, then its pooled text."""
+        tokens: Any = self.tokenizers[0].model_max_length
+        return int(tokens) * self.hidden_dim + self.pooled_dim
 
     def conditioning(self, prompts: Sequence[str], sizes: Tensor | None = None) -> dict[str, Any]:
         """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too.
@@ -93,40 +97,44 @@ class TextEncoders:
             sizes: `(B, 4)` of the pictures that they go with (see `CaptionedData.size_conditioning`); None for
                 pictures that were never scaled or cropped.
         """
-        rows = torch.stack(self._kept(prompts))
-        hidden, pooled = rows.split([self._tokens * self.hidden_dim, rows.shape[1] - self._tokens * self.hidden_dim], 1)
-        shaped = hidden.view(len(rows), self._tokens, self.hidden_dim)
-        return unet_conditioning(shaped, pooled if len(self.encoders) > 1 else None, self.pixels, sizes)
+        hidden, pooled = self._split(prompts)
+        return unet_conditioning(hidden, pooled if len(self.encoders) > 1 else None, self.pixels, sizes)
 
-    def _kept(self, prompts: Sequence[str]) -> list[Tensor]:
-        """The embeddings of prompts, `(channels,)` each: from disk, from memory, or computed now."""
+    def pooled(self, prompts: Sequence[str]) -> Tensor:
+        """The pooled text, `(B, pooled_dim)`."""
+        return self._split(prompts)[1]
+
+    def _split(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Hidden states `(B, tokens, hidden_dim)` and pooled text `(B, pooled_dim)`, computed before or now."""
         device = self.encoders[0].device
         known = self.captions.read(prompts) if self.captions else {}
-        rows: list[Tensor] = []
-        for prompt in prompts:
-            row = known[prompt].to(device) if prompt in known else self.recent.get(prompt)
-            if row is None:
-                # Alone: in a batch its last digits would depend on the others, and a resumed run would be another one.
-                row = self.embed([prompt])[0]
-                self.recent.add(prompt, row)
-            rows.append(row)
-        return rows
+        rows = torch.stack([known[prompt].to(device) if prompt in known else self.encode(prompt) for prompt in prompts])
+        hidden, pooled = rows[:, : -self.pooled_dim], rows[:, -self.pooled_dim :]
+        return hidden.unflatten(1, (-1, self.hidden_dim)), pooled
+
+    def _encode(self, prompt: str) -> Tensor:
+        """The embedding of one prompt.
+
+        Alone: in a batch its last digits would depend on the others, and a resumed training would be another one.
+        """
+        return self.embed([prompt])[0]
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Tensor:
-        """Compute the embeddings of prompts, `(B, channels)`: hidden states, then the last encoder's pooled text.
+        """Compute embeddings of prompts, `(B, channels)`: hidden states, then the last encoder's pooled text.
 
         SDXL attends to both encoders' last states but one, SD1.5 to its encoder's last.
         """
         hidden: list[Tensor] = []
-        pooled: list[Tensor] = []
+        pooled = torch.empty(0)
         for tokenizer, encoder in zip(self.tokenizers, self.encoders, strict=True):
             tokens = tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt").input_ids
-            with torch.autocast(encoder.device.type, enabled=False):
+            with half_precision(encoder.device, "no"):
                 output: Any = encoder(tokens.to(encoder.device), output_hidden_states=True)
             hidden.append(output.hidden_states[-2] if len(self.encoders) > 1 else output.last_hidden_state)
-            pooled = [output[0]] if len(self.encoders) > 1 else []
-        rows = torch.cat([torch.cat(hidden, dim=-1).flatten(1), *pooled], dim=1)
+            projected = isinstance(encoder, CLIPTextModelWithProjection)
+            pooled = output.text_embeds if projected else output.pooler_output
+        rows = torch.cat([torch.cat(hidden, dim=-1).flatten(1), pooled], dim=1)
         if self.zeros_for_empty:
             rows[[index for index, prompt in enumerate(prompts) if not prompt]] = 0
         return rows

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from torch import Tensor
 from tqdm import tqdm
 
@@ -280,6 +281,18 @@ class Trainer:
         if (grid := objective.sample()) is not None:
             with atomic_path(self.config.out / "samples" / f"{number:06d}.webp") as part:
                 grid.save(part, quality=90)
+
+
+def check_tracker(name: str | None) -> None:
+    """See that accelerate knows a tracker, and that its library is installed.
+
+    Raises:
+        ValueError: it does not, or it is not.
+    """
+    if name is not None and name not in LOGGER_TYPE_TO_CLASS:
+        raise ValueError(f"unknown tracker {name!r}; accelerate knows {', '.join(LOGGER_TYPE_TO_CLASS)}")
+    if name is not None and name not in map(str, get_available_trackers()):
+        raise ValueError(f"the tracker {name} is not installed: run `pip install {name}`, or train without it")
 
 
 class Journal:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,46 +87,6 @@ def test_latents_that_cannot_be_used_are_named(
     folder = examples.world.folder
     with pytest.raises(ValueError, match=rf"latents\.npy.*{complaint}"):
         distill("tscd", folder=folder, examples=examples, out=tmp_path / "out", data=tmp_path, shorten=0.003)
-
-
-KILLED = """
-import os, pathlib, signal, sys
-sys.path.insert(0, sys.argv[1])
-from hypersd.distill import distillation_task
-from hypersd.distill.methods import distill
-from hypersd.models.families.embedded import training_scenes
-from hypersd.training.trainer import Trainer
-folder, data, out = map(pathlib.Path, sys.argv[2:5])
-stage, step = sys.argv[5], int(sys.argv[6])
-move = Trainer._turns
-def turns(self, objective, batch, now, *rest):
-    if self.config.out.name == stage and now.number == step:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return move(self, objective, batch, now, *rest)
-Trainer._turns = turns
-init = distillation_task.TrainingConfig.__init__
-distillation_task.TrainingConfig.__init__ = lambda self, **given: init(self, **{**given, "save_every": 0.0})
-distill("tscd", folder=folder, examples=training_scenes(folder), out=out, data=data, shorten=0.01, batch_size=2)
-"""
-
-
-def test_a_killed_distillation_comes_to_the_same_adapters(
-    root: Path, folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path
-) -> None:
-    given = {"folder": folder, "examples": examples, "data": data, "shorten": 0.01, "batch_size": 2}
-    distill("tscd", out=tmp_path / "unbroken", **given)
-    script = tmp_path / "killed.py"
-    script.write_text(KILLED)
-    out, stage, step = tmp_path / "out", "segments-1", 2
-    command = [sys.executable, script, root, folder, data, out, stage, step]
-    killed = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=200, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
-    assert (out / stage / "state" / "state.json").exists()
-    distill("tscd", out=out, resume=True, **given)
-    adapters = sorted((tmp_path / "unbroken").glob("*.safetensors"))
-    assert len(adapters) == 4
-    for file in adapters:
-        assert file.read_bytes() == (out / file.name).read_bytes(), file.name
 
 
 def save_clip(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from hypersd.cli.folders import command_folder, training_names
 from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path
 from hypersd.cli.output import emit, say, show_log
+from hypersd.cli.training_options import add_training, distillation_options
 from hypersd.distill.catalog import METHODS, Need, methods_that_need
 from hypersd.emoji.training.stages import FAMILY_FOLDER, LATENTS
 from hypersd.models.registry import family
@@ -45,6 +46,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE",
         help="what backward and one-step start from (default: the family's own hyper)",
     )
+    add_training(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the training in DIR")
     add_shorten(parser, "this fraction of the steps and of the examples, for a quick look")
     add_seed(parser)
@@ -54,15 +56,21 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Distil."""
+    chosen_options = distillation_options(options)
+    chosen_options.check(options.method)
     chosen = family(options.family)
     folder = checked_family(options, chosen.require(Capability.SCENES, "be distilled").parent)
     if options.resume:
         check_states(options.out)
     show_log()
-    from hypersd.distill.methods import distill
+    from accelerate import PartialState
+
+    from hypersd.distill.methods import check_options, distill
     from hypersd.models.families.embedded import training_scenes
 
-    names = training_names(METHODS[options.method].stages)
+    names, state = training_names(METHODS[options.method].stages), PartialState()
+    size = options.batch or METHODS[options.method].batch_size
+    check_options(options.method, chosen_options, size, state.num_processes)
     with command_folder(options.out, "distill", names, keep=True) as out:
         distill(
             options.method,
@@ -73,9 +81,13 @@ def run(options: argparse.Namespace) -> int:
             adapter=options.adapter,
             resume=options.resume,
             shorten=options.shorten,
+            batch_size=options.batch,
+            options=chosen_options,
             seed=options.seed,
         )
     adapters = sorted(file.name for file in out.glob("*.safetensors"))
+    if not state.is_main_process:
+        return 0
     if options.json:
         emit({"method": options.method, "family": chosen.name, "out": str(out), "adapters": adapters})
     else:

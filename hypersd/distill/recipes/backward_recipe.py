@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from hypersd.distill.backward import BackwardConfig, BackwardDistillation
 from hypersd.distill.distillation_task import DistillationTask
-from hypersd.training.adapters import load_adapter
 
 
 def train(task: DistillationTask) -> None:
     """Train the only stage."""
-    load_adapter(task.student.unet, task.few_steps)
-    config = BackwardConfig()
+    task.load_few_steps()
+    config = BackwardConfig(guidance=task.guidance[0])
     jumps, data = task.jumps(config)
     objective = BackwardDistillation(task.student, config)
     task.train("backward", config.steps, objective, jumps, data=data, ema_decay=0.98)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from hypersd.distill.distillation_task import DistillationTask
-from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency
+from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig
 
 
 def train(task: DistillationTask) -> None:
     """Train the stages of `STAGES`; each leaves its average student."""
     scenes, data = task.scenes()
-    for stage in STAGES:
-        name = f"segments-{stage.segments}"
-        objective = TrajectorySegmentedConsistency(task.student, stage)
-        task.train(name, stage.steps, objective, scenes, data=data)
-        task.keep(name, objective.average)
+    config = TSCDConfig(guidance=task.guidance)
+    for stage in task.trained(STAGES):
+        objective = TrajectorySegmentedConsistency(task.student, stage, config)
+        task.train(stage.name, stage.steps, objective, scenes, data=data)
+        task.keep(stage.name, objective.average)

@@ -11,6 +11,7 @@ import pytest
 
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import methods
+from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.models.registry import FAMILIES
 from tests.cli.conftest import Call
 from tests.families import write_emoji
@@ -57,7 +58,63 @@ def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, 
         "resume": True,
         "shorten": 0.5,
         "seed": 3,
+        "batch_size": None,
+        "options": DistillationOptions(),
     }
+
+
+def test_every_option_of_the_training_reaches_it(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    words = "--rank 4 --rate 1e-5 --batch 24 --accumulate 3 --guidance 3,15 --stages segments-2,segments-8 --steps 5,7"
+    more = "--precision no --optimizer adamw --no-gradient-checkpointing"
+    assert call("distill", "tscd", *words.split(), *more.split(), "--out", tmp_path).status == 0
+    assert asked[0]["batch_size"] == 24
+    assert asked[0]["options"] == DistillationOptions(
+        rank=4,
+        learning_rate=1e-5,
+        guidance=(3.0, 15.0),
+        stages=("segments-2", "segments-8"),
+        steps=(5, 7),
+        accumulate=3,
+        precision="no",
+        gradient_checkpointing=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("tscd --rank 0", "rank must be a whole number from 1"),
+        ("tscd --rank 1e3", "rank must be a whole number"),
+        ("tscd --rate 0", "learning rate above 0"),
+        ("tscd --rate nan", "learning rate above 0"),
+        ("tscd --rate fast", "such as 1e-5"),
+        ("tscd --batch 0", "whole number from 1"),
+        ("tscd --batch 30 --accumulate 4", "a batch of 30 cannot be spread evenly over 1 processes and 4 passes"),
+        ("tscd --guidance 4,2", "LOW,HIGH"),
+        ("tscd --guidance 1,2,3", "LOW,HIGH"),
+        ("tscd --guidance inf", "LOW,HIGH"),
+        ("tscd --guidance -1", "LOW,HIGH"),
+        ("lightning --guidance 2,4", "one guidance scale"),
+        ("one-step --guidance 2", "no guided teacher"),
+        ("tscd --stages segments-3", "no stage 'segments-3'; its stages are segments-8"),
+        ("tscd --stages segments-8,segments-8", "listed twice"),
+        ("tscd --stages ,", "separated by commas"),
+        ("tscd --steps 0", "steps must be a whole number from 1"),
+        ("tscd --steps 1,2", "steps for 2 stages, but 4 are trained"),
+        ("tscd --stages segments-8 --steps 1,2", "steps for 2 stages, but 1 are trained"),
+        ("tscd --precision fp8", "invalid choice"),
+        ("tscd --optimizer adamw8bit", "adamw8bit needs"),
+        ("tscd --tracker magic", "unknown tracker 'magic'"),
+        ("tscd --tracker clearml", "pip install clearml"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_the_work(
+    call: Call, tmp_path: Path, asked: list[dict[str, Any]], words: str, said: str
+) -> None:
+    out = tmp_path / "out"
+    assert said in call("distill", *words.split(), "--out", out).complaint
+    assert not asked
+    assert not out.exists()
 
 
 def test_scenes_of_an_own_family_are_distilled_with_it(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:

@@ -1,0 +1,104 @@
+"""The command, in one process and in two, killed and unbroken, comes to the same adapters."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+WORDS = (
+    *("-m", "hypersd", "distill", "tscd", "--precision", "no", "--batch", "4", "--stages", "segments-4,segments-1"),
+    *("--shorten", "0.002", "--steps", "1500"),  # 3 steps, on 32 scenes
+)
+ADAPTERS = ("segments-1.safetensors", "segments-4.safetensors")
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone")
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a family in it."""
+    data = tmp_path_factory.mktemp("data")
+    shutil.copytree(folder, data / "family")
+    return data
+
+
+def distil(root: Path, data: Path, out: Path, *, words: tuple[str, ...] = (), kill_at: str = "") -> int:
+    """Run the command; returns its exit status."""
+    killing = {"PYTHONPATH": str(root / "tests" / "distill" / "kill"), "HYPERSD_KILL_AT": kill_at} if kill_at else {}
+    command = [sys.executable, *words, *WORDS, "--data", str(data), "--out", str(out)]
+    resume = ["--resume"] if out.exists() else []
+    done = subprocess.run(
+        [*command, *resume],
+        cwd=root,
+        env=os.environ | killing,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert kill_at or done.returncode == 0, done.stderr[-3000:]
+    return done.returncode
+
+
+@pytest.fixture(scope="module")
+def unbroken(root: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of one process that was not killed."""
+    out = tmp_path_factory.mktemp("unbroken") / "out"
+    distil(root, data, out)
+    return out
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "segments-4/state/step-2.state.safetensors",  # in the middle of a checkpoint
+        "segments-4/state/state.json",  # when the first checkpoint's tensors are there, and its numbers are not
+        "out/segments-4.safetensors",  # between two stages
+        "segments-1/state/step-3.state.safetensors",  # after the last step
+    ],
+)
+def test_a_distillation_that_is_killed_as_it_writes_comes_to_the_same_adapters(
+    root: Path, data: Path, unbroken: Path, tmp_path: Path, written: str
+) -> None:
+    out = tmp_path / "out"
+    assert distil(root, data, out, kill_at=written) == -9
+    assert sorted(file.name for file in out.glob("*.safetensors")) in ([], ["segments-4.safetensors"])
+    distil(root, data, out)
+    for name in ADAPTERS:
+        assert (out / name).read_bytes() == (unbroken / name).read_bytes(), name
+
+
+def test_two_processes_do_what_one_does_and_resume_alike(
+    root: Path, data: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    together, out = tmp_path / "together", tmp_path / "out"
+    distil(root, data, together, words=TORCHRUN)
+    assert (together / "latents.npy").read_bytes() == (unbroken / "latents.npy").read_bytes()
+    assert not list(together.rglob(".unfinished-*"))
+    for stage in ("segments-4", "segments-1"):
+        assert losses(together / stage) == pytest.approx(losses(unbroken / stage), abs=1e-4)
+        mine, others = (load_file(place / f"{stage}.safetensors") for place in (together, unbroken))
+        for name, weights in others.items():
+            torch.testing.assert_close(mine[name], weights, rtol=0, atol=1e-4)
+    assert distil(root, data, out, words=TORCHRUN, kill_at="segments-1/state/step-2.state.safetensors") != 0
+    distil(root, data, out, words=TORCHRUN)
+    for name in ADAPTERS:
+        assert (out / name).read_bytes() == (together / name).read_bytes(), name
+
+
+def losses(stage: Path) -> dict[str, float]:
+    """What a stage logged, by step and name."""
+    lines = [json.loads(line) for line in (stage / "log.jsonl").read_text().splitlines()]
+    return {
+        f"{line['step']} {name}": value
+        for line in lines
+        for name, value in line.items()
+        if name not in {"step", "time", "steps_per_second"}
+    }
