@@ -11,21 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.losses import jump_errors, jump_loss
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_samples import cache_teacher_samples, caption_for
+from hypersd.distill.teacher_samples import caption_for
 from hypersd.sampling.denoising import denoised, denoising_steps
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import CaptionedData
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.row_shards import RowArray
 from hypersd.training.schedule import DDIMSolver
 
 
@@ -58,17 +57,6 @@ class OwnJumps:
     captions: list[str]
 
 
-def draw_jumps(
-    data: CaptionedData, student: Student, file: Path, *, count: int, config: BackwardConfig, batch_size: int = 64
-) -> None:
-    """Write start and target of each jump of `count` trajectories: `(count, jumps, 2, C, H, W)`."""
-
-    def draw(noise: Tensor, captions: list[str]) -> Tensor:
-        return own_jumps(student, noise, captions, config)
-
-    cache_teacher_samples(data, student, file, draw, count=count, batch_size=batch_size)
-
-
 @torch.no_grad()
 def own_jumps(student: Student, noise: Tensor, captions: list[str], config: BackwardConfig) -> Tensor:
     """Starts of the student's jumps from noise `(B, C, H, W)`, and the teacher's ends from there.
@@ -95,11 +83,11 @@ def own_jumps(student: Student, noise: Tensor, captions: list[str], config: Back
 
 @dataclass(frozen=True)
 class JumpBatches:
-    """Batches of what `draw_jumps` wrote: `JumpBatches(data, student, drawn, batch_size, settings)(step)`."""
+    """Batches of what `own_jumps` gave: `JumpBatches(data, student, drawn, batch_size, settings)(step)`."""
 
     data: CaptionedData
     student: Student
-    drawn: NDArray[np.float16]
+    drawn: RowArray
     batch_size: int
     config: BackwardConfig
 

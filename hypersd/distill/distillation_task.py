@@ -13,16 +13,14 @@ from torch import Tensor
 
 from hypersd.distill import backward
 from hypersd.distill.distillation_options import DistillationOptions
+from hypersd.distill.example_cache import ExampleCache
 from hypersd.distill.one_step import FeedbackLoss
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples, sample_teacher
+from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples
 from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
-from hypersd.training.data import CaptionedData, CaptionedLatents, LatentBatches, encode
+from hypersd.training.data import CaptionedData, CaptionedLatents, LatentBatches
 from hypersd.training.objective import Objective, StepContext
-from hypersd.training.precision import half_precision
-from hypersd.training.records import hash_file
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
-from hypersd.utils.readers import read_array
 
 AnyBatch = TypeVar("AnyBatch")
 
@@ -37,8 +35,6 @@ class _Stage(Protocol):
 
 
 AnyStage = TypeVar("AnyStage", bound=_Stage)
-
-SCENES = 16_000
 
 PAIRS = 12_000
 PAIR_STEPS = 8
@@ -56,6 +52,7 @@ class DistillationTask:
         method: one of `METHODS`.
         examples: what is trained on.
         data: the folder that has, or is to have, the examples as the student sees them.
+        parts: a hash of each part of the family on disk; a dry run, which caches nothing, has none.
         few_steps: the adapter that `backward` and `one-step` start from.
         options: for this distillation.
         feedback: a human-feedback loss that one-step distillation pleases as well.
@@ -69,6 +66,7 @@ class DistillationTask:
     batch_size: int
     out: Path
     few_steps: Path
+    parts: Mapping[str, str] = field(default_factory=dict[str, str])
     options: DistillationOptions = field(default_factory=DistillationOptions)
     feedback: FeedbackLoss | None = None
     seed: int = 0
@@ -85,42 +83,47 @@ class DistillationTask:
         return [stage for stage in stages if stage.name in names]
 
     def scenes(self) -> tuple[Callable[[StepContext], CaptionedLatents], str]:
-        """Batches of encoded examples, and a hash of them; they are encoded if the folder has none."""
-
-        def encoder(pictures: Tensor) -> Tensor:
-            with half_precision(self.student.device, self.options.precision):
-                return self.student.latents(pictures.to(self.student.device))
-
-        file, count = self._file("latents.npy"), self._count(SCENES)
-        with PartialState().main_process_first():
-            encode(self.examples, encoder, file, count=count)
-        latents = read_array(file, self.student.latent_shape, "latents of pictures")
-        return LatentBatches(self.examples, latents, self.batch_size), hash_file(file)
+        """Batches of encoded examples, and a hash of them."""
+        self.cache.embed_captions()
+        latents, source = self.cache.latents()
+        return LatentBatches(self.examples, latents, self.batch_size), source
 
     def pairs(self) -> tuple[Callable[[StepContext], TeacherSamples], str]:
         """Batches of noise and what the student, as it is now, draws from it, and a hash of them."""
-        file, count = self._file("pairs.npy"), self._count(PAIRS)
-        with PartialState().main_process_first():
-            sample_teacher(self.examples, self.student, file, steps=PAIR_STEPS, count=count)
-        clean = read_array(file, self.student.latent_shape, "pictures of a teacher")
-        return TeacherSampleBatches(self.examples, clean, self.batch_size), hash_file(file)
+        student = self.student
+        self.cache.embed_captions()
+
+        def draw(noise: Tensor, captions: list[str]) -> Tensor:
+            return student.trajectory(noise, PAIR_STEPS, student.text.conditioning(captions))
+
+        clean, source = self.cache.drawn("pairs", draw, student.latent_shape, PAIRS, {"steps": PAIR_STEPS})
+        return TeacherSampleBatches(self.examples, clean, self.batch_size), source
 
     def jumps(self, config: backward.BackwardConfig) -> tuple[Callable[[StepContext], backward.OwnJumps], str]:
         """Batches of the jumps of the student as it is now, and a hash of them."""
-        file, count = self._file("jumps.npy"), self._count(JUMPS)
-        with PartialState().main_process_first():
-            backward.draw_jumps(self.examples, self.student, file, count=count, config=config)
+        self.cache.embed_captions()
+
+        def draw(noise: Tensor, captions: list[str]) -> Tensor:
+            return backward.own_jumps(self.student, noise, captions, config)
+
         shape = (len(config.shares), 2, *self.student.latent_shape)
-        drawn = read_array(file, shape, "the jumps of a student")
-        return backward.JumpBatches(self.examples, self.student, drawn, self.batch_size, config), hash_file(file)
+        settings = {"steps of the teacher": config.solver_steps, "guidance": config.guidance}
+        drawn, source = self.cache.drawn("jumps", draw, shape, JUMPS, settings)
+        return backward.JumpBatches(self.examples, self.student, drawn, self.batch_size, config), source
 
-    def _count(self, number: int) -> int:
-        return max(self.batch_size, round(number * self.shorten))
-
-    def _file(self, name: str) -> Path:
-        """Path of a file of examples, old or new: a short training writes no small file where a whole one looks."""
-        file = self.data / name
-        return file if file.exists() or self.shorten == 1 else self.out / name
+    @property
+    def cache(self) -> ExampleCache:
+        """The examples as the student sees them."""
+        return ExampleCache(
+            student=self.student,
+            examples=self.examples,
+            data=self.data,
+            out=self.out,
+            parts=self.parts,
+            shorten=self.shorten,
+            fewest=self.batch_size,
+            precision=self.options.precision,
+        )
 
     def train(
         self,

@@ -83,6 +83,7 @@ def distill(
     check_feedback(method, wanted=feedback is not None)
     if Need.ADAPTER in chosen.needs and not few_steps.exists():
         raise FileNotFoundError(f"{few_steps}: no such adapter; {method} needs {Need.ADAPTER.value}")
+    parts = {part: hash_folder(vae if vae and part == "vae" else folder / part) for part in _PARTS}
     configuration: dict[str, Any] = {
         "method": method,
         "seed": seed,
@@ -90,7 +91,7 @@ def distill(
         "batch_size": size,
         "options": asdict(options),
         "adapter": hash_file(few_steps) if Need.ADAPTER in chosen.needs else None,
-        "family": {part: hash_folder(vae if vae and part == "vae" else folder / part) for part in _PARTS},
+        "family": parts,
         "examples": examples.fingerprint,
         "feedback": None if feedback is None else feedback.fingerprint,
     }
@@ -115,6 +116,7 @@ def distill(
             batch_size=size,
             out=out,
             few_steps=few_steps,
+            parts=parts,
             options=options,
             feedback=feedback,
             seed=seed,

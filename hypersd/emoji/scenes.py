@@ -37,14 +37,24 @@ class TrainingScenes:
             digest.update(file.read_bytes())
         return digest.hexdigest()[:16]
 
+    @property
+    def size(self) -> None:
+        """There is no end of scenes."""
+
     def pictures(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """The scenes of these numbers, drawn: `(B, 128, 128, 3)`."""
         return np.stack([render(self.world, training_scene(self.world, index)) for index in indices])
+
+    def size_conditioning(self, indices: Sequence[int]) -> None:
+        """Scenes are drawn at their size."""
 
     def caption(self, index: int, rng: np.random.Generator) -> str:
         """A caption of one scene, by lot in a canonical form or as a visitor might type it."""
         scene = training_scene(self.world, index)
         return free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene)
+
+    def distinct_captions(self) -> None:
+        """There is no end of wordings."""
 
     def held_out_prompts(self, count: int) -> list[str]:
         """Captions of scenes of combinations that no training scene shows, if the world holds any out."""

@@ -4,57 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import StepContext
-from hypersd.utils.files import atomic_path
+from hypersd.training.row_shards import ComputeRows, RowArray
 
 CAPTION_DROPOUT = 0.1
 """Share of captions that are left empty in training, for classifier-free guidance (Ho and Salimans 2022)."""
 
 
 class CaptionedData(Protocol):
-    """Captioned pictures, numbered from 0 without end; the same number is always the same picture."""
+    """Captioned pictures, numbered from 0; the same number is always the same picture."""
 
     @property
     def fingerprint(self) -> str:
         """A hash of all that decides what the examples are."""
         ...
 
+    @property
+    def size(self) -> int | None:
+        """The number of pictures; None if there is no end of them."""
+        ...
+
     def pictures(self, indices: Sequence[int]) -> NDArray[np.uint8]:
         """The pictures of these numbers, `(B, H, W, 3)`."""
+        ...
+
+    def size_conditioning(self, indices: Sequence[int]) -> NDArray[np.int64] | None:
+        """Height and width before the pictures were scaled, top and left of the crop, in pixels, `(B, 4)`.
+
+        SDXL is told them (Podell et al. 2023, section 2.2). None: they were never scaled or cropped.
+        """
         ...
 
     def caption(self, index: int, rng: np.random.Generator) -> str:
         """A caption of one picture; where there are several, one of them by lot."""
         ...
 
+    def distinct_captions(self) -> Sequence[str] | None:
+        """All captions that `caption` gives, each once; None if they are worded anew without end."""
+        ...
+
     def held_out_prompts(self, count: int) -> list[str]:
-        """Prompts that training does not show, for grids to look at; always the same ones."""
+        """Prompts that training does not show, for grids to look at, `count` at most; always the same ones."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionedLatents:
-    """Latents `(B, C, H, W)` and their captions; some captions are empty."""
+    """Latents `(B, C, H, W)` and their captions, some of which are empty; and `sizes` as `CaptionedData` gives them."""
 
     latents: Tensor
     captions: list[str]
+    sizes: Tensor | None = None
 
     def split(self, count: int) -> tuple[CaptionedLatents, CaptionedLatents]:
         """The first `count`, and the others."""
-        return (
-            CaptionedLatents(self.latents[:count], self.captions[:count]),
-            CaptionedLatents(self.latents[count:], self.captions[count:]),
-        )
+        first, others = slice(count), slice(count, None)
+        return self._part(first), self._part(others)
+
+    def _part(self, part: slice) -> CaptionedLatents:
+        sizes = None if self.sizes is None else self.sizes[part]
+        return CaptionedLatents(self.latents[part], self.captions[part], sizes)
 
 
 @dataclass(frozen=True)
@@ -67,7 +84,7 @@ class LatentBatches:
     """
 
     data: CaptionedData
-    latents: NDArray[np.float16]
+    latents: RowArray
     batch_size: int
 
     def __call__(self, step: StepContext) -> CaptionedLatents:
@@ -75,51 +92,22 @@ class LatentBatches:
         chosen = step.rng.integers(len(self.latents), size=self.batch_size)
         captions = step.mine([self._caption(int(index), step.rng) for index in chosen])
         chosen = step.mine(chosen)
-        return CaptionedLatents(torch.from_numpy(self.latents[chosen]).float().to(step.device), captions)
+        sizes = self.data.size_conditioning(chosen.tolist())
+        return CaptionedLatents(
+            torch.from_numpy(self.latents[chosen]).float().to(step.device),
+            captions,
+            None if sizes is None else torch.from_numpy(sizes).to(step.device),
+        )
 
     def _caption(self, index: int, rng: np.random.Generator) -> str:
         return "" if rng.random() < CAPTION_DROPOUT else self.data.caption(index, rng)
 
 
-def encode(
-    data: CaptionedData, encoder: Callable[[Tensor], Tensor], file: Path, *, count: int, batch_size: int = 64
-) -> None:
-    """Write the latents of the first `count` examples, by `write_rows`.
+def encoded(data: CaptionedData, encoder: Callable[[Tensor], Tensor]) -> ComputeRows:
+    """The latents of examples by their numbers, for `hypersd.training.row_shards` to write.
 
     Args:
         data: whose pictures.
         encoder: from pictures `(B, 3, H, W)` in [-1, 1] to latents `(B, C, H, W)` as the UNet sees them.
-        file: where they go (`.npy`).
-        count: how many.
-        batch_size: of them, how many at a time.
-
-    Raises:
-        OSError: the file cannot be written.
     """
-
-    def rows(indices: range) -> Tensor:
-        return encoder(to_tensor(data.pictures(indices)))
-
-    write_rows(file, rows, count=count, batch_size=batch_size, label="encode")
-
-
-@torch.no_grad()
-def write_rows(file: Path, rows: Callable[[range], Tensor], *, count: int, batch_size: int, label: str) -> None:
-    """Write an array of `count` rows as float16, a batch of row numbers at a time.
-
-    Nothing is done if `file` is there already; it appears under its name only when it is complete.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    if file.exists():
-        return
-    with atomic_path(file) as part:
-        array: NDArray[np.float16] | None = None
-        for start in tqdm(range(0, count, batch_size), desc=label):
-            block = rows(range(start, min(count, start + batch_size))).float().cpu().numpy().astype(np.float16)
-            if array is None:
-                array = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(count, *block.shape[1:]))
-            array[start : start + len(block)] = block
-        if array is not None:
-            array.flush()
+    return lambda indices: encoder(to_tensor(data.pictures(indices)))

@@ -15,6 +15,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from hypersd.models.conditioning import unet_conditioning
 from hypersd.training.precision import half_precision
+from hypersd.training.text_cache import CaptionEmbeddings
 
 CACHE_BYTES = 1 << 30
 """Room for encoded prompts, on the device: 1,700 of SDXL's, of which each is 77 by 2048 numbers."""
@@ -28,19 +29,20 @@ class TextEncoders:
         encoders: two of SDXL's shape, or one of SD1.5's.
         pixels: the side of the pictures.
         zeros_for_empty: the empty prompt is zeros, not what the encoders make of it: SDXL was trained so.
+        captions: embeddings that were computed before, of captions that are known.
     """
 
     tokenizers: tuple[CLIPTokenizer, ...]
     encoders: tuple[CLIPTextModel | CLIPTextModelWithProjection, ...]
     pixels: int
     zeros_for_empty: bool = False
-    encode: Callable[[str], tuple[Tensor, Tensor]] = field(init=False, repr=False)
+    captions: CaptionEmbeddings | None = None
+    encode: Callable[[str], Tensor] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for encoder in self.encoders:
             encoder.requires_grad_(False).eval()
-        tokens = self.encoders[0].config.max_position_embeddings
-        kept = max(1, CACHE_BYTES // (torch.float32.itemsize * tokens * self.hidden_dim))
+        kept = max(1, CACHE_BYTES // (torch.float32.itemsize * self.channels))
         object.__setattr__(self, "encode", lru_cache(maxsize=kept)(self._encode))
 
     @classmethod
@@ -82,32 +84,58 @@ class TextEncoders:
         projected = isinstance(encoder, CLIPTextModelWithProjection)
         return int(config.projection_dim if projected else config.hidden_size)
 
-    def conditioning(self, prompts: Sequence[str]) -> dict[str, Any]:
-        """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too."""
-        encoded = [self.encode(prompt) for prompt in prompts]
-        hidden = torch.stack([hidden for hidden, _ in encoded])
-        pooled = self.pooled(prompts) if len(self.encoders) > 1 else None
-        return unet_conditioning(hidden, pooled, self.pixels)
+    @property
+    def channels(self) -> int:
+        """Numbers in a prompt's embedding: its hidden states, then its pooled text."""
+        tokens: Any = self.tokenizers[0].model_max_length
+        return int(tokens) * self.hidden_dim + self.pooled_dim
+
+    def conditioning(self, prompts: Sequence[str], sizes: Tensor | None = None) -> dict[str, Any]:
+        """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too.
+
+        Args:
+            prompts: B of them.
+            sizes: `(B, 4)` of the pictures that they go with (see `CaptionedData.size_conditioning`); None for
+                pictures that were never scaled or cropped.
+        """
+        hidden, pooled = self._split(prompts)
+        return unet_conditioning(hidden, pooled if len(self.encoders) > 1 else None, self.pixels, sizes=sizes)
 
     def pooled(self, prompts: Sequence[str]) -> Tensor:
         """The pooled text, `(B, pooled_dim)`."""
-        return torch.stack([self.encode(prompt)[1] for prompt in prompts])
+        return self._split(prompts)[1]
 
-    def _encode(self, prompt: str) -> tuple[Tensor, Tensor]:
-        """Hidden states `(tokens, channels)` and the last encoder's pooled text.
+    def _split(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Hidden states `(B, tokens, hidden_dim)` and pooled text `(B, pooled_dim)`, computed before or now."""
+        device = self.encoders[0].device
+        known = self.captions.read(prompts) if self.captions else {}
+        rows = torch.stack([known[prompt].to(device) if prompt in known else self.encode(prompt) for prompt in prompts])
+        hidden, pooled = rows[:, : -self.pooled_dim], rows[:, -self.pooled_dim :]
+        return hidden.unflatten(1, (-1, self.hidden_dim)), pooled
+
+    def _encode(self, prompt: str) -> Tensor:
+        """The embedding of one prompt.
+
+        Alone: in a batch its last digits would depend on the others, and a resumed training would be another one.
+        """
+        return self.embed([prompt])[0]
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """Compute embeddings of prompts, `(B, channels)`: hidden states, then the last encoder's pooled text.
 
         SDXL attends to both encoders' last states but one, SD1.5 to its encoder's last.
         """
         hidden: list[Tensor] = []
         pooled = torch.empty(0)
         for tokenizer, encoder in zip(self.tokenizers, self.encoders, strict=True):
-            tokens = tokenizer(prompt, padding="max_length", truncation=True, return_tensors="pt").input_ids
-            with torch.no_grad(), half_precision(encoder.device, "no"):
+            tokens = tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt").input_ids
+            with half_precision(encoder.device, "no"):
                 output: Any = encoder(tokens.to(encoder.device), output_hidden_states=True)
-            hidden.append(output.hidden_states[-2][0] if len(self.encoders) > 1 else output.last_hidden_state[0])
+            hidden.append(output.hidden_states[-2] if len(self.encoders) > 1 else output.last_hidden_state)
             projected = isinstance(encoder, CLIPTextModelWithProjection)
-            pooled = (output.text_embeds if projected else output.pooler_output)[0]
-        sequence = torch.cat(hidden, dim=-1)
-        if self.zeros_for_empty and not prompt:
-            return torch.zeros_like(sequence), torch.zeros_like(pooled)
-        return sequence, pooled
+            pooled = output.text_embeds if projected else output.pooler_output
+        rows = torch.cat([torch.cat(hidden, dim=-1).flatten(1), pooled], dim=1)
+        if self.zeros_for_empty:
+            rows[[index for index, prompt in enumerate(prompts) if not prompt]] = 0
+        return rows

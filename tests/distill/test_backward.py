@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from hypersd.distill.backward import BackwardConfig, BackwardDistillation, JumpBatches, OwnJumps, draw_jumps, own_jumps
+from hypersd.distill.backward import BackwardConfig, BackwardDistillation, JumpBatches, OwnJumps, own_jumps
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_for, noise_for
 from hypersd.emoji.scenes import TrainingScenes
@@ -64,10 +63,10 @@ def test_the_loss_is_the_distance_between_the_ends_of_the_jumps(unlike_the_base:
         assert float(losses["loss"].detach()) == pytest.approx(moved**2 * float((1 / leverage).mean()), abs=1e-5)
 
 
-def test_a_batch_takes_jumps_by_their_shares(student: Student, examples: TrainingScenes, tmp_path: Path) -> None:
-    file = tmp_path / "jumps.npy"
-    draw_jumps(examples, student, file, count=5, config=SETTINGS, batch_size=2)
-    drawn = np.load(file)
+def test_a_batch_takes_jumps_by_their_shares(student: Student, examples: TrainingScenes) -> None:
+    captions = [caption_for(examples, index) for index in range(5)]
+    noise = noise_for(range(5), student.latent_shape)
+    drawn = own_jumps(student, noise, captions, SETTINGS).numpy().astype(np.float16)
     assert drawn.shape == (5, 2, 2, *student.latent_shape)
     batch = JumpBatches(examples, student, drawn, 400, SETTINGS)(step())
     assert set(zip(batch.start_times.tolist(), batch.end_times.tolist(), strict=True)) == {(999, 499), (499, 0)}

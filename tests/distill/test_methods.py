@@ -61,7 +61,7 @@ def test_a_shortened_run_prepares_as_few_examples_and_keeps_them_to_itself(
     shared, out = tmp_path / "shared", tmp_path / "out"
     shared.mkdir()
     distill("tscd", folder=folder, examples=examples, out=out, data=shared, shorten=0.002, batch_size=2)
-    assert len(np.load(out / "latents.npy")) == 32
+    assert len(np.load(out / "latents" / "000000.npy")) == 32
     assert not list(shared.iterdir()), "a whole training would take them for enough"
 
 

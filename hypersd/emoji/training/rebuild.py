@@ -25,10 +25,11 @@ from hypersd.emoji.training.base_model import Denoising, build_pipeline, save_pi
 from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captioned, corpus
 from hypersd.emoji.training.stages import LATENT_SHAPE, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.training.data import LatentBatches, encode
+from hypersd.training.data import LatentBatches, encoded
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_file
+from hypersd.training.row_shards import write_rows
 from hypersd.training.trainer import Trainer, TrainingConfig
 from hypersd.utils.files import atomic_folder
 from hypersd.utils.model_folders import FAMILY_FOLDER, LATENTS
@@ -99,7 +100,9 @@ class _Workshop:
                 return autoencoder.encode(pictures)[0] * autoencoder.config["scaling_factor"]
 
         file = self.out / LATENTS
-        encode(self.examples, encoder, file, count=self.recipe.scenes)
+        if not file.exists():
+            rows = range(self.recipe.scenes)
+            write_rows(file, encoded(self.examples, encoder), rows, batch_size=64, label="latents")
         if (count := len(self._latents())) != self.recipe.scenes:
             raise ValueError(
                 f"{file} holds {count} scenes, not {self.recipe.scenes}; delete it to have them encoded anew"

@@ -1,0 +1,148 @@
+"""Results of a student's frozen parts for the examples, computed once for all stages, runs and processes.
+
+Pictures as latents, captions as text embeddings, and drawings of a teacher: in shards on disk, which say what they were
+computed from, and are refused by a run that would compute others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from torch import Tensor
+
+from hypersd.distill.student import Student
+from hypersd.distill.teacher_samples import caption_for, noise_for
+from hypersd.training.data import CaptionedData, encoded
+from hypersd.training.precision import Precision, half_precision
+from hypersd.training.records import hash_file, hash_text
+from hypersd.training.row_shards import ComputeRows, RowArray, write_shards
+from hypersd.training.shared_files import Source, source_hash
+from hypersd.training.text_cache import CaptionEmbeddings
+from hypersd.utils.readers import read_array
+
+SCENES = 16_000
+"""Examples that are encoded of data without end."""
+
+_BATCH_PIXELS = 64 * 128 * 128
+_SMALLEST_BATCH = 4
+_TEXT = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+_TEXTS_AT_A_TIME = 64
+
+Draw = Callable[[Tensor, list[str]], Tensor]
+"""From noise `(B, C, H, W)` and B captions to what is drawn of them, `(B, …)`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleCache:
+    """Cached results for one student and its examples.
+
+    Args:
+        data: the folder that has them, or is to have them.
+        out: where those of a shortened training go: its few are not taken for all by the next.
+        parts: a hash of each of the family's parts on disk.
+        shorten: fraction of the examples that are wanted.
+        fewest: examples that are wanted at least.
+        precision: of latents and drawings as they are computed.
+    """
+
+    student: Student
+    examples: CaptionedData
+    data: Path
+    out: Path
+    parts: Mapping[str, str]
+    shorten: float
+    fewest: int
+    precision: Precision
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the cache."""
+        return self.data if self.shorten == 1 else self.out
+
+    def latents(self) -> tuple[RowArray, str]:
+        """Latents of the examples, `(N, C, H, W)`, and a hash of what decides them."""
+
+        def encoder(pictures: Tensor) -> Tensor:
+            with half_precision(self.student.device, self.precision):
+                return self.student.latents(pictures.to(self.student.device))
+
+        shape, name = self.student.latent_shape, "latents"
+        if (file := self.data / f"{name}.npy").exists():  # as `hypersd emoji train` leaves them
+            return read_array(file, shape, "latents of pictures"), hash_file(file)
+        source = {"examples": self.examples.fingerprint, "vae": self.parts["vae"], "precision": self.precision}
+        return self._rows(name, encoded(self.examples, encoder), shape, self._count(SCENES), source)
+
+    def embed_captions(self) -> None:
+        """Give the student the embeddings of all captions, where the data has an end of them."""
+        captions = self.examples.distinct_captions()
+        if captions is None:
+            return
+        text, known = self.student.text, ["", *captions]
+
+        def rows(numbers: range) -> Tensor:
+            return text.embed(known[numbers.start : numbers.stop])
+
+        source = {"captions": hash_text(*known), **{part: self.parts[part] for part in _TEXT}}
+        shards = write_shards(
+            self.folder / "text",
+            rows,
+            count=len(known),
+            shape=(text.channels,),
+            source=source,
+            batch_size=_TEXTS_AT_A_TIME,
+            label="text embeddings",
+        )
+        numbers = {caption: number for number, caption in enumerate(known)}
+        self.student.text = replace(text, captions=CaptionEmbeddings(numbers, shards))
+
+    def drawn(self, name: str, draw: Draw, shape: tuple[int, ...], count: int, source: Source) -> tuple[RowArray, str]:
+        """What the student, as it is now, draws from `count` noises and their captions, and a hash of what decides it.
+
+        The noise and the caption of each are those of its number, so only the result is kept.
+
+        Args:
+            name: of the folder.
+            draw: makes it.
+            shape: of one.
+            count: of all, before they are shortened.
+            source: settings that decide it, besides the student and the examples.
+        """
+        if (file := self.data / f"{name}.npy").exists():  # as earlier releases left them
+            return read_array(file, shape, f"{name} of a student"), hash_file(file)
+
+        def rows(numbers: range) -> Tensor:
+            noise = noise_for(numbers, self.student.latent_shape).to(self.student.device)
+            with half_precision(self.student.device, self.precision):
+                return draw(noise, [caption_for(self.examples, number) for number in numbers])
+
+        student = {part: self.parts[part] for part in ("unet", "scheduler", *_TEXT)}
+        whole = {"examples": self.examples.fingerprint, **student, "adapter": self._adapter_hash(), **source}
+        whole["precision"] = self.precision
+        return self._rows(name, rows, shape, self._shortened(count), whole)
+
+    def _rows(
+        self, name: str, compute: ComputeRows, shape: tuple[int, ...], count: int, source: Source
+    ) -> tuple[RowArray, str]:
+        batch_size = max(_SMALLEST_BATCH, _BATCH_PIXELS // self.student.pixels**2)
+        rows = write_shards(
+            self.folder / name, compute, count=count, shape=shape, source=source, batch_size=batch_size, label=name
+        )
+        return rows, source_hash({**source, "rows": count})
+
+    def _count(self, endless: int) -> int:
+        """Examples that are wanted: a share of all, or of so many, if there is no end of them."""
+        size = self.examples.size
+        return self._shortened(endless) if size is None else min(size, self._shortened(size))
+
+    def _shortened(self, count: int) -> int:
+        return max(self.fewest, round(count * self.shorten))
+
+    def _adapter_hash(self) -> str:
+        """A hash of the student's adapter as it is now."""
+        digest = sha256()
+        for weight in self.student.weights:
+            digest.update(weight.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]

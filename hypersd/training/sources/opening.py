@@ -1,0 +1,64 @@
+"""A source of captioned pictures from the words for it on the command line."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from hypersd.training.sources.picture_folder import METADATA, PictureFolder
+from hypersd.training.sources.picture_source import PictureSource
+from hypersd.training.sources.tar_shards import ENDING, TarShards, expand_braces
+
+HUB = "hf://"
+FORMS = (
+    "a folder of pictures with metadata.jsonl or a .txt beside each, WebDataset shards (a folder of .tar, a glob, "
+    "NAME-{000..010}.tar), or hf://datasets/OWNER/NAME[/CONFIG][/SPLIT]"
+)
+
+
+def open_source(text: str, column: str | None = None) -> PictureSource:
+    """The captioned pictures that a text names.
+
+    Args:
+        text: a folder, WebDataset shards, or a dataset of the Hub: see `FORMS`.
+        column: of the captions, where there are columns; None for the likeliest.
+
+    Raises:
+        ValueError: the text names none of these, or nothing in it can be trained on.
+        OSError: it is missing, cannot be read or not be fetched.
+    """
+    if text.startswith(HUB):
+        from hypersd.training.sources.hub_dataset import HubAddress, HubDataset  # noqa: PLC0415 - `datasets` is slow
+
+        return HubDataset.open(HubAddress.parse(text), column)
+    if "://" in text:
+        raise ValueError(f"{text!r} is no source of pictures; give {FORMS}")
+    folder = Path(text)
+    if folder.is_dir():
+        shards = sorted(folder.glob(f"*{ENDING}"))
+        if shards and not (folder / METADATA).exists():
+            return TarShards.open(shards, column)
+        return PictureFolder.open(folder, column)
+    return TarShards.open(_shards(text), column)
+
+
+def _shards(text: str) -> list[Path]:
+    """The archives that a pattern names: braces first, as in a shell, then `*`, `?` and `[…]`.
+
+    Raises:
+        ValueError: it names no archives.
+        FileNotFoundError: there are none.
+    """
+    files: list[Path] = []
+    for name in expand_braces(text):
+        if Path(name).exists():
+            files.append(Path(name))
+        else:
+            files += (Path(file) for file in sorted(glob.glob(name, recursive=True)))  # noqa: PTH207 - absolute, too
+        if not glob.has_magic(name) and not Path(name).exists():
+            raise FileNotFoundError(f"{name}: No such file or directory")
+    if not files:
+        raise FileNotFoundError(f"{text}: no file fits this pattern")
+    if other := [file for file in files if file.suffix != ENDING]:
+        raise ValueError(f"{other[0]} is no source of pictures; give {FORMS}")
+    return files
