@@ -166,11 +166,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = measured(options.folder, options.batch, options.rounds, options.steps)
+    numbers = measured(options.folder, options.batch, options.rounds, options.steps)
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(numbers, indent=1))
         return
-    for name, value in found.items():
+    for name, value in numbers.items():
         if name != "losses":
             print(f"{name}: {json.dumps(value)}")
 

@@ -4,7 +4,7 @@ A student that jumps from noise to a picture is steadied by a squared error agai
 student, draws from the same noise; a stage of that alone comes first. Then its pictures are moved along the difference
 of two scores: a teacher's, and that of a copy which follows what the student draws. The teacher is the consistency
 model, which the paper finds to point at clean pictures with less error than the base's guided score (its figure 3; see
-`hypersd.evaluate.score_error`); with the base's score it is plain DMD.
+`hypersd.distill.score_error`); with the base's score it is plain DMD.
 """
 
 from __future__ import annotations

@@ -115,8 +115,8 @@ def _record(row: PaperRow, metrics: Sequence[Metric], means: Means, absences: Ab
     record: dict[str, str | int | float | bool | None] = {"method": row.label, "steps": row.steps, "model": row.model}
     record["absent"] = "" if ours else absences[row.model, row.steps]
     for metric in metrics:
-        for end in ("mean", "low", "high"):
-            name = metric.name if end == "mean" else f"{metric.name}_{end}"
+        for end in ("value", "low", "high"):
+            name = metric.name if end == "value" else f"{metric.name}_{end}"
             record[name] = getattr(ours.means[metric.name], end) if ours else None
     record |= {"n": ours.n if ours else 0, "prompts": ours.prompts if ours else 0}
     return record | {f"paper_{name}": value for name, value in row.paper.items()}

@@ -33,7 +33,7 @@ def test_the_seed_decides_and_blocks_do_not(monkeypatch: pytest.MonkeyPatch) -> 
     first = bootstrap_mean(values)
     assert bootstrap_mean(values) == first
     assert bootstrap_mean(values, seed=1) != first
-    monkeypatch.setattr("hypersd.evaluate.intervals._BLOCK", 500)
+    monkeypatch.setattr("hypersd.utils.estimates._BLOCK", 500)
     assert bootstrap_mean(values) == first
 
 

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from hypersd.evaluate.evaluation_report import ReportRow
-from hypersd.evaluate.intervals import UNKNOWN, Interval
 from hypersd.evaluate.paper_figures import write_figure
 from hypersd.evaluate.paper_results import FigureColumn, PaperFigure, absence, paper_results
 from hypersd.evaluate.paper_tables import latex_of, markdown_of, method_table, number_table, write_text_table
@@ -19,6 +18,7 @@ from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.specs import Family
+from hypersd.utils.estimates import UNKNOWN, Estimate
 from tests.families import emoji_family, machine
 
 COMMAND = "python -m hypersd evaluate tables --out a_b~{c}"
@@ -31,8 +31,8 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
 
 def measured(model: str, steps: int) -> ReportRow:
     means = {
-        "object": Interval(mean=0.5, low=0.4, high=0.6),
-        "clip": Interval(mean=30.0, low=29.0, high=31.0),
+        "object": Estimate(value=0.5, low=0.4, high=0.6, n=512),
+        "clip": Estimate(value=30.0, low=29.0, high=31.0, n=512),
         "reward": UNKNOWN,
     }
     return ReportRow(

@@ -114,7 +114,7 @@ def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[P
 
 def score_figure_of(options: argparse.Namespace, chosen: Family, command: str) -> list[Path]:
     """Measure and draw figure 3, for a family on disk; returns its files, none for another family."""
-    from hypersd.evaluate.score_figure import write_score_figure
+    from hypersd.distill.score_figure import write_score_figure
     from hypersd.models.families.embedded import judged_prompts
 
     if chosen.folder is None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from hypersd.distill.score_error import ScoreErrors, score_errors
 from hypersd.distill.student import Student
-from hypersd.evaluate.score_error import ScoreErrors, score_errors
 from hypersd.models.loading import ModelSource
 from hypersd.models.specs import Family
 from hypersd.utils.files import atomic_path, write_text

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hypersd.evaluate.score_error import ScoreErrors, score_errors
-from hypersd.evaluate.score_figure import CONSISTENCY, findings, numbers, score_models, write_score_figure
+from hypersd.distill.score_error import ScoreErrors, score_errors
+from hypersd.distill.score_figure import CONSISTENCY, findings, numbers, score_models, write_score_figure
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.specs import Family
