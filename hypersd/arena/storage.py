@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from hypersd.arena.store.database import name_of
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
+from hypersd.utils.errors import gist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +56,17 @@ class StorageConfig:
             ValueError, OSError, sqlalchemy.exc.SQLAlchemyError: as `Store`.
         """
         return Store(self.url), ImageStore(self.pictures or str(self.data / "pictures"))
+
+
+def open_storage() -> tuple[Store, ImageStore]:
+    """The vote store and the folder of pictures that the environment names.
+
+    Raises:
+        ValueError: the URL is not one, or the database does not answer.
+    """
+    storage = StorageConfig.from_environment()
+    try:
+        return storage.open()
+    except SQLAlchemyError as error:
+        name = name_of(make_url(storage.url))
+        raise ValueError(f"the vote store, {name}, does not answer ({gist(error)}); check DATABASE_URL") from error

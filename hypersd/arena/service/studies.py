@@ -140,3 +140,16 @@ class Study:
                 decisive[row][vote.battle.voter] += 1
                 wins[row, vote.battle.voter] += vote.winner.contestant == row.ours
         return {row: [(wins[row, voter], count) for voter, count in decisive[row].items()] for row in self.comparisons}
+
+
+def shipped_study(name: str, family: str) -> Study:
+    """The study of a name that is shipped.
+
+    Raises:
+        ValueError: there is none, or it is of another family.
+    """
+    known = [study for study in map(Study.read, sorted(STUDIES.glob("*.json"))) if study.family == family]
+    declared = next((study for study in known if study.name == name), None)
+    if declared is None:
+        raise ValueError(f"{family} has no study {name!r}; choose from: {', '.join(study.name for study in known)}")
+    return declared

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
-from hypersd.cli.commands.reward import add_votes, check_votes, gather
+from hypersd.cli.commands.reward import add_votes
 from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import FEEDBACK, command_folder
 from hypersd.cli.options import (
@@ -103,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
     check_files(options, chosen)
     perception = _perception(options)
     show_log()
+    from hypersd.feedback.preferences.gathering import gather_preferences
     from hypersd.feedback.tuning.tune import enter, gained, groups_of, tune
 
     with command_folder(options.out, "feedback", FEEDBACK, keep=True) as out:
@@ -113,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
             rewards=options.reward,
             out=out,
             method=options.method,
-            votes=gather(options.votes, options.kind, out) if options.method == "dpo" else None,
+            votes=gather_preferences(options.votes, options.kind, out) if options.method == "dpo" else None,
             prompts=prompts,
             perception=perception,
             batch_size=options.batch,
@@ -206,6 +207,8 @@ def check_files(options: argparse.Namespace, family: Family) -> None:
         inspect(options.adapter)
     check_tunable(options.reward)
     if options.method == "dpo":
+        from hypersd.feedback.preferences.gathering import check_votes
+
         check_votes(options.votes)
     check_states(options.out)
     for file in sorted(options.out.glob("*/training/looks.json")):

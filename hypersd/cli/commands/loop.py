@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.commands.feedback import METHODS
-from hypersd.cli.commands.reward import check_votes, gather
 from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import ROUNDS, command_folder
 from hypersd.cli.options import (
@@ -81,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
     show_log()
     from hypersd.feedback.loop.feedback_loop import FeedbackLoop
     from hypersd.feedback.loop.scale import LoopScale
+    from hypersd.feedback.preferences.gathering import gather_preferences
     from hypersd.feedback.preferences.prompt_kinds import kinds_of_prompts
 
     votes = options.votes
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
             start=options.model,
             out=out,
             registered=registered_folder(),
-            gather=None if votes == SIMULATE else lambda folder: gather(votes, options.kind, folder),
+            gather=None if votes == SIMULATE else lambda folder: gather_preferences(votes, options.kind, folder),
             taste=options.taste,
             method=options.method,
             beside=options.beside,
@@ -115,6 +115,7 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
     """
     from hypersd.feedback.loop.results import STAGES
     from hypersd.feedback.loop.rounds import rounds
+    from hypersd.feedback.preferences.gathering import check_votes
 
     check_world(family, "run the loop")
     check_clip(world / "clip")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import read_prompt_file
-from hypersd.cli.commands.votes import add_kind, note_skipped, open_store
+from hypersd.cli.commands.votes import add_kind, note_skipped
 from hypersd.cli.options import add_json, argument, source
 from hypersd.cli.output import emit, say, table
 
@@ -74,9 +74,10 @@ def _read(place: str | None) -> VoteColumns:
     from hypersd.arena.dataset.reading import read_columns
     from hypersd.arena.dataset.vote_files import Rejects
     from hypersd.arena.ranking.columns import VoteColumns
+    from hypersd.arena.storage import open_storage
 
     if place is None:
-        return VoteColumns.of(open_store()[0].votes())
+        return VoteColumns.of(open_storage()[0].votes())
     rejects = Rejects()
     votes = read_columns(place, rejects)
     note_skipped(rejects.skipped)

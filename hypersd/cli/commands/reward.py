@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hypersd.cli.commands.votes import add_kind, open_store
+from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import REWARD, command_folder
 from hypersd.cli.options import (
     add_family,
@@ -18,16 +18,12 @@ from hypersd.cli.options import (
     path,
     source,
 )
-from hypersd.cli.output import emit, note, say, show_log, table
+from hypersd.cli.output import emit, say, show_log, table
 from hypersd.feedback.reward.reward_folder import check_reward
 from hypersd.models.registry import family
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.readers import read_picture
-
-if TYPE_CHECKING:
-    from hypersd.arena.votes.images import ImageStore
-    from hypersd.feedback.preferences.dataset import Preferences
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp"}
 
@@ -78,56 +74,11 @@ def add_votes(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_votes(source: str | None) -> None:
-    """See that the votes of a source can be read: its Parquet files are there and whole, or the vote store answers.
-
-    Raises:
-        ValueError: a file is damaged, or the store does not answer.
-        OSError: the source cannot be reached.
-    """
-    from hypersd.arena.dataset.vote_files import shards
-
-    if source is None:
-        open_store()[0].engine.dispose()
-        return
-    for shard in shards(source):
-        shard.columns()
-
-
-def gather(source: str | None, kind: Any, out: Path) -> tuple[Preferences, ImageStore]:
-    """The votes of a source, and where their pictures are; those of an export are unpacked into `out`.
-
-    Raises:
-        ValueError: there are no votes of this kind that count, or they cannot be read.
-        OSError: the source cannot be reached.
-    """
-    from hypersd.arena.votes.images import ImageStore
-    from hypersd.feedback.preferences.dataset import from_votes, read_preferences
-    from hypersd.feedback.preferences.legible import with_pictures
-
-    if source is not None:
-        pictures = ImageStore(str(out / "pictures"))
-        return read_preferences(source, pictures, kind), pictures
-    store, pictures = open_store()
-    counted = from_votes(store.votes(), kind)
-    if not counted.examples:
-        reason = f"there are no {counted.kind} votes that count in the vote store"
-        raise ValueError(f"{reason}; collect some, or name --votes")
-    preferences, lost = with_pictures(counted, pictures)
-    if lost:
-        left_out = (
-            f"{len(counted.examples) - len(preferences.examples):,} votes are left out, since a picture of theirs"
-        )
-        note(f"{left_out} is missing or damaged ({next(iter(lost))})")
-    if not preferences.examples:
-        raise ValueError(f"no picture of the {len(counted.examples):,} votes in the vote store can be read")
-    return preferences, pictures
-
-
 def run_train(options: argparse.Namespace) -> int:
     """Train."""
     chosen = family(options.family)
     backbone = options.backbone or chosen.require(Capability.CLIP, "train a reward model without --backbone")
+    from hypersd.feedback.preferences.gathering import check_votes, gather_preferences
     from hypersd.scorers.backbone_source import check_backbone
 
     check_backbone(backbone)
@@ -143,7 +94,7 @@ def run_train(options: argparse.Namespace) -> int:
 
     config = RewardConfig()
     with command_folder(options.out, "reward train", REWARD, keep=True) as out:
-        preferences, pictures = gather(options.votes, options.kind, out)
+        preferences, pictures = gather_preferences(options.votes, options.kind, out)
         report = RewardTask(
             preferences=preferences,
             pictures=pictures,

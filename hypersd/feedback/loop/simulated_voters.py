@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 from types import MappingProxyType
@@ -14,6 +13,7 @@ import numpy as np
 
 from hypersd.arena.service.battles import BattlePolicy, BattleService
 from hypersd.arena.service.pool import PairPool, PairSource
+from hypersd.arena.service.pool_filling import fill_in_turn
 from hypersd.arena.service.simulation import Scorer, SimulatedClock, SimulatedVoters, Taste
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, now
@@ -21,7 +21,9 @@ from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.generator import EngineGenerator
 from hypersd.models.engine import Engine
 
-_SECONDS_A_VOTE = 40
+SECONDS_A_VOTE = 40
+"""More than a vote takes by the simulated clock."""
+
 _MOST_STEPS = 8
 TASTES: Mapping[str, Taste] = MappingProxyType(
     {
@@ -68,18 +70,14 @@ def fill_pool(
     count: int,
     seed: int,
 ) -> None:
-    """Draw pairs of pictures until the store has `count`; each pair of contestants is as likely as another.
-
-    Prompts take turns: a reward model learns prompts, not votes, and none shall come twice before all have come.
-    """
+    """Draw pairs of pictures until the store has `count`; each pair of contestants is as likely as another."""
     labels = [(one.label, other.label) for one, other in pairs]
     shares = dict.fromkeys(labels, 1 / len(labels))
     source = PairSource(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
     drawn = len(store.pairs())
     rng = np.random.default_rng((seed, max(0, count - drawn)))
     pool = PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng)
-    for number in range(drawn, count):
-        pool.add_pair(replace(source, prompts=[prompts[number % len(prompts)]]))
+    fill_in_turn(pool, source, prompts, range(drawn, count))
 
 
 def cast_votes(
@@ -95,7 +93,7 @@ def cast_votes(
 ) -> int:
     """Let voters of these tastes vote `count` times, through the battle service; returns how many votes were cast."""
     rng: Any = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
-    began = now() - timedelta(seconds=_SECONDS_A_VOTE * count)
+    began = now() - timedelta(seconds=SECONDS_A_VOTE * count)
     service = BattleService(store, policy or BattlePolicy(), rng=rng, clock=SimulatedClock(began))
     return SimulatedVoters(service=service, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name).vote(
         count

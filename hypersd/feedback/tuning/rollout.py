@@ -19,6 +19,9 @@ from hypersd.sampling.sampler import clean_latents, step_arguments
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.objective import StepContext
 
+_VISIBLE = 0.1
+"""The least ᾱ at which a noised picture is asked about; see `visible_times`."""
+
 
 @dataclass(frozen=True, slots=True)
 class PromptBatch:
@@ -104,12 +107,15 @@ def denoise_noised_images(
 ) -> Tensor:
     """Denoise noised pictures `(B, 3, H, W)` in [-1, 1] by the student, with a gradient through one step.
 
-    They are noised to a time at which the student is used, one of the later ones of a recipe's schedule: from noise
-    alone nothing can be told of a picture.
+    They are noised to one of `visible_times`, each as likely as another.
+
+    Raises:
+        ValueError: the recipes have no such time.
     """
-    times = times_of(student, recipes[int(step.rng.integers(len(recipes)))])
-    late = times[-max(1, len(times) // 2) :]
-    now = torch.full((len(pictures),), int(late[int(step.rng.integers(len(late)))]), device=step.device)
+    times = visible_times(student, recipes)
+    if not times:
+        raise ValueError("all times of the recipes are so noisy that nothing can be seen in a picture")
+    now = torch.full((len(pictures),), times[int(step.rng.integers(len(times)))], device=step.device)
     clean = student.latents(pictures)
     noise = step.normal(clean.shape)
     schedule = student.schedule.to(step.device)
@@ -121,6 +127,17 @@ def denoise_noised_images(
 def times_of(student: Student, recipe: Recipe) -> list[int]:
     """The times at which a recipe asks the student, from noise to picture."""
     return [int(time) for time in _scheduler(student, recipe).timesteps]
+
+
+def visible_times(student: Student, recipes: Sequence[Recipe]) -> list[int]:
+    """The times at which any recipe asks the student and a noised picture can still be seen, ascending.
+
+    That is where ᾱ is at least 0.1. Below it the noise is more than three times as strong as the picture
+    (σ/α = √(1/ᾱ − 1) > 3), and so is an error of the predicted noise in x̂_0: where the objects were is a guess, and a
+    loss on them would teach the student to guess.
+    """
+    asked = {time for recipe in recipes for time in times_of(student, recipe)}
+    return sorted(time for time in asked if student.schedule.alphas_cumprod[time] >= _VISIBLE)
 
 
 def _scheduler(student: Student, recipe: Recipe) -> Any:

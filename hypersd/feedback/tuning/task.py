@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -21,7 +22,7 @@ from hypersd.feedback.tuning import dpo, merge, refl
 from hypersd.feedback.tuning.merge import MergePoint
 from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, ValidationSet
 from hypersd.feedback.tuning.refl import PerceptionLoss
-from hypersd.feedback.tuning.rollout import PromptBatches
+from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
 from hypersd.models.loading import ModelSource
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
@@ -29,6 +30,8 @@ from hypersd.training.checkpoints import load_state
 from hypersd.training.records import hash_text
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
 from hypersd.utils.files import atomic_path, write_json
+
+log = logging.getLogger(__name__)
 
 RESULT = "feedback.json"
 _LOOK_EVERY = 20
@@ -74,7 +77,7 @@ class TuningTask:
         recipes: how it is run; all of one adapter.
         rewards: folders of `reward train`; all of them are pleased together. The first one's second model looks on.
         prompts: to train on; `validation` are others, to look at.
-        perception: for `refl`, if there is a network for it.
+        perception: for `refl`, if there is a network for it; left out if the recipes have no `visible_times`.
         preferences, pictures: the votes themselves, for `dpo`.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the number of steps, for a quick look.
@@ -141,7 +144,10 @@ class TuningTask:
         self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor, rewards: Sequence[RewardModel]
     ) -> None:
         config = refl.ReFLConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
-        objective = refl.RewardFeedback(student, rewards, monitor, self.recipes, self.perception, config)
+        perception = self.perception if visible_times(student, self.recipes) else None
+        if self.perception and not perception:
+            log.info("%s has no visual-perception loss: at its times noise hides what a picture shows", self.out.name)
+        objective = refl.RewardFeedback(student, rewards, monitor, self.recipes, perception, config)
         trainer.run(objective, PromptBatches(self.prompts, student, config.batch_size), data=self._data())
 
     def _dpo(self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor) -> None:

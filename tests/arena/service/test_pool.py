@@ -24,6 +24,7 @@ from hypersd.arena.service.pool import (
     PairSource,
     shuffle_tiles,
 )
+from hypersd.arena.service.pool_filling import fill_in_turn
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
 from hypersd.arena.votes.images import ImageStore
@@ -374,3 +375,14 @@ def test_a_spoiled_copy_has_all_of_the_picture_but_nothing_where_it_was(size: tu
     assert spoiled.shape == shape
     assert np.array_equal(np.sort(spoiled, axis=None), np.sort(clean, axis=None))
     assert (spoiled != clean).mean() > 0.8
+
+
+def test_prompts_take_turns_and_go_on_where_they_stopped(store: Store, tmp_path: Path) -> None:
+    worker = working(store, tmp_path / "pictures", Squares())
+    prompts = ["a cat", "a dog", "a car"]
+    lines: list[str] = []
+    fill_in_turn(worker, worker.sources[0], prompts, range(2), lines.append)
+    assert Counter(pair.prompt for pair in store.pairs()) == {"a cat": 1, "a dog": 1}
+    fill_in_turn(worker, worker.sources[0], prompts, range(2, 6), lines.append)
+    assert Counter(pair.prompt for pair in store.pairs()) == dict.fromkeys(prompts, 2)
+    assert lines[:3] == ["drawing pair 1 of 2", "drawing pair 2 of 2", "drawing pair 1 of 4"]

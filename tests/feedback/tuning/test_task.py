@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,14 @@ from hypersd.feedback.tuning.dpo import DirectPreference, RankedLatents
 from hypersd.feedback.tuning.hinge import HingeFeedback
 from hypersd.feedback.tuning.merge import WEIGHTS, MergePoint, choose, concatenate, write_merged
 from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, ValidationMetrics, ValidationSet, spread
-from hypersd.feedback.tuning.rollout import PromptBatch, fixed_noise, rollout_to_step, times_of
+from hypersd.feedback.tuning.rollout import (
+    PromptBatch,
+    denoise_noised_images,
+    fixed_noise,
+    rollout_to_step,
+    times_of,
+    visible_times,
+)
 from hypersd.feedback.tuning.task import TuningTask
 from hypersd.feedback.tuning.tune import AdapterGroup, enter, groups_of, tune
 from hypersd.models.loading import ModelSource, build_scheduler
@@ -111,6 +119,50 @@ def test_a_drawing_through_every_call_ends_where_diffusers_ends(folder: Path, re
 
 def test_a_student_is_asked_at_its_recipe_s_own_times(folder: Path) -> None:
     assert times_of(Student(ModelSource(folder), rank=2), HYPER.recipe(1)) == [800]
+
+
+def test_times_at_which_noise_hides_the_picture_are_not_visible(folder: Path) -> None:
+    student = Student(ModelSource(folder), rank=2)
+    all_recipes = tuple(HYPER.recipe(steps) for steps in (1, 2, 4, 8))
+    assert visible_times(student, [HYPER.recipe(1)]) == [], "of a picture at 800, a fifth is left beside the noise"
+    assert visible_times(student, [HYPER.recipe(2)]) == [499]
+    assert visible_times(student, [HYPER.recipe(4)]) == [259, 499]
+    assert visible_times(student, all_recipes) == [139, 259, 379, 499, 639]
+    kept = student.schedule.alphas_cumprod[torch.tensor([639, 759])]
+    assert kept[0] >= 0.1 > kept[1]
+
+
+def test_noised_pictures_are_asked_about_at_all_visible_times_and_no_other(folder: Path) -> None:
+    student = Student(ModelSource(folder), rank=2)
+    recipes = [HYPER.recipe(steps) for steps in (1, 2, 4, 8)]
+    asked: set[int] = set()
+    student.unet.register_forward_pre_hook(
+        lambda _unet, inputs: asked.add(int(torch.as_tensor(inputs[1]).flatten()[0]))
+    )
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        for _ in range(40):
+            denoise_noised_images(student, torch.zeros(1, 3, 32, 32), ["a cat"], recipes, replace(step(), rng=rng))
+    assert asked == set(visible_times(student, recipes))
+    with pytest.raises(ValueError, match="so noisy that nothing can be seen"):
+        denoise_noised_images(student, torch.zeros(1, 3, 32, 32), ["a cat"], recipes[:1], step())
+
+
+@pytest.mark.parametrize(("steps", "asked"), [(1, False), (4, True)])
+def test_an_adapter_that_sees_only_noise_has_no_perception_loss(
+    folder: Path, reward: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, steps: int, asked: bool
+) -> None:
+    calls: list[Sequence[Recipe]] = []
+
+    def perception(student: Student, recipes: Sequence[Recipe], step: StepContext) -> torch.Tensor:
+        calls.append(recipes)
+        return denoise_noised_images(student, torch.zeros(1, 3, 32, 32), ["a cat"], recipes, step).mean()
+
+    caplog.set_level("INFO", "hypersd")
+    recipes = (HYPER.recipe(steps),)
+    task(folder, reward, tmp_path / "one", recipes=recipes, perception=perception, shorten=0.02).run()
+    assert bool(calls) == asked
+    assert ("one has no visual-perception loss" in caplog.text) != asked
 
 
 def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Path, tmp_path: Path) -> None:
@@ -306,7 +358,7 @@ def test_a_model_is_tuned_adapter_by_adapter_and_enters(family: Family, reward: 
         "hyper-1-step": [1],
         "hyper": [2, 4, 8],
     }
-    assert [one.steps for one in groups[1].trained] == [2, 4]
+    assert [one.steps for one in groups[1].trained] == [2, 4, 8]
     results = tune(
         family, groups, rewards=[reward], out=tmp_path / "tuned", prompts=["a cat", "a dog", "cat", "dog"], shorten=0.01
     )
