@@ -8,7 +8,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from hypersd.emoji.captions import read
-from hypersd.emoji.world import Pixels, World, place, render
+from hypersd.emoji.world import Pixels, Scene, World, place, render
 
 
 def check_judged(world: World, prompt: str) -> None:
@@ -23,6 +23,21 @@ def check_judged(world: World, prompt: str) -> None:
             "the judge needs one or two objects and a background, as in 'a big cat on a blue background', "
             f"not {prompt[:80]!r}"
         )
+
+
+def prompted_scene(world: World, prompt: str, rng: np.random.Generator) -> Scene:
+    """A scene that shows what a prompt asks for; what it leaves open is drawn by lot.
+
+    Raises:
+        ValueError: a word is unknown, or there are not one or two objects.
+    """
+    reading = read(world, prompt)
+    if reading.unknown:
+        raise ValueError(f"the world has no {', '.join(repr(word) for word in reading.unknown)}")
+    if len(reading.objects) not in (1, 2):
+        raise ValueError("name one or two objects, as in 'a big cat on a blue background'")
+    background = reading.background or list(world.backgrounds)[rng.integers(len(world.backgrounds))]
+    return place(world, reading.objects, background, reading.size or ("small", "big")[rng.integers(2)], rng)
 
 
 def rendered(world: World, prompts: Sequence[str], n: int, side: int, seed: int = 0) -> Iterator[Pixels]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,6 @@ from hypersd.training.states import check_states
 from hypersd.utils.model_folders import FAMILY_FOLDER, check_part, check_perception
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from hypersd.emoji.training.rebuild import EmojiTrainingConfig
     from hypersd.emoji.world import Scene, World
 
 MAX_SCENES = 100_000
@@ -139,7 +136,7 @@ def run_train(options: argparse.Namespace) -> int:
     show_log()
     from hypersd.emoji.training.rebuild import EmojiTrainingConfig, train
 
-    recipe = shortened(EmojiTrainingConfig(), options.shorten or 1)
+    recipe = EmojiTrainingConfig().shortened(options.shorten or 1)
     with command_folder(options.out, "emoji train", FAMILY, keep=True) as out:
         folder = train(world, out, stages=stages, seed=options.seed, recipe=recipe)
     if options.json:
@@ -147,12 +144,6 @@ def run_train(options: argparse.Namespace) -> int:
     else:
         say(f"The family is in {folder}")
     return 0
-
-
-def shortened(recipe: EmojiTrainingConfig, fraction: float) -> EmojiTrainingConfig:
-    """The recipe with this fraction of its steps and scenes; batches stay as large as they are."""
-    counts = {name: value for name, value in asdict(recipe).items() if name.endswith("steps") or name == "scenes"}
-    return replace(recipe, **{name: max(1, round(value * fraction)) for name, value in counts.items()})
 
 
 def run_perceive(options: argparse.Namespace) -> int:
@@ -206,6 +197,7 @@ def run_render(options: argparse.Namespace) -> int:
     from PIL import Image
 
     from hypersd.emoji.captions import caption, read
+    from hypersd.emoji.prompt_scenes import prompted_scene
     from hypersd.emoji.world import render, sample_scene
     from hypersd.sampling.png import write_png
     from hypersd.sampling.remarks import unused_remark
@@ -216,7 +208,7 @@ def run_render(options: argparse.Namespace) -> int:
     scenes: list[Scene] = [
         sample_scene(world, rng, held_out=options.held_out)
         if options.prompt is None
-        else asked(world, options.prompt, rng)
+        else prompted_scene(world, options.prompt, rng)
         for _ in range(options.count)
     ]
     files = [f"{index:04d}.png" for index in range(len(scenes))]
@@ -241,21 +233,3 @@ def run_render(options: argparse.Namespace) -> int:
         for record in records:
             say(f"{record['file']}  {record['caption']}")
     return 0
-
-
-def asked(world: World, prompt: str, rng: np.random.Generator) -> Scene:
-    """A scene that shows what a prompt asks for; what it leaves open is drawn by lot.
-
-    Raises:
-        ValueError: a word is unknown, or there are not one or two objects.
-    """
-    from hypersd.emoji.captions import read
-    from hypersd.emoji.world import place
-
-    reading = read(world, prompt)
-    if reading.unknown:
-        raise ValueError(f"the world has no {', '.join(repr(word) for word in reading.unknown)}")
-    if len(reading.objects) not in (1, 2):
-        raise ValueError("name one or two objects, as in 'a big cat on a blue background'")
-    background = reading.background or list(world.backgrounds)[rng.integers(len(world.backgrounds))]
-    return place(world, reading.objects, background, reading.size or ("small", "big")[rng.integers(2)], rng)

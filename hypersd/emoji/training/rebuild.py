@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,11 @@ class EmojiTrainingConfig:
     scenes: int = 64_000
     base_steps: int = 8000
     base_batch: int = 64
+
+    def shortened(self, fraction: float) -> EmojiTrainingConfig:
+        """The same with this fraction of its steps and scenes; batches stay as large as they are."""
+        counts = {name: value for name, value in asdict(self).items() if name.endswith("steps") or name == "scenes"}
+        return replace(self, **{name: max(1, round(value * fraction)) for name, value in counts.items()})
 
 
 @dataclass(frozen=True, kw_only=True)

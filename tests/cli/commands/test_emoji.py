@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.cli.commands.emoji import shipped_world, shortened
+from hypersd.cli.commands.emoji import shipped_world
 from hypersd.emoji.captions import read
 from hypersd.emoji.training.rebuild import EmojiTrainingConfig
 from tests.cli.conftest import Call
@@ -64,11 +64,11 @@ def test_a_stage_can_be_trained_and_trained_on(call: Call, tmp_path: Path) -> No
 
 
 def test_a_shortened_recipe_has_fewer_steps_and_the_same_batches() -> None:
-    recipe, quick = EmojiTrainingConfig(), shortened(EmojiTrainingConfig(), 0.5)
+    recipe, quick = EmojiTrainingConfig(), EmojiTrainingConfig().shortened(0.5)
     assert quick.base_steps == recipe.base_steps // 2
     assert quick.scenes == recipe.scenes // 2
     assert quick.base_batch == recipe.base_batch
-    assert shortened(EmojiTrainingConfig(), 1e-9).clip_steps == 1
+    assert EmojiTrainingConfig().shortened(1e-9).clip_steps == 1
 
 
 def test_the_shipped_eye_is_measured(call: Call) -> None:
