@@ -31,7 +31,7 @@ _SMALLEST_BATCH = 4
 _TEXT = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 _TEXTS_AT_A_TIME = 64
 
-Draw = Callable[[Tensor, list[str]], Tensor]
+DrawAll = Callable[[Tensor, list[str]], Tensor]
 """From noise `(B, C, H, W)` and B captions to what is drawn of them, `(B, …)`."""
 
 
@@ -98,8 +98,10 @@ class ExampleCache:
         numbers = {caption: number for number, caption in enumerate(known)}
         self.student.text = replace(text, captions=CaptionEmbeddings(numbers, shards))
 
-    def drawn(self, name: str, draw: Draw, shape: tuple[int, ...], count: int, source: Source) -> tuple[RowArray, str]:
-        """What the student, as it is now, draws from `count` noises and their captions, and a hash of what decides it.
+    def drawn(
+        self, name: str, draw: DrawAll, shape: tuple[int, ...], count: int, source: Source
+    ) -> tuple[RowArray, str]:
+        """Drawings of the student, as it is now, from `count` noises and their captions, and a hash of what decides it.
 
         The noise and the caption of each are those of its number, so only the result is kept.
 

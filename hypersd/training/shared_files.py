@@ -20,7 +20,7 @@ from hypersd.utils.readers import read_object
 MANIFEST = "made-from.json"
 
 Source = Mapping[str, Any]
-"""What files are computed from: fingerprints and numbers by name, as JSON values."""
+"""Origin of files that are computed: fingerprints and numbers by name, as JSON values."""
 
 
 def make_files(
