@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from PIL import Image
@@ -104,28 +104,28 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
             )
 
     @torch.no_grad()
-    def teach(self, latents: Tensor, times: Tensor, captions: list[str]) -> Tensor:
-        """Result of one student step by the teacher, from `latents` at `times`, in several of its own steps."""
-        schedule = self.student.schedule.to(latents.device)
+    def teach(self, batch: CaptionedLatents, times: Tensor) -> Tensor:
+        """Result of one student step by the teacher, from noisy latents at `times`, in several of its own steps."""
+        latents, schedule = batch.latents, self.student.schedule.to(batch.latents.device)
         stride = schedule.num_train_timesteps // self.stage.teacher_steps
         for _ in range(self.stage.teacher_steps // self.stage.student_steps):
             end = (times - stride).clamp(min=0)
-            noise = self._teacher_noise(latents, times, captions)
+            noise = self._teacher_noise(latents, times, batch)
             latents, times = schedule.ddim_step(latents, noise, times, end), end
         return latents
 
-    def _teacher_noise(self, latents: Tensor, times: Tensor, captions: list[str]) -> Tensor:
+    def _teacher_noise(self, latents: Tensor, times: Tensor, batch: CaptionedLatents) -> Tensor:
         student = self.student
         if self.teacher is None:
             scale = torch.full((len(latents),), self.config.guidance_scale, device=latents.device)
             with disable_adapter(student.unet):
-                return student.guided(latents, times, captions, scale)
+                return student.guided(latents, times, batch.captions, scale, batch.sizes)
         with swapped_adapter(student.unet, self.teacher):
-            return student.predict(latents, times, student.text.conditioning(captions))
+            return student.predict(latents, times, student.text.conditioning(batch.captions, batch.sizes))
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
-        conditioning = self.student.text.conditioning(batch.captions)
+        conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
         if network == "discriminator":
             target, arrived, end, start, start_times = self.last_jump
             real = self._judge(target, end, conditioning, start, start_times, step)
@@ -139,7 +139,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         last = (index == self.stage.student_steps).view(-1, 1, 1, 1)
         start = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
-        target = self.teach(start, times, batch.captions)
+        target = self.teach(replace(batch, latents=start), times)
         arrived = schedule.ddim_step(start, self.student.predict(start, times, conditioning), times, end)
         self.last_jump = target, arrived.detach(), end, start, times
         mse = jump_errors(arrived, target).mean()

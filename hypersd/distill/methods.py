@@ -75,9 +75,7 @@ def distill(
     chosen, state = METHODS[method], PartialState()
     size = batch_size or chosen.batch_size
     check_options(method, options, size, state.num_processes)
-    trained = any(out.glob("*/state/state.json"))
-    if not resume and (trained or (out / RECORD).exists()):
-        raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
+    trained = check_out(out, resume=resume)
     few_steps = adapter or folder / "adapters" / "hyper.safetensors"
     check_clip_needed(method, folder)
     check_feedback(method, wanted=feedback is not None)
@@ -124,6 +122,18 @@ def distill(
         )
     )
     state.wait_for_everyone()
+
+
+def check_out(out: Path, *, resume: bool) -> bool:
+    """True if a training in `out` has a state to go on from.
+
+    Raises:
+        ValueError: there is a training, and it is not to be resumed.
+    """
+    trained = any(out.glob("*/state/state.json"))
+    if not resume and (trained or (out / RECORD).exists()):
+        raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
+    return trained
 
 
 def check_options(method: str, options: DistillationOptions, batch_size: int, processes: int) -> None:

@@ -8,7 +8,7 @@ the one ε with which DDIM jumps from z_s to z_e ("DDIM-ε", the parametrisation
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
@@ -57,15 +57,16 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
         self.times = self.student.schedule.trailing(self.config.windows)
 
     @torch.no_grad()
-    def carry(self, latents: Tensor, start: Tensor, end: Tensor, captions: list[str]) -> Tensor:
-        """The teacher's latents at `end` `(B,)`, from `latents` at `start`, by guided DDIM steps of equal length."""
-        student, steps = self.student, self.config.solver_steps
+    def carry(self, batch: CaptionedLatents, start: Tensor, end: Tensor) -> Tensor:
+        """The teacher's latents at `end` `(B,)`, from noisy ones at `start`, by guided DDIM steps of equal length."""
+        student, steps, latents = self.student, self.config.solver_steps, batch.latents
         schedule = student.schedule.to(latents.device)
         scale = torch.full((len(latents),), self.config.guidance, device=latents.device)
         times = [start + ((end - start) * index) // steps for index in range(steps + 1)]
         with disable_adapter(student.unet):
             for now, then in pairwise(times):
-                latents = schedule.ddim_step(latents, student.guided(latents, now, captions, scale), now, then)
+                noise = student.guided(latents, now, batch.captions, scale, batch.sizes)
+                latents = schedule.ddim_step(latents, noise, now, then)
         return latents
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
@@ -78,14 +79,15 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
         # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
         noisy = schedule.add_noise(batch.latents, noise, start)
         first = torch.where((window == 0).view(-1, 1, 1, 1), noise, noisy)
-        last = self.carry(first, start, end, batch.captions)
+        last = self.carry(replace(batch, latents=first), start, end)
         target = schedule.jump_noise(first, last, start, end)
         at_start = step.uniform(0, 1, count) < self.config.share_of_starts
         along = step.uniform(0, 1, count).masked_fill(at_start, 0)
         times = start - ((start - end - 1) * along).long()
         part = ((start - times) / (start - end)).view(-1, 1, 1, 1)
         between = first.lerp(last, part)
-        predicted = self.student.predict(between, times, self.student.text.conditioning(batch.captions))
+        conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
+        predicted = self.student.predict(between, times, conditioning)
         arrived = schedule.ddim_step(first, predicted, start, end)
         return {"loss": denoising_loss(predicted, target), "mse": jump_errors(arrived, last).mean()}
 

@@ -106,9 +106,15 @@ class Student:
         return self.unet(latents, times, **conditioning).sample.float()
 
     @torch.no_grad()
-    def guided(self, latents: Tensor, times: Tensor, prompts: Sequence[str], scale: Tensor) -> Tensor:
-        """ε̂ with classifier-free guidance (Ho and Salimans 2022) at scales `(B,)`, in one call of 2 B."""
-        both = self.text.conditioning([*prompts, *[""] * len(prompts)])
+    def guided(
+        self, latents: Tensor, times: Tensor, prompts: Sequence[str], scale: Tensor, sizes: Tensor | None = None
+    ) -> Tensor:
+        """ε̂ with classifier-free guidance (Ho and Salimans 2022) at scales `(B,)`, in one call of 2 B.
+
+        Both halves are conditioned on the same `sizes`, as `TextEncoders.conditioning` takes them.
+        """
+        doubled = None if sizes is None else sizes.repeat(2, 1)
+        both = self.text.conditioning([*prompts, *[""] * len(prompts)], doubled)
         with_prompt, without = self.predict(latents.repeat(2, 1, 1, 1), times.repeat(2), both).chunk(2)
         return without + scale.view(-1, 1, 1, 1) * (with_prompt - without)
 

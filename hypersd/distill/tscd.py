@@ -164,7 +164,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
         nearer = schedule.ddim_step(noisy, self._taught(noisy, start_times, batch, step), start_times, next_times)
         with swapped_adapter(student.unet, self.average):
-            predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions))
+            predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions, batch.sizes))
         return Jump(noisy, start_times, end_times, schedule.ddim_step(nearer, predicted, next_times, end_times))
 
     def _taught(self, noisy: Tensor, times: Tensor, batch: CaptionedLatents, step: StepContext) -> Tensor:
@@ -172,9 +172,9 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         student, guidance = self.student, self.config.guidance
         with disable_adapter(student.unet):
             if guidance is None:
-                return student.predict(noisy, times, student.text.conditioning(batch.captions))
+                return student.predict(noisy, times, student.text.conditioning(batch.captions, batch.sizes))
             scale = step.uniform(*guidance, len(times))
-            return student.guided(noisy, times, batch.captions, scale)
+            return student.guided(noisy, times, batch.captions, scale, batch.sizes)
 
     @torch.no_grad()
     def in_one_step(self, batch: CaptionedLatents, step: StepContext) -> Jump:
@@ -185,7 +185,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         """
         student, config = self.student, self.config
         noise = step.normal(batch.latents.shape)
-        conditioning = student.text.conditioning(batch.captions)
+        conditioning = student.text.conditioning(batch.captions, batch.sizes)
         with swapped_adapter(student.unet, self.average):
             drawn = student.trajectory(noise, config.one_step_teacher, conditioning)
         times = torch.full((len(noise),), config.one_step_time, device=step.device)
@@ -193,7 +193,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse` and `adversarial`; the discriminator judges the jumps that the student just made."""
-        conditioning = self.student.text.conditioning(batch.captions)
+        conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
         if network == "discriminator":
             jump, arrived = self.last_jump
             real = self._judge(jump.target, jump, conditioning, step)

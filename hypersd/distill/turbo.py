@@ -103,7 +103,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `adversarial` and `distillation`; the discriminator `penalty`."""
-        conditioning = self.student.text.conditioning(batch.captions)
+        conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
         pooled = self.student.text.pooled(batch.captions)
         if network == "discriminator":
             return self._discriminator_loss(batch, pooled)
@@ -111,7 +111,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         picture = self.student.picture(drawn)
         self.fake = picture.detach()
         adversarial = hinge_generator_loss(self.discriminator(self.discriminator.features(picture), pooled))
-        distillation = self._distillation(drawn, batch.captions, step)
+        distillation = self._distillation(drawn, batch, step)
         return {
             "loss": self.config.adversarial * adversarial + self.config.distillation * distillation,
             "adversarial": adversarial,
@@ -130,7 +130,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
         return schedule.predict_x0(noisy, self.student.predict(noisy, times, conditioning), times)
 
-    def _distillation(self, drawn: Tensor, captions: list[str], step: StepContext) -> Tensor:
+    def _distillation(self, drawn: Tensor, batch: CaptionedLatents, step: StepContext) -> Tensor:
         """Distance by which the teacher moves the student's picture, noised to a random time."""
         schedule = self.student.schedule.to(step.device)
         times = step.integers(20, schedule.num_train_timesteps, len(drawn))
@@ -138,7 +138,8 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         scale = torch.full((len(drawn),), self.config.guidance_scale, device=step.device)
         with torch.no_grad(), disable_adapter(self.student.unet):
             noisy = schedule.add_noise(drawn.detach(), noise, times)
-            taught = schedule.predict_x0(noisy, self.student.guided(noisy, times, captions, scale), times)
+            guided = self.student.guided(noisy, times, batch.captions, scale, batch.sizes)
+            taught = schedule.predict_x0(noisy, guided, times)
         return adversarial_distillation_loss(drawn, taught, schedule.alpha(times))
 
     def _discriminator_loss(self, batch: CaptionedLatents, pooled: Tensor) -> Mapping[str, Tensor]:

@@ -41,6 +41,14 @@ class _UNetConfig:
     sample_size: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _VAEConfig:
+    """The entries of a VAE's configuration that are read here; an AutoencoderTiny has the second."""
+
+    block_out_channels: list[int] | None = None
+    decoder_block_out_channels: list[int] | None = None
+
+
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -140,6 +148,21 @@ def latent_shape(folder: Path) -> tuple[int, int, int]:
     """
     config: _UNetConfig = read_json(folder / "unet" / "config.json", _UNetConfig, "the configuration of a UNet")
     return config.in_channels, config.sample_size, config.sample_size
+
+
+def picture_side(folder: Path, vae: Path | None = None) -> int:
+    """Pixels on a side of what the pipeline in a folder draws, with the VAE of another folder if one is named.
+
+    Raises:
+        OSError: a configuration is missing.
+        ValueError: one is damaged.
+    """
+    file = (vae or folder / "vae") / "config.json"
+    config: _VAEConfig = read_json(file, _VAEConfig, "the configuration of a VAE")
+    levels = config.block_out_channels or config.decoder_block_out_channels
+    if not levels:
+        raise misread(file, "the configuration of a VAE", "it has no block_out_channels")
+    return latent_shape(folder)[1] * 2 ** (len(levels) - 1)
 
 
 def pipeline_problem(folder: Path) -> str:

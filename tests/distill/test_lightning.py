@@ -43,7 +43,7 @@ def test_the_first_teacher_is_the_guided_base_in_two_steps(student: Student, sce
             batch.latents, student.guided(batch.latents, times, batch.captions, scale), times, halfway
         )
         target = schedule.ddim_step(moved, student.guided(moved, halfway, batch.captions, scale), halfway, end)
-    torch.testing.assert_close(objective.teach(batch.latents, times, batch.captions), target)
+    torch.testing.assert_close(objective.teach(batch, times), target)
 
 
 @torch.no_grad()
@@ -55,7 +55,7 @@ def test_a_later_teacher_is_the_stage_before_without_guidance(student: Student, 
     with swapped_adapter(student.unet, earlier):
         noise = student.predict(batch.latents, times, student.text.conditioning(batch.captions))
     target = student.schedule.ddim_step(batch.latents, noise, times, (times - 500).clamp(min=0))
-    torch.testing.assert_close(objective.teach(batch.latents, times, batch.captions), target)
+    torch.testing.assert_close(objective.teach(batch, times), target)
 
 
 def test_the_loss_is_the_distance_to_where_the_teacher_arrives(student: Student, scenes: LatentBatches) -> None:

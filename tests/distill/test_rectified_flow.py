@@ -9,7 +9,7 @@ from hypersd.distill.rectified_flow import PeRFlowConfig, PiecewiseRectifiedFlow
 from hypersd.distill.student import Student
 from hypersd.sampling.denoising import denoised
 from hypersd.training.adapters import disable_adapter
-from hypersd.training.data import LatentBatches
+from hypersd.training.data import CaptionedLatents, LatentBatches
 from hypersd.training.schedule import DDIMSolver
 from tests.distill.conftest import step
 
@@ -28,7 +28,7 @@ def test_the_teacher_takes_guided_ddim_steps_through_a_window(student: Student) 
             return student.guided(noisy, timestep.expand(2), captions, scale)
 
     expected = denoised(DDIMSolver(student.schedule, [749, 624, 499]), latents, guided)
-    carried = objective.carry(latents, torch.tensor([749, 749]), torch.tensor([499, 499]), captions)
+    carried = objective.carry(CaptionedLatents(latents, captions), torch.tensor([749, 749]), torch.tensor([499, 499]))
     torch.testing.assert_close(carried, expected, rtol=1e-3, atol=1e-3)
 
 

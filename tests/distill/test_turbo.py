@@ -92,7 +92,7 @@ def test_the_teacher_looks_at_what_the_student_drew_noised_anew(
         guided = student.guided(noisy, times, batch.captions, torch.full((4,), objective.config.guidance_scale))
         taught = schedule.predict_x0(noisy, guided, times)
     expected = adversarial_distillation_loss(batch.latents, taught, schedule.alpha(times))
-    torch.testing.assert_close(objective._distillation(batch.latents, batch.captions, step(5)), expected)
+    torch.testing.assert_close(objective._distillation(batch.latents, batch, step(5)), expected)
 
 
 def test_at_its_last_time_it_draws_from_noise_alone(objective: AdversarialDiffusion, scenes: LatentBatches) -> None:

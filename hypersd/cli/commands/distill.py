@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.distillation_plan import show_plan
 from hypersd.cli.folders import KOHYA, command_folder, training_names
-from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path
+from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path, source
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.training_options import add_training, distillation_options
+from hypersd.cli.training_sources import TrainingSource
 from hypersd.distill.catalog import METHODS, Need, check_feedback, methods_that_need
-from hypersd.models.families.embedded import training_scenes
 from hypersd.models.registry import family
-from hypersd.models.specs import Capability
+from hypersd.training.sources.opening import FORMS
 from hypersd.training.states import check_states
-from hypersd.utils.model_folders import FAMILY_FOLDER, INDEX, LATENTS, check_clip, check_pipeline, latent_shape
+from hypersd.utils.model_folders import LATENTS, check_clip, check_pipeline, latent_shape
 from hypersd.utils.readers import check_array
 
 if TYPE_CHECKING:
@@ -45,10 +45,13 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--data",
-        type=argument(path),
-        metavar="DIR",
-        help="what `emoji train` left: its scenes, and its family if it is in DIR/family (default: the shipped family, "
-        "and new scenes)",
+        type=argument(source),
+        metavar="SOURCE",
+        help=f"captioned pictures: {FORMS}; encoded once, in --out. Or a folder that `emoji train` left: its scenes, "
+        "and its family if it is in SOURCE/family (default for emoji: the shipped family, and new scenes)",
+    )
+    parser.add_argument(
+        "--caption-column", metavar="NAME", help="column of the captions (default: text, caption, prompt, …)"
     )
     parser.add_argument(
         "--adapter",
@@ -91,11 +94,10 @@ def run(options: argparse.Namespace) -> int:
         return show_plan(options, chosen)
     if options.out is None:
         raise ValueError("there must be a folder for the results; name one with --out")
-    usual = chosen.require(Capability.SCENES, "be distilled").parent
     check_options(options)
-    folder = usual if options.data is None else _family_in(options.data) or usual
-    examples = training_scenes(folder)
-    check_files(options, options.base or folder)
+    training = TrainingSource.of(options, chosen)
+    base = training.base(options.base)
+    check_files(options, base.folder, training.folder or options.out)
     if options.resume:
         check_states(options.out)
     show_log()
@@ -107,15 +109,18 @@ def run(options: argparse.Namespace) -> int:
     names, state = training_names(METHODS[options.method].stages), PartialState()
     size = options.batch or METHODS[options.method].batch_size
     methods.check_options(options.method, chosen_options, size, state.num_processes)
+    methods.check_out(options.out, resume=options.resume)
     feedback = feedback_loss(options.reward, state.device or torch.device("cpu"))
     with command_folder(options.out, "distill", names, keep=True) as out:
         methods.distill(
             options.method,
-            folder=options.base or folder,
-            examples=examples,
+            folder=base.folder,
+            examples=training.examples(base, out),
             out=out,
-            data=options.data,
+            data=training.folder,
             adapter=options.adapter,
+            variant=base.variant,
+            vae=base.vae,
             resume=options.resume,
             shorten=options.shorten,
             batch_size=options.batch,
@@ -166,12 +171,10 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.method} starts from the base; --adapter is for {others}")
     if options.adapter is not None and not options.adapter.exists():
         raise ValueError(f"{options.adapter}: no such adapter")
-    if options.data is not None and not options.data.is_dir():
-        raise ValueError(f"{options.data}: no such folder")
 
 
-def check_files(options: argparse.Namespace, folder: Path) -> None:
-    """See that the files of a family in `folder`, and all others that the method reads, are there and whole.
+def check_files(options: argparse.Namespace, folder: Path, data: Path) -> None:
+    """See that the files of a family in `folder`, and in `data` and others those that the method reads, are whole.
 
     Raises:
         OSError: a file is missing.
@@ -181,16 +184,10 @@ def check_files(options: argparse.Namespace, folder: Path) -> None:
     check_pipeline(folder)
     if Need.CLIP in needs:
         check_clip(folder / "clip")
-    latents = (options.data or options.out) / LATENTS
+    latents = data / LATENTS
     if Need.LATENTS in needs and latents.exists():
         check_array(latents, latent_shape(folder), "latents of scenes")
     if Need.ADAPTER in needs:
         from hypersd.models.adapter_fit import fit_file
 
         fit_file(options.adapter or folder / "adapters" / "hyper.safetensors", folder / "unet")
-
-
-def _family_in(data: Path) -> Path | None:
-    """The family that was trained on these scenes: another one's autoencoder would not know their latents."""
-    folder = data / FAMILY_FOLDER
-    return folder if (folder / INDEX).is_file() else None

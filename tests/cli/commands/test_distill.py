@@ -12,6 +12,7 @@ import pytest
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import methods
 from hypersd.distill.distillation_options import DistillationOptions
+from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.adapter_file import inspect as inspect_file
 from hypersd.models.adapter_file import layer_of
 from hypersd.models.registry import FAMILIES
@@ -57,6 +58,8 @@ def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, 
         "out": tmp_path / "out",
         "data": tmp_path,
         "adapter": None,
+        "variant": None,
+        "vae": None,
         "resume": True,
         "shorten": 0.5,
         "feedback": None,
@@ -128,6 +131,22 @@ def test_scenes_of_an_own_family_are_distilled_with_it(call: Call, tmp_path: Pat
     assert call("distill", "backward", *words).status == 0
     assert asked[0]["folder"] == asked[0]["examples"].world.folder == mine
     assert asked[0]["adapter"] == tmp_path / "mine.safetensors"
+
+
+@pytest.mark.parametrize(
+    "left", ["family/model_index.json", "jumps.npy", "latents/made-from.json", "", "out/samples/1.png"]
+)
+def test_a_folder_of_an_emoji_training_is_no_source_of_pictures(
+    call: Call, tmp_path: Path, asked: list[dict[str, Any]], left: str
+) -> None:
+    if left.startswith("family"):
+        write_emoji(tmp_path / "family", [])
+    elif left:
+        (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / left).touch()
+    assert call("distill", "tscd", "--data", tmp_path, "--out", tmp_path / "out").status == 0
+    assert asked[0]["data"] == tmp_path
+    assert isinstance(asked[0]["examples"], TrainingScenes)
 
 
 @pytest.mark.parametrize(
