@@ -24,12 +24,11 @@ def show_plan(options: argparse.Namespace, family: Family) -> int:
         ValueError: an option is not for the method, or the family lacks what it needs.
         OSError: the base's configurations are not in its folder.
     """
-    from accelerate import PartialState
-
     from hypersd.distill.dry_run import dry_run
     from hypersd.distill.methods import check_options
+    from hypersd.training.processes import joined_processes
 
-    state, chosen = PartialState(), distillation_options(options)
+    state, chosen = joined_processes(), distillation_options(options)
     size = options.batch or METHODS[options.method].batch_size
     check_options(options.method, chosen, size, state.num_processes)
     blueprint = _blueprint(options, family, on_cpu=str(state.device) == "cpu")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
-from accelerate import PartialState
 from torch import Tensor
 
 from hypersd.distill import backward
@@ -20,6 +19,7 @@ from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples
 from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
 from hypersd.training.data import CaptionedData, CaptionedLatents, LatentBatches
 from hypersd.training.objective import Objective, StepContext
+from hypersd.training.processes import joined_processes
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
 
 AnyBatch = TypeVar("AnyBatch")
@@ -186,5 +186,5 @@ class DistillationTask:
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Go on with these weights, and write them to `out/NAME.safetensors`."""
         copy_weights(self.student.weights, weights)
-        if PartialState().is_main_process:
+        if joined_processes().is_main_process:
             save_adapter(self.student.unet, self.out / f"{name}.safetensors")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 
 from hypersd.distill.catalog import METHODS, Need, check_clip_needed, check_feedback
 from hypersd.distill.distillation_options import DistillationOptions
@@ -17,6 +16,7 @@ from hypersd.distill.student import Student
 from hypersd.models.loading import ModelSource
 from hypersd.training.data import CaptionedData
 from hypersd.training.optimization import check_optimizer
+from hypersd.training.processes import joined_processes
 from hypersd.training.records import RECORD, hash_file, hash_folder, open_record
 from hypersd.training.trainer import check_tracker
 
@@ -72,7 +72,7 @@ def distill(
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; the methods are {', '.join(METHODS)}")
     options = options or DistillationOptions()
-    chosen, state = METHODS[method], PartialState()
+    chosen, state = METHODS[method], joined_processes()
     size = batch_size or chosen.batch_size
     check_options(method, options, size, state.num_processes)
     trained = check_out(out, resume=resume)

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from hypersd.training.processes import joined_processes
 from hypersd.training.shared_files import Source, make_files
 from hypersd.utils.files import atomic_path
 from hypersd.utils.readers import check_array
@@ -118,7 +118,7 @@ def write_shards(
     names = [f"{number:06d}.npy" for number in range(len(starts))]
 
     def make(numbers: Sequence[int]) -> None:
-        shown = bool(numbers) and PartialState().is_main_process
+        shown = bool(numbers) and joined_processes().is_main_process
         for number in tqdm(numbers, desc=label, unit="shard", disable=not shown):
             rows = range(starts[number], min(count, starts[number] + per_shard))
             write_rows(folder / names[number], compute, rows, batch_size=batch_size, label=label)

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-
+from hypersd.training.processes import joined_processes
 from hypersd.training.records import hash_text
 from hypersd.utils.files import write_json
 from hypersd.utils.readers import read_object
@@ -41,7 +40,7 @@ def make_files(
         ValueError: the folder holds files of another source; the message names the first difference.
         OSError: a file cannot be written.
     """
-    state, record = PartialState(), folder / MANIFEST
+    state, record = joined_processes(), folder / MANIFEST
     if record.exists():
         _compare(record, json.loads(json.dumps(dict(source))), label)
     elif state.is_main_process:

@@ -99,7 +99,8 @@ class Trainer:
     def __post_init__(self) -> None:
         # Without a precision: accelerate keeps one for the whole process and refuses a second training another.
         config = self.config
-        self.accelerator = Accelerator(cpu=config.cpu, log_with=config.tracker, project_dir=config.out)
+        cpu = config.cpu or not torch.accelerator.is_available()  # or processes would not be joined
+        self.accelerator = Accelerator(cpu=cpu, log_with=config.tracker, project_dir=config.out)
 
     def run(
         self,

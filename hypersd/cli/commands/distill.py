@@ -102,11 +102,11 @@ def run(options: argparse.Namespace) -> int:
         check_states(options.out)
     show_log()
     import torch
-    from accelerate import PartialState
 
     from hypersd.distill import methods
+    from hypersd.training.processes import joined_processes
 
-    names, state = training_names(METHODS[options.method].stages), PartialState()
+    names, state = training_names(METHODS[options.method].stages), joined_processes()
     size = options.batch or METHODS[options.method].batch_size
     methods.check_options(options.method, chosen_options, size, state.num_processes)
     methods.check_out(options.out, resume=options.resume)

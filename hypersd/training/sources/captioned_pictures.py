@@ -16,10 +16,10 @@ from unicodedata import normalize
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from accelerate import PartialState
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hypersd.training.processes import joined_processes
 from hypersd.training.records import hash_text
 from hypersd.training.shared_files import make_files
 from hypersd.training.sources.decoding import PictureSize, decode, square
@@ -95,7 +95,7 @@ class CaptionedPictures:
         table = _index(source, folder)
         usable = table.filter(table["reason"].is_null())
         if counts := rejections(table):
-            if PartialState().is_main_process:
+            if joined_processes().is_main_process:
                 _write_rejected(folder / REJECTED, table)
             log.warning("%s; %s names them", describe_rejections(counts, len(table)), folder / REJECTED)
         if not len(usable):
@@ -190,7 +190,7 @@ def _index(source: PictureSource, folder: Path) -> pa.Table:
     names = [f"{number:06d}.parquet" for number in range(len(starts))]
 
     def make(numbers: Sequence[int]) -> None:
-        shown = bool(numbers) and PartialState().is_main_process
+        shown = bool(numbers) and joined_processes().is_main_process
         for number in tqdm(numbers, desc="look at pictures", unit="thousand", disable=not shown):
             rows = range(starts[number], min(len(source), starts[number] + _PER_FILE))
             with ThreadPoolExecutor() as threads:
