@@ -17,7 +17,13 @@ from hypersd.utils.errors import gist
 if TYPE_CHECKING:
     from hypersd.models.engine import Engine
 
-DrawEvent = Preview | Generation
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """A job was stopped while it drew: it ends after the step that it is in."""
+
+
+DrawEvent = Preview | Generation | Stopping
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,12 +34,20 @@ class Job:
         cancelled: set, it ends the job, waiting or drawing.
         started: it waits no longer.
         superseded: the visitor has asked for something else; nobody wants to see its end.
+        events: what came of it so far and is not yet taken, then None. What is said of a job that draws comes this
+            one way: in replies of their own "stopping" could arrive after the end.
     """
 
     request: Request
     cancelled: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
     superseded: threading.Event = field(default_factory=threading.Event)
+    events: SimpleQueue[DrawEvent | Exception | None] = field(default_factory=SimpleQueue)
+
+    def stop(self) -> None:
+        """End the job, and say so to whoever watches it."""
+        self.cancelled.set()
+        self.events.put(Stopping())
 
     def supersede(self) -> None:
         """End the job, unseen."""
@@ -114,11 +128,10 @@ class EngineManager:
         Raises:
             ValueError: a model of the request cannot run here; the message says why.
         """
-        events: SimpleQueue[DrawEvent | Exception | None] = SimpleQueue()
         job.started.set()
-        threading.Thread(target=self._work, args=(job, events), name="draw", daemon=True).start()
+        threading.Thread(target=self._work, args=(job,), name="draw", daemon=True).start()
         try:
-            while (event := events.get()) is not None:
+            while (event := job.events.get()) is not None:
                 if isinstance(event, Exception):
                     raise event
                 yield event
@@ -146,7 +159,7 @@ class EngineManager:
         """True if a visitor waits for the models."""
         return self._at_work > 0
 
-    def _work(self, job: Job, events: SimpleQueue[DrawEvent | Exception | None]) -> None:
+    def _work(self, job: Job) -> None:
         try:
             while not self._machine_known.wait(timeout=0.1):
                 if job.cancelled.is_set():
@@ -157,11 +170,11 @@ class EngineManager:
             engine = self._engine(job.request.family)
             with self.drawing():
                 for event in compare(job.request, engine, cancelled=job.cancelled.is_set, previews=True):
-                    events.put(event)
+                    job.events.put(event)
         except Exception as error:  # noqa: BLE001 - it is raised where somebody can show it
-            events.put(error)
+            job.events.put(error)
         finally:
-            events.put(None)
+            job.events.put(None)
 
     def _check(self, request: Request) -> None:
         family = self.family(request.family)

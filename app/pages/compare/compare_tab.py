@@ -16,7 +16,7 @@ from app.pages.compare import result_cards
 from app.pages.compare.layout import EMPTY, CompareComponents, layout
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
-from app.services.engines import EngineManager, Job
+from app.services.engines import EngineManager, Job, Stopping
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.png import write_png
@@ -118,12 +118,16 @@ class _Handlers:
         shown: dict[result_cards.Key, result_cards.Shown] = {}
         try:
             for event in self.engines.draw(job):
+                if job.superseded.is_set():
+                    continue
+                if isinstance(event, Stopping):
+                    yield {self.parts.message: result_cards.message("Stopping after this step.")}
+                    continue
                 shown[result_cards.key_of(event)] = result_cards.Shown.of(
                     event, result_cards.texts(family, job.request, event)
                 )
-                if not job.superseded.is_set():
-                    board = result_cards.board(family, job.request, shown, running=True)
-                    yield {self.parts.board: board, **self._remarks(job.request, shown)}
+                board = result_cards.board(family, job.request, shown, running=True)
+                yield {self.parts.board: board, **self._remarks(job.request, shown)}
             last = self._finished(job.request, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
@@ -222,9 +226,9 @@ class _Handlers:
         """Stop or Esc: cancel the job, whether it waits or draws."""
         if job is None:
             return self._idle()
-        job.cancelled.set()
+        job.stop()
         if job.started.is_set():
-            return {self.parts.message: result_cards.message("Stopping after this step.")}
+            return {self.parts.job: gr.skip()}  # what is drawing says the rest, in order
         return {self.parts.message: "", self.parts.board: EMPTY, self.parts.job: None, **self._idle()}
 
     def compare(self, prompt: str, seed: int, family: str, models: list[str], steps: list[int]) -> list[dict[str, Any]]:

@@ -58,6 +58,18 @@ def test_cancelling_frees_the_worker(engines: EngineManager) -> None:
     assert len(list(engines.draw(Job(quick)))) == 1
 
 
+def test_a_stopped_job_says_so_before_its_end_and_never_after(engines: EngineManager) -> None:
+    engines.wake()
+    job, kinds = Job(SLOW), list[str]()
+    for event in engines.draw(job):
+        kinds.append(type(event).__name__)
+        if kinds == ["Preview"]:
+            job.stop()
+    assert kinds.count("Stopping") == 1
+    assert "Generation" not in kinds
+    assert job.events.empty(), "nothing comes after the end"
+
+
 def test_a_visitor_who_leaves_frees_the_worker(engines: EngineManager) -> None:
     engines.wake()
     events = engines.draw(Job(SLOW))
