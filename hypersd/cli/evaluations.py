@@ -116,7 +116,7 @@ def prompts_of(options: argparse.Namespace, chosen: Family, default: int) -> lis
         OSError: the file of prompts, or a file of the family's world, cannot be read.
         ValueError: there is no prompt in it, or one that cannot be drawn or judged; or there are not as many.
     """
-    from hypersd.models.families.embedded import judged_prompt_check, judged_prompts
+    from hypersd.models.families.embedded import judged_prompt_check, prompt_source
     from hypersd.sampling.request import check_prompt
 
     judged = Capability.JUDGE in chosen.parts
@@ -126,7 +126,7 @@ def prompts_of(options: argparse.Namespace, chosen: Family, default: int) -> lis
         check = judged_prompt_check(chosen) if judged else check_prompt
         return read_prompt_file(options.prompts, lambda prompt: check(check_prompt(prompt)))
     if judged:
-        return judged_prompts(chosen, options.count or default, options.seed)
+        return prompt_source(chosen, "be judged").held_out(options.count or default, options.seed)
     prompts = read_prompt_file(assets_folder() / "prompts" / f"{chosen.prompt_set}.txt")
     if options.count is not None and options.count > len(prompts):
         raise ValueError(f"{chosen.name} has {len(prompts)} prompts of its own; name a file of more with --prompts")

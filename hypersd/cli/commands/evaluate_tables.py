@@ -115,16 +115,17 @@ def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[P
 def score_figure_of(options: argparse.Namespace, chosen: Family, command: str) -> list[Path]:
     """Measure and draw figure 3, for a family on disk; returns its files, none for another family."""
     from hypersd.distill.score_figure import write_score_figure
-    from hypersd.models.families.embedded import judged_prompts
+    from hypersd.models.families.embedded import prompt_source
 
     if chosen.folder is None:
         return []
-    prompts = judged_prompts(chosen, SCORE_PROMPTS, options.seed)
+    prompts = prompt_source(chosen, "be judged").held_out(SCORE_PROMPTS, options.seed)
     return write_score_figure(chosen, prompts, options.out, seed=options.seed, command=command)
 
 
 def figure_prompts(chosen: Family, prompts: list[str], seed: int) -> list[str]:
     """The figure's own prompts, or as many of a family's that knows no others."""
-    from hypersd.models.families.embedded import judged_prompts
+    from hypersd.models.families.embedded import prompt_source
 
-    return judged_prompts(chosen, len(prompts), seed) if Capability.JUDGE in chosen.parts else prompts
+    own = Capability.JUDGE in chosen.parts
+    return prompt_source(chosen, "be judged").held_out(len(prompts), seed) if own else prompts

@@ -56,9 +56,7 @@ def check_world(family: Family, purpose: str) -> None:
         OSError: one is missing.
         ValueError: one is damaged, or the family has no world.
     """
-    from hypersd.emoji.world import World  # noqa: PLC0415 - needs numpy, and the cards do not
-
-    World.load(family.require(Capability.SCENES, purpose).parent)
+    _world(family.require(Capability.SCENES, purpose).parent)
 
 
 def prompt_source(family: Family, purpose: str) -> PromptSource:
@@ -69,9 +67,8 @@ def prompt_source(family: Family, purpose: str) -> PromptSource:
         ValueError: one is damaged, or the family has no world.
     """
     from hypersd.emoji.prompts import WorldPrompts  # noqa: PLC0415 - as above
-    from hypersd.emoji.world import World  # noqa: PLC0415
 
-    return WorldPrompts(World.load(family.require(Capability.SCENES, purpose).parent))
+    return WorldPrompts(_world(family.require(Capability.SCENES, purpose).parent))
 
 
 def match_scorer(family: Family, purpose: str) -> Callable[[Image.Image, str], float]:
@@ -83,10 +80,7 @@ def match_scorer(family: Family, purpose: str) -> Callable[[Image.Image, str], f
     """
     import numpy as np  # noqa: PLC0415 - as above
 
-    from hypersd.emoji.sprite_judge import SpriteJudge  # noqa: PLC0415
-    from hypersd.emoji.world import World  # noqa: PLC0415
-
-    judge = SpriteJudge(World.load(family.require(Capability.JUDGE, purpose).parent), family.pixels)
+    judge = picture_judge(family, purpose)
     return lambda picture, prompt: judge.score(np.asarray(picture), prompt).match
 
 
@@ -98,9 +92,8 @@ def training_scenes(folder: Path) -> TrainingScenes:
         ValueError: its world is damaged.
     """
     from hypersd.emoji.scenes import TrainingScenes  # noqa: PLC0415 - needs numpy, and the cards do not
-    from hypersd.emoji.world import World  # noqa: PLC0415
 
-    return TrainingScenes(World.load(folder))
+    return TrainingScenes(_world(folder))
 
 
 def scene_perception(family: Family) -> ScenePerception | None:
@@ -115,9 +108,8 @@ def scene_perception(family: Family) -> ScenePerception | None:
         return None
     from hypersd.emoji.perception.scene_perception import ScenePerception  # noqa: PLC0415 - as above
     from hypersd.emoji.perception.solo import load_perception  # noqa: PLC0415
-    from hypersd.emoji.world import World  # noqa: PLC0415
 
-    return ScenePerception(World.load(network.parent), load_perception(network))
+    return ScenePerception(_world(network.parent), load_perception(network))
 
 
 def read_prompt(family: Family, prompt: str) -> Reading | None:
@@ -131,9 +123,8 @@ def prompt_reader(family: Family) -> Callable[[str], Reading] | None:
     if family.world is None:
         return None
     from hypersd.emoji.captions import read  # noqa: PLC0415 - as above
-    from hypersd.emoji.world import World  # noqa: PLC0415
 
-    world = World.load(family.world)
+    world = _world(family.world)
     return lambda prompt: read(world, prompt)
 
 
@@ -141,22 +132,18 @@ def objects_of(family: Family) -> tuple[str, ...]:
     """The names of all things that the family can draw; none for a family that knows any word."""
     if family.world is None:
         return ()
-    from hypersd.emoji.world import World  # noqa: PLC0415 - as above
-
-    return tuple(World.load(family.world).objects)
+    return tuple(_world(family.world).objects)
 
 
 def backgrounds_of(family: Family) -> tuple[str, ...]:
     """The names of all backgrounds that the family can draw, sorted; none for a family that knows any word."""
     if family.world is None:
         return ()
-    from hypersd.emoji.world import World  # noqa: PLC0415 - as above
-
-    return tuple(sorted(World.load(family.world).backgrounds))
+    return tuple(sorted(_world(family.world).backgrounds))
 
 
-def picture_judge(family: Family) -> SpriteJudge:
-    """The judge of the family's pictures.
+def picture_judge(family: Family, purpose: str = "be judged") -> SpriteJudge:
+    """The judge of the family's pictures; `purpose` as in `Family.require`.
 
     Raises:
         OSError: a file of its world is missing.
@@ -164,18 +151,7 @@ def picture_judge(family: Family) -> SpriteJudge:
     """
     from hypersd.emoji.sprite_judge import SpriteJudge  # noqa: PLC0415 - as above
 
-    return SpriteJudge(_judged_world(family), family.pixels)
-
-
-def judged_prompts(family: Family, count: int, seed: int) -> list[str]:
-    """Prompts of combinations that no training of the family showed, each of which its judge can read.
-
-    Raises:
-        OSError, ValueError: as `picture_judge`.
-    """
-    from hypersd.emoji.prompts import held_out_prompts  # noqa: PLC0415 - as above
-
-    return held_out_prompts(_judged_world(family), count, seed)
+    return SpriteJudge(_world(family.require(Capability.JUDGE, purpose).parent), family.pixels)
 
 
 def judged_prompt_check(family: Family) -> Callable[[str], None]:
@@ -201,9 +177,13 @@ def rendered_scenes(family: Family, prompts: Sequence[str], count: int, seed: in
 
 
 def _judged_world(family: Family) -> World:
-    from hypersd.emoji.world import World  # noqa: PLC0415 - as above
+    return _world(family.require(Capability.JUDGE, "be judged").parent)
 
-    return World.load(family.require(Capability.JUDGE, "be judged").parent)
+
+def _world(folder: Path) -> World:
+    from hypersd.emoji.world import World  # noqa: PLC0415 - needs numpy, and the cards do not
+
+    return World.load(folder)
 
 
 def _adapter(name: str) -> Weights:
