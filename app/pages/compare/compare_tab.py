@@ -46,14 +46,14 @@ class _Handlers:
 
     def connect(self, demo: gr.Blocks) -> None:
         """Attach the handlers."""
-        parts, out = self.parts, self.parts.outputs
+        parts, out, results = self.parts, self.parts.outputs, self.parts.results
         at_once: dict[str, Any] = {"queue": False, **_QUIET}
         triggers = [parts.run.click, parts.prompt.submit, parts.seed.submit]
-        asked = gr.on(triggers, self.begin, parts.inputs, out, **at_once)
-        asked.then(self.draw, parts.job, out, trigger_mode="multiple", **_WORKER, **_QUIET)
+        asked = gr.on(triggers, self.begin, parts.inputs, results, **at_once)
+        asked.then(self.draw, parts.job, results, trigger_mode="multiple", **_WORKER, **_QUIET)
         opened = demo.load(self.restore, None, out, **at_once)
-        opened.then(self.draw, parts.job, out, **_WORKER, **_QUIET)
-        parts.stop.click(self.stop, parts.job, out, **at_once)
+        opened.then(self.draw, parts.job, results, **_WORKER, **_QUIET)
+        parts.stop.click(self.stop, parts.job, results, **at_once)
         parts.timer.tick(self.tick, [parts.family, parts.job], out, **at_once)
         parts.family.change(self.show_family, parts.family, out, **at_once)
         parts.dice.click(None, None, parts.seed, js=_ROLL, api_visibility="private")

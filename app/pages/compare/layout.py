@@ -53,6 +53,12 @@ class CompareComponents:
         return {self.prompt, self.seed, self.family, self.job, *chosen, *self.sampling.inputs}
 
     @property
+    def results(self) -> list[Any]:
+        """Components that a run changes; previews come fast, and each output costs the browser time."""
+        buttons, closer = [self.run, self.stop], [self.closer, self.left, self.right, self.slider]
+        return [self.board, self.message, *buttons, *closer, self.link, self.download, self.job, self.drawn, self.timer]
+
+    @property
     def outputs(self) -> list[Any]:
         """Components that handlers may change; each returns only those that it changes."""
         own = [value for name in self.__dataclass_fields__ if isinstance(value := getattr(self, name), Block)]
