@@ -40,8 +40,9 @@ def fetched(what: str, fetch: Callable[[], str], repository: str = "") -> Path:
     try:
         return Path(fetch())
     except LocalEntryNotFoundError as error:
+        reason = f" ({gist(error.__cause__)})" if error.__cause__ else ""  # none if the Hub was not asked
         raise DownloadError(
-            f"{what} is not downloaded and the Hub cannot be reached; connect once to fetch it"
+            f"{what} is not downloaded and the Hub cannot be reached{reason}; connect once to fetch it"
         ) from error
     except GatedRepoError as error:
         page = f"{constants.ENDPOINT}/{repository or what}"
