@@ -1,44 +1,7 @@
-"""Tiny families, written once for all tests of sampling."""
+"""Fixtures of this folder's tests."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from tests.tiny_families import cache, emoji, sd15, sd21, sdxl
 
-import pytest
-
-from hypersd.models.families.embedded import EMOJI
-from hypersd.models.families.sd15 import SD15
-from hypersd.models.families.sd21 import SD21
-from hypersd.models.families.sdxl import SDXL
-from hypersd.models.specs import Family
-from tests import families
-
-
-@pytest.fixture(scope="session")
-def emoji(tmp_path_factory: pytest.TempPathFactory) -> Family:
-    """The embedded family, tiny and random, with all its adapters."""
-    return families.emoji_family(EMOJI, tmp_path_factory.mktemp("emoji"))
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Hub cache that the published families are put into."""
-    return tmp_path_factory.mktemp("hub")
-
-
-@pytest.fixture(scope="session")
-def sdxl(cache: Path) -> Family:
-    """The published SDXL family, tiny and random, in the cache."""
-    return families.hub_cache(SDXL, cache)
-
-
-@pytest.fixture(scope="session")
-def sd15(cache: Path) -> Family:
-    """The published SD1.5 family, tiny and random, in the cache."""
-    return families.hub_cache(SD15, cache)
-
-
-@pytest.fixture(scope="session")
-def sd21(cache: Path) -> Family:
-    """The published family of SD-Turbo, tiny and random, in the cache."""
-    return families.hub_cache(SD21, cache)
+__all__ = ["cache", "emoji", "sd15", "sd21", "sdxl"]
