@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import urllib.request
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -45,6 +47,25 @@ def test_models_and_steps_can_be_chosen_and_seeds_repeat(client: Client) -> None
     assert [record["image"] for record in first] == [record["image"] for record in again]
 
 
+def test_the_readme_s_call_works(client: Client, root: Path) -> None:
+    (call,) = re.findall(r"^records = (client\.predict\(.*\))$", (root / "README.md").read_text(), re.MULTILINE)
+    records = eval(call, {"client": client})  # noqa: S307 - our own README
+    assert [(record["steps"], record["seed"]) for record in records] == [
+        (steps, seed) for steps in (2, 4) for seed in (7, 8, 9)
+    ]
+
+
+def test_parameters_can_be_set(client: Client) -> None:
+    """Null leaves a recipe its own, as if the parameter were not there."""
+    plain = compare(client, models=["hyper"], steps=[4], eta=None)
+    by_hand = compare(client, models=["hyper"], steps=[4], eta=0, strength=0.5, count=2)
+    assert [record["seed"] for record in by_hand] == [7, 8]
+    assert plain[0]["image"] == compare(client, models=["hyper"], steps=[4])[0]["image"]
+    assert plain[0]["image"] != by_hand[0]["image"]
+    (guided,) = compare(client, models=["base"], steps=[2], guidance=5, negative="a dog")
+    assert guided["guidance_scale"] == 5
+
+
 def test_what_is_not_drawn_as_asked_is_told(client: Client) -> None:
     """The tests' tokenizer reads a letter a token: 22 of them."""
     for record in compare(client, prompt="a blue cat and a dinosaur on red", models=["hyper", "turbo"]):
@@ -81,6 +102,14 @@ def test_the_dice_outlives_what_visitors_made(demo: gr.Blocks) -> None:
         ({"steps": [0]}, "0 steps"),
         ({"steps": ["4"]}, "whole number"),
         ({"prompt": None}, "must be text"),
+        ({"negative": 5}, "must be text"),
+        ({"eta": 2}, "must be a number from 0 to 1"),
+        ({"eta": "0.5"}, "must be numbers or null"),
+        ({"guidance": True}, "must be numbers or null"),
+        ({"models": ["hyper"], "guidance": 5}, "Hyper at 4 steps takes no guidance"),
+        ({"size": "wide"}, "1024x768"),
+        ({"count": 0}, "from 1 to 8"),
+        ({"count": True}, "whole number"),
         ({"models": ["dalle"]}, "dalle"),
         ({"family": "dalle"}, "dalle"),
         ({"family": "sdxl", "models": ["base"]}, "cannot run here"),

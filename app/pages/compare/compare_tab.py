@@ -5,24 +5,25 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from app.api.compare_endpoint import CompareEndpoint
 from app.pages.compare import result_cards
 from app.pages.compare.layout import EMPTY, CompareComponents, layout
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.services.engines import EngineManager, Job, Stopping
+from app.texts import sentence
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import grid_texts, run_record, versions
-from hypersd.sampling.remarks import word_remarks
-from hypersd.sampling.request import Generation, Request, Run, parse_seed
+from hypersd.sampling.request import Generation, Request, parse_seed
 from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class _Handlers:
         parts.dice.click(None, None, parts.seed, js=_ROLL, api_visibility="private")
         for side in (parts.left, parts.right):
             side.input(self.look_closer, [parts.drawn, parts.left, parts.right], parts.slider, **at_once)
-        gr.api(self.compare, api_name="compare", **_WORKER)
+        gr.api(CompareEndpoint(self.engines).compare, api_name="compare", **_WORKER)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
         """Run or Enter: check what was asked for, and make a job of it."""
@@ -101,7 +102,7 @@ class _Handlers:
 
     def _refused(self, error: Exception) -> Updates:
         return {
-            self.parts.message: result_cards.message(_sentence(error), error=True),
+            self.parts.message: result_cards.message(sentence(gist(error)), error=True),
             self.parts.job: None,
             **self._idle(),
         }
@@ -230,55 +231,6 @@ class _Handlers:
         if job.started.is_set():
             return {self.parts.job: gr.skip()}  # what is drawing says the rest, in order
         return {self.parts.message: "", self.parts.board: EMPTY, self.parts.job: None, **self._idle()}
-
-    def compare(self, prompt: str, seed: int, family: str, models: list[str], steps: list[int]) -> list[dict[str, Any]]:
-        """Draw a prompt with several models (none named: all of the family's) at several steps (none: their defaults).
-
-        Returns one object for each run: model, steps, calls, guidance_scale, seconds, error, image (a data URL), and
-        warnings: sentences about what was not done as asked.
-        """
-        try:
-            known = self.engines.family(family)
-            _check_types(prompt, steps)
-            runs = tuple(
-                Run(model=name, steps=known.spec(name).recipe(count).steps)
-                for name in models or [spec.name for spec in known.specs]
-                for count in steps or [None]
-            )
-            request = Request(prompt=prompt, seed=parse_seed(str(seed)), family=family, runs=runs)
-            events = [event for event in self.engines.draw(Job(request)) if isinstance(event, Generation)]
-        except ValueError as error:
-            raise gr.Error(_sentence(error), print_exception=False) from error
-        remarks = word_remarks(known, request.prompt)
-        return [_record(event, result_cards.texts(known, request, event), remarks) for event in events]
-
-
-def _check_types(prompt: Any, steps: Any) -> None:
-    """See that a script's JSON is what it is taken for.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not isinstance(prompt, str) or not all(isinstance(count, int) for count in steps or ()):
-        raise ValueError("the prompt must be text, and every number of steps a whole number")
-
-
-def _record(event: Generation, texts: Mapping[str, str], remarks: Sequence[str]) -> dict[str, Any]:
-    return {
-        "model": event.model,
-        "steps": event.steps,
-        "calls": event.calls,
-        "guidance_scale": event.guidance_scale,
-        "seconds": event.seconds,
-        "error": event.error,
-        "image": result_cards.data_url(event.image, texts) if event.image else None,
-        "warnings": [*remarks, *event.warnings],
-    }
-
-
-def _sentence(error: Exception) -> str:
-    text = gist(error)
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str:

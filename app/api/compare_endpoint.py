@@ -1,0 +1,111 @@
+"""The endpoint `/compare` for other programs: one prompt and one seed, drawn by several models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.pages.compare import result_cards
+from app.services.engines import EngineManager, Job
+from app.texts import sentence
+from hypersd.models.specs import Family
+from hypersd.sampling.remarks import word_remarks
+from hypersd.sampling.request import Generation, Request, Run, SamplingParameters, parse_seed, parse_size
+from hypersd.utils.errors import gist
+
+
+@dataclass(frozen=True, eq=False)
+class CompareEndpoint:
+    """The endpoint of a page's engines."""
+
+    engines: EngineManager
+
+    def compare(  # noqa: PLR0917 - the names are the interface
+        self,
+        prompt: str,
+        seed: int,
+        family: str,
+        models: list[str],
+        steps: list[int],
+        eta: float | None = None,
+        strength: float | None = None,
+        guidance: float | None = None,
+        negative: str | None = None,
+        size: str | None = None,
+        count: int = 1,
+    ) -> list[dict[str, Any]]:
+        """Draw a prompt with several models (none named: all of the family's) at several steps (none: their defaults).
+
+        The rest is as on the command line; null leaves each model its own. eta: the part of the noise that a step adds
+        anew, 0 to 1. strength: factor of an adapter, up to 2. guidance: 1 to 20. negative: what to lead away from.
+        size: such as "1024x768". count: pictures a model, from seeds that follow each other.
+
+        Returns one object for each picture: model, steps, seed, calls, guidance_scale, seconds, error, image (a data
+        URL), and warnings: sentences about what was not done as asked.
+        """
+        try:
+            known = self.engines.family(family)
+            _check_types(prompt, steps, numbers=(eta, strength, guidance), texts=(negative, size), count=count)
+            request = Request(
+                prompt=prompt,
+                seed=parse_seed(str(seed)),
+                family=family,
+                runs=_runs(known, models, steps),
+                parameters=SamplingParameters(
+                    eta=eta,
+                    strength=strength,
+                    guidance_scale=guidance,
+                    negative_prompt=negative or None,
+                    size=parse_size(size) if size else None,
+                ),
+                count=count,
+            )
+            events = [event for event in self.engines.draw(Job(request)) if isinstance(event, Generation)]
+        except ValueError as error:
+            raise gr.Error(sentence(gist(error)), print_exception=False) from error
+        remarks = word_remarks(known, request.prompt)
+        return [_record(event, result_cards.texts(known, request, event), remarks) for event in events]
+
+
+def _runs(family: Family, models: Sequence[str], steps: Sequence[int]) -> tuple[Run, ...]:
+    """Each model at each number of steps."""
+    return tuple(
+        Run(model=name, steps=family.spec(name).recipe(count).steps)
+        for name in models or [spec.name for spec in family.specs]
+        for count in steps or [None]
+    )
+
+
+def _check_types(prompt: Any, steps: Any, *, numbers: Sequence[Any], texts: Sequence[Any], count: Any) -> None:
+    """See that a script's JSON is what it is taken for.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(prompt, str) or not all(isinstance(text, str | None) for text in texts):
+        raise ValueError("the prompt, the negative prompt and the size must be text")
+    if not all(_is_whole(number) for number in (*(steps or ()), count)):
+        raise ValueError("every number of steps, and the count, must be a whole number")
+    if not all(isinstance(number, float | None) or _is_whole(number) for number in numbers):
+        raise ValueError("eta, strength and guidance must be numbers or null")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _record(event: Generation, texts: Mapping[str, str], remarks: Sequence[str]) -> dict[str, Any]:
+    return {
+        "model": event.model,
+        "steps": event.steps,
+        "seed": event.seed,
+        "calls": event.calls,
+        "guidance_scale": event.guidance_scale,
+        "seconds": event.seconds,
+        "error": event.error,
+        "image": result_cards.data_url(event.image, texts) if event.image else None,
+        "warnings": [*remarks, *event.warnings],
+    }
