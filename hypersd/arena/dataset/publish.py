@@ -26,6 +26,7 @@ from hypersd.arena.dataset.vote_files import Rejects, Shard, shards
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import KINDS, Kind, Vote, new_id, now
 from hypersd.arena.votes.images import ImageStore
+from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
 
@@ -239,4 +240,4 @@ def _sentence(error: Exception) -> str:
     """The first line of what an error says, without the folders of this machine: the Results page shows it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {Path(str(error.filename)).name}" if error.filename else error.strerror
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return gist(error)
