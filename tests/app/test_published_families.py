@@ -1,0 +1,88 @@
+"""The published families through the page, without a network: the pictures are those of the command line.
+
+The cache has the Hub's layout, real names and key formats; the weights are few and random. That a picture is also the
+one of the model card's own snippet is what the tests of the command line show, for every number of steps.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio_client import Client
+from PIL import Image
+
+from hypersd.models.registry import FAMILIES
+from hypersd.models.specs import Family
+from tests import families
+
+PUBLISHED = [family for family in FAMILIES.values() if family.repository]
+SIDES = {"sdxl": 512, "sd15": 256, "sd21": 256}
+"""The smallest pictures that the cards allow."""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a process that has every file of every card, and no network."""
+    cache = tmp_path_factory.mktemp("hub")
+    for family in PUBLISHED:
+        families.hub_cache(family, cache)
+    home = {"HYPERSD_DATA": str(tmp_path_factory.mktemp("data")), "HF_HUB_CACHE": str(cache)}
+    return {**os.environ, **home, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def client(environment: dict[str, str], root: Path) -> Iterator[Client]:
+    """A client of `python app.py`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    served = {**environment, "GRADIO_SERVER_PORT": str(port)}
+    with subprocess.Popen([sys.executable, "app.py"], cwd=root, env=served) as process:
+        try:
+            yield _connected(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+
+
+def _connected(address: str) -> Client:
+    for _ in range(120):
+        try:
+            return Client(address, verbose=False)
+        except Exception:  # noqa: BLE001 - what the client raises while nobody listens is its own affair
+            time.sleep(0.5)
+    raise AssertionError(f"nobody listens at {address}")
+
+
+def pixels(picture: Any) -> np.ndarray:
+    with Image.open(picture) as opened:
+        return np.asarray(opened.convert("RGB"), dtype=int)
+
+
+@pytest.mark.parametrize("family", PUBLISHED, ids=lambda family: family.name)
+def test_every_card_is_drawn_by_the_page(
+    client: Client, environment: dict[str, str], root: Path, tmp_path: Path, family: Family
+) -> None:
+    side = str(SIDES[family.name])
+    models = [spec.name for spec in family.specs if spec.name != "base"]  # the base takes as long as all the others
+    records = client.predict("a red fox", 3, family.name, models, [], size=side, api_name="/compare")
+    assert [record["error"] for record in records] == [None] * len(models)
+    words = ["compare", "a red fox", "--family", family.name, "--models", ",".join(models), "--seed", "3"]
+    command = [sys.executable, "-m", "hypersd", *words, "--size", side, "--out", str(tmp_path), "--json"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+    by_command = {(run["model"], run["steps"]): tmp_path / run["file"] for run in json.loads(done.stdout)["runs"]}
+    assert by_command.keys() == {(record["model"], record["steps"]) for record in records}
+    for record in records:
+        picture = io.BytesIO(base64.b64decode(str(record["image"]).partition(",")[2]))
+        assert np.abs(pixels(picture) - pixels(by_command[record["model"], record["steps"]])).max() <= 1
