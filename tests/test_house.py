@@ -25,6 +25,7 @@ FLOORS: dict[str, float] = {
     "hypersd.training": 2,
     "hypersd.sampling": 2,
     "hypersd.scorers": 1.5,
+    "hypersd.deploy": 1,
     "hypersd.models": 1,
     "hypersd.arena": 1,
     "hypersd.emoji": 0.5,

@@ -1,0 +1,1 @@
+"""Putting the page where others can use it."""

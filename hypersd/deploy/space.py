@@ -1,0 +1,66 @@
+"""Deployment of the page to a Hugging Face Space, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from hypersd.deploy.space_files import SpaceFile
+from hypersd.utils.errors import gist
+
+_KEPT = frozenset({".gitattributes"})
+"""Files that the Hub itself puts into a Space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A Space as it is after a deployment: its address, and the files that were removed from it."""
+
+    url: str
+    removed: tuple[str, ...]
+
+
+def check_space(name: str) -> str:
+    """The name of a Space.
+
+    Raises:
+        ValueError: it is not OWNER/NAME in the Hub's letters.
+    """
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise ValueError(f"a Space is named OWNER/NAME, in letters, digits, '-', '_' and '.', not {name!r}") from error
+    if "/" not in name:
+        raise ValueError(f"a Space is named OWNER/NAME, not {name!r}")
+    return name
+
+
+def deploy(api: HfApi, space: str, files: Sequence[SpaceFile], *, private: bool = False) -> Deployment:
+    """Make a Space hold just these files, in one commit; it is created if there is none.
+
+    Raises:
+        OSError: the Hub refuses, or does not answer; the Space is as it was.
+    """
+    try:
+        url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        wanted = {file.path for file in files}
+        there = set(api.list_repo_files(space, repo_type="space"))
+        removed = tuple(sorted(there - wanted - _KEPT))
+        api.create_commit(
+            space,
+            [
+                *(CommitOperationDelete(path) for path in removed),
+                *(CommitOperationAdd(file.path, file.content) for file in files),
+            ],
+            commit_message="Deploy the page",
+            repo_type="space",
+        )
+    except HfHubHTTPError as error:
+        raise OSError(f"the Hub refuses to deploy to {space}: {gist(error)}") from error
+    except Exception as error:  # the network libraries' errors have no base of their own
+        raise OSError(f"deploying to {space} failed ({gist(error)}); it is as it was, so try again") from error
+    return Deployment(str(url), removed)

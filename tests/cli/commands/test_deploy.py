@@ -1,0 +1,26 @@
+"""`deploy`, as far as it goes without a Hub; the upload is tested on a Hub of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Call
+
+
+def test_a_dry_run_lists_the_files_and_their_sizes(call: Call) -> None:
+    listed = call("deploy", "--space", "me/hyper", "--dry-run", "--json").document
+    assert listed["space"] == "me/hyper"
+    sizes = {row["path"]: row["bytes"] for row in listed["files"]}
+    assert sum(sizes.values()) == listed["bytes"]
+    assert sizes["app.py"] > 0
+    text = call("deploy", "--space", "me/hyper", "--dry-run").out
+    assert f"{len(sizes)} files, {listed['bytes'] / 1e6:.1f} MB, would be uploaded to me/hyper; nothing was." in text
+
+
+def test_without_a_login_it_says_how_to_log_in(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    assert "hf auth login" in call("deploy", "--space", "me/hyper").complaint
+
+
+def test_the_space_is_checked_first(call: Call) -> None:
+    assert "OWNER/NAME" in call("deploy", "--space", "hyper", "--dry-run").complaint
