@@ -13,6 +13,7 @@ from hypersd.utils.outputs import output_folder
 
 COMPARISON, SCENES, CONTROL = "comparison.json", "scenes.json", "control.json"
 CONTROL_IMAGE = "control.png"
+AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
 EVALUATION = (
     "metrics.csv",
     "pictures.csv",
@@ -118,6 +119,7 @@ _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "compare": _compared,
     "control": _controlled,
     "evaluate": _evaluated,
+    "evaluate control": _where(AGREEMENT),
     "distill": _where("*/state/state.json"),
     "reward train": _where("reward.json", "training*/state/state.json"),
     "feedback": _where("*/feedback.json", "*/training/state/state.json"),
