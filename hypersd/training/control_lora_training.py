@@ -24,8 +24,8 @@ def trainable_controlnet(unet: UNet2DConditionModel, widths: tuple[int, ...], ra
     """A ControlNet that changes nothing yet, of which a LoRA and the layers that the UNet does not have can learn."""
     controlnet = bare_controlnet(unet, widths)
     controlnet.requires_grad_(False)
-    # The layers behind the encoder are zero, so it changes nothing yet. Were this one zero too, as published ones start,
-    # neither could learn of the other's use before it has moved by chance.
+    # The layers behind the encoder are zero, so it changes nothing yet. Were this one zero too, as it is in published
+    # trainings, neither could learn what the other is good for before it has moved by chance.
     controlnet.controlnet_cond_embedding.conv_out.reset_parameters()
     controlnet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=_TARGETS), adapter_name=_NAME)
     for name, parameter in controlnet.named_parameters():

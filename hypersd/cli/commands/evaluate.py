@@ -45,8 +45,8 @@ def add_parser(subparsers: Any) -> None:
         description="Draw prompts that no training saw with each model, measure the pictures, and write metrics.csv, "
         "pictures.csv, table.md, figures, and the comparisons of the first prompts as grids. `evaluate tables` writes "
         "the Hyper-SD paper's tables (CSV, Markdown, LaTeX) and figures with the family's models instead, the paper's "
-        "numbers beside; `evaluate control` draws held-out scenes along their lines and measures how well the pictures follow "
-        "them. Several processes (torchrun) share the prompts.",
+        "numbers beside; `evaluate control` draws held-out scenes along their lines and measures how well the "
+        "pictures follow them. Several processes (torchrun) share the prompts.",
     )
     parser.add_argument(
         "what",

@@ -144,11 +144,8 @@ class _Workshop:
         trainer = self._trainer("control", self.recipe.control_steps, decay_from=0.5, warmup=50, ema_decay=0.995)
         objective = Controlling(self.family, trainer.accelerator.device)
         batches = ControlledBatches(self.examples, self.recipe.scenes, self.recipe.control_batch)
-        trainer.run(
-            objective,
-            batches,
-            data=self._data() | {"scenes": self.recipe.scenes, "control_batch": self.recipe.control_batch},
-        )
+        decisive = {"scenes": self.recipe.scenes, "control_batch": self.recipe.control_batch}
+        trainer.run(objective, batches, data=self._data() | decisive)
         save_control_lora(objective.controlnet, self.family / CONTROL_LORA)
 
     def _trainer(
