@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.registry import Availability, Machine, is_local
+from hypersd.models.registry import Availability, Machine, local_file
 from hypersd.models.specs import Family
 from hypersd.utils.model_folders import adapter_problem
 
@@ -14,19 +14,18 @@ def control_availability(family: Family, mode: ControlMode, machine: Machine) ->
         spec = family.controlnet(mode)
     except ValueError as error:
         return Availability(False, str(error))
-    local = is_local(family, spec.weights, machine)
-    if spec.weights.repository is None:
-        file = (family.folder or "") / str(spec.weights.file) if family.folder else None
-        if file is None or not local:
-            return Availability(
-                False,
-                f"{family.name} has no control weights in {family.folder}; "
-                "train them with `python -m hypersd emoji train --stages control`",
-            )
+    file = local_file(family, spec.weights, machine)
+    if file is not None:
         problem = adapter_problem(file)
         return Availability(not problem, problem)
-    if not local and not machine.online:
+    if spec.weights.repository is None:
+        return Availability(
+            False,
+            f"{family.name} has no control weights in {family.folder}; "
+            "train them with `python -m hypersd emoji train --stages control`",
+        )
+    if not machine.online:
         return Availability(False, f"{spec.weights.repository} is not downloaded, and there is no network")
-    if machine.gpu_memory_gb and not local and family.memory_gb + spec.memory_gb > machine.gpu_memory_gb:
+    if 0 < machine.gpu_memory_gb < family.memory_gb + spec.memory_gb:
         return Availability(False, f"needs about {family.memory_gb + spec.memory_gb:g} GB of GPU memory")
     return Availability(True)

@@ -20,6 +20,9 @@ _CANNY = (100, 200)
 _COARSE = (40, 80)
 """Thresholds for what is left of the edges when the details are blurred away."""
 
+_COARSE_SIDE = 128
+"""Pixels on the shorter side of a picture of which only the contours are left."""
+
 STROKE = 1 / 128
 """Blur that turns edges into strokes, as a fraction of the side: strokes are about four times as wide."""
 
@@ -39,7 +42,8 @@ def scribble(picture: Image.Image, stroke: float = STROKE) -> Image.Image:
     the details are blurred away, and the edges that remain are widened.
     """
     side = min(picture.size)
-    lines = _edges(picture.filter(ImageFilter.GaussianBlur(side / 64)), _COARSE)
+    small = ImageOps.scale(picture, _COARSE_SIDE / side, Image.Resampling.LANCZOS)
+    lines = _edges(small.filter(ImageFilter.GaussianBlur(_COARSE_SIDE / 64)), _COARSE).resize(picture.size)
     return lines.filter(ImageFilter.GaussianBlur(stroke * side)).point(lambda value: 255 if value > _INKED else 0)
 
 
@@ -52,14 +56,15 @@ def _edges(picture: Image.Image, thresholds: tuple[int, int]) -> Image.Image:
     low, high = thresholds
     side = min(picture.size)
     pixels: NDArray[np.uint8] = np.asarray(picture.convert("RGB"))
-    found_edges = _detector()(
+    found_edges = load_detector()(
         pixels, low_threshold=low, high_threshold=high, detect_resolution=side, image_resolution=side, output_type="np"
     )
     return Image.fromarray(found_edges)
 
 
 @cache
-def _detector() -> Any:
+def load_detector() -> Any:
+    """The edge detector of controlnet-aux, imported once: that takes seconds."""
     with warnings.catch_warnings():
         # It imports all of its detectors, some of them by names that their libraries have given up.
         warnings.simplefilter("ignore")
