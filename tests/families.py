@@ -15,6 +15,7 @@ import torch
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
+    ControlNetModel,
     DDIMScheduler,
     EulerDiscreteScheduler,
     PNDMScheduler,
@@ -39,8 +40,10 @@ from transformers import (
     CLIPVisionConfig,
 )
 
+from hypersd.models.families.embedded import CONTROL_LORA
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Family, Weights
+from hypersd.training.control_lora_training import save_control_lora, trainable_controlnet
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -277,8 +280,25 @@ def emoji_family(family: Family, folder: Path, *, without: Iterable[str] = ()) -
     files = {recipe.weights.file for spec in family.specs for recipe in spec.recipes if recipe.weights.file}
     names = sorted(Path(file).stem for file in files)
     write_emoji(folder, [name for name in names if name not in set(without)])
+    write_control_lora(folder)
     specs = tuple(replace(spec, pixels=_EMOJI_PIXELS) for spec in family.specs)
     return replace(family, folder=folder, pixels=_EMOJI_PIXELS, specs=specs)
+
+
+def write_control_lora(folder: Path) -> None:
+    """Write a random Control-LoRA for the UNet of a family's folder; what it adds is not zero."""
+    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", dtype=torch.float32)
+    torch.manual_seed(5)
+    controlnet = trainable_controlnet(unet, (8, 8, 8, 8), rank=2)
+    _randomized(controlnet)
+    save_control_lora(controlnet, folder / CONTROL_LORA)
+
+
+def _randomized(controlnet: ControlNetModel) -> ControlNetModel:
+    for parameter in controlnet.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.2)
+    return controlnet
 
 
 def hub_file(cache: Path, repository: str, file: str) -> Path:
@@ -324,6 +344,11 @@ def hub_cache(family: Family, cache: Path) -> Family:
             state = {f"unet.{key}": value for key, value in lora_state(unet, seed=index + 1).items()}
             kohya = {key: value.contiguous() for key, value in convert_state_dict_to_kohya(state).items()}
             save_file(kohya, hub_file(cache, weights.repository, str(weights.file)))
+    for index, spec in enumerate(family.controlnets):
+        torch.manual_seed(index)
+        controlnet = _randomized(ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 8, 8)))
+        place = hub_file(cache, str(spec.weights.repository), str(spec.weights.file)).parent
+        controlnet.half().save_pretrained(place, **half)
     if family.vae is not None:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from hypersd.models.control_availability import control_availability
 from hypersd.models.registry import Availability, Machine, availability
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.request import Generation, Preview, Request
@@ -183,6 +184,10 @@ class EngineManager:
             can = self.availability(family, spec)
             if can and not can.available:
                 raise ValueError(f"{family.title} {spec.title} cannot run here: {can.reason}")
+        if request.control and self.machine:
+            able = control_availability(family, request.control.mode, self.machine)
+            if not able.available:
+                raise ValueError(able.reason)
 
     def _engine(self, name: str) -> Engine:
         from hypersd.models.engine import Engine  # noqa: PLC0415 - brings torch and diffusers

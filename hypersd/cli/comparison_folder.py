@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.folders import COMPARISON
 from hypersd.cli.output import note, table, write_json
 from hypersd.sampling.record import (
+    control_record,
     grid_texts,
     picture_texts,
     request_record,
@@ -47,8 +48,14 @@ def picture_files(runs: Sequence[Run], seeds: Sequence[int]) -> dict[tuple[str, 
     }
 
 
-def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, Any]:
+def compare_into(folder: Path, request: Request, engine: Engine, record_file: str = COMPARISON) -> dict[str, Any]:
     """Run a request, write its files to `folder`, and return what comparison.json says; that is written last.
+
+    Args:
+        folder: where the files go.
+        request: what to draw.
+        engine: what draws.
+        record_file: name of the record, if not comparison.json.
 
     Raises:
         OSError: the folder cannot be written.
@@ -58,7 +65,7 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
     from hypersd.sampling.request import Generation
 
     files = picture_files(request.runs, request.seeds)
-    context = common(engine)
+    context = common(engine, request)
     generations: list[Generation] = []
     runs: list[dict[str, Any]] = []
     for result in compare(request, engine):
@@ -78,7 +85,7 @@ def compare_into(folder: Path, request: Request, engine: Engine) -> dict[str, An
         **context,
         **remarks(request, generations, engine),
     }
-    write_json(folder / COMPARISON, record)
+    write_json(folder / record_file, record)
     return record
 
 
@@ -90,13 +97,21 @@ def recorded(generation: Generation, file: str, engine: Engine, request: Request
     return run_record(generation, engine.family, file, sha256, request)
 
 
-def common(engine: Engine) -> dict[str, Any]:
-    """Facts that all runs of an engine share: device, precision, base and versions."""
+def common(engine: Engine, request: Request) -> dict[str, Any]:
+    """Facts that all runs of a request share: device, precision, base, versions, and the control if there is one."""
     from hypersd.models.registry import BASE
 
     family, machine = engine.family, engine.machine
     base = weights_record(BASE, engine.sha256(BASE)) | {"repository": family.repository}
-    return {"device": machine.device, "dtype": machine.precision, "base": base, "versions": versions()}
+    control = request.control and control_record(
+        family, request.control, engine.sha256(family.controlnet(request.control.mode).weights)
+    )
+    return ({"control": control} if control else {}) | {
+        "device": machine.device,
+        "dtype": machine.precision,
+        "base": base,
+        "versions": versions(),
+    }
 
 
 def remarks(request: Request, generations: Sequence[Generation], engine: Engine) -> dict[str, Any]:

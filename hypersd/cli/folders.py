@@ -11,7 +11,9 @@ from typing import Any
 from hypersd.cli.options import writable_folder
 from hypersd.utils.outputs import output_folder
 
-COMPARISON, SCENES = "comparison.json", "scenes.json"
+COMPARISON, SCENES, CONTROL = "comparison.json", "scenes.json", "control.json"
+CONTROL_IMAGE = "control.png"
+AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
 EVALUATION = (
     "metrics.csv",
     "pictures.csv",
@@ -71,6 +73,13 @@ def _compared(folder: Path, _names: Iterable[str]) -> Iterable[str]:
             yield from ((home / name).as_posix() for name in (*filter(None, pictures), "grid.png", COMPARISON))
 
 
+def _controlled(folder: Path, _names: Iterable[str]) -> Iterable[str]:
+    """Files of pictures that follow a control image."""
+    pictures = [run.get("file") for run in _entries(folder / CONTROL, "runs")]
+    if pictures:
+        yield from (*filter(None, pictures), "grid.png", CONTROL_IMAGE, CONTROL)
+
+
 def _rendered(folder: Path, _names: Iterable[str]) -> Iterable[str]:
     """Files of scenes that were drawn."""
     if scenes := _entries(folder / SCENES, "scenes"):
@@ -108,7 +117,9 @@ def _evaluated(folder: Path, names: Iterable[str]) -> Iterable[str]:
 
 _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "compare": _compared,
+    "control": _controlled,
     "evaluate": _evaluated,
+    "evaluate control": _where(AGREEMENT),
     "distill": _where("*/state/state.json"),
     "reward train": _where("reward.json", "training*/state/state.json"),
     "feedback": _where("*/feedback.json", "*/training/state/state.json"),

@@ -10,7 +10,20 @@ import sys
 from collections.abc import Sequence
 
 from hypersd import __version__
-from hypersd.cli.commands import compare, deploy, distill, emoji, evaluate, feedback, loop, models, rank, reward, votes
+from hypersd.cli.commands import (
+    compare,
+    control,
+    deploy,
+    distill,
+    emoji,
+    evaluate,
+    feedback,
+    loop,
+    models,
+    rank,
+    reward,
+    votes,
+)
 from hypersd.cli.parser import Parser, guarded
 
 
@@ -23,7 +36,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for group in (models, compare, evaluate, distill, votes, rank, reward, feedback, loop, emoji, deploy):
+    for group in (models, compare, control, evaluate, distill, votes, rank, reward, feedback, loop, emoji, deploy):
         group.add_parser(subparsers)
     return parser
 

@@ -18,9 +18,10 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import torch
-from diffusers import DiffusionPipeline, UNet2DConditionModel
+from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
+from hypersd.models.control_specs import ControlMode
 from hypersd.models.loading import Loader, build_scheduler, quietly
 from hypersd.models.registry import BASE, Machine, is_local
 from hypersd.models.specs import Family, Recipe, Weights
@@ -108,6 +109,7 @@ class Engine:
         self._loader = Loader(family, machine, self._report)
         self._pipeline: Any = None
         self._unets: dict[Weights, UNet2DConditionModel] = {}
+        self._controlnets: dict[Weights, ControlNetModel] = {}
         self._adapters: dict[Weights, str] = {}
         self._warnings: dict[Weights, str] = {}
         self.sha256 = lru_cache(maxsize=256)(self._sha256)
@@ -166,6 +168,23 @@ class Engine:
                 warning=self._warnings.get(recipe.weights, ""),
             )
 
+    def controlnet(self, mode: ControlMode, cancelled: Callable[[], bool] = lambda: False) -> ControlNetModel:
+        """The family's ControlNet for a mode, loaded once.
+
+        Raises:
+            DownloadError, OSError: it cannot be fetched or read.
+            ValueError: the family has none, or its file is damaged.
+            Cancelled: as for `use`.
+        """
+        weights = self.family.controlnet(mode).weights
+        self.load(cancelled)
+        self._fetch(weights, cancelled)
+        with self._loading:
+            if weights not in self._controlnets:
+                self._controlnets[weights] = self._loader.controlnet(weights)
+                self.state = "ready"
+            return self._controlnets[weights]
+
     def _fetch(self, weights: Weights, cancelled: Callable[[], bool]) -> None:
         """Wait until weights are on disk. They are fetched beside the runs: whoever waits may leave, and it goes on.
 
@@ -199,7 +218,7 @@ class Engine:
         """Bytes of all weights that are held now."""
         pipeline = self.load()
         shared = [value for value in pipeline.components.values() if isinstance(value, torch.nn.Module)]
-        return held_bytes([*shared, *self._unets.values()])
+        return held_bytes([*shared, *self._unets.values(), *self._controlnets.values()])
 
     def _unet(self, weights: Weights) -> UNet2DConditionModel:
         base = self._pipeline.unet

@@ -12,7 +12,7 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline, UNet2DConditionModel
+from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import SafetensorError
@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
 from hypersd.models.blobs import check_hash
+from hypersd.models.control_lora import load_control_lora
 from hypersd.models.downloads import ProgressCallback, fetched, reporting
 from hypersd.models.perflow import PeRFlowScheduler
 from hypersd.models.registry import Machine
@@ -232,20 +233,46 @@ class Loader:
             # An absolute path, as those of contestants that were made here are, needs no folder.
             path = (self.family.folder or Path()) / str(weights.file)
             if not path.exists():
-                raise FileNotFoundError(f"{path} is missing; train it with `python -m hypersd distill`")
+                command = "emoji train --stages control" if weights.kind == "control-lora" else "distill"
+                raise FileNotFoundError(f"{path} is missing; train it with `python -m hypersd {command}`")
             return path
+        return self._hub_file(weights.repository, str(weights.file))
+
+    def _hub_file(self, repository: str, file: str) -> Path:
         return self._fetched(
-            str(weights.file),
-            weights.repository,
+            file,
+            repository,
             lambda: hf_hub_download(
-                str(weights.repository),
-                str(weights.file),
+                repository,
+                file,
                 cache_dir=self.machine.cache,
                 endpoint=self.machine.hub,
                 local_files_only=not self.machine.online,
-                tqdm_class=reporting(self.progress, str(weights.file)),
+                tqdm_class=reporting(self.progress, file),
             ),
         )
+
+    def controlnet(self, weights: Weights) -> ControlNetModel:
+        """The ControlNet of these weights, on the device.
+
+        Raises:
+            DownloadError: a file cannot be fetched.
+            OSError: a file is missing from the family's folder, or is damaged.
+            ValueError: it is no ControlNet, or another base's.
+        """
+        path = self.file(weights)
+        if weights.kind == "control-lora":
+            # From the disk: adapters may be on the UNet that is held.
+            loaded = load_control_lora(path, self.source().unet(self.dtype))
+        else:
+            config = read_object(self._hub_file(str(weights.repository), "config.json"), "a ControlNet's configuration")
+            state = _read(path)
+            with fitting(path.parent), torch.device("meta"):
+                loaded: Any = ControlNetModel.from_config(dict(config))
+            with fitting(path.parent):
+                loaded.load_state_dict(state, assign=True)
+        with quietly():  # it warns that no module is kept in float32
+            return loaded.to(self.machine.device, self.dtype).requires_grad_(False).eval()
 
     def files(self, weights: Weights) -> tuple[Path, ...]:
         """The files of these weights on disk, after fetching them if need be; for kind "none", the base's UNet.

@@ -179,11 +179,17 @@ def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
     """Tell if the weights are on disk; those of kind "none" are the base's own."""
     if weights.kind == "none":
         return family.folder is not None or _base_is_local(family, machine)
-    if weights.repository is None:
-        return ((family.folder or Path()) / str(weights.file)).exists()
     if weights.kind == "pipeline":
-        return _unet_file(weights.repository, family.variant, machine) is not None
-    return _cached(weights.repository, str(weights.file), machine) is not None
+        return _unet_file(str(weights.repository), family.variant, machine) is not None
+    return local_file(family, weights, machine) is not None
+
+
+def local_file(family: Family, weights: Weights, machine: Machine) -> Path | None:
+    """Path of the weights' one file, in the family's folder or the Hub's cache; None if it is not there."""
+    if weights.repository is not None:
+        return _cached(weights.repository, str(weights.file), machine)
+    file = (family.folder or Path()) / str(weights.file)
+    return file if file.exists() else None
 
 
 def _base_is_local(family: Family, machine: Machine) -> bool:

@@ -9,7 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from hypersd.models.control_specs import ControlMode
+
 MAX_STEPS = 50
+_UNIFIED = ("hyper-unified", "hyper")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +35,14 @@ class Weights:
     Args:
         kind: `"none"`: the base itself; `"lora"`: an adapter on its UNet; `"unet"`: a UNet's state in one file;
             `"delta"`: what is added to the base's state, in one file; `"pipeline"`: the UNet of another diffusers
-            repository.
+            repository. Beside the UNet: `"controlnet"`: a ControlNet's state, with its `config.json`;
+            `"control-lora"`: see `hypersd.models.control_lora`.
         repository: on the Hub; None means the family's own folder.
         file: in the repository or folder; None for `"none"` and `"pipeline"`.
         scale: factor of what an adapter or a difference adds to the base's weights.
     """
 
-    kind: Literal["none", "lora", "unet", "delta", "pipeline"] = "none"
+    kind: Literal["none", "lora", "unet", "delta", "pipeline", "controlnet", "control-lora"] = "none"
     repository: str | None = None
     file: str | None = None
     scale: float = 1.0
@@ -123,6 +127,27 @@ class ModelSpec:
         raise ValueError(f"{self.name} does not run at {wanted} steps; choose from: {known}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlNetSpec:
+    """A ControlNet of a family (Zhang et al. 2023).
+
+    Args:
+        modes: that it was trained for.
+        weights: of kind `"controlnet"` or `"control-lora"`.
+        scale: factor of what it adds to the UNet's features, as its authors recommend.
+        memory_gb: what it needs on the device beside the family, in half precision.
+        licence: of its weights.
+        source: where the settings were read.
+    """
+
+    modes: tuple[ControlMode, ...]
+    weights: Weights
+    scale: float
+    licence: str
+    source: str
+    memory_gb: float = 0.0
+
+
 class Capability(StrEnum):
     """A part that a family may have beside its models; the value completes "it has no …"."""
 
@@ -147,6 +172,7 @@ class Family:
         size_multiple: of pixels, that the sides of its pictures are.
         is_reimplementation: trained by this package at toy scale, not the published weights.
         parts: what the family has beside its models: for each, a file or folder below `folder` that it is, or needs.
+        controlnets: what lets a control image guide its models.
     """
 
     name: str
@@ -163,6 +189,20 @@ class Family:
     size_multiple: int = 64
     is_reimplementation: bool = False
     parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))
+    controlnets: tuple[ControlNetSpec, ...] = ()
+
+    def controlnet(self, mode: ControlMode) -> ControlNetSpec:
+        """The ControlNet for control images of a mode.
+
+        Raises:
+            ValueError: there is none; the message lists the modes that there are.
+        """
+        for spec in self.controlnets:
+            if mode in spec.modes:
+                return spec
+        modes = ", ".join(dict.fromkeys(mode.value for spec in self.controlnets for mode in spec.modes))
+        others = f"choose from: {modes}" if modes else "nor for anything else; choose another family"
+        raise ValueError(f"{self.name} has no ControlNet for {mode.value}; {others}")
 
     def part(self, capability: Capability) -> Path | None:
         """Path of a part of the family; None if the family has none, or its file or folder is missing."""
@@ -197,6 +237,16 @@ class Family:
             if spec.name == name:
                 return spec
         raise ValueError(f"unknown model {name!r}; {self.name} has: {', '.join(spec.name for spec in self.specs)}")
+
+    @property
+    def unified(self) -> ModelSpec:
+        """The model that runs at most numbers of steps: Hyper-SD's unified LoRA, or else Hyper-SD.
+
+        Raises:
+            ValueError: it has neither.
+        """
+        names = [spec.name for spec in self.specs]
+        return self.spec(next((name for name in _UNIFIED if name in names), _UNIFIED[-1]))
 
     @property
     def world(self) -> Path | None:

@@ -13,9 +13,6 @@ from hypersd.models.specs import Family, ModelSpec, Weights
 ADAPTER = "adapter"
 """Name of the model."""
 
-_LIKE = ("hyper-unified", "hyper")
-"""Models whose recipes an adapter follows if none is named: the first that the family has."""
-
 
 def adapter_spec(family: Family, file: Path, like: str | None, machine: Machine) -> ModelSpec:
     """The model that an adapter file makes of a family's base.
@@ -33,7 +30,7 @@ def adapter_spec(family: Family, file: Path, like: str | None, machine: Machine)
     names = [spec.name for spec in family.specs]
     if ADAPTER in names:
         raise ValueError(f"{family.name} has a model that is called {ADAPTER!r} already; rename it")
-    parent = family.spec(like or next((name for name in _LIKE if name in names), _LIKE[-1]))
+    parent = family.spec(like) if like else family.unified
     unet = unet_folder(family, machine)
     if unet is None:
         inspect(file)

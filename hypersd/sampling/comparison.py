@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family, ModelSpec
+from hypersd.sampling.control_residuals import LoadedControl, control_scale, control_tensor
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.remarks import unread_remark
@@ -68,7 +69,7 @@ def compare(
     for run in planned(engine.family, request):
         for seed in request.seeds:
             try:
-                yield from _run(request.prompt, seed, engine, run, cancelled=cancelled, previews=previews)
+                yield from _run(request, seed, engine, run, cancelled=cancelled, previews=previews)
             except Cancelled:
                 return
             except Exception as error:  # whatever a model does, the others must run
@@ -85,15 +86,18 @@ def compare(
 
 
 def _run(
-    prompt: str, seed: int, engine: Engine, run: PlannedRun, *, cancelled: Callable[[], bool], previews: bool
+    request: Request, seed: int, engine: Engine, run: PlannedRun, *, cancelled: Callable[[], bool], previews: bool
 ) -> Iterator[Event]:
     if cancelled():  # before anything is fetched, loaded or waited for
         raise Cancelled
     engine.load(cancelled)
-    embeds = engine.encode(prompt, run.negative_prompt)
+    embeds = engine.encode(request.prompt, run.negative_prompt)
     model, recipe, (width, height) = run.spec.name, run.recipe, run.size
+    control = _control(request, engine, run, cancelled)
     with engine.use(recipe, cancelled) as loaded:
-        for event in denoise(loaded, recipe, embeds, seed, pixels=height, width=width, cancelled=cancelled):
+        for event in denoise(
+            loaded, recipe, embeds, seed, pixels=height, width=width, control=control, cancelled=cancelled
+        ):
             if isinstance(event, SampledImage):
                 yield Generation(
                     model=model,
@@ -113,6 +117,16 @@ def _run(
                     yield Preview(model=model, steps=recipe.steps, step=event.step, image=picture, seed=seed)
 
 
+def _control(request: Request, engine: Engine, run: PlannedRun, cancelled: Callable[[], bool]) -> LoadedControl | None:
+    """What the run follows beside the prompt, loaded; None if nothing."""
+    if request.control is None:
+        return None
+    controlnet = engine.controlnet(request.control.mode, cancelled)
+    width, height = run.size
+    image = control_tensor(request.control.image, width, height, next(controlnet.parameters()))
+    return LoadedControl(controlnet, image, control_scale(engine.family, request.control))
+
+
 def _sentence(error: Exception) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return "there is not enough GPU memory; close what else uses it, or choose fewer models"
@@ -120,18 +134,25 @@ def _sentence(error: Exception) -> str:
 
 
 def grid(request: Request, generations: Sequence[Generation], side: int = 256) -> Image.Image:
-    """All pictures of a comparison, a column for each run, a row for each seed; a failed one is grey."""
+    """All pictures of a comparison, a column for each run, a row for each seed; a failed one is grey.
+
+    A control image stands in a column of its own before them.
+    """
     failed = Image.new("RGB", (side, side), "gainsboro")
     columns = list(dict.fromkeys((generation.model, generation.steps) for generation in generations))
     rows = sorted({generation.seed for generation in generations})
     line, margin = 18, 12
     below = side + 2 * line + margin
-    width = len(columns) * (side + margin) + margin
+    before = 0 if request.control is None else side + margin
+    width = before + len(columns) * (side + margin) + margin
     sheet = Image.new("RGB", (width, 2 * margin + line + len(rows) * below), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
     pen.text((margin, margin), f"{request.prompt[: width // 8]}  (seed {request.seed})", fill="black", font=font)
+    if request.control is not None:
+        sheet.paste(_fitted(request.control.image, side), (margin, margin + line + margin // 2))
+        pen.text((margin, margin + line + margin // 2 + side + 4), request.control.mode, fill="black", font=font)
     for generation in generations:
-        left = margin + columns.index((generation.model, generation.steps)) * (side + margin)
+        left = before + margin + columns.index((generation.model, generation.steps)) * (side + margin)
         top = margin + line + margin // 2 + rows.index(generation.seed) * below
         picture = _fitted(generation.image or failed, side)
         sheet.paste(picture, (left + (side - picture.width) // 2, top + (side - picture.height) // 2))

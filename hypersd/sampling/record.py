@@ -14,7 +14,7 @@ from hypersd.models.specs import Family, Recipe, Weights
 
 if TYPE_CHECKING:
     from hypersd.sampling.planning import PlannedRun
-    from hypersd.sampling.request import Generation, Request
+    from hypersd.sampling.request import Control, Generation, Request
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 
@@ -117,6 +117,17 @@ def request_record(request: Request) -> dict[str, Any]:
     if request.count > 1:
         record["count"] = request.count
     return record
+
+
+def control_record(family: Family, control: Control, sha256: str | None = None) -> dict[str, Any]:
+    """A control as a JSON object: its mode, its conditioning scale, and the ControlNet.
+
+    Raises:
+        ValueError: the family has none for the mode.
+    """
+    spec = family.controlnet(control.mode)
+    scale = spec.scale if control.scale is None else control.scale
+    return {"mode": control.mode.value, "scale": scale, "weights": weights_record(spec.weights, sha256)}
 
 
 def versions() -> dict[str, str]:

@@ -9,12 +9,15 @@ from typing import Any
 
 from PIL import Image
 
+from hypersd.models.control_specs import ControlMode
+
 MAX_PROMPT = 2000
 MAX_SEED = 2**32 - 1
 MAX_STRENGTH = 2.0
 MAX_GUIDANCE = 20.0
 MAX_SIDE = 2048
 MAX_COUNT = 8
+MAX_CONTROL = 2.0
 
 
 def parse_seed(text: str) -> int:
@@ -128,12 +131,35 @@ NO_PARAMETERS = SamplingParameters()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A control image, and how much it counts.
+
+    Args:
+        mode: that the image is of.
+        image: white lines on black, RGB (see `hypersd.sampling.control_image`).
+        scale: factor of what the ControlNet adds, 0 to 2; None for the ControlNet's own.
+
+    Raises:
+        ValueError: the scale is out of range.
+    """
+
+    mode: ControlMode
+    image: Image.Image
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not 0 <= self.scale <= MAX_CONTROL:
+            raise ValueError(f"the conditioning scale must be a number from 0 to {MAX_CONTROL:g}, not {self.scale:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One prompt and one seed for several runs of one family.
 
     Args:
         parameters: set in the recipes of all runs that bear them.
         count: of pictures a run, from seeds that follow each other.
+        control: what the pictures follow beside the prompt, or None.
 
     Raises:
         ValueError: the prompt, the seed or the count cannot be used, or there are no runs, or one stands there twice.
@@ -145,6 +171,7 @@ class Request:
     runs: tuple[Run, ...]
     parameters: SamplingParameters = NO_PARAMETERS
     count: int = 1
+    control: Control | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))

@@ -17,6 +17,7 @@ from torch import Tensor
 from hypersd.models.conditioning import unet_conditioning
 from hypersd.models.engine import LoadedModel, PromptEmbeds
 from hypersd.models.specs import Recipe
+from hypersd.sampling.control_residuals import LoadedControl
 from hypersd.sampling.denoising import denoising_steps, set_timesteps
 from hypersd.sampling.finite import check_embeds, check_latents, check_picture
 from hypersd.utils.errors import Cancelled
@@ -38,11 +39,18 @@ def conditioning(
 
 
 def guided_noise(
-    unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor, cond: Mapping[str, Any], guidance: float
+    unet: UNet2DConditionModel,
+    latents: Tensor,
+    timestep: Tensor,
+    cond: Mapping[str, Any],
+    guidance: float,
+    *,
+    control: LoadedControl | None = None,
 ) -> Tensor:
     """The noise predicted in latents `(1, C, H, W)`, with classifier-free guidance (Ho and Salimans 2022) above 1."""
     given = torch.cat([latents, latents]) if guidance > 1 else latents
-    predicted = unet(given, timestep, **cond, return_dict=False)[0]
+    added = control.residuals(given, timestep, cond) if control else {}
+    predicted = unet(given, timestep, **cond, **added, return_dict=False)[0]
     if guidance <= 1:
         return predicted
     without, with_prompt = predicted.chunk(2)
@@ -89,6 +97,7 @@ def denoise(
     *,
     pixels: int,
     width: int | None = None,
+    control: LoadedControl | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[SamplingProgress | SampledImage]:
     """Draw one picture, `pixels` high, as wide or `width` wide: a `SamplingProgress` a step, then the `SampledImage`.
@@ -117,8 +126,8 @@ def denoise(
             raise Cancelled
         if next(turns) < recipe.base_first:
             with loaded.base() as base:
-                return guided_noise(base, scaled, timestep, base_cond, recipe.base_guidance)
-        return guided_noise(unet, scaled, timestep, cond, recipe.guidance_scale)
+                return guided_noise(base, scaled, timestep, base_cond, recipe.base_guidance, control=control)
+        return guided_noise(unet, scaled, timestep, cond, recipe.guidance_scale, control=control)
 
     arguments = step_arguments(scheduler, recipe, generator)
     for number, step in enumerate(denoising_steps(scheduler, latents, predict, arguments=arguments), start=1):

@@ -16,7 +16,7 @@ from hypersd.models.registry import Machine
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import png_info
-from hypersd.sampling.record import picture_texts, run_record, versions
+from hypersd.sampling.record import control_record, picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
 
@@ -56,9 +56,9 @@ def texts(family: Family, request: Request, event: Preview | Generation) -> dict
     """The texts that the picture of a run carries: its whole recipe; none for a preview."""
     if isinstance(event, Preview) or event.image is None:
         return {}
-    return picture_texts(
-        request, run_record(event, family, None, None, request), {"versions": versions()}, event.image.size
-    )
+    control = {"control": control_record(family, request.control)} if request.control else {}
+    context = {**control, "versions": versions()}
+    return picture_texts(request, run_record(event, family, None, None, request), context, event.image.size)
 
 
 def status(family: Family, machine: Machine | None, state: str) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
 from hypersd.cli.commands.compare import runnable
+from hypersd.cli.commands.control import control_mode
+from hypersd.cli.commands.evaluate_control import run_control
 from hypersd.cli.commands.evaluate_tables import run_tables
 from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
 from hypersd.cli.options import (
@@ -22,6 +24,7 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
+from hypersd.models.control_specs import ControlMode
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Family
 
@@ -42,9 +45,23 @@ def add_parser(subparsers: Any) -> None:
         description="Draw prompts that no training saw with each model, measure the pictures, and write metrics.csv, "
         "pictures.csv, table.md, figures, and the comparisons of the first prompts as grids. `evaluate tables` writes "
         "the Hyper-SD paper's tables (CSV, Markdown, LaTeX) and figures with the family's models instead, the paper's "
-        "numbers beside. Several processes (torchrun) share the prompts.",
+        "numbers beside; `evaluate control` draws held-out scenes along their lines and measures how well the "
+        "pictures follow them. Several processes (torchrun) share the prompts.",
     )
-    parser.add_argument("what", nargs="?", choices=("tables",), metavar="tables", help="make the paper's tables")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("tables", "control"),
+        metavar="tables|control",
+        help="make the paper's tables; or measure how well pictures follow the lines that they are given",
+    )
+    parser.add_argument(
+        "--mode",
+        type=argument(control_mode),
+        default=ControlMode.CANNY,
+        metavar="M",
+        help="lines of `evaluate control`: canny | scribble (default: canny)",
+    )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
     parser.add_argument(
@@ -101,6 +118,8 @@ def run(options: argparse.Namespace) -> int:
     machine = Machine.here()
     if options.what == "tables":
         return run_tables(options, machine)
+    if options.what == "control":
+        return run_control(options, machine)
     chosen, runs = models_of(options, machine)
     prompts = prompts_of(options, chosen, PROMPTS)
     from hypersd.models.engine import Engine

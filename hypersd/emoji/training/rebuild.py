@@ -1,7 +1,8 @@
 """Rebuild the embedded family from its sprites: `python -m hypersd emoji train`.
 
-Four stages, each resumable, each leaving its part in `OUT/family`: the autoencoder, the two text encoders with their
-CLIP model, the training scenes as latents, the base UNet. Distillation (`hypersd.distill`) starts from that folder.
+Five stages, each resumable, each leaving its part in `OUT/family`: the autoencoder, the two text encoders with their
+CLIP model, the training scenes as latents, the base UNet, the ControlNet. Distillation (`hypersd.distill`) starts from
+that folder.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.training.autoencoder import Reconstruction, crops
 from hypersd.emoji.training.base_model import Denoising, build_pipeline, save_pipeline
 from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captioned, corpus
+from hypersd.emoji.training.control_stage import ControlledBatches, Controlling
 from hypersd.emoji.training.stages import LATENT_SHAPE, STAGES, check_stages
 from hypersd.emoji.world import World, render, sample_scene
+from hypersd.models.families.embedded import CONTROL_LORA
+from hypersd.training.control_lora_training import save_control_lora
 from hypersd.training.data import LatentBatches, encoded
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.precision import half_precision
@@ -51,6 +55,8 @@ class EmojiTrainingConfig:
     scenes: int = 64_000
     base_steps: int = 8000
     base_batch: int = 64
+    control_steps: int = 2000
+    control_batch: int = 8
 
     def shortened(self, fraction: float) -> EmojiTrainingConfig:
         """The same with this fraction of its steps and scenes; batches stay as large as they are."""
@@ -119,6 +125,7 @@ class _Workshop:
     def _data(self) -> dict[str, Any]:
         """Data that decide the examples of a stage, for its run's record."""
         batches = {name: value for name, value in asdict(self.recipe).items() if name.endswith("batch")}
+        del batches["control_batch"]  # decides nothing in the stages before, of which there are finished runs
         return {"examples": self.examples.fingerprint, **batches}
 
     def base(self) -> None:
@@ -131,6 +138,15 @@ class _Workshop:
         batches = LatentBatches(self.examples, self._latents(), self.recipe.base_batch)
         trainer.run(objective, batches, data=self._data() | {"latents": hash_file(self.out / LATENTS)})
         save_pipeline(build_pipeline(self.family, objective.unet.cpu()), self.family)
+
+    def control(self) -> None:
+        torch.manual_seed(self.seed)
+        trainer = self._trainer("control", self.recipe.control_steps, decay_from=0.5, warmup=50, ema_decay=0.995)
+        objective = Controlling(self.family, trainer.accelerator.device)
+        batches = ControlledBatches(self.examples, self.recipe.scenes, self.recipe.control_batch)
+        decisive = {"scenes": self.recipe.scenes, "control_batch": self.recipe.control_batch}
+        trainer.run(objective, batches, data=self._data() | decisive)
+        save_control_lora(objective.controlnet, self.family / CONTROL_LORA)
 
     def _trainer(
         self,
@@ -160,6 +176,7 @@ _STAGES: dict[str, Callable[[_Workshop], None]] = {
     "clip": _Workshop.clip,
     "latents": _Workshop.latents,
     "base": _Workshop.base,
+    "control": _Workshop.control,
 }
 
 

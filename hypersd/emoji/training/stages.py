@@ -9,17 +9,25 @@ from types import MappingProxyType
 from hypersd.utils.model_folders import FAMILY_FOLDER, LATENTS, check_part
 from hypersd.utils.readers import check_array
 
-STAGES = ("autoencoder", "clip", "latents", "base")
+STAGES = ("autoencoder", "clip", "latents", "base", "control")
 LATENT_SHAPE = (12, 16, 16)
 """(C, H, W) of a scene of 128 × 128 pixels."""
 
 _PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"autoencoder": ("vae",), "clip": ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2")}
+    {
+        "autoencoder": ("vae",),
+        "clip": ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2"),
+        "base": ("unet",),
+    }
 )
 """The parts of the family that a stage leaves and later ones read."""
 
 _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"latents": ("autoencoder",), "base": ("autoencoder", "clip", "latents")}
+    {
+        "latents": ("autoencoder",),
+        "base": ("autoencoder", "clip", "latents"),
+        "control": ("autoencoder", "clip", "base"),
+    }
 )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from hypersd.models.specs import MAX_STEPS, Capability, Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.control_specs import ControlMode
+from hypersd.models.specs import MAX_STEPS, Capability, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _LICENCE = "apache-2.0"
 _SOURCE = "assets/emoji-xl/README.md"
 
 WORLD = "world.json"
+CONTROL_LORA = "control/control-lora.safetensors"
 PARTS: Mapping[Capability, str] = MappingProxyType(
     {
         Capability.SCENES: WORLD,
@@ -230,6 +232,15 @@ EMOJI = Family(
     prompt_set="emoji-v1",
     is_reimplementation=True,
     parts=PARTS,
+    controlnets=(
+        ControlNetSpec(
+            modes=(ControlMode.CANNY, ControlMode.SCRIBBLE),
+            weights=Weights(kind="control-lora", file=CONTROL_LORA),
+            scale=1.0,
+            licence=_LICENCE,
+            source=_SOURCE,
+        ),
+    ),
     specs=(
         ModelSpec(
             name="base",

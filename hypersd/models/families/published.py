@@ -30,6 +30,11 @@ def lora(repository: str, file: str = "pytorch_lora_weights.safetensors") -> Wei
     return Weights(kind="lora", repository=repository, file=file)
 
 
+def controlnet(repository: str) -> Weights:
+    """A ControlNet's repository on the Hub, in half precision."""
+    return Weights(kind="controlnet", repository=repository, file="diffusion_pytorch_model.fp16.safetensors")
+
+
 def at(
     steps: Iterable[int],
     weights: Weights,

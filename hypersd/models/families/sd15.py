@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypersd.models.control_specs import ControlMode
 from hypersd.models.families.published import (
     ANY_GUIDANCE,
     HYPER_LICENCE,
@@ -11,12 +12,13 @@ from hypersd.models.families.published import (
     TCD,
     UNIFIED_STEPS,
     at,
+    controlnet,
     hyper_cfg,
     hyper_n_step,
     hyper_unified,
     lora,
 )
-from hypersd.models.specs import MAX_STEPS, Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.specs import MAX_STEPS, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, Weights
 
 _PIXELS = 512
 
@@ -45,6 +47,17 @@ SD15 = Family(
     memory_gb=4,
     unet_gb=2,
     prompt_set=PROMPT_SET,
+    controlnets=tuple(
+        ControlNetSpec(
+            modes=(mode,),
+            weights=controlnet(f"lllyasviel/control_v11p_sd15_{mode.value}"),
+            scale=1.0,
+            memory_gb=0.7,
+            licence="openrail",
+            source="https://huggingface.co/ByteDance/Hyper-SD",
+        )
+        for mode in (ControlMode.CANNY, ControlMode.SCRIBBLE)
+    ),
     specs=(
         ModelSpec(
             name="base",

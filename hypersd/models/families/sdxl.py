@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypersd.models.control_specs import ControlMode
 from hypersd.models.families.published import (
     ANCESTRAL_TRAILING,
     ANY_GUIDANCE,
@@ -14,12 +15,13 @@ from hypersd.models.families.published import (
     TCD,
     UNIFIED_STEPS,
     at,
+    controlnet,
     hyper_cfg,
     hyper_n_step,
     hyper_unified,
     lora,
 )
-from hypersd.models.specs import MAX_STEPS, Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.specs import MAX_STEPS, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, Weights
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"
@@ -78,6 +80,16 @@ SDXL = Family(
     memory_gb=11,
     unet_gb=5,
     prompt_set=PROMPT_SET,
+    controlnets=(
+        ControlNetSpec(
+            modes=(ControlMode.CANNY,),
+            weights=controlnet("diffusers/controlnet-canny-sdxl-1.0"),
+            scale=0.5,
+            memory_gb=2.5,
+            licence="openrail++",
+            source="https://huggingface.co/ByteDance/Hyper-SD",
+        ),
+    ),
     specs=(
         ModelSpec(
             name="base",

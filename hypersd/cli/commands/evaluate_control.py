@@ -1,0 +1,94 @@
+"""`evaluate control`: how well held-out pictures follow the lines that they are given, with and without them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from hypersd.cli.commands.compare import runnable
+from hypersd.cli.commands.control import check_controllable
+from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
+from hypersd.cli.output import emit, note, say, table, write_json
+from hypersd.models.registry import Machine, family
+from hypersd.models.specs import Family
+
+if TYPE_CHECKING:
+    from hypersd.sampling.request import Request
+
+PROMPTS = 64
+STEPS = 4
+_SHOWN = 8
+_NOT_HERE = ("models", "adapter", "like", "base_first", "reward", "metrics", "prompts")
+
+
+def run_control(options: argparse.Namespace, machine: Machine) -> int:
+    """Measure; returns the exit status.
+
+    Raises:
+        OSError: a file is missing or damaged, or cannot be written.
+        ValueError: an option does not belong here, or the family has no ControlNet or no judge.
+    """
+    for name in _NOT_HERE:
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"`evaluate control` draws the family's own held-out scenes; leave out --{name.replace('_', '-')}"
+            )
+    chosen = family(options.family)
+    check_controllable(chosen, options.mode, machine)
+    from hypersd.evaluate.control_agreement import ControlAgreement, controlled_pictures, object_check, sheet
+    from hypersd.models.engine import Engine
+    from hypersd.sampling.png import write_png
+
+    shows_objects = object_check(chosen)
+    rows: list[dict[str, Any]] = []
+    files = [AGREEMENT, *(AGREEMENT_SHEET.format(steps) for steps in options.steps or (STEPS,))]
+    with command_folder(options.out, "evaluate control", files) as out:
+        engine = Engine(chosen, machine)
+        for steps in options.steps or (STEPS,):
+            requests = requests_for(options, chosen, steps, machine)
+            pictures = list(controlled_pictures(engine, requests, shows_objects))
+            rows.append({"steps": steps, "prompts": len(pictures), **asdict(ControlAgreement.of(pictures))})
+            write_png(out / AGREEMENT_SHEET.format(steps), sheet(pictures[:_SHOWN]), {"mode": options.mode})
+        document = {"family": chosen.name, "mode": options.mode, "model": chosen.unified.name, "seed": options.seed}
+        document["rows"] = rows
+        write_json(out / AGREEMENT, document)
+    if options.json:
+        emit(document)
+    else:
+        keys = ("iou", "iou_without", "objects", "objects_without")
+        header = ("steps", "edges' IoU", "without control", "right objects", "without control")
+        cells = [(row["steps"], *(f"{row[key]['value']:.3f} ± {_reach(row[key]):.3f}" for key in keys)) for row in rows]
+        say(table(header, cells))
+        note(f"written: {', '.join(str(options.out / file) for file in files)}")
+    return 0
+
+
+def _reach(estimate: dict[str, float]) -> float:
+    return (estimate["high"] - estimate["low"]) / 2
+
+
+def requests_for(options: argparse.Namespace, chosen: Family, steps: int, machine: Machine) -> list[Request]:
+    """Held-out prompts, each with the lines of a scene that shows it and a seed of its own."""
+    from PIL import Image
+
+    from hypersd.models.families.embedded import prompt_source, rendered_scenes
+    from hypersd.sampling.control_image import control_image
+    from hypersd.sampling.request import Control, Request
+
+    count = options.count or PROMPTS
+    prompts = prompt_source(chosen, "be judged").held_out(count, options.seed)
+    scenes = rendered_scenes(chosen, prompts, count, options.seed)
+    runs = runnable(chosen, (chosen.unified.name,), (steps,), machine)
+    return [
+        Request(
+            prompt=prompt,
+            seed=options.seed + index,
+            family=chosen.name,
+            runs=runs,
+            control=Control(
+                mode=options.mode, image=control_image(Image.fromarray(scene), options.mode, chosen.pixels)
+            ),
+        )
+        for index, (prompt, scene) in enumerate(zip(prompts, scenes, strict=True))
+    ]

@@ -1,0 +1,12 @@
+"""Modes of control, as data. Nothing here loads anything."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ControlMode(StrEnum):
+    """Kind of picture that a ControlNet follows: white lines on black."""
+
+    CANNY = "canny"
+    SCRIBBLE = "scribble"
