@@ -118,7 +118,7 @@ def _run(
 
 
 def _control(request: Request, engine: Engine, run: PlannedRun, cancelled: Callable[[], bool]) -> LoadedControl | None:
-    """What the run follows beside the prompt, loaded; None if nothing."""
+    """Control image and its ControlNet, loaded; None if the run follows none."""
     if request.control is None:
         return None
     controlnet = engine.controlnet(request.control.mode, cancelled)
