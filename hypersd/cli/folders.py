@@ -12,6 +12,7 @@ from hypersd.cli.options import writable_folder
 from hypersd.utils.outputs import output_folder
 
 COMPARISON, SCENES = "comparison.json", "scenes.json"
+SWEEP = "sweep.csv"
 EVALUATION = (
     "metrics.csv",
     "pictures.csv",
@@ -68,7 +69,8 @@ def _compared(folder: Path, _names: Iterable[str]) -> Iterable[str]:
         home = file.parent.relative_to(folder)
         pictures = [run.get("file") for run in _entries(file, "runs")]
         if pictures:
-            yield from ((home / name).as_posix() for name in (*filter(None, pictures), "grid.png", COMPARISON))
+            names = (*filter(None, pictures), "grid.png", SWEEP, COMPARISON)
+            yield from ((home / name).as_posix() for name in names)
 
 
 def _rendered(folder: Path, _names: Iterable[str]) -> Iterable[str]:
