@@ -22,6 +22,7 @@ from hypersd.sampling.record import (
 )
 
 if TYPE_CHECKING:
+    from hypersd.cli.sweep_options import SweepOptions
     from hypersd.models.engine import Engine
     from hypersd.sampling.request import Generation, Request, Run
 
@@ -48,18 +49,27 @@ def picture_files(runs: Sequence[Run], seeds: Sequence[int]) -> dict[tuple[str, 
     }
 
 
-def compare_into(folder: Path, request: Request, engine: Engine, record_file: str = COMPARISON) -> dict[str, Any]:
+def compare_into(
+    folder: Path,
+    request: Request,
+    engine: Engine,
+    *,
+    record_file: str = COMPARISON,
+    sweep: SweepOptions | None = None,
+) -> dict[str, Any]:
     """Run a request, write its files to `folder`, and return what comparison.json says; that is written last.
 
     Args:
         folder: where the files go.
         request: what to draw.
-        engine: what draws.
+        engine: that draws.
         record_file: name of the record, if not comparison.json.
+        sweep: options of a grid of models × steps; None is a grid of one row a seed.
 
     Raises:
         OSError: the folder cannot be written.
     """
+    from hypersd.cli.sweep_folder import write_sweep
     from hypersd.sampling.comparison import compare, grid
     from hypersd.sampling.png import write_png
     from hypersd.sampling.request import Generation
@@ -77,11 +87,16 @@ def compare_into(folder: Path, request: Request, engine: Engine, record_file: st
                 texts = picture_texts(request, runs[-1], context, result.image.size)
                 write_png(folder / file, result.image, texts)
                 note(f"  {file}: {result.seconds:.2f} s")
+    swept: dict[str, Any] = {}
     if any(generation.image is not None for generation in generations):
-        write_png(folder / GRID, grid(request, generations), grid_texts(request, runs, context))
+        if sweep is None:
+            write_png(folder / GRID, grid(request, generations), grid_texts(request, runs, context))
+        else:
+            swept["sweep"] = write_sweep(folder / GRID, request, engine, (generations, runs), context, options=sweep)
     record = {
         **request_record(request),
         "runs": runs,
+        **swept,
         **context,
         **remarks(request, generations, engine),
     }

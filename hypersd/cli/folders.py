@@ -14,6 +14,7 @@ from hypersd.utils.outputs import output_folder
 COMPARISON, SCENES, CONTROL = "comparison.json", "scenes.json", "control.json"
 CONTROL_IMAGE = "control.png"
 AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
+SWEEP = "sweep.csv"
 EVALUATION = (
     "metrics.csv",
     "pictures.csv",
@@ -70,7 +71,8 @@ def _compared(folder: Path, _names: Iterable[str]) -> Iterable[str]:
         home = file.parent.relative_to(folder)
         pictures = [run.get("file") for run in _entries(file, "runs")]
         if pictures:
-            yield from ((home / name).as_posix() for name in (*filter(None, pictures), "grid.png", COMPARISON))
+            names = (*filter(None, pictures), "grid.png", SWEEP, COMPARISON)
+            yield from ((home / name).as_posix() for name in names)
 
 
 def _controlled(folder: Path, _names: Iterable[str]) -> Iterable[str]:

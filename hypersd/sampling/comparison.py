@@ -154,7 +154,7 @@ def grid(request: Request, generations: Sequence[Generation], side: int = 256) -
     for generation in generations:
         left = before + margin + columns.index((generation.model, generation.steps)) * (side + margin)
         top = margin + line + margin // 2 + rows.index(generation.seed) * below
-        picture = _fitted(generation.image or failed, side)
+        picture = fitted(generation.image or failed, side)
         sheet.paste(picture, (left + (side - picture.width) // 2, top + (side - picture.height) // 2))
         steps = f"{generation.steps} step{'s' if generation.steps > 1 else ''}"
         pen.text((left, top + side + 4), generation.model, fill="black", font=font)
@@ -164,7 +164,7 @@ def grid(request: Request, generations: Sequence[Generation], side: int = 256) -
     return sheet
 
 
-def _fitted(picture: Image.Image, side: int) -> Image.Image:
+def fitted(picture: Image.Image, side: int) -> Image.Image:
     """The picture, its longer side `side` pixels."""
     scale = side / max(picture.size)
     return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
 from hypersd.cli.comparison_folder import GRID, compare_into, finished, picture_files, report
-from hypersd.cli.folders import COMPARISON, command_folder
+from hypersd.cli.folders import COMPARISON, SWEEP, command_folder
+from hypersd.cli.like import take_like
 from hypersd.cli.options import (
     add_base_first,
     add_family,
@@ -21,6 +22,8 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.parser import FAILED, complain
+from hypersd.cli.sweep_folder import sweep_report
+from hypersd.cli.sweep_options import add_sweep, check_sweep, steps_of, sweep_options
 from hypersd.models.base_first import with_base_first
 from hypersd.models.registry import Machine, availability, family
 from hypersd.models.specs import Family
@@ -38,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         description="Draw a prompt with several models, from the same noise. Writes MODEL.png for each (MODEL-N.png "
         "where a model runs at several step counts, MODEL-seed-N.png with --count), grid.png and comparison.json; "
         "with --prompts the same in "
-        "DIR/0000, DIR/0001, ...",
+        "DIR/0000, DIR/0001, ... With --grid, grid.png is models x steps, and sweep.csv has its numbers.",
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT")
     parser.add_argument(
@@ -49,7 +52,11 @@ def add_parser(subparsers: Any) -> None:
     add_base_first(parser)
     add_seed(parser)
     add_sampling(parser)
+    add_sweep(parser)
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    parser.add_argument(
+        "--like", type=argument(path), metavar="FILE", help="draw again what a PNG of compare or of the page says"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is drawn"
     )
@@ -63,20 +70,30 @@ def run(options: argparse.Namespace) -> int:
     """Compare."""
     from hypersd.sampling.planning import planned
 
+    check_sweep(options)
+    like = None if options.like is None else take_like(options)
     chosen = family(options.family)
     if options.base_first:
         chosen = with_base_first(chosen, options.base_first)
     prompts = prompts_of(options)
     machine = Machine.here()
-    runs = runnable(chosen, options.models, options.steps, machine)
+    runs = runnable(chosen, options.models, steps_of(options, chosen), machine)
+    if like is not None:
+        runs = tuple(run for run in runs if run in like)
     requests = list(requests_for(prompts, options, runs))
     planned(chosen, requests[0])  # complains about a parameter that no model bears
     homes = [Path() if options.prompts is None else Path(f"{index:04d}") for index in range(len(requests))]
     names = [
         (home / name).as_posix()
         for home in homes
-        for name in (*picture_files(runs, requests[0].seeds).values(), GRID, COMPARISON)
+        for name in (
+            *picture_files(runs, requests[0].seeds).values(),
+            GRID,
+            COMPARISON,
+            *([SWEEP] if options.grid else []),
+        )
     ]
+    sweep = sweep_options(options, chosen, requests, machine)
     records: list[dict[str, Any]] = []
     with command_folder(options.out, "compare", names, keep=options.resume) as out:
         from hypersd.models.engine import Engine
@@ -89,29 +106,37 @@ def run(options: argparse.Namespace) -> int:
                 raise ValueError(
                     f"cannot resume: {options.prompts} has {len(folders)} prompts, and {beyond} is of another"
                 )
-            before = earlier(folders, requests, engine)
+            before = earlier(folders, requests, engine, grid=options.grid)
         for folder, request in zip(folders, requests, strict=True):
             note(f"{folder}: {request.prompt}{' (drawn before)' if folder in before else ''}")
-            records.append(before.get(folder) or compare_into(folder, request, engine))
+            records.append(before.get(folder) or compare_into(folder, request, engine, sweep=sweep))
             for warning in records[-1].get("warnings", ()):
                 note(f"  {warning}")
     if options.json:
         emit(records[0] if options.prompts is None else records)
     else:
-        say("\n\n".join(report(record) for record in records))
+        say("\n\n".join((sweep_report if "sweep" in record else report)(record) for record in records))
     failures = [run for record in records for run in record["runs"] if run["file"] is None]
     for run in failures:
         complain(f"{run['model']} at {run['steps']} steps: {run['error']}")
     return FAILED if failures else 0
 
 
-def earlier(folders: Sequence[Path], requests: Sequence[Request], engine: Engine) -> dict[Path, dict[str, Any]]:
+def earlier(
+    folders: Sequence[Path], requests: Sequence[Request], engine: Engine, *, grid: bool = False
+) -> dict[Path, dict[str, Any]]:
     """The records of the requests that were drawn before, by their folders.
 
     Raises:
-        ValueError: something else was drawn there.
+        ValueError: something else was drawn there, or only one of the two has `--grid`.
     """
     records = {folder: finished(folder, request, engine) for folder, request in zip(folders, requests, strict=True)}
+    for folder, record in records.items():
+        if record is not None and ("sweep" in record) != grid:
+            raise ValueError(
+                f"cannot resume: {folder} was drawn with{'out' if grid else ''} --grid; give the same options as "
+                "before, or choose another folder"
+            )
     return {folder: record for folder, record in records.items() if record is not None}
 
 

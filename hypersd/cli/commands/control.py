@@ -151,4 +151,4 @@ def drawn(out: Path, request: Request, chosen: Family, machine: Machine) -> dict
 
     if request.control is not None:
         write_png(out / CONTROL_IMAGE, request.control.image, {"mode": request.control.mode.value})
-    return compare_into(out, request, Engine(chosen, machine), CONTROL)
+    return compare_into(out, request, Engine(chosen, machine), record_file=CONTROL)
