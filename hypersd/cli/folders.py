@@ -33,6 +33,7 @@ FEEDBACK = (
     *("*/training/log.jsonl", "*/training/looks.json", "*/training/state", "*/training/samples"),
     *("*/feedback.safetensors", "*/adapter.safetensors", "*/feedback.json", "*/merge.png"),
 )
+FILTERED = ("measurements", "filter.json", "kept.arrow", "rejected.csv")
 ROUNDS = ("round-[0-9]*",)
 FAMILY = ("family", "autoencoder", "clip", "base")
 PERCEPTION = ("perception", "training")
@@ -109,6 +110,7 @@ def _evaluated(folder: Path, names: Iterable[str]) -> Iterable[str]:
 _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "compare": _compared,
     "evaluate": _evaluated,
+    "data filter": _where("filter.json", "measurements/[0-9]*.parquet"),
     "distill": _where("*/state/state.json"),
     "reward train": _where("reward.json", "training*/state/state.json"),
     "feedback": _where("*/feedback.json", "*/training/state/state.json"),

@@ -10,7 +10,19 @@ import sys
 from collections.abc import Sequence
 
 from hypersd import __version__
-from hypersd.cli.commands import compare, distill, emoji, evaluate, feedback, loop, models, rank, reward, votes
+from hypersd.cli.commands import (
+    compare,
+    data_filter,
+    distill,
+    emoji,
+    evaluate,
+    feedback,
+    loop,
+    models,
+    rank,
+    reward,
+    votes,
+)
 from hypersd.cli.parser import Parser, guarded
 
 
@@ -23,7 +35,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for group in (models, compare, evaluate, distill, votes, rank, reward, feedback, loop, emoji):
+    for group in (models, compare, evaluate, data_filter, distill, votes, rank, reward, feedback, loop, emoji):
         group.add_parser(subparsers)
     return parser
 

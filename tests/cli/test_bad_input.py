@@ -134,6 +134,8 @@ def test_a_prompt_that_cannot_be_judged_is_named(call: Call, tmp_path: Path) -> 
         ("models",),
         ("compare",),
         ("evaluate",),
+        ("data",),
+        ("data", "filter"),
         ("distill",),
         ("emoji",),
         ("emoji", "train"),
