@@ -34,6 +34,7 @@ FEEDBACK = (
     *("*/feedback.safetensors", "*/adapter.safetensors", "*/feedback.json", "*/merge.png"),
 )
 FILTERED = ("measurements", "filter.json", "kept.arrow", "rejected.csv")
+CLAIMS = ("claims.csv", "claims.md", "claims.tex")
 ROUNDS = ("round-[0-9]*",)
 FAMILY = ("family", "autoencoder", "clip", "base")
 PERCEPTION = ("perception", "training")
@@ -96,6 +97,15 @@ def _where(*signs: str) -> Callable[[Path, Iterable[str]], Iterable[str]]:
     return known
 
 
+def _claimed(folder: Path, names: Iterable[str]) -> Iterable[str]:
+    """The command's names, where there is a table of claims of ours."""
+    try:
+        with (folder / "claims.csv").open(encoding="utf-8") as file:
+            return names if file.readline().startswith("claim,model,other,") else ()
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
 def _evaluated(folder: Path, names: Iterable[str]) -> Iterable[str]:
     """All the command's names, where there is the plan of an evaluation, or a table of pictures of ours."""
     if (folder / "evaluation.json").is_file():
@@ -110,6 +120,7 @@ def _evaluated(folder: Path, names: Iterable[str]) -> Iterable[str]:
 _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "compare": _compared,
     "evaluate": _evaluated,
+    "claims": _claimed,
     "data filter": _where("filter.json", "measurements/[0-9]*.parquet"),
     "distill": _where("*/state/state.json"),
     "reward train": _where("reward.json", "training*/state/state.json"),

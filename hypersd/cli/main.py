@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from hypersd import __version__
 from hypersd.cli.commands import (
+    claims,
     compare,
     data_filter,
     distill,
@@ -35,7 +36,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for group in (models, compare, evaluate, data_filter, distill, votes, rank, reward, feedback, loop, emoji):
+    for group in (models, compare, evaluate, claims, data_filter, distill, votes, rank, reward, feedback, loop, emoji):
         group.add_parser(subparsers)
     return parser
 
