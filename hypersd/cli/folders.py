@@ -128,5 +128,6 @@ _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "loop": _where("round-*/plan.json", "round-*/votes.json"),
     "emoji train": _where("family/world.json", "*/state/state.json"),
     "emoji perceive": _where("perception/config.json", "training/state/state.json"),
+    "emoji rebuild": _where("stages/family.json"),
     "emoji render": _rendered,
 }

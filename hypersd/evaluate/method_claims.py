@@ -10,8 +10,8 @@ from hypersd.evaluate.paired_bootstrap import PromptValues, paired_estimate
 from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt
 from hypersd.utils.estimates import UNKNOWN, Estimate
 
-Verdict = Literal["comes out", "does not come out", "not measured"]
-Comparison = Literal["difference", "ratio", "value"]
+ClaimVerdict = Literal["comes out", "does not come out", "not measured"]
+ClaimComparison = Literal["difference", "ratio", "value"]
 
 TrainingRun = Mapping[tuple[str, int], Sequence[ImageMetrics]]
 """The pictures of one training seed, by model and number of steps."""
@@ -37,7 +37,7 @@ class MeasuredClaim:
     steps: int
     other: str | None = None
     other_steps: int | None = None
-    comparison: Comparison = "difference"
+    comparison: ClaimComparison = "difference"
     least: float = 0.0
     proven: bool = False
 
@@ -54,7 +54,7 @@ class ClaimResult:
     claim: MeasuredClaim
     estimate: Estimate
     seeds: int
-    verdict: Verdict
+    verdict: ClaimVerdict
 
 
 def _better(text: str, model: str, other: str, steps: Sequence[int], metric: str = "match") -> list[MeasuredClaim]:

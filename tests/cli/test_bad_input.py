@@ -139,7 +139,9 @@ def test_a_prompt_that_cannot_be_judged_is_named(call: Call, tmp_path: Path) -> 
         ("distill",),
         ("emoji",),
         ("emoji", "train"),
+        ("claims",),
         ("emoji", "perceive"),
+        ("emoji", "rebuild"),
         ("emoji", "render"),
     ],
 )
