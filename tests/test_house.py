@@ -174,7 +174,8 @@ def writes(call: ast.Call) -> str:
         said = [mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)]
         return name if any(set(mode) & set("wx+") and "a" not in mode for mode in said) else ""
     if name == "save" and isinstance(function, ast.Attribute):
-        in_memory = bool(call.args) and getattr(call.args[0], "id", "") in {"buffer", "file"}
+        places = [getattr(argument, "id", "") for argument in call.args[:2]]
+        in_memory = places[:1] in (["buffer"], ["file"]) or places[1:] == ["buffer"]
         return "" if in_memory or ast.unparse(function.value) in SAVERS else name
     return ""
 
@@ -224,7 +225,11 @@ def test_a_bare_writer_is_found(code: str) -> None:
 
 
 def test_a_reader_is_no_writer() -> None:
-    assert not list(bare_writers(ast.parse("open(path).read(); path.open('rb'); log.open('a'); picture.save(buffer)")))
+    assert not list(
+        bare_writers(
+            ast.parse("open(path).read(); path.open('rb'); log.open('a'); picture.save(buffer); torch.save(x, buffer)")
+        )
+    )
 
 
 def test_models_sampling_and_training_know_nothing_of_votes(root: Path) -> None:

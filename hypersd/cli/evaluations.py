@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from hypersd.evaluate.evaluation import EvaluationResults
     from hypersd.evaluate.metric_sources import RewardFunction
     from hypersd.models.engine import Engine
+    from hypersd.models.registry import Machine
     from hypersd.sampling.request import Run
+    from hypersd.training.sources.picture_folder import PictureFolder
 
 _PATIENCE = timedelta(days=30)
 """Time that a process waits for the others."""
@@ -43,19 +45,32 @@ def evaluated(
     from accelerate import PartialState
 
     from hypersd.evaluate.evaluation import EvaluationPlan, evaluate
+    from hypersd.evaluate.metric_sources import INCEPTION
+    from hypersd.evaluate.reference_pictures import PictureReference
     from hypersd.evaluate.suite import MetricSuite, check_measurable
     from hypersd.sampling.remarks import word_remarks
 
     chosen, machine = engine.family, engine.machine
     check_reward_options(options)
     check_measurable(chosen, machine, options.metrics)
+    real = None if options.reference is None else reference_pictures(options.reference, chosen, machine)
     digest = None if options.reward is None else reward_digest(options.reward)
     plan = EvaluationPlan(
-        family=chosen, prompts=tuple(prompts), runs=runs, seed=options.seed, seeds=options.seeds, reward=digest
+        family=chosen,
+        prompts=tuple(prompts),
+        runs=runs,
+        seed=options.seed,
+        seeds=options.seeds,
+        reward=digest,
+        reference=None if real is None else real.fingerprint,
     )
     processes = PartialState(cpu=machine.device == "cpu", timeout=_PATIENCE)
     suite = MetricSuite.of(
-        chosen, machine, None if options.reward is None else reward_in(options.reward), options.metrics
+        chosen,
+        machine,
+        None if options.reward is None else reward_in(options.reward),
+        options.metrics,
+        inception=real is not None,
     )
     if not processes.is_main_process:
         yield evaluate(plan, engine, suite, options.out, processes, resume=options.resume)
@@ -63,7 +78,27 @@ def evaluated(
     for remark in dict.fromkeys(remark for prompt in prompts for remark in word_remarks(chosen, prompt)):
         note(remark)
     with command_folder(options.out, "evaluate", EVALUATION, keep=options.resume) as out:
-        yield evaluate(plan, engine, suite, out, processes, resume=options.resume)
+        near = None if real is None else PictureReference.of(real, suite.scorers[INCEPTION])
+        yield evaluate(plan, engine, suite, out, processes, resume=options.resume, reference=near)
+
+
+def reference_pictures(folder: Path, chosen: Family, machine: Machine) -> PictureFolder:
+    """The pictures in a folder that FID is measured from; they and its network are looked for before any work.
+
+    Raises:
+        ValueError: the family is not measured by FID, or there are too few pictures.
+        OSError: the folder is missing, or the network's weights are and cannot be fetched.
+    """
+    from hypersd.evaluate.metric_sources import INCEPTION
+    from hypersd.evaluate.reference_pictures import check_reference
+
+    if not INCEPTION.applies(chosen):
+        raise ValueError(
+            f"pictures of {chosen.name} are compared with scenes of its own; --reference is for families of the Hub"
+        )
+    pictures = check_reference(folder)
+    INCEPTION.check(chosen, machine)
+    return pictures
 
 
 def check_reward_options(options: argparse.Namespace) -> None:

@@ -36,6 +36,8 @@ FEEDBACK = (
     *("*/training/log.jsonl", "*/training/looks.json", "*/training/state", "*/training/samples"),
     *("*/feedback.safetensors", "*/adapter.safetensors", "*/feedback.json", "*/merge.png"),
 )
+FILTERED = ("measurements", "filter.json", "kept.arrow", "rejected.csv")
+CLAIMS = ("claims.csv", "claims.md", "claims.tex")
 ROUNDS = ("round-[0-9]*",)
 FAMILY = ("family", "autoencoder", "clip", "base")
 PERCEPTION = ("perception", "training")
@@ -106,6 +108,15 @@ def _where(*signs: str) -> Callable[[Path, Iterable[str]], Iterable[str]]:
     return known
 
 
+def _claimed(folder: Path, names: Iterable[str]) -> Iterable[str]:
+    """The command's names, where there is a table of claims of ours."""
+    try:
+        with (folder / "claims.csv").open(encoding="utf-8") as file:
+            return names if file.readline().startswith("claim,model,other,") else ()
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
 def _evaluated(folder: Path, names: Iterable[str]) -> Iterable[str]:
     """All the command's names, where there is the plan of an evaluation, or a table of pictures of ours."""
     if (folder / "evaluation.json").is_file():
@@ -122,11 +133,14 @@ _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "control": _controlled,
     "evaluate": _evaluated,
     "evaluate control": _where(AGREEMENT),
+    "claims": _claimed,
+    "data filter": _where("filter.json", "measurements/[0-9]*.parquet"),
     "distill": _where("*/state/state.json"),
     "reward train": _where("reward.json", "training*/state/state.json"),
     "feedback": _where("*/feedback.json", "*/training/state/state.json"),
     "loop": _where("round-*/plan.json", "round-*/votes.json"),
     "emoji train": _where("family/world.json", "*/state/state.json"),
     "emoji perceive": _where("perception/config.json", "training/state/state.json"),
+    "emoji rebuild": _where("stages/family.json"),
     "emoji render": _rendered,
 }

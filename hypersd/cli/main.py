@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from hypersd import __version__
 from hypersd.cli.commands import (
+    claims,
     compare,
     control,
+    data_filter,
     deploy,
     distill,
     emoji,
@@ -36,7 +38,10 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for group in (models, compare, control, evaluate, distill, votes, rank, reward, feedback, loop, emoji, deploy):
+    for group in (
+        *(models, compare, control, evaluate, claims, data_filter, distill),
+        *(votes, rank, reward, feedback, loop, emoji, deploy),
+    ):
         group.add_parser(subparsers)
     return parser
 

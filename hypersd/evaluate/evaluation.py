@@ -24,7 +24,7 @@ from hypersd.evaluate.measured_prompts import (
 )
 from hypersd.evaluate.metric_sources import judged_by_its_own
 from hypersd.evaluate.picture_metrics import write_pictures
-from hypersd.evaluate.reference import Reference
+from hypersd.evaluate.reference import FrechetReference, Reference
 from hypersd.evaluate.suite import MeasuredImage, MetricSuite
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import rendered_scenes
@@ -48,6 +48,7 @@ class EvaluationPlan:
         seed: of the first picture of the first prompt; that of each next prompt is one above.
         seeds: pictures a prompt and run, from the prompt's own seed on.
         reward: identity of the reward model that is measured too, or None.
+        reference: identity of the pictures that FID is measured from, or None.
     """
 
     family: Family
@@ -56,6 +57,7 @@ class EvaluationPlan:
     seed: int = 0
     seeds: int = 1
     reward: str | None = None
+    reference: str | None = None
 
     def requests(self, index: int) -> list[Request]:
         """The requests of a prompt, one a seed."""
@@ -89,6 +91,7 @@ class EvaluationPlan:
             "seeds": self.seeds,
             "metrics": list(metrics),
             "reward": self.reward,
+            "reference": self.reference,
             "base": _sha256(engine, BASE),
             "models": [self._model_record(engine, model, steps) for model, steps in self.settings],
             "versions": versions(),
@@ -117,7 +120,14 @@ class EvaluationResults:
 
 
 def evaluate(
-    plan: EvaluationPlan, engine: Engine, suite: MetricSuite, out: Path, processes: PartialState, *, resume: bool
+    plan: EvaluationPlan,
+    engine: Engine,
+    suite: MetricSuite,
+    out: Path,
+    processes: PartialState,
+    *,
+    resume: bool,
+    reference: FrechetReference | None = None,
 ) -> EvaluationResults | None:
     """Draw and measure everything, and write the files.
 
@@ -130,6 +140,7 @@ def evaluate(
         out: where the files go.
         processes: those that share the work, often one.
         resume: keep what an interrupted run of the same plan has measured; otherwise it is measured again.
+        reference: real pictures to measure FID from, for the main process; None for the family's own, if it has any.
 
     Returns:
         None in all processes but the main one.
@@ -149,7 +160,7 @@ def evaluate(
         if before is None or before.failures:
             write_measured(_measured(plan, index, engine, suite, out), file_of(out, index), digest)
     processes.wait_for_everyone()
-    return _joined(plan, suite, out, digest) if processes.is_main_process else None
+    return _joined(plan, suite, out, digest, reference) if processes.is_main_process else None
 
 
 def _measured(plan: EvaluationPlan, index: int, engine: Engine, suite: MetricSuite, out: Path) -> MeasuredPrompt:
@@ -179,7 +190,9 @@ def _write_grid(request: Request, generations: Sequence[Generation], family: Fam
         write_png(file, grid(request, generations), grid_texts(request, records, {"versions": versions()}))
 
 
-def _joined(plan: EvaluationPlan, suite: MetricSuite, out: Path, digest: str) -> EvaluationResults:
+def _joined(
+    plan: EvaluationPlan, suite: MetricSuite, out: Path, digest: str, reference: FrechetReference | None
+) -> EvaluationResults:
     """Sum up what all processes have measured."""
     measured = [read_measured(file_of(out, index), digest) for index in range(len(plan.prompts))]
     if None in measured:
@@ -190,7 +203,7 @@ def _joined(plan: EvaluationPlan, suite: MetricSuite, out: Path, digest: str) ->
     for image in (image for prompt in prompts for image in prompt.images):
         by_run[image.metrics.model, image.metrics.steps].append(image)
     pictures = {run: [image.metrics for image in images] for run, images in by_run.items()}
-    reference, base = _reference(plan, suite, by_run.values()), pictures.get(plan.base_run, ())
+    reference, base = reference or _scenes(plan, suite, by_run.values()), pictures.get(plan.base_run, ())
     rows = [
         ReportRow.of(
             run,
@@ -211,7 +224,7 @@ def _joined(plan: EvaluationPlan, suite: MetricSuite, out: Path, digest: str) ->
     )
 
 
-def _reference(plan: EvaluationPlan, suite: MetricSuite, runs: Iterable[Sequence[MeasuredImage]]) -> Reference | None:
+def _scenes(plan: EvaluationPlan, suite: MetricSuite, runs: Iterable[Sequence[MeasuredImage]]) -> Reference | None:
     """Rendered scenes to measure a distance from; they are drawn only if there are pictures enough."""
     enough = any(len(images) >= LEAST for images in runs)
     if not enough or not judged_by_its_own(plan.family) or suite.clip is None:

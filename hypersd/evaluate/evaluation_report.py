@@ -16,7 +16,7 @@ from hypersd.evaluate.frechet import LEAST
 from hypersd.evaluate.intervals import Floats, bootstrap_ratio
 from hypersd.evaluate.metrics import BY_NAME, DIVERSITY, Metric
 from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt, over_prompts
-from hypersd.evaluate.reference import SCENES, Reference
+from hypersd.evaluate.reference import FrechetReference
 from hypersd.utils.estimates import UNKNOWN, Estimate
 from hypersd.utils.files import atomic_path, write_text
 
@@ -34,8 +34,9 @@ class ReportRow:
     Args:
         means: the mean of each metric with its interval, by name, in the order of the columns.
         diversity_ratio: the mean diversity over that of the base, on the same prompts.
-        fid: the Fréchet distance to real pictures (see `Reference`).
+        fid: the Fréchet distance to real pictures (see `FrechetReference`).
         fid_floor: the distance that `n` real pictures have themselves.
+        fid_reference: words about the real pictures.
         seconds: the mean time of a picture.
 
     What was not measured is NaN.
@@ -50,6 +51,7 @@ class ReportRow:
     seconds: float
     n: int
     prompts: int
+    fid_reference: str = ""
 
     def flat(self) -> dict[str, str | int | float]:
         """The row as one number a column: a metric's mean under its name, its interval as `_low` and `_high`."""
@@ -74,7 +76,7 @@ class ReportRow:
         pictures: Sequence[ImageMetrics],
         features: Floats,
         *,
-        reference: Reference | None = None,
+        reference: FrechetReference | None = None,
         base: Sequence[ImageMetrics] = (),
     ) -> ReportRow:
         """Sum up the pictures of one model at one number of steps, with their embeddings `(n, D)`.
@@ -93,6 +95,7 @@ class ReportRow:
             seconds=float(np.mean([picture.seconds for picture in pictures])) if pictures else math.nan,
             n=len(pictures),
             prompts=len({picture.prompt for picture in pictures}),
+            fid_reference="" if near is None else near.description,
         )
 
 
@@ -149,12 +152,10 @@ def notes(rows: Sequence[ReportRow]) -> list[str]:
         said.append("Beside the diversity stands its ratio to that of the base, on the same prompts and seeds.")
     measured = [row for row in rows if not math.isnan(row.fid)]
     if measured:
-        count, floor = _span([row.n for row in measured], "d"), _span([row.fid_floor for row in measured], ".2f")
-        said.append(
-            f"FID is the Fréchet distance of n = {count} pictures to {SCENES} rendered scenes or more of the same "
-            "prompts, in the features of this family's own CLIP picture tower: it cannot be compared with an FID from "
-            f"elsewhere, nor with one of another n. As many other rendered scenes have {floor} themselves."
-        )
+        count = _span([row.n for row in measured], "d")
+        said.append(f"FID is the Fréchet distance of n = {count} pictures to {measured[0].fid_reference}.")
+    if floors := [row.fid_floor for row in measured if not math.isnan(row.fid_floor)]:
+        said.append(f"As many other real pictures have {_span(floors, '.2f')} themselves.")
     return said
 
 

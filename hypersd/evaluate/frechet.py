@@ -7,11 +7,12 @@ The distance is that of the two Gaussians with the sets' means and covariances (
 It is biased: of few pictures a covariance is known badly, and that alone puts two sets of one kind apart, by roughly
 a constant over N (Chong and Forsyth 2020). So distances can be compared only at equal N, and a small one means little
 without the distance of N real pictures, which `reference.Reference.floor` gives. And it depends on the features: with
-those of the family's own CLIP it has nothing to do with the FIDs of papers, which take an Inception network's.
+those of a family's own CLIP it has nothing to do with the FIDs of papers, which take an Inception network's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,29 @@ class Moments:
         mean = exact.mean(axis=0)
         centred = exact - mean
         return cls(mean=mean, covariance=centred.T @ centred / (len(exact) - 1))
+
+    @classmethod
+    def of_batches(cls, batches: Iterable[Floats]) -> Moments:
+        """The moments of features that come in batches `(B, D)`, none of which is kept.
+
+        Raises:
+            ValueError: as `of`.
+        """
+        count, shift, total, products = 0, np.zeros(0), np.zeros(0), np.zeros((0, 0))
+        for batch in batches:
+            exact = batch.astype(np.float64)
+            if not np.isfinite(exact).all():
+                raise ValueError("a Fréchet distance needs finite features, and some are not")
+            if not count:  # near the mean, so that nothing cancels
+                shift = exact.mean(axis=0)
+                total, products = np.zeros_like(shift), np.zeros((shift.size, shift.size))
+            count += len(exact)
+            total += (exact - shift).sum(axis=0)
+            products += (exact - shift).T @ (exact - shift)
+        if count < LEAST:
+            raise ValueError(f"a Fréchet distance needs at least {LEAST} pictures, not {count}")
+        mean = total / count
+        return cls(mean=shift + mean, covariance=(products - count * np.outer(mean, mean)) / (count - 1))
 
 
 def distance(first: Moments, second: Moments) -> float:

@@ -42,6 +42,17 @@ class AestheticScorer:
     clip: ClipScore
     head: AestheticHead
 
+    @classmethod
+    def published(cls, machine: Machine) -> AestheticScorer:
+        """The published weights, fetched if need be.
+
+        Raises:
+            OSError: they cannot be fetched, or are damaged.
+        """
+        (file,) = AESTHETIC.paths(machine)
+        clip = ClipScore.of(CLIP_L14.folder(machine), device=machine.device)
+        return cls(clip=clip, head=AestheticHead.published(file))
+
     def scores(self, images: Sequence[Image.Image]) -> list[float]:
         """Scores of pictures of any size, from 1 to 10."""
         return self.head(F.normalize(torch.from_numpy(self.clip.embed(images)), dim=-1)).tolist()
@@ -60,17 +71,11 @@ def _check(*models: HubModel) -> Callable[[Family, Machine], None]:
     return check
 
 
-def _load_aesthetic(_family: Family, machine: Machine) -> AestheticScorer:
-    (file,) = AESTHETIC.paths(machine)
-    clip = ClipScore.of(CLIP_L14.folder(machine), device=machine.device)
-    return AestheticScorer(clip=clip, head=AestheticHead.published(file))
-
-
 AESTHETIC_SCORE = MetricSource(
     name="LAION's aesthetic predictor",
     applies=_published,
     check=_check(CLIP_L14, AESTHETIC),
-    load=_load_aesthetic,
+    load=lambda _family, machine: AestheticScorer.published(machine),
     read=lambda scorer, pictures: scorer.scores(pictures.images),
 )
 

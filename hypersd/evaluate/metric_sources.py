@@ -17,6 +17,7 @@ from hypersd.models.families import embedded
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Capability, Family
 from hypersd.scorers.hub_models import CLIP_B32
+from hypersd.scorers.inception import InceptionFeatures, check_inception
 from hypersd.utils.model_folders import check_clip
 
 ScorerT = TypeVar("ScorerT")
@@ -161,6 +162,22 @@ CLIP = MetricSource(
     read=_clip_finding,
 )
 """The family's own CLIP model, or ViT-B/32, by which published CLIP scores are measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InceptionFinding:
+    """Features of N pictures in Inception v3, `(N, D)`; FID is of all pictures of a run together."""
+
+    features: NDArray[np.float32]
+
+
+INCEPTION = MetricSource(
+    name="Inception v3",
+    applies=lambda family: not judged_by_its_own(family),
+    check=lambda _family, _machine: check_inception(),
+    load=lambda _family, machine: InceptionFeatures.published(machine.device),
+    read=lambda network, pictures: InceptionFinding(features=network.embed(pictures.images)),
+)
 
 
 def _rewards(reward: RewardFunction | None, pictures: PromptPictures) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from hypersd.evaluate.clip_score import ClipScore, Pixels
 from hypersd.evaluate.frechet import Moments, distance
@@ -17,6 +18,23 @@ Scenes = Callable[[int, int], Iterable[Pixels]]
 """From a number and a seed to as many real pictures `(side, side, 3)` of the prompts, in turn."""
 
 
+class FrechetReference(Protocol):
+    """Real pictures to measure a Fréchet distance from."""
+
+    @property
+    def description(self) -> str:
+        """Words after "the Fréchet distance of N pictures to", and what it can be compared with."""
+        ...
+
+    def distance(self, features: Floats) -> float:
+        """The distance of pictures by their features `(N, D)`."""
+        ...
+
+    def floor(self, n: int) -> float:
+        """The distance of `n` other real pictures; NaN if there are none."""
+        ...
+
+
 class Reference:
     """Rendered scenes of some prompts, of each as many; drawn and embedded once (some seconds).
 
@@ -29,6 +47,11 @@ class Reference:
     Raises:
         ValueError: a prompt cannot be rendered, or there is none, or too few scenes were asked for.
     """
+
+    description = (
+        f"{SCENES} rendered scenes or more of the same prompts, in the features of this family's own CLIP picture "
+        "tower: it cannot be compared with an FID from elsewhere, nor with one of another n"
+    )
 
     def __init__(self, scenes: Scenes, prompts: int, clip: ClipScore, *, least: int = SCENES) -> None:
         self._scenes, self._clip = scenes, clip

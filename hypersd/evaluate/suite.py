@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypersd.evaluate.clip_score import ClipScore
-from hypersd.evaluate.metric_sources import CLIP, REWARD, MetricSource, PromptPictures, RewardFunction
+from hypersd.evaluate.metric_sources import CLIP, INCEPTION, REWARD, MetricSource, PromptPictures, RewardFunction
 from hypersd.evaluate.metrics import Metric, metrics_of
 from hypersd.evaluate.picture_metrics import ImageMetrics
 from hypersd.models.registry import Machine
@@ -20,7 +20,7 @@ from hypersd.sampling.request import Generation
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MeasuredImage:
-    """Metrics of one picture, and its embedding before it is normalised, `(D,)`."""
+    """Metrics of one picture, and the features by which its Fréchet distance is measured, `(D,)`."""
 
     metrics: ImageMetrics
     features: NDArray[np.float32]
@@ -32,11 +32,13 @@ class MetricSuite:
 
     Args:
         metrics: the rows.
-        scorers: the loaded model of each of their sources.
+        scorers: the loaded model of each of their sources, and of that of the features.
+        features: the source of the features for a Fréchet distance.
     """
 
     metrics: tuple[Metric, ...]
     scorers: Mapping[MetricSource[Any, Any], Any]
+    features: MetricSource[Any, Any] = CLIP
 
     @classmethod
     def of(
@@ -45,6 +47,8 @@ class MetricSuite:
         machine: Machine,
         reward: RewardFunction | None = None,
         names: Sequence[str] | None = None,
+        *,
+        inception: bool = False,
     ) -> MetricSuite:
         """The suite of a family; `reward` is measured too, if there is one.
 
@@ -53,14 +57,16 @@ class MetricSuite:
             machine: on which the models compute.
             reward: a reward model.
             names: of metrics; all by which the family is measured by default.
+            inception: take the features for a Fréchet distance from Inception v3, as papers do.
 
         Raises:
             OSError: a model is missing, and cannot be fetched.
             ValueError: the family has not what it is measured by.
         """
         metrics = metrics_of(family, names)
-        scorers = {source: source.load(family, machine) for source in sources_of(metrics)}
-        return cls(metrics=metrics, scorers={**scorers, REWARD: reward})
+        sources = [*sources_of(metrics), *([INCEPTION] if inception else [])]
+        scorers = {source: source.load(family, machine) for source in sources}
+        return cls(metrics=metrics, scorers={**scorers, REWARD: reward}, features=INCEPTION if inception else CLIP)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +75,7 @@ class MetricSuite:
 
     @property
     def clip(self) -> ClipScore | None:
-        """The CLIP model, whose embeddings are the pictures' features; None if no metric is read off it."""
+        """The CLIP model; None if no metric is read off it."""
         return self.scorers.get(CLIP)
 
     def measure(self, prompt: str, drawn: Sequence[tuple[int, Generation]]) -> list[MeasuredImage]:
@@ -96,7 +102,8 @@ class MetricSuite:
         )
         findings = {source: source.read(scorer, pictures) for source, scorer in self.scorers.items()}
         columns = {metric.name: metric.values(findings[metric.source]) for metric in self.metrics}
-        features = findings[CLIP].features if CLIP in findings else np.empty((len(there), 0), dtype=np.float32)
+        known = findings.get(self.features)
+        features = np.empty((len(there), 0), dtype=np.float32) if known is None else known.features
         return [
             MeasuredImage(
                 metrics=ImageMetrics(

@@ -149,7 +149,7 @@ def grid(request: Request, generations: Sequence[Generation], side: int = 256) -
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
     pen.text((margin, margin), f"{request.prompt[: width // 8]}  (seed {request.seed})", fill="black", font=font)
     if request.control is not None:
-        sheet.paste(_fitted(request.control.image, side), (margin, margin + line + margin // 2))
+        sheet.paste(fitted(request.control.image, side), (margin, margin + line + margin // 2))
         pen.text((margin, margin + line + margin // 2 + side + 4), request.control.mode, fill="black", font=font)
     for generation in generations:
         left = before + margin + columns.index((generation.model, generation.steps)) * (side + margin)

@@ -16,6 +16,7 @@ CAT, OWL = "a big cat on a blue background", "a small owl on a red background"
 COMMANDS = {
     "compare": ("compare", CAT, "--models", "hyper"),
     "evaluate": ("evaluate", "--count", "1", "--models", "hyper", "--steps", "1"),
+    "filter": ("data", "filter", "--data", "photos", "--aesthetic", "none"),
     "distill": ("distill", "tscd", "--shorten", "0.001"),
     "export": ("votes", "export", "--format", "arena"),
     "reward": ("reward", "train"),
@@ -49,6 +50,7 @@ def test_an_empty_name_is_no_folder(call: Call, tmp_path: Path, command: str, em
     "words",
     [
         ("compare", "--prompts", "", "--out", "out"),
+        ("data", "filter", "--data", "", "--out", "out"),
         ("distill", "tscd", "--data", "", "--out", "out"),
         ("reward", "train", "--votes", "", "--out", "out"),
         ("reward", "score", "", "--reward", "x", "--prompt", "a cat"),

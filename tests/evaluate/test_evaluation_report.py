@@ -79,13 +79,15 @@ def test_the_table_shows_intervals_and_a_dash_for_what_was_not_measured() -> Non
 
 
 def test_a_distance_comes_with_how_many_pictures_and_what_not_to_compare() -> None:
-    measured = [replace(ROW, fid=3.25, fid_floor=2.125), replace(ROW, model="a|b", fid=9.5, fid_floor=2.5, n=60)]
+    near = replace(ROW, fid=3.25, fid_floor=2.125, fid_reference=Reference.description)
+    measured = [near, replace(near, model="a|b", fid=9.5, fid_floor=2.5, n=60)]
     text = markdown([*measured, replace(ROW, n=12)])
     assert "| 3.25 | 1.50 | 64 |" in text
     assert "| a\\|b |" in text
     assert "n = 60 to 64 pictures" in text
     assert "cannot be compared with an FID from elsewhere" in text
     assert "have 2.12 to 2.50 themselves" in text
+    assert "themselves" not in markdown([replace(near, fid_floor=math.nan, fid_reference="a folder")])
 
 
 def test_a_mean_of_one_prompt_has_no_interval() -> None:

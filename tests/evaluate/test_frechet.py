@@ -52,6 +52,33 @@ def test_it_does_not_depend_on_the_precision_of_the_features() -> None:
     assert single == pytest.approx(frechet_distance(first, second), rel=1e-3)
 
 
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_batches_have_the_moments_of_the_whole(size: int) -> None:
+    whole = (features(100, 16, 1) + 1e4).astype(np.float32)
+    expected = Moments.of(whole)
+    moments = Moments.of_batches(whole[start : start + size] for start in range(0, 100, size))
+    np.testing.assert_allclose(moments.mean, expected.mean, rtol=1e-12)
+    np.testing.assert_allclose(moments.covariance, expected.covariance, rtol=1e-6, atol=1e-6)
+    assert distance(moments, expected) == pytest.approx(0, abs=1e-6)
+
+
+def test_batches_of_too_few_or_of_no_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 32 pictures, not 31"):
+        Moments.of_batches([features(31, 4, 1)])
+    with pytest.raises(ValueError, match="at least 32 pictures, not 0"):
+        Moments.of_batches([])
+    with pytest.raises(ValueError, match="finite"):
+        Moments.of_batches([np.full((40, 4), np.inf)])
+
+
+def test_it_is_torch_fidelity_s() -> None:
+    fid = pytest.importorskip("torch_fidelity.metric_fid")
+    first, second = Moments.of(features(200, 16, 1)), Moments.of(features(300, 16, 2))
+    statistics = [{"mu": moments.mean, "sigma": moments.covariance} for moments in (first, second)]
+    oracle = fid.fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+    assert distance(first, second) == pytest.approx(oracle, rel=1e-6)
+
+
 def test_fewer_pictures_lie_further_apart() -> None:
     rng = np.random.default_rng(0)
     many = rng.normal(size=(4000, 32))

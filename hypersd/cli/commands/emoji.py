@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.commands import emoji_rebuild
 from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
 from hypersd.cli.options import (
     DEFAULT_FAMILY,
@@ -102,6 +103,7 @@ def add_parser(subparsers: Any) -> None:
     for action in (train, perceive, render):
         add_seed(action)
         add_json(action)
+    emoji_rebuild.add_parser(actions)
 
 
 def shipped_folder() -> Path:

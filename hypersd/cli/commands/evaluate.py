@@ -100,6 +100,13 @@ def add_parser(subparsers: Any) -> None:
         help="also measure the reward, by the reward model in this folder",
     )
     parser.add_argument(
+        "--reference",
+        type=argument(path),
+        metavar="DIR",
+        help="also measure FID from the pictures in this folder, for families of the Hub: Inception v3 with "
+        "TensorFlow's weights, which are fetched once (the embedded family has scenes of its own)",
+    )
+    parser.add_argument(
         "--metrics",
         type=argument(names),
         metavar="A,B",

@@ -24,7 +24,7 @@ SCORE_PROMPTS = 16
 """Paths on which figure 3's errors are measured."""
 
 _NOT_HERE = ("models", "steps", "adapter", "like", "base_first")
-_ECHOED = ("prompts", "count", "seed", "seeds", "reward", "metrics", "out")
+_ECHOED = ("prompts", "count", "seed", "seeds", "reward", "reference", "metrics", "out")
 
 
 def run_tables(options: argparse.Namespace, machine: Machine) -> int:

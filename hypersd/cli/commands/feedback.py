@@ -16,12 +16,14 @@ from hypersd.cli.options import (
     add_seed,
     add_shorten,
     argument,
+    number,
     path,
     whole_number,
 )
 from hypersd.cli.output import emit, say, show_log
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.coco_files import check_photographs
+from hypersd.feedback.tuning.perception_weight import PERCEPTION
 from hypersd.models.adapter_file import inspect
 from hypersd.models.families.embedded import check_world
 from hypersd.models.registered import check_name, registered_folder
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from hypersd.models.specs import Family
 
 FEWEST_PROMPTS = 4
+_MOST_WEIGHT = 1000.0
 METHODS = {
     "refl": "reward feedback learning (Hyper-SD, section 3.2)",
     "dpo": "Diffusion-DPO, from the votes themselves",
@@ -78,6 +81,13 @@ def add_parser(subparsers: Any) -> None:
         "--photographs", type=argument(path), metavar="DIR", help="COCO 2017 as it is published, for --detector"
     )
     parser.add_argument(
+        "--perception",
+        type=argument(_weight),
+        metavar="X",
+        help="refl: weight of the visual-perception loss; 0 trains without it, for an ablation "
+        f"(default: {PERCEPTION:g})",
+    )
+    parser.add_argument(
         "--batch",
         type=argument(lambda text: whole_number(text, 1, 1024, "pictures")),
         metavar="N",
@@ -117,6 +127,7 @@ def run(options: argparse.Namespace) -> int:
             votes=gather_preferences(options.votes, options.kind, out) if options.method == "dpo" else None,
             prompts=prompts,
             perception=perception,
+            perception_weight=PERCEPTION if options.perception is None else options.perception,
             batch_size=options.batch,
             shorten=options.shorten,
             seed=options.seed,
@@ -173,6 +184,10 @@ def check_options(options: argparse.Namespace, family: Family) -> None:
         raise ValueError("--detector and --photographs go together: the one finds what the other shows")
     if options.detector and options.method != "refl":
         raise ValueError(f"{options.method} has no visual-perception loss; --detector is for --method refl")
+    if options.perception is not None and options.method != "refl":
+        raise ValueError(f"{options.method} has no visual-perception loss; --perception is for --method refl")
+    if options.perception == 0 and options.detector:
+        raise ValueError("--perception 0 leaves the visual-perception loss out; --detector is for it")
     tunable(family, options.model)
     if options.enter is not None:
         check_name(options.enter, registered_folder(), {spec.name for spec in family.specs})
@@ -216,12 +231,24 @@ def check_files(options: argparse.Namespace, family: Family) -> None:
     if family.folder is not None:
         check_world(family, "be tuned")
         perception = family.part(Capability.PERCEPTION)
-        if options.method == "refl" and perception is not None:
+        if options.method == "refl" and options.perception != 0 and perception is not None:
             check_perception(perception)
         if options.adapter is not None:
             from hypersd.models.adapter_fit import fit_file
 
             fit_file(options.adapter, family.folder / "unet")
+
+
+def _weight(text: str) -> float:
+    """A weight of a loss, from 0 on.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = number(text)
+    if not 0 <= value <= _MOST_WEIGHT:
+        raise ValueError(f"expected a weight from 0 to {_MOST_WEIGHT:g}, not {text[:40]!r}")
+    return value
 
 
 def _perception(options: argparse.Namespace) -> PerceptionLoss | None:

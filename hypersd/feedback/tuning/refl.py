@@ -13,6 +13,7 @@ from hypersd.distill.student import Student
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning.hinge import HingeFeedback
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor
+from hypersd.feedback.tuning.perception_weight import PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatch, rollout_to_step
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
@@ -36,7 +37,7 @@ class ReFLConfig:
     rank: int = 8
     hinge: str = "0.75"
     anchor: float = 10.0
-    perception: float = 0.1
+    perception: float = PERCEPTION
 
 
 class PerceptionLoss(Protocol):

@@ -21,6 +21,7 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning import dpo, merge, refl
 from hypersd.feedback.tuning.merge import MergePoint
 from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, ValidationSet
+from hypersd.feedback.tuning.perception_weight import PERCEPTION
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
 from hypersd.models.loading import ModelSource
@@ -78,6 +79,7 @@ class TuningTask:
         rewards: folders of `reward train`; all of them are pleased together. The first one's second model looks on.
         prompts: to train on; `validation` are others, to look at.
         perception: for `refl`, if there is a network for it; left out if the recipes have no `visible_times`.
+        perception_weight: of that loss; 0 trains without it.
         preferences, pictures: the votes themselves, for `dpo`.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the number of steps, for a quick look.
@@ -92,6 +94,7 @@ class TuningTask:
     out: Path
     method: TuningMethod = "refl"
     perception: PerceptionLoss | None = None
+    perception_weight: float = PERCEPTION
     preferences: Sequence[Preference] = ()
     pictures: ImageStore | None = None
     limits: Limits = field(default_factory=Limits)
@@ -143,9 +146,12 @@ class TuningTask:
     def _refl(
         self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor, rewards: Sequence[RewardModel]
     ) -> None:
-        config = refl.ReFLConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
-        perception = self.perception if visible_times(student, self.recipes) else None
-        if self.perception and not perception:
+        config = refl.ReFLConfig(
+            batch_size=self.batch_size or pictures_a_step(student.pixels), perception=self.perception_weight
+        )
+        wanted = self.perception if self.perception_weight else None
+        perception = wanted if visible_times(student, self.recipes) else None
+        if wanted and not perception:
             log.info("%s has no visual-perception loss: at its times noise hides what a picture shows", self.out.name)
         objective = refl.RewardFeedback(student, rewards, monitor, self.recipes, perception, config)
         trainer.run(objective, PromptBatches(self.prompts, student, config.batch_size), data=self._data())
@@ -177,6 +183,7 @@ class TuningTask:
             "votes": hash_text(*(f"{one.prompt} {one.pictures} {one.target}" for one in self.preferences)),
             "recipes": hash_text(*map(repr, self.recipes)),
             "limits": asdict(self.limits),
+            "perception": self.perception_weight,
         }
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:

@@ -16,6 +16,7 @@ from hypersd.feedback.loop.results import TuningMethod
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.perception_scenes import SceneFeedback
+from hypersd.feedback.tuning.perception_weight import PERCEPTION
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
@@ -100,6 +101,7 @@ def tune(
     votes: tuple[Preferences, ImageStore] | None = None,
     prompts: Sequence[str] | None = None,
     perception: PerceptionLoss | None = None,
+    perception_weight: float = PERCEPTION,
     batch_size: int | None = None,
     shorten: float = 1.0,
     seed: int = 0,
@@ -115,6 +117,7 @@ def tune(
         votes: for `dpo`, with their pictures; its training prompts' only.
         prompts: to train on; None means captions of the family's own scenes or, if it knows none, its arena's prompts.
         perception: for `refl`; None means a network that sees the family's own scenes, if it has one.
+        perception_weight: of that loss; 0 trains without it.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the numbers of steps and of prompts that are looked at.
         seed: of every random number.
@@ -126,7 +129,7 @@ def tune(
     training, others = _prompts(family, prompts)
     validation = others[: max(_FEWEST, round(shorten * len(others)))]
     source = _loader(family).source()
-    if perception is None and method == "refl" and (perceptor := scene_perception(family)):
+    if perception_weight and perception is None and method == "refl" and (perceptor := scene_perception(family)):
         perception = SceneFeedback(perceptor)
     return [
         (
@@ -141,6 +144,7 @@ def tune(
                 out=out / group.file.stem,
                 method=method,
                 perception=perception,
+                perception_weight=perception_weight,
                 preferences=votes[0].split("train") if votes else (),
                 pictures=votes[1] if votes else None,
                 batch_size=batch_size,

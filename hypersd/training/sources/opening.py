@@ -6,13 +6,13 @@ import glob
 from pathlib import Path
 
 from hypersd.training.sources.picture_folder import METADATA, PictureFolder
-from hypersd.training.sources.picture_source import PictureSource
+from hypersd.training.sources.picture_source import FILTER, PictureSource
 from hypersd.training.sources.tar_shards import ENDING, TarShards, expand_braces
 
 HUB = "hf://"
 FORMS = (
     "a folder of pictures with metadata.jsonl or a .txt beside each, WebDataset shards (a folder of .tar, a glob, "
-    "NAME-{000..010}.tar), or hf://datasets/OWNER/NAME[/CONFIG][/SPLIT]"
+    "NAME-{000..010}.tar), hf://datasets/OWNER/NAME[/CONFIG][/SPLIT], or a folder that `data filter` left"
 )
 
 
@@ -20,7 +20,7 @@ def open_source(text: str, column: str | None = None) -> PictureSource:
     """The captioned pictures that a text names.
 
     Args:
-        text: a folder, WebDataset shards, or a dataset of the Hub: see `FORMS`.
+        text: a folder, WebDataset shards, a dataset of the Hub, or what a filter kept of one: see `FORMS`.
         column: of the captions, where there are columns; None for the likeliest.
 
     Raises:
@@ -34,6 +34,12 @@ def open_source(text: str, column: str | None = None) -> PictureSource:
     if "://" in text:
         raise ValueError(f"{text!r} is no source of pictures; give {FORMS}")
     folder = Path(text)
+    if (folder / FILTER).is_file():
+        if column is not None:
+            raise ValueError(f"{folder} was filtered with its captions; --caption-column is for `data filter`")
+        from hypersd.training.sources.filtered_pictures import FilteredPictures  # noqa: PLC0415 - so is pyarrow
+
+        return FilteredPictures.open(folder, open_source)
     if folder.is_dir():
         shards = sorted(folder.glob(f"*{ENDING}"))
         if shards and not (folder / METADATA).exists():

@@ -12,6 +12,9 @@ PictureFile = Path | bytes
 CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "description")
 """Names that captions go by, the likeliest first."""
 
+FILTER = "filter.json"
+"""Record that a filter leaves beside the list of pictures that it kept."""
+
 PICTURE_ENDINGS = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "avif"})
 
 

@@ -19,11 +19,15 @@ from safetensors.torch import save_file
 
 from hypersd.cli.evaluations import reward_in
 from hypersd.evaluate.picture_metrics import ImageMetrics, read_pictures
+from hypersd.evaluate.reference_pictures import check_reference
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
+from hypersd.scorers import inception
 from tests.cli.conftest import Call
 from tests.families import emoji_family, hub_cache, write_clip
+from tests.scorers.inception_weights import write_inception
 from tests.scorers.published_scorers import fill
+from tests.training.sources.conftest import write_folder
 
 PROMPT = "a big owl on a pink background"
 
@@ -184,6 +188,44 @@ def test_a_family_of_the_hub_is_measured_by_published_models(
         "prompts of its own"
         in call("evaluate", "--family", "sd15", "--count", "5000", "--out", tmp_path / "o").complaint
     )
+
+
+def test_a_family_of_the_hub_has_an_fid_from_reference_pictures(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "hub"
+    hub_cache(SD15, cache)
+    fill(cache)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    real = write_folder(tmp_path / "real", {f"{number}.png": "any" for number in range(32)})
+    out = tmp_path / "out"
+    words = ("evaluate", "--family", "sd15", "--models", "hyper", "--steps", "2", "--metrics", "clip")
+    words = (*words, "--count", "16", "--seeds", "2", "--reference", real)
+    complaint = call(*words, "--out", out).complaint
+    assert "weights-inception-2015-12-05-6726825d.pth, the network of FID, is not downloaded" in complaint
+    assert not out.exists()
+    monkeypatch.setattr(inception, "URL_INCEPTION_V3", write_inception(tmp_path / "torch"))
+    (row,) = call(*words, "--out", out, "--json").document["rows"]
+    assert row["n"] == 32
+    assert row["fid"] > 0
+    assert row["fid_floor"] is None
+    note = f"FID is the Fréchet distance of n = 32 pictures to the 32 pictures in {real}, in the features of Inception"
+    assert note in (out / "table.md").read_text()
+    assert json.loads((out / "evaluation.json").read_text())["reference"]
+    (real / "0.png").write_bytes((real / "1.png").read_bytes() + b" ")
+    assert "was measured with other reference" in call(*words, "--resume", "--out", out).complaint
+
+
+def test_reference_pictures_are_checked_before_any_work(call: Call, tmp_path: Path) -> None:
+    few = write_folder(tmp_path / "few", {f"{number}.png": "any" for number in range(31)})
+    out = ("--out", tmp_path / "out")
+    assert "scenes of its own" in call("evaluate", "--reference", few, *out).complaint
+    for folder, complaint in ((few, "holds 31 pictures, and FID needs 32"), (tmp_path / "no", "No such folder")):
+        with pytest.raises((ValueError, OSError), match=complaint):
+            check_reference(folder)
 
 
 def test_the_paper_s_tables_and_figures_are_made_by_one_command(

@@ -165,6 +165,25 @@ def test_an_adapter_that_sees_only_noise_has_no_perception_loss(
     assert ("one has no visual-perception loss" in caplog.text) != asked
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_perception_loss_is_weighted_and_left_out_at_zero(
+    folder: Path, reward: Path, tmp_path: Path, weight: float
+) -> None:
+    def perception(student: Student, recipes: Sequence[Recipe], step: StepContext) -> torch.Tensor:
+        return denoise_noised_images(student, torch.zeros(1, 3, 32, 32), ["a cat"], recipes, step).mean() * 0 + 3
+
+    task(folder, reward, tmp_path / "with", perception=perception, perception_weight=weight, shorten=0.02).run()
+    task(folder, reward, tmp_path / "without", shorten=0.02).run()
+    first, plain = (
+        json.loads((tmp_path / name / "training" / "log.jsonl").read_text().splitlines()[0])
+        for name in ("with", "without")
+    )
+    assert first["feedback"] - plain["feedback"] == pytest.approx(3 * weight, abs=1e-4)
+    assert ("perception" in first) == bool(weight)
+    record = json.loads((tmp_path / "with" / "training" / "run.json").read_text())
+    assert record["data"]["perception"] == weight
+
+
 def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Path, tmp_path: Path) -> None:
     tuned = task(folder, reward, tmp_path).run()
     document = json.loads((tmp_path / "feedback.json").read_text())
