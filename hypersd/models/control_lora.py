@@ -65,7 +65,8 @@ def put_control_lora(controlnet: ControlNetModel, state: Mapping[str, Tensor], f
     try:
         outcome = controlnet.load_state_dict(own, strict=False)
         if factors:
-            controlnet.load_lora_adapter(factors, prefix=None, adapter_name=_NAME)
+            # None: the keys have no prefix; diffusers' annotation has forgotten it.
+            controlnet.load_lora_adapter(factors, prefix=None, adapter_name=_NAME)  # pyright: ignore[reportArgumentType]
             controlnet.fuse_lora(safe_fusing=True)
             controlnet.unload_lora()
     except (RuntimeError, ValueError, KeyError) as error:

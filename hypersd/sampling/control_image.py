@@ -44,7 +44,9 @@ def scribble(picture: Image.Image, stroke: float = STROKE) -> Image.Image:
     side = min(picture.size)
     small = ImageOps.scale(picture, _COARSE_SIDE / side, Image.Resampling.LANCZOS)
     lines = _edges(small.filter(ImageFilter.GaussianBlur(_COARSE_SIDE / 64)), _COARSE).resize(picture.size)
-    return lines.filter(ImageFilter.GaussianBlur(stroke * side)).point(lambda value: 255 if value > _INKED else 0)
+    return lines.filter(ImageFilter.GaussianBlur(stroke * side)).point(
+        [255 if value > _INKED else 0 for value in range(256)]
+    )
 
 
 DETECTORS: Mapping[ControlMode, Callable[[Image.Image], Image.Image]] = MappingProxyType(
@@ -90,4 +92,4 @@ def control_image(picture: Image.Image, mode: ControlMode | None, side: int) -> 
 
 def is_blank(image: Image.Image) -> bool:
     """True if a control image has no line on it."""
-    return image.convert("L").getextrema()[1] < _INKED
+    return int(np.asarray(image.convert("L")).max()) < _INKED

@@ -196,7 +196,7 @@ def sweep_csv(table: SweepTable) -> str:
     return text.getvalue()
 
 
-_COLUMNS = ("model", "steps", "calls", "seconds", "score", "good_enough", "fewest_good", "error")
+_COLUMNS: tuple[str, ...] = ("model", "steps", "calls", "seconds", "score", "good_enough", "fewest_good", "error")
 
 
 def _lines(table: SweepTable) -> list[dict[str, Any]]:
