@@ -11,8 +11,9 @@ from typing import Literal
 
 from hypersd.arena.dataset.logs import STUDY as LOG
 from hypersd.arena.dataset.logs import is_log
-from hypersd.arena.dataset.pickapic import NEEDED, number_of
 from hypersd.arena.dataset.pickapic import STUDY as PICKAPIC
+from hypersd.arena.dataset.pickapic import number_of
+from hypersd.arena.dataset.pickapic_row import COLUMNS, MOMENT
 from hypersd.arena.dataset.vote_files import Rejects, Shard, Skipped, shards
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Kind, Vote
@@ -137,12 +138,17 @@ def _layout(shard: Shard) -> Layout:
         columns = {name for _, row in islice(shard.text_rows(), _LOOKED_AT) if not isinstance(row, str) for name in row}
     if columns & _OURS:
         return "arena"
-    if columns >= NEEDED:
+    if columns >= COLUMNS | {MOMENT}:
         return "pickapic"
     if is_log(columns):
         return "log"
+    if columns >= COLUMNS:
+        raise ValueError(
+            f"{shard.path} has Pick-a-Pic's columns, but not {MOMENT}, and a vote needs the moment when it was made: "
+            "add that column, or read the file as preferences (`reward train --votes FILE`), which need none"
+        )
     if columns & {"jpg_0", "jpg_1", "label_0", "label_1"}:
-        missing = ", ".join(sorted(NEEDED - columns))
+        missing = ", ".join(sorted((COLUMNS | {MOMENT}) - columns))
         raise ValueError(f"{shard.path} has Pick-a-Pic's columns, but not {missing}")
     listed = ", ".join(sorted(columns)[:6])[:200] or "nothing"
     raise ValueError(

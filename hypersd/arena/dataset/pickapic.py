@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 
-from hypersd.arena.dataset.values import moment, picture_bytes, whole
+from hypersd.arena.dataset.pickapic_row import PickAPicRow
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
 from hypersd.arena.votes.images import ImageStore
-
-NEEDED = frozenset({"caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at"})
-"""The columns without which a row is no vote."""
-
-OPTIONAL = frozenset({"has_label", "user_id", "ranking_id", "model_0", "model_1", "kind"})
-"""Those that say more, where they are there."""
 
 STUDY = "pickapic"
 """The study that such pairs are of: the open arena shows them to nobody."""
@@ -27,51 +20,49 @@ _CHOICES: Mapping[tuple[float, float], Choice] = {(1.0, 0.0): "left", (0.0, 1.0)
 _UNKNOWN = "unknown"
 
 
-def vote_of_row(row: Mapping[str, Any], kind: Kind, pictures: ImageStore | None) -> Vote:
-    """The vote of a labelled row, its pictures kept byte for byte; the same row is the same vote each time.
+def vote_of_row(row: PickAPicRow, kind: Kind, pictures: ImageStore | None) -> Vote:
+    """The vote of a row, its pictures kept byte for byte; the same row is the same vote each time.
 
     Args:
-        row: of Pick-a-Pic's columns.
-        kind: of the voter, where the row does not say.
+        row: with the moment of the vote.
+        kind: of the voters, where the row does not say.
         pictures: where the pictures are kept; None keeps them nowhere.
 
     Raises:
-        ValueError: the row says what no vote can.
+        ValueError: the row says what no vote can, or has no moment.
         OSError: a picture cannot be written.
     """
-    if not isinstance(row["caption"], str):
-        raise ValueError("it has no prompt in caption")  # noqa: TRY004 - what was read is wrong, no call
-    choice = _CHOICES.get((row["label_0"], row["label_1"]))
+    choice = _CHOICES.get(row.labels)
     if choice is None:
-        raise ValueError(f"labels are 1 and 0, 0 and 1, or 0.5 each, not {row['label_0']} and {row['label_1']}")
-    left, right = (_entry(row, side, pictures) for side in (0, 1))
+        raise ValueError(f"labels are 1 and 0, 0 and 1, or 0.5 each, not {row.labels[0]} and {row.labels[1]}")
+    if row.created is None:
+        raise ValueError("created_at is a moment, and it has none")
+    left, right = (_entry(data, model, pictures) for data, model in zip(row.images, row.models, strict=True))
     swapped = (right.picture, right.contestant) < (left.picture, left.contestant)
     entries = (right, left) if swapped else (left, right)
-    value = moment(row["created_at"], "created_at")
-    user, ranking = (whole(row.get(name), name) for name in ("user_id", "ranking_id"))
-    content = _digest(row["caption"], left, right, choice, user, value.isoformat())
-    vote_id = f"pickapic{int(content[:15], 16) if ranking is None else ranking:016x}{content[:8]}"
+    content = _digest(row.prompt, left, right, choice, row.user, row.created.isoformat())
+    vote_id = f"pickapic{int(content[:15], 16) if row.ranking is None else row.ranking:016x}{content[:8]}"
     pair = Pair(
-        id=f"pickapic{_digest(row['caption'], *entries)[:24]}",
-        prompt=row["caption"],
+        id=f"pickapic{_digest(row.prompt, *entries)[:24]}",
+        prompt=row.prompt,
         prompt_set=STUDY,
         seed=-1,
         entries=entries,
         probability=0.0,
         study=STUDY,
         device=_UNKNOWN,
-        created=value,
+        created=row.created,
     )
     battle = Battle(
         id=vote_id,
         pair=pair,
         swapped=swapped,
-        voter=f"{_UNKNOWN}{content[:17]}" if user is None else f"p{user}",
-        kind=row.get("kind") or kind,
-        drawn=value,
-        expires=value,
+        voter=f"{_UNKNOWN}{content[:17]}" if row.user is None else f"p{row.user}",
+        kind=row.kind or kind,
+        drawn=row.created,
+        expires=row.created,
     )
-    return Vote(id=vote_id, battle=battle, choice=choice, voted=value)
+    return Vote(id=vote_id, battle=battle, choice=choice, voted=row.created)
 
 
 def number_of(name: str) -> int:
@@ -86,16 +77,14 @@ def number_of(name: str) -> int:
     return int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 2
 
 
-def _entry(row: Mapping[str, Any], side: int, pictures: ImageStore | None) -> Entry:
-    data = picture_bytes(row[f"jpg_{side}"], f"jpg_{side}")
+def _entry(data: bytes, model: str, pictures: ImageStore | None) -> Entry:
     name = sha256(data).hexdigest()
     if pictures:
         pictures.keep(name, data)
-    model = row.get(f"model_{side}") or _UNKNOWN
     try:
-        contestant = Contestant.parse(model)
+        contestant = Contestant.parse(model or _UNKNOWN)
     except ValueError:
-        contestant = Contestant(_UNKNOWN, model, 0)
+        contestant = Contestant(_UNKNOWN, model or _UNKNOWN, 0)
     return Entry(contestant=contestant, picture=name, seconds=0.0, calls=0, version=_UNKNOWN)
 
 

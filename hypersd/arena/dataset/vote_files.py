@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from gzip import BadGzipFile
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -18,10 +19,13 @@ import pyarrow.parquet as pq
 from hypersd.arena.dataset import arena_rows, logs
 from hypersd.arena.dataset.arena_rows import IMAGES, checked, vote_of_arena_row
 from hypersd.arena.dataset.log_files import LFS, read_rows
-from hypersd.arena.dataset.pickapic import NEEDED, OPTIONAL, vote_of_row
-from hypersd.arena.dataset.values import whole
+from hypersd.arena.dataset.pickapic import vote_of_row
+from hypersd.arena.dataset.pickapic_row import VOTE_COLUMNS, PickAPicRow, parse_row
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import ImageStore
+
+T = TypeVar("T")
+"""A vote, or what else a row is read as."""
 
 _BATCH, _BATCH_WITH_PICTURES = 256, 16
 _TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")
@@ -106,7 +110,7 @@ class Shard:
         columns = needed if pictures else needed - IMAGES
         at_once = _BATCH if pictures is None else _BATCH_WITH_PICTURES
         rows = self._parquet_rows(columns, at_once)
-        return self._votes(rows, lambda row: vote_of_arena_row(row, pictures), rejects, at_once, _NO_EXPORT)
+        return self._read(rows, lambda row: vote_of_arena_row(row, pictures), rejects, at_once, _NO_EXPORT)
 
     def pickapic(
         self, kind: Kind, pictures: ImageStore | None, known: Container[int | None], rejects: Rejects
@@ -124,16 +128,35 @@ class Shard:
             OSError: it cannot be read, or the pictures cannot be written.
         """
 
-        def vote(row: Mapping[str, Any]) -> Vote | None:
-            if not row.get("has_label", True):
-                rejects.unlabelled += 1
-                return None
-            if whole(row.get("ranking_id"), "ranking_id") in known:
-                return None
-            return checked(vote_of_row(row, kind, pictures))
+        def vote(row: PickAPicRow) -> Vote | None:
+            return None if row.ranking in known else checked(vote_of_row(row, kind, pictures))
 
-        rows = self._parquet_rows(self.columns() & (NEEDED | OPTIONAL), _BATCH_WITH_PICTURES)
-        return self._votes(rows, vote, rejects, _BATCH_WITH_PICTURES)
+        return self.pickapic_rows(vote, VOTE_COLUMNS, rejects)
+
+    def pickapic_rows(
+        self, convert: Callable[[PickAPicRow], T | None], columns: AbstractSet[str], rejects: Rejects | None = None
+    ) -> Iterator[list[T]]:
+        """The labelled rows of a file in the columns of Pick-a-Pic, converted, some at a time.
+
+        Args:
+            convert: makes something of a row, or None; a ValueError says that nothing can be made of it.
+            columns: to be read, as far as they are there.
+            rejects: takes the rows of which nothing can be made, and the number of those without a label; without
+                it, the first of which nothing can be made is an error.
+
+        Raises:
+            ValueError: it is damaged, or nothing can be made of any row; the message names it.
+            OSError: it cannot be read, or `convert` cannot write.
+        """
+
+        def read(row: Mapping[str, Any]) -> T | None:
+            parsed = parse_row(row)
+            if parsed is None and rejects:
+                rejects.unlabelled += 1
+            return convert(parsed) if parsed else None
+
+        rows = self._parquet_rows(self.columns() & columns, _BATCH_WITH_PICTURES)
+        return self._read(rows, read, rejects, _BATCH_WITH_PICTURES)
 
     def log(self, kind: Kind, rejects: Rejects) -> Iterator[list[Vote]]:
         """The votes of another arena's log, some at a time; see `hypersd.arena.dataset.logs`.
@@ -151,7 +174,7 @@ class Shard:
             rejects.unlabelled += vote is None
             return checked(vote) if vote else None
 
-        return self._votes(rows, read, rejects, _BATCH)
+        return self._read(rows, read, rejects, _BATCH)
 
     def text_rows(self) -> Rows:
         """Its rows as JSON, JSON Lines or CSV, maybe compressed.
@@ -190,15 +213,15 @@ class Shard:
                     raise
                 raise ValueError(f"{self.path} is damaged, or no Parquet file: {_first_line(error)}") from error
 
-    def _votes(
+    def _read(
         self,
         rows: Rows,
-        read: Callable[[Mapping[str, Any]], Vote | None],
+        read: Callable[[Mapping[str, Any]], T | None],
         rejects: Rejects | None,
         at_once: int,
         complaint: str = "has a row that is not a valid vote",
-    ) -> Iterator[list[Vote]]:
-        """Votes of rows, some at a time.
+    ) -> Iterator[list[T]]:
+        """Votes of rows, or what else `read` makes of them, some at a time.
 
         Raises:
             ValueError: no row is a vote, or the first that is none where nobody takes the rejects.
@@ -206,10 +229,10 @@ class Shard:
         broken: Skipped | None = None
         readable = False
         while some := list(islice(rows, at_once)):
-            votes: list[Vote] = []
+            votes: list[T] = []
             for number, row in some:
                 try:
-                    vote = _refuse(row) if isinstance(row, str) else read(row)
+                    vote = read(_readable(row))
                 except _BROKEN as error:
                     skipped = Skipped(file=self.path, row=number, reason=_reason(error))
                     if rejects is None:
@@ -251,8 +274,15 @@ def shards(source: str | Path) -> list[Shard]:
     raise FileNotFoundError(f"{source} has no Parquet files in it, nor logs ({', '.join(_TEXTS[:3])})")
 
 
-def _refuse(reason: str) -> Vote:
-    raise ValueError(reason)
+def _readable(row: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    """The row.
+
+    Raises:
+        ValueError: it cannot be read; it is the reason then.
+    """
+    if isinstance(row, str):
+        raise ValueError(row)  # noqa: TRY004 - what was read is wrong, no call
+    return row
 
 
 def _reason(error: Exception) -> str:

@@ -6,24 +6,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image
-
+from hypersd.arena.dataset.pickapic_row import COLUMNS, OPTIONAL, PickAPicRow
 from hypersd.arena.dataset.splits import Split, split_of
-from hypersd.arena.dataset.vote_files import Shard, shards
+from hypersd.arena.dataset.vote_files import shards
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean, gold_score, self_agreement
-from hypersd.utils.errors import gist
 from hypersd.utils.estimates import Estimate, wilson
 
 _HABITS = {"hasty voter", "one-sided", "failed gold pairs"}
-_PICKAPIC = {"caption", "jpg_0", "jpg_1", "label_0", "label_1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +179,9 @@ def read_preferences(source: str | Path, pictures: ImageStore, kind: Kind | None
     votes: dict[str, Vote] = {}
     examples: list[tuple[Kind, Preference]] = []
     for shard in shards(source):
-        if shard.columns() >= _PICKAPIC:
-            examples += _read_pickapic(shard, pictures)
+        if shard.columns() >= COLUMNS:
+            rows = shard.pickapic_rows(lambda row: _of_pickapic(row, pictures), COLUMNS | OPTIONAL)
+            examples += [example for batch in rows for example in batch]
         else:
             votes |= {vote.battle.id: vote for batch in shard.batches(pictures) for vote in batch}
     kind = kind or one_kind([*(vote.battle.kind for vote in votes.values()), *(whose for whose, _ in examples)])
@@ -202,29 +196,20 @@ def read_preferences(source: str | Path, pictures: ImageStore, kind: Kind | None
     return preferences
 
 
-def _read_pickapic(shard: Shard, pictures: ImageStore) -> list[tuple[Kind, Preference]]:
-    with shard.system.open(shard.path, "rb") as file:
-        parquet = pq.ParquetFile(file)
-        known = set(parquet.schema_arrow.names)
-        optional = [name for name in ("has_label", "user_id", "model_0", "model_1", "kind") if name in known]
-        preferences: list[tuple[Kind, Preference]] = []
-        try:
-            for batch in parquet.iter_batches(64, columns=[*sorted(_PICKAPIC), *optional]):
-                rows = [row for row in batch.to_pylist() if row.get("has_label", True)]
-                for row in rows:
-                    kind: Kind = row.get("kind") or "human"
-                    preferences.append((kind, _pickapic_preference(row, pictures)))
-        except (pa.ArrowException, KeyError, TypeError, SyntaxError) as error:
-            raise ValueError(f"{shard.path} is damaged: {gist(error)}") from error
-        return preferences
+def _of_pickapic(row: PickAPicRow, pictures: ImageStore) -> tuple[Kind, Preference]:
+    """The kind of a row's voter and the choice, its pictures kept byte for byte.
 
-
-def _pickapic_preference(row: dict[str, Any], pictures: ImageStore) -> Preference:
-    left, right = (pictures.put(Image.open(BytesIO(row[name])).convert("RGB")) for name in ("jpg_0", "jpg_1"))
-    return Preference(
-        prompt=row["caption"],
+    Raises:
+        ValueError: a picture cannot be opened.
+        OSError: a picture cannot be written.
+    """
+    left, right = (sha256(data).hexdigest() for data in row.images)
+    for name, data in zip((left, right), row.images, strict=True):
+        pictures.keep(name, data)
+    return row.kind or "human", Preference(
+        prompt=row.prompt,
         pictures=(left, right),
-        target=0.5 + (row["label_0"] - row["label_1"]) / 2,
-        voter=str(row.get("user_id", "")),
-        models=(row.get("model_0") or "", row.get("model_1") or ""),
+        target=0.5 + (row.labels[0] - row.labels[1]) / 2,
+        voter="" if row.user is None else str(row.user),
+        models=row.models,
     )

@@ -21,7 +21,7 @@ from hypersd.arena.service.battles import BattleService
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
 from hypersd.arena.votes.quality import clean
-from hypersd.feedback.preferences.dataset import from_votes
+from hypersd.feedback.preferences.dataset import from_votes, read_preferences
 from tests.arena.voted import fresh, vote
 
 Place = tuple[Store, ImageStore]
@@ -217,11 +217,25 @@ def test_pictures_may_be_structs_as_datasets_writes_them(there: Place, tmp_path:
     assert [one.reason for one in done.skipped] == ["the picture of jpg_0 is not in the file, only its path is"]
 
 
-@pytest.mark.parametrize("column", ["label_1", "caption", "jpg_0", "created_at"])
+@pytest.mark.parametrize("column", ["label_1", "caption", "jpg_0"])
 def test_a_missing_column_is_named(there: Place, tmp_path: Path, column: str) -> None:
     row = original()
     del row[column]
     with pytest.raises(ValueError, match=rf"has Pick-a-Pic's columns, but not {column}$"):
+        import_votes(written(tmp_path, row), *there)
+
+
+def test_without_moments_an_import_says_what_it_needs_and_who_reads_the_file(there: Place, tmp_path: Path) -> None:
+    row = original()
+    del row["created_at"]
+    file = written(tmp_path, row)
+    for read in (lambda: import_votes(file, *there), lambda: read_votes(file)):
+        with pytest.raises(ValueError, match=r"not created_at, and a vote needs .* add that column, or .*reward train"):
+            read()
+    assert there[0].count_votes() == 0
+    assert len(read_preferences(file, there[1]).examples) == 1
+    del row["jpg_0"]
+    with pytest.raises(ValueError, match=r"but not created_at, jpg_0$"):
         import_votes(written(tmp_path, row), *there)
 
 

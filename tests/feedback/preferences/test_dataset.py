@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from hypersd.arena.dataset.export import export
+from hypersd.arena.dataset.importing import import_votes
 from hypersd.arena.dataset.splits import split_of
 from hypersd.arena.votes.battle import Vote, now
 from hypersd.arena.votes.images import ImageStore
@@ -101,6 +106,63 @@ def test_an_export_says_the_same_as_the_store(tmp_path: Path, form: str) -> None
     assert as_set(preferences_) == as_set(expected)
     for preference in preferences_.examples:
         assert own.open(preference.pictures[0]).size == (8, 8)
+
+
+def photograph(shade: int, mode: str = "RGB") -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (24, 16), shade).save(file, "JPEG", quality=40)
+    return file.getvalue()
+
+
+def pickapic(tmp_path: Path, *rows: dict[str, object]) -> Path:
+    """A file in the columns of Pick-a-Pic that says nothing but choices: not even when they were made."""
+    bare = {"caption": "a fox", "jpg_0": photograph(40), "jpg_1": photograph(200, "L"), "label_0": 1.0, "label_1": 0.0}
+    file = tmp_path / "bare.parquet"
+    pq.write_table(pa.Table.from_pylist([bare | row for row in rows]), file)
+    return file
+
+
+def test_pickapic_s_pictures_are_kept_byte_for_byte_and_no_moment_is_needed(tmp_path: Path) -> None:
+    file = pickapic(tmp_path, {}, {"label_0": 0.5, "label_1": 0.5}, {"label_0": 0.3, "label_1": 0.7})
+    own = ImageStore(str(tmp_path / "own"))
+    preferences_ = read_preferences(file, own)
+    assert (preferences_.kind, preferences_.cast) == ("human", 3)
+    assert [one.target for one in preferences_.examples] == pytest.approx([1.0, 0.5, 0.3])
+    for preference in preferences_.examples:
+        assert (preference.voter, preference.models) == ("", ("", ""))
+        assert [own.get(name) for name in preference.pictures] == [photograph(40), photograph(200, "L")]
+        assert [own.open(name).mode for name in preference.pictures] == ["RGB", "RGB"]
+
+
+def test_preferences_and_an_import_keep_pickapic_s_pictures_under_the_same_names(tmp_path: Path) -> None:
+    file = pickapic(tmp_path, {"created_at": now(), "user_id": 4, "model_0": "a/b"})
+    store, pictures = fresh(tmp_path, "imported")
+    import_votes(file, store, pictures)
+    (imported,) = from_votes(store.votes()).examples
+    (read,) = read_preferences(file, ImageStore(str(tmp_path / "own"))).examples
+    store.engine.dispose()
+    assert (read.prompt, read.pictures, read.target) == (imported.prompt, imported.pictures, imported.target)
+    assert (read.voter, imported.voter) == ("4", "p4")
+    assert (read.models, imported.models) == (("a/b", ""), ("unknown/a/b@?", "unknown/unknown@?"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"label_1": 3.0}, "labels are numbers from 0 to 1, not 1.0 and 3.0"),
+        ({"jpg_1": b"no picture"}, "cannot be opened"),
+        ({"jpg_0": None}, "no picture in jpg_0"),
+    ],
+)
+def test_a_row_of_pickapic_that_is_no_choice_is_named(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    file = pickapic(tmp_path, {"has_label": True}, {"has_label": False}, {"has_label": True, **change})
+    with pytest.raises(ValueError, match=rf"bare\.parquet has a row that is not a valid vote: row 3: .*{words}"):
+        read_preferences(file, ImageStore(str(tmp_path / "own")))
+
+
+def test_choices_of_pickapic_that_nobody_made_are_left_out(tmp_path: Path) -> None:
+    file = pickapic(tmp_path, {"has_label": True}, {"has_label": False, "label_0": None, "jpg_0": None})
+    assert len(read_preferences(file, ImageStore(str(tmp_path / "own"))).examples) == 1
 
 
 def test_what_is_no_vote_is_named(tmp_path: Path) -> None:
