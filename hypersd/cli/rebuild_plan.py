@@ -16,7 +16,7 @@ from hypersd.utils.readers import read_object
 
 TRAINING = "training"
 RECORDS = "stages"
-_PROMPTS = 256
+_PROMPTS, _SCENES = 256, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def rebuild_plan(options: RebuildOptions) -> list[RebuildStage]:
         _stage(
             options,
             "perception",
-            ("emoji", "perceive", "--data", str(options.out / TRAINING)),
+            ("emoji", "perceive", "--data", str(options.out / TRAINING), "--scenes", _count(options, _SCENES)),
             needs=("family",),
             outputs=("perception/model.safetensors",),
         ),
@@ -104,11 +104,10 @@ def rebuild_plan(options: RebuildOptions) -> list[RebuildStage]:
         _distilled(options, "tcd", "segments-1", {"tcd": "tcd/segments-1.safetensors"}),
         _distilled(options, "perflow", "perflow", {"perflow": "perflow/perflow.safetensors"}),
     ]
-    count = max(1, round(_PROMPTS * options.shorten))
     evaluation = RebuildStage(
         name="evaluation",
         words=(
-            *("evaluate", "--count", str(count), "--seeds", "2", "--seed", str(options.seed)),
+            *("evaluate", "--count", _count(options, _PROMPTS), "--seeds", "2", "--seed", str(options.seed)),
             *("--out", str(options.out / "evaluation")),
         ),
         needs=tuple(stage.name for stage in stages),
@@ -116,6 +115,10 @@ def rebuild_plan(options: RebuildOptions) -> list[RebuildStage]:
         resume=("--resume",),
     )
     return [*stages, evaluation]
+
+
+def _count(options: RebuildOptions, usual: int) -> str:
+    return str(max(1, round(usual * options.shorten)))
 
 
 def _stage(

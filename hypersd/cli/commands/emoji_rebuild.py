@@ -32,6 +32,8 @@ from hypersd.utils.files import write_text
 from hypersd.utils.model_folders import FAMILY_FOLDER
 
 CARD = "README.md"
+_STANDARD_ERROR = 2
+"""File descriptor to which the stages print, so that nothing but JSON comes to standard output."""
 
 
 def add_parser(actions: Any) -> None:
@@ -105,7 +107,7 @@ def run_stage(stage: RebuildStage, digest: str, out: Path) -> int:
     process = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "hypersd", *stage.words, *(stage.resume if begun else ())],
         env=os.environ | {"HYPERSD_EMOJI": str(out / TRAINING / FAMILY_FOLDER)},
-        stdout=sys.stderr,
+        stdout=_STANDARD_ERROR,
         check=False,
     )
     if process.returncode == 0:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+from tests.cli.broken import build_reward
 from tests.cli.conftest import Call
 
 
@@ -27,10 +28,13 @@ def test_bad_input_is_one_sentence(call: Call, tmp_path: Path) -> None:
 
 
 def test_everything_is_made_measured_and_written_down_once(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYPERSD_DATA", str(tmp_path / "data"))
-    words = ("emoji", "rebuild", "--out", tmp_path / "out", "--shorten", "0.001", "--batch", "2", "--json")
+    reward = tmp_path / "reward"
+    build_reward(reward, root / "assets" / "emoji-xl" / "clip")
+    words = ("emoji", "rebuild", "--out", tmp_path / "out", "--shorten", "0.001", "--batch", "2", "--reward", reward)
+    words = (*words, "--json")
     family = Path(call(*words).document["family"])
     names = {file.stem for file in (family / "adapters").iterdir()}
     assert {"hyper", "hyper-1-step", "hyper-backward", "lightning", "turbo", "lcm", "tcd", "perflow"} <= names
@@ -39,7 +43,8 @@ def test_everything_is_made_measured_and_written_down_once(
             assert opened.keys()
     card = (family / "README.md").read_text()
     assert "| hyper | 4 |" in card
-    assert f"emoji rebuild --out {tmp_path / 'out'} --seed 0 --shorten 0.001 --batch 2" in card
+    assert f"emoji rebuild --out {tmp_path / 'out'} --seed 0 --shorten 0.001 --batch 2 --reward {reward}" in card
+    assert "| feedback | – |" in card
     stamps = {file: file.stat().st_mtime_ns for file in (tmp_path / "out" / "stages").iterdir()}
     (tmp_path / "out" / "lcm" / "segments-1.safetensors").unlink()
     assert call(*words).status == 0
