@@ -39,6 +39,7 @@ GROUND = (
     "hypersd.utils.files",
     "hypersd.utils.outputs",
     "hypersd.utils.errors",
+    "hypersd.utils.environment",
     "hypersd.resources",
     "hypersd.utils.file_kinds",
 )
@@ -258,6 +259,37 @@ def test_only_where_a_family_is_declared_is_the_embedded_world_imported(root: Pa
     users = {name for name, imported in internal(root) if room(imported) == "hypersd.emoji"}
     assert not {name for name in users if room(name) in open_to_any}
     assert {name for name in users if room(name) == "hypersd.models"} == {"hypersd.models.families.embedded"}
+
+
+ENVIRONMENT = "hypersd.utils.environment"
+"""The one module that names the environment; everything else asks it, or is passed values."""
+
+ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def environment_readers(tree: ast.AST) -> Iterator[int]:
+    """Lines that name the environment of the process."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            names = {alias.name for alias in node.names}
+        else:
+            names = {node.attr} if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os" else set[str]()
+        if names & ENVIRONMENT_NAMES:
+            yield node.lineno
+
+
+def test_one_module_reads_the_environment(root: Path) -> None:
+    files = [*modules(root), ("app.py", root / "app.py")]
+    readers = {name for name, file in files if list(environment_readers(ast.parse(file.read_text())))}
+    assert readers == {ENVIRONMENT}
+
+
+@pytest.mark.parametrize(
+    "code", ["os.environ['A']", "os.getenv('A')", "from os import environ", "def f(given=os.environ): pass"]
+)
+def test_a_reader_of_the_environment_is_found(code: str) -> None:
+    assert list(environment_readers(ast.parse(code)))
+    assert not list(environment_readers(ast.parse("import os; os.getpid(); environment.variables()")))
 
 
 def test_nothing_prints_but_the_command_line(root: Path) -> None:

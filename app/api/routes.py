@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +18,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app.services.arena import Arena
-from app.services.client_ip import Network, client_address, is_local_address, network_of
+from app.services.client_ip import client_address, is_local_address, network_of
 from app.texts import sentence
 from hypersd.arena.service.battles import RateLimited, VoteRejected
 from hypersd.arena.store.store import DuplicateVote
 from hypersd.arena.votes.battle import Client
+from hypersd.utils.environment import Network
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def endpoint(
 
     async def answer(request: Request) -> JSONResponse:
         headers: dict[str, str] = {}
-        home = address(request, arena.proxies)
+        home = address(request, arena.proxies, on_space=arena.on_space)
         try:
             words = parsed(await _body(request))
             admit(arena, home, own=own)
@@ -153,7 +153,7 @@ def receipt_endpoint(arena: Arena) -> Callable[[Request], Any]:
     async def answer(request: Request) -> JSONResponse:
         headers = {"cache-control": "no-store"}
         try:
-            admit(arena, address(request, arena.proxies), own=False)
+            admit(arena, address(request, arena.proxies, on_space=arena.on_space), own=False)
             kept = await run_in_threadpool(arena.receipt, request.path_params["receipt"])
         except RateLimited as later:
             said, status = str(later), 429
@@ -181,14 +181,14 @@ def admit(arena: Arena, home: str, *, own: bool) -> None:
         raise RateLimited(_CROWDED, seconds)
 
 
-def address(request: Request, proxies: Sequence[Network] = ()) -> str:
+def address(request: Request, proxies: Sequence[Network] = (), *, on_space: bool = False) -> str:
     """Address of a visitor: by the trusted proxies; on a Space without any, the first hop that its proxy names.
 
     Nobody is forwarded from this machine itself: who says so wants to pass for it.
     """
     peer = request.client.host if request.client else ""
     forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
-    if os.environ.get("SPACE_ID") and not proxies:
+    if on_space and not proxies:
         first = network_of(forwarded.partition(",")[0].strip())
         return first if first and not is_local_address(first) else network_of(peer)
     return client_address(peer, forwarded, proxies)

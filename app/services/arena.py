@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from app.services.background import start_background
-from app.services.client_ip import Network, is_local_address
+from app.services.client_ip import is_local_address
 from app.services.engines import EngineManager
 from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
@@ -33,6 +33,7 @@ from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.votes.receipts import receipt_of, vote_id_of
 from hypersd.models.specs import Family
 from hypersd.sampling.remarks import unread_remark, word_remarks
+from hypersd.utils.environment import Network
 
 if TYPE_CHECKING:
     from hypersd.arena.dataset.publish import Publisher
@@ -81,6 +82,7 @@ class Arena:
         declared: the studies of the family, by name.
         low: how many unseen pairs the pool should hold.
         proxies: that are trusted to say where a visitor comes from.
+        on_space: it is served by a Hugging Face Space, whose own proxy says so if no others are trusted.
     """
 
     engines: EngineManager
@@ -92,6 +94,7 @@ class Arena:
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
     low: int = 40
     proxies: Sequence[Network] = ()
+    on_space: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
@@ -366,6 +369,16 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
         return None
     declared = read_studies(settings.studies, engines.first)
     reward_scores = RewardScores(pictures, settings.storage.loop, settings.reward, engines.busy)
-    arena = Arena(engines, store, pictures, key, reward_scores, settings.publish, declared, proxies=settings.proxies)
+    arena = Arena(
+        engines,
+        store,
+        pictures,
+        key,
+        reward_scores,
+        settings.publish,
+        declared,
+        proxies=settings.proxies,
+        on_space=settings.on_space,
+    )
     arena.check_key()
     return arena

@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Sequence
 
+from hypersd.utils.environment import Network
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _WITH_PORT = re.compile(r"\[(?P<six>[^\]]+)\](:\d+)?|(?P<four>[\d.]+):\d+")
 
@@ -31,30 +32,6 @@ def is_local_address(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def read_proxies(text: str) -> tuple[Network, ...]:
-    """Return the proxies that a setting names: addresses and networks, between commas or spaces.
-
-    Raises:
-        ValueError: something there is neither, or stands for the whole internet.
-    """
-    proxies: list[Network] = []
-    for word in text.replace(",", " ").split():
-        try:
-            proxy = ipaddress.ip_network(word)
-        except ValueError as error:
-            raise ValueError(
-                f"HYPERSD_TRUSTED_PROXIES has {word!r} in it, which is no address or network ({error}); "
-                "write it like 172.17.0.1, 10.0.0.0/8"
-            ) from error
-        if proxy.prefixlen == 0:
-            raise ValueError(
-                f"HYPERSD_TRUSTED_PROXIES has {word} in it, which is every address: each visitor could then claim any; "
-                "name your proxies alone"
-            )
-        proxies.append(proxy)
-    return tuple(proxies)
 
 
 def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:

@@ -9,15 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.services.settings import AppSettings
-from hypersd.feedback.loop.lock import INHERITED, lock, lock_file, owner_pid, write_pid
+from hypersd.feedback.loop.lock import lock, lock_file, owner_pid, write_pid
 from hypersd.feedback.loop.results import STAGES
 from hypersd.feedback.loop.rounds import Round, rounds
+from hypersd.utils.environment import Environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOG = "round.log"
@@ -90,7 +91,7 @@ class LoopRunner:
 
     folder: Path
     command: Callable[[int], Sequence[str]]
-    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    environment: Mapping[str, str] = field(default_factory=lambda: Environment().for_child(_ROOT))
     obstacle: str = ""
     grace: float = 5.0
     _process: subprocess.Popen[bytes] | None = None
@@ -132,7 +133,7 @@ class LoopRunner:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=self.environment | {INHERITED: "1"},
+                    env={**self.environment, **Environment(holds_round_lock=True).variables()},
                     start_new_session=True,
                     pass_fds=(held.fileno(),),
                 )
@@ -185,15 +186,13 @@ def open_runner(settings: AppSettings) -> LoopRunner:
         words = ["loop", "--family", settings.family, "--rounds", str(count), "--out", str(folder)]
         return [sys.executable, "-m", "hypersd", *words]
 
-    environment = {**os.environ, "HYPERSD_DATA": str(storage.data.resolve())}
-    environment |= {"DATABASE_URL": storage.database} if storage.database else {}
-    environment |= {"HYPERSD_PICTURES": storage.pictures} if storage.pictures else {}
-    environment |= {"HYPERSD_EMOJI": str(settings.emoji.resolve())} if settings.emoji else {}
-    # The package is found from wherever the page was started; what only the page needs to know stays with it.
-    environment["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    for secret in ("HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"):
-        environment.pop(secret, None)
-    return LoopRunner(folder, command, environment, _obstacle(settings))
+    environment = Environment(
+        data=storage.data.resolve(),
+        database=storage.database,
+        pictures=storage.pictures,
+        emoji=settings.emoji.resolve() if settings.emoji else None,
+    )
+    return LoopRunner(folder, command, environment.for_child(_ROOT), _obstacle(settings))
 
 
 def _obstacle(settings: AppSettings) -> str:

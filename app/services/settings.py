@@ -1,4 +1,4 @@
-"""Settings of the app from environment variables.
+"""Settings of the app, and what they stand for.
 
 Where the page is served is Gradio's business: `GRADIO_SERVER_NAME`, `GRADIO_SERVER_PORT`.
 """
@@ -6,17 +6,15 @@ Where the page is served is Gradio's business: `GRADIO_SERVER_NAME`, `GRADIO_SER
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.services.client_ip import Network, read_proxies
 from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import StorageConfig
 from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 from hypersd.models.specs import Family
+from hypersd.utils.environment import Environment, Network
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +36,7 @@ class AppSettings:
         owner_token: whoever knows it is the page's owner (`HYPERSD_OWNER_TOKEN`); empty means that nobody can.
         owner_name: whoever signs in under this name is (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`);
             empty means that nobody can sign in.
+        on_space: the page is served by a Hugging Face Space, behind its proxy (`SPACE_ID`).
     """
 
     family: str = next(iter(FAMILIES))
@@ -50,41 +49,46 @@ class AppSettings:
     reward: Path | None = None
     owner_token: str = field(default="", repr=False)
     owner_name: str = ""
+    on_space: bool = False
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> AppSettings:
-        """Read the settings.
+    def from_environment(cls, environment: Environment | None = None) -> AppSettings:
+        """The settings that an environment gives; by default this process's.
 
         Raises:
-            ValueError: `HYPERSD_FAMILY` names no family, or `HYPERSD_EMOJI` or `HYPERSD_STUDIES` no folder, or
-                `HYPERSD_TRUSTED_PROXIES` something that is no address.
+            ValueError: `HYPERSD_FAMILY` names no family, `HYPERSD_EMOJI` or `HYPERSD_STUDIES` no folder,
+                `HYPERSD_REWARD` no reward model, or a variable has a value that makes no sense.
         """
-        family = environment.get("HYPERSD_FAMILY", cls().family)
+        environment = environment or Environment.read()
+        family, studies, reward = environment.family or cls().family, environment.studies, environment.reward
         if family not in FAMILIES:
             raise ValueError(f"HYPERSD_FAMILY is {family!r}; choose from: {', '.join(FAMILIES)}")
-        studies = environment.get("HYPERSD_STUDIES")
-        if studies and not Path(studies).is_dir():
-            raise ValueError(f"HYPERSD_STUDIES is {studies!r}, which is no folder; unset it for those that are shipped")
-        reward = environment.get("HYPERSD_REWARD")
-        if reward and not (Path(reward) / "reward.json").is_file():
-            raise ValueError(f"HYPERSD_REWARD is {reward!r}, which holds no reward model; make one with `reward train`")
+        if studies and not studies.is_dir():
+            raise ValueError(
+                f"HYPERSD_STUDIES is {str(studies)!r}, which is no folder; unset it for those that are shipped"
+            )
+        if reward and not (reward / "reward.json").is_file():
+            raise ValueError(
+                f"HYPERSD_REWARD is {str(reward)!r}, which holds no reward model; make one with `reward train`"
+            )
         return cls(
             family=family,
             emoji=embedded_folder(environment),
             storage=StorageConfig.from_environment(environment),
-            studies=Path(studies) if studies else STUDIES,
-            secret=environment.get("HYPERSD_SECRET", ""),
-            proxies=read_proxies(environment.get("HYPERSD_TRUSTED_PROXIES", "")),
-            publish=environment.get("HYPERSD_PUBLISH", ""),
-            reward=Path(reward) if reward else None,
-            owner_token=environment.get("HYPERSD_OWNER_TOKEN", ""),
-            owner_name=environment.get("SPACE_AUTHOR_NAME", "") if environment.get("OAUTH_CLIENT_ID") else "",
+            studies=studies or STUDIES,
+            secret=environment.secret,
+            proxies=environment.proxies,
+            publish=environment.publish,
+            reward=reward,
+            owner_token=environment.owner_token,
+            owner_name=environment.space_author if environment.signs_in else "",
+            on_space=environment.on_space,
         )
 
     @property
     def registered(self) -> Path:
         """The folder of the contestants that were made here."""
-        return registered_folder({"HYPERSD_DATA": str(self.storage.data)})
+        return registered_folder(self.storage.data)
 
     def families(self) -> dict[str, Family]:
         """All families, with the embedded one where the settings say it is, and the contestants that were made here.

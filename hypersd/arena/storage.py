@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hypersd.arena.store.database import name_of
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
+from hypersd.utils.environment import Environment
 from hypersd.utils.errors import gist
 
 
@@ -31,13 +30,9 @@ class StorageConfig:
     pictures: str = ""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StorageConfig:
+    def from_environment(cls, environment: Environment) -> StorageConfig:
         """The places that the environment names."""
-        return cls(
-            data=Path(environment.get("HYPERSD_DATA", "data")),
-            database=environment.get("DATABASE_URL", ""),
-            pictures=environment.get("HYPERSD_PICTURES", ""),
-        )
+        return cls(data=environment.data, database=environment.database, pictures=environment.pictures)
 
     @property
     def loop(self) -> Path:
@@ -64,7 +59,7 @@ def open_storage() -> tuple[Store, ImageStore]:
     Raises:
         ValueError: the URL is not one, or the database does not answer.
     """
-    storage = StorageConfig.from_environment()
+    storage = StorageConfig.from_environment(Environment.read())
     try:
         return storage.open()
     except SQLAlchemyError as error:

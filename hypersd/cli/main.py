@@ -5,7 +5,6 @@ Nothing here imports torch, so that `--help`, `models` and a complaint about bad
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +26,7 @@ from hypersd.cli.commands import (
     votes,
 )
 from hypersd.cli.parser import Parser, guarded
+from hypersd.utils.environment import disable_telemetry
 
 
 def build_parser() -> Parser:
@@ -49,7 +49,7 @@ def build_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; `arguments` are the words after `python -m hypersd`. Returns the exit status."""
     # The Hub is asked for what is to be downloaded, and whether it answers; nothing else leaves the machine.
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    disable_telemetry()
     words = sys.argv[1:] if arguments is None else arguments
     return guarded(lambda: _run(words))
 

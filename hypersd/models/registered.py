@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Container, Mapping
@@ -40,9 +39,9 @@ class RegisteredModel:
     retired: bool = False
 
 
-def registered_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Folder of registered models: beside the votes (`HYPERSD_DATA`)."""
-    return Path(environment.get("HYPERSD_DATA", "data")) / "contestants"
+def registered_folder(data: Path) -> Path:
+    """Folder of registered models: beside the votes, in `Environment.data`."""
+    return data / "contestants"
 
 
 def check_name(name: str, folder: Path, taken: Container[str] = ()) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from hypersd.models.families.sdxl import SDXL
 from hypersd.models.network import reachable
 from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.specs import Family, ModelSpec, Weights
+from hypersd.utils.environment import Environment
 from hypersd.utils.model_folders import INDEX, adapter_problem, pipeline_problem
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (EMOJI, SDXL, SD15, SD21)})
@@ -33,19 +33,20 @@ def family(name: str) -> Family:
     """
     if name not in FAMILIES:
         raise ValueError(f"unknown family {name!r}; choose from: {', '.join(FAMILIES)}")
-    return with_registered(living_in(embedded_folder(), FAMILIES[name]), registered_folder())
+    environment = Environment.read()
+    return with_registered(living_in(embedded_folder(environment), FAMILIES[name]), registered_folder(environment.data))
 
 
-def embedded_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+def embedded_folder(environment: Environment) -> Path | None:
     """Folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`): one that was rebuilt, say.
 
     Raises:
         ValueError: it is no folder.
     """
-    folder = environment.get("HYPERSD_EMOJI")
-    if folder and not Path(folder).is_dir():
-        raise ValueError(f"HYPERSD_EMOJI is {folder!r}, which is not a folder; unset it to use the one in assets/")
-    return Path(folder) if folder else None
+    folder = environment.emoji
+    if folder and not folder.is_dir():
+        raise ValueError(f"HYPERSD_EMOJI is {str(folder)!r}, which is not a folder; unset it to use the one in assets/")
+    return folder
 
 
 def living_in(folder: Path | None, family: Family) -> Family:
@@ -75,8 +76,12 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it."""
-        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+        """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it.
+
+        Raises:
+            ValueError: a variable has a value that makes no sense.
+        """
+        offline = Environment.read().offline
         cache = Path(constants.HF_HUB_CACHE)
         cpu = cls(device="cpu", precision="float32", gpu_memory_gb=0, offline=offline, cache=cache)
         if not has_gpu_driver():

@@ -57,7 +57,7 @@ def test_an_entrant_draws_with_its_own_adapter_at_its_parents_steps(tiny: Family
 
 def test_the_registry_knows_them(tiny: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYPERSD_DATA", str(tmp_path))
-    register(registered_model(), {"tuned.safetensors": adapter(tiny)}, registered_folder())
+    register(registered_model(), {"tuned.safetensors": adapter(tiny)}, registered_folder(tmp_path))
     assert "hyper-r1" in {spec.name for spec in family("emoji").specs}
     assert "hyper-r1" not in {spec.name for spec in family("sdxl").specs}
 

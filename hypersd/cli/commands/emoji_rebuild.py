@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import subprocess
 import sys
@@ -28,10 +27,12 @@ from hypersd.cli.rebuild_plan import (
     stage_hashes,
 )
 from hypersd.feedback.reward.reward_folder import WEIGHTS, check_tunable
+from hypersd.utils.environment import Environment
 from hypersd.utils.files import write_text
 from hypersd.utils.model_folders import FAMILY_FOLDER
 
 CARD = "README.md"
+_PACKAGES = Path(__file__).resolve().parents[3]
 _STANDARD_ERROR = 2
 """File descriptor to which the stages print, so that nothing but JSON comes to standard output."""
 
@@ -106,7 +107,7 @@ def run_stage(stage: RebuildStage, digest: str, out: Path) -> int:
     since = time.monotonic()
     process = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "hypersd", *stage.words, *(stage.resume if begun else ())],
-        env=os.environ | {"HYPERSD_EMOJI": str(out / TRAINING / FAMILY_FOLDER)},
+        env=Environment(emoji=out / TRAINING / FAMILY_FOLDER).for_child(_PACKAGES),
         stdout=_STANDARD_ERROR,
         check=False,
     )

@@ -30,6 +30,7 @@ from hypersd.models.registered import check_name, registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
+from hypersd.utils.environment import Environment
 from hypersd.utils.model_folders import check_perception
 from hypersd.utils.readers import read_json, tensor_shapes
 
@@ -137,7 +138,9 @@ def run(options: argparse.Namespace) -> int:
         # The source of each of its adapters is in its own metadata.
         sources = {name: told for name, told in results[0][1].lineage.items() if name != "adapter"}
         lineage = {**sources, "method": options.method, "parent": options.model}
-        enter(enters, chosen, options.model, results, folder=registered_folder(), lineage=lineage)
+        enter(
+            enters, chosen, options.model, results, folder=registered_folder(Environment.read().data), lineage=lineage
+        )
     document: dict[str, Any] = {
         "method": options.method,
         "family": chosen.name,
@@ -190,7 +193,7 @@ def check_options(options: argparse.Namespace, family: Family) -> None:
         raise ValueError("--perception 0 leaves the visual-perception loss out; --detector is for it")
     tunable(family, options.model)
     if options.enter is not None:
-        check_name(options.enter, registered_folder(), {spec.name for spec in family.specs})
+        check_name(options.enter, registered_folder(Environment.read().data), {spec.name for spec in family.specs})
 
 
 def prompts_of(file: Path) -> list[str]:

@@ -26,6 +26,7 @@ from hypersd.models.registered import registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
+from hypersd.utils.environment import Environment
 from hypersd.utils.model_folders import check_clip, check_perception
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
             family=chosen,
             start=options.model,
             out=out,
-            registered=registered_folder(),
+            registered=registered_folder(Environment.read().data),
             gather=None if votes == SIMULATE else lambda folder: gather_preferences(votes, options.kind, folder),
             taste=options.taste,
             method=options.method,

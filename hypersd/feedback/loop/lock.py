@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-INHERITED = "HYPERSD_ROUND_LOCK"
-"""Set for a process that is started with the lock in its hands."""
+from hypersd.utils.environment import Environment
 
 _FILE = "round.lock"
 _WAIT_SECONDS, _POLL_SECONDS = 1.0, 0.02
@@ -75,7 +74,7 @@ def round_lock(folder: Path) -> Generator[None]:
         LockHeldError: somebody does.
         OSError: the folder is missing or cannot be written.
     """
-    if os.environ.get(INHERITED) or os.name == "nt":
+    if Environment.read().holds_round_lock or os.name == "nt":
         yield
         return
     with lock_file(folder) as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ipaddress
 import json
 import re
 import resource
@@ -32,7 +33,6 @@ from app.api.routes import SerialQueue, address, client, parsed, routes, text
 from app.build import launch
 from app.pages.arena_tab import build_arena, skeleton
 from app.services.arena import PERSONAL_BOARD, Arena, open_arena
-from app.services.client_ip import read_proxies
 from app.services.engines import EngineManager
 from app.services.settings import AppSettings
 from hypersd.arena.ranking.filters import VoteFilter
@@ -89,7 +89,8 @@ class Door:
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("arena")
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
-    chosen = AppSettings(emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"))
+    # On a Space a proxy says where a visitor comes from; without its word they come from this machine.
+    chosen = AppSettings(emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), on_space=True)
     demo = launch(chosen, block=False, quiet=True, server_name="127.0.0.1")
     yield Door(demo.local_url, folder / "data")
     demo.close()
@@ -160,8 +161,7 @@ def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
     assert "prompt is empty" in door("own", "d" * 32, {"prompt": " "})[1]["error"]
 
 
-def test_too_much_from_one_address_has_to_wait(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPACE_ID", "owner/space")  # behind its proxy, which says where a visitor comes from
+def test_too_much_from_one_address_has_to_wait(door: Door) -> None:
     most = RateLimits().own_a_minute
     asked = [door("own", "f" * 32, {"prompt": " "}, home="203.0.113.9") for _ in range(most + 5)]
     assert [status for status, _ in asked[:most]] == [422] * most
@@ -174,23 +174,22 @@ def test_too_much_from_one_address_has_to_wait(door: Door, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("space", "forwarded", "known_as"),
+    ("on_space", "forwarded", "known_as"),
     [
-        ("owner/space", "203.0.113.9, 10.0.0.1", "203.0.113.9"),
-        ("owner/space", "2001:db8::1:2:3:4", "2001:db8::"),
-        ("owner/space", "127.0.0.1", "10.0.0.7"),  # nobody passes for the machine itself
-        ("owner/space", "", "10.0.0.7"),
-        ("", "203.0.113.9", "10.0.0.7"),  # without a proxy anybody can say so
+        (True, "203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (True, "2001:db8::1:2:3:4", "2001:db8::"),
+        (True, "127.0.0.1", "10.0.0.7"),  # nobody passes for the machine itself
+        (True, "", "10.0.0.7"),
+        (False, "203.0.113.9", "10.0.0.7"),  # without a proxy anybody can say so
     ],
 )
-def test_where_a_visitor_comes_from(monkeypatch: pytest.MonkeyPatch, space: str, forwarded: str, known_as: str) -> None:
-    monkeypatch.setenv("SPACE_ID", space)
+def test_where_a_visitor_comes_from(*, on_space: bool, forwarded: str, known_as: str) -> None:
     headers = [(b"x-forwarded-for", forwarded.encode())]
-    assert address(Request({"type": "http", "headers": headers, "client": ("10.0.0.7", 50_000)})) == known_as
+    request = Request({"type": "http", "headers": headers, "client": ("10.0.0.7", 50_000)})
+    assert address(request, on_space=on_space) == known_as
 
 
-def test_a_vote_is_taken_from_another_address_than_its_battle(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPACE_ID", "owner/space")
+def test_a_vote_is_taken_from_another_address_than_its_battle(door: Door) -> None:
     voter = "7" * 32
     homes = ("203.0.113.20", "198.51.100.20", "2001:db8:9:9::1")  # Wi-Fi, mobile, IPv6
     for number, home in enumerate(homes, start=1):
@@ -202,7 +201,7 @@ def test_a_vote_is_taken_from_another_address_than_its_battle(door: Door, monkey
 
 
 def test_a_forged_first_hop_is_nobody_s_address(arena: Arena) -> None:
-    arena.proxies = read_proxies("172.17.0.0/16")
+    arena.proxies = [ipaddress.ip_network("172.17.0.0/16")]
     page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN}, client=("172.17.0.1", 50_000))
     most = RateLimits().own_a_minute
     asked = [

@@ -15,6 +15,7 @@ from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Vote
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.reward.reward_model import RewardModel
+from hypersd.utils.environment import Environment
 from hypersd.utils.estimates import wilson
 from tests.arena.voted import vote
 from tests.families import write_clip
@@ -95,4 +96,4 @@ def test_without_a_judge_the_page_says_how_to_get_one() -> None:
 
 def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no reward model"):
-        AppSettings.from_environment({"HYPERSD_REWARD": str(tmp_path)})
+        AppSettings.from_environment(Environment.read({"HYPERSD_REWARD": str(tmp_path)}))

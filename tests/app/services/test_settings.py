@@ -1,37 +1,71 @@
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
 import pytest
 
 from app.services.settings import AppSettings
+from hypersd.arena.storage import StorageConfig
 from hypersd.models.registry import FAMILIES
+from hypersd.utils.environment import Environment
 
 
 def test_nothing_set_means_the_registry_s_first_family_where_it_ships() -> None:
-    settings = AppSettings.from_environment({})
+    settings = AppSettings.from_environment(Environment.read({}))
     assert settings.family == next(iter(FAMILIES))
     assert settings.families() == dict(FAMILIES)
 
 
 def test_the_embedded_family_can_live_elsewhere(tmp_path: Path) -> None:
-    families = AppSettings.from_environment({"HYPERSD_EMOJI": str(tmp_path)}).families()
+    families = AppSettings.from_environment(Environment.read({"HYPERSD_EMOJI": str(tmp_path)})).families()
     assert {name: family.folder for name, family in families.items()} == {
         name: tmp_path if family.folder else None for name, family in FAMILIES.items()
     }
 
 
+def test_each_variable_is_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "reward.json").touch()
+    names = ("HYPERSD_DATA", "HYPERSD_EMOJI", "HYPERSD_STUDIES", "HYPERSD_REWARD", "HYPERSD_PICTURES")
+    variables = dict.fromkeys(names, str(tmp_path)) | {"DATABASE_URL": "sqlite://", "HYPERSD_PUBLISH": "out"}
+    variables |= {"HYPERSD_FAMILY": "sdxl", "SPACE_ID": "ann/space", "HYPERSD_TRUSTED_PROXIES": "10.0.0.0/8"}
+    assert AppSettings.from_environment(Environment.read(variables)) == AppSettings(
+        family="sdxl",
+        emoji=tmp_path,
+        storage=StorageConfig(data=tmp_path, database="sqlite://", pictures=str(tmp_path)),
+        studies=tmp_path,
+        proxies=(ipaddress.ip_network("10.0.0.0/8"),),
+        publish="out",
+        reward=tmp_path,
+        on_space=True,
+    )
+
+
+def test_by_default_the_process_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPERSD_FAMILY", "sdxl")
+    assert AppSettings.from_environment().family == "sdxl"
+
+
 @pytest.mark.parametrize(
     "environment",
-    [{"HYPERSD_FAMILY": "dalle"}, {"HYPERSD_EMOJI": "/nowhere/at/all"}, {"HYPERSD_TRUSTED_PROXIES": "nginx"}],
+    [
+        {"HYPERSD_FAMILY": "dalle"},
+        {"HYPERSD_EMOJI": "/nowhere/at/all"},
+        {"HYPERSD_STUDIES": "/nowhere/at/all"},
+        {"HYPERSD_REWARD": "/nowhere/at/all"},
+        {"HYPERSD_TRUSTED_PROXIES": "nginx"},
+        {"HF_HUB_OFFLINE": "maybe"},
+    ],
 )
 def test_a_bad_setting_is_named(environment: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(environment))):
-        AppSettings.from_environment(environment)
+        AppSettings.from_environment(Environment.read(environment))
 
 
 def test_no_secret_is_shown() -> None:
-    settings = AppSettings.from_environment({"HYPERSD_SECRET": "rosebud", "HYPERSD_OWNER_TOKEN": "sesame"})
+    settings = AppSettings.from_environment(
+        Environment.read({"HYPERSD_SECRET": "rosebud", "HYPERSD_OWNER_TOKEN": "sesame"})
+    )
     assert settings.secret == "rosebud"  # noqa: S105 - that is the point
     assert "rosebud" not in repr(settings)
     assert "sesame" not in repr(settings)

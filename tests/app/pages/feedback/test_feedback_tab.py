@@ -31,6 +31,7 @@ from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.loop.lock import LockHeldError, round_lock
 from hypersd.feedback.loop.rounds import rounds
 from hypersd.models.registered import registered_models
+from hypersd.utils.environment import Environment
 from tests.families import machine
 from tests.loops import enter, write_round
 
@@ -100,10 +101,12 @@ def test_the_owner_and_nobody_else(owner: Owner, token: str | None, name: str | 
 
 
 def test_the_owner_is_named_by_the_environment() -> None:
-    settings = AppSettings.from_environment({"HYPERSD_OWNER_TOKEN": "sesame", "SPACE_AUTHOR_NAME": "ann"})
+    settings = AppSettings.from_environment(
+        Environment.read({"HYPERSD_OWNER_TOKEN": "sesame", "SPACE_AUTHOR_NAME": "ann"})
+    )
     assert (settings.owner_token, settings.owner_name) == ("sesame", "")
     assert "sesame" not in repr(settings)
-    signed_in = AppSettings.from_environment({"SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "1"})
+    signed_in = AppSettings.from_environment(Environment.read({"SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "1"}))
     assert (signed_in.owner_token, signed_in.owner_name) == ("", "ann")
 
 

@@ -1,0 +1,157 @@
+"""The one reader of environment variables: each is a field, typed and checked. docs/settings.md lists them all."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PAGE_SECRETS = frozenset({"HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"})
+"""Variables that no process gets which the page starts. The last of them is read by Gradio."""
+
+_ON, _OFF = {"1", "ON", "YES", "TRUE"}, {"0", "OFF", "NO", "FALSE"}
+"""Words for a switch, in any letter case; the first are those of huggingface_hub."""
+
+
+def _variable(name: str, parse: Callable[[str], Any] = str) -> Mapping[str, Any]:
+    """Metadata of a field: the variable that it is read from, and the parser of its text."""
+    return {"variable": name, "parse": parse}
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks, between commas or spaces.
+
+    Raises:
+        ValueError: something there is neither, or stands for the whole internet.
+    """
+    networks: list[Network] = []
+    for word in text.replace(",", " ").split():
+        try:
+            network = ipaddress.ip_network(word)
+        except ValueError as error:
+            raise ValueError(
+                f"has {word!r} in it, which is no address or network ({error}); write it like 172.17.0.1, 10.0.0.0/8"
+            ) from error
+        if network.prefixlen == 0:
+            raise ValueError(
+                f"has {word} in it, which is every address: each visitor could then claim any; name your proxies alone"
+            )
+        networks.append(network)
+    return tuple(networks)
+
+
+def _switch(text: str) -> bool:
+    """True or false.
+
+    Raises:
+        ValueError: it is no word for either.
+    """
+    if (word := text.strip().upper()) not in _ON | _OFF:
+        raise ValueError(f"is {text!r}, which is neither on nor off; write 1 or 0")
+    return word in _ON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Settings from environment variables; a variable that is empty is as one that is not set.
+
+    What a name or a path stands for (a family, a folder that is there) is checked where it is used.
+    """
+
+    data: Path = field(default=Path("data"), metadata=_variable("HYPERSD_DATA", Path))
+    """Folder of votes, pictures, contestants and rounds; on a local disk, no network mount."""
+
+    database: str = field(default="", repr=False, metadata=_variable("DATABASE_URL"))
+    """Database of the votes, in SQLAlchemy's form, maybe with a password; empty is SQLite in `data`."""
+
+    pictures: str = field(default="", metadata=_variable("HYPERSD_PICTURES"))
+    """Folder of the pictures, or a bucket that fsspec opens; empty is a folder in `data`."""
+
+    publish: str = field(default="", metadata=_variable("HYPERSD_PUBLISH"))
+    """Place where votes are sent and read back from, a folder or `hf://datasets/OWNER/NAME`; empty is nowhere."""
+
+    secret: str = field(default="", repr=False, metadata=_variable("HYPERSD_SECRET"))
+    """Key under which voters get their pseudonyms; empty is one that is kept with the votes."""
+
+    proxies: tuple[Network, ...] = field(default=(), metadata=_variable("HYPERSD_TRUSTED_PROXIES", _networks))
+    """Addresses and networks of proxies that may say where a visitor comes from."""
+
+    family: str = field(default="", metadata=_variable("HYPERSD_FAMILY"))
+    """Name of the family that the page shows first; empty is the registry's first."""
+
+    emoji: Path | None = field(default=None, metadata=_variable("HYPERSD_EMOJI", Path))
+    """Folder of the embedded family; None is the one that ships."""
+
+    studies: Path | None = field(default=None, metadata=_variable("HYPERSD_STUDIES", Path))
+    """Folder of declared studies; None is the one that ships."""
+
+    reward: Path | None = field(default=None, metadata=_variable("HYPERSD_REWARD", Path))
+    """Folder of the reward model on the Results tab; None is the newest of the loop."""
+
+    owner_token: str = field(default="", repr=False, metadata=_variable("HYPERSD_OWNER_TOKEN"))
+    """Token of the page's owner, who may start rounds; empty means that nobody can by it."""
+
+    offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
+    """Switch: published weights come from the local cache alone."""
+
+    on_space: bool = field(default=False, metadata=_variable("SPACE_ID", bool))
+    """True on a Hugging Face Space, which sets it to the Space's name."""
+
+    space_author: str = field(default="", metadata=_variable("SPACE_AUTHOR_NAME"))
+    """Name of the Space's owner, set by the Space."""
+
+    signs_in: bool = field(default=False, metadata=_variable("OAUTH_CLIENT_ID", bool))
+    """True on a Space where visitors can sign in, which sets it to its client's name."""
+
+    holds_round_lock: bool = field(default=False, metadata=_variable("HYPERSD_ROUND_LOCK", bool))
+    """True in a process that was started with the lock of a loop's folder in its hands."""
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> Environment:
+        """Read variables; without any, those of this process.
+
+        Raises:
+            ValueError: a value makes no sense; the message names its variable.
+        """
+        given = os.environ if variables is None else variables
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            name = setting.metadata["variable"]
+            if text := given.get(name):
+                try:
+                    values[setting.name] = setting.metadata["parse"](text)
+                except ValueError as error:
+                    raise ValueError(f"{name} {error}") from error
+        return cls(**values)
+
+    def variables(self) -> dict[str, str]:
+        """The variables that give these settings; those at their defaults are left out."""
+        values = [(setting, getattr(self, setting.name)) for setting in fields(self)]
+        return {setting.metadata["variable"]: _text(value) for setting, value in values if value != setting.default}
+
+    def for_child(self, packages: Path) -> dict[str, str]:
+        """Variables of a process that this one starts: its own, those of these settings over them, and no secrets.
+
+        Args:
+            packages: the folder where the process finds our packages, wherever it is started.
+        """
+        path = os.pathsep.join([str(packages), *filter(None, [os.environ.get("PYTHONPATH")])])
+        variables = {**os.environ, "PYTHONPATH": path, **self.variables()}
+        return {name: value for name, value in variables.items() if name not in PAGE_SECRETS}
+
+
+def _text(value: Any) -> str:
+    """A setting as the text of its variable."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def disable_telemetry() -> None:
+    """Keep huggingface_hub from reporting what is used, unless the variable that says so is set already."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
