@@ -13,6 +13,7 @@ from hypersd.models.engine import Engine
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.planning import PlannedRun, planned
+from hypersd.sampling.png import fitted
 from hypersd.sampling.remarks import unread_remark
 from hypersd.sampling.request import Generation, Preview, Request, Run
 from hypersd.sampling.sampler import SampledImage, decode, denoise
@@ -141,9 +142,3 @@ def grid(request: Request, generations: Sequence[Generation], side: int = 256) -
         seed = f", seed {generation.seed}" if len(rows) > 1 else ""
         pen.text((left, top + side + 4 + line), f"{steps}, {note}{seed}", fill="dimgray", font=font)
     return sheet
-
-
-def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """The picture, its longer side `side` pixels."""
-    scale = side / max(picture.size)
-    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
