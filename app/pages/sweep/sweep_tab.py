@@ -120,7 +120,8 @@ class SweepHandlers:
 
     def connect(self) -> None:
         """Attach the handlers."""
-        parts, at_once = self.parts, {"queue": False, **_QUIET}
+        parts = self.parts
+        at_once: dict[str, Any] = {"queue": False, **_QUIET}
         form = {parts.prompt, parts.seed, parts.family, parts.models, parts.steps, parts.job}
         triggers = [parts.run.click, parts.prompt.submit, parts.seed.submit]
         asked = gr.on(triggers, self.begin, form, parts.results, **at_once)
