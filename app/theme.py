@@ -7,9 +7,7 @@ from pathlib import Path
 from gradio.themes import Base, LocalFont, colors, sizes
 
 _STATIC = Path(__file__).parent / "static"
-CSS_FILES = [
-    _STATIC / name for name in ("page.css", "together.css", "sweep.css", "arena.css", "results.css", "feedback.css")
-]
+CSS_FILES = [_STATIC / name for name in ("page.css", "sweep.css", "arena.css", "results.css", "feedback.css")]
 DICE_ICON = _STATIC / "dice.svg"
 _INK, _PAPER = "*neutral_900", "*neutral_50"
 
@@ -19,11 +17,11 @@ def page_script() -> str:
 
     Each file is a function; the arena's calls the one that looks closer, and the one for what comes after a vote.
     """
-    closer, receipt, page, together, arena = (
+    closer, receipt, page, arena = (
         (_STATIC / name).read_text(encoding="utf-8").strip()
-        for name in ("zoom.js", "receipt.js", "page.js", "together.js", "arena.js")
+        for name in ("zoom.js", "receipt.js", "page.js", "arena.js")
     )
-    return f"() => {{ const createZoom = {closer}, afterVote = {receipt}; ({page})(); ({together})(); ({arena})(); }}"
+    return f"() => {{ const createZoom = {closer}, afterVote = {receipt}; ({page})(); ({arena})(); }}"
 
 
 class Calm(Base):
