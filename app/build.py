@@ -12,9 +12,9 @@ from app.api.routes import routes
 from app.pages.arena_tab import build_arena
 from app.pages.compare import result_cards
 from app.pages.compare.compare_tab import build_compare
-from app.pages.control.control_tab import build_control
 from app.pages.feedback.feedback_tab import build_feedback
 from app.pages.results.results_tab import build_results
+from app.pages.sweep.sweep_tab import build_sweep
 from app.services.arena import Arena, open_arena
 from app.services.background import short_turns
 from app.services.engines import EngineManager
@@ -30,7 +30,7 @@ _HEADER = """
 <p>One prompt, one seed, the same first noise. See what each way of making diffusion fast keeps, and what it costs.</p>
 </header>
 """
-_TABS = ("compare", "control", "arena", "results", "feedback")
+_TABS = ("compare", "sweep", "arena", "results", "feedback")
 
 
 def build(settings: AppSettings) -> gr.Blocks:
@@ -83,8 +83,8 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
         with gr.Tabs(elem_id="hs-tabs") as tabs:
             with gr.Tab("Compare", id="compare"):
                 build_compare(demo, engines, status)
-            with gr.Tab("Control", id="control") as control:
-                build_control(control, engines)
+            with gr.Tab("Sweep", id="sweep"):
+                build_sweep(engines)
             with gr.Tab("Arena", id="arena"):
                 build_arena(open_=arena is not None, published=bool(settings.publish))
             with gr.Tab("Results", id="results"):

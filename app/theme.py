@@ -7,7 +7,7 @@ from pathlib import Path
 from gradio.themes import Base, LocalFont, colors, sizes
 
 _STATIC = Path(__file__).parent / "static"
-CSS_FILES = [_STATIC / name for name in ("page.css", "arena.css", "results.css", "feedback.css", "control.css")]
+CSS_FILES = [_STATIC / name for name in ("page.css", "sweep.css", "arena.css", "results.css", "feedback.css")]
 DICE_ICON = _STATIC / "dice.svg"
 _INK, _PAPER = "*neutral_900", "*neutral_50"
 

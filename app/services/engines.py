@@ -37,6 +37,8 @@ class Job:
         superseded: the visitor has asked for something else; nobody wants to see its end.
         events: what came of it so far and is not yet taken, then None. What is said of a job that draws comes this
             one way: in replies of their own "stopping" could arrive after the end.
+        then: drawn after the request, in the same turn.
+        previews: what is drawn is shown before it is finished.
     """
 
     request: Request
@@ -44,6 +46,8 @@ class Job:
     started: threading.Event = field(default_factory=threading.Event)
     superseded: threading.Event = field(default_factory=threading.Event)
     events: SimpleQueue[DrawEvent | Exception | None] = field(default_factory=SimpleQueue)
+    then: Request | None = None
+    previews: bool = True
 
     def stop(self) -> None:
         """End the job, and say so to whoever watches it."""
@@ -165,13 +169,16 @@ class EngineManager:
             while not self._machine_known.wait(timeout=0.1):
                 if job.cancelled.is_set():
                     return
-            self._check(job.request)
+            requests = [job.request, *([job.then] if job.then else [])]
+            for request in requests:
+                self._check(request)
             from hypersd.sampling.comparison import compare  # noqa: PLC0415 - torch is there by now
 
             engine = self._engine(job.request.family)
             with self.drawing():
-                for event in compare(job.request, engine, cancelled=job.cancelled.is_set, previews=True):
-                    job.events.put(event)
+                for request in requests:
+                    for event in compare(request, engine, cancelled=job.cancelled.is_set, previews=job.previews):
+                        job.events.put(event)
         except Exception as error:  # noqa: BLE001 - it is raised where somebody can show it
             job.events.put(error)
         finally:

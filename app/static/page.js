@@ -2,15 +2,15 @@
   // Keys: Enter runs, Esc cancels. In text fields Gradio itself hears Enter.
   const busyWith = (target) => target.closest("textarea, input[type=text], button, a, summary, [role=listbox], [role=slider]");
   const press = (name) => {
-    const button = document.querySelector(name);
-    if (button?.offsetParent) button.click();  // another tab's buttons are not pressed
+    // Another tab's buttons are not pressed.
+    [...document.querySelectorAll(name)].find((button) => button.offsetParent)?.click();
   };
   const box = document.createElement("dialog");
   box.className = "hs-lightbox";
   box.setAttribute("aria-label", "Full size");
   box.innerHTML = '<figure><img alt=""><figcaption></figcaption></figure><button type="button">Close</button>';
   document.body.append(box);
-  const pictures = () => [...document.querySelectorAll(".hs-card .hs-open")];
+  const pictures = () => [...document.querySelectorAll(".hs-open")].filter((picture) => picture.offsetParent);
   let shown = 0;
 
   const show = (index) => {
@@ -50,7 +50,7 @@
       if (event.key === "ArrowLeft") show(shown - 1);
       return;
     }
-    if (event.key === "Escape") press("#hs-stop");
-    if (event.key === "Enter" && !event.isComposing && !busyWith(event.target)) press("#hs-run");
+    if (event.key === "Escape") press("#hs-stop, #hs-sweep-stop");
+    if (event.key === "Enter" && !event.isComposing && !busyWith(event.target)) press("#hs-run, #hs-sweep-run");
   });
 }

@@ -14,6 +14,7 @@ from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.control_residuals import LoadedControl, control_scale, control_tensor
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.planning import PlannedRun, planned
+from hypersd.sampling.png import fitted
 from hypersd.sampling.remarks import unread_remark
 from hypersd.sampling.request import Generation, Preview, Request, Run
 from hypersd.sampling.sampler import SampledImage, decode, denoise
@@ -162,9 +163,3 @@ def grid(request: Request, generations: Sequence[Generation], side: int = 256) -
         seed = f", seed {generation.seed}" if len(rows) > 1 else ""
         pen.text((left, top + side + 4 + line), f"{steps}, {note}{seed}", fill="dimgray", font=font)
     return sheet
-
-
-def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """The picture, its longer side `side` pixels."""
-    scale = side / max(picture.size)
-    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)

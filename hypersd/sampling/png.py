@@ -26,3 +26,9 @@ def png_info(texts: Mapping[str, str]) -> PngImagePlugin.PngInfo:
     for key, text in texts.items():
         info.add_text(key, text)
     return info
+
+
+def fitted(picture: Image.Image, side: int) -> Image.Image:
+    """The picture, its longer side `side` pixels."""
+    scale = side / max(picture.size)
+    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)

@@ -190,7 +190,7 @@ def sweep_csv(table: SweepTable) -> str:
     """A sweep's table as CSV: a line for each cell, row by row; a field is empty where nothing was measured."""
     lines = _lines(table)
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer: csv.DictWriter[str] = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hypersd.sampling.comparison import fitted
+from hypersd.sampling.png import fitted
 from hypersd.sampling.request import Generation, Request
 from hypersd.sampling.step_sweep import CellKey, CostMeans, SweepTable
 

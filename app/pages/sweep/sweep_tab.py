@@ -1,0 +1,278 @@
+"""The Sweep tab: models × steps on one seed, with the cost of every cell and a mark where it is good enough."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.pages.compare import result_cards
+from app.pages.sweep.sweep_view import SweepShown, sweep_html, thumbnail
+from app.services.engines import EngineManager, Job, Stopping
+from app.texts import sentence
+from hypersd.models.registry import Machine
+from hypersd.models.specs import Family
+from hypersd.sampling.planning import planned
+from hypersd.sampling.png import write_png
+from hypersd.sampling.record import grid_texts, run_record, versions
+from hypersd.sampling.request import Generation, Request, Run, parse_seed
+from hypersd.sampling.step_sweep import SweepTable, reference_request, sweep_record, usual_steps
+from hypersd.sampling.sweep_picture import sweep_picture
+from hypersd.utils.errors import gist
+
+log = logging.getLogger(__name__)
+
+Updates = dict[Any, Any]
+
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker", "trigger_mode": "multiple"}
+_LEAD = """
+<p class="hs-note">Every model at every number of steps that it runs at, from the same first noise. <kbd>Enter</kbd>
+draws, <kbd>Esc</kbd> stops. Marked: the fewest steps that are as good as the base's own pictures.</p>
+"""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SweepComponents:
+    """The tab's components."""
+
+    prompt: gr.Textbox
+    run: gr.Button
+    stop: gr.Button
+    family: gr.Radio
+    seed: gr.Textbox
+    models: gr.CheckboxGroup
+    steps: gr.CheckboxGroup
+    order: gr.Radio
+    message: gr.HTML
+    board: gr.HTML
+    download: gr.DownloadButton
+    job: gr.State
+    shown: gr.State
+
+    @property
+    def results(self) -> list[Any]:
+        """Components that a run changes."""
+        return [self.run, self.stop, self.message, self.board, self.download, self.job, self.shown]
+
+
+def build_sweep(engines: EngineManager) -> None:
+    """Lay out the tab and connect it."""
+    SweepHandlers(engines, layout(engines)).connect()
+
+
+def layout(engines: EngineManager) -> SweepComponents:
+    """Lay out the tab, from top to bottom."""
+    first = engines.family(engines.first)
+    gr.HTML(_LEAD)
+    with gr.Row():
+        prompt = gr.Textbox(
+            "a big cat on a blue background", label="Prompt", max_lines=1, scale=4, elem_id="hs-sweep-prompt"
+        )
+        seed = gr.Textbox("7", label="Seed", max_lines=1, min_width=110, elem_id="hs-sweep-seed")
+        run = gr.Button("Sweep", variant="primary", scale=0, min_width=120, elem_id="hs-sweep-run")
+        stop = gr.Button("Stop", variant="stop", scale=0, min_width=120, visible=False, elem_id="hs-sweep-stop")
+    message = gr.HTML("", elem_id="hs-sweep-message")
+    names = [(family.title, name) for name, family in engines.families.items()]
+    with gr.Row():
+        family = gr.Radio(names, value=first.name, label="Family")
+        order = gr.Radio([("As listed", "listed"), ("Fastest first", "fastest")], value="listed", label="Rows")
+    models = gr.CheckboxGroup(_models(first), value=[spec.name for spec in first.specs], label="Models")
+    steps = gr.CheckboxGroup(_steps(first), value=list(usual_steps(first)), label="Steps")
+    board = gr.HTML("", elem_id="hs-sweep-board")
+    download = gr.DownloadButton("Download as one picture", size="sm", visible=False, elem_id="hs-sweep-download")
+    return SweepComponents(
+        prompt=prompt,
+        run=run,
+        stop=stop,
+        family=family,
+        seed=seed,
+        models=models,
+        steps=steps,
+        order=order,
+        message=message,
+        board=board,
+        download=download,
+        job=gr.State(None),
+        shown=gr.State(None),
+    )
+
+
+def _models(family: Family) -> list[tuple[str, str]]:
+    return [(spec.title, spec.name) for spec in family.specs]
+
+
+def _steps(family: Family) -> list[tuple[str, int]]:
+    return [(str(count), count) for count in usual_steps(family)]
+
+
+@dataclass(frozen=True, eq=False)
+class SweepHandlers:
+    """Handlers of events. Each returns only what changes."""
+
+    engines: EngineManager
+    parts: SweepComponents
+
+    def connect(self) -> None:
+        """Attach the handlers."""
+        parts = self.parts
+        at_once: dict[str, Any] = {"queue": False, **_QUIET}
+        form = {parts.prompt, parts.seed, parts.family, parts.models, parts.steps, parts.job}
+        triggers = [parts.run.click, parts.prompt.submit, parts.seed.submit]
+        asked = gr.on(triggers, self.begin, form, parts.results, **at_once)
+        asked.then(self.draw, [parts.job, parts.order], parts.results, **_WORKER, **_QUIET)
+        parts.stop.click(self.stop, parts.job, parts.results, **at_once)
+        parts.family.change(self.show_family, parts.family, [parts.models, parts.steps], **at_once)
+        parts.order.input(self.sort, [parts.shown, parts.order], [parts.board], **at_once)
+
+    def begin(self, values: dict[Any, Any]) -> Updates:
+        """Run or Enter: check what was asked for, and make a job of it."""
+        parts = self.parts
+        if values[parts.job]:
+            values[parts.job].supersede()
+        try:
+            family = self.engines.family(values[parts.family])
+            request = Request(
+                prompt=values[parts.prompt] or "",
+                seed=parse_seed(values[parts.seed] or ""),
+                family=family.name,
+                runs=_runs(family, values[parts.models], values[parts.steps]),
+            )
+            planned(family, request)
+        except ValueError as error:
+            return self._refused(error)
+        return {
+            parts.run: gr.Button(visible=False),
+            parts.stop: gr.Button(visible=True),
+            parts.message: "",
+            parts.download: gr.DownloadButton(visible=False),
+            parts.job: Job(request, then=reference_request(family, request), previews=False),
+            parts.shown: None,
+        }
+
+    def draw(self, job: Job | None, order: Any) -> Iterator[Updates]:
+        """Draw a sweep, filling its cells as they come."""
+        if job is None or job.cancelled.is_set():
+            yield {self.parts.job: gr.skip()}
+            return
+        family = self.engines.family(job.request.family)
+        shown = SweepShown(request=job.request, table=SweepTable.of(family, job.request, ()), pictures={})
+        extra: list[Generation] = []
+        try:
+            yield {self.parts.board: sweep_html(family, shown, order, running=True)}
+            for event in self.engines.draw(job):
+                if job.superseded.is_set():
+                    continue
+                if isinstance(event, Stopping):
+                    yield {self.parts.message: result_cards.message("Stopping after this step.")}
+                elif isinstance(event, Generation) and len(shown.drawn) < len(job.request.runs):
+                    shown = _added(family, shown, event)
+                    yield {self.parts.board: sweep_html(family, shown, order, running=True)}
+                elif isinstance(event, Generation):
+                    extra.append(event)
+                    words = f"Drawing more pictures by the base, to know how much they differ: {len(extra)} so far."
+                    yield {self.parts.message: result_cards.message(words)}
+            last = self._finished(job, family, shown, extra, order)
+        except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
+            if not isinstance(error, ValueError):
+                log.exception("a sweep failed")
+            last = {**self._refused(error), self.parts.board: sweep_html(family, shown, order, running=False)}
+        yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
+
+    def _finished(self, job: Job, family: Family, shown: SweepShown, extra: list[Generation], order: Any) -> Updates:
+        parts, whole = self.parts, len(shown.drawn) == len(job.request.runs)
+        stopped = not whole or (job.then is not None and len(extra) < job.then.count)
+        words = "Stopped. What was finished is kept, without a mark." if stopped else ""
+        table = shown.table if stopped else marked(family, shown, extra, self.engines.machine or Machine.here())
+        shown = replace(shown, table=table)
+        drawn = any(each.image for each in shown.drawn)
+        download = gr.DownloadButton(value=sweep_file(family, shown, order), visible=True) if drawn else gr.skip()
+        return {
+            **self._idle(),
+            parts.message: result_cards.message(words),
+            parts.board: sweep_html(family, shown, order, running=False),
+            parts.download: download,
+            parts.job: None,
+            parts.shown: shown,
+        }
+
+    def _refused(self, error: Exception) -> Updates:
+        message = result_cards.message(sentence(gist(error)), error=True)
+        return {**self._idle(), self.parts.message: message, self.parts.job: None}
+
+    def _idle(self) -> Updates:
+        return {self.parts.run: gr.Button(visible=True), self.parts.stop: gr.Button(visible=False)}
+
+    def stop(self, job: Job | None) -> Updates:
+        """Stop or Esc: cancel the job, whether it waits or draws."""
+        if job is None:
+            return self._idle()
+        job.stop()
+        if job.started.is_set():
+            return {self.parts.job: gr.skip()}  # what is drawing says the rest, in order
+        return {self.parts.job: None, **self._idle()}
+
+    def show_family(self, name: str) -> Updates:
+        """Another family: its models and steps."""
+        family = self.engines.family(name)
+        return {
+            self.parts.models: gr.CheckboxGroup(_models(family), value=[spec.name for spec in family.specs]),
+            self.parts.steps: gr.CheckboxGroup(_steps(family), value=list(usual_steps(family))),
+        }
+
+    def sort(self, shown: SweepShown | None, order: Any) -> Any:
+        """Another order of the rows of what is drawn."""
+        if shown is None:
+            return gr.skip()
+        return sweep_html(self.engines.family(shown.request.family), shown, order, running=False)
+
+
+def _runs(family: Family, models: list[str], steps: list[int]) -> tuple[Run, ...]:
+    """Runs of the chosen models at those of the chosen steps at which they run.
+
+    Raises:
+        ValueError: nothing is chosen, or no model runs at any of the steps.
+    """
+    from hypersd.sampling.comparison import expand  # noqa: PLC0415 - brings torch
+
+    if not models:
+        raise ValueError("no model is chosen; choose at least one")
+    if not steps:
+        raise ValueError("no number of steps is chosen; choose at least one")
+    runs = tuple(run for run in expand(family, None, steps) if run.model in models)
+    if not runs:
+        raise ValueError("none of these models runs at these numbers of steps; choose others")
+    return runs
+
+
+def _added(family: Family, shown: SweepShown, event: Generation) -> SweepShown:
+    drawn = (*shown.drawn, event)
+    pictures = {**shown.pictures, (event.model, event.steps): (thumbnail(event),)}
+    return replace(shown, drawn=drawn, pictures=pictures, table=SweepTable.of(family, shown.request, drawn))
+
+
+def marked(family: Family, shown: SweepShown, extra: list[Generation], machine: Machine) -> SweepTable:
+    """The table with scores by the family's judge, or with a sentence that says why there are none."""
+    from hypersd.evaluate.good_enough import check_scorable, quality_score, scored  # noqa: PLC0415 - brings torch
+
+    try:
+        check_scorable(family, shown.request)
+        quality = quality_score(family, machine)
+        return scored(shown.table, family, shown.request.prompt, shown.drawn, extra=extra, quality=quality)
+    except (OSError, ValueError) as error:
+        return replace(shown.table, remark=sentence(gist(error)))
+
+
+def sweep_file(family: Family, shown: SweepShown, order: Any) -> str:
+    """Write a sweep as one picture that carries its parameters; its path."""
+    table = shown.table.ordered(order)
+    runs = [run_record(each, family, None) for each in shown.drawn]
+    texts = grid_texts(shown.request, runs, {"versions": versions(), "sweep": sweep_record(table)})
+    file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"sweep-seed-{shown.request.seed}.png"
+    write_png(file, sweep_picture(shown.request, table, shown.drawn), texts)
+    return str(file)
