@@ -10,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from hypersd import __version__
+from hypersd.distill.distillation_options import RANK
+from hypersd.feedback.tuning.refl_defaults import FEEDBACK_RANK
 from hypersd.utils.files import atomic_path, write_json
 from hypersd.utils.model_folders import FAMILY_FOLDER, INDEX
 from hypersd.utils.readers import read_object
@@ -147,6 +149,8 @@ def _distilled(
     """A distillation; `start` is the stage and the file of the adapter that it starts from, `last` its last stage."""
     words = ("distill", method, "--data", str(options.out / TRAINING))
     words += ("--adapter", str(options.out / start[1])) if start else ()
+    if start and options.reward:  # an adapter is trained on with the rank that the merge has left
+        words += ("--rank", str(RANK + FEEDBACK_RANK))
     words += ("--batch", str(options.batch)) if options.batch else ()
     files = dict.fromkeys([f"{last}.safetensors", *(Path(file).name for file in installs.values() if method in file)])
     plain = _stage(options, method, words, needs=("family", *([start[0]] if start else [])), outputs=tuple(files))

@@ -29,6 +29,7 @@ def test_hyper_is_made_by_tscd_then_feedback_then_unified() -> None:
     tuned = str(OUT / stages["feedback"].outputs[0])
     for name in ("unified", "one-step"):
         assert stages[name].words[stages[name].words.index("--adapter") + 1] == tuned
+        assert stages[name].words[stages[name].words.index("--rank") + 1] == "24"
     assert stages["unified"].installs == {"hyper": "unified/unified.safetensors"}
     assert stages["backward"].needs == ("family", "unified")
     assert "feedback" not in {stage.name for stage in rebuild_plan(RebuildOptions(out=OUT))}

@@ -23,7 +23,7 @@ from hypersd.cli.options import (
 from hypersd.cli.output import emit, say, show_log
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.coco_files import check_photographs
-from hypersd.feedback.tuning.perception_weight import PERCEPTION
+from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.models.adapter_file import inspect
 from hypersd.models.families.embedded import check_world
 from hypersd.models.registered import check_name, registered_folder

@@ -13,7 +13,7 @@ from hypersd.distill.student import Student
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning.hinge import HingeFeedback
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor
-from hypersd.feedback.tuning.perception_weight import PERCEPTION
+from hypersd.feedback.tuning.refl_defaults import FEEDBACK_RANK, PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatch, rollout_to_step
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
@@ -34,7 +34,7 @@ class ReFLConfig:
     steps: int = 120
     batch_size: int = 16
     learning_rate: float = 3e-4
-    rank: int = 8
+    rank: int = FEEDBACK_RANK
     hinge: str = "0.75"
     anchor: float = 10.0
     perception: float = PERCEPTION

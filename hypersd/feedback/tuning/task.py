@@ -21,8 +21,8 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning import dpo, merge, refl
 from hypersd.feedback.tuning.merge import MergePoint
 from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, ValidationSet
-from hypersd.feedback.tuning.perception_weight import PERCEPTION
 from hypersd.feedback.tuning.refl import PerceptionLoss
+from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
 from hypersd.models.loading import ModelSource
 from hypersd.models.specs import Recipe

@@ -16,8 +16,8 @@ from hypersd.feedback.loop.results import TuningMethod
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.perception_scenes import SceneFeedback
-from hypersd.feedback.tuning.perception_weight import PERCEPTION
 from hypersd.feedback.tuning.refl import PerceptionLoss
+from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
