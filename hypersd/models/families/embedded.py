@@ -265,7 +265,7 @@ EMOJI = Family(
             ),
             default_steps=4,
             pixels=_PIXELS,
-            note="Distilled in segments, then on its own trajectories (not in the paper); without human feedback.",
+            note="Trajectory-segmented consistency distillation alone, without human feedback.",
             licence=_LICENCE,
             source=_SOURCE,
         ),
