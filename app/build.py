@@ -16,6 +16,7 @@ from app.pages.feedback.feedback_tab import build_feedback
 from app.pages.results.results_tab import build_results
 from app.pages.sweep.sweep_tab import build_sweep
 from app.services.arena import Arena, open_arena
+from app.services.arena_workers import ArenaWorkers
 from app.services.background import short_turns
 from app.services.engines import EngineManager
 from app.services.loop_runner import Owner, open_runner
@@ -55,7 +56,7 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
     engines.wake()
     if arena:
-        arena.start()
+        ArenaWorkers(arena).start()
     if block:
         demo.block_thread()
     return demo

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
 import logging
 import secrets
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from app.services.background import start_background
 from app.services.client_ip import is_local_address
 from app.services.engines import EngineManager
 from app.services.leaderboard_cache import LeaderboardCache
@@ -22,10 +18,9 @@ from app.services.open_studies import OpenStudies, read_studies
 from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
-from hypersd.arena.ranking.leaderboard import next_pair_probabilities
 from hypersd.arena.service.battles import BattleService, VoteRejected
 from hypersd.arena.service.rate_limit import SHARED, RateLimiter
-from hypersd.arena.service.studies import Study, read_prompts
+from hypersd.arena.service.studies import Study
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
 from hypersd.arena.votes.images import DamagedImage, ImageStore, same_pixels, side_by_side
@@ -37,7 +32,6 @@ from hypersd.utils.environment import Network
 
 if TYPE_CHECKING:
     from hypersd.arena.dataset.publish import Publisher
-    from hypersd.models.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +41,11 @@ PERSONAL_BOARD = 30
 _LOST_PAIRS = 5
 """Pairs whose pictures may be lost before a draw gives up: if all of them are, something else is wrong."""
 
-_REFRESH_SECONDS = 20.0
-_PATIENCE_SECONDS = 0.5
-"""Seconds that the leaderboards' worker rests when nobody asks, and within which it hears that it must stop."""
-
-_LAST_SECONDS = 10.0
-"""Seconds that the end waits for each worker."""
-
 _STRANGERS = (
     "{voters:,} voters of this store voted before {since:%Y-%m-%d %H:%M} UTC, when the key that names voters came into "
     "use: when they return they are taken for other people. If they voted on this page, set HYPERSD_SECRET to the "
     "secret of that time and start the page again"
 )
-
-_REST = 10
-"""Rest after a computation over all votes, as a multiple of its time: votes go first."""
 
 
 class Identical(Exception):  # noqa: N818 - nobody's fault
@@ -95,8 +79,6 @@ class Arena:
     low: int = 40
     proxies: Sequence[Network] = ()
     on_space: bool = False
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
     def __post_init__(self) -> None:
         self.rate_limiter = RateLimiter()
@@ -106,28 +88,12 @@ class Arena:
         self.leaderboards = LeaderboardCache(self.family.name)
         self.publisher: Publisher | None = None
         self._strangers = 0
-        self._known_shares: Mapping[tuple[str, str], float] = {}
-        self._shares_until = 0.0
         self.sheet = lru_cache(maxsize=64)(self._sheet)
 
     @property
     def family(self) -> Family:
         """The family whose contestants meet."""
         return self.engines.family(self.engines.first)
-
-    def start(self) -> None:
-        """Begin to prepare pairs and to compute the boards, behind the page."""
-        for work in (self._supply, self._compute, self._judge, *([self._publish] if self.publish else [])):
-            self._threads.append(start_background(work, f"arena{work.__name__}"))
-        # Python ends daemon threads wherever they are; one that is inside of torch would take the process down.
-        atexit.register(self.stop)
-
-    def stop(self) -> None:
-        """End that work; what is being drawn is dropped within one UNet call."""
-        atexit.unregister(self.stop)
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=_LAST_SECONDS)
 
     def voter(self, address: str, token: str) -> str:
         """A visitor's pseudonym. The token that their browser keeps is who they are; an address is only limited.
@@ -238,7 +204,7 @@ class Arena:
             ValueError: the prompt cannot be drawn.
             VoteRejected: the models are not ready, or a contestant failed.
         """
-        from hypersd.arena.service.pool import PairPool  # noqa: PLC0415 - see _supply
+        from hypersd.arena.service.pool import PairPool  # noqa: PLC0415 - torch takes seconds to import
         from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
         from hypersd.sampling.request import check_prompt  # noqa: PLC0415
 
@@ -246,7 +212,7 @@ class Arena:
         engine = self.engines.engine(timeout=0)
         if engine is None:
             raise VoteRejected("the models are still loading; try again in a moment")
-        pairs = list(combinations(map(Contestant.parse, self._labels()), 2))
+        pairs = list(combinations(map(Contestant.parse, self.labels()), 2))
         if not pairs:
             raise VoteRejected("no two models can run here, so there is nothing to compare")
         with self.engines.drawing():
@@ -277,17 +243,9 @@ class Arena:
             "studies": studies,
         }
 
-    def _shares(self) -> Mapping[tuple[str, str], float]:
-        """Probability of each pair to be drawn next; computed now and then, since it takes a while with many votes."""
-        start = time.monotonic()
-        if start >= self._shares_until:
-            self._known_shares = next_pair_probabilities(list(self.store.votes()), self._labels())
-            end = time.monotonic()
-            self._shares_until = end + max(_REFRESH_SECONDS, _REST * (end - start))
-        return self._known_shares
-
-    def _labels(self) -> list[str]:
-        from hypersd.feedback.generator import contestants  # noqa: PLC0415 - see _supply
+    def labels(self) -> list[str]:
+        """Labels of the contestants that can run here now and are not benched."""
+        from hypersd.feedback.generator import contestants  # noqa: PLC0415 - see `own`
 
         self.engines.refresh()
         machine = self.engines.machine
@@ -301,62 +259,6 @@ class Arena:
             raise Identical
         data = side_by_side(*pictures)
         return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-
-    def _supply(self) -> None:
-        # Torch takes seconds to import: the page must be there before it.
-        engine = self._engine()
-        if engine is None:
-            return
-        from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
-        from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
-
-        name = self.family.prompt_set
-        source = PairSource(
-            study=None, probabilities=self._shares, prompts=read_prompts(name), prompt_set=name, low=self.low
-        )
-        busy = self.engines.busy
-        image_generator = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
-        sources = [source, *self.studies.sources(self.low)]
-        PairPool(self.store, self.pictures, image_generator, sources, busy=busy).run(self._stop)
-
-    def _publish(self) -> None:
-        from hypersd.arena.dataset.publish import Publisher  # noqa: PLC0415 - brings pyarrow
-
-        self.publisher = Publisher(self.store, self.pictures, self.publish)
-        self.publisher.run(self._stop)
-
-    def _engine(self) -> Engine | None:
-        while not self._stop.is_set():
-            if engine := self.engines.engine(timeout=1):
-                return engine
-        return None
-
-    def _compute(self) -> None:
-        """Keep the leaderboards fresh, in the background and never within a request."""
-        seen, next_look = (-1, -1), 0.0
-        while not self._stop.is_set():
-            try:
-                if time.monotonic() >= next_look:
-                    next_look = time.monotonic() + _REFRESH_SECONDS
-                    if (count := (self.store.count_votes(), self.store.withdrawals.count())) != seen:
-                        votes = list(self.store.votes())
-                        self.studies.counting.add(votes)
-                        self.leaderboards.renew(votes)
-                        self.check_key()
-                        seen = count
-                if not self.leaderboards.serve():
-                    self.leaderboards.wait(_PATIENCE_SECONDS)
-            except Exception:
-                log.exception("the boards could not be computed; the last ones stay")
-                self._stop.wait(_PATIENCE_SECONDS)
-
-    def _judge(self) -> None:
-        """Let the reward model look at what was voted on, when there is one and nobody waits."""
-        while not self._stop.wait(_REFRESH_SECONDS):
-            try:
-                self.reward_scores.work(self.leaderboards.kept(), self._stop.is_set)
-            except Exception:
-                log.exception("the judge could not look; what it said before stays")
 
 
 def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:

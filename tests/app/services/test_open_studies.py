@@ -45,7 +45,6 @@ def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
     assert opened is not None
     engines.machine = machine(tmp_path)
     yield opened
-    opened.stop()
     opened.store.engine.dispose()
 
 

@@ -393,9 +393,9 @@ def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emo
     pictures = ImageStore(str(tmp_path / "pictures"))
     reward_scores = RewardScores(pictures, settings.storage.loop)
     arena = Arena(engines, Store(f"sqlite:///{tmp_path}/votes.sqlite"), pictures, b"key", reward_scores)
-    before = arena._labels()
+    before = arena.labels()
     enter(settings.registered, 1, emoji_folder / "adapters" / "hyper.safetensors")
-    assert set(arena._labels()) - set(before) == {"emoji/hyper-a1b2c1-r1@4"}
+    assert set(arena.labels()) - set(before) == {"emoji/hyper-a1b2c1-r1@4"}
     assert engine.family is engines.family("emoji")
     assert engine.family.spec("hyper-a1b2c1-r1").title == "Hyper-SD with feedback (1)"
     assert settings.families() == engines.families

@@ -1,0 +1,125 @@
+"""Workers of the arena behind the page: pairs, leaderboards, the reward model's view, publishing."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.services.arena import Arena
+from app.services.background import start_background
+from hypersd.arena.ranking.leaderboard import next_pair_probabilities
+from hypersd.arena.service.studies import read_prompts
+
+if TYPE_CHECKING:
+    from hypersd.models.engine import Engine
+
+log = logging.getLogger(__name__)
+
+_REFRESH_SECONDS = 20.0
+_PATIENCE_SECONDS = 0.5
+"""Seconds that the leaderboards' worker rests when nobody asks, and within which it hears that it must stop."""
+
+_LAST_SECONDS = 10.0
+"""Seconds that the end waits for each worker."""
+
+_REST = 10
+"""Rest after a computation over all votes, as a multiple of its time: votes go first."""
+
+
+@dataclass
+class ArenaWorkers:
+    """Threads that keep an arena supplied: `ArenaWorkers(arena).start()`."""
+
+    arena: Arena
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
+    _known_probabilities: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    _known_until: float = 0.0
+
+    def start(self) -> None:
+        """Begin to prepare pairs and to compute the boards, behind the page."""
+        for work in (self._supply, self._compute, self._judge, *([self._publish] if self.arena.publish else [])):
+            self._threads.append(start_background(work, f"arena{work.__name__}"))
+        # Python ends daemon threads wherever they are; one that is inside of torch would take the process down.
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End that work; what is being drawn is dropped within one UNet call."""
+        atexit.unregister(self.stop)
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=_LAST_SECONDS)
+
+    def _pair_probabilities(self) -> Mapping[tuple[str, str], float]:
+        """Probability of each pair to be drawn next; computed now and then, since it takes a while with many votes."""
+        start = time.monotonic()
+        if start >= self._known_until:
+            self._known_probabilities = next_pair_probabilities(list(self.arena.store.votes()), self.arena.labels())
+            end = time.monotonic()
+            self._known_until = end + max(_REFRESH_SECONDS, _REST * (end - start))
+        return self._known_probabilities
+
+    def _supply(self) -> None:
+        """Prepare pairs. Torch takes seconds to import: the page must be there before it."""
+        arena, engine = self.arena, self._engine()
+        if engine is None:
+            return
+        from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
+        from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
+
+        name, busy = arena.family.prompt_set, arena.engines.busy
+        source = PairSource(
+            study=None,
+            probabilities=self._pair_probabilities,
+            prompts=read_prompts(name),
+            prompt_set=name,
+            low=arena.low,
+        )
+        image_generator = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
+        sources = [source, *arena.studies.sources(arena.low)]
+        PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy).run(self._stop)
+
+    def _publish(self) -> None:
+        """Send votes to where they are published."""
+        from hypersd.arena.dataset.publish import Publisher  # noqa: PLC0415 - brings pyarrow
+
+        self.arena.publisher = Publisher(self.arena.store, self.arena.pictures, self.arena.publish)
+        self.arena.publisher.run(self._stop)
+
+    def _engine(self) -> Engine | None:
+        while not self._stop.is_set():
+            if engine := self.arena.engines.engine(timeout=1):
+                return engine
+        return None
+
+    def _compute(self) -> None:
+        """Keep the leaderboards fresh, in the background and never within a request."""
+        arena, seen, next_look = self.arena, (-1, -1), 0.0
+        while not self._stop.is_set():
+            try:
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + _REFRESH_SECONDS
+                    if (count := (arena.store.count_votes(), arena.store.withdrawals.count())) != seen:
+                        votes = list(arena.store.votes())
+                        arena.studies.counting.add(votes)
+                        arena.leaderboards.renew(votes)
+                        arena.check_key()
+                        seen = count
+                if not arena.leaderboards.serve():
+                    arena.leaderboards.wait(_PATIENCE_SECONDS)
+            except Exception:
+                log.exception("the boards could not be computed; the last ones stay")
+                self._stop.wait(_PATIENCE_SECONDS)
+
+    def _judge(self) -> None:
+        """Let the reward model look at what was voted on, when there is one and nobody waits."""
+        while not self._stop.wait(_REFRESH_SECONDS):
+            try:
+                self.arena.reward_scores.work(self.arena.leaderboards.kept(), self._stop.is_set)
+            except Exception:
+                log.exception("the judge could not look; what it said before stays")

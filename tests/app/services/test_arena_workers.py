@@ -1,0 +1,58 @@
+"""Workers of the arena behind the page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.services.arena import Arena, open_arena
+from app.services.arena_workers import ArenaWorkers
+from app.services.engines import EngineManager
+from app.services.settings import AppSettings
+from hypersd.arena.ranking.filters import VoteFilter
+from hypersd.arena.storage import StorageConfig
+from hypersd.models.registry import FAMILIES
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> Iterator[Arena]:
+    """An arena whose models never load."""
+    opened = open_arena(
+        EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=StorageConfig(data=tmp_path))
+    )
+    assert opened is not None
+    yield opened
+    opened.store.engine.dispose()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_chances_of_pairs_are_not_worked_out_for_each_pair(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("app.services.arena_workers.next_pair_probabilities", lambda *given: asked.append(given) or {})
+    workers = ArenaWorkers(arena)
+    for _ in range(3):
+        assert workers._pair_probabilities() == {}
+    assert len(asked) == 1
+
+
+def test_the_boards_follow_the_votes(arena: Arena) -> None:
+    workers = ArenaWorkers(arena)
+    worker = threading.Thread(target=workers._compute, daemon=True)
+    worker.start()
+    wait_for(lambda: arena.leaderboards.get(VoteFilter()) is not None)
+    leaderboard = arena.leaderboards.get(VoteFilter())
+    assert leaderboard is not None
+    assert leaderboard.problem == "there are no votes"
+    workers.stop()
+    worker.join(timeout=30)
+    assert not worker.is_alive()
