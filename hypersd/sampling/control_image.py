@@ -44,9 +44,8 @@ def scribble(picture: Image.Image, stroke: float = STROKE) -> Image.Image:
     side = min(picture.size)
     small = ImageOps.scale(picture, _COARSE_SIDE / side, Image.Resampling.LANCZOS)
     lines = _edges(small.filter(ImageFilter.GaussianBlur(_COARSE_SIDE / 64)), _COARSE).resize(picture.size)
-    return lines.filter(ImageFilter.GaussianBlur(stroke * side)).point(
-        [255 if value > _INKED else 0 for value in range(256)]
-    )
+    strokes = lines.convert("L").filter(ImageFilter.GaussianBlur(stroke * side))
+    return strokes.point([255 if value > _INKED else 0 for value in range(256)]).convert("RGB")
 
 
 DETECTORS: Mapping[ControlMode, Callable[[Image.Image], Image.Image]] = MappingProxyType(

@@ -29,6 +29,7 @@ from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.training.autoencoder import Reconstruction, crops
 from hypersd.emoji.training.base_model import Denoising
 from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captioned
+from hypersd.emoji.training.control_stage import ControlledBatches, Controlling
 from hypersd.emoji.world import World
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning.dpo import DirectPreference, RankedLatents
@@ -146,6 +147,11 @@ def denoising(folder: Path) -> tuple[Objective[Any], Any]:
     return Denoising(folder, [], META), LatentBatches(TrainingScenes(World.load(folder)), latents, 2)(step())
 
 
+def controlling(folder: Path) -> tuple[Objective[Any], Any]:
+    scenes = TrainingScenes(World.load(folder))
+    return Controlling(folder, META), ControlledBatches(scenes, 4, 2)(step())
+
+
 def student(folder: Path) -> Student:
     few_steps = folder / "adapters" / "hyper.safetensors"
     return Student(ModelSource(folder), rank=2, few_steps=few_steps, device=META)
@@ -170,6 +176,7 @@ OTHERS: dict[str, Callable[[Path], tuple[Objective[Any], Any]]] = {
     "Reconstruction": reconstruction,
     "Contrast": contrast,
     "Denoising": denoising,
+    "Controlling": controlling,
     "DirectPreference": dpo,
     **{f"RewardFeedback at {steps} steps": partial(refl, steps=steps) for steps in (1, 2, 4)},
 }

@@ -96,10 +96,10 @@ class Controlling(Objective[ControlledScenes]):
         self.text = TextEncoders.load(self.folder, PIXELS, self.device)
         self.vae: Any = AutoencoderTiny.from_pretrained(self.folder / "vae", dtype=torch.float32)
         self.unet: Any = UNet2DConditionModel.from_pretrained(self.folder / "unet", dtype=torch.float32)
-        for frozen in (self.vae, self.unet):
-            frozen.requires_grad_(False).eval().to(self.device)
         self.unet.set_attn_processor(AttnProcessor())
         self.controlnet = trainable_controlnet(self.unet, WIDTHS, RANK)
+        for frozen in (self.vae, self.unet):
+            frozen.requires_grad_(False).eval().to(self.device)
         self.schedule = NoiseSchedule(build_scheduler().alphas_cumprod)
         self.networks = [
             TrainedNetwork(
