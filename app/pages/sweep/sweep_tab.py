@@ -12,6 +12,8 @@ from typing import Any
 import gradio as gr
 
 from app.pages.compare import result_cards
+from app.pages.compare.model_picker import Updates
+from app.pages.sweep.sweep_layout import SweepComponents, layout, model_choices, step_choices
 from app.pages.sweep.sweep_view import SweepShown, sweep_html, thumbnail
 from app.services.engines import EngineManager, Job, Stopping
 from app.texts import sentence
@@ -27,88 +29,13 @@ from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
 
-Updates = dict[Any, Any]
-
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker", "trigger_mode": "multiple"}
-_LEAD = """
-<p class="hs-note">Every model at every number of steps that it runs at, from the same first noise. <kbd>Enter</kbd>
-draws, <kbd>Esc</kbd> stops. Marked: the fewest steps that are as good as the base's own pictures.</p>
-"""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SweepComponents:
-    """The tab's components."""
-
-    prompt: gr.Textbox
-    run: gr.Button
-    stop: gr.Button
-    family: gr.Radio
-    seed: gr.Textbox
-    models: gr.CheckboxGroup
-    steps: gr.CheckboxGroup
-    order: gr.Radio
-    message: gr.HTML
-    board: gr.HTML
-    download: gr.DownloadButton
-    job: gr.State
-    shown: gr.State
-
-    @property
-    def results(self) -> list[Any]:
-        """Components that a run changes."""
-        return [self.run, self.stop, self.message, self.board, self.download, self.job, self.shown]
 
 
 def build_sweep(engines: EngineManager) -> None:
     """Lay out the tab and connect it."""
     SweepHandlers(engines, layout(engines)).connect()
-
-
-def layout(engines: EngineManager) -> SweepComponents:
-    """Lay out the tab, from top to bottom."""
-    first = engines.family(engines.first)
-    gr.HTML(_LEAD)
-    with gr.Row():
-        prompt = gr.Textbox(
-            "a big cat on a blue background", label="Prompt", max_lines=1, scale=4, elem_id="hs-sweep-prompt"
-        )
-        seed = gr.Textbox("7", label="Seed", max_lines=1, min_width=110, elem_id="hs-sweep-seed")
-        run = gr.Button("Sweep", variant="primary", scale=0, min_width=120, elem_id="hs-sweep-run")
-        stop = gr.Button("Stop", variant="stop", scale=0, min_width=120, visible=False, elem_id="hs-sweep-stop")
-    message = gr.HTML("", elem_id="hs-sweep-message")
-    names = [(family.title, name) for name, family in engines.families.items()]
-    with gr.Row():
-        family = gr.Radio(names, value=first.name, label="Family")
-        order = gr.Radio([("As listed", "listed"), ("Fastest first", "fastest")], value="listed", label="Rows")
-    models = gr.CheckboxGroup(_models(first), value=[spec.name for spec in first.specs], label="Models")
-    steps = gr.CheckboxGroup(_steps(first), value=list(usual_steps(first)), label="Steps")
-    board = gr.HTML("", elem_id="hs-sweep-board")
-    download = gr.DownloadButton("Download as one picture", size="sm", visible=False, elem_id="hs-sweep-download")
-    return SweepComponents(
-        prompt=prompt,
-        run=run,
-        stop=stop,
-        family=family,
-        seed=seed,
-        models=models,
-        steps=steps,
-        order=order,
-        message=message,
-        board=board,
-        download=download,
-        job=gr.State(None),
-        shown=gr.State(None),
-    )
-
-
-def _models(family: Family) -> list[tuple[str, str]]:
-    return [(spec.title, spec.name) for spec in family.specs]
-
-
-def _steps(family: Family) -> list[tuple[str, int]]:
-    return [(str(count), count) for count in usual_steps(family)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,8 +148,8 @@ class SweepHandlers:
         """Another family: its models and steps."""
         family = self.engines.family(name)
         return {
-            self.parts.models: gr.CheckboxGroup(_models(family), value=[spec.name for spec in family.specs]),
-            self.parts.steps: gr.CheckboxGroup(_steps(family), value=list(usual_steps(family))),
+            self.parts.models: gr.CheckboxGroup(model_choices(family), value=[spec.name for spec in family.specs]),
+            self.parts.steps: gr.CheckboxGroup(step_choices(family), value=list(usual_steps(family))),
         }
 
     def sort(self, shown: SweepShown | None, order: Any) -> Any:
