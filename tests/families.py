@@ -41,7 +41,7 @@ from transformers import (
 )
 
 from hypersd.models.families.embedded import CONTROL_LORA
-from hypersd.models.registry import Machine
+from hypersd.models.registry import FAMILIES, Machine
 from hypersd.models.specs import Family, Weights
 from hypersd.training.control_lora_training import save_control_lora, trainable_controlnet
 
@@ -320,6 +320,13 @@ def as_blobs(cache: Path) -> None:
             path.replace(blob)
             up = len(path.relative_to(home).parts) - 1
             path.symlink_to(Path(*[".."] * up, "blobs", blob.name))
+
+
+PUBLISHED = [family for family in FAMILIES.values() if family.repository]
+"""The families whose weights are on the Hub."""
+
+SMALLEST_SIDES = {"sdxl": 512, "sd15": 256, "sd21": 256}
+"""The smallest pictures that their cards allow."""
 
 
 def hub_cache(family: Family, cache: Path) -> Family:

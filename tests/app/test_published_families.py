@@ -23,20 +23,15 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
-from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family
 from tests import families
-
-PUBLISHED = [family for family in FAMILIES.values() if family.repository]
-SIDES = {"sdxl": 512, "sd15": 256, "sd21": 256}
-"""The smallest pictures that the cards allow."""
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Of a process that has every file of every card, and no network."""
     cache = tmp_path_factory.mktemp("hub")
-    for family in PUBLISHED:
+    for family in families.PUBLISHED:
         families.hub_cache(family, cache)
     home = {"HYPERSD_DATA": str(tmp_path_factory.mktemp("data")), "HF_HUB_CACHE": str(cache)}
     return {**os.environ, **home, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -70,11 +65,11 @@ def pixels(picture: Any) -> np.ndarray:
         return np.asarray(opened.convert("RGB"), dtype=int)
 
 
-@pytest.mark.parametrize("family", PUBLISHED, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", families.PUBLISHED, ids=lambda family: family.name)
 def test_every_card_is_drawn_by_the_page(
     client: Client, environment: dict[str, str], root: Path, tmp_path: Path, family: Family
 ) -> None:
-    side = str(SIDES[family.name])
+    side = str(families.SMALLEST_SIDES[family.name])
     models = [spec.name for spec in family.specs if spec.name != "base"]  # the base takes as long as all the others
     records = client.predict("a red fox", 3, family.name, models, [], size=side, api_name="/compare")
     assert [record["error"] for record in records] == [None] * len(models)

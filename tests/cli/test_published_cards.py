@@ -24,15 +24,11 @@ from huggingface_hub import constants
 from PIL import Image
 from torch import Tensor
 
-from hypersd.models.registry import FAMILIES
 from tests import families
 from tests.cli.card_snippets import SNIPPETS, Snippet
 from tests.cli.conftest import Call, Result
 
 PROMPT = "a red fox"
-PUBLISHED = [family for family in FAMILIES.values() if family.repository]
-SIDES = {"sdxl": 512, "sd15": 256, "sd21": 256}
-"""The smallest pictures that the cards allow."""
 
 TCD_TIMES = {
     1: [999],
@@ -47,7 +43,7 @@ DDIM_TIMES = {2: [999, 499], 4: [999, 749, 499, 249], 8: [999, 874, 749, 624, 49
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with every file of every card."""
     cache = tmp_path_factory.mktemp("hub")
-    for family in PUBLISHED:
+    for family in families.PUBLISHED:
         families.hub_cache(family, cache)
     return cache
 
@@ -113,12 +109,12 @@ def _scale(rows: Tensor, used: Tensor) -> float:
 
 def compared(call: Call, family: str, model: str, steps: int, out: Path, *more: object) -> Result:
     words = ("compare", PROMPT, "--family", family, "--models", model, "--steps", steps, "--seed", 3)
-    return call(*words, "--size", SIDES[family], "--out", out, "--json", *more)
+    return call(*words, "--size", families.SMALLEST_SIDES[family], "--out", out, "--json", *more)
 
 
 def by_diffusers(snippet: Snippet, family: str, steps: int, **more: Any) -> Image.Image:
     call = {"num_inference_steps": steps, "guidance_scale": snippet.guidance.get(steps, 0.0), **snippet.call, **more}
-    side = SIDES[family]
+    side = families.SMALLEST_SIDES[family]
     return snippet.pipeline(steps)(
         PROMPT, width=side, height=side, generator=torch.Generator().manual_seed(3), **call
     ).images[0]
@@ -140,7 +136,7 @@ RUNS = [
 def test_every_card_and_every_number_of_steps_has_its_snippet() -> None:
     cards = {
         (family.name, spec.name, steps)
-        for family in PUBLISHED
+        for family in families.PUBLISHED
         for spec in family.specs
         for steps in ({recipe.steps for recipe in spec.recipes} | set(range(1, min(spec.max_steps or 0, 8) + 1)))
         if spec.name != "base" or steps == spec.default_steps
@@ -182,8 +178,8 @@ def test_a_negative_prompt_and_guidance_reach_the_cfg_preserved_lora(call: Call,
     expected = pipeline(
         PROMPT,
         negative_prompt="blurred",
-        width=SIDES["sd15"],
-        height=SIDES["sd15"],
+        width=families.SMALLEST_SIDES["sd15"],
+        height=families.SMALLEST_SIDES["sd15"],
         num_inference_steps=8,
         guidance_scale=7.0,
         generator=torch.Generator().manual_seed(3),

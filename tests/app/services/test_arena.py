@@ -436,17 +436,6 @@ def test_a_store_that_cannot_be_opened_closes_the_arena_only(tmp_path: Path) -> 
     assert open_arena(engines, AppSettings(storage=StorageConfig(data=tmp_path / "file"))) is None
 
 
-@pytest.fixture
-def arena(tmp_path: Path) -> Iterator[Arena]:
-    """An arena whose models never load."""
-    opened = open_arena(
-        EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=StorageConfig(data=tmp_path))
-    )
-    assert opened is not None
-    yield opened
-    opened.store.engine.dispose()
-
-
 def vote(arena: Arena, choice: str = "left", **changes: Any) -> dict[str, Any]:
     """Ann's vote on a pair of her own; what she is told."""
     battle = arena.service.custom_battle(pair(owner="ann", **changes), "ann")

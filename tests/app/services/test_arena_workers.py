@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from app.services.arena import Arena, open_arena
+from app.services.arena import Arena
 from app.services.arena_workers import ArenaWorkers
-from app.services.engines import EngineManager
-from app.services.settings import AppSettings
 from hypersd.arena.ranking.filters import VoteFilter
-from hypersd.arena.storage import StorageConfig
-from hypersd.models.registry import FAMILIES
-
-
-@pytest.fixture
-def arena(tmp_path: Path) -> Iterator[Arena]:
-    """An arena whose models never load."""
-    opened = open_arena(
-        EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=StorageConfig(data=tmp_path))
-    )
-    assert opened is not None
-    yield opened
-    opened.store.engine.dispose()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
