@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family, ModelSpec
-from hypersd.sampling.control_residuals import LoadedControl, control_scale, control_tensor
+from hypersd.sampling.control_residuals import LoadedControl, control_tensor
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import fitted
@@ -125,7 +125,8 @@ def _control(request: Request, engine: Engine, run: PlannedRun, cancelled: Calla
     controlnet = engine.controlnet(request.control.mode, cancelled)
     width, height = run.size
     image = control_tensor(request.control.image, width, height, next(controlnet.parameters()))
-    return LoadedControl(controlnet, image, control_scale(engine.family, request.control))
+    scale = request.control.scale_with(engine.family.controlnet(request.control.mode))
+    return LoadedControl(controlnet, image, scale)
 
 
 def _sentence(error: Exception) -> str:

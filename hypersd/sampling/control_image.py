@@ -57,10 +57,10 @@ def _edges(picture: Image.Image, thresholds: tuple[int, int]) -> Image.Image:
     low, high = thresholds
     side = min(picture.size)
     pixels: NDArray[np.uint8] = np.asarray(picture.convert("RGB"))
-    found_edges = load_detector()(
+    edges = load_detector()(
         pixels, low_threshold=low, high_threshold=high, detect_resolution=side, image_resolution=side, output_type="np"
     )
-    return Image.fromarray(found_edges)
+    return Image.fromarray(edges)
 
 
 @cache

@@ -12,9 +12,6 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
-from hypersd.models.specs import Family
-from hypersd.sampling.request import Control
-
 
 @dataclass(frozen=True, eq=False)
 class LoadedControl:
@@ -41,15 +38,6 @@ class LoadedControl:
             return_dict=False,
         )
         return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
-
-
-def control_scale(family: Family, control: Control) -> float:
-    """The conditioning scale that was asked for, or the ControlNet's own.
-
-    Raises:
-        ValueError: the family has no ControlNet for the mode.
-    """
-    return family.controlnet(control.mode).scale if control.scale is None else control.scale
 
 
 def control_tensor(image: Image.Image, width: int, height: int, like: Tensor) -> Tensor:

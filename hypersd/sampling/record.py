@@ -126,8 +126,8 @@ def control_record(family: Family, control: Control, sha256: str | None = None) 
         ValueError: the family has none for the mode.
     """
     spec = family.controlnet(control.mode)
-    scale = spec.scale if control.scale is None else control.scale
-    return {"mode": control.mode.value, "scale": scale, "weights": weights_record(spec.weights, sha256)}
+    weights = weights_record(spec.weights, sha256)
+    return {"mode": control.mode.value, "scale": control.scale_with(spec), "weights": weights}
 
 
 def versions() -> dict[str, str]:

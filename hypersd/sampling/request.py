@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from hypersd.models.control_specs import ControlMode
+from hypersd.models.specs import ControlNetSpec
 
 MAX_PROMPT = 2000
 MAX_SEED = 2**32 - 1
@@ -150,6 +151,10 @@ class Control:
     def __post_init__(self) -> None:
         if self.scale is not None and not 0 <= self.scale <= MAX_CONTROL:
             raise ValueError(f"the conditioning scale must be a number from 0 to {MAX_CONTROL:g}, not {self.scale:g}")
+
+    def scale_with(self, controlnet: ControlNetSpec) -> float:
+        """The conditioning scale that was asked for, or the ControlNet's own."""
+        return controlnet.scale if self.scale is None else self.scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
