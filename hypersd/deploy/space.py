@@ -43,7 +43,7 @@ def deploy(api: HfApi, space: str, files: Sequence[SpaceFile], *, private: bool 
     """Make a Space hold just these files, in one commit; it is created if there is none.
 
     Raises:
-        OSError: the Hub refuses, or does not answer; the Space is as it was.
+        OSError: the Hub refuses, or does not answer; no file of the Space has changed.
     """
     try:
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
@@ -62,5 +62,5 @@ def deploy(api: HfApi, space: str, files: Sequence[SpaceFile], *, private: bool 
     except HfHubHTTPError as error:
         raise OSError(f"the Hub refuses to deploy to {space}: {gist(error)}") from error
     except Exception as error:  # the network libraries' errors have no base of their own
-        raise OSError(f"deploying to {space} failed ({gist(error)}); it is as it was, so try again") from error
+        raise OSError(f"deploying to {space} failed ({gist(error)}); no file there has changed; try again") from error
     return Deployment(str(url), removed)

@@ -32,14 +32,14 @@ def read_run(folders: Sequence[EvaluationFolder]) -> TrainingRun:
     """
     run: dict[tuple[str, int], list[ImageMetrics]] = {}
     for each in folders:
-        mine: dict[tuple[str, int], list[ImageMetrics]] = {}
+        measured: dict[tuple[str, int], list[ImageMetrics]] = {}
         for picture in read_pictures(each.folder / "pictures.csv"):
             renamed = replace(picture, model=each.name) if each.name and picture.model == ADAPTER else picture
-            mine.setdefault((renamed.model, renamed.steps), []).append(renamed)
-        if twice := sorted(run.keys() & mine.keys()):
+            measured.setdefault((renamed.model, renamed.steps), []).append(renamed)
+        if twice := sorted(run.keys() & measured.keys()):
             model, steps = twice[0]
             raise ValueError(f"{each.folder} measured {model} at {steps} steps, and so did another folder of its seed")
-        run |= mine
+        run |= measured
     return run
 
 

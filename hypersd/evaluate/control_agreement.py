@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 from hypersd.evaluate.intervals import bootstrap_mean
 from hypersd.models.engine import Engine
+from hypersd.models.families.embedded import picture_judge
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.control_image import DETECTORS
@@ -57,6 +58,11 @@ class ControlAgreement:
     iou_without: Estimate
     objects: Estimate
     objects_without: Estimate
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """All of them by name, in this order."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def of(cls, pictures: Sequence[ControlledPicture]) -> ControlAgreement:
@@ -139,8 +145,6 @@ def object_check(family: Family) -> ObjectCheck:
         OSError: a file of the judge is missing.
         ValueError: the family has none.
     """
-    from hypersd.models.families.embedded import picture_judge  # noqa: PLC0415 - as there
-
     judge = picture_judge(family, "be judged")
     return lambda picture, prompt: judge.score(np.asarray(picture.convert("RGB")), prompt).objects
 

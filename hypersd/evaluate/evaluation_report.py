@@ -18,7 +18,7 @@ from hypersd.evaluate.metrics import BY_NAME, DIVERSITY, Metric
 from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt, over_prompts
 from hypersd.evaluate.reference import FrechetReference
 from hypersd.utils.estimates import UNKNOWN, Estimate
-from hypersd.utils.files import atomic_path, write_text
+from hypersd.utils.files import atomic_path, finite, write_text
 
 Cost = Literal["steps", "seconds"]
 
@@ -63,10 +63,7 @@ class ReportRow:
 
     def finite(self) -> dict[str, Any]:
         """The row for JSON, which has no word for what is not a number: null."""
-        return {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in self.flat().items()
-        }
+        return finite(self.flat())
 
     @classmethod
     def of(

@@ -131,14 +131,13 @@ def scored(
     """
     pictures = [(each, each.image) for each in (*drawn, *extra) if each.image is not None]
     scores = quality.score([image for _, image in pictures], prompt)
+    keyed = [((each.model, each.steps), score) for (each, _), score in zip(pictures, scores, strict=True)]
+    own = sum(each.image is not None for each in drawn)
     by_cell: dict[CellKey, list[float]] = {}
+    for key, score in keyed[:own]:
+        by_cell.setdefault(key, []).append(score)
     base = family.specs[0]
-    of_base: list[float] = []
-    for place, (each, _) in enumerate(pictures):
-        if any(each is one for one in drawn):
-            by_cell.setdefault((each.model, each.steps), []).append(scores[place])
-        if (each.model, each.steps) == (base.name, base.default_steps):
-            of_base.append(scores[place])
+    of_base = [score for key, score in keyed if key == (base.name, base.default_steps)]
     cells = {
         key: replace(cell, score=float(np.mean(by_cell[key]))) if key in by_cell else cell
         for key, cell in table.cells.items()

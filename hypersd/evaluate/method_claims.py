@@ -140,10 +140,10 @@ def check_claim(claim: MeasuredClaim, runs: Sequence[TrainingRun]) -> ClaimResul
         {} if claim.other is None else _values(run, claim.metric, claim.other, claim.other_steps or claim.steps)
         for run in runs
     ]
-    both = [(mine, other) for mine, other in zip(ours, others, strict=True) if mine and (other or not claim.other)]
+    both = [(own, other) for own, other in zip(ours, others, strict=True) if own and (other or claim.other is None)]
     if not both:
         return ClaimResult(claim=claim, estimate=UNKNOWN, seeds=0, verdict="not measured")
-    estimate = paired_estimate([mine for mine, _ in both], [other for _, other in both], claim.comparison)
+    estimate = paired_estimate([own for own, _ in both], [other for _, other in both], claim.comparison)
     if not estimate.known:
         return ClaimResult(claim=claim, estimate=estimate, seeds=len(both), verdict="not measured")
     holds = estimate.low > claim.least if claim.proven else estimate.value >= claim.least

@@ -15,6 +15,7 @@ from hypersd.models.specs import Family
 from hypersd.sampling.planning import plan_run
 from hypersd.sampling.request import MAX_COUNT, MAX_SEED, Generation, Request, Run
 from hypersd.utils.estimates import UNKNOWN, Estimate
+from hypersd.utils.files import finite
 
 Order = Literal["listed", "fastest"]
 """Order of a table's rows: as the models were asked for, or by the mean seconds of a row."""
@@ -178,7 +179,7 @@ def sweep_record(table: SweepTable) -> dict[str, Any]:
     return {
         "metric": table.metric or None,
         "remark": table.remark,
-        "base": {key: _finite(getattr(table.base, key)) for key in ("value", "low", "high", "n")},
+        "base": {key: _rounded(getattr(table.base, key)) for key in ("value", "low", "high", "n")},
         "rows": [{"model": model, **_costs(table.row_means(model))} for model in table.models],
         "columns": [{"steps": steps, **_costs(table.column_means(steps))} for steps in table.steps],
         "cells": _lines(table),
@@ -207,9 +208,9 @@ def _lines(table: SweepTable) -> list[dict[str, Any]]:
         {
             "model": cell.model,
             "steps": cell.steps,
-            "calls": _finite(cell.calls),
-            "seconds": _finite(cell.seconds),
-            "score": _finite(cell.score),
+            "calls": _rounded(cell.calls),
+            "seconds": _rounded(cell.seconds),
+            "score": _rounded(cell.score),
             "good_enough": None if math.isnan(cell.score) else table.good_enough((cell.model, cell.steps)),
             "fewest_good": table.fewest_good.get(cell.model) == cell.steps,
             "error": cell.error or None,
@@ -219,8 +220,8 @@ def _lines(table: SweepTable) -> list[dict[str, Any]]:
 
 
 def _costs(means: CostMeans) -> dict[str, float | None]:
-    return {"calls": _finite(means.calls), "seconds": _finite(means.seconds)}
+    return {"calls": _rounded(means.calls), "seconds": _rounded(means.seconds)}
 
 
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 4)
+def _rounded(value: float) -> float | None:
+    return finite(round(value, 4))

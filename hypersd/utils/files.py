@@ -6,12 +6,13 @@ Everything in the package and the page writes through this module (`tests/test_h
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 UNFINISHED = ".unfinished-"
 """Beginning of the name of the folder in which a file is written. Only a process that is killed leaves one behind."""
@@ -71,6 +72,16 @@ def write_text(file: Path, text: str, *, durable: bool = False) -> None:
     """
     with atomic_path(file, durable=durable) as part:
         part.write_bytes(text.encode("utf-8"))
+
+
+def finite(document: Any) -> Any:
+    """A document for JSON, with null for each number that is none (NaN, infinite): JSON has no word for those."""
+    if isinstance(document, dict):
+        entries = cast("dict[str, Any]", document)
+        return {key: finite(value) for key, value in entries.items()}
+    if isinstance(document, list | tuple):
+        return [finite(value) for value in cast("Sequence[Any]", document)]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
 def write_json(file: Path, document: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hypersd.utils.files import UNFINISHED, atomic_folder, atomic_path, write_json, write_text
+from hypersd.utils.files import UNFINISHED, atomic_folder, atomic_path, finite, write_json, write_text
 
 WRITER = """
 import sys, time
@@ -129,3 +130,8 @@ def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match=r"grid\.png: it is a folder"):
         write_text(tmp_path / "grid.png", "")
     assert not [name for name in names(tmp_path) if name.startswith(UNFINISHED)]
+
+
+def test_json_has_null_for_what_is_no_number() -> None:
+    document = {"a": [1, math.nan, (math.inf, "b")], "c": {"d": -math.inf, "e": True}}
+    assert finite(document) == {"a": [1, None, [None, "b"]], "c": {"d": None, "e": True}}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.folders import CLAIMS, command_folder
 from hypersd.cli.options import add_json, argument, path
 from hypersd.cli.output import emit, note, say
+from hypersd.utils.files import finite
 
 if TYPE_CHECKING:
     from hypersd.evaluate.claims_table import EvaluationFolder
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     with command_folder(options.out, "claims", CLAIMS) as out:
         files = write_text_table(table, out, command)
     if options.json:
-        emit({"command": command, "claims": [_finite(record) for record in table.records]})
+        emit({"command": command, "claims": finite(table.records)})
     else:
         say(files[1].read_text(encoding="utf-8"))
     note(f"written: {', '.join(str(file) for file in files)}")
@@ -76,8 +77,3 @@ def _opened(name: str | None, folder: Path) -> EvaluationFolder:
     from hypersd.evaluate.claims_table import EvaluationFolder
 
     return EvaluationFolder(folder=folder, name=name)
-
-
-def _finite(record: Any) -> dict[str, Any]:
-    """A record for JSON, which has no word for what is not a number: null."""
-    return {name: None if value != value else value for name, value in record.items()}  # noqa: PLR0124 - NaN

@@ -14,6 +14,7 @@ from hypersd.cli.options import add_json, argument, path, source, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.models.downloads import DownloadError
 from hypersd.models.registry import Machine
+from hypersd.training.filters.limits import FilterLimits
 from hypersd.training.sources.opening import FORMS, HUB, open_source
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _NONE = "none"
 _MOST_PIXELS = 1_000_000
-_SIDE, _AESTHETIC, _SHARPNESS = 1024, 5.5, 100.0
+_USUAL = FilterLimits()
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,25 +45,25 @@ def add_parser(subparsers: Any) -> None:
     filtering.add_argument(
         "--side",
         type=argument(_limit(_pixels)),
-        default=_SIDE,
+        default=_USUAL.side,
         metavar="N|none",
-        help=f"pixels of the smaller side, at least (default: {_SIDE}, as in the paper)",
+        help=f"pixels of the smaller side, at least (default: {_USUAL.side}, as in the paper)",
     )
     filtering.add_argument(
         "--aesthetic",
         type=argument(_limit(_number)),
-        default=_AESTHETIC,
+        default=_USUAL.aesthetic,
         metavar="X|none",
-        help=f"LAION's aesthetic score, more than (default: {_AESTHETIC}, as in the paper); its model is fetched from "
-        "the Hub once",
+        help=f"LAION's aesthetic score, more than (default: {_USUAL.aesthetic}, as in the paper); its model is fetched "
+        "from the Hub once",
     )
     filtering.add_argument(
         "--sharpness",
         type=argument(_limit(_number)),
-        default=_SHARPNESS,
+        default=_USUAL.sharpness,
         metavar="X|none",
         help="variance of the Laplacian of the grey picture, its smaller side scaled down to 1024, at least (default: "
-        f"{_SHARPNESS:g}; the paper gives no number)",
+        f"{_USUAL.sharpness:g}; the paper gives no number)",
     )
     filtering.add_argument(
         "--keep-duplicates", action="store_true", help="keep pictures whose captions an earlier picture has"
@@ -80,7 +81,6 @@ def run_filter(options: argparse.Namespace) -> int:
         check_aesthetic(machine)
     show_log()
     from hypersd.training.filters.filtering import write_filtered
-    from hypersd.training.filters.limits import FilterLimits
     from hypersd.training.filters.measurements import FOLDER, measure_source
     from hypersd.training.processes import joined_processes
 

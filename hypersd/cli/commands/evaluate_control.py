@@ -12,6 +12,7 @@ from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
 from hypersd.cli.output import emit, note, say, table, write_json
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Family
+from hypersd.utils.files import finite
 
 if TYPE_CHECKING:
     from hypersd.sampling.request import Request
@@ -42,13 +43,16 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
 
     shows_objects = object_check(chosen)
     rows: list[dict[str, Any]] = []
+    cells: list[tuple[object, ...]] = []
     files = [AGREEMENT, *(AGREEMENT_SHEET.format(steps) for steps in options.steps or (STEPS,))]
     with command_folder(options.out, "evaluate control", files) as out:
         engine = Engine(chosen, machine)
         for steps in options.steps or (STEPS,):
             requests = requests_for(options, chosen, steps, machine)
             pictures = list(controlled_pictures(engine, requests, shows_objects))
-            rows.append({"steps": steps, "prompts": len(pictures), **asdict(ControlAgreement.of(pictures))})
+            agreement = ControlAgreement.of(pictures)
+            rows.append({"steps": steps, "prompts": len(pictures), **finite(asdict(agreement))})
+            cells.append((steps, *(f"{each.value:.3f} ± {each.reach:.3f}" for each in agreement.estimates.values())))
             write_png(out / AGREEMENT_SHEET.format(steps), sheet(pictures[:_SHOWN]), {"mode": options.mode})
         document = {"family": chosen.name, "mode": options.mode, "model": chosen.unified.name, "seed": options.seed}
         document["rows"] = rows
@@ -56,16 +60,10 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
     if options.json:
         emit(document)
     else:
-        keys = ("iou", "iou_without", "objects", "objects_without")
         header = ("steps", "edges' IoU", "without control", "right objects", "without control")
-        cells = [(row["steps"], *(f"{row[key]['value']:.3f} ± {_reach(row[key]):.3f}" for key in keys)) for row in rows]
         say(table(header, cells))
         note(f"written: {', '.join(str(options.out / file) for file in files)}")
     return 0
-
-
-def _reach(estimate: dict[str, float]) -> float:
-    return (estimate["high"] - estimate["low"]) / 2
 
 
 def requests_for(options: argparse.Namespace, chosen: Family, steps: int, machine: Machine) -> list[Request]:

@@ -19,7 +19,7 @@ from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig
 from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
 from hypersd.feedback.reward.shortcuts import decisive, hits_by_identity, hits_by_one, hits_by_statistics, left_won
 from hypersd.utils.estimates import Estimate, percentile_interval, resamples, wilson
-from hypersd.utils.files import atomic_path, write_json, write_text
+from hypersd.utils.files import atomic_path, finite, write_json, write_text
 
 _BINS = 8
 _ROUNDS = 1000
@@ -82,7 +82,7 @@ class RewardReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not a number is null; `accuracy` is the number, its interval stands beside it."""
-        document = _finite(asdict(self))
+        document = finite(asdict(self))
         interval = document["accuracy"]
         return document | {
             "accuracy": interval["value"],
@@ -107,14 +107,6 @@ class RewardReport:
             prompts=dict(self.prompts),
             learned=self.learned,
         )
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def share_by_prompt(hits: NDArray[np.bool_], prompts: Sequence[str], seed: int = 0) -> Estimate:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hypersd.training.filters.measurements import PictureMeasurement
+if TYPE_CHECKING:
+    from hypersd.training.filters.measurements import PictureMeasurement
 
 DUPLICATE = "duplicate caption"
 

@@ -164,6 +164,10 @@ def test_the_agreement_with_the_lines_is_measured(call: Call, tmp_path: Path) ->
     for row in document["rows"]:
         for key in ("iou", "iou_without", "objects", "objects_without"):
             assert row[key]["low"] <= row[key]["value"] <= row[key]["high"]
+    (row,) = call("evaluate", "control", "--count", "1", "--steps", "1", "--out", tmp_path / "one", "--json").document[
+        "rows"
+    ]
+    assert row["prompts"] == row["iou"]["n"] == 1
     with Image.open(tmp_path / "control-agreement-1.png") as page:
         assert page.size == (2 * 128, 3 * 128)
     assert "leave out --models" in call(*words[:2], "--models", "hyper", "--out", tmp_path).complaint
