@@ -184,11 +184,16 @@ def stage_hashes(stages: Sequence[RebuildStage]) -> dict[str, str]:
 
 
 def is_done(stage: RebuildStage, digest: str, out: Path) -> bool:
-    """True if the stage's outputs are there, of a run with the same hash."""
+    """True if the stage's outputs are there, of a run with the same hash.
+
+    Raises:
+        OSError, ValueError: its record cannot be read.
+    """
     record = out / RECORDS / f"{stage.name}.json"
-    if not record.is_file() or not all((out / output).is_file() for output in stage.outputs):
+    if not record.exists():
         return False
-    return read_object(record, "the record of a stage", "hash")["hash"] == digest
+    same = read_object(record, "the record of a stage", "hash")["hash"] == digest
+    return same and all((out / output).is_file() for output in stage.outputs)
 
 
 def record_done(stage: RebuildStage, digest: str, seconds: float, out: Path) -> None:

@@ -61,7 +61,8 @@ class TrainingSource:
             family.require(Capability.SCENES, "be distilled")
             return cls(family=family, folder=None if options.data is None else Path(options.data))
         pictures = open_source(options.data, options.caption_column)
-        within = options.out.resolve().is_relative_to(Path(options.data).resolve())
+        out: Path | None = options.out
+        within = out is not None and out.resolve().is_relative_to(Path(options.data).resolve())
         if isinstance(pictures, PictureFolder) and within:
             raise ValueError(f"{options.out} is among the pictures in {options.data}; choose another folder with --out")
         return cls(family=family, pictures=pictures)
@@ -119,11 +120,11 @@ def _check_named(options: argparse.Namespace, family: Family) -> None:
         raise ValueError(f"{options.method} needs {Need.ADAPTER.value}; name one for {family.name} with --adapter")
 
 
-def _is_emoji_training(folder: Path, out: Path) -> bool:
+def _is_emoji_training(folder: Path, out: Path | None) -> bool:
     """True for what `emoji train` or a distillation left, or a folder that is empty, but for `out`."""
     if not folder.is_dir() or (folder / METADATA).exists():
         return False
-    if all(out.resolve().is_relative_to(entry.resolve()) for entry in folder.iterdir()):
+    if all(out is not None and out.resolve().is_relative_to(entry.resolve()) for entry in folder.iterdir()):
         return True
     if (folder / FAMILY_FOLDER / INDEX).is_file() or (folder / RECORD).is_file() or any(folder.glob("*.npy")):
         return True

@@ -101,7 +101,7 @@ def read_measured(file: Path, digest: str) -> MeasuredPrompt | None:
     """Read the measurements of a prompt; None if there are none of this plan, or the file is damaged."""
     try:
         with safe_open(file, framework="numpy") as opened:
-            metadata = opened.metadata()
+            metadata = opened.metadata() or {}
             if metadata.get("plan") != digest:
                 return None
             record, features = json.loads(metadata["record"]), opened.get_tensor("features")

@@ -12,7 +12,9 @@ import pandas as pd
 
 from hypersd.evaluate.intervals import bootstrap_mean
 from hypersd.evaluate.metrics import BY_NAME
+from hypersd.utils.errors import gist
 from hypersd.utils.estimates import Estimate
+from hypersd.utils.file_kinds import check_file, misread
 from hypersd.utils.files import atomic_path
 
 _BEFORE: Mapping[str, type] = {"model": str, "steps": int, "prompt": str, "seed": int}
@@ -60,15 +62,12 @@ def read_pictures(file: Path) -> list[ImageMetrics]:
         OSError: the file cannot be read.
         ValueError: it is not such a file.
     """
-    names = pd.read_csv(file, nrows=0).columns
-    if missing := {*_BEFORE, _AFTER} - set(names):
-        raise ValueError(f"{file} is no table of pictures: it has no column {min(missing)!r}")
-    metrics = [name for name in names if name in BY_NAME]
-    kinds: dict[str, Any] = {**_BEFORE, **dict.fromkeys([*metrics, _AFTER], float)}
-    # Only what is empty is missing: a model may be called "NA".
-    empty = {name: [""] for name in (*metrics, _AFTER)}
-    table = pd.read_csv(file, dtype={"model": str, "prompt": str}, keep_default_na=False, na_values=empty)
-    lines: Iterable[tuple[Any, ...]] = table[list(kinds)].astype(kinds).itertuples(index=False, name=None)
+    check_file(file, "a table of pictures")
+    try:
+        metrics, table = _read(file)
+    except (ValueError, OverflowError) as error:  # pandas' own sentences name no file
+        raise misread(file, "a table of pictures", gist(error)) from error
+    lines: Iterable[tuple[Any, ...]] = table.itertuples(index=False, name=None)
     return [
         ImageMetrics(
             model=model,
@@ -80,6 +79,24 @@ def read_pictures(file: Path) -> list[ImageMetrics]:
         )
         for model, steps, prompt, seed, *numbers, seconds in lines
     ]
+
+
+def _read(file: Path) -> tuple[list[str], pd.DataFrame]:
+    """The metrics of a table of pictures, and its columns in the order of `ImageMetrics.flat`.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a column is missing, or a value is of another type.
+    """
+    names = pd.read_csv(file, nrows=0).columns
+    if missing := {*_BEFORE, _AFTER} - set(names):
+        raise ValueError(f"it has no column {min(missing)!r}")
+    metrics = [name for name in names if name in BY_NAME]
+    kinds: dict[str, Any] = {**_BEFORE, **dict.fromkeys([*metrics, _AFTER], float)}
+    # Only what is empty is missing: a model may be called "NA".
+    empty = {name: [""] for name in (*metrics, _AFTER)}
+    table = pd.read_csv(file, dtype={"model": str, "prompt": str}, keep_default_na=False, na_values=empty)
+    return metrics, table[list(kinds)].astype(kinds)
 
 
 def by_prompt(pictures: Sequence[ImageMetrics], metric: str) -> dict[str, float]:

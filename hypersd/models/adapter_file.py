@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from hypersd.utils.file_kinds import kind_of
 from hypersd.utils.readers import tensor_header
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -210,6 +211,8 @@ def unreadable(path: Path) -> str:
     for beginning, kind, remedy in _BEGINNINGS:
         if head.startswith(beginning) and not begun:
             return f"{path} is {kind}; {remedy}"
+    if kind := kind_of(path):
+        return f"{path} is {kind}; give a LoRA in safetensors"
     return f"{path} is damaged or incomplete; {_again(path)}"
 
 

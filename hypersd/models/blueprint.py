@@ -28,7 +28,16 @@ from hypersd.utils.readers import read_object
 
 META = torch.device("meta")
 _CONFIG = "the configuration of a model"
-_PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
+_TEXT = ("hidden_size", "num_hidden_layers", "max_position_embeddings")
+_PARTS: Mapping[str, Sequence[str]] = {
+    "unet": ("_class_name", "in_channels", "block_out_channels", "cross_attention_dim"),
+    "vae": ("_class_name",),
+    "text_encoder": _TEXT,
+    "text_encoder_2": _TEXT,
+}
+"""Parts, with the entries without which the libraries would build another model than the one that is meant."""
+
+_ALWAYS = ("unet", "vae", "text_encoder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,12 @@ class Blueprint:
             OSError: one is missing.
             ValueError: one is damaged.
         """
-        index = read_object(folder / INDEX, "the index of a diffusers pipeline", *_PARTS[:3])
-        configs = {name: read_object(folder / name / "config.json", _CONFIG) for name in _PARTS if name in index}
+        index = read_object(folder / INDEX, "the index of a diffusers pipeline", *_ALWAYS)
+        configs = {
+            name: read_object(folder / name / "config.json", _CONFIG, *needed)
+            for name, needed in _PARTS.items()
+            if name in index
+        }
         return cls(folder, configs, bool(index.get("force_zeros_for_empty_prompt", False)), plain_attention)
 
     @classmethod
@@ -67,7 +80,7 @@ class Blueprint:
             FileNotFoundError: it states none.
         """
         folder = assets_folder() / "architectures"
-        configs = read_object(folder / f"{name}.json", "the architecture of a family", *_PARTS[:3])
+        configs = read_object(folder / f"{name}.json", "the architecture of a family", *_ALWAYS)
         return cls(folder, configs, "text_encoder_2" in configs, plain_attention)
 
     def pipeline(self, dtype: torch.dtype) -> DiffusionPipeline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypersd.models.control_lora_file import conditioning_widths
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.registry import Availability, Machine, local_file
 from hypersd.models.specs import Family
@@ -17,11 +18,16 @@ def control_availability(family: Family, mode: ControlMode, machine: Machine) ->
     file = local_file(family, spec.weights, machine)
     if file is not None:
         problem = adapter_problem(file)
+        if not problem and spec.weights.repository is None:
+            try:
+                conditioning_widths(file)
+            except ValueError as error:
+                problem = str(error)
         return Availability(not problem, problem)
     if spec.weights.repository is None:
         return Availability(
             False,
-            f"{family.name} has no control weights in {family.folder}; "
+            f"{family.name} has no control weights ({family.folder}/{spec.weights.file} is missing); "
             "train them with `python -m hypersd emoji train --stages control`",
         )
     if not machine.online:

@@ -14,12 +14,8 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hypersd.utils.readers import tensor_header
+from hypersd.models.control_lora_file import OWN_LAYERS, conditioning_widths
 
-OWN_LAYERS = ("controlnet_cond_embedding.", "controlnet_down_blocks.", "controlnet_mid_block.")
-"""Layers of a ControlNet that its UNet does not have."""
-
-_WIDTHS = "conditioning_widths"
 _NAME = "control"
 
 
@@ -33,11 +29,6 @@ def bare_controlnet(unet: UNet2DConditionModel, widths: tuple[int, ...]) -> Cont
     return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
 
 
-def metadata(widths: tuple[int, ...]) -> dict[str, str]:
-    """The texts in a file that say how its ControlNet is built."""
-    return {_WIDTHS: ",".join(map(str, widths))}
-
-
 def load_control_lora(file: Path, unet: UNet2DConditionModel) -> ControlNetModel:
     """The ControlNet that a Control-LoRA makes of a UNet.
 
@@ -45,10 +36,7 @@ def load_control_lora(file: Path, unet: UNet2DConditionModel) -> ControlNetModel
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, something else, or made for another UNet.
     """
-    shapes, texts = tensor_header(file)
-    if _WIDTHS not in texts or not any(key.startswith(OWN_LAYERS) for key in shapes):
-        raise ValueError(f"{file} is no Control-LoRA of this package; train one with `emoji train --stages control`")
-    controlnet = bare_controlnet(unet, tuple(map(int, texts[_WIDTHS].split(","))))
+    controlnet = bare_controlnet(unet, conditioning_widths(file))
     state = load_file(file)
     put_control_lora(controlnet, state, file)
     return controlnet

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from hypersd.models.base_first import with_base_first
 from hypersd.models.registry import family
+from hypersd.models.specs import Family
 from hypersd.sampling.request import Request, Run, SamplingParameters
+from hypersd.utils.readers import read_picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,12 @@ def stored_record(file: Path) -> dict[str, Any]:
         ValueError: it is no picture, or carries no such record.
     """
     try:
-        with Image.open(file) as image:
-            image.load()  # texts may stand behind the pixels
-            text = getattr(image, "text", {}).get("hypersd", "")
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{file} is no picture; name a PNG file that compare or the page made") from error
+        picture = read_picture(file)  # whole, since texts may stand behind the pixels
+    except ValueError as error:
+        raise ValueError(f"{error}; name a PNG file that compare or the page made") from error
     try:
-        record = json.loads(text)
-    except ValueError:
+        record = json.loads(picture.info.get("hypersd", ""))
+    except (ValueError, TypeError, RecursionError):
         record = None
     if not isinstance(record, dict):
         raise ValueError(  # noqa: TRY004 - it is the file that is wrong
@@ -55,10 +53,22 @@ def read_request(file: Path) -> StoredRequest:
         ValueError: it is no picture of this package, or its record is damaged or of models that are not there.
     """
     record = stored_record(file)
+    if "control" in record:
+        raise ValueError(f"{file} follows the lines of a control image, which is not in it; draw it with `control`")
     try:
-        return _of_grid(record) if "runs" in record else _of_picture(record)
+        stored = _of_grid(record) if "runs" in record else _of_picture(record)
+        known = _known(stored.request.family, stored.base_first)
+        for run in stored.request.runs:
+            known.spec(run.model).recipe(run.steps)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} holds a damaged record of how it was made") from error
+        raise ValueError(f"{file} holds a damaged record of how it was made; name another file") from error
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be drawn again: {error}") from error
+    return stored
+
+
+def _known(name: str, base_first: int) -> Family:
+    return with_base_first(family(name), base_first) if base_first else family(name)
 
 
 def _of_grid(record: Mapping[str, Any]) -> StoredRequest:
@@ -79,8 +89,7 @@ def _of_grid(record: Mapping[str, Any]) -> StoredRequest:
 def _of_picture(record: Mapping[str, Any]) -> StoredRequest:
     """A picture's record holds its whole recipe; what differs from the model's own was set by hand."""
     base_first = record.get("base_first", 0)
-    known = family(record["family"])
-    recipe = (with_base_first(known, base_first) if base_first else known).spec(record["model"]).recipe(record["steps"])
+    recipe = _known(record["family"], base_first).spec(record["model"]).recipe(record["steps"])
     scale = record["weights"].get("scale", 1)
     parameters = SamplingParameters(
         eta=record["eta"] if record["eta"] != recipe.eta else None,

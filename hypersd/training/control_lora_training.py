@@ -11,7 +11,8 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from hypersd.models.control_lora import OWN_LAYERS, bare_controlnet, metadata
+from hypersd.models.control_lora import bare_controlnet
+from hypersd.models.control_lora_file import OWN_LAYERS, metadata
 from hypersd.utils.files import atomic_path
 
 _TARGETS = ["conv1", "conv2", "conv_shortcut", "downsamplers.0.conv"]

@@ -303,7 +303,11 @@ class Journal:
     def __init__(self, file: Path, start: int) -> None:
         self.file = file
         if file.exists():
-            kept = [line for line in file.read_text(encoding="utf-8").splitlines() if _number(line) <= start]
+            kept = [
+                line
+                for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+                if _number(line) <= start
+            ]
             write_text(file, "".join(f"{line}\n" for line in kept))
 
     def write(self, number: int, losses: Mapping[str, float], rate: float) -> None:

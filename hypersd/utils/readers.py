@@ -11,6 +11,7 @@ from hypersd.utils.file_kinds import check_file, kind_of, misread
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -130,6 +131,27 @@ def read_array(file: Path, shape: Shape, wanted: str) -> NDArray[np.float16]:
     if not all(np.isfinite(array[start : start + _ROWS]).all() for start in range(0, len(array), _ROWS)):
         raise ValueError(f"{file} has numbers in it that are not finite; {_ANEW}")
     return array
+
+
+def read_parquet(file: Path, schema: pa.Schema, wanted: str) -> pa.Table:
+    """A Parquet file that this package wrote.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it is cut off, no Parquet file, or has other columns.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - slow, and most commands read no Parquet
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    kind = "a Parquet file"
+    check_file(file, wanted)
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{misread(file, wanted, gist(error), expected=kind)}; {_ANEW}") from error
+    if table.schema != schema:
+        raise ValueError(f"{misread(file, wanted, 'it has other columns', expected=kind)}; {_ANEW}")
+    return table
 
 
 def read_picture(file: Path) -> Image.Image:

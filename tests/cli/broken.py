@@ -6,28 +6,42 @@ import json
 import shutil
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
+from safetensors.torch import save_file
 
 from hypersd import __version__
 from hypersd.arena.dataset.export import export
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
+from hypersd.cli.comparison_folder import compare_into
+from hypersd.cli.rebuild_plan import RebuildOptions, rebuild_plan, record_done
 from hypersd.emoji.perception.solo import Solo, save_perception
+from hypersd.evaluate.picture_metrics import ImageMetrics, write_pictures
 from hypersd.feedback.reward.reward_folder import SECOND
 from hypersd.feedback.reward.reward_model import RewardModel
+from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.registered import RegisteredModel, register
+from hypersd.models.registry import Machine
+from hypersd.sampling.request import Request, Run
 from hypersd.training.checkpoints import save_state
+from hypersd.training.filters.filtering import write_filtered
+from hypersd.training.filters.limits import FilterLimits
+from hypersd.training.filters.measurements import FOLDER as MEASUREMENTS
+from hypersd.training.filters.measurements import measure_source
 from hypersd.training.records import RECORD
+from hypersd.training.sources.picture_folder import PictureFolder
 from hypersd.utils.files import write_json
 from tests.arena.voted import vote
-from tests.families import write_clip, write_emoji
+from tests.families import write_clip, write_control_lora, write_emoji
 from tests.loops import write_round
+from tests.training.sources.conftest import png, write_folder, write_tar
 
 _LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 _PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
@@ -73,10 +87,15 @@ def build(shelf: Path) -> None:
     (shelf / "prompts.txt").write_text(
         "".join(f"a {size} {name} on a blue background\n" for size in ("big", "small") for name in ("cat", "dog"))
     )
-    Image.new("RGB", (32, 32), "teal").save(shelf / "picture.png")
+    picture = Image.new("RGB", (32, 32), "teal")
+    picture.save(shelf / "picture.png")
+    ImageDraw.Draw(picture).ellipse((8, 8, 24, 24), fill="orange")
+    picture.save(shelf / "sketch.png")
     build_reward(shelf / "reward", shelf / "family" / "clip")
     _build_votes(shelf)
     _build_trainings(shelf)
+    _build_pictures(shelf)
+    _build_results(shelf)
     (shelf / "home").mkdir()
     register(
         RegisteredModel(
@@ -90,6 +109,7 @@ def build(shelf: Path) -> None:
 def _build_family(folder: Path) -> None:
     files = {recipe.weights.file for spec in EMOJI.specs for recipe in spec.recipes if recipe.weights.file}
     write_emoji(folder, sorted(Path(file).stem for file in files))
+    write_control_lora(folder)
     write_clip(folder / "clip")
     save_perception(Solo(["cat", "dog"], (8, 8, 8)), folder / "perception")
 
@@ -128,6 +148,44 @@ def _build_trainings(shelf: Path) -> None:
     for part in ("vae", "tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2"):
         shutil.copytree(shelf / "family" / part, shelf / "rebuilt" / "family" / part)
     np.save(shelf / "rebuilt" / "latents.npy", np.zeros((8, 12, 16, 16), dtype=np.float16))
+
+
+def _build_pictures(shelf: Path) -> None:
+    """Captioned pictures as a folder, as shards, filtered, and half-measured; and COCO's files."""
+    photos = write_folder(shelf / "photos", {f"{number}.png": f"a cat {number}" for number in range(3)})
+    write_tar(shelf / "shards" / "s-000.tar", {"a.png": png(0), "a.txt": b"a cat", "b.png": png(1), "b.txt": b"a dog"})
+    source = PictureFolder.open(photos)
+    limits = FilterLimits(side=None, aesthetic=None, sharpness=None)
+    measured = measure_source(source, shelf / "filtered" / MEASUREMENTS, None)
+    write_filtered(source, measured, limits, shelf / "filtered", text=str(photos), column=None)
+    annotations = shelf / "coco" / "annotations"
+    annotations.mkdir(parents=True)
+    (shelf / "coco" / "train2017").mkdir()
+    (annotations / "instances_train2017.json").write_text(json.dumps({"images": [], "annotations": []}))
+    (annotations / "captions_train2017.json").write_text(json.dumps({"annotations": []}))
+    save_file({"backbone.weight": torch.zeros(4)}, shelf / "detector.safetensors")
+
+
+def _build_results(shelf: Path) -> None:
+    """What `compare`, `evaluate` and `emoji rebuild` leave."""
+    family = replace(EMOJI, folder=shelf / "family")
+    runs = (Run(model="hyper", steps=1),)
+    request = Request(prompt="a big cat on a blue background", seed=0, family="emoji", runs=runs)
+    (shelf / "compared").mkdir()
+    compare_into(shelf / "compared", request, Engine(family, Machine.here()))
+    shutil.copyfile(shelf / "compared" / "hyper.png", shelf / "drawn.png")
+    pictures = [
+        ImageMetrics(model="tcd", steps=1, prompt=prompt, seed=0, scores={"match": 0.5}, seconds=1.0)
+        for prompt in ("a cat", "a dog")
+    ]
+    (shelf / "evaluated").mkdir()
+    write_pictures(pictures, ["match"], shelf / "evaluated" / "pictures.csv")
+    write_json(shelf / "evaluated" / "evaluation.json", {"family": "emoji"})
+    options = RebuildOptions(out=shelf / "all")
+    first = rebuild_plan(options)[0]
+    record_done(first, "of another command", 1.0, shelf / "all")
+    for output in first.outputs:
+        write_json(shelf / "all" / output, {})
 
 
 @contextmanager

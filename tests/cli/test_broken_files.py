@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hypersd.models.families.embedded import CONTROL_LORA
 from tests.cli.broken import BREAKS, build, damaged, files_below
 from tests.cli.conftest import Call
 
@@ -24,6 +25,7 @@ CLIP = ("config.json", "model.safetensors", "tokenizer.json", "preprocessor_conf
 PERCEPTION = ("perception/config.json", "perception/model.safetensors")
 REWARD = ("reward.json", "model.safetensors", "config.json", "tokenizer.json")
 STATE = ("state.json", "step-1.state.safetensors")
+COCO = ("instances_train2017.json", "captions_train2017.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,55 @@ COMMANDS = (
         files=(*below("family", (*FEW, *WORLD)), *below("family/clip", CLIP), *below("reward", REWARD)),
         out="--out",
     ),
+    Command(
+        words="compare CAT --models hyper --steps 1 --grid --reward reward", files=below("reward", REWARD), out="--out"
+    ),
+    Command(words="compare CAT --models hyper --steps 1 --resume --out compared", files=("compared/comparison.json",)),
+    Command(words="compare --like drawn.png", files=("drawn.png", ADAPTERS[0]), out="--out"),
+    Command(
+        words="control CAT --mode canny --image sketch.png",
+        files=("sketch.png", *below("family", (CONTROL_LORA, *FEW)), ADAPTERS[0]),
+        out="--out",
+    ),
     Command(words="evaluate --prompts prompts.txt --models base", files=("prompts.txt",), out="--out"),
+    Command(words="evaluate --models hyper --adapter adapter.safetensors --out out", files=("adapter.safetensors",)),
+    Command(
+        words="evaluate --models base --steps 1 --count 1 --resume --out evaluated",
+        files=("evaluated/evaluation.json",),
+    ),
+    Command(
+        words="evaluate control --count 1 --steps 1",
+        files=below("family", (CONTROL_LORA, *FEW, *WORLD)),
+        out="--out",
+    ),
+    Command(
+        words="evaluate tables --reward reward",
+        files=(*below("family", WORLD), *below("family/clip", CLIP), *below("reward", REWARD)),
+        out="--out",
+    ),
+    Command(words="claims tcd=evaluated", files=("evaluated/pictures.csv",), out="--out"),
+    Command(words="data filter --aesthetic none --data photos", files=("photos/metadata.jsonl",), out="--out"),
+    Command(words="data filter --aesthetic none --data shards/s-000.tar", files=("shards/s-000.tar",), out="--out"),
+    Command(
+        words="data filter --aesthetic none --data photos --out filtered",
+        files=("filtered/measurements/made-from.json", "filtered/measurements/000000.parquet"),
+    ),
+    Command(words="distill tscd --data photos", files=("photos/metadata.jsonl",), out="--out"),
+    Command(words="distill tscd --data shards/s-000.tar", files=("shards/s-000.tar",), out="--out"),
+    Command(words="distill tscd --data filtered", files=("filtered/filter.json", "filtered/kept.arrow"), out="--out"),
+    Command(words="distill tscd --base family", files=below("family", PIPELINE), out="--out"),
+    Command(words="distill tscd --dry-run --base family", files=("family/unet/config.json",)),
+    Command(words="distill one-step --reward reward", files=below("reward", REWARD), out="--out"),
+    Command(
+        words="feedback --reward reward --detector detector.safetensors --photographs coco --out out",
+        files=("detector.safetensors", *below("coco/annotations", COCO)),
+    ),
+    Command(
+        words="emoji rebuild --reward reward",
+        files=(*below("reward", REWARD), *below("reward/second", REWARD)),
+        out="--out",
+    ),
+    Command(words="emoji rebuild --out all", files=("all/stages/family.json",)),
     Command(
         words="distill tscd --data data",
         files=("data/latents.npy", *below("data/family", (*PIPELINE[1:], *WORLD))),
@@ -126,7 +176,9 @@ TEXTS = {"text", "braces", "list", "truncated"}
 
 OPTIONAL = {
     *("loop/round-1/votes.json", "loop/round-1/reward.json", "tuned/hyper/training/looks.json"),
-    *("data/latents.npy", "data/family/model_index.json"),
+    *("data/latents.npy", "data/family/model_index.json", "photos/metadata.jsonl", "all/stages/family.json"),
+    *("evaluated/evaluation.json", "compared/comparison.json"),
+    *("filtered/measurements/made-from.json", "filtered/measurements/000000.parquet"),
 }
 """Files that may be missing: without them the work begins at an earlier point."""
 
@@ -137,6 +189,8 @@ def harmless(file: str, how: str) -> bool:
         return how in TEXTS
     if file == "arena.sqlite":
         return how in {"missing", "empty"}
+    if file.endswith(".tar") and how == "folder":  # a source too, an empty one
+        return True
     if how == "missing":
         return file in OPTIONAL or file.endswith(("state.json", "contestant.json", "tokenizer_config.json", "run.json"))
     return how == "list" and file.endswith("looks.json")

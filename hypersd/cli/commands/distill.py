@@ -14,6 +14,8 @@ from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.training_options import add_training, distillation_options
 from hypersd.cli.training_sources import TrainingSource
 from hypersd.distill.catalog import METHODS, Need, check_feedback, methods_that_need
+from hypersd.feedback.reward.reward_folder import check_tunable
+from hypersd.models.adapter_file import inspect
 from hypersd.models.registry import family
 from hypersd.training.sources.opening import FORMS
 from hypersd.training.states import check_states
@@ -90,11 +92,13 @@ def run(options: argparse.Namespace) -> int:
     chosen_options.check(options.method)
     check_feedback(options.method, wanted=bool(options.reward))
     chosen = family(options.family)
+    check_options(options)
     if options.dry_run:
+        if options.data is not None:
+            TrainingSource.of(options, chosen)
         return show_plan(options, chosen)
     if options.out is None:
         raise ValueError("there must be a folder for the results; name one with --out")
-    check_options(options)
     training = TrainingSource.of(options, chosen)
     base = training.base(options.base)
     check_files(options, base.folder, training.folder or options.out)
@@ -148,15 +152,13 @@ def feedback_loss(rewards: Sequence[Path], device: torch.device) -> FeedbackLoss
     """The human-feedback loss of these reward models on a device; None without any.
 
     Raises:
-        FileNotFoundError, ValueError: as `check_tunable`.
+        FileNotFoundError, ValueError: one is damaged.
     """
     if not rewards:
         return None
-    from hypersd.feedback.reward.reward_folder import check_tunable
     from hypersd.feedback.reward.reward_model import RewardModel
     from hypersd.feedback.tuning.hinge import HingeFeedback
 
-    check_tunable(rewards)
     return HingeFeedback.of([RewardModel.load(folder).to(device) for folder in rewards])
 
 
@@ -164,13 +166,16 @@ def check_options(options: argparse.Namespace) -> None:
     """See that the options fit the method, and that what they name is there.
 
     Raises:
-        ValueError: an option is not for this method, or a file or folder is missing.
+        ValueError: an option is not for this method, or a file is damaged or something else.
+        OSError: a file or folder is missing.
     """
     if options.adapter is not None and Need.ADAPTER not in METHODS[options.method].needs:
         others = " and ".join(methods_that_need(Need.ADAPTER))
         raise ValueError(f"{options.method} starts from the base; --adapter is for {others}")
-    if options.adapter is not None and not options.adapter.exists():
-        raise ValueError(f"{options.adapter}: no such adapter")
+    if options.adapter is not None:
+        inspect(options.adapter)
+    if options.reward:
+        check_tunable(options.reward)
 
 
 def check_files(options: argparse.Namespace, folder: Path, data: Path) -> None:

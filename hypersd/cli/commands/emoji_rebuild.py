@@ -81,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         show_stages(stages, hashes, out, as_json=options.json)
         return 0
+    for stage in stages:
+        is_done(stage, hashes[stage.name], out)  # complains of a damaged record now, not after days
     names = [RECORDS, TRAINING, *(stage.outputs[0].partition("/")[0] for stage in stages)]
     with command_folder(out, "emoji rebuild", names, keep=True):
         for stage in stages:

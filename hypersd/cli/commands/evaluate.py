@@ -24,7 +24,6 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
-from hypersd.models.control_specs import ControlMode
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Family
 
@@ -58,7 +57,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--mode",
         type=argument(control_mode),
-        default=ControlMode.CANNY,
         metavar="M",
         help="lines of `evaluate control`: canny | scribble (default: canny)",
     )
@@ -127,6 +125,8 @@ def run(options: argparse.Namespace) -> int:
         return run_tables(options, machine)
     if options.what == "control":
         return run_control(options, machine)
+    if options.mode is not None:
+        raise ValueError("--mode is of the lines of `evaluate control`; leave it out")
     chosen, runs = models_of(options, machine)
     prompts = prompts_of(options, chosen, PROMPTS)
     from hypersd.models.engine import Engine

@@ -10,6 +10,7 @@ from hypersd.cli.commands.compare import runnable
 from hypersd.cli.commands.control import check_controllable
 from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
 from hypersd.cli.output import emit, note, say, table, write_json
+from hypersd.models.control_specs import ControlMode
 from hypersd.models.registry import Machine, family
 from hypersd.models.specs import Family
 from hypersd.utils.files import finite
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 PROMPTS = 64
 STEPS = 4
 _SHOWN = 8
-_NOT_HERE = ("models", "adapter", "like", "base_first", "reward", "metrics", "prompts")
+_NOT_HERE = {
+    **dict.fromkeys(("models", "adapter", "like", "base_first", "reward", "reference", "metrics", "prompts")),
+    "seeds": 1,
+    "resume": False,
+}
+"""Options of `evaluate` that do not belong here, with their values if they are left out."""
 
 
 def run_control(options: argparse.Namespace, machine: Machine) -> int:
@@ -30,13 +36,14 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
         OSError: a file is missing or damaged, or cannot be written.
         ValueError: an option does not belong here, or the family has no ControlNet or no judge.
     """
-    for name in _NOT_HERE:
-        if getattr(options, name) is not None:
+    for name, left_out in _NOT_HERE.items():
+        if getattr(options, name) != left_out:
             raise ValueError(
                 f"`evaluate control` draws the family's own held-out scenes; leave out --{name.replace('_', '-')}"
             )
     chosen = family(options.family)
-    check_controllable(chosen, options.mode, machine)
+    mode = options.mode or ControlMode.CANNY
+    check_controllable(chosen, mode, machine)
     from hypersd.evaluate.control_agreement import ControlAgreement, controlled_pictures, object_check, sheet
     from hypersd.models.engine import Engine
     from hypersd.sampling.png import write_png
@@ -48,13 +55,13 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
     with command_folder(options.out, "evaluate control", files) as out:
         engine = Engine(chosen, machine)
         for steps in options.steps or (STEPS,):
-            requests = requests_for(options, chosen, steps, machine)
+            requests = requests_for(options, chosen, mode, steps, machine)
             pictures = list(controlled_pictures(engine, requests, shows_objects))
             agreement = ControlAgreement.of(pictures)
             rows.append({"steps": steps, "prompts": len(pictures), **finite(asdict(agreement))})
             cells.append((steps, *(f"{each.value:.3f} ± {each.reach:.3f}" for each in agreement.estimates.values())))
-            write_png(out / AGREEMENT_SHEET.format(steps), sheet(pictures[:_SHOWN]), {"mode": options.mode})
-        document = {"family": chosen.name, "mode": options.mode, "model": chosen.unified.name, "seed": options.seed}
+            write_png(out / AGREEMENT_SHEET.format(steps), sheet(pictures[:_SHOWN]), {"mode": mode})
+        document = {"family": chosen.name, "mode": mode, "model": chosen.unified.name, "seed": options.seed}
         document["rows"] = rows
         write_json(out / AGREEMENT, document)
     if options.json:
@@ -66,7 +73,9 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
     return 0
 
 
-def requests_for(options: argparse.Namespace, chosen: Family, steps: int, machine: Machine) -> list[Request]:
+def requests_for(
+    options: argparse.Namespace, chosen: Family, mode: ControlMode, steps: int, machine: Machine
+) -> list[Request]:
     """Held-out prompts, each with the lines of a scene that shows it and a seed of its own."""
     from PIL import Image
 
@@ -84,9 +93,7 @@ def requests_for(options: argparse.Namespace, chosen: Family, steps: int, machin
             seed=options.seed + index,
             family=chosen.name,
             runs=runs,
-            control=Control(
-                mode=options.mode, image=control_image(Image.fromarray(scene), options.mode, chosen.pixels)
-            ),
+            control=Control(mode=mode, image=control_image(Image.fromarray(scene), mode, chosen.pixels)),
         )
         for index, (prompt, scene) in enumerate(zip(prompts, scenes, strict=True))
     ]

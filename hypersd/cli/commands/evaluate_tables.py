@@ -23,7 +23,7 @@ PROMPTS = 256
 SCORE_PROMPTS = 16
 """Paths on which figure 3's errors are measured."""
 
-_NOT_HERE = ("models", "steps", "adapter", "like", "base_first")
+_NOT_HERE = ("models", "steps", "adapter", "like", "base_first", "mode")
 _ECHOED = ("prompts", "count", "seed", "seeds", "reward", "reference", "metrics", "out")
 
 
@@ -34,16 +34,17 @@ def run_tables(options: argparse.Namespace, machine: Machine) -> int:
         OSError: a file is missing or damaged, or cannot be written.
         ValueError: an option does not belong here, or no model of the tables can be run here.
     """
-    from hypersd.evaluate.paper_results import absence, paper_results
-    from hypersd.models.engine import Engine
-    from hypersd.sampling.request import Run
-
     for name in _NOT_HERE:
         if getattr(options, name) is not None:
             raise ValueError(
                 f"`evaluate tables` runs the models of the paper's tables; leave out --{name.replace('_', '-')}"
             )
-    chosen, paper = family(options.family), paper_results()
+    chosen = family(options.family)
+    from hypersd.evaluate.paper_results import absence, paper_results
+    from hypersd.models.engine import Engine
+    from hypersd.sampling.request import Run
+
+    paper = paper_results()
     architecture = paper.architecture_of(chosen)
     wanted = dict.fromkeys((row.model, row.steps) for table in paper.tables for row in table.rows.get(architecture, ()))
     reasons = {run: absence(chosen, *run, machine) for run in wanted}

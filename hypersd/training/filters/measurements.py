@@ -25,6 +25,7 @@ from hypersd.training.sources.decoding import PictureSize, decode
 from hypersd.training.sources.picture_source import PictureSource
 from hypersd.utils.errors import gist
 from hypersd.utils.files import atomic_path
+from hypersd.utils.readers import read_parquet
 
 AestheticModel = Callable[[Sequence[Image.Image]], Sequence[float]]
 """From pictures of any size to their scores."""
@@ -121,8 +122,10 @@ def read_measurements(file: Path) -> list[PictureMeasurement]:
 
     Raises:
         OSError: it cannot be read.
+        ValueError: it is damaged.
     """
-    return [PictureMeasurement(**record) for record in pq.read_table(file).to_pylist()]
+    table = read_parquet(file, _SCHEMA, "measurements of pictures")
+    return [PictureMeasurement(**record) for record in table.to_pylist()]
 
 
 def _measured(

@@ -26,6 +26,7 @@ from hypersd.training.sources.decoding import PictureSize, decode, square
 from hypersd.training.sources.picture_source import PictureSource
 from hypersd.utils.errors import gist
 from hypersd.utils.files import atomic_path
+from hypersd.utils.readers import read_parquet
 
 log = logging.getLogger(__name__)
 
@@ -199,8 +200,9 @@ def _index(source: PictureSource, folder: Path) -> pa.Table:
                 pq.write_table(pa.Table.from_pylist(seen, schema=_SCHEMA), part)
 
     described = {"pictures": source.fingerprint, "examples": len(source)}
-    make_files(folder, names, make, source=described, label="an index of pictures")
-    return pa.concat_tables([pq.read_table(folder / name) for name in names])
+    label = "an index of pictures"
+    make_files(folder, names, make, source=described, label=label)
+    return pa.concat_tables([read_parquet(folder / name, _SCHEMA, label) for name in names])
 
 
 def _distinct(examples: pa.Table) -> list[str]:

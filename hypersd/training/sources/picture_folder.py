@@ -58,7 +58,7 @@ class PictureFolder:
             OSError: the folder cannot be read.
         """
         file = folder / METADATA
-        entries = tuple(_described(file, column) if file.is_file() else _beside(folder))
+        entries = tuple(_described(file, column) if file.exists() else _beside(folder))
         if not entries:
             raise ValueError(f"{folder} holds no pictures to train on")
         return cls(folder, entries)

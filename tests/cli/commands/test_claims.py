@@ -47,7 +47,9 @@ def test_bad_results_are_one_sentence(call: Call, tmp_path: Path) -> None:
     assert "and so did another folder" in call("claims", f"{folder},{folder}", *out).complaint
     assert "expected NAME=DIR" in call("claims", f"={folder}", *out).complaint
     (folder / "pictures.csv").write_text("a,b\n1,2\n")
-    assert "is no table of pictures" in call("claims", folder, *out).complaint
+    assert "not a table of pictures: it has no column 'model'" in call("claims", folder, *out).complaint
+    (folder / "pictures.csv").write_text("model,steps,prompt,seed,match,seconds\ntcd,four,p,0,0.5,1.0\n")
+    assert "pictures.csv is damaged, or not a table of pictures" in call("claims", folder, *out).complaint
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "claims.md").write_text("mine")
     write(folder, "tcd", 1, [0.5])

@@ -113,7 +113,7 @@ def test_a_picture_that_does_not_say_how_it_was_made_is_refused(call: Call, tmp_
     (tmp_path / "text.png").write_text("hello")
     out = ("--out", tmp_path / "out")
     assert "does not say how it was made" in call("compare", "--like", tmp_path / "bare.png", *out).complaint
-    assert "is no picture" in call("compare", "--like", tmp_path / "text.png", *out).complaint
+    assert "not a picture" in call("compare", "--like", tmp_path / "text.png", *out).complaint
     assert "No such file" in call("compare", "--like", tmp_path / "none.png", *out).complaint
     beside = call("compare", CAT, "--like", tmp_path / "bare.png", *out).complaint
     assert beside == "--like takes all settings from the picture; leave out the prompt"

@@ -151,9 +151,8 @@ def test_another_base_s_control_weights_are_refused(
     (mixed / CONTROL_LORA).write_bytes((mixed / "adapters" / "hyper.safetensors").read_bytes())
     monkeypatch.setenv("HYPERSD_EMOJI", str(mixed))
     words = ("--image", photograph, "--mode", "canny", "--steps", "1", "--out", tmp_path / "out", "--json")
-    result = call("control", CAT, *words)
-    assert result.status == 1
-    assert "is no Control-LoRA" in json.loads(result.out)["runs"][0]["error"]
+    assert "is no Control-LoRA" in call("control", CAT, *words).complaint
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_agreement_with_the_lines_is_measured(call: Call, tmp_path: Path) -> None:
@@ -170,4 +169,15 @@ def test_the_agreement_with_the_lines_is_measured(call: Call, tmp_path: Path) ->
     assert row["prompts"] == row["iou"]["n"] == 1
     with Image.open(tmp_path / "control-agreement-1.png") as page:
         assert page.size == (2 * 128, 3 * 128)
-    assert "leave out --models" in call(*words[:2], "--models", "hyper", "--out", tmp_path).complaint
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--models", "hyper"), ("--reference", "."), ("--seeds", "2"), ("--resume",), ("--like", "hyper")],
+)
+def test_options_of_other_evaluations_are_refused(call: Call, tmp_path: Path, more: tuple[str, ...]) -> None:
+    complaint = call("evaluate", "control", *more, "--out", tmp_path / "out").complaint
+    assert complaint.endswith(f"leave out {more[0]}")
+    assert not (tmp_path / "out").exists()
+    assert "leave out --mode" in call("evaluate", "tables", "--mode", "canny", "--out", tmp_path / "out").complaint
+    assert "`evaluate control`" in call("evaluate", "--mode", "canny", "--out", tmp_path / "out").complaint

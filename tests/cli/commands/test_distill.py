@@ -151,7 +151,7 @@ def test_a_folder_of_an_emoji_training_is_no_source_of_pictures(
 
 @pytest.mark.parametrize(
     ("method", "file", "complaint"),
-    [("backward", "gone.safetensors", "no such adapter"), ("tscd", "mine.safetensors", "starts from the base")],
+    [("backward", "gone.safetensors", "there is no adapter"), ("tscd", "mine.safetensors", "starts from the base")],
 )
 def test_an_adapter_must_be_there_and_of_use(
     call: Call, tmp_path: Path, method: str, file: str, complaint: str
