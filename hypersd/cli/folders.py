@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +47,23 @@ PERCEPTION = ("perception", "training")
 def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bool = False) -> Generator[Path]:
     """Yield a command's `--out` folder; see `hypersd.utils.outputs.output_folder`.
 
+    A folder that was made for a command that fails before it has written anything is removed again.
+
     Raises:
         ValueError: there is something in it that is not the command's own and would be replaced.
         OSError: it cannot be written.
     """
-    names, known = list(names), _KNOWN[command]
-    with output_folder(
-        writable_folder(folder), command, names, lambda out: {command: list(known(out, names))}, keep=keep
-    ):
-        yield folder
+    names, known, there = list(names), _KNOWN[command], folder.exists()
+    try:
+        with output_folder(
+            writable_folder(folder), command, names, lambda out: {command: list(known(out, names))}, keep=keep
+        ):
+            yield folder
+    except BaseException:
+        if not there:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+        raise
 
 
 KOHYA = ".kohya.safetensors"

@@ -150,6 +150,24 @@ def test_a_record_that_lists_no_file_of_that_name_gives_nothing_away(
     assert names(tmp_path / "out") - {".hypersd.json"} == {"new.png", record, "other.png"}
 
 
+def interrupted(folder: Path) -> None:
+    """Write a file as a command does, and be interrupted."""
+    with command_folder(folder, "claims", ["claims.md"]) as out:
+        (out / "claims.md").write_text("a part of it")
+        raise KeyboardInterrupt
+
+
+def test_a_command_that_fails_before_it_writes_leaves_no_folder(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    for out in ("out", "kept"):
+        assert "no simulated votes" in call("reward", "train", "--kind", "simulated", "--out", out).complaint
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "kept").is_dir()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "out")
+    assert names(tmp_path / "out") >= {"claims.md"}
+
+
 @pytest.mark.parametrize(
     ("command", "signs", "names_of"),
     [

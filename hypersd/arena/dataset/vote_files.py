@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _BATCH, _BATCH_WITH_PICTURES = 256, 16
 _TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")
+_SOURCES = "name a file, a folder or hf://datasets/OWNER/NAME"
 _NO_EXPORT = "is damaged, or no export of the arena format"
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError)
 """Errors by which a row says that it is no vote."""
@@ -211,7 +212,7 @@ class Shard:
             except (pa.ArrowException, ValueError, EOFError, OverflowError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:  # Arrow's own errors have no number
                     raise
-                raise ValueError(f"{self.path} is damaged, or no Parquet file: {_first_line(error)}") from error
+                raise ValueError(f"{self.path} is damaged, or no Parquet file: {_first_sentence(error)}") from error
 
     def _read(
         self,
@@ -259,15 +260,18 @@ def shards(source: str | Path) -> list[Shard]:
         ValueError: the source is empty: that would be the current folder.
     """
     if not str(source).strip():
-        raise ValueError("the source of votes is empty; name a file, a folder or hf://datasets/OWNER/NAME")
+        raise ValueError(f"the source of votes is empty; {_SOURCES}")
     try:
         system, root = fsspec.core.url_to_fs(str(source))
         system.invalidate_cache()
         value = [root] if system.isfile(root) else system.find(root)
-    except (OSError, ValueError):
-        raise
+        missing = not value and not system.exists(root)
     except Exception as error:  # each kind of place has its own
-        raise OSError(f"{source} cannot be reached: {error}") from error
+        if isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and "://" not in str(source)):
+            raise
+        raise OSError(f"{source} cannot be reached: {_first_sentence(error)}; {_SOURCES}") from error
+    if missing:
+        raise FileNotFoundError(f"{source}: No such file or directory; {_SOURCES}")
     for endings in ((".parquet",), _TEXTS):
         if files := [Shard(system, path) for path in sorted(value) if path == root or path.endswith(endings)]:
             return files
@@ -292,6 +296,11 @@ def _reason(error: Exception) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _first_sentence(error: BaseException) -> str:
+    """A library's complaint without the advice behind it, which is of the library."""
+    return _first_line(error).partition(". ")[0].rstrip(".")
 
 
 def _told(skipped: Skipped) -> str:

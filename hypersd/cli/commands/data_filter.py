@@ -15,7 +15,7 @@ from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.models.downloads import DownloadError
 from hypersd.models.registry import Machine
 from hypersd.training.filters.limits import FilterLimits
-from hypersd.training.sources.opening import FORMS, HUB, open_source
+from hypersd.training.sources.opening import FORMS, open_source
 
 if TYPE_CHECKING:
     from hypersd.training.filters.measurements import AestheticModel
@@ -75,7 +75,7 @@ def add_parser(subparsers: Any) -> None:
 def run_filter(options: argparse.Namespace) -> int:
     """Filter."""
     machine = Machine.here()
-    text = options.data if options.data.startswith(HUB) else os.path.abspath(options.data)  # noqa: PTH100 - braces stay
+    text = options.data if "://" in options.data else os.path.abspath(options.data)  # noqa: PTH100 - braces stay
     pictures = _pictures(options, text)
     if options.aesthetic is not None:
         check_aesthetic(machine)

@@ -36,7 +36,7 @@ def open_source(text: str, column: str | None = None) -> PictureSource:
     folder = Path(text)
     if (folder / FILTER).is_file():
         if column is not None:
-            raise ValueError(f"{folder} was filtered with its captions; --caption-column is for `data filter`")
+            raise ValueError(f"{folder} was filtered with the captions that it names; leave out --caption-column")
         from hypersd.training.sources.filtered_pictures import FilteredPictures  # noqa: PLC0415 - so is pyarrow
 
         return FilteredPictures.open(folder, open_source)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hypersd.models.registry import FAMILIES
+from hypersd.sampling.png import write_png
 from hypersd.sampling.request import Run
 from hypersd.sampling.stored_request import read_request
 from tests.cli.conftest import Call
@@ -115,5 +116,39 @@ def test_a_picture_that_does_not_say_how_it_was_made_is_refused(call: Call, tmp_
     assert "does not say how it was made" in call("compare", "--like", tmp_path / "bare.png", *out).complaint
     assert "not a picture" in call("compare", "--like", tmp_path / "text.png", *out).complaint
     assert "No such file" in call("compare", "--like", tmp_path / "none.png", *out).complaint
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((tmp_path / "bare.png").read_bytes()[:50])
+    assert call("compare", "--like", broken, *out).complaint.startswith(f"{broken} is damaged, or not a picture")
     beside = call("compare", CAT, "--like", tmp_path / "bare.png", *out).complaint
     assert beside == "--like takes all settings from the picture; leave out the prompt"
+
+
+RECORD = {"prompt": CAT, "seed": 1, "family": "emoji", "runs": [{"model": "hyper", "steps": 4}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"runs": [{"model": "dall-e", "steps": 4}]}, "cannot be drawn again: unknown model 'dall-e'"),
+        ({"runs": [{"model": "hyper", "steps": 3}]}, "cannot be drawn again: hyper does not run at 3 steps"),
+        ({"runs": [{"model": "base", "steps": "4"}]}, "holds a damaged record"),
+        ({"runs": []}, "cannot be drawn again"),
+        ({"runs": 5}, "holds a damaged record"),
+        ({"seed": -1}, "cannot be drawn again: a seed is a whole number"),
+        ({"seed": "1"}, "holds a damaged record"),
+        ({"prompt": None}, "holds a damaged record"),
+        ({"family": "sdxxl"}, "cannot be drawn again: unknown family 'sdxxl'"),
+        ({"family": ["emoji"]}, "holds a damaged record"),
+        ({"parameters": {"size": 5}}, "holds a damaged record"),
+        ({"parameters": {"colour": 5}}, "holds a damaged record"),
+        ({"parameters": {"eta": "much"}}, "holds a damaged record"),
+        ({"control": {"mode": "canny"}}, "follows the lines of a control image"),
+    ],
+)
+def test_a_record_that_cannot_be_drawn_again_is_one_sentence_with_the_file(
+    call: Call, tmp_path: Path, changes: dict[str, object], complaint: str
+) -> None:
+    file = tmp_path / "drawn.png"
+    write_png(file, Image.new("RGB", (8, 8)), {"hypersd": json.dumps({**RECORD, **changes})})
+    assert f"{file} {complaint}" in call("compare", "--like", file, "--out", tmp_path / "out").complaint
+    assert not (tmp_path / "out").exists()

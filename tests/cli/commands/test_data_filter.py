@@ -147,6 +147,7 @@ def test_a_stopped_run_goes_on(call: Call, tmp_path: Path) -> None:
         (("--sharpness", "much"), "--sharpness: expected a number or none, not 'much'"),
         (("--aesthetic", "nan"), "--aesthetic: expected a number or none, not 'nan'"),
         (("--data", "nowhere"), "nowhere: No such file or directory"),
+        (("--data", "https://a.b/c.tar"), "'https://a.b/c.tar' is no source of pictures"),
         (("--out", "photos/out"), "is among the pictures in"),
     ],
 )
