@@ -7,13 +7,15 @@ the values of another model.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hypersd.utils.errors import gist
 from hypersd.utils.file_kinds import misread
-from hypersd.utils.readers import read_json, read_object, tensor_shapes
+from hypersd.utils.readers import Shape, read_json, read_object, tensor_shapes
 
 INDEX = "model_index.json"
 FAMILY_FOLDER, LATENTS = "family", "latents.npy"
@@ -48,6 +50,15 @@ class _VAEConfig:
     block_out_channels: list[int] | None = None
     decoder_block_out_channels: list[int] | None = None
 
+
+_MARKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "UNet2DConditionModel": ("conv_in.weight", ("block_out_channels", "in_channels")),
+    "AutoencoderKL": ("decoder.conv_in.weight", ()),
+    "AutoencoderTiny": ("decoder.layers.0.weight", ()),
+    "clip_text_model": ("embeddings.token_embedding.weight", ("vocab_size", "hidden_size")),
+    "clip": ("text_projection.weight", ("projection_dim",)),
+}
+"""Networks by their configuration's name, each with the end of a tensor's name and the entries that are its sizes."""
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -106,14 +117,40 @@ def check_network(folder: Path) -> None:
     Raises:
         OSError, ValueError: as `check_part`.
     """
-    config = folder / "config.json"
-    if not {"_class_name", "model_type"} & read_object(config, _CONFIG).keys():
-        raise misread(config, _CONFIG, "it does not say of which")
+    file = folder / "config.json"
+    config = read_object(file, _CONFIG)
+    if not {"_class_name", "model_type"} & config.keys():
+        raise misread(file, _CONFIG, "it does not say of which")
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise FileNotFoundError(f"{folder} has no weights in it: a .safetensors file is missing")
-    for file in files:
-        tensor_shapes(file)
+    shapes = {name: shape for file in files for name, shape in tensor_shapes(file).items()}
+    if not _has_mark(config, shapes):
+        raise ValueError(
+            f"{files[0]} holds other weights than those of the model in {folder / 'config.json'}; copy or download the "
+            "folder again"
+        )
+
+
+def _has_mark(config: Mapping[str, Any], shapes: Mapping[str, Shape]) -> bool:
+    """True if there is a tensor by which a network of this configuration is known; libraries fill what is missing.
+
+    Other networks than those below are not known here.
+    """
+    kind = str(config.get("_class_name") or config.get("model_type"))
+    if kind not in _MARKS:
+        return True
+    ending, sizes = _MARKS[kind]
+    wanted = [_first(config.get(size)) for size in sizes]
+    found = (shape for name, shape in shapes.items() if name.endswith(ending))
+    return any(
+        len(shape) >= len(wanted) and all(size in {None, length} for size, length in zip(wanted, shape, strict=False))
+        for shape in found
+    )
+
+
+def _first(size: Any) -> Any:
+    return size[0] if isinstance(size, list) and size else size
 
 
 def check_clip(folder: Path) -> None:

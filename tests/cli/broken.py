@@ -73,6 +73,7 @@ BREAKS: Mapping[str, Break] = MappingProxyType(
         "braces": _written(b"{}"),
         "list": _written(b"[]"),
         "lfs": _written(_LFS),
+        "other": lambda file: save_file({"other.weight": torch.zeros(2, 2)}, file),
         "folder": _folder,
     }
 )

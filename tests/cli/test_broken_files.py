@@ -25,6 +25,22 @@ CLIP = ("config.json", "model.safetensors", "tokenizer.json", "preprocessor_conf
 PERCEPTION = ("perception/config.json", "perception/model.safetensors")
 REWARD = ("reward.json", "model.safetensors", "config.json", "tokenizer.json")
 STATE = ("state.json", "step-1.state.safetensors")
+CHECKED = (
+    *("unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors", "clip/model.safetensors"),
+    *("text_encoder/model.safetensors", "text_encoder_2/model.safetensors", "reward/model.safetensors"),
+    *(
+        "second/model.safetensors",
+        CONTROL_LORA,
+        "json",
+        ".webp",
+        ".npy",
+        ".parquet",
+        ".arrow",
+        ".png",
+        "adapter.safetensors",
+    ),
+)
+"""Files in whose place whole weights of another network are found before any work."""
 COCO = ("instances_train2017.json", "captions_train2017.json")
 
 
@@ -190,6 +206,8 @@ def harmless(file: str, how: str) -> bool:
     if file == "arena.sqlite":
         return how in {"missing", "empty"}
     if file.endswith(".tar") and how == "folder":  # a source too, an empty one
+        return True
+    if how == "other" and not file.endswith(CHECKED):
         return True
     if how == "missing":
         return file in OPTIONAL or file.endswith(("state.json", "contestant.json", "tokenizer_config.json", "run.json"))
