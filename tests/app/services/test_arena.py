@@ -124,7 +124,7 @@ def test_votes_that_cannot_be_taken_are_refused(door: Door) -> None:
         ("c" * 32, {"battle": battle, "choice": "left"}, "not been shown"),
         (ANN, {"battle": battle, "choice": "left"}, "not yours"),
         ("c" * 32, {"battle": "nothing", "choice": "left"}, "not yours"),
-        ("c" * 32, {"battle": battle, "choice": "up"}, "no choice"),
+        ("c" * 32, {"battle": battle, "choice": "up"}, "not a choice"),
         ("c" * 32, {"choice": "left"}, "Battle is missing"),
         ("c" * 32, {"battle": battle, "choice": "left", "decision_ms": "soon"}, "illiseconds"),
         ("c" * 32, {"battle": battle, "choice": "left", "decision_ms": -1}, "illiseconds"),
