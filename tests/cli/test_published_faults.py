@@ -56,7 +56,7 @@ def change(file: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said", "status"),
     [
-        (cut, f"without hyper: .*{HYPER} is .*cut off", 0),
+        (cut, f"without hyper: .*{HYPER} is .*truncated", 0),
         (Path.unlink, "without hyper: not downloaded and no network", 0),
         (change, f"hyper at 4 steps: .*{HYPER} is not the file that was published .*; delete ", 1),
     ],
