@@ -1,4 +1,4 @@
-"""The Compare tab: one prompt and one seed for every model, each picture as soon as it is there."""
+"""The Compare tab: one prompt and one seed for every model; each picture is shown as soon as it is finished."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class _Handlers:
             last = self._finished(job.request, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
-        except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
+        except Exception as error:  # after any error the page must stop waiting and keep the finished pictures
             log.exception("a comparison failed")
             board = result_cards.board(family, job.request, shown, running=False)
             last = {**self._refused(error), self.parts.board: board}
@@ -229,7 +229,7 @@ class _Handlers:
             return self._idle()
         job.stop()
         if job.started.is_set():
-            return {self.parts.job: gr.skip()}  # what is drawing says the rest, in order
+            return {self.parts.job: gr.skip()}  # the drawing job sends the remaining messages in order
         return {self.parts.message: "", self.parts.board: EMPTY, self.parts.job: None, **self._idle()}
 
 

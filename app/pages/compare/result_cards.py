@@ -1,4 +1,4 @@
-"""Pieces of the page made of words, numbers and pictures, as HTML: status line, notes, and a card for each run."""
+"""HTML of the Compare tab's results: status line, notes, and a card for each run."""
 
 from __future__ import annotations
 
