@@ -9,7 +9,7 @@ from hypersd.utils.model_folders import adapter_problem
 
 
 def control_availability(family: Family, mode: ControlMode, machine: Machine) -> Availability:
-    """Check if a family's models can follow control images of a mode; those models' own needs are not looked at."""
+    """Check if a family's ControlNet for a mode can run; the models themselves are not checked."""
     try:
         spec = family.controlnet(mode)
     except ValueError as error:

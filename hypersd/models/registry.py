@@ -25,7 +25,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for famil
 
 
 def family(name: str) -> Family:
-    """A family by name, where it lives (`HYPERSD_EMOJI`), with the contestants that were made from it here.
+    """A family by name, in its folder (`HYPERSD_EMOJI`), with the registered models tuned from it.
 
     Raises:
         ValueError: there is none; the message lists those that exist. Or a contestant's card is damaged, or
@@ -38,7 +38,7 @@ def family(name: str) -> Family:
 
 
 def embedded_folder(environment: Environment) -> Path | None:
-    """Folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`): one that was rebuilt, say.
+    """Folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`), for example a rebuilt one.
 
     Raises:
         ValueError: it is no folder.
@@ -50,7 +50,7 @@ def embedded_folder(environment: Environment) -> Path | None:
 
 
 def living_in(folder: Path | None, family: Family) -> Family:
-    """The family, in another folder if one is named and it lives in any."""
+    """The family, in another folder if one is given and the family has a folder."""
     return replace(family, folder=folder) if folder and family.folder else family
 
 
@@ -79,7 +79,7 @@ class Machine:
         """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it.
 
         Raises:
-            ValueError: a variable has a value that makes no sense.
+            ValueError: a variable has an invalid value.
         """
         offline = Environment.read().offline
         cache = Path(constants.HF_HUB_CACHE)
@@ -98,12 +98,12 @@ class Machine:
 
     @property
     def online(self) -> bool:
-        """True if the Hub can be asked: downloads are allowed, and it answers (looked up once a minute)."""
+        """True if downloads are allowed and the Hub answers (checked once a minute)."""
         return not self.offline and reachable(self.hub)
 
 
 def has_gpu_driver() -> bool:
-    """True if this machine has a driver that torch could use: NVIDIA's, AMD's, or macOS itself."""
+    """True if this machine has a GPU driver for torch: NVIDIA's, AMD's, or macOS."""
     if sys.platform == "darwin" or Path("/dev/kfd").exists():
         return True
     try:
@@ -128,7 +128,7 @@ BASE = Weights()
 """The base's own weights."""
 
 _WITH_ACTIVATIONS = 1.5
-"""Memory that a run takes, as a multiple of the weights."""
+"""Memory of a run, as a multiple of the weights."""
 
 
 def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availability:
@@ -149,7 +149,7 @@ def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availabil
 
 
 def _availability_in(folder: Path, family: Family, weights: Weights, machine: Machine) -> Availability:
-    """Availability of weights for a base that is in a folder: both must be there, and whole."""
+    """Availability of weights for a base in a folder: both must exist and be complete."""
     if not (folder / INDEX).exists():
         return Availability(False, f"no base model in {folder}: {folder / INDEX} is missing")
     if not is_local(family, weights, machine):
@@ -181,7 +181,7 @@ def tunable(family: Family, name: str) -> ModelSpec:
 
 
 def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
-    """Tell if the weights are on disk; those of kind "none" are the base's own."""
+    """True if the weights are on disk; those of kind "none" are the base's own."""
     if weights.kind == "none":
         return family.folder is not None or _base_is_local(family, machine)
     if weights.kind == "pipeline":
@@ -190,7 +190,7 @@ def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
 
 
 def local_file(family: Family, weights: Weights, machine: Machine) -> Path | None:
-    """Path of the weights' one file, in the family's folder or the Hub's cache; None if it is not there."""
+    """Path of the weights' file, in the family's folder or the Hub's cache; None if it is missing."""
     if weights.repository is not None:
         return _cached(weights.repository, str(weights.file), machine)
     file = (family.folder or Path()) / str(weights.file)
