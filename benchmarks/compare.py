@@ -1,4 +1,4 @@
-"""Cost of a comparison: against the floor, and against four pipelines run one after another.
+"""Cost of a comparison, relative to its bare model calls and to four pipelines run one after another.
 
     python -m benchmarks.compare [--folder assets/emoji-xl] [--rounds 5] [--json]
 
@@ -89,7 +89,7 @@ def in_a_row(loaded: list[Any], chosen: list[tuple[ModelSpec, Recipe]], seed: in
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Measure the seconds that it takes."""
+    """Seconds that a function takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
