@@ -67,7 +67,7 @@ def test_a_foreign_file_is_named_and_nothing_is_changed(tmp_path: Path, name: st
 def test_of_many_foreign_files_some_are_named(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / f"{number}.png").write_text("mine")
-    with pytest.raises(ValueError, match=r"holds 0\.png, 1\.png, 2\.png and 6 more"):
+    with pytest.raises(ValueError, match=r"contains 0\.png, 1\.png, 2\.png and 6 more"):
         draw(tmp_path, *(f"{number}.png" for number in range(9)))
 
 
@@ -76,7 +76,7 @@ def test_a_run_that_was_broken_off_is_replaced(tmp_path: Path) -> None:
         draw(tmp_path, "a.png", "b.png", fail_after=1)
     assert json.loads((tmp_path / MANIFEST).read_text()) == {"made_by": {"draw": ["a.png"]}}
     (tmp_path / "b.png").write_text("mine: the run never made it")
-    with pytest.raises(ValueError, match=r"holds b\.png"):
+    with pytest.raises(ValueError, match=r"contains b\.png"):
         draw(tmp_path, "a.png", "b.png")
     draw(tmp_path, "a.png", "c.png")
     assert names(tmp_path) == {"a.png", "b.png", "c.png", "record.txt"}

@@ -383,7 +383,7 @@ def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
     for choice in ("tie", "both_bad"):
         words = {"battle": battle["battle"], "choice": choice}
         status, answer = door("vote", voter, words)
-        assert (status, "has to be chosen" in answer["error"]) == (422, True)
+        assert (status, "must choose one" in answer["error"]) == (422, True)
     status, reply = door("vote", voter, {"battle": battle["battle"], "choice": "left", "decision_ms": 1500})
     assert status == 200, reply
     assert reply["study"]["given"] == (0 if reply["check"] else 1)

@@ -100,7 +100,7 @@ def vote_openly(arena: Arena) -> dict[str, Any]:
 
 
 def test_a_forced_choice_is_forced_by_the_server(arena: Arena) -> None:
-    with pytest.raises(VoteRejected, match="has to be chosen"):
+    with pytest.raises(VoteRejected, match="must choose one"):
         vote(arena, "all", "both_bad")
     assert arena.store.count_votes() == 0
     assert vote(arena, "all", "skip")["study"]["given"] == 0

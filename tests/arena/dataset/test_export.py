@@ -291,7 +291,7 @@ def test_a_file_beside_an_export_stays(votes: list[Vote], pictures: ImageStore, 
     export(train, pictures, "arena", out)
     assert (out / "notes.txt").read_text() == "mine"
     (out / "test.parquet").write_text("mine, too: the export had no such split")
-    with pytest.raises(ValueError, match=r"holds test\.parquet"):
+    with pytest.raises(ValueError, match=r"contains test\.parquet"):
         export(votes, pictures, "arena", out)
     assert (out / "test.parquet").read_text().startswith("mine")
 
@@ -356,5 +356,5 @@ def test_an_export_of_an_older_release_is_known_by_its_card(
     lines = (out / "README.md").read_text().splitlines(keepends=True)
     (out / "README.md").write_text("".join(line for line in lines if "left out" not in line))
     assert export(votes, pictures, "pickapic", out).rows
-    with pytest.raises(ValueError, match="format pickapic --kind human` made"):
+    with pytest.raises(ValueError, match="output of `hypersd votes export --format pickapic --kind human`"):
         export(votes, pictures, "preference", out)

@@ -162,7 +162,7 @@ def test_a_log_is_ranked_on_its_own_and_a_store_names_its_study(there: Place, tm
         ("log.jsonl", b" \n\n", "is empty"),
         ("log.parquet", b"", "is empty"),
         ("log.json", b'[{"model_a": "a", "model_b": "b", "win', "is truncated"),
-        ("log.json", b'{"a": 1}', "but a$"),
+        ("log.json", b'{"a": 1}', "its columns are a$"),
         ("log.csv", b"model_a,model_b\na,b\n", "has neither the columns model_a, model_b and winner"),
         ("log.txt", b"hello", "neither Parquet, JSON nor CSV"),
         ("log.png", b"\x89PNG\r\n\x1a\n\xff\xfe", "neither Parquet nor text"),

@@ -352,7 +352,7 @@ def test_a_forced_choice_rejects_ties_and_both_bad(store: Store, clock: Clock, c
         assert battle is not None
         service.mark_shown(battle.id, "ann")
         if study == "forced" and choice in {"tie", "both_bad"}:
-            with pytest.raises(VoteRejected, match="has to be chosen"):
+            with pytest.raises(VoteRejected, match="must choose one"):
                 service.vote(battle.id, "ann", choice)
             assert service.next_battle("ann", study=study) is not None, "it waits for another vote"
         else:
