@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _HEADER = """
 <header class="hs-header"><h1>Hyper-SD, <em>side by side</em></h1>
-<p>One prompt, one seed, the same first noise. See what each way of making diffusion fast keeps, and what it costs.</p>
+<p>One prompt, one seed, the same initial noise. Compare the quality and the cost of methods for fast diffusion.</p>
 </header>
 """
 _TABS = ("compare", "sweep", "arena", "results", "feedback")

@@ -33,11 +33,11 @@ Worker = Callable[[Handler, str, JSONObject], Awaitable[JSONObject]]
 
 _LARGEST = 16_384
 _LONGEST_LINE = 12
-_COUNTED = "already counted: your first vote stands"
-_CROWDED = "too much comes from your address at once; nothing was taken, so please try again in a moment"
-_NO_VOTE = "no vote of this receipt is kept here"
+_COUNTED = "already counted: your first vote is kept"
+_CROWDED = "too many requests come from your address; this one was not accepted, so please try again in a moment"
+_NO_VOTE = "no vote with this receipt is stored here"
 _AWAY = "the arena cannot be reached for a moment; please try again"
-_NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not taken, so please try again"
+_NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not counted, so please try again"
 
 
 def routes(arena: Arena) -> list[Route]:

@@ -9,8 +9,8 @@ from app.texts import ARENA
 
 _KEYS = (("left", "1"), ("right", "2"), ("tie", "0"), ("both_bad", "9"), ("skip", "Space"))
 _CLOSED = """
-<p class="hs-empty">The arena is closed: its votes cannot be kept. Whoever runs this page finds the reason in its log;
-DATABASE_URL says where votes are kept.</p>
+<p class="hs-empty">The arena is closed: its votes cannot be kept. The log of this page has the reason for its owner;
+DATABASE_URL sets where votes are stored.</p>
 """
 
 

@@ -29,21 +29,21 @@ Updates = dict[Any, Any]
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _INTRODUCTION = """
-<p class="hs-lead">A round: votes train a model of what is preferred, it tunes an adapter, and the tuned model enters
-the arena as a contestant that meets the others blind.</p>
+<p class="hs-lead">A round: votes train a reward model, the reward model tunes an adapter, and the tuned model enters the
+arena as a contestant in blind battles.</p>
 """
-_NONE = '<p class="hs-empty">No round has been started yet. What becomes of the votes is shown here.</p>'
+_NONE = '<p class="hs-empty">No round has been started yet. This tab will show the results of each round.</p>'
 _BEFORE_AFTER = """
-<p class="hs-note">Left of the handle: the model that the round began with. Right of it: what became of it, with the
-same prompts and seeds. A row for each number of steps, fewest on top.</p>
+<p class="hs-note">Left of the handle: the model before the round. Right of it: the tuned model, with the same prompts
+and seeds. One row for each number of steps, fewest on top.</p>
 """
 _HOW_TO = """
-<p class="hs-note">Rounds can be started here by the page's owner, and by nobody else. If that is you: set
+<p class="hs-note">Only the page's owner can start rounds here. If that is you: set
 HYPERSD_OWNER_TOKEN to a secret of your own and start the page again; or run <code>python -m hypersd loop</code>.</p>
 """
 _OWNER = """
-<p class="hs-note">A round takes about half an hour on two cores. It goes on when you leave, and may be cancelled: each
-of its stages that is done stays done, and the next start goes on from there.</p>
+<p class="hs-note">A round takes about half an hour on two cores. It continues when you leave, and can be cancelled:
+finished stages are kept, and the next start continues from there.</p>
 """
 
 
@@ -158,7 +158,7 @@ class FeedbackHandlers:
 
     def cancel(self, token: str | None, profile: gr.OAuthProfile | None) -> Updates:
         """The owner's click on Cancel."""
-        done = "The round was cancelled. What was done is kept: the next start goes on from there."
+        done = "The round was cancelled. Finished stages are kept: the next start continues from there."
         return self._asked(self.runner.cancel, token, profile, done)
 
     def _asked(

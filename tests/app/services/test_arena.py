@@ -106,7 +106,7 @@ def test_models_are_revealed_only_after_the_vote(door: Door) -> None:
         assert answer[side]["label"].startswith("emoji/")
         assert answer[side]["seconds"] > 0
     assert answer["votes"] == 1
-    assert door("vote", body=words) == (409, {"error": "Already counted: your first vote stands."})
+    assert door("vote", body=words) == (409, {"error": "Already counted: your first vote is kept."})
     assert door("answer", body={"battle": battle["battle"], "choice": "tie"})[0] == 200
     assert door("answer", body={"battle": battle["battle"], "choice": "tie"})[0] == 409
 
@@ -166,7 +166,7 @@ def test_requests_of_one_address_are_limited(door: Door) -> None:
     assert [status for status, _ in asked[:most]] == [422] * most
     status, answer = asked[-1]
     assert status == 429
-    assert answer["error"].startswith("Too much comes from your address")
+    assert answer["error"].startswith("Too many requests come from your address")
     assert door("progress", "f" * 32, home="203.0.113.9")[0] == 200, "votes are still allowed"
     assert door("own", "f" * 32, {"prompt": " "}, home="203.0.113.10")[0] == 422, "so are other addresses"
     assert "203.0.113" not in "".join(file.read_bytes().decode("latin-1") for file in door.data.glob("*.sqlite*"))
@@ -238,7 +238,7 @@ def test_an_unknown_receipt_reveals_nothing(door: Door) -> None:
     votes.close()
     assert ids
     for name in ("0" * 32, "none", "a'b", "%00", *ids):
-        assert receipt(door, name) == {"kept": False, "error": "No vote of this receipt is kept here."}
+        assert receipt(door, name) == {"kept": False, "error": "No vote with this receipt is stored here."}
 
 
 def receipt(door: Door, name: str) -> dict[str, Any]:
@@ -351,7 +351,7 @@ def test_on_a_full_disk_a_vote_fails_clearly_and_can_be_repeated(door: Door) -> 
     with full_disk():
         status, answer = door("vote", voter, words)
     assert status == 503
-    assert "your vote was not taken" in answer["error"]
+    assert "your vote was not counted" in answer["error"]
     assert door("progress", voter)[1]["votes"] == 0
     assert door("vote", voter, words)[0] == 200, "as soon as there is space again"
     assert door("progress", voter)[1]["votes"] == 1
@@ -529,4 +529,4 @@ def test_a_closed_arena_says_so() -> None:
     with gr.Blocks() as demo:
         build_arena(open_=False)
     [part] = [one for one in demo.get_config_file()["components"] if one["props"].get("elem_id") == "hs-arena"]
-    assert "DATABASE_URL says where votes are kept" in part["props"]["value"]
+    assert "DATABASE_URL sets where votes are stored" in part["props"]["value"]

@@ -320,7 +320,7 @@ def test_private_endpoints_accept_only_the_owner(runner: Callable[..., LoopRunne
         for token in ("", "wrong", None):
             assert "Only the owner" in page.click("cancel", token)
             assert work.pid()
-        assert "What was done is kept" in page.click("cancel", "sesame")
+        assert "Finished stages are kept" in page.click("cancel", "sesame")
         assert work.pid() is None
     finally:
         page.demo.close()
