@@ -182,7 +182,7 @@ class Arena:
             items.append(SHARED.format(voters=voters, most=self.rate_limiter.limits.voters_an_hour))
         if self.rate_limiter.marked:
             items.append(
-                f"{self.rate_limiter.marked:,} votes since the start do not count, because they came from such an address"
+                f"{self.rate_limiter.marked:,} votes since the start do not count: they came from such an address"
             )
         return items
 

@@ -29,8 +29,8 @@ Updates = dict[Any, Any]
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _INTRODUCTION = """
-<p class="hs-lead">A round: votes train a reward model, the reward model tunes an adapter, and the tuned model enters the
-arena as a contestant in blind battles.</p>
+<p class="hs-lead">A round: votes train a reward model, the reward model tunes an adapter, and the tuned model
+enters the arena as a contestant in blind battles.</p>
 """
 _NONE = '<p class="hs-empty">No round has been started yet. This tab will show the results of each round.</p>'
 _BEFORE_AFTER = """
