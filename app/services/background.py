@@ -11,9 +11,9 @@ _NICE = 10
 """Niceness of background work, at most 19: it still progresses next to a process that uses a whole core."""
 
 _TURN_SECONDS = 0.0005
-"""Time that one thread may keep Python from another that waits. A request changes threads several times, and beside
+"""Switch interval of Python's threads. A request switches threads several times, and waits this long each time while a
 
-a model that draws it waits as long each time; Python's own 5 ms add up to more than all that the request takes.
+model draws; Python's default of 5 ms adds up to more than the request's own time.
 """
 
 

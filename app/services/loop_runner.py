@@ -1,4 +1,4 @@
-"""Rounds of feedback that the page's owner starts: who that is, and the process that does the work."""
+"""Rounds of feedback started by the page's owner: the check of the owner, and the process of a round."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Owner:
     """Owner of the page, who may start a round, and cancel it.
 
     Args:
-        token: whoever knows it; empty means that nobody can.
-        name: whoever signs in under it; empty means that nobody can.
+        token: the owner's token; empty disables it.
+        name: the owner's sign-in name; empty disables signing in.
     """
 
     token: str = field(repr=False)

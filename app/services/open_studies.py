@@ -45,7 +45,7 @@ def read_studies(folder: Path, family: str) -> dict[str, Study]:
 
 @dataclass
 class OpenStudies:
-    """Studies that the arena offers beside the open arena.
+    """Studies that the arena offers besides the open arena.
 
     Args:
         declared: the studies of the family in use, by name.
@@ -99,7 +99,7 @@ class OpenStudies:
         return study.probabilities(self.counting.progress(study).counts, able)
 
     def sources(self, low: int) -> list[PairSource]:
-        """Sources of pairs for studies, beside an open arena with a pool of `low`."""
+        """Sources of pairs for studies, when the open arena has a pool of `low`."""
         from hypersd.arena.service.pool import PairSource  # noqa: PLC0415 - brings scipy
 
         return [

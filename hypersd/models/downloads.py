@@ -32,10 +32,10 @@ class DownloadError(OSError):
 
 
 def fetched(what: str, fetch: Callable[[], str], repository: str = "") -> Path:
-    """Return the path of a file that `fetch` downloads from the Hub; `repository` is what it belongs to, if not itself.
+    """Return the path of a file that `fetch` downloads from the Hub; `repository` is its repository, if not `what`.
 
     Raises:
-        DownloadError: it cannot.
+        DownloadError: the download failed.
     """
     try:
         return Path(fetch())

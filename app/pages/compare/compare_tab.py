@@ -63,7 +63,7 @@ class _Handlers:
         gr.api(CompareEndpoint(self.engines).compare, api_name="compare", **_WORKER)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
-        """Run or Enter: check what was asked for, and make a job of it."""
+        """Run or Enter: validate the request and create a job."""
         parts = self.parts
         if values[parts.job]:
             values[parts.job].supersede()
@@ -153,7 +153,7 @@ class _Handlers:
     def _remarks(
         self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = ""
     ) -> Updates:
-        """Show what was not done as asked, if anything: it is not all known before the models are loaded."""
+        """Show parts of the request that were not applied; some are known only after the models are loaded."""
         ends = (one.event for one in shown.values() if isinstance(one.event, Generation))
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
@@ -215,7 +215,7 @@ class _Handlers:
         return {self.parts.status: result_cards.status(engines.family(name), engines.machine, engines.state(name))}
 
     def tick(self, name: str, job: Job | None) -> Updates:
-        """While models load or a job runs: how far it is. Then which models cannot run here, and no more ticks."""
+        """Timer: progress while models load or a job runs; then the unavailable models, and the timer stops."""
         updates = self._status(name)
         if self.engines.awake and job is None:
             updates[self.parts.timer] = gr.Timer(active=False)

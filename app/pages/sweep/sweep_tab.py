@@ -58,7 +58,7 @@ class SweepHandlers:
         parts.order.input(self.sort, [parts.shown, parts.order], [parts.board], **at_once)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
-        """Run or Enter: check what was asked for, and make a job of it."""
+        """Run or Enter: validate the request and create a job."""
         parts = self.parts
         if values[parts.job]:
             values[parts.job].supersede()

@@ -87,18 +87,18 @@ def laplacian_variance(picture: Image.Image) -> float:
 
 
 def measure_source(source: PictureSource, folder: Path, aesthetic: AestheticModel | None) -> list[Path]:
-    """Measure all pictures of a source; returns files of `PictureMeasurement` in their order.
+    """Measure all pictures of a source; return the files of `PictureMeasurement` in order.
 
-    All processes of a run share the work. Files that are there already are kept, so a run that was stopped goes on.
+    All processes of a run share the work. Existing files are kept, so an interrupted run continues.
 
     Args:
         source: of the pictures.
-        folder: where the files go.
-        aesthetic: scores pictures; None leaves that out.
+        folder: of the files.
+        aesthetic: scores pictures; None skips this.
 
     Raises:
-        ValueError: the folder holds measurements of another source.
-        OSError: it cannot be written.
+        ValueError: the folder has measurements of another source.
+        OSError: the folder cannot be written.
     """
     starts = range(0, len(source), _PER_FILE)
     names = [f"{number:06d}.parquet" for number in range(len(starts))]
