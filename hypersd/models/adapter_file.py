@@ -214,6 +214,6 @@ def unreadable(path: Path) -> str:
 
 
 def _again(path: Path) -> str:
-    """What to do with a damaged file: only a file in the Hub's cache can be deleted and downloaded again."""
+    """Remedy for a damaged file: only a file in the Hub's cache can be deleted and downloaded again."""
     cached = "snapshots" in path.parts and any(part.startswith("models--") for part in path.parts)
     return "delete it and try again" if cached else "download it or save it again"
