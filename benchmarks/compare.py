@@ -24,7 +24,7 @@ from diffusers import StableDiffusionXLPipeline
 from hypersd.models.engine import Engine, held_bytes
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.loading import build_scheduler
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.comparison import compare, expand
 from hypersd.sampling.request import Generation, Request

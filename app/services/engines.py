@@ -10,7 +10,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from hypersd.models.control_availability import control_availability
-from hypersd.models.registry import Availability, Machine, availability
+from hypersd.models.machine import Machine
+from hypersd.models.registry import Availability, availability
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.errors import gist

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
-from hypersd.models.registry import Machine, unet_folder
+from hypersd.models.machine import Machine
+from hypersd.models.registry import unet_folder
 from hypersd.models.specs import Family, ModelSpec, Weights
 
 ADAPTER = "adapter"

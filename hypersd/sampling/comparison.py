@@ -130,8 +130,8 @@ def _control(request: Request, engine: Engine, run: PlannedRun, cancelled: Calla
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, torch.OutOfMemoryError):
-        return "there is not enough GPU memory; close what else uses it, or choose fewer models"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "there is not enough memory; close what else uses it, or choose fewer models"
     return gist(error)
 
 

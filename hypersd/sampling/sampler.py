@@ -48,9 +48,9 @@ def guided_noise(
     control: LoadedControl | None = None,
 ) -> Tensor:
     """The noise predicted in latents `(1, C, H, W)`, with classifier-free guidance (Ho and Salimans 2022) above 1."""
-    given = torch.cat([latents, latents]) if guidance > 1 else latents
+    given = (torch.cat([latents, latents]) if guidance > 1 else latents).to(unet.dtype)
     added = control.residuals(given, timestep, cond) if control else {}
-    predicted = unet(given, timestep, **cond, **added, return_dict=False)[0]
+    predicted = unet(given, timestep, **cond, **added, return_dict=False)[0].to(latents.dtype)
     if guidance <= 1:
         return predicted
     without, with_prompt = predicted.chunk(2)
@@ -64,7 +64,7 @@ def decode(vae: Any, latents: Tensor) -> Image.Image:
     Raises:
         NotFiniteError: the VAE's output is not finite.
     """
-    picture = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0][0]
+    picture = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0][0]
     check_picture(picture)
     pixels = ((picture.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
@@ -116,7 +116,9 @@ def denoise(
     noise, generator = initial_noise((1, unet.config["in_channels"], *shape), seed)
     seconds, calls, clock = 0.0, 0, time.perf_counter()
     set_timesteps(scheduler, recipe, loaded.device)
-    latents = noise.to(loaded.device, loaded.dtype) * scheduler.init_noise_sigma
+    # Eight bits of a bfloat16's mantissa are too few to add up steps in; only the networks compute in it.
+    dtype = torch.float32 if loaded.dtype == torch.bfloat16 else loaded.dtype
+    latents = noise.to(loaded.device, dtype) * scheduler.init_noise_sigma
 
     base_cond = conditioning(unet, embeds, pixels, guided=recipe.base_guidance > 1)
     turns = itertools.count()

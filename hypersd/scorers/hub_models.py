@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
 from hypersd.models.downloads import DownloadError, fetched
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _CONFIG, _PICTURES = ("config.json",), ("preprocessor_config.json",)

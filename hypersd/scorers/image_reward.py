@@ -23,7 +23,7 @@ from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextMode
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from hypersd.models.downloads import fetched
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.scorers.backbones import Backbone, with_words
 from hypersd.utils.errors import gist
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.templating import render
 from hypersd.models.families.embedded import backgrounds_of, objects_of
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import png_info

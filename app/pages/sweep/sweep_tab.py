@@ -17,7 +17,7 @@ from app.pages.sweep.sweep_layout import SweepComponents, layout, model_choices,
 from app.pages.sweep.sweep_view import SweepShown, sweep_html, thumbnail
 from app.services.engines import EngineManager, Job, Stopping
 from app.texts import sentence
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned
 from hypersd.sampling.png import write_png

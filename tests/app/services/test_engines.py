@@ -8,7 +8,8 @@ import pytest
 
 from app.services.engines import EngineManager, Job
 from app.services.settings import AppSettings
-from hypersd.models.registry import Machine, availability
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability
 from hypersd.sampling.request import Generation, Request, Run
 
 SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", steps=50),))

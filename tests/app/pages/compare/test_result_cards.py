@@ -9,7 +9,8 @@ from app.pages.compare import result_cards
 from app.pages.compare.model_picker import _SCENES
 from hypersd.emoji.captions import read
 from hypersd.emoji.world import World
-from hypersd.models.registry import FAMILIES, Machine
+from hypersd.models.machine import Machine
+from hypersd.models.registry import FAMILIES
 from hypersd.sampling.request import Generation, Preview, Request, Run
 
 FAMILY = FAMILIES["emoji"]
@@ -65,7 +66,7 @@ def test_a_preview_shows_its_progress_and_a_failure_its_reason() -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_status_line_names_family_device_precision_and_source_of_weights(name: str) -> None:
     family = FAMILIES[name]
-    machine = Machine(device="cpu", precision="float32", gpu_memory_gb=0, offline=True, cache=Path())
+    machine = Machine(device="cpu", precision="float32", memory_gb=1.0, offline=True, cache=Path())
     line = result_cards.status(family, machine, "ready")
     for word in (family.title, "CPU", "float32", "ready"):
         assert word in line
