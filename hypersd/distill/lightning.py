@@ -12,23 +12,25 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
+from hypersd.sampling.denoising import denoised
 from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.schedule import PerSampleDDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightningStage:
-    """The student learns to do in `student_steps` what its teacher does in `teacher_steps`.
+    """Train the student to match in `student_steps` the teacher's result in `teacher_steps`.
 
     The first stage's teacher is the base model with guidance and the loss is the squared error; each later teacher is
-    the stage before, and the loss adversarial: first judged with a look at where the jump started, then without.
+    the previous stage, and the loss is adversarial: first with a conditional discriminator, then an unconditional one.
 
     Args:
         adversarial: its share of the gradient, see `blend`; the rest is the squared error's, which steadies short
             trainings. 0 is the first stage.
-        conditional: whether the discriminator sees where the jump started.
-        noised_for_discriminator: both sides are noised before they are judged, to a random one of the paper's times.
+        conditional: whether the discriminator reads the start of the jump.
+        noised_for_discriminator: real and generated latents are noised first, to a random one of the paper's times.
     """
 
     name: str
@@ -78,7 +80,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     """Objective of one stage.
 
     Args:
-        teacher: the adapter weights of the stage before; None for the base model with guidance.
+        teacher: the adapter weights of the previous stage; None for the base model with guidance.
     """
 
     student: Student
@@ -106,13 +108,11 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     @torch.no_grad()
     def teach(self, batch: CaptionedLatents, times: Tensor) -> Tensor:
         """Result of one student step by the teacher, from noisy latents at `times`, in several of its own steps."""
-        latents, schedule = batch.latents, self.student.schedule.to(batch.latents.device)
+        schedule = self.student.schedule.to(batch.latents.device)
         stride = schedule.num_train_timesteps // self.stage.teacher_steps
-        for _ in range(self.stage.teacher_steps // self.stage.student_steps):
-            end = (times - stride).clamp(min=0)
-            noise = self._teacher_noise(latents, times, batch)
-            latents, times = schedule.ddim_step(latents, noise, times, end), end
-        return latents
+        steps = self.stage.teacher_steps // self.stage.student_steps
+        solver = PerSampleDDIMSolver(schedule, [(times - stride * index).clamp(min=0) for index in range(steps + 1)])
+        return denoised(solver, batch.latents, lambda latents, now: self._teacher_noise(latents, now, batch))
 
     def _teacher_noise(self, latents: Tensor, times: Tensor, batch: CaptionedLatents) -> Tensor:
         student = self.student
@@ -136,7 +136,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         index = step.integers(1, self.stage.student_steps + 1, len(batch.latents))
         times, end = index * stride - 1, ((index - 1) * stride - 1).clamp(min=0)
         noise = step.normal(batch.latents.shape)
-        # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
+        # The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
         last = (index == self.stage.student_steps).view(-1, 1, 1, 1)
         start = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
         target = self.teach(replace(batch, latents=start), times)

@@ -1,4 +1,4 @@
-"""Piecewise rectified flow (PeRFlow, Yan et al. 2024): the teacher's path within each window becomes a straight line.
+"""Piecewise rectified flow (PeRFlow, Yan et al. 2024): the teacher's path within each window is made straight.
 
 The schedule's times are cut into K windows. In the window from t_s down to t_e the teacher carries a noised picture z_s
 to z_e; the student, at any time t in between, sees the point of the straight line from one to the other and predicts
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import torch
 from PIL import Image
@@ -17,9 +16,11 @@ from torch import Tensor
 
 from hypersd.distill.losses import denoising_loss, jump_errors
 from hypersd.distill.student import Student
+from hypersd.sampling.denoising import denoised
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.schedule import PerSampleDDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class PeRFlowConfig:
         windows: K.
         solver_steps: the teacher's guided DDIM steps in a window.
         guidance: the teacher's scale.
-        share_of_starts: how many samples are at their window's start, where sampling in K steps asks.
+        share_of_starts: share of samples at their window's start, where sampling in K steps evaluates the model.
     """
 
     windows: int = 4
@@ -59,15 +60,16 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
     @torch.no_grad()
     def carry(self, batch: CaptionedLatents, start: Tensor, end: Tensor) -> Tensor:
         """The teacher's latents at `end` `(B,)`, from noisy ones at `start`, by guided DDIM steps of equal length."""
-        student, steps, latents = self.student, self.config.solver_steps, batch.latents
-        schedule = student.schedule.to(latents.device)
-        scale = torch.full((len(latents),), self.config.guidance, device=latents.device)
+        student, steps, device = self.student, self.config.solver_steps, batch.latents.device
+        scale = torch.full((len(batch.latents),), self.config.guidance, device=device)
         times = [start + ((end - start) * index) // steps for index in range(steps + 1)]
+        solver = PerSampleDDIMSolver(student.schedule.to(device), times)
         with disable_adapter(student.unet):
-            for now, then in pairwise(times):
-                noise = student.guided(latents, now, batch.captions, scale, batch.sizes)
-                latents = schedule.ddim_step(latents, noise, now, then)
-        return latents
+            return denoised(
+                solver,
+                batch.latents,
+                lambda latents, now: student.guided(latents, now, batch.captions, scale, batch.sizes),
+            )
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `mse`, of the latents where the window ends."""
@@ -76,7 +78,7 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
         bounds = torch.tensor(self.times, device=device)
         start, end = bounds[window], bounds[window + 1]
         noise = step.normal(batch.latents.shape)
-        # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
+        # The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
         noisy = schedule.add_noise(batch.latents, noise, start)
         first = torch.where((window == 0).view(-1, 1, 1, 1), noise, noisy)
         last = self.carry(replace(batch, latents=first), start, end)

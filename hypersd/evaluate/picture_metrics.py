@@ -95,8 +95,10 @@ def _read(file: Path) -> tuple[list[str], pd.DataFrame]:
     kinds: dict[str, Any] = {**_BEFORE, **dict.fromkeys([*metrics, _AFTER], float)}
     # Only what is empty is missing: a model may be called "NA".
     empty = {name: [""] for name in (*metrics, _AFTER)}
-    table = pd.read_csv(file, dtype={"model": str, "prompt": str}, keep_default_na=False, na_values=empty)
-    return metrics, table[list(kinds)].astype(kinds)
+    table = pd.read_csv(
+        file, usecols=list(kinds), dtype={"model": str, "prompt": str}, keep_default_na=False, na_values=empty
+    )
+    return metrics, table.reindex(columns=pd.Index(list(kinds))).astype(kinds)
 
 
 def by_prompt(pictures: Sequence[ImageMetrics], metric: str) -> dict[str, float]:
