@@ -29,14 +29,6 @@ def bare_controlnet(unet: UNet2DConditionModel, widths: tuple[int, ...]) -> Cont
     return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
 
 
-<<<<<<< HEAD
-=======
-def metadata(widths: tuple[int, ...]) -> dict[str, str]:
-    """Metadata of a file from which its ControlNet can be built."""
-    return {_WIDTHS: ",".join(map(str, widths))}
-
-
->>>>>>> main
 def load_control_lora(file: Path, unet: UNet2DConditionModel) -> ControlNetModel:
     """The ControlNet of a UNet and a Control-LoRA.
 
@@ -44,14 +36,7 @@ def load_control_lora(file: Path, unet: UNet2DConditionModel) -> ControlNetModel
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, something else, or made for another UNet.
     """
-<<<<<<< HEAD
     controlnet = bare_controlnet(unet, conditioning_widths(file))
-=======
-    shapes, texts = tensor_header(file)
-    if _WIDTHS not in texts or not any(key.startswith(OWN_LAYERS) for key in shapes):
-        raise ValueError(f"{file} is not a Control-LoRA of this package; train one with `emoji train --stages control`")
-    controlnet = bare_controlnet(unet, tuple(map(int, texts[_WIDTHS].split(","))))
->>>>>>> main
     state = load_file(file)
     put_control_lora(controlnet, state, file)
     return controlnet

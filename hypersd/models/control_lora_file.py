@@ -33,5 +33,5 @@ def conditioning_widths(file: Path) -> tuple[int, ...]:
     if not all(width.isdecimal() and int(width) for width in widths) or not any(
         key.startswith(OWN_LAYERS) for key in shapes
     ):
-        raise ValueError(f"{file} is no Control-LoRA of this package; train one with `emoji train --stages control`")
+        raise ValueError(f"{file} is not a Control-LoRA of this package; train one with `emoji train --stages control`")
     return tuple(map(int, widths))

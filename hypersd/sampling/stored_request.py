@@ -31,17 +31,9 @@ def stored_record(file: Path) -> dict[str, Any]:
         ValueError: it is no picture, or carries no such record.
     """
     try:
-<<<<<<< HEAD
         picture = read_picture(file)  # whole, since texts may stand behind the pixels
     except ValueError as error:
         raise ValueError(f"{error}; name a PNG file that compare or the page made") from error
-=======
-        with Image.open(file) as image:
-            image.load()  # text chunks may follow the pixels
-            text = getattr(image, "text", {}).get("hypersd", "")
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{file} is no picture; name a PNG file that compare or the page made") from error
->>>>>>> main
     try:
         record = json.loads(picture.info.get("hypersd", ""))
     except (ValueError, TypeError, RecursionError):

@@ -117,14 +117,13 @@ def check_network(folder: Path) -> None:
     Raises:
         OSError, ValueError: as `check_part`.
     """
-<<<<<<< HEAD
     file = folder / "config.json"
     config = read_object(file, _CONFIG)
     if not {"_class_name", "model_type"} & config.keys():
-        raise misread(file, _CONFIG, "it does not say of which")
+        raise misread(file, _CONFIG, "it does not name its class")
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise FileNotFoundError(f"{folder} has no weights in it: a .safetensors file is missing")
+        raise FileNotFoundError(f"{folder} has no weights: a .safetensors file is missing")
     shapes = {name: shape for file in files for name, shape in tensor_shapes(file).items()}
     if not _has_mark(config, shapes):
         raise ValueError(
@@ -143,25 +142,15 @@ def _has_mark(config: Mapping[str, Any], shapes: Mapping[str, Shape]) -> bool:
         return True
     ending, sizes = _MARKS[kind]
     wanted = [_first(config.get(size)) for size in sizes]
-    found = (shape for name, shape in shapes.items() if name.endswith(ending))
+    candidates = (shape for name, shape in shapes.items() if name.endswith(ending))
     return any(
         len(shape) >= len(wanted) and all(size in {None, length} for size, length in zip(wanted, shape, strict=False))
-        for shape in found
+        for shape in candidates
     )
 
 
 def _first(size: Any) -> Any:
     return size[0] if isinstance(size, list) and size else size
-=======
-    config = folder / "config.json"
-    if not {"_class_name", "model_type"} & read_object(config, _CONFIG).keys():
-        raise misread(config, _CONFIG, "it does not name its class")
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise FileNotFoundError(f"{folder} has no weights: a .safetensors file is missing")
-    for file in files:
-        tensor_shapes(file)
->>>>>>> main
 
 
 def check_clip(folder: Path) -> None:

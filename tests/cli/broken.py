@@ -27,8 +27,8 @@ from hypersd.feedback.reward.reward_folder import SECOND
 from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import EMOJI
+from hypersd.models.machine import Machine
 from hypersd.models.registered import RegisteredModel, register
-from hypersd.models.registry import Machine
 from hypersd.sampling.request import Request, Run
 from hypersd.training.checkpoints import save_state
 from hypersd.training.filters.filtering import write_filtered

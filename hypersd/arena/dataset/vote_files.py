@@ -29,12 +29,8 @@ T = TypeVar("T")
 
 _BATCH, _BATCH_WITH_PICTURES = 256, 16
 _TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")
-<<<<<<< HEAD
 _SOURCES = "name a file, a folder or hf://datasets/OWNER/NAME"
-_NO_EXPORT = "is damaged, or no export of the arena format"
-=======
 _NO_EXPORT = "is damaged, or not an export of the arena format"
->>>>>>> main
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError)
 """Errors that mean that a row is not a valid vote."""
 
@@ -216,11 +212,7 @@ class Shard:
             except (pa.ArrowException, ValueError, EOFError, OverflowError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:  # Arrow's own errors have no number
                     raise
-<<<<<<< HEAD
-                raise ValueError(f"{self.path} is damaged, or no Parquet file: {_first_sentence(error)}") from error
-=======
-                raise ValueError(f"{self.path} is damaged, or not a Parquet file: {_first_line(error)}") from error
->>>>>>> main
+                raise ValueError(f"{self.path} is damaged, or not a Parquet file: {_first_sentence(error)}") from error
 
     def _read(
         self,
@@ -273,20 +265,13 @@ def shards(source: str | Path) -> list[Shard]:
         system, root = fsspec.core.url_to_fs(str(source))
         system.invalidate_cache()
         value = [root] if system.isfile(root) else system.find(root)
-<<<<<<< HEAD
         missing = not value and not system.exists(root)
-    except Exception as error:  # each kind of place has its own
+    except Exception as error:  # each fsspec backend raises its own errors
         if isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and "://" not in str(source)):
             raise
         raise OSError(f"{source} cannot be reached: {_first_sentence(error)}; {_SOURCES}") from error
     if missing:
         raise FileNotFoundError(f"{source}: No such file or directory; {_SOURCES}")
-=======
-    except (OSError, ValueError):
-        raise
-    except Exception as error:  # each fsspec backend raises its own errors
-        raise OSError(f"{source} cannot be reached: {error}") from error
->>>>>>> main
     for endings in ((".parquet",), _TEXTS):
         if files := [Shard(system, path) for path in sorted(value) if path == root or path.endswith(endings)]:
             return files
@@ -313,14 +298,10 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-<<<<<<< HEAD
 def _first_sentence(error: BaseException) -> str:
-    """A library's complaint without the advice behind it, which is of the library."""
+    """A library's complaint without the advice after it, which is about the library."""
     return _first_line(error).partition(". ")[0].rstrip(".")
 
 
-def _told(skipped: Skipped) -> str:
-=======
 def _row_fault(skipped: Skipped) -> str:
->>>>>>> main
     return f"row {skipped.row}: {skipped.reason}"

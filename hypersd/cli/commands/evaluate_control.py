@@ -10,13 +10,9 @@ from hypersd.cli.commands.compare import runnable
 from hypersd.cli.commands.control import check_controllable
 from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
 from hypersd.cli.output import emit, note, say, table, write_json
-<<<<<<< HEAD
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.registry import Machine, family
-=======
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
->>>>>>> main
 from hypersd.models.specs import Family
 from hypersd.utils.files import finite
 
