@@ -168,7 +168,7 @@ def _build_pictures(shelf: Path) -> None:
 
 
 def _build_results(shelf: Path) -> None:
-    """What `compare`, `evaluate` and `emoji rebuild` leave."""
+    """Outputs of `compare`, `evaluate` and `emoji rebuild`."""
     family = replace(EMOJI, folder=shelf / "family")
     runs = (Run(model="hyper", steps=1),)
     request = Request(prompt="a big cat on a blue background", seed=0, family="emoji", runs=runs)
