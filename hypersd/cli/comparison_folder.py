@@ -157,7 +157,7 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
         before = {(run["model"], run["steps"], run.get("seed", record["seed"])): run for run in record["runs"]}
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder / COMPARISON} is no record of a comparison; move it away and go on") from error
     asked = request_record(request)
     for key in ("prompt", "seed", "family", "parameters", "count"):

@@ -102,7 +102,7 @@ def _entries(file: Path, key: str) -> list[Mapping[str, Any]]:
     """The list of objects under a key of a JSON file; empty if the file is something else."""
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))[key]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 

@@ -91,7 +91,7 @@ def _read(folder: Path) -> Owners:
             return owners
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise ValueError(f"{file} is damaged, so the owner of these files is unknown; choose another folder")
 

@@ -72,6 +72,7 @@ BREAKS: Mapping[str, Break] = MappingProxyType(
         "text": _written("Hello, größer".encode()),
         "braces": _written(b"{}"),
         "list": _written(b"[]"),
+        "nested": _written(b"[" * 100_000),
         "lfs": _written(_LFS),
         "other": lambda file: save_file({"other.weight": torch.zeros(2, 2)}, file),
         "folder": _folder,

@@ -207,6 +207,8 @@ def harmless(file: str, how: str) -> bool:
         return how in {"missing", "empty"}
     if file.endswith(".tar") and how == "folder":  # a source too, an empty one
         return True
+    if how == "nested" and not file.endswith(("json", "jsonl")):  # otherwise a text like any other
+        return True
     if how == "other" and not file.endswith(CHECKED):
         return True
     if how == "missing":

@@ -52,6 +52,7 @@ OPTIONS = [
     (("control", CAT, "--mode", "canny", "--image", "good.txt"), "good.txt is damaged, or not a picture"),
     (("claims", "gone"), "gone has no results of `evaluate`"),
     (("data", "filter", "--data", "gone"), "gone: No such file or directory"),
+    (("data", "filter", "--data", "s-{0..99999999}.tar"), "names more than 1,000,000 archives"),
     (("data", "filter", "--data", "good.txt"), "is no source of pictures"),
     (("evaluate", "control", "--seeds", "2"), "leave out --seeds"),
     (("evaluate", "tables", "--steps", "4"), "leave out --steps"),

@@ -92,7 +92,7 @@ class Study:
                 ties=bool(document["ties"]),
                 comparisons=rows,
             )
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{file} is not a study: {error!r}") from error
         if not rows or study.votes < 1 or len({frozenset(row.labels) for row in rows}) < len(rows):
             raise ValueError(f"{file} is not a study: its comparisons must differ, and each needs a number of votes")

@@ -35,7 +35,7 @@ def _read(file: Path) -> Preferences:
             agreement=Estimate(**document["agreement"]),
             cast=document["cast"],
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{file} is damaged ({error}); delete its folder and the round starts anew") from error
 
 

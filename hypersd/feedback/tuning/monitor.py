@@ -187,7 +187,7 @@ class RewardHackingMonitor:
             return [
                 (step, ValidationMetrics(**seen)) for step, seen in json.loads(self.file.read_text(encoding="utf-8"))
             ]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{self.file} is damaged ({error}); delete its folder and the training starts anew"
             ) from error

@@ -118,7 +118,7 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 def _record(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: line {number} is no JSON") from error
     if isinstance(record, dict):
         return record

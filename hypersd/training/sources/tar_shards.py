@@ -29,6 +29,7 @@ _TEXTS = ("txt", "text", "caption")
 _JSON = "json"
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_MOST_NAMES = 1_000_000
 
 Span = tuple[int, int]
 """Position of a file in an archive: offset and size in bytes."""
@@ -127,7 +128,7 @@ class TarShards:
             return caption_texts(text)
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError("its JSON is damaged") from error
         if isinstance(values, dict):
             return caption_in(values, self.column)
@@ -135,11 +136,17 @@ class TarShards:
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """Names that a pattern stands for, as a shell expands it: `s-{000..002}.tar`, `s-{a,b}.tar`."""
+    """Names that a pattern stands for, as a shell expands it: `s-{000..002}.tar`, `s-{a,b}.tar`.
+
+    Raises:
+        ValueError: there are too many.
+    """
     if (braces := _BRACES.search(pattern)) is None:
         return [pattern]
     if bounds := _RANGE.fullmatch(braces[1]):
         low, high = bounds.groups()
+        if int(high) - int(low) >= _MOST_NAMES:
+            raise ValueError(f"{pattern} names more than {_MOST_NAMES:,} archives; name fewer")
         width = max(len(low), len(high)) if low.startswith("0") or high.startswith("0") else 0
         choices = [f"{number:0{width}d}" for number in range(int(low), int(high) + 1)]
     else:
