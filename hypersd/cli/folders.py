@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hypersd.cli.options import writable_folder
 from hypersd.utils.outputs import output_folder
 
 COMPARISON, SCENES, CONTROL = "comparison.json", "scenes.json", "control.json"
@@ -56,6 +56,24 @@ def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bo
         writable_folder(folder), command, names, lambda out: {command: list(known(out, names))}, keep=keep
     ):
         yield folder
+
+
+def writable_folder(folder: Path) -> Path:
+    """Make a folder and what is missing above it, and check that files can be written there.
+
+    Done before the work, so that no one waits for a result that cannot be kept.
+
+    Raises:
+        OSError: that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except FileExistsError as error:
+        raise OSError(f"cannot write to {folder}: it is a file, not a folder") from error
+    except OSError as error:
+        raise OSError(f"cannot write to {folder}: {error.strerror}") from error
 
 
 KOHYA = ".kohya.safetensors"

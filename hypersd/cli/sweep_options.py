@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.options import argument, path
+from hypersd.cli.options import add_folder
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Family
 
@@ -47,9 +47,7 @@ def add_sweep(parser: Any) -> None:
         choices=("listed", "fastest"),
         help="order of the grid's rows (default: listed; fastest by mean seconds)",
     )
-    group.add_argument(
-        "--reward", type=argument(path), metavar="DIR", help="good enough by this reward model, not the family's judge"
-    )
+    add_folder(group, "--reward", "good enough by this reward model, not the family's judge")
 
 
 def check_sweep(options: argparse.Namespace) -> None:

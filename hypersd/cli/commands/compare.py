@@ -14,11 +14,11 @@ from hypersd.cli.like import take_like
 from hypersd.cli.options import (
     add_base_first,
     add_family,
+    add_file,
     add_models_and_steps,
+    add_out,
     add_sampling,
     add_seed,
-    argument,
-    path,
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.parser import FAILED, complain
@@ -44,19 +44,15 @@ def add_parser(subparsers: Any) -> None:
         "DIR/0000, DIR/0001, ... With --grid, grid.png is models x steps, and sweep.csv has its numbers.",
     )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT")
-    parser.add_argument(
-        "--prompts", type=argument(path), metavar="FILE", help=f"prompts instead of PROMPT: {PROMPT_FILE}"
-    )
+    add_file(parser, "--prompts", f"prompts instead of PROMPT: {PROMPT_FILE}")
     add_family(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
     add_base_first(parser)
     add_seed(parser)
     add_sampling(parser)
     add_sweep(parser)
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
-    parser.add_argument(
-        "--like", type=argument(path), metavar="FILE", help="draw again what a PNG of compare or of the page says"
-    )
+    add_out(parser)
+    add_file(parser, "--like", "draw again what a PNG of compare or of the page says")
     parser.add_argument(
         "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is drawn"
     )

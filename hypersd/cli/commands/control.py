@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.arguments import argument, control_mode, number, path, step_counts
 from hypersd.cli.commands.compare import runnable
 from hypersd.cli.comparison_folder import GRID, compare_into, picture_files, report
 from hypersd.cli.folders import CONTROL, CONTROL_IMAGE, command_folder
-from hypersd.cli.options import add_family, add_json, add_seed, argument, number, path, step_counts
+from hypersd.cli.options import add_family, add_json, add_out, add_seed
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.parser import FAILED, complain
 from hypersd.models.control_availability import control_availability
@@ -57,21 +58,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--eta", type=argument(number), metavar="X", help="noise that each step adds anew, 0 to 1")
     add_seed(parser)
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(parser)
     add_json(parser)
     parser.set_defaults(run=run)
-
-
-def control_mode(text: str) -> ControlMode:
-    """A mode by its name.
-
-    Raises:
-        ValueError: there is none; the message lists those that exist.
-    """
-    try:
-        return ControlMode(text)
-    except ValueError as error:
-        raise ValueError(f"unknown mode {text[:40]!r}; choose from: {', '.join(ControlMode)}") from error
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.arguments import argument, source, whole_number
 from hypersd.cli.folders import FILTERED, command_folder
-from hypersd.cli.options import add_json, argument, path, source, whole_number
+from hypersd.cli.options import add_json, add_out
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.models.downloads import DownloadError
 from hypersd.models.registry import Machine
@@ -40,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         "Several processes (torchrun) share the pictures.",
     )
     filtering.add_argument("--data", type=argument(source), required=True, metavar="SOURCE", help=FORMS)
-    filtering.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(filtering)
     filtering.add_argument("--caption-column", metavar="NAME", help="column of the captions (default: the likeliest)")
     filtering.add_argument(
         "--side",

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.arguments import argument, path, source
 from hypersd.cli.distillation_plan import show_plan
 from hypersd.cli.folders import KOHYA, command_folder, training_names
-from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path, source
+from hypersd.cli.options import add_family, add_file, add_folder, add_json, add_seed, add_shorten
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.training_options import add_training, distillation_options
 from hypersd.cli.training_sources import TrainingSource
@@ -37,12 +38,8 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("method", choices=METHODS, metavar="METHOD", help=" | ".join(METHODS))
     add_family(parser)
-    parser.add_argument(
-        "--out", type=argument(path), metavar="DIR", help="adapters, logs, samples, checkpoints; needed to train"
-    )
-    parser.add_argument(
-        "--base", type=argument(path), metavar="DIR", help="a diffusers pipeline in the place of the family's base"
-    )
+    add_folder(parser, "--out", "adapters, logs, samples, checkpoints; needed to train")
+    add_folder(parser, "--base", "a diffusers pipeline in the place of the family's base")
     parser.add_argument(
         "--data",
         type=argument(source),
@@ -53,12 +50,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--caption-column", metavar="NAME", help="column of the captions (default: text, caption, prompt, …)"
     )
-    parser.add_argument(
-        "--adapter",
-        type=argument(path),
-        metavar="FILE",
-        help="what backward and one-step start from (default: the family's own hyper)",
-    )
+    add_file(parser, "--adapter", "what backward and one-step start from (default: the family's own hyper)")
     parser.add_argument(
         "--reward",
         type=argument(path),

@@ -8,18 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.arguments import argument, counted, fraction, names
 from hypersd.cli.commands import emoji_rebuild
 from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
-from hypersd.cli.options import (
-    DEFAULT_FAMILY,
-    add_json,
-    add_seed,
-    argument,
-    fraction,
-    names,
-    path,
-    whole_number,
-)
+from hypersd.cli.options import DEFAULT_FAMILY, add_folder, add_json, add_out, add_seed
 from hypersd.cli.output import emit, note, say, show_log, table, write_json
 from hypersd.emoji.training.stages import STAGES, check_stages
 from hypersd.models.registry import FAMILIES
@@ -43,9 +35,7 @@ def add_parser(subparsers: Any) -> None:
         help="train the family from its sprites",
         description="Train the family from its sprites, in stages. Started again after a stop, it goes on.",
     )
-    train.add_argument(
-        "--out", type=argument(path), required=True, metavar="DIR", help="the family comes to DIR/family"
-    )
+    add_out(train, "the family comes to DIR/family")
     train.add_argument("--stages", type=argument(names), metavar="A,B", help="only these stages (default: all)")
     train.set_defaults(run=run_train)
 
@@ -57,15 +47,11 @@ def add_parser(subparsers: Any) -> None:
             "held-out ones. Without --out, the shipped one is measured. Started again after a stop, it goes on."
         ),
     )
-    perceive.add_argument(
-        "--out", type=argument(path), metavar="DIR", help="train; the network comes to DIR/perception"
-    )
-    perceive.add_argument(
-        "--data", type=argument(path), metavar="DIR", help="the family in DIR/family (default: the shipped one)"
-    )
+    add_folder(perceive, "--out", "train; the network comes to DIR/perception")
+    add_folder(perceive, "--data", "the family in DIR/family (default: the shipped one)")
     perceive.add_argument(
         "--scenes",
-        type=argument(lambda text: whole_number(text, 1, MAX_SCENES, "scenes")),
+        type=counted(1, MAX_SCENES, "scenes"),
         default=500,
         metavar="N",
         help="how many scenes it is measured on (default: 500)",
@@ -86,13 +72,11 @@ def add_parser(subparsers: Any) -> None:
         description="Draw scenes like those of the training: DIR/0000.png, ..., and their captions in DIR/scenes.json.",
     )
     render.add_argument("prompt", nargs="?", metavar="PROMPT", help="what the scenes show (default: random scenes)")
-    render.add_argument("--out", type=argument(path), required=True, metavar="DIR")
-    render.add_argument(
-        "--count", type=argument(lambda text: whole_number(text, 1, MAX_SCENES, "count")), default=1, metavar="N"
-    )
+    add_out(render)
+    render.add_argument("--count", type=counted(1, MAX_SCENES, "count"), default=1, metavar="N")
     render.add_argument(
         "--side",
-        type=argument(lambda text: whole_number(text, *SIDES, "side")),
+        type=counted(*SIDES, "side"),
         default=128,
         metavar="N",
         help="pixels (default: 128)",

@@ -7,21 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
+from hypersd.cli.arguments import argument, control_mode, counted, names, seed_number
 from hypersd.cli.commands.compare import runnable
-from hypersd.cli.commands.control import control_mode
 from hypersd.cli.commands.evaluate_control import run_control
 from hypersd.cli.commands.evaluate_tables import run_tables
 from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
-from hypersd.cli.options import (
-    add_base_first,
-    add_family,
-    add_models_and_steps,
-    argument,
-    names,
-    path,
-    seed_number,
-    whole_number,
-)
+from hypersd.cli.options import add_base_first, add_family, add_file, add_folder, add_models_and_steps, add_out
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
 from hypersd.models.control_specs import ControlMode
@@ -64,22 +55,17 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
-    parser.add_argument(
-        "--adapter",
-        type=argument(path),
-        metavar="FILE",
-        help="measure this adapter, as the model `adapter`; alone, if --models names no other",
-    )
+    add_file(parser, "--adapter", "measure this adapter, as the model `adapter`; alone, if --models names no other")
     parser.add_argument(
         "--like",
         metavar="MODEL",
         help="run the adapter by the recipes of this model (default: the family's unified Hyper-SD, or else hyper)",
     )
     add_base_first(parser)
-    parser.add_argument("--prompts", type=argument(path), metavar="FILE", help=f"prompts instead: {PROMPT_FILE}")
+    add_file(parser, "--prompts", f"prompts instead: {PROMPT_FILE}")
     parser.add_argument(
         "--count",
-        type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
+        type=counted(1, 100_000, "count"),
         metavar="N",
         help=f"how many of the family's prompts (default: {PROMPTS})",
     )
@@ -88,22 +74,16 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--seeds",
-        type=argument(lambda text: whole_number(text, 1, MOST_SEEDS, "seeds")),
+        type=counted(1, MOST_SEEDS, "seeds"),
         default=1,
         metavar="N",
         help="pictures a prompt, from its seed on; their diversity is measured from 2 on (default: 1)",
     )
-    parser.add_argument(
-        "--reward",
-        type=argument(path),
-        metavar="DIR",
-        help="also measure the reward, by the reward model in this folder",
-    )
-    parser.add_argument(
+    add_folder(parser, "--reward", "also measure the reward, by the reward model in this folder")
+    add_folder(
+        parser,
         "--reference",
-        type=argument(path),
-        metavar="DIR",
-        help="also measure FID from the pictures in this folder, for families of the Hub: Inception v3 with "
+        "also measure FID from the pictures in this folder, for families of the Hub: Inception v3 with "
         "TensorFlow's weights, which are fetched once (the embedded family has scenes of its own)",
     )
     parser.add_argument(
@@ -112,7 +92,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="A,B",
         help="which metrics (default: all by which the family is measured)",
     )
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is there"
     )

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
-from hypersd.cli.commands.reward import add_votes
-from hypersd.cli.commands.votes import add_kind
+from hypersd.cli.arguments import argument, counted, number, path
 from hypersd.cli.folders import FEEDBACK, command_folder
 from hypersd.cli.options import (
     add_family,
+    add_file,
+    add_folder,
     add_json,
+    add_kind,
+    add_out,
     add_seed,
     add_shorten,
-    argument,
-    number,
-    path,
-    whole_number,
+    add_votes,
 )
 from hypersd.cli.output import emit, say, show_log
 from hypersd.feedback.reward.reward_folder import check_tunable
@@ -57,30 +57,20 @@ def add_parser(subparsers: Any) -> None:
         metavar="DIR",
         help="a model of `reward train`; given several times, all are pleased together",
     )
-    parser.add_argument(
-        "--adapter", type=argument(path), metavar="FILE", help="tune this adapter only (default: all of the model's)"
-    )
+    add_file(parser, "--adapter", "tune this adapter only (default: all of the model's)")
     parser.add_argument("--model", default="hyper", help="whose adapters are tuned (default: hyper)")
     titles = "; ".join(f"{name}: {title}" for name, title in METHODS.items())
     parser.add_argument("--method", choices=METHODS, default="refl", help=f"{titles} (default: refl)")
     add_votes(parser)
     add_kind(parser, None)
-    parser.add_argument(
-        "--prompts",
-        type=argument(path),
-        metavar="FILE",
-        help=f"to train on (default: the family's own): {PROMPT_FILE}",
-    )
-    parser.add_argument(
+    add_file(parser, "--prompts", f"to train on (default: the family's own): {PROMPT_FILE}")
+    add_file(
+        parser,
         "--detector",
-        type=argument(path),
-        metavar="FILE",
-        help="refl: torchvision's maskrcnn_resnet50_fpn_v2 as safetensors, for the visual-perception loss on "
+        "refl: torchvision's maskrcnn_resnet50_fpn_v2 as safetensors, for the visual-perception loss on "
         "--photographs (default: the family's own network and scenes; without one there is no such loss)",
     )
-    parser.add_argument(
-        "--photographs", type=argument(path), metavar="DIR", help="COCO 2017 as it is published, for --detector"
-    )
+    add_folder(parser, "--photographs", "COCO 2017 as it is published, for --detector")
     parser.add_argument(
         "--perception",
         type=argument(_weight),
@@ -90,12 +80,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--batch",
-        type=argument(lambda text: whole_number(text, 1, 1024, "pictures")),
+        type=counted(1, 1024, "pictures"),
         metavar="N",
         help="pictures a step (default: by their size; 16 up to 256 pixels, 4 of 512, 1 of 1024)",
     )
     parser.add_argument("--enter", metavar="NAME", help="let the result enter the arena under this name")
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="adapters, logs, curves")
+    add_out(parser, "adapters, logs, curves")
     add_family(parser)
     add_shorten(parser, "this fraction of the steps")
     add_seed(parser)

@@ -7,19 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.arguments import argument, counted, source
 from hypersd.cli.commands.feedback import METHODS
-from hypersd.cli.commands.votes import add_kind
 from hypersd.cli.folders import ROUNDS, command_folder
-from hypersd.cli.options import (
-    add_family,
-    add_json,
-    add_seed,
-    add_shorten,
-    argument,
-    path,
-    source,
-    whole_number,
-)
+from hypersd.cli.options import add_family, add_json, add_kind, add_out, add_seed, add_shorten
 from hypersd.cli.output import emit, say, show_log
 from hypersd.models.families.embedded import check_world
 from hypersd.models.registered import registered_folder
@@ -49,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
         help=f"{SIMULATE}: voters are simulated; or an export as for `reward train` (default: the vote store)",
     )
     add_kind(parser, None)
-    rounds = argument(lambda text: whole_number(text, 1, 100, "rounds"))
+    rounds = counted(1, 100, "rounds")
     parser.add_argument("--rounds", type=rounds, default=1, metavar="N", help="default: 1")
     parser.add_argument("--model", default="hyper", help="which model the first round tunes (default: hyper)")
     parser.add_argument("--method", choices=METHODS, default="refl", help="default: refl")
@@ -57,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
         "--beside", choices=METHODS, help="tune with the same votes by this method too, and compare the two"
     )
     parser.add_argument("--taste", choices=_TASTES, default="plain", help="of simulated voters (default: plain)")
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="a folder for each round")
+    add_out(parser, "a folder for each round")
     add_family(parser)
     add_shorten(parser, "this fraction of everything but the reward model's training")
     add_seed(parser)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import read_prompt_file
-from hypersd.cli.commands.votes import add_kind, note_skipped
-from hypersd.cli.options import add_json, argument, source
+from hypersd.cli.arguments import argument, source
+from hypersd.cli.commands.votes import note_skipped
+from hypersd.cli.options import add_json, add_kind
 from hypersd.cli.output import emit, say, table
 
 if TYPE_CHECKING:

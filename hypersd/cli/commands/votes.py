@@ -7,17 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hypersd.arena.votes.battle import KINDS, Kind
-from hypersd.cli.options import (
-    add_family,
-    add_json,
-    add_seed,
-    argument,
-    path,
-    source,
-    whole_number,
-    writable_folder,
-)
+from hypersd.arena.votes.battle import KINDS
+from hypersd.cli.arguments import argument, counted, source
+from hypersd.cli.folders import writable_folder
+from hypersd.cli.options import add_family, add_json, add_kind, add_out, add_seed
 from hypersd.cli.output import emit, note, say, table
 from hypersd.models.registry import Machine, availability, family
 
@@ -38,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
     exporting = commands.add_parser("export", help="write votes as Parquet that datasets.load_dataset opens")
     exporting.add_argument("--format", choices=_FORMATS, required=True)
     exporting.add_argument("--drop-ties", action="store_true", help="in pickapic: without ties, as DPO training needs")
-    exporting.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(exporting)
     add_kind(exporting)
     exporting.set_defaults(run=run_export)
     importing = commands.add_parser("import", help="read votes: exports, Pick-a-Pic, other arenas' logs")
@@ -56,10 +49,10 @@ def add_parser(subparsers: Any) -> None:
     add_kind(counting)
     counting.set_defaults(run=run_stats)
     simulating = commands.add_parser("simulate", help="let simulated voters vote, marked as simulated")
-    simulating.add_argument("--n", type=argument(lambda text: whole_number(text, 1, 10**6, "n")), required=True)
-    voters = argument(lambda text: whole_number(text, 1, 10_000, "voters"))
+    simulating.add_argument("--n", type=counted(1, 10**6, "n"), required=True)
+    voters = counted(1, 10_000, "voters")
     simulating.add_argument("--voters", type=voters, default=20, metavar="V")
-    pairs = argument(lambda text: whole_number(text, 1, 10**5, "pairs"))
+    pairs = counted(1, 10**5, "pairs")
     simulating.add_argument(
         "--pairs",
         type=pairs,
@@ -74,12 +67,6 @@ def add_parser(subparsers: Any) -> None:
     simulating.set_defaults(run=run_simulate)
     for command in (exporting, importing, counting, simulating):
         add_json(command)
-
-
-def add_kind(parser: argparse.ArgumentParser, default: Kind | None = "human") -> None:
-    """Add `--kind`: simulated votes never stand among human ones."""
-    default_text = default or "human if there are any votes of people, else simulated"
-    parser.add_argument("--kind", choices=KINDS, default=default, help=f"of the voters (default: {default_text})")
 
 
 def run_export(options: argparse.Namespace) -> int:
