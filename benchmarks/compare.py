@@ -26,8 +26,9 @@ from hypersd.models.families.embedded import EMOJI
 from hypersd.models.loading import build_scheduler
 from hypersd.models.registry import Machine
 from hypersd.models.specs import Family, ModelSpec, Recipe
-from hypersd.sampling.comparison import compare, expand
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request
+from hypersd.sampling.runs import expand
 from hypersd.sampling.sampler import conditioning, decode
 
 PROMPT = "a big cat on a blue background"

@@ -13,8 +13,8 @@ from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.models.engine import Engine
 from hypersd.models.registry import Machine, family
 from hypersd.sampling.comparison import compare as runs_of
-from hypersd.sampling.comparison import expand
 from hypersd.sampling.request import NO_PARAMETERS, Generation, Request, SamplingParameters
+from hypersd.sampling.runs import expand
 
 
 def load(name: str = "emoji") -> Engine:

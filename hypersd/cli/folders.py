@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP
 from hypersd.utils.outputs import output_folder
 
-COMPARISON, SCENES, CONTROL = "comparison.json", "scenes.json", "control.json"
+SCENES, CONTROL = "scenes.json", "control.json"
 CONTROL_IMAGE = "control.png"
 AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
-SWEEP = "sweep.csv"
 EVALUATION = (
     "metrics.csv",
     "pictures.csv",
@@ -91,7 +91,7 @@ def _compared(folder: Path, _names: Iterable[str]) -> Iterable[str]:
         home = file.parent.relative_to(folder)
         pictures = [run.get("file") for run in _entries(file, "runs")]
         if pictures:
-            names = (*filter(None, pictures), "grid.png", SWEEP, COMPARISON)
+            names = (*filter(None, pictures), GRID, SWEEP, COMPARISON)
             yield from ((home / name).as_posix() for name in names)
 
 
@@ -99,7 +99,7 @@ def _controlled(folder: Path, _names: Iterable[str]) -> Iterable[str]:
     """Files of pictures that follow a control image."""
     pictures = [run.get("file") for run in _entries(folder / CONTROL, "runs")]
     if pictures:
-        yield from (*filter(None, pictures), "grid.png", CONTROL_IMAGE, CONTROL)
+        yield from (*filter(None, pictures), GRID, CONTROL_IMAGE, CONTROL)
 
 
 def _rendered(folder: Path, _names: Iterable[str]) -> Iterable[str]:

@@ -11,8 +11,9 @@ import pytest
 
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family
-from hypersd.sampling.comparison import PREVIEW_EVERY, compare, expand, grid
+from hypersd.sampling.comparison import PREVIEW_EVERY, compare, grid
 from hypersd.sampling.request import Generation, Preview, Request, Run
+from hypersd.sampling.runs import expand
 from tests import families
 
 

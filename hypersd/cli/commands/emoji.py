@@ -12,10 +12,11 @@ from hypersd.cli.arguments import argument, counted, fraction, names
 from hypersd.cli.commands import emoji_rebuild
 from hypersd.cli.folders import FAMILY, PERCEPTION, SCENES, command_folder
 from hypersd.cli.options import DEFAULT_FAMILY, add_folder, add_json, add_out, add_seed
-from hypersd.cli.output import emit, note, say, show_log, table, write_json
+from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.emoji.training.stages import STAGES, check_stages
 from hypersd.models.registry import FAMILIES
 from hypersd.training.states import check_states
+from hypersd.utils.files import write_document
 from hypersd.utils.model_folders import FAMILY_FOLDER, check_part, check_perception
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def run_render(options: argparse.Namespace) -> int:
             write_png(out / file, Image.fromarray(render(world, scene, options.side)), texts)
             records.append(record)
         document = {"seed": options.seed, "side": options.side, "unused": list(unused), "scenes": records}
-        write_json(out / SCENES, document)
+        write_document(out / SCENES, document)
     if unused:
         note(unused_remark(unused))
     if options.json:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
 from hypersd.cli.arguments import argument, control_mode, counted, names, seed_number
-from hypersd.cli.commands.compare import runnable
 from hypersd.cli.commands.evaluate_control import run_control
 from hypersd.cli.commands.evaluate_tables import run_tables
 from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
@@ -136,6 +135,7 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
         ValueError: a model or a number of steps is unknown, or cannot be run here.
     """
     from hypersd.models.user_adapter import ADAPTER, adapter_spec
+    from hypersd.sampling.runs import runnable
 
     chosen = family(options.family)
     models = options.models
@@ -147,7 +147,7 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
         raise ValueError("--like says how an adapter is run; name the adapter with --adapter")
     if options.base_first:
         chosen = with_base_first(chosen, options.base_first)
-    runs = runnable(chosen, models, options.steps or STEPS, machine)
+    runs = runnable(chosen, models, options.steps or STEPS, machine, note)
     if options.adapter is not None:
         note(f"{ADAPTER}: {chosen.spec(ADAPTER).note}")
     return chosen, runs
