@@ -37,6 +37,19 @@ def family(name: str) -> Family:
     return with_registered(living_in(embedded_folder(environment), FAMILIES[name]), registered_folder(environment.data))
 
 
+def shipped_folder() -> Path:
+    """The folder of the family that is shipped, wherever `HYPERSD_EMOJI` may point: what is rebuilt starts from it.
+
+    Raises:
+        OSError: it is missing.
+    """
+    shipped = next(iter(FAMILIES.values()))
+    folder = shipped.world
+    if folder is None:
+        raise FileNotFoundError(f"the family {shipped.name} has no world.json")
+    return folder
+
+
 def embedded_folder(environment: Environment) -> Path | None:
     """Folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`): one that was rebuilt, say.
 
