@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,11 @@ from hypersd.models.control_specs import ControlMode
 from hypersd.models.specs import MAX_STEPS
 
 Value = TypeVar("Value")
+
+NONE = "none"
+"""Word that leaves a limit out."""
+
+_MOST_WEIGHT = 1000.0
 
 
 def argument(parse: Callable[[str], Value]) -> Callable[[str], Value]:
@@ -110,6 +116,18 @@ def number(text: str) -> float:
     return parse_number(text)
 
 
+def loss_weight(text: str) -> float:
+    """A weight of a loss, from 0 on.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = number(text)
+    if not 0 <= value <= _MOST_WEIGHT:
+        raise ValueError(f"expected a weight from 0 to {_MOST_WEIGHT:g}, not {text[:40]!r}")
+    return value
+
+
 def picture_size(text: str) -> tuple[int, int]:
     """Width and height, by the same rule as everywhere (see `hypersd.sampling.request.parse_size`)."""
     from hypersd.sampling.request import parse_size
@@ -145,3 +163,23 @@ def control_mode(text: str) -> ControlMode:
         return ControlMode(text)
     except ValueError as error:
         raise ValueError(f"unknown mode {text[:40]!r}; choose from: {', '.join(ControlMode)}") from error
+
+
+def limit(parse: Callable[[str], float]) -> Callable[[str], float | None]:
+    """A number, or None for the word that leaves a limit out."""
+    return lambda text: None if text.strip().lower() == NONE else parse(text)
+
+
+def finite_number(text: str) -> float:
+    """A number that is finite, for a limit.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"expected a number or {NONE}, not {text[:40]!r}")
+    return value

@@ -37,6 +37,13 @@ def add_out(parser: argparse.ArgumentParser, help_text: str | None = None) -> No
     parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help=help_text)
 
 
+def add_resume(parser: argparse.ArgumentParser, kept: str) -> None:
+    """Add `--resume`; `kept` says what is not done again."""
+    parser.add_argument(
+        "--resume", action="store_true", help=f"go on in DIR where the same command was interrupted; keep {kept}"
+    )
+
+
 def add_file(parser: argparse.ArgumentParser, option: str, help_text: str) -> None:
     """Add an option that names a file; None if it is left out."""
     parser.add_argument(option, type=argument(path), metavar="FILE", help=help_text)

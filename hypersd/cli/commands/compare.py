@@ -17,6 +17,7 @@ from hypersd.cli.options import (
     add_file,
     add_models_and_steps,
     add_out,
+    add_resume,
     add_sampling,
     add_seed,
 )
@@ -50,9 +51,7 @@ def add_parser(subparsers: Any) -> None:
     add_sweep(parser)
     add_out(parser)
     add_file(parser, "--like", "draw again what a PNG of compare or of the page says")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is drawn"
-    )
+    add_resume(parser, "what is drawn")
     parser.add_argument(
         "--json", action="store_true", help="print what comparison.json says; with --prompts, a list of it"
     )

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
 from hypersd.cli.arguments import argument, control_mode, counted, names, seed_number
 from hypersd.cli.commands.evaluate_control import run_control
 from hypersd.cli.commands.evaluate_tables import run_tables
-from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
-from hypersd.cli.options import add_base_first, add_family, add_file, add_folder, add_models_and_steps, add_out
+from hypersd.cli.evaluations import evaluated, report_failures
+from hypersd.cli.options import (
+    add_base_first,
+    add_family,
+    add_file,
+    add_folder,
+    add_models_and_steps,
+    add_out,
+    add_resume,
+)
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
 from hypersd.models.control_specs import ControlMode
@@ -92,9 +99,7 @@ def add_parser(subparsers: Any) -> None:
         help="which metrics (default: all by which the family is measured)",
     )
     add_out(parser)
-    parser.add_argument(
-        "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is there"
-    )
+    add_resume(parser, "what is there")
     parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
     parser.set_defaults(run=run)
 
@@ -102,12 +107,12 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     machine = Machine.here()
-    if options.what == "tables":
-        return run_tables(options, machine)
-    if options.what == "control":
-        return run_control(options, machine)
+    if options.what is not None:
+        return {"tables": run_tables, "control": run_control}[options.what](options, machine)
+    from hypersd.evaluate.evaluation_prompts import evaluation_prompts
+
     chosen, runs = models_of(options, machine)
-    prompts = prompts_of(options, chosen, PROMPTS)
+    prompts = evaluation_prompts(chosen, options.prompts, count=options.count, default=PROMPTS, seed=options.seed)
     from hypersd.models.engine import Engine
 
     with evaluated(options, Engine(chosen, machine), runs, prompts) as results:
@@ -134,14 +139,13 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
         OSError: the adapter is missing, damaged, or made for another family.
         ValueError: a model or a number of steps is unknown, or cannot be run here.
     """
-    from hypersd.models.user_adapter import ADAPTER, adapter_spec
+    from hypersd.models.user_adapter import ADAPTER, with_user_adapter
     from hypersd.sampling.runs import runnable
 
     chosen = family(options.family)
     models = options.models
     if options.adapter is not None:
-        spec = adapter_spec(chosen, options.adapter, options.like, machine)
-        chosen = replace(chosen, specs=(*chosen.specs, spec))
+        chosen = with_user_adapter(chosen, options.adapter, options.like, machine)
         models = (*(name for name in models or () if name != ADAPTER), ADAPTER)
     elif options.like is not None:
         raise ValueError("--like says how an adapter is run; name the adapter with --adapter")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.arguments import argument, counted, source
-from hypersd.cli.commands.feedback import METHODS
 from hypersd.cli.folders import ROUNDS, command_folder
 from hypersd.cli.options import add_family, add_json, add_kind, add_out, add_seed, add_shorten
 from hypersd.cli.output import emit, say, show_log
+from hypersd.feedback.tuning.tuning_methods import METHODS
 from hypersd.models.families.embedded import check_world
 from hypersd.models.registered import registered_folder
 from hypersd.models.registry import Machine, availability, family, tunable

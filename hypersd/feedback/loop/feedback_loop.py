@@ -34,7 +34,6 @@ from hypersd.feedback.loop.results import (
     Lineage,
     MetricsResult,
     RewardResult,
-    TuningMethod,
     TuningResult,
     VotesResult,
 )
@@ -48,6 +47,7 @@ from hypersd.feedback.preferences.dataset import Preferences, from_votes
 from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning.task import Tuned, digest
 from hypersd.feedback.tuning.tune import AdapterGroup, enter, gained, groups_of, tune
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import PromptSource, match_scorer, prompt_source
 from hypersd.models.registered import registered_models, with_registered
@@ -230,9 +230,7 @@ class FeedbackLoop:
         entered = gained(results)
         if entered and name not in {registered_model.name for registered_model in registered_models(self.registered)}:
             enter(name, self.family, self.start, results, folder=self.registered, lineage=asdict(lineage))
-        adapters = tuple(
-            tuned.result(group.file.stem, [recipe.steps for recipe in group.recipes]) for group, tuned in results
-        )
+        adapters = tuple(tuned.result(group.file.stem, group.steps) for group, tuned in results)
         return TuningResult(name=name, entered=entered, method=method, adapters=adapters, lineage=lineage)
 
     def _beside(

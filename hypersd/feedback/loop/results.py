@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Generic, Literal, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from hypersd.arena.votes.battle import Kind
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
 from hypersd.utils.estimates import Estimate
 
-TuningMethod = Literal["refl", "dpo"]
 Result = TypeVar("Result")
 
 

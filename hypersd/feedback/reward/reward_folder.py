@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def check_reward(folder: Path) -> Mapping[str, Any]:
     check = check_clip if config["model_type"] == "clip" else check_network  # the other one is ImageReward
     check(folder)
     return facts
+
+
+def reward_digest(folder: Path) -> str:
+    """The SHA-256 of the reward model in a folder, which is looked over.
+
+    Raises:
+        OSError: a part of it is missing.
+        ValueError: something else is in the folder.
+    """
+    check_reward(folder)
+    with (folder / WEIGHTS).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def check_tunable(folders: Sequence[Path]) -> None:

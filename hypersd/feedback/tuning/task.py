@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from hypersd.arena.votes.images import ImageStore
 from hypersd.distill.student import Student
-from hypersd.feedback.loop.results import AdapterResult, SweepResult, TuningMethod
+from hypersd.feedback.loop.results import AdapterResult, SweepResult
 from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -24,6 +24,7 @@ from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, Valida
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
 from hypersd.models.loading import ModelSource
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter

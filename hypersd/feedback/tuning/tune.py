@@ -12,13 +12,13 @@ import numpy as np
 
 from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.votes.images import ImageStore
-from hypersd.feedback.loop.results import TuningMethod
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.perception_scenes import SceneFeedback
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.families.embedded import prompt_source, scene_perception, training_scenes
@@ -46,6 +46,11 @@ class AdapterGroup:
 
     file: Path
     recipes: tuple[Recipe, ...]
+
+    @property
+    def steps(self) -> list[int]:
+        """Numbers of steps at which the adapter is run."""
+        return [recipe.steps for recipe in self.recipes]
 
     @property
     def trained(self) -> tuple[Recipe, ...]:
@@ -216,6 +221,11 @@ def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str]
 def gained(results: Sequence[tuple[AdapterGroup, Tuned]]) -> bool:
     """Tell if anything better than the untuned model came of it; else a contestant would be its double."""
     return any(tuned.weight for _, tuned in results)
+
+
+def lineage_of(results: Sequence[tuple[AdapterGroup, Tuned]]) -> Mapping[str, str]:
+    """The origin of a tuned model: votes and reward models. That of each adapter is recorded beside it (`enter`)."""
+    return {name: value for name, value in results[0][1].lineage.items() if name != "adapter"}
 
 
 def enter(
