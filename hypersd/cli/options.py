@@ -76,9 +76,9 @@ def add_shorten(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--shorten", type=argument(fraction), default=1.0, metavar="X", help=help_text)
 
 
-def add_seed(parser: argparse.ArgumentParser) -> None:
+def add_seed(parser: argparse.ArgumentParser, help_text: str = "default: 0") -> None:
     """Add `--seed`."""
-    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help=help_text)
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:

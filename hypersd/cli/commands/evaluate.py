@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
-from hypersd.cli.arguments import argument, control_mode, counted, names, seed_number
+from hypersd.cli.arguments import argument, control_mode, counted, names
 from hypersd.cli.commands.evaluate_control import run_control
 from hypersd.cli.commands.evaluate_tables import run_tables
 from hypersd.cli.evaluations import evaluated, report_failures
@@ -18,6 +18,7 @@ from hypersd.cli.options import (
     add_models_and_steps,
     add_out,
     add_resume,
+    add_seed,
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 STEPS = (1, 2, 4, 8, 25)
 PROMPTS = 64
-MOST_SEEDS = 64
 
 
 def add_parser(subparsers: Any) -> None:
@@ -75,12 +75,10 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help=f"how many of the family's prompts (default: {PROMPTS})",
     )
-    parser.add_argument(
-        "--seed", type=argument(seed_number), default=0, metavar="N", help="of the first prompt (default: 0)"
-    )
+    add_seed(parser, "of the first prompt (default: 0)")
     parser.add_argument(
         "--seeds",
-        type=counted(1, MOST_SEEDS, "seeds"),
+        type=counted(1, 64, "seeds"),
         default=1,
         metavar="N",
         help="pictures a prompt, from its seed on; their diversity is measured from 2 on (default: 1)",
@@ -92,12 +90,8 @@ def add_parser(subparsers: Any) -> None:
         "also measure FID from the pictures in this folder, for families of the Hub: Inception v3 with "
         "TensorFlow's weights, which are fetched once (the embedded family has scenes of its own)",
     )
-    parser.add_argument(
-        "--metrics",
-        type=argument(names),
-        metavar="A,B",
-        help="which metrics (default: all by which the family is measured)",
-    )
+    metrics_help = "which metrics (default: all by which the family is measured)"
+    parser.add_argument("--metrics", type=argument(names), metavar="A,B", help=metrics_help)
     add_out(parser)
     add_resume(parser, "what is there")
     parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
@@ -110,11 +104,10 @@ def run(options: argparse.Namespace) -> int:
     if options.what is not None:
         return {"tables": run_tables, "control": run_control}[options.what](options, machine)
     from hypersd.evaluate.evaluation_prompts import evaluation_prompts
+    from hypersd.models.engine import Engine
 
     chosen, runs = models_of(options, machine)
     prompts = evaluation_prompts(chosen, options.prompts, count=options.count, default=PROMPTS, seed=options.seed)
-    from hypersd.models.engine import Engine
-
     with evaluated(options, Engine(chosen, machine), runs, prompts) as results:
         return 0 if results is None else report(results, options)
 

@@ -192,7 +192,8 @@ class FeedbackLoop:
         missing = self.scale.votes - store.count_votes()
         tastes = sample_voters(self.taste, self.scale.voters, random.Random(seed))  # noqa: S311 - repeatable
         name = f"train-{current.number}"
-        cast_votes(store, pictures, self._scorer(), tastes, count=missing, name=name, seed=seed)
+        voting = random.Random(seed)  # noqa: S311 - repeatable
+        cast_votes(store, pictures, self._scorer(), tastes, count=missing, name=name, rng=voting)
 
     def _reward(self, current: Round, preferences: Preferences, pictures: ImageStore) -> RewardResult:
         folder = current.folder / "reward"
