@@ -17,7 +17,7 @@ from hypersd.models.families.sd21 import SD21
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.network import reachable
 from hypersd.models.registered import registered_folder, with_registered
-from hypersd.models.specs import Family, ModelSpec, Weights
+from hypersd.models.specs import Capability, Family, ModelSpec, Weights
 from hypersd.utils.environment import Environment
 from hypersd.utils.model_folders import INDEX, adapter_problem, pipeline_problem
 
@@ -44,10 +44,10 @@ def shipped_folder() -> Path:
         OSError: it is missing.
     """
     shipped = next(iter(FAMILIES.values()))
-    folder = shipped.world
-    if folder is None:
+    scenes = shipped.part(Capability.SCENES)
+    if scenes is None:
         raise FileNotFoundError(f"the family {shipped.name} has no world.json")
-    return folder
+    return scenes.parent
 
 
 def embedded_folder(environment: Environment) -> Path | None:

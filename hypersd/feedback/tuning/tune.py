@@ -26,7 +26,7 @@ from hypersd.models.loading import Loader
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.registry import Machine, is_local
 from hypersd.models.registry import family as find_family
-from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.specs import Capability, Family, Recipe, Weights
 
 log = logging.getLogger(__name__)
 
@@ -207,13 +207,13 @@ def tune_model(
 
 def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
     """Prompts to train on, and others to look at."""
-    if given is not None or family.world is None:
+    if given is not None or not family.has(Capability.SCENES):
         known = read_prompts(family.prompt_set) if given is None else given
         last = max(1, len(known) // 10)
         if len(known) < 4:
             raise ValueError(f"{len(known)} prompts are too few; write at least four")
         return known[:-last], known[-last:]
-    scenes, rng = training_scenes(family.world), np.random.default_rng(5)
+    scenes, rng = training_scenes(family.require(Capability.SCENES, "be tuned").parent), np.random.default_rng(5)
     captions = [scenes.caption(index, rng) for index in range(_PROMPTS)]
     return captions, prompt_source(family, "be tuned").held_out(_VALIDATION, _VALIDATION_SEED)
 
