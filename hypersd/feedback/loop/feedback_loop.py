@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from hypersd.arena.service.simulation import Scorer
 from hypersd.arena.store.store import Store
@@ -135,7 +136,7 @@ class FeedbackLoop:
         current.do(BESIDE, lambda: self._beside(current, contestant, lineage, votes, unseen))
         current.do(REPORT, lambda: write_report(current, self._engine()))
 
-    def _plan(self, parent: str) -> dict[str, Any]:
+    def _plan(self, parent: str) -> Mapping[str, JsonValue]:
         """Settings that a round that goes on must keep: else half of it would be of one kind, half of another."""
         return {
             "model": parent,

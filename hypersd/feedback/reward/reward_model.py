@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from hypersd.feedback.reward.colour import colour
 from hypersd.feedback.reward.composition import NAMES as COMPOSITION
 from hypersd.feedback.reward.composition import composition
 from hypersd.feedback.reward.image_statistics import NAMES, as_tensor, statistics
-from hypersd.feedback.reward.reward_folder import FORMAT, METADATA, WEIGHTS, check_reward
+from hypersd.feedback.reward.reward_folder import FORMAT, METADATA, WEIGHTS, RewardMetadata, check_reward
 from hypersd.feedback.reward.texture import NAMES as TEXTURE
 from hypersd.feedback.reward.texture import texture
 from hypersd.scorers import image_reward
@@ -55,7 +54,7 @@ class RewardModel(nn.Module):
         metadata: where it comes from (JSON): written with it, not read by it.
     """
 
-    def __init__(self, backbone: Backbone, metadata: dict[str, Any]) -> None:
+    def __init__(self, backbone: Backbone, metadata: RewardMetadata) -> None:
         super().__init__()
         self.backbone, self.metadata = backbone, metadata
         self.center, self.scale = nn.Buffer(torch.zeros(len(LOOKS))), nn.Buffer(torch.ones(len(LOOKS)))
@@ -85,7 +84,7 @@ class RewardModel(nn.Module):
             ValueError: it is of an earlier version, or a file is damaged; the message names it.
         """
         folder = Path(folder)
-        facts = dict(check_reward(folder))
+        facts = check_reward(folder)
         try:
             model = cls(_saved(folder), facts)
             model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})

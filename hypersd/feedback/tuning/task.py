@@ -63,7 +63,7 @@ class Tuned:
     def result(self, name: str, steps: Sequence[int]) -> AdapterResult:
         """The adapter as a round's folder keeps it: its file's name, the steps at which it is run, and the sweep."""
         points = tuple(
-            SweepResult(weight=point.weight, objection=point.violation, **point.metrics.as_dict())
+            SweepResult(weight=point.weight, objection=point.violation, **asdict(point.metrics))
             for point in self.points
         )
         return AdapterResult(name=name, steps=tuple(steps), weight=self.weight, stopped=self.stopped, points=points)
@@ -202,9 +202,9 @@ class TuningTask:
             "weight": tuned.weight,
             "stopped": tuned.stopped,
             "lineage": tuned.lineage,
-            "history": [{"step": step, **check.as_dict()} for step, check in monitor.history],
+            "history": [{"step": step, **asdict(check)} for step, check in monitor.history],
             "merge": [
-                {"weight": point.weight, "objection": point.violation, **point.metrics.as_dict()}
+                {"weight": point.weight, "objection": point.violation, **asdict(point.metrics)}
                 for point in tuned.points
             ],
         }

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.votes.images import ImageStore
@@ -235,7 +235,7 @@ def enter(
     results: Sequence[tuple[AdapterGroup, Tuned]],
     *,
     folder: Path,
-    lineage: Mapping[str, Any],
+    lineage: Mapping[str, JsonValue],
 ) -> Path:
     """Register a tuned model as a contestant: the arena draws it, blind, from its next pair on.
 

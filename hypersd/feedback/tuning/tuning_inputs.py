@@ -1,4 +1,4 @@
-"""What a tuning reads, looked over before anything is loaded: prompts, adapters, reward models, votes, photographs."""
+"""Files that a tuning reads, looked over before anything is loaded: prompts, adapters, rewards, votes, photographs."""
 
 from __future__ import annotations
 
