@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app.services.settings import AppSettings
 from hypersd.feedback.loop.lock import lock, lock_file, owner_pid, write_pid
-from hypersd.feedback.loop.results import STAGES
+from hypersd.feedback.loop.round_stages import STAGES
 from hypersd.feedback.loop.rounds import Round, rounds
 from hypersd.models.specs import Capability
 from hypersd.utils.environment import Environment

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
     from hypersd.emoji.perception.solo import load_perception
     from hypersd.emoji.perception.solo_training import STEPS, evaluate_solo, train_perception
-    from hypersd.models.loading import fitting
+    from hypersd.models.libraries import fitting
 
     with fitting(home / "vae"):
         autoencoder = AutoencoderTiny.from_pretrained(home / "vae")

@@ -105,7 +105,7 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
         OSError: one is missing.
         ValueError: one is damaged, or something else.
     """
-    from hypersd.feedback.loop.results import STAGES
+    from hypersd.feedback.loop.round_stages import STAGES
     from hypersd.feedback.loop.rounds import rounds
     from hypersd.feedback.preferences.gathering import check_votes
 
@@ -124,7 +124,7 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
 
 def summary(current: Round) -> dict[str, Any]:
     """A round as JSON."""
-    from hypersd.feedback.loop.results import BATTLES, CONTESTANT, REWARD
+    from hypersd.feedback.loop.round_stages import BATTLES, CONTESTANT, REWARD
     from hypersd.feedback.loop.rounds import REPORT_FILE
 
     return {
@@ -138,7 +138,7 @@ def summary(current: Round) -> dict[str, Any]:
 
 def sentence(current: Round) -> str:
     """A round for people."""
-    from hypersd.feedback.loop.results import BATTLES, CONTESTANT
+    from hypersd.feedback.loop.round_stages import BATTLES, CONTESTANT
     from hypersd.feedback.loop.rounds import REPORT_FILE
 
     wins = ", ".join(

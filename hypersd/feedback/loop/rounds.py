@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from hypersd.feedback.loop.results import STAGES, Result, Stage
+from hypersd.feedback.loop.round_stages import STAGES, Result, Stage
 from hypersd.utils.errors import gist
 from hypersd.utils.files import write_json
 from hypersd.utils.readers import read_object

@@ -25,7 +25,7 @@ from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
 from hypersd.feedback.tuning.tuning_methods import TuningMethod
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
