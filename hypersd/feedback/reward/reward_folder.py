@@ -109,11 +109,14 @@ def _check_facts(folder: Path) -> RewardMetadata:
 
 
 def _check_learned(folder: Path, facts: RewardMetadata) -> None:
+    silent = misread(folder / METADATA, _FACTS, "it does not say how many unseen choices are predicted")
+    if "accuracy" not in facts or "accuracy_interval" not in facts:
+        raise silent
     try:
         low, high = map(float, facts["accuracy_interval"])
         share = float(facts["accuracy"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise misread(folder / METADATA, _FACTS, "it does not say how many unseen choices are predicted") from error
+    except (TypeError, ValueError) as error:
+        raise silent from error
     if not low > 0.5:
         raise ValueError(
             f"the reward model in {folder} has learned nothing that a model could be tuned by: it predicts {share:.0%} "

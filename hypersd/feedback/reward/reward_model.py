@@ -10,7 +10,7 @@ how plain a ground). The head reads as many of these as the votes can tell apart
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -115,13 +115,17 @@ class RewardModel(nn.Module):
             write_json(part / METADATA, {**self.metadata, "format": FORMAT})
 
     @property
+    def preferred(self) -> Mapping[str, float]:
+        """Quantiles of the rewards of pictures that people preferred, by their share; none before a training."""
+        return self.metadata.get("preferred", {})
+
+    @property
     def reward_iqr(self) -> float:
         """The quartile distance of preferred pictures' rewards.
 
         Rewards have a scale of their own, by how sure their voters were; nothing else must depend on it.
         """
-        quantiles = self.metadata["preferred"]
-        return max(1e-3, float(quantiles["0.75"] - quantiles["0.25"]))
+        return max(1e-3, float(self.preferred["0.75"] - self.preferred["0.25"]))
 
     @property
     def pixels(self) -> int:

@@ -34,7 +34,7 @@ class HingeFeedback:
         Raises:
             KeyError: the models do not keep this quantile.
         """
-        return cls(rewards, [float(model.metadata["preferred"][quantile]) for model in rewards])
+        return cls(rewards, [float(model.preferred[quantile]) for model in rewards])
 
     @classmethod
     def load(cls, folders: Sequence[Path], device: torch.device) -> HingeFeedback:

@@ -189,8 +189,8 @@ class TuningTask:
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:
         return {
-            "votes": reward.metadata["data"],
-            "kind": reward.metadata["kind"],
+            "votes": reward.metadata.get("data", ""),
+            "kind": reward.metadata.get("kind", ""),
             "reward": ", ".join(digest(folder / WEIGHTS) for folder in self.rewards),
             "adapter": digest(self.few_steps),
         }
