@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.options import add_folder
 from hypersd.cli.output import note
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 
 if TYPE_CHECKING:

@@ -73,8 +73,8 @@ class TrainingSource:
             DownloadError: it cannot be fetched.
         """
         from hypersd.models.loading import Loader
+        from hypersd.models.machine import Machine
         from hypersd.models.model_source import ModelSource
-        from hypersd.models.registry import Machine
 
         if folder is not None:
             return ModelSource(folder)

@@ -14,7 +14,7 @@ from PIL import Image
 from hypersd.evaluate.frechet import LEAST, Moments, distance
 from hypersd.evaluate.intervals import Floats
 from hypersd.evaluate.metric_sources import INCEPTION
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.scorers.inception import InceptionFeatures
 from hypersd.training.sources.decoding import decode

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypersd.evaluate.good_enough import QualityScore, check_scorable, quality_score, scored
 from hypersd.evaluate.metric_sources import RewardFunction
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.comparison_files import SWEEP

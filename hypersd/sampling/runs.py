@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hypersd.models.registry import Machine, availability
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.request import Run
 

@@ -24,7 +24,8 @@ from hypersd.cli.options import (
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.sweep_options import add_sweep, check_sweep, steps_of, sweep_writer
 from hypersd.models.base_first import with_base_first
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP, picture_files
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from hypersd.cli.options import add_family, add_json, add_out, add_seed
 from hypersd.cli.output import emit, note, say
 from hypersd.models.control_availability import control_availability
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison_files import GRID, picture_files
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hypersd.cli.commands.control import check_controllable
 from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
 from hypersd.cli.output import emit, note, say, table
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.models.specs import Family
 from hypersd.utils.files import finite, write_document
 

@@ -20,8 +20,9 @@ from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.tuning_options import add_tuning, check_tuning
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.tuning_inputs import TuningInputs, read_training_prompts
+from hypersd.models.machine import Machine
 from hypersd.models.registered import check_name, registered_folder
-from hypersd.models.registry import Machine, availability, family, tunable
+from hypersd.models.registry import family, tunable, tuning_availability
 from hypersd.utils.environment import Environment
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     if options.enter is not None:
         check_name(options.enter, registered_folder(Environment.read().data), {spec.name for spec in chosen.specs})
     prompts = read_training_prompts(options.prompts) if options.prompts else None
-    able = availability(chosen, model, Machine.here())
+    able = tuning_availability(chosen, model, Machine.here())
     if not able.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     TuningInputs(

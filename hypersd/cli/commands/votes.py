@@ -12,7 +12,8 @@ from hypersd.cli.folders import writable_folder
 from hypersd.cli.leaderboard_report import note_skipped
 from hypersd.cli.options import add_family, add_json, add_kind, add_out, add_seed
 from hypersd.cli.output import emit, note, say, table
-from hypersd.models.registry import Machine, availability, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability, family
 
 _VOTES_A_PAIR, _FEWEST_PAIRS = 4, 60
 
