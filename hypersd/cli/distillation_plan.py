@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.output import emit, say, table
 from hypersd.cli.training_options import distillation_options
+from hypersd.cli.training_sources import TrainingSource
 from hypersd.distill.catalog import METHODS
 from hypersd.models.specs import Family
 
@@ -22,12 +23,14 @@ def show_plan(options: argparse.Namespace, family: Family) -> int:
 
     Raises:
         ValueError: an option is not for the method, or the family lacks what it needs.
-        OSError: the base's configurations are not in its folder.
+        OSError: the base's configurations are not in its folder, or the source of pictures is missing.
     """
     from hypersd.distill.dry_run import dry_run
     from hypersd.distill.methods import check_options
     from hypersd.training.processes import joined_processes
 
+    if options.data is not None:
+        TrainingSource.of(options, family)
     state, chosen = joined_processes(), distillation_options(options)
     size = options.batch or METHODS[options.method].batch_size
     check_options(options.method, chosen, size, state.num_processes)

@@ -41,6 +41,9 @@ CHECKED = (
     ),
 )
 """Files in whose place whole weights of another network are found before any work."""
+FOR_SOME = {"other": CHECKED, "nested": ("json", "jsonl")}
+"""Endings of the files that are broken in a way; others would be read as text, or found as they are loaded."""
+
 COCO = ("instances_train2017.json", "captions_train2017.json")
 
 
@@ -205,12 +208,10 @@ def harmless(file: str, how: str) -> bool:
         return how in TEXTS
     if file == "arena.sqlite":
         return how in {"missing", "empty"}
-    if file.endswith(".tar") and how == "folder":  # a source too, an empty one
+    if (how, file.rpartition(".")[2]) == ("folder", "tar"):  # a source too, an empty one
         return True
-    if how == "nested" and not file.endswith(("json", "jsonl")):  # otherwise a text like any other
-        return True
-    if how == "other" and not file.endswith(CHECKED):
-        return True
+    if how in FOR_SOME:
+        return not file.endswith(FOR_SOME[how])
     if how == "missing":
         return file in OPTIONAL or file.endswith(("state.json", "contestant.json", "tokenizer_config.json", "run.json"))
     return how == "list" and file.endswith("looks.json")

@@ -56,7 +56,7 @@ OPTIONS = [
     (("data", "filter", "--data", "good.txt"), "is no source of pictures"),
     (("evaluate", "control", "--seeds", "2"), "leave out --seeds"),
     (("evaluate", "tables", "--steps", "4"), "leave out --steps"),
-    (("evaluate", "--mode", "canny"), "--mode is of the lines of `evaluate control`"),
+    (("evaluate", "--mode", "canny"), "--mode sets the lines of `evaluate control`"),
     (("evaluate", "--adapter", "unet.safetensors"), "unet.safetensors is a whole UNet"),
     (("evaluate", "--metrics", "beauty"), "unknown metric 'beauty'"),
     (("evaluate", "--reference", "."), "--reference is for families of the Hub"),
