@@ -19,7 +19,6 @@ from hypersd import __version__
 from hypersd.arena.dataset.export import export
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
-from hypersd.cli.comparison_folder import compare_into
 from hypersd.cli.rebuild_plan import RebuildOptions, rebuild_plan, record_done
 from hypersd.emoji.perception.solo import Solo, save_perception
 from hypersd.evaluate.picture_metrics import ImageMetrics, write_pictures
@@ -29,6 +28,7 @@ from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.machine import Machine
 from hypersd.models.registered import RegisteredModel, register
+from hypersd.sampling.comparison_folder import compare_into
 from hypersd.sampling.request import Request, Run
 from hypersd.training.checkpoints import save_state
 from hypersd.training.filters.filtering import write_filtered
