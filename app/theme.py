@@ -7,7 +7,9 @@ from pathlib import Path
 from gradio.themes import Base, LocalFont, colors, sizes
 
 _STATIC = Path(__file__).parent / "static"
-CSS_FILES = [_STATIC / name for name in ("page.css", "sweep.css", "arena.css", "results.css", "feedback.css")]
+_SHEETS = ("page.css", "sweep.css", "control.css", "arena.css", "results.css", "feedback.css")
+CSS_FILES = [_STATIC / name for name in _SHEETS]
+CANVAS_SCRIPT = _STATIC / "canvas.js"
 DICE_ICON = _STATIC / "dice.svg"
 _INK, _PAPER = "*neutral_900", "*neutral_50"
 
