@@ -39,7 +39,8 @@ def canvas() -> gr.HTML:
     `input` comes while strokes are drawn and when a picture is put on it, `clear` when nothing is left on it.
     """
     script = f"({CANVAS_SCRIPT.read_text(encoding='utf-8').strip()})(element, props, trigger)"
-    return gr.HTML(html_template=render("canvas", side=SIDE), js_on_load=script, elem_id="hs-canvas")
+    template = render("canvas", side=SIDE)
+    return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, elem_id="hs-canvas")
 
 
 def drawing(value: object) -> Drawing:

@@ -17,7 +17,7 @@ EMPTY = """
 <section class="hs-board hs-empty" aria-label="Controlled pictures"><p>Draw on the canvas: the pictures follow the
 strokes. Or put a picture on it: they follow its lines.</p></section>
 """
-_MODES = [("Canny: its fine edges", ControlMode.CANNY.value), ("Scribble: its contours", ControlMode.SCRIBBLE.value)]
+_MODES = [("Canny: fine edges", ControlMode.CANNY.value), ("Scribble: coarse contours", ControlMode.SCRIBBLE.value)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,9 +54,9 @@ def control_layout(engines: EngineManager) -> ControlComponents:
     """Lay out the tab."""
     first = engines.family(engines.first)
     with gr.Row(elem_id="hs-control"):
-        with gr.Column(elem_id="hs-control-draw", scale=2, min_width=280):
+        with gr.Column(elem_id="hs-control-draw", min_width=280):
             drawn = canvas()
-        with gr.Column(elem_id="hs-control-ask", scale=3, min_width=280):
+        with gr.Column(elem_id="hs-control-ask", min_width=280):
             prompt = gr.Textbox(
                 "a big cat on a blue background" if first.world else "a red fox sleeping in fresh snow",
                 label="Prompt",
@@ -66,8 +66,8 @@ def control_layout(engines: EngineManager) -> ControlComponents:
             mode = gr.Radio(
                 _MODES,
                 value=ControlMode.SCRIBBLE.value,
-                label="Lines of a picture",
-                info="A drawing without a picture is followed as it is.",
+                label="Lines",
+                info="Of a picture on the canvas. A drawing alone is followed as it is.",
                 elem_id="hs-control-mode",
             )
             names = [(family.title, name) for name, family in engines.families.items()]
@@ -79,22 +79,20 @@ def control_layout(engines: EngineManager) -> ControlComponents:
                     own_scale(first),
                     step=0.05,
                     label="Conditioning scale",
-                    info="How much the lines count.",
                     elem_id="hs-control-scale",
                 )
                 eta = gr.Textbox(
-                    label="Eta",
-                    info="Noise added anew at each step, 0 to 1.",
-                    placeholder="each number of steps its own",
+                    label="Eta, 0 to 1",
+                    placeholder="the steps\N{RIGHT SINGLE QUOTATION MARK} own",
                     max_lines=1,
                     elem_id="hs-control-eta",
                 )
                 seed = gr.Textbox("7", label="Seed", max_lines=1, elem_id="hs-control-seed")
             with gr.Row(elem_id="hs-control-buttons"):
-                run = gr.Button("Draw", variant="primary", elem_id="hs-control-run")
-                stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="hs-control-stop")
+                run = gr.Button("Draw", variant="primary", min_width=100, elem_id="hs-control-run")
+                stop = gr.Button("Stop", variant="stop", min_width=100, interactive=False, elem_id="hs-control-stop")
             message = gr.HTML("", elem_id="hs-control-message")
-    board = gr.HTML(EMPTY, elem_id="hs-control-board")
+        board = gr.HTML(EMPTY, elem_id="hs-control-board")
     return ControlComponents(
         canvas=drawn,
         mode=mode,

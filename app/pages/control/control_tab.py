@@ -56,7 +56,11 @@ class ControlHandlers:
         parts.canvas.clear(self.clear, parts.job, parts.results, **at_once)
         chosen, scaled = [parts.family, parts.mode, parts.job], [parts.scale, *parts.results]
         parts.family.input(self.show_family, chosen, scaled, **at_once)
-        tab.select(load_detector, None, None, **at_once)  # takes seconds, in which the visitor draws
+        tab.select(self.prepare, None, None, **at_once)
+
+    def prepare(self) -> None:
+        """A visit of the tab: load the edge detector, which takes seconds, while the visitor draws."""
+        load_detector()
 
     def begin(self, values: Mapping[Any, Any]) -> Updates:
         """A stroke, Draw or Enter: check what is asked for, and make a job of it in the place of the one before."""
