@@ -28,7 +28,7 @@
     clearTimeout(waiting);
     waiting = 0;
     const empty = !picture && !strokes.length;
-    props.value = empty ? null : { png: canvas.toDataURL("image/png"), picture: Boolean(picture) };
+    props.value = empty ? "" : { png: canvas.toDataURL("image/png"), picture: Boolean(picture) };
     trigger(empty ? "clear" : "input");
   };
   const change = () => { words.textContent = ""; redraw(); send(); };

@@ -34,7 +34,7 @@ class Drawing:
 
 
 def canvas() -> gr.HTML:
-    """The component. Its value is None while it is empty, else `{"png": a data URL, "picture": a boolean}`.
+    """The component. Its value is None or "" while it is empty, else `{"png": a data URL, "picture": a boolean}`.
 
     `input` comes while strokes are drawn and when a picture is put on it, `clear` when nothing is left on it.
     """
@@ -50,7 +50,7 @@ def drawing(value: object) -> Drawing:
         ValueError: the canvas is empty, or the value is not what a canvas sends.
     """
     match value:
-        case None:
+        case None | "":
             raise ValueError(_EMPTY)
         case {"png": str(text), "picture": bool(has_picture)} if text.startswith(_HEAD) and len(text) <= LONGEST:
             data = text.removeprefix(_HEAD)

@@ -45,9 +45,10 @@ def test_the_noisiest_canvas_is_within_the_limit() -> None:
     assert drawing(value).image.size == (SIDE, SIDE)
 
 
-def test_an_empty_canvas_says_what_to_do() -> None:
+@pytest.mark.parametrize("value", [None, ""], ids=["untouched", "cleared"])
+def test_an_empty_canvas_says_what_to_do(value: object) -> None:
     with pytest.raises(ValueError, match="canvas is empty; draw on it"):
-        drawing(None)
+        drawing(value)
 
 
 def test_a_text_in_a_png_that_unpacks_to_much_is_refused() -> None:
