@@ -1,4 +1,4 @@
-"""The size of what visitors may send. The page takes no files, so nothing is uploaded and nothing of it is kept."""
+"""The size of what visitors may send. The page takes no files: a picture for the Control tab comes inside its event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY: Final = 4 * 2**20
-"""Bytes of a request's body. What the page itself sends takes some thousands."""
+"""Bytes of a request's body. What the page itself sends takes some thousands, a full canvas up to 1.5 million."""
 
 _UPLOADS = "/gradio_api/upload"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}

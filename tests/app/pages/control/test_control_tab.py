@@ -93,7 +93,7 @@ def test_the_row_fills_and_each_picture_carries_its_recipe(handlers: ControlHand
     assert "Stopped" not in drawn[4]
     last = re.findall(r'hs-open".*?src="data:image/png;base64,([^"]+)"', drawn[-1])[-1]
     with Image.open(io.BytesIO(base64.b64decode(last))) as picture:
-        record = json.loads(picture.text["hypersd"])
+        record = json.loads(picture.info["hypersd"])
     assert (record["control"]["mode"], record["control"]["scale"]) == ("scribble", 0.5)
     assert record["steps"] == 8
 
