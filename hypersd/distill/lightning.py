@@ -12,9 +12,11 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
+from hypersd.sampling.denoising import denoised
 from hypersd.training.adapters import disable_adapter, swapped_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.schedule import PerSampleDDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +108,11 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     @torch.no_grad()
     def teach(self, batch: CaptionedLatents, times: Tensor) -> Tensor:
         """Result of one student step by the teacher, from noisy latents at `times`, in several of its own steps."""
-        latents, schedule = batch.latents, self.student.schedule.to(batch.latents.device)
+        schedule = self.student.schedule.to(batch.latents.device)
         stride = schedule.num_train_timesteps // self.stage.teacher_steps
-        for _ in range(self.stage.teacher_steps // self.stage.student_steps):
-            end = (times - stride).clamp(min=0)
-            noise = self._teacher_noise(latents, times, batch)
-            latents, times = schedule.ddim_step(latents, noise, times, end), end
-        return latents
+        steps = self.stage.teacher_steps // self.stage.student_steps
+        solver = PerSampleDDIMSolver(schedule, [(times - stride * index).clamp(min=0) for index in range(steps + 1)])
+        return denoised(solver, batch.latents, lambda latents, now: self._teacher_noise(latents, now, batch))
 
     def _teacher_noise(self, latents: Tensor, times: Tensor, batch: CaptionedLatents) -> Tensor:
         student = self.student

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import torch
 from PIL import Image
@@ -17,9 +16,11 @@ from torch import Tensor
 
 from hypersd.distill.losses import denoising_loss, jump_errors
 from hypersd.distill.student import Student
+from hypersd.sampling.denoising import denoised
 from hypersd.training.adapters import disable_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.schedule import PerSampleDDIMSolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +60,16 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
     @torch.no_grad()
     def carry(self, batch: CaptionedLatents, start: Tensor, end: Tensor) -> Tensor:
         """The teacher's latents at `end` `(B,)`, from noisy ones at `start`, by guided DDIM steps of equal length."""
-        student, steps, latents = self.student, self.config.solver_steps, batch.latents
-        schedule = student.schedule.to(latents.device)
-        scale = torch.full((len(latents),), self.config.guidance, device=latents.device)
+        student, steps, device = self.student, self.config.solver_steps, batch.latents.device
+        scale = torch.full((len(batch.latents),), self.config.guidance, device=device)
         times = [start + ((end - start) * index) // steps for index in range(steps + 1)]
+        solver = PerSampleDDIMSolver(student.schedule.to(device), times)
         with disable_adapter(student.unet):
-            for now, then in pairwise(times):
-                noise = student.guided(latents, now, batch.captions, scale, batch.sizes)
-                latents = schedule.ddim_step(latents, noise, now, then)
-        return latents
+            return denoised(
+                solver,
+                batch.latents,
+                lambda latents, now: student.guided(latents, now, batch.captions, scale, batch.sizes),
+            )
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `mse`, of the latents where the window ends."""

@@ -116,6 +116,34 @@ class DDIMSolver:
         return DDIMOutput(self.schedule.ddim_step(latents, predicted, start_times, end_times))
 
 
+@dataclass(frozen=True, eq=False)
+class PerSampleDDIMSolver:
+    """DDIM jumps at times that differ from sample to sample, with the same interface.
+
+    Args:
+        schedule: on the latents' device.
+        times: one `(B,)` tensor more than there are jumps; each sample's times fall.
+    """
+
+    schedule: NoiseSchedule
+    times: Sequence[Tensor]
+
+    @property
+    def timesteps(self) -> Sequence[Tensor]:
+        """The times where jumps begin."""
+        return self.times[:-1]
+
+    def scale_model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """The latents themselves."""
+        return latents
+
+    def step(self, predicted: Tensor, timestep: Tensor, latents: Tensor) -> DDIMOutput:
+        """Jump from one of `timesteps`, the tensor itself, to the next along a predicted noise."""
+        # Identity, not equality: a comparison of values would make the processor wait for the GPU at each step.
+        index = next(index for index, times in enumerate(self.times) if times is timestep)
+        return DDIMOutput(self.schedule.ddim_step(latents, predicted, timestep, self.times[index + 1]))
+
+
 def offset_noise(shape: Sequence[int], step: StepContext, strength: float) -> Tensor:
     """Unit noise `(B, C, H, W)` whose channels are also shifted as a whole (Guttenberg 2023): less drift."""
     noise = step.normal(shape)

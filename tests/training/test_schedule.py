@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from hypersd.sampling.denoising import denoised, denoising_steps
-from hypersd.training.schedule import DDIMSolver, NoiseSchedule, SegmentedTimesteps
+from hypersd.training.schedule import DDIMSolver, NoiseSchedule, PerSampleDDIMSolver, SegmentedTimesteps
 
 SCHEDULER = DDIMScheduler(
     beta_start=0.00085,
@@ -112,6 +112,22 @@ def test_the_solver_and_diffusers_take_the_same_steps_in_the_same_loop(steps: in
         torch.testing.assert_close(value.latents, other.latents, rtol=1e-4, atol=1e-4)
     assert torch.equal(denoised(SCHEDULER, noise, predict), expected[-1].latents)
     assert torch.equal(denoised(SCHEDULER, noise, predict, count=0), noise)
+
+
+def test_samples_with_times_of_their_own_go_as_each_goes_alone() -> None:
+    noise = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    paths = ((999, 500, 0), (800, 799, 300))
+    together = PerSampleDDIMSolver(SCHEDULE, [torch.tensor(times) for times in zip(*paths, strict=True)])
+    arrived = denoised(
+        together, noise, lambda latents, times: torch.tanh(latents) * (1 + times.view(-1, 1, 1, 1) / 1000)
+    )
+    for index, path in enumerate(paths):
+        alone = denoised(
+            DDIMSolver(SCHEDULE, path),
+            noise[index : index + 1],
+            lambda latents, time: torch.tanh(latents) * (1 + time / 1000),
+        )
+        torch.testing.assert_close(arrived[index : index + 1], alone)
 
 
 def test_a_solver_s_times_fall() -> None:
