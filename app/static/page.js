@@ -50,6 +50,7 @@
       if (event.key === "ArrowLeft") show(shown - 1);
       return;
     }
+    if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") press("#hs-stop, #hs-sweep-stop, #hs-control-stop");
     if (event.key === "Enter" && !event.isComposing && !busyWith(event.target)) press("#hs-run, #hs-sweep-run, #hs-control-run");
   });
