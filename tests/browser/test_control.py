@@ -30,7 +30,7 @@ def stroke(page: Page, *places: tuple[float, float]) -> None:
     page.mouse.move(*points[0])
     page.mouse.down()
     for point in points[1:]:
-        page.mouse.move(*point, steps=8)
+        page.mouse.move(*point, steps=3)
     page.mouse.up()
 
 
