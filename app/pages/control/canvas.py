@@ -27,7 +27,7 @@ _MALFORMED = f"the canvas must come as a PNG of {SIDE}x{SIDE} pixels; clear it a
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """What is on the canvas; with a picture below the strokes, its lines have yet to be looked for."""
+    """Content of the canvas; with a picture below the strokes, its lines have yet to be looked for."""
 
     image: Image.Image
     has_picture: bool

@@ -62,7 +62,6 @@ def test_a_text_in_a_png_that_unpacks_to_much_is_refused() -> None:
     "value",
     [
         *(
-            "",
             "draw",
             7,
             [],
