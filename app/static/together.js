@@ -63,8 +63,8 @@
     button.type = "button";
     button.textContent = index + 1;
     button.setAttribute("aria-label", `Hold to see ${picture.querySelector("img").alt} alone`);
-    button.addEventListener("pointerdown", () => press(index));
-    ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"].forEach((name) =>
+    button.addEventListener("pointerdown", (event) => { button.setPointerCapture(event.pointerId); press(index); });
+    ["pointerup", "pointercancel", "keyup", "blur"].forEach((name) =>
       button.addEventListener(name, () => release(index)));
     button.addEventListener("keydown", (event) => { if ([" ", "Enter"].includes(event.key)) press(index); });
     return button;
@@ -75,11 +75,13 @@
     [x, y, scale, held] = [0, 0, 1, []];
     fingers.clear();
     panes.dataset.count = pictures.length;
+    panes.style.minHeight = "";
     panes.replaceChildren(...pictures.map(paneOf));
     hold.replaceChildren(...pictures.map(holderOf));
     place();
     alone();
     box.showModal();
+    panes.style.minHeight = `${panes.offsetHeight}px`;  // one alone is as high, so that no button moves under a finger
   };
 
   panes.addEventListener("pointerdown", (event) => {

@@ -58,6 +58,13 @@ def test_four_at_once_zoom_and_move_together_and_stand_alone_while_a_key_is_held
     assert page.locator(f"{PANES}:visible figcaption").inner_text() == second
     page.keyboard.up("2")
     expect(page.locator(f"{PANES}:visible")).to_have_count(4)
+    page.get_by_role("button", name="Hold to see").first.hover()
+    page.mouse.down()
+    expect(page.locator(f"{PANES}:visible")).to_have_count(1)
+    page.wait_for_timeout(200)
+    expect(page.locator(f"{PANES}:visible")).to_have_count(1)
+    page.mouse.up()
+    expect(page.locator(f"{PANES}:visible")).to_have_count(4)
     page.keyboard.press("Escape")
     expect(page.locator(BOX)).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

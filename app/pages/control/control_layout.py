@@ -91,7 +91,7 @@ def control_layout(engines: EngineManager) -> ControlComponents:
             with gr.Row(elem_id="hs-control-buttons"):
                 run = gr.Button("Draw", variant="primary", min_width=100, elem_id="hs-control-run")
                 stop = gr.Button("Stop", variant="stop", min_width=100, interactive=False, elem_id="hs-control-stop")
-            message = gr.HTML("", elem_id="hs-control-message")
+        message = gr.HTML("", elem_id="hs-control-message")
         board = gr.HTML(EMPTY, elem_id="hs-control-board")
     return ControlComponents(
         canvas=drawn,
