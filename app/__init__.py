@@ -1,4 +1,4 @@
-"""The web page. `gradio app.py` and `import app` both look for `demo` here; it is built when it is asked for."""
+"""The web page. `gradio app.py` and `import app` both look for `demo` here; it is built on first access."""
 
 from __future__ import annotations
 

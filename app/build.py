@@ -1,4 +1,4 @@
-"""The whole page: its tabs in one Blocks, and how it is launched."""
+"""The whole page: its tabs in one Blocks, and its launch."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ log = logging.getLogger(__name__)
 
 _HEADER = """
 <header class="hs-header"><h1>Hyper-SD, <em>side by side</em></h1>
-<p>One prompt, one seed, the same first noise. See what each way of making diffusion fast keeps, and what it costs.</p>
+<p>One prompt, one seed, the same initial noise. Compare the quality and the cost of methods for fast diffusion.</p>
 </header>
 """
 _TABS = ("compare", "sweep", "control", "arena", "results", "feedback")
 
 
 def build(settings: AppSettings) -> gr.Blocks:
-    """Build the page. Its models begin to load when it is first visited."""
+    """Build the page. Its models are loaded on the first visit."""
     engines = EngineManager(settings.families(), settings.family, settings.families)
     return _build(settings, engines, open_arena(engines, settings))
 
 
 def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.Blocks:
-    """Serve the page, then load the models behind it and let the arena prepare its pairs.
+    """Serve the page, then load the models and start the arena's workers in the background.
 
     Args:
-        settings: from outside.
-        block: do not return while it is served.
+        settings: of the page.
+        block: do not return while the page is served.
         options: more arguments for Gradio's `launch`.
     """
     short_turns()
@@ -64,7 +64,7 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
 
 
 def launch_options() -> dict[str, Any]:
-    """Arguments for Gradio's `launch`: our look and keys, and nothing that a visitor's browser would keep or fetch."""
+    """Arguments for Gradio's `launch`: our theme and scripts, without installable app, analytics or remote files."""
     return {
         "theme": Calm(),
         "css_paths": CSS_FILES,
@@ -76,7 +76,7 @@ def launch_options() -> dict[str, Any]:
 
 
 def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -> gr.Blocks:
-    # Gradio would serve a copy, and remove it with what visitors made: after a day, or when another app ends.
+    # Gradio would serve a cached copy, and delete it with visitors' files after a day, or when another app ends.
     gr.set_static_paths([DICE_ICON])
     with gr.Blocks(title="Hyper-SD, side by side", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML(_HEADER)
@@ -106,6 +106,6 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
 
 
 def _chosen_tab(request: gr.Request) -> Any:
-    """The tab that the address names: `?tab=arena`."""
+    """The tab named in the address: `?tab=arena`."""
     wanted = request.query_params.get("tab")
     return gr.Tabs(selected=wanted) if wanted in _TABS else gr.skip()

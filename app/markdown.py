@@ -20,8 +20,8 @@ def to_html(text: str, folder: Path) -> Markup:
 
     Args:
         text: Markdown with tables.
-        folder: of the report's pictures. They travel inside the page, since the folder is served to nobody; a link to
-            a file of the folder is shown as text, and so is a picture that is not there.
+        folder: of the report's pictures. They are embedded, because the folder is not served; links to files of the
+            folder and missing pictures are shown as text.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(text)
@@ -30,7 +30,7 @@ def to_html(text: str, folder: Path) -> Markup:
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{int(token.tag[1:]) + _LEVEL_OFFSET}"
         if token.type == "th_open" and following is not None and not following.content:
-            token.attrs["aria-hidden"] = "true"  # an empty head: a screen reader would announce it and say nothing
+            token.attrs["aria-hidden"] = "true"  # a screen reader would announce an empty header
     for child in (child for token in tokens for child in token.children or ()):
         if child.type == "image":
             child.type, child.content = "html_inline", _figure(child, folder)

@@ -1,4 +1,4 @@
-"""HTML from the templates in `templates/`: whatever is put into one is escaped, unless it is markup already."""
+"""HTML from the templates in `templates/`; values are escaped unless they are markup."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _FOLDER = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: object) -> Markup:
-    """A template filled in; as markup, so that it may be put into another template.
+    """A rendered template, as markup, so that it can be inserted into another template.
 
     Args:
-        template: its file's name, without the ending.
+        template: its file's name, without the extension.
         values: for its placeholders; a placeholder without a value is an error.
     """
     return Markup(_environment().get_template(f"{template}.html").render(values))  # noqa: S704 - autoescaped

@@ -1,4 +1,4 @@
-"""The arena's texts: static/arena.js puts them on the page, and its handlers answer in sentences."""
+"""The texts of the Arena tab, for static/arena.js, and formatting of messages."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ ARENA: Mapping[str, str] = MappingProxyType(
 
 
 def sentence(message: str) -> str:
-    """A message as a sentence: with a capital, and a full stop if it has no end."""
+    """A message as a sentence: with a capital letter and a full stop."""
     return f"{message[:1].upper()}{message[1:]}{'' if message.endswith(('.', '!', '?')) else '.'}"

@@ -1,4 +1,4 @@
-"""The page's look, in light and dark, and its keys. All fonts are Gradio's own files: nothing is fetched."""
+"""The page's theme, light and dark, and its scripts. All fonts are Gradio's own files: no downloads."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _INK, _PAPER = "*neutral_900", "*neutral_50"
 
 
 def page_script() -> str:
-    """JavaScript that Gradio runs once when the page is there: keys, full and side-by-side views, links, the arena.
+    """JavaScript that Gradio runs once when the page is loaded: keys, full-size and side-by-side views, links, arena.
 
-    Each file is a function; the arena's calls the one that looks closer, and the one for what comes after a vote.
+    Each file is a function; the arena's calls those for zooming and for the receipt after a vote.
     """
     closer, receipt, page, together, arena = (
         (_STATIC / name).read_text(encoding="utf-8").strip()
@@ -27,7 +27,7 @@ def page_script() -> str:
 
 
 class Calm(Base):
-    """Ink on paper, and one accent for what matters: speed."""
+    """Neutral colours with one accent colour for speed."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Accounting of a run of voters: its percentiles, and if each acknowledged vote was kept once."""
+"""Accounting of a run of voters: percentiles, and a check that each acknowledged vote is stored once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Comparison of the votes that a store kept with those that voters were told are kept.
+    """Comparison of the stored votes with the acknowledged ones.
 
     Args:
         lost: acknowledged, but not in the store.
         doubled: battles with more than one vote in the store.
         repeated: battles whose vote was acknowledged more than once.
-        unheard: kept, but its voter never heard so: the server was killed in between. That is no fault.
+        unheard: stored, but not acknowledged, because the server was killed in between. This is not an error.
     """
 
     lost: int
@@ -42,7 +42,7 @@ def account(acknowledged: Iterable[str], kept: Iterable[str]) -> Account:
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float]:
-    """The median, and what 5 and 1 in 100 exceed, in the unit of the values; nothing for fewer than two."""
+    """The median and the 95th and 99th percentiles, in the unit of the values; empty for fewer than two."""
     if len(values) < 2:
         return {}
     cuts = statistics.quantiles(values, n=100, method="inclusive")

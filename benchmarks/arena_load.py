@@ -68,7 +68,7 @@ class Server:
         return Store(f"sqlite:///{self.folder}/arena.sqlite")
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         environment = {
             **os.environ,
             "GRADIO_SERVER_PORT": str(self.port),
@@ -133,13 +133,13 @@ class Seen:
     news: asyncio.Queue[str] = field(default_factory=asyncio.Queue[str])
 
     def begin(self) -> None:
-        """Forget how long things took so far."""
+        """Discard the times measured so far."""
         for times in (self.vote_ms, self.next_ms, self.draw_ms, self.server_vote_ms, self.server_draw_ms):
             times.clear()
 
 
 async def voter(server: Server, seen: Seen, over: asyncio.Event, rng: random.Random, trust: ssl.SSLContext) -> None:
-    """One visitor: never in step with the others, never in a hurry."""
+    """One visitor, with random pauses."""
     token = secrets.token_hex(16)
     await asyncio.sleep(rng.uniform(0, _ARRIVAL_SECONDS))
     async with httpx.AsyncClient(base_url=server.url, headers={"x-voter": token}, timeout=30, verify=trust) as http:
@@ -152,7 +152,7 @@ async def voter(server: Server, seen: Seen, over: asyncio.Event, rng: random.Ran
 
 
 async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
-    """Vote until it is over; raises what the connection does."""
+    """Vote until the run is over; errors of the connection are raised."""
     battle = (await ask(http, seen, "draw", {})).answer
     while not over.is_set():
         if not battle or not battle.get("battle"):
@@ -182,7 +182,7 @@ async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: 
 
 
 async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, Any]) -> Answer:
-    """Ask the arena's door."""
+    """Send a request to the arena."""
     start = time.perf_counter()
     answer = await http.post(f"/arena/{name}", json=words)
     took = 1000 * (time.perf_counter() - start)
@@ -193,7 +193,7 @@ async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, A
 
 
 async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
-    """All voters: for so many seconds or, with the killer beside them, until it is done and they vote again."""
+    """Run all voters for the given seconds or, with kills, until all kills are done and votes succeed again."""
     seen, rng, over = Seen(), random.Random(0), asyncio.Event()
     trust = httpx.create_ssl_context()  # once: reading the certificates would keep all the others waiting each time
     people = [asyncio.create_task(voter(server, seen, over, random.Random(number), trust)) for number in range(voters)]
@@ -269,7 +269,7 @@ def main() -> None:
     parser.add_argument("--voters", default="64,256", help="how many at once, in one run after another")
     parser.add_argument("--seconds", type=float, default=30, help="of a run without kills")
     parser.add_argument("--kills", type=int, default=0)
-    parser.add_argument("--still", action="store_true", help="the arena's door alone: no page, no models")
+    parser.add_argument("--still", action="store_true", help="the arena's routes alone: no page, no models")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for voters in map(int, options.voters.split(",")):

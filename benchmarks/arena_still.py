@@ -1,4 +1,4 @@
-"""The arena's door alone, over pairs of noise, with nothing that draws: what a vote costs by itself.
+"""The arena's HTTP routes alone, with pairs of noise and no models: the cost of a vote by itself.
 
     HYPERSD_DATA=FOLDER GRADIO_SERVER_PORT=PORT python -m benchmarks.arena_still [--pairs 2000]
 
@@ -30,7 +30,7 @@ _SIZE = 128
 
 
 def fill(arena: Arena, pairs: int) -> None:
-    """Put pairs of few, different pictures into the pool: blotches, about as hard to compress as a drawn scene."""
+    """Add pairs of a few different pictures to the pool: blotches that compress about as well as a scene."""
     rng = np.random.default_rng(0)
     blotches = rng.integers(0, 256, (_PICTURES, 16, 16, 3), dtype=np.uint8)
     names = [arena.pictures.put(Image.fromarray(one).resize((_SIZE, _SIZE))) for one in blotches]
@@ -43,7 +43,7 @@ def fill(arena: Arena, pairs: int) -> None:
         prompt = f"pair {number}"
         known_pairs.append(Pair(prompt=prompt, prompt_set="noise", seed=number, entries=(first, second), probability=1))
     if known_pairs:
-        with arena.store.engine.begin() as connection:  # at once: each by itself waits for the disk
+        with arena.store.engine.begin() as connection:  # in one transaction: each commit waits for the disk
             connection.execute(insert(PAIRS), [pair_row(pair) for pair in known_pairs])
 
 

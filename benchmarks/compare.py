@@ -1,4 +1,4 @@
-"""Cost of a comparison: against the floor, and against four pipelines run one after another.
+"""Cost of a comparison, relative to its bare model calls and to four pipelines run one after another.
 
     python -m benchmarks.compare [--folder assets/emoji-xl] [--rounds 5] [--json]
 
@@ -24,7 +24,7 @@ from diffusers import StableDiffusionXLPipeline
 from hypersd.models.engine import Engine, held_bytes
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.loading import build_scheduler
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.comparison import compare, expand
 from hypersd.sampling.request import Generation, Request
@@ -89,7 +89,7 @@ def in_a_row(loaded: list[Any], chosen: list[tuple[ModelSpec, Recipe]], seed: in
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Measure the seconds that it takes."""
+    """Seconds that a function takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Share of 95 % intervals that hold the truth, in simulated arenas whose truth is known.
+"""Coverage of 95 % intervals in simulated arenas with known truth.
 
     python -m benchmarks.coverage [--worlds 500] [--json]
 

@@ -54,7 +54,7 @@ def batch_of(student: Student, number: int, size: int) -> CaptionedLatents:
 
 
 def ours(folder: Path, size: int) -> tuple[Step, list[Any]]:
-    """A step of this package, and what is held for it."""
+    """A training step of this package, and the objects that it holds in memory."""
     torch.manual_seed(0)
     student = Student(ModelSource(folder))
     objective = TrajectorySegmentedConsistency(student, STAGE)
@@ -74,7 +74,7 @@ def ours(folder: Path, size: int) -> tuple[Step, list[Any]]:
 
 
 def plain(folder: Path, size: int) -> tuple[Step, list[Any]]:
-    """A step of the plain loop, and what is held for it."""
+    """A training step of the plain loop, and the objects that it holds in memory."""
     torch.manual_seed(0)
     student = Student(ModelSource(folder))
     objective = TrajectorySegmentedConsistency(student, STAGE)  # for its grid and its choices

@@ -1,4 +1,4 @@
-"""Claims of several loops, beside what a loop is to reach.
+"""Results of several loops, compared with the goals of a loop.
 
     python -m benchmarks.loop_claims LOOP...
 
@@ -26,7 +26,7 @@ LEAST_DIVERSITY = 0.90
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One aim, what a loop reached, and whether that is enough."""
+    """One goal, the result of a loop, and whether it is met."""
 
     aim: str
     reached: str

@@ -1,4 +1,4 @@
-"""Cost of a ranking: Parquet in, a whole board out, beside evalica's bootstrap of the same votes.
+"""Cost of a ranking, from Parquet to the leaderboard, compared with evalica's bootstrap of the same votes.
 
     python -m benchmarks.ranking [--votes 10000,100000,1000000] [--voters 100000] [--contestants 50] [--rounds 5]
 

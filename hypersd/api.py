@@ -11,7 +11,8 @@ from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.ranking.leaderboard import Leaderboard, compute_families
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.models.engine import Engine
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.sampling.comparison import compare as runs_of
 from hypersd.sampling.comparison import expand
 from hypersd.sampling.request import NO_PARAMETERS, Generation, Request, SamplingParameters

@@ -41,7 +41,8 @@ from transformers import (
 )
 
 from hypersd.models.families.embedded import CONTROL_LORA
-from hypersd.models.registry import FAMILIES, Machine
+from hypersd.models.machine import Machine
+from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family, Weights
 from hypersd.training.control_lora_training import save_control_lora, trainable_controlnet
 
@@ -389,5 +390,5 @@ def _perturbed(unet: UNet2DConditionModel) -> UNet2DConditionModel:
 
 def machine(cache: Path, **changed: object) -> Machine:
     """A CPU without a network, whose Hub cache is `cache`."""
-    plain = Machine(device="cpu", precision="float32", gpu_memory_gb=0, offline=True, cache=cache)
+    plain = Machine(device="cpu", precision="float32", memory_gb=1.0, offline=True, cache=cache)
     return replace(plain, **changed)

@@ -39,9 +39,9 @@ class CompareEndpoint:
     ) -> list[dict[str, Any]]:
         """Draw a prompt with several models (none named: all of the family's) at several steps (none: their defaults).
 
-        The rest is as on the command line; null leaves each model its own. eta: the part of the noise that a step adds
-        anew, 0 to 1. strength: factor of an adapter, up to 2. guidance: 1 to 20. negative: what to lead away from.
-        size: such as "1024x768". count: pictures a model, from seeds that follow each other.
+        The other arguments are as on the command line; null keeps each model's own. eta: share of new noise in each
+        step, 0 to 1. strength: scale of an adapter, up to 2. guidance: 1 to 20. negative: content to avoid. size: such
+        as "1024x768". count: pictures per model, with consecutive seeds.
 
         Returns one object for each picture: model, steps, seed, calls, guidance_scale, seconds, error, image (a data
         URL), and warnings: sentences about what was not done as asked.
@@ -80,10 +80,10 @@ def _runs(family: Family, models: Sequence[str], steps: Sequence[int]) -> tuple[
 
 
 def _check_types(prompt: Any, steps: Any, *, numbers: Sequence[Any], texts: Sequence[Any], count: Any) -> None:
-    """See that a script's JSON is what it is taken for.
+    """Check the types of a script's JSON values.
 
     Raises:
-        ValueError: it is not.
+        ValueError: a value has a wrong type.
     """
     if not isinstance(prompt, str) or not all(isinstance(text, str | None) for text in texts):
         raise ValueError("the prompt, the negative prompt and the size must be text")

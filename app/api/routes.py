@@ -33,17 +33,17 @@ Worker = Callable[[Handler, str, JSONObject], Awaitable[JSONObject]]
 
 _LARGEST = 16_384
 _LONGEST_LINE = 12
-_COUNTED = "already counted: your first vote stands"
-_CROWDED = "too much comes from your address at once; nothing was taken, so please try again in a moment"
-_NO_VOTE = "no vote of this receipt is kept here"
+_COUNTED = "already counted: your first vote is kept"
+_CROWDED = "too many requests come from your address; this one was not accepted, so please try again in a moment"
+_NO_VOTE = "no vote with this receipt is stored here"
 _AWAY = "the arena cannot be reached for a moment; please try again"
-_NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not taken, so please try again"
+_NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not counted, so please try again"
 
 
 def routes(arena: Arena) -> list[Route]:
     """POST routes under `/arena`; each takes and answers a JSON object. The visitor's token is in `X-Voter`.
 
-    `GET /arena/receipt/RECEIPT` needs no token: who has a receipt may ask, and learns only that the vote is kept.
+    `GET /arena/receipt/RECEIPT` needs no token: it tells only whether the vote of a receipt is stored.
     """
     handlers: dict[str, Handler] = {
         "draw": lambda voter, words: arena.draw(
@@ -82,9 +82,9 @@ async def in_threadpool(handle: Handler, voter: str, words: JSONObject) -> JSONO
 
 @dataclass
 class SerialQueue:
-    """Visitors who wait for the models: one after another, each once, and not too many.
+    """Queue of visitors who wait for the models: one request per visitor, limited length.
 
-    They wait on a thread of their own, so that however many they are, votes find a thread.
+    They wait on a separate thread, so that votes always find a free thread.
     """
 
     waiting: set[str] = field(default_factory=set[str])
@@ -94,7 +94,7 @@ class SerialQueue:
         """Run `handle` when it is this voter's turn.
 
         Raises:
-            VoteRejected: they wait already, or the line is too long.
+            VoteRejected: the visitor waits already, or the queue is full.
         """
         if voter in self.waiting:
             raise VoteRejected("your pair is being drawn already; it comes when it is ready")
@@ -110,9 +110,9 @@ class SerialQueue:
 def endpoint(
     arena: Arena, handle: Handler, worker: Worker, *, own: bool, unavailable_message: str
 ) -> Callable[[Request], Any]:
-    """An endpoint that answers everything with a sentence, and says in `Server-Timing` how long it took.
+    """An endpoint that answers every request with JSON, and reports its time in `Server-Timing`.
 
-    200; 409: counted before; 422: cannot be; 429: too much of one voter or address, with `Retry-After`; 503: away.
+    200; 409: duplicate vote; 422: invalid; 429: rate limit of a voter or address, with `Retry-After`; 503: unavailable.
     """
 
     async def answer(request: Request) -> JSONResponse:
@@ -145,9 +145,9 @@ def endpoint(
 
 
 def receipt_endpoint(arena: Arena) -> Callable[[Request], Any]:
-    """An endpoint that says whether the vote of a receipt is kept.
+    """An endpoint that tells whether the vote of a receipt is stored.
 
-    200: it is; 404: there is none; 429: too much from one address, with `Retry-After`; 503: away.
+    200: it is; 404: it is not; 429: rate limit of the address, with `Retry-After`; 503: unavailable.
     """
 
     async def answer(request: Request) -> JSONResponse:
@@ -175,14 +175,14 @@ def admit(arena: Arena, home: str, *, own: bool) -> None:
     """Count a request from an address, one for an own prompt if `own`.
 
     Raises:
-        RateLimited: it is too much.
+        RateLimited: the address has reached its limit.
     """
     if seconds := arena.wait(home, own=own):
         raise RateLimited(_CROWDED, seconds)
 
 
 def address(request: Request, proxies: Sequence[Network] = (), *, on_space: bool = False) -> str:
-    """Address of a visitor: by the trusted proxies; on a Space without any, the first hop that its proxy names.
+    """Address of a visitor according to the trusted proxies; on a Space without any, according to the Space's proxy.
 
     Nobody is forwarded from this machine itself: who says so wants to pass for it.
     """
@@ -195,7 +195,7 @@ def address(request: Request, proxies: Sequence[Network] = (), *, on_space: bool
 
 
 async def _body(request: Request) -> bytes:
-    """The request's bytes, but no more than are needed to see that they are too many."""
+    """The request's bytes; reading stops when they exceed the limit."""
     read = b""
     async for chunk in request.stream():
         read += chunk

@@ -1,1 +1,1 @@
-"""The tabs, one file each."""
+"""The tabs, one module each."""

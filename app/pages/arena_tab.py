@@ -1,4 +1,4 @@
-"""The Arena tab: two pictures, no names, one key. It moves by the scripts in static, and speaks by texts.py."""
+"""The Arena tab: blind votes on two pictures. Its scripts are in static/, its texts in texts.py."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from app.texts import ARENA
 
 _KEYS = (("left", "1"), ("right", "2"), ("tie", "0"), ("both_bad", "9"), ("skip", "Space"))
 _CLOSED = """
-<p class="hs-empty">The arena is closed: its votes cannot be kept. Whoever runs this page finds the reason in its log;
-DATABASE_URL says where votes are kept.</p>
+<p class="hs-empty">The arena is closed: its votes cannot be kept. The log of this page has the reason for its owner;
+DATABASE_URL sets where votes are stored.</p>
 """
 
 
 def build_arena(*, open_: bool, published: bool = False) -> None:
-    """Lay out the tab. Its battles come over the arena's own routes, never through a component."""
+    """Lay out the tab. Its battles use the arena's HTTP routes, not Gradio components."""
     gr.HTML(skeleton(published=published) if open_ else _CLOSED, elem_id="hs-arena")
 
 
 def skeleton(*, published: bool = False) -> str:
     """The tab's HTML, with the texts that its script needs.
 
-    Visitors are told what is kept of them, and whether it is `published` already or only may be.
+    It states which data of visitors is stored, and whether votes are `published` or may be published.
     """
     kept = "kept_published" if published else "kept_private"
     return render("arena", texts=dict(ARENA), keys=_KEYS, kept=kept)

@@ -1,4 +1,4 @@
-"""The arena behind the page: its store, its workers, and its answers to visitors."""
+"""The arena behind the page: its store and its responses to visitors."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PERSONAL_BOARD = 30
-"""Votes after which a visitor sees what they themselves prefer."""
+"""Number of votes after which a visitor sees their own ranking."""
 
 _LOST_PAIRS = 5
-"""Pairs whose pictures may be lost before a draw gives up: if all of them are, something else is wrong."""
+"""Number of pairs with lost pictures after which a draw gives up: more of them have another cause."""
 
 _STRANGERS = (
-    "{voters:,} voters of this store voted before {since:%Y-%m-%d %H:%M} UTC, when the key that names voters came into "
-    "use: when they return they are taken for other people. If they voted on this page, set HYPERSD_SECRET to the "
-    "secret of that time and start the page again"
+    "{voters:,} voters of this store voted before {since:%Y-%m-%d %H:%M} UTC, when the current key for pseudonyms "
+    "came into use: when they return they count as new voters. If they voted on this page, set HYPERSD_SECRET "
+    "to the secret of that time and start the page again"
 )
 
 
-class Identical(Exception):  # noqa: N818 - nobody's fault
-    """Two pictures that are the same, pixel for pixel."""
+class Identical(Exception):  # noqa: N818 - not an error
+    """Two pictures with equal pixels."""
 
 
 @dataclass
 class Arena:
-    """Arena of the page: everything that its tabs and its HTTP routes ask for. Thread-safe.
+    """Arena of the page: the service behind its tabs and HTTP routes. Thread-safe.
 
     Args:
-        engines: whose models draw the pairs.
+        engines: draw the pairs.
         store: of pairs, battles and votes.
         pictures: the folder of pictures.
-        key: under which voters are named.
-        reward_scores: what a reward model says of the pictures.
-        publish: where votes are sent and read back from; empty is nowhere.
+        key: for voters' pseudonyms.
+        reward_scores: a reward model's scores of the pictures.
+        publish: location where votes are published and restored from; empty is none.
         declared: the studies of the family, by name.
-        low: how many unseen pairs the pool should hold.
-        proxies: that are trusted to say where a visitor comes from.
-        on_space: it is served by a Hugging Face Space, whose own proxy says so if no others are trusted.
+        low: number of unseen pairs that the pool should have.
+        proxies: trusted proxies, which forward visitors' addresses.
+        on_space: the page is served by a Hugging Face Space, whose proxy is trusted if there are no others.
     """
 
     engines: EngineManager
@@ -92,14 +92,14 @@ class Arena:
 
     @property
     def family(self) -> Family:
-        """The family whose contestants meet."""
+        """The family of the contestants."""
         return self.engines.family(self.engines.first)
 
     def voter(self, address: str, token: str) -> str:
-        """A visitor's pseudonym. The token that their browser keeps is who they are; an address is only limited.
+        """A visitor's pseudonym, from the token in their browser; the address is only used for rate limits.
 
         Raises:
-            VoteRejected: the token that the page keeps for them is not one.
+            VoteRejected: the token is invalid.
         """
         if not (16 <= len(token) <= 64 and token.isascii() and token.replace("-", "").isalnum()):
             raise VoteRejected("the page does not know you any more; load it again")
@@ -120,8 +120,8 @@ class Arena:
         """A battle: an opaque name, the prompt, and both pictures in one; `battle` is null while there is none.
 
         Raises:
-            VoteRejected: there is no such study, or it cannot be held here; or they have voted more than a person
-            would.
+            VoteRejected: there is no such study, or it cannot run on this machine; or the visitor has voted more often
+                than a person would.
         """
         if study is not None and not self.studies.probabilities(self.studies.find(study)):
             return {"battle": None, "pool": 0}
@@ -132,22 +132,22 @@ class Arena:
             try:
                 pictures = self.sheet(*(entry.picture for entry in battle.sides))
             except (FileNotFoundError, DamagedImage):
-                log.exception("the pictures of a pair are lost; it is shown to nobody any more")
+                log.exception("the pictures of a pair are lost; the pair is withdrawn")
                 self.store.withdraw(battle.pair.id)
             except Identical:
-                log.warning("the pictures of a pair are the same; it is shown to nobody any more")
+                log.warning("the pictures of a pair are equal; the pair is withdrawn")
                 self.store.withdraw(battle.pair.id)
             else:
                 return {"battle": battle.id, "prompt": battle.pair.prompt, "sheet": pictures}
         return {"battle": None, "pool": self.store.pool_size(study)}
 
     def show(self, voter: str, battle: str) -> dict[str, Any]:
-        """The battle is on the visitor's screen now."""
+        """Record that the battle is visible to the visitor."""
         self.service.mark_shown(battle, voter)
         return {"battle": battle}
 
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
-        """Take a vote; what it was about is told afterwards."""
+        """Store a vote, then reveal the contestants."""
         vote = self.service.vote(battle, voter, choice, client)
         answer = reveal_battle(self.engines, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
         try:
@@ -157,7 +157,7 @@ class Arena:
             answer |= {"study": self.studies.describe(study)} if study else {}
         except Exception:
             log.exception("a vote was kept, but its voter's votes could not be counted")
-            return answer  # whatever fails now must not say that the vote was not taken
+            return answer  # a failure here must not look like a rejected vote
         return {**answer, **counted}
 
     def undo(self, voter: str, battle: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Arena:
         return {"battle": battle, **counts, **({"study": self.studies.describe(study)} if study else {})}
 
     def receipt(self, receipt: str) -> dict[str, Any] | None:
-        """Say whether the vote of a receipt is kept; None if there is none. Nothing else of the vote is said."""
+        """State of the vote of a receipt; None if there is none. It reveals nothing else of the vote."""
         vote_id = vote_id_of(self.key.secret, receipt)
         vote = self.store.vote(vote_id) if vote_id else None
         if vote is None:
@@ -176,7 +176,7 @@ class Arena:
         return {"kept": True, "withdrawn": vote.withdrawn is not None, "day": f"{vote.voted:%Y-%m-%d}"}
 
     def warnings(self) -> list[str]:
-        """Sentences for the owner of the page: what costs votes, or voters their names."""
+        """Warnings for the page's owner about votes that do not count, or voters with lost pseudonyms."""
         items = [_STRANGERS.format(voters=self._strangers, since=self.key.since)] if self._strangers else []
         if voters := self.rate_limiter.crowded():
             items.append(SHARED.format(voters=voters, most=self.rate_limiter.limits.voters_an_hour))
@@ -187,18 +187,18 @@ class Arena:
         return items
 
     def check_key(self) -> None:
-        """Look for voters who were named by another key, and log it once if there are any."""
+        """Look for voters with pseudonyms of another key, and log it once if there are any."""
         before, self._strangers = self._strangers, voters_of_other_keys(self.store.engine, self.key)
         if self._strangers and not before:
             log.warning(_STRANGERS.format(voters=self._strangers, since=self.key.since))
 
     def answer(self, voter: str, battle: str, choice: str) -> dict[str, Any]:
-        """Take the answer to the second question."""
+        """Store the answer to the second question."""
         self.service.answer(battle, voter, choice)
         return {"battle": battle}
 
     def own(self, voter: str, prompt: str) -> dict[str, Any]:
-        """Draw a pair for a visitor's own prompt; it is theirs alone, and never on the public board.
+        """Draw a pair for a visitor's own prompt; only they see it, and it is never in the public ranking.
 
         Raises:
             ValueError: the prompt cannot be drawn.
@@ -230,7 +230,7 @@ class Arena:
         }
 
     def progress(self, voter: str) -> dict[str, Any]:
-        """Count a visitor's votes, with their own ranking from a certain number on, and the progress of studies."""
+        """A visitor's number of votes, their own ranking if they have enough votes, and the progress of studies."""
         votes = [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
         mine = personal_ranking(self.engines, votes) if len(votes) >= PERSONAL_BOARD else []
         today = sum(vote.voted.date() == now().date() for vote in votes)
@@ -244,7 +244,7 @@ class Arena:
         }
 
     def labels(self) -> list[str]:
-        """Labels of the contestants that can run here now and are not benched."""
+        """Labels of the contestants that can run on this machine and are not benched."""
         from hypersd.feedback.generator import contestants  # noqa: PLC0415 - see `own`
 
         self.engines.refresh()
@@ -262,7 +262,7 @@ class Arena:
 
 
 def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
-    """The arena as the settings describe it; None, with the reason in the log, if its store cannot be opened."""
+    """The arena of the settings; None, with the reason in the log, if its store cannot be opened."""
     try:
         store, pictures = settings.storage.open()
         key = voter_key(store.engine, settings.secret, settings.storage.data / "voters.key")

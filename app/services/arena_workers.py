@@ -1,4 +1,4 @@
-"""Workers of the arena behind the page: pairs, leaderboards, the reward model's view, publishing."""
+"""Background workers of the arena: pairs, leaderboards, reward scores, publishing."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ log = logging.getLogger(__name__)
 
 _REFRESH_SECONDS = 20.0
 _PATIENCE_SECONDS = 0.5
-"""Seconds that the leaderboards' worker rests when nobody asks, and within which it hears that it must stop."""
+"""Seconds between checks of the leaderboards' worker for requests and for the stop event."""
 
 _LAST_SECONDS = 10.0
-"""Seconds that the end waits for each worker."""
+"""Seconds to wait for each worker at the end."""
 
 _REST = 10
-"""Rest after a computation over all votes, as a multiple of its time: votes go first."""
+"""Pause after a computation over all votes, as a multiple of its time, because votes have priority."""
 
 
 @dataclass
 class ArenaWorkers:
-    """Threads that keep an arena supplied: `ArenaWorkers(arena).start()`."""
+    """Background threads of an arena: `ArenaWorkers(arena).start()`."""
 
     arena: Arena
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -42,21 +42,21 @@ class ArenaWorkers:
     _known_until: float = 0.0
 
     def start(self) -> None:
-        """Begin to prepare pairs and to compute the boards, behind the page."""
+        """Start preparing pairs and computing leaderboards in the background."""
         for work in (self._supply, self._compute, self._judge, *([self._publish] if self.arena.publish else [])):
             self._threads.append(start_background(work, f"arena{work.__name__}"))
-        # Python ends daemon threads wherever they are; one that is inside of torch would take the process down.
+        # Python stops daemon threads at any point at exit; a thread inside torch would crash the process.
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """End that work; what is being drawn is dropped within one UNet call."""
+        """Stop the threads; a picture in progress is dropped within one UNet call."""
         atexit.unregister(self.stop)
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=_LAST_SECONDS)
 
     def _pair_probabilities(self) -> Mapping[tuple[str, str], float]:
-        """Probability of each pair to be drawn next; computed now and then, since it takes a while with many votes."""
+        """Probability of each pair to be drawn next; recomputed at intervals, because it is slow with many votes."""
         start = time.monotonic()
         if start >= self._known_until:
             self._known_probabilities = next_pair_probabilities(list(self.arena.store.votes()), self.arena.labels())
@@ -65,7 +65,7 @@ class ArenaWorkers:
         return self._known_probabilities
 
     def _supply(self) -> None:
-        """Prepare pairs. Torch takes seconds to import: the page must be there before it."""
+        """Prepare pairs. The page must be ready before this imports torch, which takes seconds."""
         arena, engine = self.arena, self._engine()
         if engine is None:
             return
@@ -85,7 +85,7 @@ class ArenaWorkers:
         PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy).run(self._stop)
 
     def _publish(self) -> None:
-        """Send votes to where they are published."""
+        """Publish votes."""
         from hypersd.arena.dataset.publish import Publisher  # noqa: PLC0415 - brings pyarrow
 
         self.arena.publisher = Publisher(self.arena.store, self.arena.pictures, self.arena.publish)
@@ -98,7 +98,7 @@ class ArenaWorkers:
         return None
 
     def _compute(self) -> None:
-        """Keep the leaderboards fresh, in the background and never within a request."""
+        """Recompute the leaderboards in the background, never within a request."""
         arena, seen, next_look = self.arena, (-1, -1), 0.0
         while not self._stop.is_set():
             try:
@@ -113,13 +113,13 @@ class ArenaWorkers:
                 if not arena.leaderboards.serve():
                     arena.leaderboards.wait(_PATIENCE_SECONDS)
             except Exception:
-                log.exception("the boards could not be computed; the last ones stay")
+                log.exception("the leaderboards could not be computed; the last ones are kept")
                 self._stop.wait(_PATIENCE_SECONDS)
 
     def _judge(self) -> None:
-        """Let the reward model look at what was voted on, when there is one and nobody waits."""
+        """Score the voted pictures with the reward model, if there is one and no visitor waits."""
         while not self._stop.wait(_REFRESH_SECONDS):
             try:
                 self.arena.reward_scores.work(self.arena.leaderboards.kept(), self._stop.is_set)
             except Exception:
-                log.exception("the judge could not look; what it said before stays")
+                log.exception("the reward scores could not be computed; the last ones are kept")

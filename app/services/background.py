@@ -1,4 +1,4 @@
-"""Work behind the page takes what visitors leave of the processor."""
+"""Background threads with a lower priority than requests."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import threading
 from collections.abc import Callable
 
 _NICE = 10
-"""Niceness of background work, of 19: it still moves on beside something that takes a whole processor."""
+"""Niceness of background work, at most 19: it still progresses next to a process that uses a whole core."""
 
 _TURN_SECONDS = 0.0005
-"""Time that one thread may keep Python from another that waits. A request changes threads several times, and beside
+"""Switch interval of Python's threads. A request switches threads several times, and waits this long each time while a
 
-a model that draws it waits as long each time; Python's own 5 ms add up to more than all that the request takes.
+model draws; Python's default of 5 ms adds up to more than the request's own time.
 """
 
 
 def short_turns() -> None:
-    """Let threads of this process take turns quickly: requests are many and short, drawing is long and can wait."""
+    """Shorten the switch interval of Python's threads: requests are many and short, drawing is long and can wait."""
     sys.setswitchinterval(_TURN_SECONDS)
 
 
 def start_background(work: Callable[[], None], name: str) -> threading.Thread:
-    """Start `work` on a thread that ends with the process, and that the processor serves after all others.
+    """Start `work` on a daemon thread with low priority.
 
-    So do the threads that it starts, such as torch's. Only on Linux: elsewhere only a whole process can step back.
+    Threads that it starts, such as torch's, inherit the priority. Only on Linux: elsewhere priority is per process.
     """
 
     def stepped_back() -> None:
         if sys.platform == "linux":
             own = os.PRIO_PROCESS, threading.get_native_id()
-            os.setpriority(*own, max(_NICE, os.getpriority(*own)))  # nobody but root may step forward
+            os.setpriority(*own, max(_NICE, os.getpriority(*own)))  # only root may raise a priority
         work()
 
     thread = threading.Thread(target=stepped_back, name=name, daemon=True)

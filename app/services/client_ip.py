@@ -1,4 +1,4 @@
-"""Internet addresses, as far as the arena tells visitors apart by them."""
+"""Client addresses for rate limits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WITH_PORT = re.compile(r"\[(?P<six>[^\]]+)\](:\d+)?|(?P<four>[\d.]+):\d+")
 
 
 def network_of(address: str) -> str:
-    """Network of one visitor: an IPv4 address, or the /64 of an IPv6 address; other texts as they are.
+    """Network of one visitor: an IPv4 address, or the /64 of an IPv6 address; other strings are unchanged.
 
-    Whoever has one address of a /64 has all 2**64, and browsers take another one every day.
+    A visitor owns all 2**64 addresses of a /64, and browsers change theirs every day.
     """
     ip = _parsed(address)
     if ip is None:
@@ -27,7 +27,7 @@ def network_of(address: str) -> str:
 
 
 def is_local_address(address: str) -> bool:
-    """Tell if this is the machine itself, which is not limited: its owner, or a proxy that stands for everybody."""
+    """True for this machine itself, which is not limited: it is its owner, or a proxy for all visitors."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -35,15 +35,15 @@ def is_local_address(address: str) -> bool:
 
 
 def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:
-    """Return where a request comes from: the last hop of `X-Forwarded-For` that is not a trusted proxy.
+    """Return the client's address: the last hop of `X-Forwarded-For` that is not a trusted proxy.
 
-    Each proxy adds the address that it was asked from at the end, so hops before that one are what the visitor says,
-    who may say anything. Nobody is forwarded from this machine itself: who says so wants to pass for it.
+    Each proxy appends its client's address, so earlier hops come from the visitor and may be forged. A hop that claims
+    to be this machine itself is always forged.
 
     Args:
-        peer: the address that the connection comes from; it is the answer unless it is a trusted proxy.
-        forwarded: the values of all such headers, in their order, between commas.
-        proxies: those that are trusted.
+        peer: the address of the connection; it is the result unless it is a trusted proxy.
+        forwarded: the values of all such headers, in order, separated by commas.
+        proxies: the trusted proxies.
     """
     nearest = _parsed(peer)
     if nearest is None or not _within(nearest, proxies):
@@ -61,7 +61,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
 
 
 def _parsed(text: str) -> Address | None:
-    """Return an address, IPv4 where IPv6 only wraps it; None if it is none."""
+    """Parse an address, with IPv4-mapped IPv6 as IPv4; None if it is invalid."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -70,7 +70,7 @@ def _parsed(text: str) -> Address | None:
 
 
 def _without_port(hop: str) -> str:
-    """Return a hop's address: some proxies write the port of the connection behind it."""
+    """Return a hop's address without the port that some proxies add."""
     matched = _WITH_PORT.fullmatch(hop)
     return (matched["six"] or matched["four"]) if matched else hop
 

@@ -1,4 +1,4 @@
-"""Engines of the page, which load behind it, and drawing that can be cancelled."""
+"""Engines of the page, loaded in the background, and cancellable drawing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from hypersd.models.control_availability import control_availability
-from hypersd.models.registry import Availability, Machine, availability
+from hypersd.models.machine import Machine
+from hypersd.models.registry import Availability, availability
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.errors import gist
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """A job was stopped while it drew: it ends after the step that it is in."""
+    """Event of a job that was stopped during drawing: it ends after the current step."""
 
 
 DrawEvent = Preview | Generation | Stopping
@@ -32,13 +33,13 @@ class Job:
     """A request on its way, from the moment it is made.
 
     Args:
-        cancelled: set, it ends the job, waiting or drawing.
-        started: it waits no longer.
-        superseded: the visitor has asked for something else; nobody wants to see its end.
-        events: what came of it so far and is not yet taken, then None. What is said of a job that draws comes this
-            one way: in replies of their own "stopping" could arrive after the end.
+        cancelled: when set, the job ends, waiting or drawing.
+        started: the job no longer waits.
+        superseded: the visitor has started another job, so this one's end is not shown.
+        events: queue of its events, ended by None. All messages use this queue: in a separate response "stopping"
+            could arrive after the end.
         then: drawn after the request, in the same turn.
-        previews: what is drawn is shown before it is finished.
+        previews: show pictures before they are finished.
     """
 
     request: Request
@@ -50,27 +51,27 @@ class Job:
     previews: bool = True
 
     def stop(self) -> None:
-        """End the job, and say so to whoever watches it."""
+        """Cancel the job and send a `Stopping` event."""
         self.cancelled.set()
         self.events.put(Stopping())
 
     def supersede(self) -> None:
-        """End the job, unseen."""
+        """Cancel the job without an event."""
         self.superseded.set()
         self.cancelled.set()
 
 
 class EngineManager:
-    """The families that can be shown, and their engines.
+    """The families of the page and their engines.
 
-    Torch and diffusers take seconds to import, so a thread of its own does it, behind the page; what needs
-    them waits for it. `machine` is None until then.
+    A background thread imports torch and diffusers, which takes seconds; code that needs them waits for it. `machine`
+    is None until then.
     """
 
     def __init__(
         self, families: Mapping[str, Family], first: str, again: Callable[[], Mapping[str, Family]] | None = None
     ) -> None:
-        """`again` reads the families anew: contestants that enter while the page is served are taken up by it."""
+        """`again` reads the families again, to find contestants registered while the page is served."""
         self.families, self.first, self._again = families, first, again or (lambda: families)
         self.machine: Machine | None = None
         self._failure = ""
@@ -81,7 +82,7 @@ class EngineManager:
         self._waker = threading.Thread(target=self._wake, name="studio", daemon=True)
 
     def wake(self) -> None:
-        """Begin to load the first family, behind the page, if nobody has yet."""
+        """Start loading the first family in the background, if not started yet."""
         with self._lock:
             if self._waker.ident is None:
                 self._waker.start()
@@ -97,7 +98,7 @@ class EngineManager:
         return self.families[name]
 
     def refresh(self) -> None:
-        """Take up the contestants that have entered since, and let go of those that have retired."""
+        """Add newly registered contestants, and remove retired ones."""
         families = self._again()
         with self._lock:
             if families == self.families:
@@ -107,7 +108,7 @@ class EngineManager:
                 engine.family = families[name]
 
     def availability(self, family: Family, spec: ModelSpec) -> Availability | None:
-        """Availability of a model here; None while that is not known yet."""
+        """Availability of a model on this machine; None while unknown."""
         return availability(family, spec, self.machine) if self.machine else None
 
     def state(self, name: str) -> str:
@@ -125,10 +126,10 @@ class EngineManager:
         return self._waker.ident is not None and not self._waker.is_alive()
 
     def draw(self, job: Job) -> Iterator[DrawEvent]:
-        """Draw a job's request, yielding what there is to show as soon as it is there.
+        """Draw a job's request, yielding its events as they occur.
 
-        The work is done by a thread of its own, which ends within one UNet call when the job is cancelled or the
-        iteration is given up (a visitor leaves): it never stays behind holding the models.
+        A separate thread does the work. It ends within one UNet call when the job is cancelled or the iteration is
+        closed (the visitor has left), so it never blocks the models.
 
         Raises:
             ValueError: a model of the request cannot run here; the message says why.

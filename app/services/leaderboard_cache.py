@@ -1,4 +1,4 @@
-"""Cache of the Results tab's leaderboards: a worker computes them, the newest request first, never a request."""
+"""Cache of the Results tab's leaderboards, computed by a background worker, newest request first."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hypersd.arena.votes.battle import KINDS, Kind, Vote
 from hypersd.arena.votes.quality import Cleaned, clean
 
 _MOST = 48
-"""Boards that are kept: those that were asked for last."""
+"""Largest number of cached leaderboards, the last requested ones."""
 
 _LONGEST_LINE = 24
-"""Views that wait to be computed; who asks for more than one at a time is not kept waiting by older questions."""
+"""Largest number of waiting requests; older ones are dropped."""
 
 
 @dataclass
 class LeaderboardCache:
-    """Every board that was asked for, of the votes as they were last read, or as they were before. Thread-safe.
+    """The requested leaderboards, of the votes as last read or older. Thread-safe.
 
     Args:
-        family: whose comparisons with the paper are made.
+        family: the family of the comparisons with the paper.
     """
 
     family: str
@@ -60,12 +60,12 @@ class LeaderboardCache:
             self.comparisons = {kind: study_results(self.family, each.kept) for kind, each in cleaned.items()}
 
     def kept(self) -> Mapping[Kind, Sequence[Vote]]:
-        """The votes that count, of each kind of voter, as they were last read."""
+        """The votes that count, by kind of voter, as last read."""
         with self._asked:
             return {kind: each.kept for kind, each in self._cleaned.items()}
 
     def serve(self) -> bool:
-        """Compute the board that was asked for last; False if none waits."""
+        """Compute the last requested leaderboard; False if none waits."""
         with self._asked:
             if not self._wanted or not self._cleaned:
                 return False
@@ -87,7 +87,7 @@ class LeaderboardCache:
             self._fresh.discard(oldest)
 
     def wait(self, seconds: float) -> None:
-        """Wait for a request, at most so long."""
+        """Wait for a request, at most the given seconds."""
         with self._asked:
             if not self._wanted:
                 self._asked.wait(seconds)

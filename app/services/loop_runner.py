@@ -1,4 +1,4 @@
-"""Rounds of feedback that the page's owner starts: who that is, and the process that does the work."""
+"""Rounds of feedback started by the page's owner: the check of the owner, and the process of a round."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class Owner:
     """Owner of the page, who may start a round, and cancel it.
 
     Args:
-        token: whoever knows it; empty means that nobody can.
-        name: whoever signs in under it; empty means that nobody can.
+        token: the owner's token; empty disables it.
+        name: the owner's sign-in name; empty disables signing in.
     """
 
     token: str = field(repr=False)
     name: str = ""
 
     def check(self, token: str | None, name: str | None) -> None:
-        """Let the owner through, and nobody else.
+        """Check that a visitor is the owner.
 
         Args:
-            token: as the visitor presents it, if they do.
-            name: under which they have signed in.
+            token: of the visitor, if given.
+            name: of the signed-in visitor.
 
         Raises:
-            NotAllowed: they are not the owner.
+            NotAllowed: the visitor is not the owner.
         """
-        # In bytes: compare_digest takes no other letters than ASCII's.
+        # In bytes: compare_digest accepts only ASCII strings.
         known = bool(self.token) and hmac.compare_digest((token or "").encode(), self.token.encode())
         if not known and not (self.name and name == self.name):
             raise NotAllowed("Only the owner of this page can do that; the token is not theirs.")
@@ -65,8 +65,8 @@ class RoundProgress:
     Args:
         number: of the round.
         done: stages that are done.
-        stage: the one that is next, or at work; None if all are done.
-        running: somebody works on it now.
+        stage: the current or next stage; None if all are done.
+        running: whether a process works on it now.
     """
 
     number: int
@@ -77,16 +77,16 @@ class RoundProgress:
 
 @dataclass
 class LoopRunner:
-    """Starts rounds in a process group of their own, one at a time, and ends them.
+    """Starts and cancels rounds, one at a time, each in its own process group.
 
-    A page that starts anew finds what still runs, and so it does with rounds that a terminal has started.
+    A restarted page finds a round that is still running, also one started from a terminal.
 
     Args:
         folder: of the loop.
-        command: what does so many rounds; those that are done must not be done again.
+        command: command line for a number of rounds; finished rounds must not be repeated.
         environment: of the process.
-        obstacle: why no round can be started here, as a sentence, or nothing.
-        grace: seconds that the group has to end before it is killed.
+        obstacle: reason why no round can be started, or empty.
+        grace: seconds until a cancelled group is killed.
     """
 
     folder: Path
@@ -102,7 +102,7 @@ class LoopRunner:
         return rounds(self.folder)
 
     def progress(self) -> RoundProgress | None:
-        """Progress of the last round; None if there is none and nobody is about to make one."""
+        """Progress of the last round; None if there is none and none is being started."""
         running, every = self.pid() is not None, self.rounds()
         if not every:
             return RoundProgress(1, 0, STAGES[0].name, running=True) if running else None
@@ -114,10 +114,10 @@ class LoopRunner:
         return RoundProgress(last.number, STAGES.index(last.stage), last.stage.name, running)
 
     def start(self) -> None:
-        """Start the next round, or go on with the one that was broken off.
+        """Start the next round, or continue an interrupted one.
 
         Raises:
-            NotAllowed: one is running already, or none can be run here.
+            NotAllowed: a round is running already, or rounds cannot run on this machine.
             OSError: the folder cannot be written, or the process cannot be started.
         """
         if self.obstacle:
@@ -128,7 +128,7 @@ class LoopRunner:
             if not lock(held):
                 raise NotAllowed("A round is running already; there is one at a time.")
             with (self.folder / _LOG).open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - our own command, with nothing of the visitor's in it
+                self._process = subprocess.Popen(  # noqa: S603 - our own command, without input of visitors
                     list(self.command(count)),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -142,35 +142,35 @@ class LoopRunner:
     def pid(self) -> int | None:
         """The process that does a round now."""
         if self._process is not None:
-            self._process.poll()  # one that has ended must not stay a zombie
+            self._process.poll()  # an ended process must not stay a zombie
         with self._guard:
             return owner_pid(self.folder)
 
     def cancel(self) -> None:
-        """End the round that is running; the stages that are done stay.
+        """Cancel the running round; finished stages are kept.
 
         Raises:
-            NotAllowed: none is running.
+            NotAllowed: no round is running.
         """
         if (process := self.pid()) is None:
             raise NotAllowed("No round is running.")
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
-            # What it started itself may be slower than it, or deaf to the first signal.
+            # Its child processes may end later, or ignore the first signal.
             _signal(process, signal_number)
             self._wait(process)
 
     def _wait(self, process: int) -> None:
-        """Until it does no round any more, but not for longer than the grace."""
+        """Wait until the process no longer runs a round, at most for the grace period."""
         end = time.monotonic() + self.grace
         while self.pid() == process and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
 
     def log(self, lines: int = 12) -> str:
-        """The last lines that the round's process wrote."""
+        """The last lines of the round's log."""
         try:
             with (self.folder / _LOG).open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
-                # What overwrites its own line, as a progress bar does, is shown as it stands now.
+                # A line that overwrites itself, such as a progress bar, is shown in its last state.
                 log_lines = [line.rpartition("\r")[2] for line in file.read().decode(errors="replace").split("\n")]
         except FileNotFoundError:
             return ""
@@ -178,7 +178,7 @@ class LoopRunner:
 
 
 def open_runner(settings: AppSettings) -> LoopRunner:
-    """The loop as the settings describe it: over the page's own votes, in the page's own folder."""
+    """The loop of the settings, on the page's votes and in the page's folder."""
     storage = settings.storage
     folder = storage.loop.resolve()
 
@@ -203,7 +203,7 @@ def _obstacle(settings: AppSettings) -> str:
 
 
 def _signal(process: int, number: signal.Signals) -> None:
-    """To the group that a process leads, and so to all that it started; else to it alone, for a terminal leads it."""
+    """Signal a process's group if it leads one, otherwise (started from a terminal) only the process."""
     with suppress(ProcessLookupError):
         os.killpg(process, number)
         return

@@ -1,4 +1,4 @@
-"""The declared studies of the family in use: which can be held here, how far they are, what a participant is told."""
+"""The declared studies of the current family: availability, progress, and description for participants."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNABLE_SECONDS = 20.0
-"""Seconds for which the list of unavailable contestants is remembered: finding them out reads files."""
+"""Seconds for which the list of unavailable contestants is cached: computing it reads files."""
 
 _POOL_SHARE = 4
-"""The open arena's pool is so many times as large as a study's: what is drawn for a study and not needed is lost."""
+"""Size of the open arena's pool relative to a study's: surplus pairs of a study are never used."""
 
 
 def read_studies(folder: Path, family: str) -> dict[str, Study]:
-    """The studies of a family that a folder declares, by name; one that cannot be held is left out and logged."""
+    """The studies of a family declared in a folder, by name; an invalid one is left out and logged."""
     studies: dict[str, Study] = {}
     for file in sorted(folder.glob("*.json")):
         try:
@@ -45,7 +45,7 @@ def read_studies(folder: Path, family: str) -> dict[str, Study]:
 
 @dataclass
 class OpenStudies:
-    """Studies that the arena offers beside the open arena.
+    """Studies that the arena offers besides the open arena.
 
     Args:
         declared: the studies of the family in use, by name.
@@ -74,7 +74,7 @@ class OpenStudies:
         return study
 
     def unable(self) -> Mapping[Contestant, str]:
-        """Contestants of the studies that cannot be drawn here, with the reasons; none while that is not known yet."""
+        """Contestants of the studies that cannot run on this machine, with reasons; empty while unknown."""
         machine = self.engines.machine
         if machine is not None and time.monotonic() >= self._unable_until:
             from hypersd.feedback.generator import unavailable_reason  # noqa: PLC0415 - brings torch
@@ -93,13 +93,13 @@ class OpenStudies:
         return reasons[0] if all(reasons) else ""
 
     def probabilities(self, study: Study) -> dict[tuple[str, str], float]:
-        """Probability of each of a study's pairs; empty if it has all votes that can be given here."""
+        """Probability of each of a study's pairs; empty if it needs no more votes here."""
         unable = self.unable()
         able = [who.label for who in _contestants(study) if who not in unable]
         return study.probabilities(self.counting.progress(study).counts, able)
 
     def sources(self, low: int) -> list[PairSource]:
-        """Sources of pairs for studies, beside an open arena with a pool of `low`."""
+        """Sources of pairs for studies, when the open arena has a pool of `low`."""
         from hypersd.arena.service.pool import PairSource  # noqa: PLC0415 - brings scipy
 
         return [
@@ -114,7 +114,7 @@ class OpenStudies:
         ]
 
     def describe(self, study: Study) -> dict[str, Any]:
-        """Description of a study for participants: totals only, since they must not know who meets whom."""
+        """Description of a study for participants: only totals, because the comparisons must stay hidden."""
         progress, problem = self.counting.progress(study), self.problem(study)
         return {
             "name": study.name,

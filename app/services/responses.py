@@ -1,4 +1,4 @@
-"""Responses of the arena to a visitor: after a vote, about themselves, and beside the paper."""
+"""Responses of the arena: revealed battle, personal ranking, and results of the paper's study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypersd.arena.votes.battle import Contestant, Entry, Vote
 
 @dataclass(frozen=True, slots=True)
 class StudyResult:
-    """A comparison of a study, and how the votes went: for ours, of all decisive ones."""
+    """A comparison of a study, with the votes for ours and all decisive votes."""
 
     row: Comparison
     wins: int
@@ -52,7 +52,7 @@ def _entry(engines: EngineManager, entry: Entry) -> dict[str, Any]:
 def _contestant(engines: EngineManager, contestant: Contestant) -> dict[str, Any]:
     try:
         title = engines.family(contestant.family).spec(contestant.model).title
-    except ValueError:  # a contestant of former times
+    except ValueError:  # a contestant that no longer exists
         title = contestant.model
     return {"name": title, "label": contestant.label, "steps": contestant.steps}
 

@@ -1,4 +1,4 @@
-"""The judge behind the Results tab: the newest reward model looks at the pictures that were voted on."""
+"""Reward scores for the Results tab: the newest reward model scores the voted pictures."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ log = logging.getLogger(__name__)
 
 _BATCH = 16
 _MOST = 4000
-"""Pictures that are looked at, those of the latest votes: each takes some milliseconds."""
+"""Largest number of pictures to score, those of the latest votes: each takes some milliseconds."""
 
 
 @dataclass
 class RewardScores:
-    """Rewards of the pictures that were voted on, and what they say. One thread works, any thread reads.
+    """Rewards of the voted pictures, and their agreement with votes. One thread writes, any thread reads.
 
     Args:
-        pictures: where they are.
-        loop: the folder of the feedback loop; the newest finished reward model in it is asked.
-        chosen: a reward model's folder that is asked instead; None is the newest.
-        busy: whether somebody waits for the models: then the judge waits too.
+        pictures: the store of pictures.
+        loop: the folder of the feedback loop, whose newest finished reward model is used.
+        chosen: a reward model's folder to use instead; None is the newest.
+        busy: tells whether a visitor waits for the models; scoring then waits.
     """
 
     pictures: ImageStore
@@ -45,14 +45,14 @@ class RewardScores:
     _rewards: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
 
     def folder(self) -> Path | None:
-        """The reward model to ask; None if there is none."""
+        """Folder of the reward model; None if there is none."""
         folders = [
             one.folder / "reward" for one in rounds(self.loop) if (one.folder / "reward" / "reward.json").exists()
         ]
         return self.chosen or (folders[-1] if folders else None)
 
     def work(self, kept: Mapping[Kind, Sequence[Vote]], stopped: Callable[[], bool]) -> None:
-        """Look at what has not been looked at, and set the judge beside each kind of voter.
+        """Score new pictures, and compare the rewards with the votes of each kind of voter.
 
         Raises:
             FileNotFoundError, ValueError: the reward model is missing or damaged.
@@ -60,7 +60,7 @@ class RewardScores:
         folder = self.folder()
         if folder is None:
             return
-        # Brings torch, which nobody needs where there is no reward model.
+        # Imports torch, which is not needed without a reward model.
         from hypersd.feedback.reward.reward_model import RewardModel  # noqa: PLC0415
         from hypersd.feedback.reward.vs_votes import compare_with_votes, pictures_of  # noqa: PLC0415
 
@@ -84,7 +84,7 @@ class RewardScores:
             try:
                 opened.append((self.pictures.open(name), name, prompt))
             except (FileNotFoundError, DamagedImage):
-                log.warning("a picture that was voted on is lost; the judge passes it over")
+                log.warning("a picture that was voted on is lost; it gets no reward score")
         if opened:
             rewards = score([picture for picture, _, _ in opened], [prompt for _, _, prompt in opened])
             for (_, name, prompt), reward in zip(opened, rewards, strict=True):

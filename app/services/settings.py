@@ -1,6 +1,6 @@
-"""Settings of the app, and what they stand for.
+"""Settings of the app.
 
-Where the page is served is Gradio's business: `GRADIO_SERVER_NAME`, `GRADIO_SERVER_PORT`.
+Gradio reads the address of the server itself: `GRADIO_SERVER_NAME`, `GRADIO_SERVER_PORT`.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class AppSettings:
     """Settings of the app.
 
     Args:
-        family: the one that is shown first (`HYPERSD_FAMILY`); the first of the registry unless set.
-        emoji: where the embedded family lives, if not in assets/ (`HYPERSD_EMOJI`).
+        family: the family shown first (`HYPERSD_FAMILY`); the registry's first unless set.
+        emoji: folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`).
         storage: of the arena's votes and pictures (`HYPERSD_DATA`, `DATABASE_URL`, `HYPERSD_PICTURES`).
         studies: the folder of declared studies, if not the one in assets/ (`HYPERSD_STUDIES`).
-        publish: where votes are sent and read back from (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
-        secret: the key under which voters are named (`HYPERSD_SECRET`); empty means one that is kept with the votes.
-        proxies: those whose word on where a visitor comes from is taken (`HYPERSD_TRUSTED_PROXIES`).
-        reward: a folder of `reward train` whose model judges on the Results tab (`HYPERSD_REWARD`); None is the
+        publish: location of published votes (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
+        secret: the key for voters' pseudonyms (`HYPERSD_SECRET`); empty is a key that is stored with the votes.
+        proxies: trusted proxies, which forward visitors' addresses (`HYPERSD_TRUSTED_PROXIES`).
+        reward: a folder of `reward train` whose model is used on the Results tab (`HYPERSD_REWARD`); None is the
             newest of the feedback loop.
-        owner_token: whoever knows it is the page's owner (`HYPERSD_OWNER_TOKEN`); empty means that nobody can.
-        owner_name: whoever signs in under this name is (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`);
-            empty means that nobody can sign in.
+        owner_token: token of the page's owner (`HYPERSD_OWNER_TOKEN`); empty disables it.
+        owner_name: sign-in name of the owner (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`); empty disables
+            signing in.
         on_space: the page is served by a Hugging Face Space, behind its proxy (`SPACE_ID`).
     """
 
@@ -53,11 +53,11 @@ class AppSettings:
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> AppSettings:
-        """The settings that an environment gives; by default this process's.
+        """The settings of an environment, by default this process's.
 
         Raises:
             ValueError: `HYPERSD_FAMILY` names no family, `HYPERSD_EMOJI` or `HYPERSD_STUDIES` no folder,
-                `HYPERSD_REWARD` no reward model, or a variable has a value that makes no sense.
+                `HYPERSD_REWARD` no reward model, or a variable has an invalid value.
         """
         environment = environment or Environment.read()
         family, studies, reward = environment.family or cls().family, environment.studies, environment.reward
@@ -87,13 +87,13 @@ class AppSettings:
 
     @property
     def registered(self) -> Path:
-        """The folder of the contestants that were made here."""
+        """The folder of the contestants tuned on this machine."""
         return registered_folder(self.storage.data)
 
     def families(self) -> dict[str, Family]:
-        """All families, with the embedded one where the settings say it is, and the contestants that were made here.
+        """All families, with the embedded one of the settings, and the contestants tuned on this machine.
 
-        A damaged contestant keeps all of them out, with the reason in the log: the page is worth more.
+        If a contestant is damaged, all of them are left out, with the reason in the log, so that the page still starts.
         """
         families = {name: living_in(self.emoji, family) for name, family in FAMILIES.items()}
         try:

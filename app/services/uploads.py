@@ -1,4 +1,4 @@
-"""The size of what visitors may send. The page takes no files: a picture for the Control tab comes inside its event."""
+"""Limit on the size of requests. Uploads are rejected and not stored: the Control tab's picture comes in its event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY: Final = 4 * 2**20
-"""Bytes of a request's body. What the page itself sends takes some thousands, a full canvas up to 1.5 million."""
+"""Largest request body in bytes. The page's own requests have some thousands, with a full canvas up to 1.5 million."""
 
 _UPLOADS = "/gradio_api/upload"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}
@@ -17,9 +17,9 @@ _TOO_LARGE = f"the request is larger than {LARGEST_BODY // 2**20} MB; nothing wa
 
 
 class BodyLimit:
-    """ASGI middleware that refuses uploads unread, and other bodies as soon as they are larger than the limit (413).
+    """ASGI middleware that rejects uploads unread, and other bodies as soon as they exceed the limit (413).
 
-    A body within the limit is read before the app sees it: no part of one that is refused reaches a file.
+    A body is read completely before the app gets it, so no part of a rejected one reaches a file.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -45,7 +45,7 @@ class BodyLimit:
 
 
 def _declared(scope: Scope) -> int:
-    """Return the length that the request says its body has; 0 if it does not say."""
+    """Return the declared length of the request's body; 0 if it has none."""
     length = dict(scope["headers"]).get(b"content-length", b"")
     return int(length) if length.isdigit() else 0
 
@@ -64,6 +64,6 @@ async def _read(receive: Receive) -> list[Message]:
 
 
 async def _refuse(reason: str, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer without reading on. The connection ends, since the rest of the body would follow on it."""
+    """Answer without reading the rest, and close the connection, on which the rest would follow."""
     response = JSONResponse({"error": reason, "detail": reason}, 413, {"connection": "close"})
     await response(scope, receive, send)

@@ -6,7 +6,7 @@
   };
   new MutationObserver(found).observe(document.body, { childList: true, subtree: true });
 
-// One battle on the stage, the next one already here. Names come with the answer to a vote, never before it.
+// One battle is shown, the next one is already fetched. Names come with the response to a vote, never before.
 const arena = (root) => {
   const one = (selector) => root.querySelector(selector);
   const made = (tag, className, ...inside) => {
@@ -20,9 +20,9 @@ const arena = (root) => {
     Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`{${name}}`, value),
       texts[number === 1 ? `${key}_one` : key]);
 
-  const SETTLE_MS = 300;  // after a reveal: a second click that was meant for the pair before is no vote on this one
+  const SETTLE_MS = 300;  // after a reveal: ignore a second click that was meant for the previous pair
   const PAUSE_MS = 1500;
-  const LONGEST_REST_MS = 600000;  // a day's share comes back meanwhile: nobody has to load the page again for it
+  const LONGEST_REST_MS = 600000;  // the daily limit refills meanwhile, so the page need not be loaded again
   const stage = one(".hs-stage");
   const halves = [...root.querySelectorAll(".hs-half")];
   const { unzoom, closer } = createZoom(root);
@@ -58,7 +58,7 @@ const arena = (root) => {
     one(".hs-said").textContent = text;
     one(".hs-said").classList.toggle("bad", bad);
   };
-  // Not `disabled`: that would take the focus away from whoever votes with Tab and Enter.
+  // Not `disabled`: that would remove the focus from visitors who vote with Tab and Enter.
   const enable = (on) => {
     clearTimeout(settling);
     choices.forEach((button) => button.setAttribute("aria-disabled", String(!on)));
@@ -91,7 +91,7 @@ const arena = (root) => {
     next = fetched(battle.battle).catch(() => null);
   };
 
-  // What the server asks for, in milliseconds.
+  // The waiting time that the server requests, in milliseconds.
   const rest = (error) => Math.min(error.wait || PAUSE_MS, LONGEST_REST_MS);
   const begin = async (troubled = false) => {
     clearTimeout(waiting);
@@ -99,7 +99,7 @@ const arena = (root) => {
     let pause = PAUSE_MS;
     try {
       const found = await fetched();
-      if (wanted !== study) return;  // the visitor went elsewhere meanwhile
+      if (wanted !== study) return;  // the visitor has switched meanwhile
       if (troubled) tell("");  // it is over
       troubled = false;
       if (found.battle) { show(found); return; }
@@ -139,7 +139,7 @@ const arena = (root) => {
     if (found?.battle) show(found); else { blank(); begin(); }
   };
 
-  // What can be voted on: the open arena, or a study, each with a button.
+  // A button for the open arena and for each study.
   const enter = (name) => {
     study = name;
     const address = new URL(window.location.href);
@@ -250,7 +250,7 @@ const arena = (root) => {
     try {
       await revealed;
       const found = await ask("vote", { battle: battle.battle, choice, input, decision_ms: took });
-      if (current !== battle) return;  // the visitor went elsewhere meanwhile
+      if (current !== battle) return;  // the visitor has switched meanwhile
       reveal(found, battle.sheet);
       count(found);
       advance();
@@ -274,8 +274,8 @@ const arena = (root) => {
   document.addEventListener("keydown", (event) => {
     const busy = event.target.closest("textarea, input:not([type=range]), select, [role=listbox]");
     const pressing = event.key === " " && event.target.closest("button, a, summary");
-    // The arrows' own: a slider moves with them, and so does a row of tabs. Its other keys are free: who has just
-    // clicked on this tab votes with the next key.
+    // Sliders and rows of tabs use the arrow keys. Their other keys are free: a visitor who has just clicked on this
+    // tab votes with the next key.
     const sliding = event.key.startsWith("Arrow") && event.target.closest("input, [role=tab]");
     if (!visible() || busy || pressing || sliding || event.ctrlKey || event.metaKey || event.altKey) return;
     closer(event);
@@ -300,7 +300,7 @@ const arena = (root) => {
   });
 
   const counted = ask("progress").then(count).catch(() => {});
-  if (study) counted.then(begin); else begin();  // a study says which choices there are
+  if (study) counted.then(begin); else begin();  // a study sets the allowed choices
 };
   found();
 }

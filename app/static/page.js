@@ -1,8 +1,8 @@
 () => {
-  // Keys: Enter runs, Esc cancels. In text fields Gradio itself hears Enter.
+  // Keys: Enter runs, Esc cancels. In text fields Gradio handles Enter.
   const busyWith = (target) => target.closest("textarea, input[type=text], button, a, summary, [role=listbox], [role=slider]");
   const press = (name) => {
-    // Another tab's buttons are not pressed.
+    // Only buttons of the open tab are pressed.
     [...document.querySelectorAll(name)].find((button) => button.offsetParent)?.click();
   };
   const box = document.createElement("dialog");

@@ -1,6 +1,6 @@
 ({ root, base, ask, say, made, tell, count }) => {
-  // After a vote: taking it back until the next one, and its receipt, by which anybody who has it sees that it is kept.
-  let last = null;  // the battle whose vote can be taken back, and where that is said
+  // After a vote: undo until the next vote, and the receipt, with which its owner can check that the vote is stored.
+  let last = null;  // the battle whose vote can be taken back, and the element of the message
   const check = async (receipt, output) => {
     let found = { error: say("away") };
     try {

@@ -1,5 +1,5 @@
 (root) => {
-  // Looking closer: both halves zoom to the same place; or one lies over the other, cut by a slider.
+  // Zoom: both halves zoom to the same place; or one covers the other, split by a slider.
   const one = (selector) => root.querySelector(selector);
   const stage = one(".hs-stage");
   let x = 50, y = 50;

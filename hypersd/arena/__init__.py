@@ -1,1 +1,1 @@
-"""The arena: blind battles, votes that are kept for ever, and what they say. No torch, nothing of the package."""
+"""The arena: blind battles, an append-only vote store, rankings. Imports neither torch nor the rest of hypersd."""

@@ -1,4 +1,4 @@
-"""Storage of the arena's votes and pictures: one answer for the page and for the command line."""
+"""Storage of the arena's votes and pictures, shared by the page and the command line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hypersd.utils.errors import gist
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
-    """The places of votes and pictures.
+    """Locations of votes and pictures.
 
     Args:
-        data: the folder for all that has no other place (`HYPERSD_DATA`); a local disk, not a network mount.
+        data: the default folder (`HYPERSD_DATA`); on a local disk, not a network mount.
         database: of the votes, in SQLAlchemy's form (`DATABASE_URL`); empty means SQLite in the data folder.
         pictures: folder or bucket of the pictures (`HYPERSD_PICTURES`); empty means in the data folder.
     """
@@ -31,7 +31,7 @@ class StorageConfig:
 
     @classmethod
     def from_environment(cls, environment: Environment) -> StorageConfig:
-        """The places that the environment names."""
+        """The locations set in the environment."""
         return cls(data=environment.data, database=environment.database, pictures=environment.pictures)
 
     @property
@@ -54,10 +54,10 @@ class StorageConfig:
 
 
 def open_storage() -> tuple[Store, ImageStore]:
-    """The vote store and the folder of pictures that the environment names.
+    """The vote store and the folder of pictures set in the environment.
 
     Raises:
-        ValueError: the URL is not one, or the database does not answer.
+        ValueError: the database URL is invalid, or the database does not answer.
     """
     storage = StorageConfig.from_environment(Environment.read())
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hypersd.evaluate.evaluation import EvaluationResults
     from hypersd.evaluate.metric_sources import RewardFunction
     from hypersd.models.engine import Engine
-    from hypersd.models.registry import Machine
+    from hypersd.models.machine import Machine
     from hypersd.sampling.request import Run
     from hypersd.training.sources.picture_folder import PictureFolder
 

@@ -73,7 +73,7 @@ class TrainingSource:
             DownloadError: it cannot be fetched.
         """
         from hypersd.models.loading import Loader, ModelSource
-        from hypersd.models.registry import Machine
+        from hypersd.models.machine import Machine
 
         if folder is not None:
             return ModelSource(folder)

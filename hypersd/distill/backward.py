@@ -1,9 +1,9 @@
-"""Backward distillation: the student's own jumps, matched to where the teacher goes from there in finer steps.
+"""Backward distillation: the student's own steps, matched to the teacher's finer steps from the same latents.
 
-Consistency distillation shows a student noisy pictures; when it draws, it meets what it drew itself so far. Here it
-learns from that (after Imagine Flash, Kohler et al. 2024, section 3.1): it starts where it arrives on its own way from
-noise, and the target is the guided base model's, which solves the ODE from there to the end of the jump. The targets
-are drawn once, by the student as it is at first.
+Consistency distillation trains the student on noised pictures, but in sampling its inputs are its own outputs. Here it
+is trained on these (after Imagine Flash, Kohler et al. 2024, section 3.1): a step starts from a latent of the student's
+own trajectory, and the target is computed by the guided base model, which solves the ODE to the end of the step. The
+targets are computed once, with the initial student.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class BackwardConfig:
     """This project's choices.
 
     Args:
-        shares: how much of a batch starts at each of the jumps, the first one first. There are as many jumps as
-            shares. What an early jump gets wrong a later one can mend; nothing follows the last.
+        shares: share of a batch for each jump, the first jump first; their number is the number of jumps. Later jumps
+            can correct errors of earlier ones; nothing corrects the last.
         solver_steps: DDIM steps of the teacher along one jump.
         guidance: the teacher's scale.
     """
@@ -109,7 +109,7 @@ class JumpBatches:
 
 @dataclass(eq=False)
 class BackwardDistillation(Objective[OwnJumps]):
-    """Objective: arrive where the teacher does.
+    """Objective: reach the teacher's end of each jump.
 
     The squared error of a sample is divided by how far an error of the predicted noise moves the jump's end
     (`NoiseSchedule.leverage`), or the first jumps would be most of the loss.

@@ -1,4 +1,4 @@
-"""The distillation methods, a row each: what a method needs, its stages, its batch size, and where it is trained.
+"""The distillation methods, one row each: requirements, stages, batch size and recipe.
 
 The rows can be read without loading PyTorch, so that a command can check its options at once.
 """
@@ -13,7 +13,7 @@ from pkgutil import resolve_name
 from typing import Literal
 
 RealScore = Literal["consistency", "base"]
-"""The score that a student's pictures are moved towards: the few-step model's, or the guided base's (plain DMD)."""
+"""Target score of score distillation: the few-step model's, or the guided base's (plain DMD)."""
 
 
 class Need(Enum):
@@ -136,7 +136,7 @@ METHODS = {
 
 
 def check_clip_needed(method: str, folder: Path) -> None:
-    """See that the folder of a base has the CLIP model that a method may need.
+    """Check that the folder of a base has the CLIP model if a method needs it.
 
     Raises:
         ValueError: it has none.
@@ -146,7 +146,7 @@ def check_clip_needed(method: str, folder: Path) -> None:
 
 
 def check_feedback(method: str, *, wanted: bool) -> None:
-    """See that a method takes a human-feedback loss, if one is wanted.
+    """Check that a method supports a human-feedback loss, if one is wanted.
 
     Raises:
         ValueError: it does not.

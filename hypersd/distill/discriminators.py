@@ -15,7 +15,7 @@ from hypersd.training.objective import StepContext
 from hypersd.training.schedule import NoiseSchedule
 
 DISCRIMINATOR_TIMES = (10, 250, 500, 750)
-"""Times to which both sides are noised before they are judged (SDXL-Lightning, section 3.6)."""
+"""Times to which real and generated latents are noised for the discriminator (SDXL-Lightning, section 3.6)."""
 
 
 def noised_for_discriminator(
@@ -34,10 +34,10 @@ def noised_for_discriminator(
 
 
 class LatentDiscriminator(nn.Module):
-    """A trainable copy of the base model's encoder and mid-block, and a convolutional head on what it sees.
+    """A trainable copy of the base model's encoder and mid-block, with a convolutional head on its features.
 
-    Conditional, D(x_t, x_s, t, s, c), it looks at where the jump started and where it ended; unconditional,
-    D(x_s, s, c), only at where it ended, which removes conjoined shapes ("Janus" artifacts).
+    Conditional, D(x_t, x_s, t, s, c), it reads the start and the end of a jump; unconditional, D(x_s, s, c), only the
+    end, which removes conjoined shapes ("Janus" artifacts).
     """
 
     def __init__(self, unet: UNet2DConditionModel, *, conditional: bool) -> None:
@@ -58,7 +58,7 @@ class LatentDiscriminator(nn.Module):
     def forward(
         self, end: Tensor, end_times: Tensor, conditioning: Mapping[str, Any], start: Tensor, start_times: Tensor
     ) -> Tensor:
-        """Logits `(B,)`: high where the jump looks like the teacher's. `start` is not read if unconditional."""
+        """Logits `(B,)`: high if the jump looks like the teacher's. `start` is ignored if unconditional."""
         seen = self.features(end, end_times, conditioning)
         if self.conditional:
             seen = torch.cat([seen, self.features(start, start_times, conditioning)], dim=1)
@@ -69,7 +69,7 @@ class LatentDiscriminator(nn.Module):
         unet = self.backbone
         text = conditioning["encoder_hidden_states"]
         emb = unet.time_embedding(unet.get_time_embed(latents, times))
-        if "added_cond_kwargs" in conditioning:  # of SDXL's shape; SD1.5's UNet is told of the time alone
+        if "added_cond_kwargs" in conditioning:  # SDXL's shape; SD1.5's UNet has no added conditioning
             emb = emb + unet.get_aug_embed(emb, text, conditioning["added_cond_kwargs"])
         hidden = unet.conv_in(latents)
         for block in unet.down_blocks:

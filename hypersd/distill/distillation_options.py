@@ -1,4 +1,4 @@
-"""Options of a distillation: what one may choose of a method's training; what is not chosen is the method's own."""
+"""Options of a distillation that override a method's defaults."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MOST_GUIDANCE = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistillationOptions:
-    """Choices for one distillation; None is the method's own.
+    """Options of one distillation; None is the method's default.
 
     Args:
         rank: of the adapter.
-        learning_rate: of the student; its opponents keep their own.
+        learning_rate: of the student; discriminators keep their own.
         guidance: range from which the teacher's scale is drawn, low and high; equal where a method has one scale.
-        stages: names of those that are trained, the others are left out.
-        steps: of each stage that is trained, or one number for all.
-        accumulate: passes over which a step's samples are spread.
+        stages: names of the stages to train; the others are skipped.
+        steps: of each trained stage, or one number for all.
+        accumulate: number of passes for a step's samples.
         precision: see `hypersd.training.precision.half_precision`.
         optimizer: see `hypersd.training.optimization.build_optimizer`.
         gradient_checkpointing: compute activations again for the gradient; None: for pictures beyond 256 px.
@@ -47,10 +47,10 @@ class DistillationOptions:
     tracker: str | None = None
 
     def check(self, method: str) -> None:
-        """See that these are choices that a method has.
+        """Check that a method supports these options.
 
         Raises:
-            ValueError: one is not.
+            ValueError: one is not supported.
         """
         row = METHODS[method]
         if min(self.rank, self.accumulate, *(self.steps or (1,))) < 1:

@@ -26,11 +26,11 @@ AnyBatch = TypeVar("AnyBatch")
 
 
 class _Stage(Protocol):
-    """A stretch of a method's training."""
+    """A stage of a method's training."""
 
     @property
     def name(self) -> str:
-        """Name of the stage and of the adapter that it leaves."""
+        """Name of the stage and of its adapter."""
         ...
 
 
@@ -38,25 +38,25 @@ AnyStage = TypeVar("AnyStage", bound=_Stage)
 
 PAIRS = 12_000
 PAIR_STEPS = 8
-"""Pairs that a one-step student learns from, and steps in which its teacher draws them."""
+"""Number of pairs for training a one-step student, and of its teacher's steps per pair."""
 
 JUMPS = 2_000
-"""Of how many trajectories of its own a student learns the jumps."""
+"""Number of the student's own trajectories for backward distillation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationTask:
-    """One distillation: the student, its data, and where the results go.
+    """One distillation: the student, its data, and the output folder.
 
     Args:
         method: one of `METHODS`.
         examples: what is trained on.
-        data: the folder that has, or is to have, the examples as the student sees them.
-        parts: a hash of each part of the family on disk; a dry run, which caches nothing, has none.
-        few_steps: the adapter that `backward` and `one-step` start from.
+        data: folder of the encoded examples, existing or new.
+        parts: a hash of each part of the family on disk; empty for a dry run, which caches nothing.
+        few_steps: the initial adapter of `backward` and `one-step`.
         options: for this distillation.
-        feedback: a human-feedback loss that one-step distillation pleases as well.
-        shorten: factor on every stage's number of steps, and on how many examples are prepared.
+        feedback: an additional human-feedback loss of one-step distillation.
+        shorten: factor on every stage's number of steps, and on the number of examples.
     """
 
     method: str
@@ -89,7 +89,7 @@ class DistillationTask:
         return LatentBatches(self.examples, latents, self.batch_size), source
 
     def pairs(self) -> tuple[Callable[[StepContext], TeacherSamples], str]:
-        """Batches of noise and what the student, as it is now, draws from it, and a hash of them."""
+        """Batches of noise with the current student's pictures of it, and a hash of them."""
         student = self.student
         self.cache.embed_captions()
 
@@ -100,7 +100,7 @@ class DistillationTask:
         return TeacherSampleBatches(self.examples, clean, self.batch_size), source
 
     def jumps(self, config: backward.BackwardConfig) -> tuple[Callable[[StepContext], backward.OwnJumps], str]:
-        """Batches of the jumps of the student as it is now, and a hash of them."""
+        """Batches of the current student's jumps, and a hash of them."""
         self.cache.embed_captions()
 
         def draw(noise: Tensor, captions: list[str]) -> Tensor:
@@ -113,7 +113,7 @@ class DistillationTask:
 
     @property
     def cache(self) -> ExampleCache:
-        """The examples as the student sees them."""
+        """The cache of encoded examples."""
         return ExampleCache(
             student=self.student,
             examples=self.examples,
@@ -138,7 +138,7 @@ class DistillationTask:
         """Train one stage, from its last checkpoint if it has one; `data` is one hash of its examples, or several."""
         self.set_rate(objective)
         Trainer(self.training(name, steps, ema_decay)).run(objective, batches, data=data)
-        # The next stage's first weights are then the same, whether this one was broken off or not.
+        # The next stage then has the same initial weights, also if this stage was interrupted.
         torch.manual_seed(self.seed)
 
     def set_rate(self, objective: Objective[Any]) -> None:
@@ -166,11 +166,11 @@ class DistillationTask:
         )
 
     def load_few_steps(self) -> None:
-        """Start from the adapter of few steps."""
+        """Load the few-step adapter as the initial weights."""
         load_adapter(self.student.unet, self.few_steps)
 
     def follower(self) -> Student:
-        """The copy that follows the student; with its adapter off it is the teacher whose score counts.
+        """The fake-score model, a copy trained on the student's outputs; with its adapter off it is the teacher.
 
         Its base is the model of few steps, or for plain DMD the base itself.
         """
@@ -184,7 +184,7 @@ class DistillationTask:
         )
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
-        """Go on with these weights, and write them to `out/NAME.safetensors`."""
+        """Continue with these weights, and write them to `out/NAME.safetensors`."""
         copy_weights(self.student.weights, weights)
         if joined_processes().is_main_process:
             save_adapter(self.student.unet, self.out / f"{name}.safetensors")

@@ -1,7 +1,7 @@
-"""Dry runs: a step of each stage of a distillation on PyTorch's meta device, which says what memory it takes.
+"""Dry runs: one step of each stage of a distillation on PyTorch's meta device, to measure its memory.
 
-The recipes and objectives are those of the real training; only the numbers are missing, so that a model of any size is
-tried in seconds, without its weights.
+The recipes and objectives are those of the real training, but tensors have no data, so a model of any size
+takes seconds and needs no weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hypersd.training.memory import PeakMemory, storage_bytes
 from hypersd.training.objective import Objective, StepContext
 
 _STATE_BYTES = {"adamw": 8, "adamw8bit": 2}
-"""Of an optimiser, for each trained number: two averages."""
+"""Optimiser state per trained number: two averages."""
 
 _CAPTION = "a picture"
 
@@ -42,7 +42,7 @@ class StagePlan:
         weights: of all networks, those that are not trained too.
         trained: of the weights, those that are trained.
         optimizer: the optimisers' state, and averages of weights.
-        activations: the most that a step needs beside: activations, gradients, what a teacher computes; in float32.
+        activations: peak of the remaining memory of a step: activations, gradients, the teacher's results; in float32.
     """
 
     name: str
@@ -56,7 +56,7 @@ class StagePlan:
 
     @property
     def total(self) -> int:
-        """All that is on a device at once."""
+        """Total memory on a device."""
         return self.weights + self.optimizer + self.activations
 
 
@@ -68,21 +68,21 @@ class DryRun(DistillationTask):
     plans: list[StagePlan] = field(default_factory=list)
 
     def scenes(self) -> tuple[Callable[[StepContext], CaptionedLatents], str]:
-        """Latents of no pictures."""
+        """Batches of empty latents."""
         return lambda _: CaptionedLatents(self._latents(), self._captions()), ""
 
     def pairs(self) -> tuple[Callable[[StepContext], TeacherSamples], str]:
-        """Noise and what nobody drew from it."""
+        """Batches of empty teacher samples."""
         return lambda _: TeacherSamples(self._latents(), self._latents(), self._captions()), ""
 
     def jumps(self, config: backward.BackwardConfig) -> tuple[Callable[[StepContext], backward.OwnJumps], str]:
-        """Jumps of nobody's."""
+        """Batches of empty jumps."""
         times = torch.empty(self._samples, dtype=torch.long, device=META)
         return lambda _: backward.OwnJumps(self._latents(), times, self._latents(), times, self._captions()), ""
 
     @property
     def _samples(self) -> int:
-        """Samples that a device looks at in one pass."""
+        """Number of samples of a device in one pass."""
         return self.batch_size // (self.processes * self.options.accumulate)
 
     def _latents(self) -> Tensor:
@@ -111,7 +111,7 @@ class DryRun(DistillationTask):
         data: str | Mapping[str, str],
         ema_decay: float | None = None,
     ) -> None:
-        """Take one step of a stage, and note its plan."""
+        """Run one step of a stage, and record its plan."""
         self.set_rate(objective)
         config = self.training(name, steps, ema_decay)
         for network in objective.networks:
@@ -169,7 +169,7 @@ def dry_run(
     options.check(method)
     row = METHODS[method]
     check_clip_needed(method, blueprint.folder)
-    no_pictures: Any = None  # none is looked at
+    no_pictures: Any = None  # a dry run reads no pictures
     task = DryRun(
         method=method,
         student=_student(blueprint, options),
@@ -192,7 +192,7 @@ def _student(source: Any, options: DistillationOptions) -> Student:
 
 
 def _weights(holders: Iterable[Any]) -> list[Tensor]:
-    """Parameters and buffers of all networks that are held: pipelines', students', networks themselves."""
+    """Parameters and buffers of all networks in these objects: pipelines, students, networks."""
     tensors: list[Tensor] = []
     for holder in holders:
         if isinstance(holder, Student):

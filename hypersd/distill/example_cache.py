@@ -1,7 +1,7 @@
 """Results of a student's frozen parts for the examples, computed once for all stages, runs and processes.
 
-Pictures as latents, captions as text embeddings, and drawings of a teacher: in shards on disk, which say what they were
-computed from, and are refused by a run that would compute others.
+Latents of pictures, text embeddings of captions, and samples of a teacher, in shards on disk. A record names their
+source; a run with another source raises an error.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TEXT = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 _TEXTS_AT_A_TIME = 64
 
 DrawSamples = Callable[[Tensor, list[str]], Tensor]
-"""From noise `(B, C, H, W)` and B captions to what is drawn of them, `(B, …)`."""
+"""Function from noise `(B, C, H, W)` and B captions to samples `(B, …)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,12 @@ class ExampleCache:
     """Cached results for one student and its examples.
 
     Args:
-        data: the folder that has them, or is to have them.
-        out: where those of a shortened training go: its few are not taken for all by the next.
+        data: folder of the cache.
+        out: folder of the cache for a shortened training, so that later runs do not reuse its few examples.
         parts: a hash of each of the family's parts on disk.
-        shorten: fraction of the examples that are wanted.
-        fewest: examples that are wanted at least.
-        precision: of latents and drawings as they are computed.
+        shorten: fraction of the examples to use.
+        fewest: smallest number of examples.
+        precision: of computing latents and samples.
     """
 
     student: Student
@@ -63,7 +63,7 @@ class ExampleCache:
         return self.data if self.shorten == 1 else self.out
 
     def latents(self) -> tuple[RowArray, str]:
-        """Latents of the examples, `(N, C, H, W)`, and a hash of what decides them."""
+        """Latents of the examples, `(N, C, H, W)`, and a hash of their source."""
 
         def encoder(pictures: Tensor) -> Tensor:
             with half_precision(self.student.device, self.precision):
@@ -76,7 +76,7 @@ class ExampleCache:
         return self._rows(name, encoded(self.examples, encoder), shape, self._count(SCENES), source)
 
     def embed_captions(self) -> None:
-        """Give the student the embeddings of all captions, where the data has an end of them."""
+        """Give the student the embeddings of all captions, if their number is finite."""
         captions = self.examples.distinct_captions()
         if captions is None:
             return
@@ -101,16 +101,16 @@ class ExampleCache:
     def drawn(
         self, name: str, draw: DrawSamples, shape: tuple[int, ...], count: int, source: Source
     ) -> tuple[RowArray, str]:
-        """Drawings of the student, as it is now, from `count` noises and captions, and a hash of what decides them.
+        """Samples of the current student from `count` noises and captions, and a hash of their source.
 
-        The noise and the caption of each are those of its number, so only the result is kept.
+        The index of a sample determines its noise and caption, so only the result is stored.
 
         Args:
             name: of the folder.
-            draw: makes it.
-            shape: of one.
-            count: of all, before they are shortened.
-            source: settings that decide it, besides the student and the examples.
+            draw: computes samples.
+            shape: of one sample.
+            count: number of samples before shortening.
+            source: settings that affect the samples, besides the student and the examples.
         """
         if (file := self.data / f"{name}.npy").exists():  # as earlier releases left them
             return read_array(file, shape, f"{name} of a student"), hash_file(file)
@@ -135,7 +135,7 @@ class ExampleCache:
         return rows, source_hash({**source, "rows": count})
 
     def _count(self, endless: int) -> int:
-        """Examples that are wanted: a share of all, or of so many, if there is no end of them."""
+        """Number of examples to use: a share of all, or of `endless` if the data is infinite."""
         size = self.examples.size
         return self._shortened(endless) if size is None else min(size, self._shortened(size))
 
@@ -143,7 +143,7 @@ class ExampleCache:
         return max(self.fewest, round(count * self.shorten))
 
     def _adapter_hash(self) -> str:
-        """A hash of the student's adapter as it is now."""
+        """A hash of the student's current adapter."""
         digest = sha256()
         for weight in self.student.weights:
             digest.update(weight.detach().float().cpu().contiguous().numpy().tobytes())

@@ -21,16 +21,16 @@ from hypersd.training.schedule import PerSampleDDIMSolver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightningStage:
-    """The student learns to do in `student_steps` what its teacher does in `teacher_steps`.
+    """Train the student to match in `student_steps` the teacher's result in `teacher_steps`.
 
     The first stage's teacher is the base model with guidance and the loss is the squared error; each later teacher is
-    the stage before, and the loss adversarial: first judged with a look at where the jump started, then without.
+    the previous stage, and the loss is adversarial: first with a conditional discriminator, then an unconditional one.
 
     Args:
         adversarial: its share of the gradient, see `blend`; the rest is the squared error's, which steadies short
             trainings. 0 is the first stage.
-        conditional: whether the discriminator sees where the jump started.
-        noised_for_discriminator: both sides are noised before they are judged, to a random one of the paper's times.
+        conditional: whether the discriminator reads the start of the jump.
+        noised_for_discriminator: real and generated latents are noised first, to a random one of the paper's times.
     """
 
     name: str
@@ -80,7 +80,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     """Objective of one stage.
 
     Args:
-        teacher: the adapter weights of the stage before; None for the base model with guidance.
+        teacher: the adapter weights of the previous stage; None for the base model with guidance.
     """
 
     student: Student
@@ -136,7 +136,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         index = step.integers(1, self.stage.student_steps + 1, len(batch.latents))
         times, end = index * stride - 1, ((index - 1) * stride - 1).clamp(min=0)
         noise = step.normal(batch.latents.shape)
-        # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
+        # The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
         last = (index == self.stage.student_steps).view(-1, 1, 1, 1)
         start = torch.where(last, noise, schedule.add_noise(batch.latents, noise, times))
         target = self.teach(replace(batch, latents=start), times)

@@ -17,7 +17,7 @@ def jump_errors(arrived: Tensor, target: Tensor) -> Tensor:
 def jump_loss(arrived: Tensor, target: Tensor, leverage: Tensor, *, huber: float | None = None) -> Tensor:
     """Squared error of the ends of jumps, each sample's divided by its leverage `(B,)` (`NoiseSchedule.leverage`).
 
-    Jumps from the schedule's end would otherwise be all that a batch learns from. With `huber`, c, the distance is the
+    Otherwise jumps from the schedule's end would dominate the loss. With `huber`, c, the distance is the
     pseudo-Huber one of Song and Dhariwal 2023, √(‖·‖² + c²) − c of each value (LCM-LoRA's recipe).
     """
     if huber is None:
@@ -53,11 +53,11 @@ def gradient_penalty(logits: Tensor, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def balance_gradients(arrived: Tensor, fidelity: Tensor, adversarial: Tensor, share: float) -> Tensor:
-    """Mix two losses of `arrived` so that the adversarial one makes up `share`, in [0, 1], of each sample's gradient.
+    """Mix two losses of `arrived` so that the adversarial one has `share`, in [0, 1], of each sample's gradient.
 
-    No fixed weight suits all of a training: the squared error falls by orders of magnitude while the adversarial loss
-    does not. As in Esser et al. 2021, eq. 7, their gradients are brought to one norm, here where the student arrives;
-    a sample's own norm, so that it does not matter which others share its process or its pass.
+    No fixed weight works for the whole training: the squared error falls by orders of magnitude, but the adversarial
+    loss does not. As in Esser et al. 2021, eq. 7, their gradients are scaled to the same norm, here at the student's
+    output, and per sample, so that the result does not depend on the split over processes and passes.
     The value returned is `fidelity`'s; only the gradient is mixed.
     """
     near, far = (torch.autograd.grad(loss, arrived, retain_graph=True)[0] for loss in (fidelity, adversarial))
@@ -72,7 +72,7 @@ def adversarial_distillation_loss(clean: Tensor, target: Tensor, alpha: Tensor) 
 
     Args:
         clean: the student's clean latents x̂_θ, `(B, C, H, W)`.
-        target: what the teacher sees in them, noised to t: x̂_ψ.
+        target: the teacher's prediction x̂_ψ from them, noised to t.
         alpha: α_t, `(B, 1, 1, 1)`.
     """
     return (alpha * (clean - target).square()).mean()

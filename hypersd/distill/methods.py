@@ -1,4 +1,4 @@
-"""Run a distillation method on a family that lives in a folder: `python -m hypersd distill METHOD`."""
+"""Run a distillation method on the family in a folder: `python -m hypersd distill METHOD`."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def distill(
         folder: of a diffusers pipeline of SDXL's or SD1.5's shape.
         examples: what is trained on.
         out: where everything goes.
-        data: a folder with `latents.npy`, as `hypersd emoji train` leaves it, or with the `jumps.npy` or `pairs.npy`
-            of an earlier `backward` or `one-step`; what is missing is made there, without it, or shortened, in `out`.
+        data: a folder with `latents.npy` of `hypersd emoji train`, or with the `jumps.npy` or `pairs.npy` of an earlier
+            `backward` or `one-step`; missing files are created there, or in `out` if it is None or for short runs.
         adapter: of few steps, for `backward` and `one-step` to start from; None means the folder's own hyper.
         variant: of the pipeline's weight files ("fp16").
         vae: a folder whose VAE replaces the pipeline's own.
-        resume: go on from what `out` holds; without it, `out` must be new.
-        shorten: factor on every stage's number of steps and on the examples, for a quick look.
-        batch_size: samples a step, over all processes and passes; None means the method's own.
-        options: other choices; None means none.
-        feedback: a human-feedback loss, for the methods with score distillation to please as well.
+        resume: continue the run in `out`; without it, `out` must be new.
+        shorten: factor on every stage's number of steps and on the examples, for quick tests.
+        batch_size: samples per step, over all processes and passes; None means the method's own.
+        options: other options, or None.
+        feedback: an additional human-feedback loss for methods with score distillation.
         seed: of every random number.
 
     Raises:
@@ -93,7 +93,7 @@ def distill(
         "examples": examples.fingerprint,
         "feedback": None if feedback is None else feedback.fingerprint,
     }
-    state.wait_for_everyone()  # all have looked whether there is a training before one begins it
+    state.wait_for_everyone()  # all processes have checked for a training before one starts it
     with state.main_process_first():
         open_record(out, configuration, trained=trained, main=state.is_main_process)
     torch.manual_seed(seed)
@@ -125,19 +125,19 @@ def distill(
 
 
 def check_out(out: Path, *, resume: bool) -> bool:
-    """True if a training in `out` has a state to go on from.
+    """True if a training in `out` can be resumed.
 
     Raises:
-        ValueError: there is a training, and it is not to be resumed.
+        ValueError: there is a training, and `resume` is false.
     """
     trained = any(out.glob("*/state/state.json"))
     if not resume and (trained or (out / RECORD).exists()):
-        raise ValueError(f"{out} already holds a training; add --resume to go on with it, or choose another folder")
+        raise ValueError(f"{out} already holds a training; add --resume to continue it, or choose another folder")
     return trained
 
 
 def check_options(method: str, options: DistillationOptions, batch_size: int, processes: int) -> None:
-    """See that options are for a method and this machine.
+    """Check that options are valid for a method and this machine.
 
     Raises:
         ValueError: one is not.

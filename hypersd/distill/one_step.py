@@ -1,10 +1,10 @@
 """One-step enhancement by score distillation (Hyper-SD, section 3.3; the losses of DMD, Yin et al. 2023).
 
-A student that jumps from noise to a picture is steadied by a squared error against what its teacher, the few-step
-student, draws from the same noise; a stage of that alone comes first. Then its pictures are moved along the difference
-of two scores: a teacher's, and that of a copy which follows what the student draws. The teacher is the consistency
-model, which the paper finds to point at clean pictures with less error than the base's guided score (its figure 3; see
-`hypersd.distill.score_error`); with the base's score it is plain DMD.
+A squared error against the pictures that the teacher, the few-step student, draws from the same noise stabilises the
+training; the first stage uses it alone. Then the student's pictures are moved along the difference of two scores: the
+teacher's, and that of a copy trained on the student's outputs (the fake score). The teacher is the consistency model,
+which according to the paper predicts clean pictures with less error than the base's guided score (its figure 3; see
+`hypersd.distill.score_error`); with the base's score this is plain DMD.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class FeedbackLoss(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneStepStage:
-    """A stretch of the training.
+    """A stage of the training.
 
     Args:
-        score: weight of the score distillation; 0 leaves the squared error alone.
+        score: weight of the score distillation; with 0 only the squared error is used.
         fidelity: weight of the squared error.
     """
 
@@ -68,12 +68,12 @@ class OneStepConfig:
     """Choices of this project where the paper leaves them open.
 
     Args:
-        time: pure noise is given to the student as if it were of this time: 800 as for the published one-step UNet,
-            the schedule's last for the unified adapter.
-        real: whose score is the teacher's.
-        guidance: of the base's score; the consistency model has its guidance inside.
-        score_times: both scores are taken at a time drawn from this range.
-        fake_updates: how often the copy that follows the student learns in a step (DMD2, Yin et al. 2024).
+        time: timestep passed to the student with pure noise: 800 as for the published one-step UNet, the schedule's
+            last for the unified adapter.
+        real: the model of the teacher's score.
+        guidance: of the base's score; the consistency model's guidance is distilled.
+        score_times: range of the random time of both scores.
+        fake_updates: updates of the fake-score model per step (DMD2, Yin et al. 2024).
         feedback: weight of the human-feedback loss, if there is one.
     """
 
@@ -91,10 +91,9 @@ class OneStepDistillation(Objective[TeacherSamples]):
     """Objective of one stage.
 
     Args:
-        fake_score: the copy that follows the student; None if there is no score distillation. With its adapter off it
-            is the teacher: on the few-step student as its base for the consistency model's score, on the base itself
-            for the base's.
-        feedback: a human-feedback loss that the student's pictures are to please as well.
+        fake_score: the copy trained on the student's outputs; None without score distillation. With its adapter off it
+            is the teacher: its base is the few-step student for the consistency model's score, or the base itself.
+        feedback: an additional human-feedback loss.
     """
 
     student: Student
@@ -123,7 +122,7 @@ class OneStepDistillation(Objective[TeacherSamples]):
             )
 
     def loss(self, network: str, batch: TeacherSamples, step: StepContext) -> Mapping[str, Tensor]:
-        """The student logs `mse`; with score distillation `gap`, how far apart the scores are; and `feedback`."""
+        """The student logs `mse`; with score distillation `gap`, the distance of the scores; and `feedback`."""
         cond = self.student.text.conditioning(batch.captions)
         if network == "fake" and self.fake_score is not None:
             return {"loss": self._denoising(self.fake_score, cond, step)}
@@ -159,7 +158,7 @@ class OneStepDistillation(Objective[TeacherSamples]):
         )
 
     def _denoising(self, fake: Student, cond: Conditioning, step: StepContext) -> Tensor:
-        """The copy's own loss: predict the noise in what the student has just drawn."""
+        """The fake-score model's loss: predict the noise in the student's latest outputs."""
         noisy, times, noise = self._noised(self.last_student_output, step)
         return denoising_loss(fake.predict(noisy, times, cond), noise)
 
@@ -174,5 +173,5 @@ class OneStepDistillation(Objective[TeacherSamples]):
         if not prompts:
             return None
         pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
-        with quietly():  # a first timestep of 800 is what this student is asked at
+        with quietly():  # the scheduler warns about the first timestep of 800, which is intended
             return draw(pipeline, prompts, (1,), guidance_scale=0.0, timesteps=[self.config.time])

@@ -1,4 +1,4 @@
-"""Piecewise rectified flow (PeRFlow, Yan et al. 2024): the teacher's path within each window becomes a straight line.
+"""Piecewise rectified flow (PeRFlow, Yan et al. 2024): the teacher's path within each window is made straight.
 
 The schedule's times are cut into K windows. In the window from t_s down to t_e the teacher carries a noised picture z_s
 to z_e; the student, at any time t in between, sees the point of the straight line from one to the other and predicts
@@ -31,7 +31,7 @@ class PeRFlowConfig:
         windows: K.
         solver_steps: the teacher's guided DDIM steps in a window.
         guidance: the teacher's scale.
-        share_of_starts: how many samples are at their window's start, where sampling in K steps asks.
+        share_of_starts: share of samples at their window's start, where sampling in K steps evaluates the model.
     """
 
     windows: int = 4
@@ -78,7 +78,7 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
         bounds = torch.tensor(self.times, device=device)
         start, end = bounds[window], bounds[window + 1]
         noise = step.normal(batch.latents.shape)
-        # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
+        # The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
         noisy = schedule.add_noise(batch.latents, noise, start)
         first = torch.where((window == 0).view(-1, 1, 1, 1), noise, noisy)
         last = self.carry(replace(batch, latents=first), start, end)

@@ -1,8 +1,8 @@
-"""Error of a model's one look at a noisy picture, over time (Hyper-SD, figure 3).
+"""Error of a model's one-step prediction of the clean picture, over time (Hyper-SD, figure 3).
 
-The paper motivates its score distillation by this figure: a consistency model points at clean pictures with less error
-than the score model does. Here prompts are drawn by the guided base in many steps, and on that path each model says
-from every latent where the path will end.
+The paper motivates its score distillation with this figure: a consistency model predicts clean pictures with less error
+than the score model. Here the guided base draws prompts in many steps, and each model predicts the end of the path from
+every latent on it.
 """
 
 from __future__ import annotations

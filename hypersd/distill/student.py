@@ -1,4 +1,4 @@
-"""Base of every training of an adapter: a base model on disk, an adapter on it, the frozen text side."""
+"""The student of all trainings: a base model from disk, its trainable adapter, the frozen text encoders."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from hypersd.training.text import TextEncoders
 Conditioning = Mapping[str, Any]
 _CPU = torch.device("cpu")
 _LARGE = 256
-"""Pixels on a side beyond which memory is saved before time."""
+"""Side in pixels above which gradient checkpointing is the default."""
 
 
 @dataclass(eq=False)
 class Student:
-    """A UNet with a LoRA adapter that learns; with the adapter off, its teacher.
+    """A UNet with a trainable LoRA adapter; with the adapter off it is the teacher.
 
     Args:
         source: a pipeline of SDXL's or SD1.5's shape whose UNet predicts noise.
         rank: of the adapter.
-        few_steps: the file of an adapter to be fused into the base first: then the model of few steps is the base.
-        gradient_checkpointing: a forward pass is repeated for the gradient rather than remembered; None: beyond 256 px.
-        device: where it is trained.
-        sample_prompts: of the grids that `draw` draws.
+        few_steps: file of an adapter to fuse into the base first, so that the few-step model is the base.
+        gradient_checkpointing: recompute activations for the gradient; None: above 256 px.
+        device: of the training.
+        sample_prompts: of the grids of `draw`.
     """
 
     source: ModelSource | Blueprint
@@ -97,7 +97,7 @@ class Student:
         return unet
 
     def _suit(self, unet: UNet2DConditionModel) -> None:
-        """On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's."""
+        """Set plain attention on a CPU: the backward pass of PyTorch's fused attention is several times slower."""
         if self.device.type == "cpu":
             unet.set_attn_processor(AttnProcessor())
 
@@ -138,7 +138,7 @@ class Student:
         return denoised(solver, noise, self.predictor(conditioning))
 
     def predictor(self, conditioning: Conditioning) -> Predict:
-        """The student as the denoising loop asks it: at one time for the whole batch."""
+        """The student as a function for the denoising loop, with one time for the whole batch."""
         return lambda latents, timestep: self.predict(
             latents, timestep.to(latents.device).expand(len(latents)), conditioning
         )

@@ -1,4 +1,4 @@
-"""Noise and what a teacher draws from it in many steps: drawn once, then read many times."""
+"""Noise with a teacher's many-step samples of it, computed once and read many times."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class TeacherSamples:
 
 
 def caption_for(data: CaptionedData, index: int) -> str:
-    """The caption that goes with noise `index`: of the example of that number, in a wording of its own.
+    """The caption of noise `index`: a random caption of the example with this index.
 
-    Where the examples end, the first one follows the last.
+    Indices beyond the last example start again with the first.
     """
     example = index if data.size is None else index % data.size
     return data.caption(example, np.random.default_rng((2, index)))
 
 
 def noise_for(indices: Iterable[int], shape: tuple[int, ...]) -> Tensor:
-    """Unit noise of each index, `(B, *shape)`: it need not be kept."""
+    """Unit noise of each index, `(B, *shape)`, reproducible, so that it need not be stored."""
     drawn = [np.random.default_rng((3, index)).standard_normal(shape, dtype=np.float32) for index in indices]
     return torch.from_numpy(np.stack(drawn))
 

@@ -19,12 +19,12 @@ from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import SegmentedTimesteps, offset_noise
 
 TargetTimes = Literal["segment", "clean"]
-"""Times that a jump may end at: anywhere in its segment (CTM, TCD, TSCD), or the schedule's clean end alone (LCM)."""
+"""End times of jumps: anywhere in the segment (CTM, TCD, TSCD), or only the schedule's clean end (LCM)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TSCDStage:
-    """One stage: k segments, and what part of the distance d's gradient is the adversarial loss's.
+    """One stage: k segments, and the adversarial loss's share of the gradient of the distance d.
 
     The paper says only that the squared error fits k = 8, 4, where prediction and target are close, and the adversarial
     part k = 2, 1, where they are not; the numbers are this project's. With one segment, from the base on, it is TCD
@@ -32,11 +32,11 @@ class TSCDStage:
 
     Args:
         adversarial: its share of the gradient, see `balance_gradients`; the rest is the squared error's.
-        conditional: the discriminator sees where a jump started; without, it removes conjoined shapes.
-        noised: both sides are noised before they are judged, to one of Lightning's times: the few-step
-            distributions hardly overlap otherwise.
-        one_step: of the batch, how much goes to drawing in one step (see `TSCDConfig.one_step_time`).
-        ends: the times that jumps may end at.
+        conditional: the discriminator reads the start of a jump; an unconditional one removes conjoined shapes.
+        noised: real and generated latents are noised to one of Lightning's times for the discriminator: otherwise the
+            distributions hardly overlap.
+        one_step: share of the batch for drawing in one step (see `TSCDConfig.one_step_time`).
+        ends: end times of jumps.
     """
 
     segments: int
@@ -49,7 +49,7 @@ class TSCDStage:
 
     @property
     def name(self) -> str:
-        """Name of the stage and of the adapter that it leaves."""
+        """Name of the stage and of its adapter."""
         return f"segments-{self.segments}" + ("" if self.conditional else "-unconditional")
 
 
@@ -68,16 +68,16 @@ class TSCDConfig:
 
     Args:
         solver_steps: N, the points of the solver's grid; k must divide it.
-        guidance: ω is drawn from this range for each sample. None is a teacher without guidance, whose student keeps
-            to be guided (the "CFG-preserved" adapters; PCM's recipe, Wang et al. 2024).
+        guidance: ω is drawn from this range for each sample. None is a teacher without guidance, whose student still
+            supports guidance (the "CFG-preserved" adapters; PCM's recipe, Wang et al. 2024).
         ema_decay: μ, of the target Θ⁻.
         offset_noise: strength of the paper's "noise perturbation" (Guttenberg 2023).
-        share_of_ends: of the start times, how many are ends of segments, where sampling starts.
-        one_step_time: pure noise is given to the student as if it were of this time when it draws in one step: the
-            schedule's last for the paper's unified adapter. An error of the predicted noise is multiplied by 14.6 in
-            the picture there, by 5.1 at 800, which the paper's one-step UNet has.
-        one_step_teacher: steps in which the average student draws what the one step must match.
-        huber: c of the pseudo-Huber distance (LCM-LoRA's recipe), in the place of the squared error; None is that.
+        share_of_ends: share of start times that are ends of segments, where sampling starts.
+        one_step_time: timestep passed to the student with pure noise for drawing in one step: the schedule's last for
+            the paper's unified adapter. It multiplies an error of the predicted noise by 14.6 in the picture; 800, the
+            time of the paper's one-step UNet, by 5.1.
+        one_step_teacher: steps of the average student that the one step must match.
+        huber: c of the pseudo-Huber distance (LCM-LoRA's recipe); None is the squared error.
     """
 
     solver_steps: int = 40
@@ -94,7 +94,7 @@ class TSCDConfig:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A batch of examples: where the student starts, where it must arrive, and what it must match there."""
+    """A batch of examples: the student's start, its end, and the target there."""
 
     start: Tensor
     start_times: Tensor
@@ -104,12 +104,12 @@ class Jump:
 
 @dataclass(eq=False)
 class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
-    """Objective of one stage: jump to where the average student, one teacher step further on, jumps to.
+    """Objective of one stage: match the average student's jump that starts one teacher step later.
 
     d(Ψ(x_tn, f_stu, t_end), Ψ(x̂_tn−1, f_stu⁻, t_end)), eq. 12. The squared error of a sample is divided by how far an
-    error of the predicted noise moves the jump's end (`NoiseSchedule.leverage`): jumps from the schedule's end would
-    otherwise be all that a batch learns from. The discriminator is SDXL-Lightning's: it looks at t_end, and the
-    target is its real example.
+    error of the predicted noise moves the jump's end (`NoiseSchedule.leverage`): otherwise jumps from the schedule's
+    end would dominate the loss. The discriminator is SDXL-Lightning's: it reads latents at t_end, and the target is
+    its real example.
     """
 
     student: Student
@@ -159,7 +159,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         if self.stage.ends == "clean":
             end_times = torch.zeros_like(end_times)
         noise = offset_noise(batch.latents.shape, step, config.offset_noise)
-        # The schedule's last step still shows a trace of the picture; sampling starts from noise alone.
+        # The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
         last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
         nearer = schedule.ddim_step(noisy, self._taught(noisy, start_times, batch, step), start_times, next_times)
@@ -178,10 +178,10 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
 
     @torch.no_grad()
     def in_one_step(self, batch: CaptionedLatents, step: StepContext) -> Jump:
-        """Pure noise, called noise of `one_step_time`, must become what the average student draws from it in several.
+        """Examples for one step: from pure noise at `one_step_time` to the average student's picture in several steps.
 
-        The published one-step UNet is run so (t = 800); the paper names a squared error for its training, not against
-        what.
+        The published one-step UNet is run like this (t = 800); the paper names a squared error for its training, but
+        not its target.
         """
         student, config = self.student, self.config
         noise = step.normal(batch.latents.shape)
@@ -220,7 +220,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         return self.discriminator(end, end_times, conditioning, jump.start, jump.start_times)
 
     def after_step(self, step: StepContext) -> None:
-        """Move the target."""
+        """Update the target."""
         ema_update(self.average, self.student.weights, self.config.ema_decay)
 
     def state(self) -> Mapping[str, Tensor]:

@@ -1,6 +1,6 @@
 """Adversarial diffusion distillation (Sauer et al. 2023), the method of SDXL-Turbo.
 
-The picture features that the discriminator reads are the family's own CLIP picture tower, in the place of DINOv2.
+The discriminator reads the features of the family's own CLIP picture tower instead of DINOv2.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TurboConfig:
     Rates fit a small model and a short training.
 
     Args:
-        share_of_noise: of the student's inputs, how many are pure noise at the last time (its one-step use).
+        share_of_noise: share of the student's inputs that are pure noise at the last time (its one-step use).
     """
 
     steps: int = 280
@@ -49,7 +49,7 @@ class TurboConfig:
 
 
 class PictureDiscriminator(nn.Module):
-    """Heads on the frozen features of a CLIP picture tower, each also asked whether the picture fits its text."""
+    """Heads on the frozen features of a CLIP picture tower, each conditioned on the text."""
 
     def __init__(self, clip: CLIPModel, text_dim: int, width: int = 64) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class PictureDiscriminator(nn.Module):
 
 @dataclass(eq=False)
 class AdversarialDiffusion(Objective[CaptionedLatents]):
-    """Objective: fool the discriminator, and agree with the teacher's look at the student's noised picture."""
+    """Objective: fool the discriminator, and match the teacher's prediction from the student's noised picture."""
 
     student: Student
     config: TurboConfig = field(default_factory=TurboConfig)
@@ -131,7 +131,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         return schedule.predict_x0(noisy, self.student.predict(noisy, times, conditioning), times)
 
     def _distillation(self, drawn: Tensor, batch: CaptionedLatents, step: StepContext) -> Tensor:
-        """Distance by which the teacher moves the student's picture, noised to a random time."""
+        """Distance between the student's picture and the teacher's prediction from it, noised to a random time."""
         schedule = self.student.schedule.to(step.device)
         times = step.integers(20, schedule.num_train_timesteps, len(drawn))
         noise = step.normal(drawn.shape)

@@ -1,7 +1,7 @@
 """One adapter for one to eight steps (Hyper-SD, section 3.4): trajectories in one segment and a picture in one step.
 
-The last stage of TSCD and the one-step enhancement train the same weights at once: a batch has noised pictures, on
-which jumps to any earlier time must agree, and noise from which a picture must come in one step.
+The last stage of TSCD and the one-step enhancement train the same weights at once: a batch has noised pictures for
+consistency between jumps, and pure noise for drawing in one step.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class UnifiedDistillation(Objective[UnifiedBatch]):
     Args:
         trajectories: TSCD's, of one segment.
         one_step: of the same student.
-        weight: of the one-step loss, whose errors are some hundred times those of a jump.
+        weight: of the one-step loss, whose errors are about a hundred times those of a jump.
     """
 
     trajectories: TrajectorySegmentedConsistency
@@ -59,7 +59,7 @@ class UnifiedDistillation(Objective[UnifiedBatch]):
         self.networks = [*self.trajectories.networks, *self.one_step.networks[1:]]
 
     def loss(self, network: str, batch: UnifiedBatch, step: StepContext) -> Mapping[str, Tensor]:
-        """The student logs what both parts log, those of the one-step part as `one_step_…`."""
+        """The student logs the losses of both parts, those of the one-step part as `one_step_…`."""
         if network == "fake":
             return self.one_step.loss(network, batch.pairs, step)
         along = self.trajectories.loss(network, batch.scenes, step)
@@ -71,14 +71,14 @@ class UnifiedDistillation(Objective[UnifiedBatch]):
 
     @contextmanager
     def remember(self, shard: dict[str, Any]) -> Generator[None]:
-        """Within this context both parts have what earlier turns on the same samples have set."""
+        """Within this context both parts have the attributes set by earlier updates on the same shard."""
         parts = (self.trajectories, self.one_step)
         memories = [shard.setdefault(type(part).__name__, {}) for part in parts]
         with parts[0].remember(memories[0]), parts[1].remember(memories[1]):
             yield
 
     def after_step(self, step: StepContext) -> None:
-        """Move the target of the trajectories."""
+        """Update the target of the trajectories."""
         self.trajectories.after_step(step)
 
     def state(self) -> Mapping[str, Tensor]:

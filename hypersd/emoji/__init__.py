@@ -1,1 +1,1 @@
-"""The embedded family: a world of sprites, its language, and the training of its models."""
+"""The embedded family: scenes of sprites, their captions, a judge, and the training of its models."""

@@ -1,4 +1,4 @@
-"""The family's language: how a scene is described, and how a description is read back."""
+"""Captions of scenes, and the parser of prompts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SIZES: Mapping[str, str] = MappingProxyType({"big": "big", "large": "big", "sma
 
 
 def article(word: str) -> str:
-    """The word with its indefinite article, as English wants: `a cat`, `an owl`, `a unicorn`."""
+    """The word with its indefinite article: `a cat`, `an owl`, `a unicorn`."""
     an = word[0] in "aeio" or (word[0] == "u" and not word.startswith(("uni", "use", "uk")))
     return f"{'an' if an else 'a'} {word}"
 
 
 def caption(scene: Scene) -> str:
-    """The scene in the family's two canonical forms.
+    """The canonical caption of a scene.
 
     `a big|small OBJECT on a COLOUR background`, or `a OBJECT left of a OBJECT on a COLOUR background`.
     """
@@ -38,7 +38,7 @@ def caption(scene: Scene) -> str:
 
 
 def free_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """The same scene as a visitor might type it: shorter, reordered, sometimes silent on size or background."""
+    """A caption as a visitor might type it: shorter, reordered, sometimes without size or background."""
     colour = scene.background
     if scene.size == "pair":
         left, right = (placed.name for placed in scene.objects)
@@ -67,12 +67,12 @@ def free_caption(scene: Scene, rng: np.random.Generator) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Objects that a prompt asks for, in the family's terms, and words that cannot be drawn.
+    """Parsed prompt: its objects, and words that cannot be drawn.
 
     Args:
         objects: from left to right.
-        unknown: words and pictographs that the family has never seen, in order, each once.
-        unused: words that it knows, but cannot draw where they stand, such as the colour of a thing.
+        unknown: words and pictographs outside the vocabulary, in order, without duplicates.
+        unused: words of the vocabulary that cannot be drawn at their position, such as the colour of an object.
     """
 
     objects: tuple[str, ...]
@@ -83,7 +83,7 @@ class Reading:
 
 
 def read(world: World, prompt: str) -> Reading:
-    """Read a prompt. What the family does not know, or cannot draw, is returned with it; nothing is raised."""
+    """Parse a prompt. Words that are unknown or cannot be drawn are part of the result; no error is raised."""
     tokens = re.findall(r"\w+|[^\w\s]", prompt.lower())
     words = [token for token in tokens if re.match(r"\w", token)]
     objects = tuple(word for word in words if word in world.objects)
@@ -112,14 +112,14 @@ def read(world: World, prompt: str) -> Reading:
 
 
 def _background(world: World, tokens: Sequence[str], described: Mapping[int, str | None]) -> str | None:
-    """The colour of the background: one that is called so, else the first that is not the colour of a thing."""
+    """The colour of the background: the one before "background", otherwise the first that describes no object."""
     called = [index for index, thing in described.items() if thing == "background"]
     others = [index for index, thing in described.items() if thing not in world.objects]
     return next((tokens[index] for index in (*called, *others)), None)
 
 
 def _described(world: World, tokens: Sequence[str], index: int) -> str | None:
-    """The word that an adjective belongs to: the next one that is no adjective itself; None at the end."""
+    """The word that an adjective describes: the next word that is not an adjective; None at the end."""
     adjectives = world.backgrounds.keys() | _SIZES.keys()
     for place in range(index + 1, len(tokens)):
         joins = tokens[place] == "and" and place + 1 < len(tokens) and tokens[place + 1] in adjectives

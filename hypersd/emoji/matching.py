@@ -1,10 +1,10 @@
-"""Finding sprites in a picture: matched filters over scale and place, coarse and then fine.
+"""Detection of sprites in a picture: matched filters over size and position, coarse to fine.
 
 Once the flat background is subtracted, an object of alpha A and premultiplied colour P (both at some size and place)
 on the background b shows the *template* T = P - A b. A template that is in the picture D with strength a explains
-|D|² - |D - a T|² = 2 a ⟨D, T⟩ - a² |T|² of its energy, summed over all pixels and channels: that is the *gain* by which
-all hypotheses (which object, how large, where) are compared. Unlike plain correlation it does not prefer large or
-bright sprites, and unlike normalised correlation it does not prefer small or pale ones.
+|D|² - |D - a T|² = 2 a ⟨D, T⟩ - a² |T|² of its energy, summed over all pixels and channels: this *gain* compares all
+hypotheses (object, size, position). Unlike plain correlation it does not prefer large or bright sprites, and unlike
+normalised correlation it does not prefer small or pale ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hypersd.emoji.world import World
 Floats = NDArray[np.floating[Any]]
 
 WEAKEST, STRONGEST = 0.6, 1.15
-"""A generated object may be a little paler or stronger than its sprite; outside this range it is something else."""
+"""Range of an object's strength relative to its sprite; outside this range it is another object."""
 
 _MARGIN = 0.02
 """Margin below and above the world's sizes for an object, as a fraction of the picture's side."""
@@ -31,7 +31,7 @@ _REACH = 0.05
 """Largest distance of the fine search from its start, as a fraction of the picture's side."""
 
 _HOPELESS = 0.5
-"""A candidate that explains less than this share of what the best one does is not looked at closely."""
+"""Candidates with less than this share of the best candidate's gain are not refined."""
 
 _MOVES = (
     *((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0)),
@@ -39,11 +39,11 @@ _MOVES = (
     *((right, down, -1) for right in (0, 1) for down in (0, 1)),
     *((-1, -1, 2), (1, 1, -2)),
 )
-"""The neighbours of a hypothesis: changes of left, top and size, in pixels."""
+"""Steps to the neighbours of a hypothesis: changes of left, top and size, in pixels."""
 
 
 class Field(NamedTuple):
-    """Range of an object's centre from left to right, and its largest size; fractions of the side."""
+    """Horizontal range of an object's centre, and its largest size; fractions of the side."""
 
     left: float
     right: float
@@ -67,11 +67,11 @@ class Match:
 
 
 class Finder:
-    """Looks for a world's objects in pictures of `side` pixels, an even number.
+    """Detector of a world's objects in pictures of `side` pixels, an even number.
 
-    The templates' spectra at half resolution are computed once (a second and 45 MB for 66 objects), for all
-    backgrounds at once: a template is linear in the background's colour. No sprite reaches over the picture's edge,
-    so the circular correlation is the plain one wherever it is read.
+    The templates' spectra at half resolution are computed once (a second and 45 MB for 66 objects) for all
+    backgrounds: a template is linear in the background's colour. No sprite crosses the picture's edge, so the circular
+    correlation equals the linear one wherever it is used.
     """
 
     def __init__(self, world: World, side: int) -> None:
@@ -88,13 +88,13 @@ class Finder:
             self._products.append(np.einsum("nihw,njhw->nij", sprites, sprites))
 
     def survey(self, difference: Floats, ground: Floats, fields: Sequence[Field], count: int) -> list[list[Match]]:
-        """For each field the `count` most promising objects, best first, each at its best place on a coarse grid.
+        """The `count` best objects for each field, best first, each at its best position on a coarse grid.
 
         Args:
             difference: the picture minus `ground`, `(side, side, 3)`.
             ground: the background's colour in [0, 1], `(3,)`.
-            fields: where to look.
-            count: how many objects to return for each field, at most.
+            fields: regions to search.
+            count: largest number of objects for each field.
         """
         half = self.side // 2
         spectrum = _spectra(np.moveaxis(halved(difference), -1, 0), half)
@@ -128,7 +128,7 @@ class Finder:
     def refine(self, difference: Floats, ground: Floats, match: Match) -> Match:
         """The best hypothesis about the same object nearby, at full resolution: hill climbing over size and place.
 
-        It stays near where it began, or it could climb over to another object.
+        The search stays near its start, so that it cannot move to another object.
         """
         search = _Search(self.world, match.name, difference, ground)
         seen: set[tuple[int, int, int]] = set()
@@ -143,14 +143,14 @@ class Finder:
             best = better
 
     def best(self, difference: Floats, ground: Floats, candidates: Sequence[Match]) -> Match | None:
-        """The candidate that explains most, refined; None if there is none that explains anything."""
+        """The refined candidate with the largest gain; None if no gain is positive."""
         least = _HOPELESS * max((candidate.gain for candidate in candidates), default=0.0)
         refined = [self.refine(difference, ground, match) for match in candidates if match.gain >= least]
         match = max(refined, key=_by_gain, default=None)
         return match if match is not None and match.gain > 0 else None
 
     def _fits(self, place: tuple[int, int, int], start: Match) -> bool:
-        """Tell if the square is inside the picture, of a size that occurs, and close to the start of the search."""
+        """True if the square is inside the picture, has a possible size, and is close to the start of the search."""
         left, top, pixels = place
         inside = 0 <= left <= self.side - pixels and 0 <= top <= self.side - pixels
         across, down = left - start.left + (pixels - start.pixels) / 2, top - start.top + (pixels - start.pixels) / 2
@@ -159,9 +159,9 @@ class Finder:
 
 
 class _Search:
-    """Measures one object at many places and sizes of one picture.
+    """Gain of one object at many positions and sizes in one picture.
 
-    No template is drawn: ⟨D, P - A b⟩ = ⟨D, P⟩ + ⟨-D b, A⟩ is the product of the picture's bands (D, -D b) with the
+    No template is rendered: ⟨D, P - A b⟩ = ⟨D, P⟩ + ⟨-D b, A⟩ is the product of the picture's bands (D, -D b) with the
     sprite's (P, A), and a template's energy follows from the sprite's inner products, once for each size.
     """
 
@@ -188,7 +188,7 @@ def halved(picture: Floats) -> Floats:
 
 
 def _grid(world: World, side: int) -> tuple[int, ...]:
-    """Even sizes in pixels that leave none of the world's sizes further than 4 % away."""
+    """Even sizes in pixels, so dense that every size of the world is within 4 % of one."""
     sizes: set[int] = set()
     for low, high in world.sizes.values():
         size = low * side
@@ -199,7 +199,7 @@ def _grid(world: World, side: int) -> tuple[int, ...]:
 
 
 def _spectra(bands: Floats, side: int) -> NDArray[np.complex64]:
-    """Fourier transforms of bands `(..., h, w)`, filled up with zeros to `side` × `side`."""
+    """Fourier transforms of bands `(..., h, w)`, zero-padded to `side` × `side`."""
     return np.asarray(fft.rfft2(bands, s=(side, side)), dtype=np.complex64)
 
 
@@ -211,7 +211,7 @@ def _energy(products: Floats, ground: Floats) -> Floats:
 
 
 def _gain(correlation: Floats, energy: Floats) -> Floats:
-    """Energy that templates explain at their best allowed strength; negative if they are not there."""
+    """Gain of templates at their best allowed strength; negative if they do not occur."""
     strength = np.clip(correlation / np.maximum(energy, 1e-9), WEAKEST, STRONGEST)
     return strength * (2 * correlation - strength * energy)
 

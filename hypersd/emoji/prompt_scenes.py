@@ -1,4 +1,4 @@
-"""Prompts as scenes: the check that one can be judged, and scenes rendered as prompts describe them."""
+"""Conversion of prompts to scenes: a check that a prompt can be judged, and rendering of prompts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypersd.emoji.world import Pixels, Scene, World, place, render
 
 
 def check_judged(world: World, prompt: str) -> None:
-    """See that a prompt says what the judge should look for.
+    """Check that the judge can score a prompt.
 
     Raises:
-        ValueError: it does not.
+        ValueError: the prompt does not name one or two objects and a background.
     """
     reading = read(world, prompt)
     if len(reading.objects) not in (1, 2) or reading.background is None:
@@ -26,14 +26,14 @@ def check_judged(world: World, prompt: str) -> None:
 
 
 def prompted_scene(world: World, prompt: str, rng: np.random.Generator) -> Scene:
-    """A scene that shows what a prompt asks for; what it leaves open is drawn by lot.
+    """A scene that matches a prompt; unspecified properties are random.
 
     Raises:
         ValueError: a word is unknown, or there are not one or two objects.
     """
     reading = read(world, prompt)
     if reading.unknown:
-        raise ValueError(f"the world has no {', '.join(repr(word) for word in reading.unknown)}")
+        raise ValueError(f"this family cannot draw {', '.join(repr(word) for word in reading.unknown)}")
     if len(reading.objects) not in (1, 2):
         raise ValueError("name one or two objects, as in 'a big cat on a blue background'")
     background = reading.background or list(world.backgrounds)[rng.integers(len(world.backgrounds))]
@@ -41,9 +41,9 @@ def prompted_scene(world: World, prompt: str, rng: np.random.Generator) -> Scene
 
 
 def rendered(world: World, prompts: Sequence[str], n: int, side: int, seed: int = 0) -> Iterator[Pixels]:
-    """`n` scenes as the prompts describe them, in turn, each object anew in place and size; `(side, side, 3)` each.
+    """`n` pictures `(side, side, 3)` of the prompts in cyclic order, with random positions and sizes of the objects.
 
-    A single object that is asked for in no size is big or small. The same seed gives the same pictures.
+    A single object without a size in the prompt is big or small. The same seed gives the same pictures.
 
     Raises:
         ValueError: a prompt does not name one or two objects and a background, or there is no prompt.

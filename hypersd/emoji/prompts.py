@@ -1,4 +1,4 @@
-"""Prompts in the two canonical forms: on combinations that no training ever saw, for tests; on others, for votes."""
+"""Prompts in the two canonical forms: held-out combinations for tests, and training combinations for votes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from hypersd.emoji.world import World, place
 
 _SIZES = ("small", "pair", "big", "pair")
 _PATIENCE = 50
-"""Attempts for each prompt that is wanted."""
+"""Attempts per requested prompt."""
 
 
 def held_out_prompts(world: World, n: int, seed: int = 0) -> list[str]:
     """`n` prompts in the two canonical forms: half single objects (as many big as small), half pairs.
 
-    A single object, and the left one of a pair, is held out from the background; where the world allows it, so is
-    the right one. Held-out combinations take turns, so none is used twice before all were used once. The same seed
-    gives the same prompts, and a shorter list is the beginning of a longer one.
+    A single object, and the left one of a pair, is held out from the background; so is the right one if the world
+    allows it. No held-out combination is repeated before all were used once. The same seed gives the same prompts, and
+    a shorter list is the beginning of a longer one.
 
     Raises:
-        ValueError: `n` is negative, or the world holds nothing out, or has a single object.
+        ValueError: `n` is negative, or the world has no held-out combinations, or a single object.
     """
     if n < 0:
-        raise ValueError(f"the number of prompts must not be negative, and {n} is")
+        raise ValueError(f"the number of prompts must not be negative, but is {n}")
     if not world.held_out or len(world.objects) < 2:
-        raise ValueError("held-out prompts need a world of two objects or more that holds something out")
+        raise ValueError("held-out prompts need a world with two or more objects and held-out combinations")
     rng = np.random.default_rng(seed)
     combinations = sorted(world.held_out)
     turns: list[tuple[str, str]] = []
@@ -45,13 +45,13 @@ def held_out_prompts(world: World, n: int, seed: int = 0) -> list[str]:
 def common_prompts(world: World, n: int, seed: int = 0) -> list[str]:
     """`n` different prompts of combinations that are not held out, in the same forms; fewer if the world is small.
 
-    What is learned from votes on these can be tested on `held_out_prompts`. The same seed gives the same prompts.
+    A model that learned from votes on them can be tested on `held_out_prompts`. The same seed gives the same prompts.
 
     Raises:
-        ValueError: `n` is negative, or the world has none.
+        ValueError: `n` is negative, or the world has no such combination.
     """
     if n < 0:
-        raise ValueError(f"the number of prompts must not be negative, and {n} is")
+        raise ValueError(f"the number of prompts must not be negative, but is {n}")
     rng = np.random.default_rng(seed)
     grounds = list(world.backgrounds)
     prompts: dict[str, None] = {}
@@ -66,12 +66,12 @@ def common_prompts(world: World, n: int, seed: int = 0) -> list[str]:
             names = tuple(str(name) for name in rng.choice(things, wanted, replace=False))
             prompts[caption(place(world, names, ground, size, rng))] = None
     if n and not prompts:
-        raise ValueError("everything in this world is held out, so there is nothing to vote on")
+        raise ValueError("all combinations of this world are held out, so there are no prompts to vote on")
     return list(prompts)
 
 
 def _beside(world: World, thing: str, ground: str, rng: np.random.Generator) -> str:
-    """Another object for the background, one that is held out from it too if there is any."""
+    """Another object for the background, also held out from it if possible."""
     others = [name for name in world.objects if name != thing]
     also = [name for name in others if (name, ground) in world.held_out]
     choices = also or others

@@ -1,4 +1,4 @@
-"""Training scenes as captioned pictures, numbered and repeatable."""
+"""Training scenes as captioned pictures with reproducible indices."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hypersd.emoji.captions import caption, free_caption
 from hypersd.emoji.world import Scene, World, render, sample_scene
 
 FREE_SHARE = 1 / 3
-"""Share of captions in a visitor's wording; the others are in the canonical forms."""
+"""Share of captions in free wording; the others are in the canonical forms."""
 
 
 def training_scene(world: World, index: int) -> Scene:
-    """The `index`-th scene of the endless, repeatable sequence of training scenes."""
+    """The `index`-th scene of the infinite, reproducible sequence of training scenes."""
     return sample_scene(world, np.random.default_rng((1, index)))
 
 
@@ -39,24 +39,24 @@ class TrainingScenes:
 
     @property
     def size(self) -> None:
-        """There is no end of scenes."""
+        """None: the number of scenes is infinite."""
 
     def pictures(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """The scenes of these numbers, drawn: `(B, 128, 128, 3)`."""
+        """Pictures of the scenes with these indices, `(B, 128, 128, 3)`."""
         return np.stack([render(self.world, training_scene(self.world, index)) for index in indices])
 
     def size_conditioning(self, indices: Sequence[int]) -> None:
-        """Scenes are drawn at their size."""
+        """None: scenes are never scaled or cropped."""
 
     def caption(self, index: int, rng: np.random.Generator) -> str:
-        """A caption of one scene, by lot in a canonical form or as a visitor might type it."""
+        """A caption of one scene, randomly canonical or free."""
         scene = training_scene(self.world, index)
         return free_caption(scene, rng) if rng.random() < FREE_SHARE else caption(scene)
 
     def distinct_captions(self) -> None:
-        """There is no end of wordings."""
+        """None: the number of captions is infinite."""
 
     def held_out_prompts(self, count: int) -> list[str]:
-        """Captions of scenes of combinations that no training scene shows, if the world holds any out."""
+        """Captions of held-out combinations, if the world has any."""
         rng, held_out = np.random.default_rng(4), bool(self.world.held_out)
         return [caption(sample_scene(self.world, rng, held_out=held_out)) for _ in range(count)]

@@ -1,7 +1,7 @@
-"""The judge: which objects a picture shows, on which background, and how clean it is.
+"""The judge: detects the objects and the background of a picture, and measures how clean the picture is.
 
-It needs no network: the world's sprites are looked for directly (see `matching`), on the background that the
-picture's border has. Nothing in it is learned, so no model can be trained to please it by accident.
+It uses no network: it searches for the world's sprites (see `matching`) on the background colour of the picture's
+border. It has no learned weights, so models cannot share its errors through common training data.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from hypersd.emoji.world import Pixels, Placed, Scene, World
 PromptKind = Literal["single", "pair"]
 
 _BORDER = 3
-"""Width in pixels of the frame whose median is taken for the background; no object covers more than a part of it."""
+"""Width in pixels of the border whose median is the background; objects cover only a part of it."""
 
 _CANDIDATES = 4
-"""Objects of the coarse search that are looked at closely, in each field."""
+"""Number of objects of the coarse search that are refined, in each field."""
 
 _CONVINCING = 0.5
-"""The share of its square's energy that each of two objects must explain before a picture is read as a pair."""
+"""Share of its square's energy that each of two objects must explain for a picture to count as a pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class DetectedScene:
     """Scene that was detected in a picture.
 
     `objects`: one or two, from left to right; none if the picture is empty. `background`: the nearest of the world's.
-    `match`: how well that explains the picture (see `SpriteJudge.detect`), in [0, 1].
+    `match`: similarity of this scene to the picture (see `SpriteJudge.detect`), in [0, 1].
     """
 
     objects: tuple[Placed, ...]
@@ -45,8 +45,8 @@ class DetectedScene:
 class PromptMatch:
     """Match of a picture with its prompt.
 
-    `objects`: exactly the right object, or both in the right order. `background`: the right one. `match`: how clean
-    the picture is, whatever it shows.
+    `objects`: true for exactly the right object, or both in the right order. `background`: true for the right one.
+    `match`: how clean the picture is, independent of the prompt.
     """
 
     objects: bool
@@ -59,7 +59,7 @@ class SpriteJudge:
     """Judges pictures of a world.
 
     Args:
-        world: whose objects and backgrounds to look for.
+        world: has the objects and backgrounds to search for.
         side: the pictures' side in pixels, an even number.
 
     Raises:
@@ -75,20 +75,20 @@ class SpriteJudge:
         self._fields = (Field(0.0, 1.0, 1.0), Field(0.1, 0.42, largest), Field(0.58, 0.9, largest))
 
     def detect(self, picture: Pixels, count: int | None = None) -> DetectedScene:
-        """Find what a picture shows, with no hint but (if given) the number of its objects, 1 or 2.
+        """Detect the scene in a picture, given nothing but, optionally, the number of its objects, 1 or 2.
 
-        With D the picture minus its own background (the median colour of its border) and M the objects found, drawn
-        on that background, minus the background, both with colours in [0, 1],
+        With D the picture minus its own background (the median colour of its border) and M the detected objects,
+        rendered on that background, minus the background, both with colours in [0, 1],
 
             match = max(0, 1 - Σ (D - M)² / (Σ D² + Σ M²)) = max(0, 2 Σ D M / (Σ D² + Σ M²)),
 
-        summed over all pixels and channels: a cosine similarity that also asks for the same strength. It is 1 only if
-        the picture is exactly the scene; noise, blur, a wrong sprite, and anything else anywhere lower it. A picture
-        with nothing in it has match 0.
+        summed over all pixels and channels: a cosine similarity that also depends on the strength. It is 1 only if the
+        picture equals the scene; noise, blur, a wrong sprite, and any other difference lower it. An empty picture has
+        match 0.
 
         Args:
-            picture: `(side, side, 3)`, 8 bits a channel.
-            count: how many objects to look for; None lets the judge decide.
+            picture: `(side, side, 3)`, 8 bits per channel.
+            count: number of objects; None lets the judge decide.
 
         Raises:
             ValueError: the picture has another shape or type.
@@ -113,13 +113,13 @@ class SpriteJudge:
         )
 
     def score(self, picture: Pixels, wanted: str | Scene) -> PromptMatch:
-        """Compare a picture with what it should show: a scene, or a caption in the family's language.
+        """Compare a picture with a scene, or with a caption of the family.
 
-        For a pair the judge looks for two objects; for a single one it decides by itself how many there are, and a
-        second object is a mistake.
+        For a pair the judge searches for two objects; for a single object it decides on the number itself, and a
+        second object counts as an error.
 
         Raises:
-            ValueError: the picture does not fit, or the caption does not name one or two objects and a background.
+            ValueError: the picture has another shape, or the caption does not name one or two objects and a background.
         """
         names, background = self._wanted(wanted)
         finding = self.detect(picture, count=2 if len(names) == 2 else None)
@@ -141,7 +141,7 @@ class SpriteJudge:
     def _pair(
         self, difference: Floats, ground: Floats, left: Sequence[Match], right: Sequence[Match]
     ) -> tuple[Match, ...]:
-        """The left object, then the right one in what remains of the picture; fewer if they explain nothing."""
+        """The left object, then the right one in the residual picture; fewer if they explain nothing."""
         first = self._finder.best(difference, ground, left)
         if first is None:
             second = self._finder.best(difference, ground, right)
@@ -151,7 +151,7 @@ class SpriteJudge:
         return (first,) if second is None else (first, second)
 
     def _is_pair(self, difference: Floats, single: tuple[Match, ...], pair: tuple[Match, ...]) -> bool:
-        """Tell if two objects explain the picture better than one, each of them convincing by itself."""
+        """True if two objects explain the picture better than one, and each explains enough of its square."""
         if len(pair) < 2 or sum(match.gain for match in pair) <= sum(match.gain for match in single):
             return False
         energies = [float(np.square(difference[match.window]).sum()) for match in pair]
@@ -163,7 +163,7 @@ class SpriteJudge:
         return max(0.0, 2 * float(np.vdot(difference, drawn)) / energy) if energy > 0 else 0.0
 
     def _drawn(self, ground: Floats, matches: tuple[Match, ...]) -> Floats:
-        """The objects alone: the picture of them minus the background."""
+        """The rendered objects minus the background."""
         canvas = np.broadcast_to(ground, (self.side, self.side, 3)).copy()
         for match in matches:
             sprite = self.world.sprite(match.name, match.pixels)

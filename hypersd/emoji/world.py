@@ -1,8 +1,8 @@
-"""The embedded family's world: sprites on plain backgrounds, and the words for them.
+"""The embedded family's world: sprites on plain backgrounds, and their names.
 
-A `World` is data (`assets/emoji-xl/world.json`): which objects there are, which backgrounds, how large an object may
-be, and which object-on-background pairs no training scene ever shows. A `Scene` is one picture, described exactly, so
-that it can be drawn, put into words, and later be looked for in a generated image.
+A `World` is data (`assets/emoji-xl/world.json`): the objects, the backgrounds, the sizes of objects, and the pairs of
+object and background that are held out from training. A `Scene` describes one picture exactly, so that it can be
+rendered, captioned, and detected in a generated picture.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _WorldFile:
-    """`world.json`: files of sprites by name, colours by name, ranges of sizes by name, and pairs that are held out."""
+    """`world.json`: sprite files by name, colours by name, size ranges by name, and held-out pairs."""
 
     objects: dict[str, str]
     backgrounds: dict[str, tuple[int, int, int]]
@@ -55,7 +55,7 @@ class _WorldFile:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """World of sprites: the objects and backgrounds, their names, and the combinations kept for evaluation only."""
+    """World of sprites: objects and backgrounds with their names, and the combinations held out for evaluation."""
 
     folder: Path
     objects: dict[str, str]
@@ -70,7 +70,7 @@ class World:
         Raises:
             FileNotFoundError: there is no `world.json` there, or a sprite is missing.
             ValueError: the file is not a world (a key is missing, or a held-out pair names something unknown), or a
-                sprite is no picture.
+                sprite is not a picture.
         """
         folder = Path(folder)
         file = folder / "world.json"
@@ -93,7 +93,7 @@ class World:
         return world
 
     def has(self, thing: str, ground: str) -> bool:
-        """Tell if both the object and the background exist."""
+        """True if both the object and the background exist."""
         return thing in self.objects and ground in self.backgrounds
 
     def sprite(self, name: str, pixels: int) -> NDArray[np.float32]:
@@ -109,13 +109,13 @@ class World:
 def _scaled_sprite(file: Path, pixels: int) -> NDArray[np.float32]:
     rgba = np.asarray(_opened_sprite(file, _changed(file)), dtype=np.float32) / 255
     premultiplied = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=-1)
-    # Pillow resizes float images one band at a time; premultiplied, so that no dark rim appears at the edges.
+    # Pillow resizes float images one band at a time; premultiplied alpha avoids dark edges.
     bands = [
         np.asarray(Image.fromarray(premultiplied[..., band]).resize((pixels, pixels), Image.Resampling.LANCZOS))
         for band in range(4)
     ]
     scaled = np.clip(np.stack(bands, axis=-1), 0, 1)
-    # Lanczos overshoots: a colour above its alpha would be brighter than white, and wrap around to black in 8 bits.
+    # Lanczos overshoots: a colour above its alpha would be brighter than white, and overflow to black in 8 bits.
     np.minimum(scaled[..., :3], scaled[..., 3:], out=scaled[..., :3])
     return scaled
 
@@ -139,7 +139,7 @@ def box(placed: Placed, side: int) -> tuple[int, int, int]:
 
 
 def render(world: World, scene: Scene, side: int = 128) -> Pixels:
-    """Draw a scene: `(side, side, 3)`, 8 bits a channel.
+    """Render a scene: `(side, side, 3)`, 8 bits per channel.
 
     Raises:
         KeyError: the scene names an object or a background that the world does not have.
@@ -156,7 +156,7 @@ def render(world: World, scene: Scene, side: int = 128) -> Pixels:
 
 
 def place(world: World, names: tuple[str, ...], background: str, size: str, rng: np.random.Generator) -> Scene:
-    """A scene with these objects, each somewhere near the middle of its field (the whole picture, or its half)."""
+    """A scene with these objects, each near the middle of its field (the whole picture, or half of it)."""
     low, high = world.sizes[size]
     objects = []
     for index, name in enumerate(names):
@@ -178,8 +178,8 @@ def place(world: World, names: tuple[str, ...], background: str, size: str, rng:
 def sample_scene(world: World, rng: np.random.Generator, *, held_out: bool = False) -> Scene:
     """Draw a random scene; half of them show a pair.
 
-    With `held_out` false, no object ever stands on a background it is held out from; with `held_out` true, the (first)
-    object always does.
+    With `held_out` false, no object is on a background from which it is held out; with `held_out` true, the (first)
+    object always is.
     """
     names = list(world.objects)
     grounds = list(world.backgrounds)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hypersd.evaluate.metric_sources import JUDGE, PromptPictures, RewardFunction, Verdict, judged_by_its_own
 from hypersd.models.families.embedded import judged_prompt_check
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import plan_run
 from hypersd.sampling.request import Generation, Request, sides

@@ -15,7 +15,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.metric_sources import MetricSource, PromptPictures, judged_by_its_own
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.scorers.aesthetic import AestheticHead
 from hypersd.scorers.hps import load_hps

@@ -14,7 +14,7 @@ from PIL import Image
 from hypersd.evaluate.clip_score import ClipScore, Pixels
 from hypersd.evaluate.diversity import distances
 from hypersd.models.families import embedded
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Capability, Family
 from hypersd.scorers.hub_models import CLIP_B32
 from hypersd.scorers.inception import InceptionFeatures, check_inception

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from hypersd.models.registry import Machine, availability, is_local
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability, is_local
 from hypersd.models.specs import Family
 from hypersd.resources import assets_folder
 from hypersd.utils.readers import read_json

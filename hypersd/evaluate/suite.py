@@ -13,7 +13,7 @@ from hypersd.evaluate.clip_score import ClipScore
 from hypersd.evaluate.metric_sources import CLIP, INCEPTION, REWARD, MetricSource, PromptPictures, RewardFunction
 from hypersd.evaluate.metrics import Metric, metrics_of
 from hypersd.evaluate.picture_metrics import ImageMetrics
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.sampling.request import Generation
 

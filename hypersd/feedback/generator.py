@@ -14,7 +14,8 @@ from hypersd import __version__
 from hypersd.arena.service.pool import GeneratedImage, GenerationError, GenerationInterrupted
 from hypersd.arena.votes.battle import Contestant
 from hypersd.models.engine import Engine
-from hypersd.models.registry import Machine, availability
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability
 from hypersd.models.specs import Family, Weights
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run

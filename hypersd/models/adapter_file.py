@@ -1,4 +1,4 @@
-"""Adapter files before they are loaded: format and architecture, from the header alone. Nothing here imports torch."""
+"""Format and architecture of adapter files, from the header alone. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor of a file, by its key."""
 
 ARCHITECTURES: Mapping[int, str] = MappingProxyType({768: "SD 1.x", 1024: "SD 2.x", 1280: "SDXL refiner", 2048: "SDXL"})
-"""Published UNets by the width of the text that they attend to."""
+"""Published UNets by the width of their text conditioning."""
 
 _LEARN_LORA = "use a plain LoRA instead, or extract one from it"
 _NEED_LORA = "give a LoRA file"
@@ -47,7 +47,7 @@ _OTHER_KINDS: tuple[tuple[str, str, str], ...] = (
         "save it with the `save_lora_weights` of its diffusers pipeline",
     ),
 )
-"""Files that are no LoRA in a format that is read here: a mark in a key, the name of the kind, the remedy."""
+"""Unsupported files: a pattern of a key, the name of the kind, and what to do."""
 
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a git-lfs pointer, not the file itself", "run `git lfs pull`, or download the file"),
@@ -65,7 +65,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"<", "a web page", "download the file itself"),
     (b"{", "a text in JSON", "give a LoRA in safetensors"),
 )
-"""Files that are no safetensors, by their first bytes."""
+"""Files that are not safetensors, by their first bytes."""
 
 _DOWN = re.compile(r"(\.lora_A|\.lora_down|[._]lora\.down)\.weight$")
 _UP = re.compile(r"(\.lora_B|\.lora_up|[._]lora\.up)\.weight$")
@@ -97,17 +97,17 @@ class AdapterFile:
 
     @cached_property
     def layers(self) -> frozenset[str]:
-        """The layers that it changes, as the file names them; what belongs to no layer counts as one."""
+        """The layers that it changes, by their names in the file; a key that belongs to no layer counts as one."""
         return frozenset(layer_of(key) for key in self.shapes)
 
     @property
     def text_encoder_layers(self) -> frozenset[str]:
-        """Those of text encoders."""
+        """The layers of text encoders."""
         return frozenset(layer for layer in self.layers if _TEXT_ENCODER.match(layer))
 
     @property
     def text_width(self) -> int | None:
-        """The width of the text that its UNet attends to; None if it changes no such layer."""
+        """The width of its UNet's text conditioning; None if it changes no cross-attention layer."""
         widths = (
             shape[1]
             for key, shape in self.shapes.items()
@@ -117,18 +117,18 @@ class AdapterFile:
 
     @property
     def architecture(self) -> str:
-        """The published model that it is for, as far as the header tells."""
+        """The published model that it is for, according to the header."""
         return architecture(self.text_width)
 
     @cached_property
     def foreign_layers(self) -> frozenset[str]:
-        """Those whose names are not of its format; they would keep a library from recognising it."""
+        """Layers with names of another format, because of which a library would not recognise the file."""
         prefix = _KOHYA if self.format == "kohya" else _DIFFUSERS
         return frozenset(layer for layer in self.layers if not prefix.match(layer))
 
     @cached_property
     def broken_layers(self) -> frozenset[str]:
-        """Those that lack one of the two factors, or have something else beside them."""
+        """Layers that lack one of the two factors, or have additional tensors."""
         parts: dict[str, set[str]] = {layer: set() for layer in self.layers}
         for key in self.shapes:
             parts[layer_of(key)].add("down" if _DOWN.search(key) else "up" if _UP.search(key) else key)
@@ -142,7 +142,7 @@ class AdapterFile:
 
 
 def architecture(text_width: int | None) -> str:
-    """A UNet by the width of the text that it attends to, in words."""
+    """Name of a UNet by the width of its text conditioning."""
     if text_width is None:
         return "an unknown model"
     return ARCHITECTURES.get(text_width, f"a model with text of {text_width} numbers a token")
@@ -201,7 +201,7 @@ def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]
 
 
 def unreadable(path: Path) -> str:
-    """Say in a sentence what a file is that is no whole safetensors file, and what to do."""
+    """A sentence about a file that is not a complete safetensors file: its kind, and what to do."""
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
@@ -214,6 +214,6 @@ def unreadable(path: Path) -> str:
 
 
 def _again(path: Path) -> str:
-    """The remedy for a damaged file: only one in the Hub's cache may be deleted, since it can be fetched again."""
+    """Remedy for a damaged file: only a file in the Hub's cache can be deleted and downloaded again."""
     cached = "snapshots" in path.parts and any(part.startswith("models--") for part in path.parts)
     return "delete it and try again" if cached else "download it or save it again"

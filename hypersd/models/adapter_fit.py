@@ -1,4 +1,4 @@
-"""Fit of an adapter file to a UNet: layer by layer, before a weight is read."""
+"""Check of an adapter file against a UNet, layer by layer, before weights are read."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _FACTORS = (".lora_A.weight", ".lora_B.weight")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterFit:
-    """The layers of an adapter file that a UNet takes.
+    """The layers of an adapter file that a UNet supports.
 
     Args:
         paths: modules of the UNet that are changed.
         total: layers in the file.
-        text_encoder: layers of text encoders, which all models of a family share, so that none may change them.
+        text_encoder: layers of text encoders; they are not applied, because all models of a family share them.
         unknown: layers of the file that the UNet does not have.
     """
 
@@ -53,7 +53,7 @@ class AdapterFit:
 
     @property
     def warning(self) -> str:
-        """A sentence about what is not applied; nothing if all is."""
+        """A sentence about layers that are not applied; empty if all are."""
         parts: list[str] = []
         if self.text_encoder:
             parts.append(
@@ -73,7 +73,7 @@ def _some(names: Collection[str]) -> str:
 
 
 def fit(adapter: AdapterFile, config: Mapping[str, Any], shapes: Shapes) -> AdapterFit:
-    """Lay an adapter over a UNet.
+    """Match an adapter with a UNet.
 
     Args:
         adapter: of `inspect`.
@@ -127,7 +127,7 @@ def _matches(path: str, factors: Shapes, weight: tuple[int, ...]) -> bool:
 
 
 def fit_file(path: Path, unet: Path) -> AdapterFit:
-    """Lay an adapter file over the UNet in a folder (`config.json` and its weights), of which only headers are read.
+    """Match an adapter file with the UNet in a folder (`config.json` and its weights); only headers are read.
 
     Raises:
         AdapterError: it is no LoRA that can be read here, was made for another architecture, or nothing of it fits.

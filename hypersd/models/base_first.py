@@ -1,7 +1,7 @@
-"""The base for the first steps: few-step models that begin where the base has begun, with its diversity.
+"""Few-step models whose first steps are done by the base, for more diversity.
 
-A few-step model decides in its first step what the picture will show, and decides much alike from every noise; the
-base with guidance does not (Gandikota and Bau 2025, "Distilling Diversity and Control in Diffusion Models").
+A few-step model decides the content of the picture in its first step, and similarly for every noise; the base with
+guidance does not (Gandikota and Bau 2025, "Distilling Diversity and Control in Diffusion Models").
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hypersd.models.specs import Family, ModelSpec
 def with_base_first(family: Family, count: int) -> Family:
     """The family with models whose first `count` steps the base takes, at their times and with its own guidance.
 
-    Recipes of no more steps are left out, and models that have no others; the base stays as it is.
+    Recipes with at most `count` steps, and models without other recipes, are left out; the base is unchanged.
 
     Raises:
         ValueError: no model has a recipe of more steps.

@@ -1,4 +1,4 @@
-"""Files of the Hub's cache against the hash that they are kept under: a damaged weight draws, and draws nonsense."""
+"""Hash check of files in the Hub's cache: damaged weights would load without an error and give wrong pictures."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _PIECE = 4 * 2**20
 
 
 class DamagedFileError(OSError):
-    """A file's content is not what its hash says; the message names it, and says what to do."""
+    """A file's content does not match its hash; the message names the file and says what to do."""
 
 
 def check_hash(file: Path) -> None:
-    """See that a file has the SHA-256 that it is kept under; one that is not in the Hub's cache has none.
+    """Check that a file in the Hub's cache has the SHA-256 in its name; other files are not checked.
 
-    The cache keeps large files in `blobs/SHA-256` and links to them. A file that was read before is not read again.
+    The cache stores large files as `blobs/SHA-256` and links to them. A file is read only once.
 
     Raises:
-        DamagedFileError: its content has another.
+        DamagedFileError: the content has another hash.
     """
     blob = file.resolve()
     if blob.parent.name != "blobs" or not _SHA256.fullmatch(blob.name):
@@ -29,7 +29,7 @@ def check_hash(file: Path) -> None:
     state = blob.stat()
     if _sha256(blob, state.st_size, state.st_mtime_ns) != blob.name:
         raise DamagedFileError(
-            f"{file} is not the file that was published (its SHA-256 is another); delete {blob} to fetch it again"
+            f"{file} is not the published file (its SHA-256 differs); delete {blob} to download it again"
         )
 
 

@@ -33,10 +33,10 @@ _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A base model of SDXL's or SD1.5's shape; its tensors have shapes and no numbers.
+    """A base model of SDXL's or SD1.5's shape; its tensors have shapes but no data.
 
     Args:
-        folder: where the configurations are, and what else the family has.
+        folder: of the configurations and the family's other files.
         configs: of its parts, by name; SD1.5's shape has no `text_encoder_2`.
         zeros_for_empty: see `hypersd.training.text.TextEncoders`.
         plain_attention: attention as it is computed on a CPU, not fused.
@@ -96,7 +96,7 @@ class Blueprint:
 
 
 def _scheduler() -> DDIMScheduler:
-    """A schedule of Stable Diffusion's length; its numbers decide no shape."""
+    """A schedule of Stable Diffusion's length; its values do not affect shapes."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -108,7 +108,7 @@ def _scheduler() -> DDIMScheduler:
 
 
 def _tokenizer(length: int) -> transformers.CLIPTokenizer:
-    """A tokenizer that knows no words: texts of any content have the same shape."""
+    """A tokenizer without vocabulary: the shape does not depend on the text."""
     vocabulary = {"<|startoftext|>": 0, "<|endoftext|>": 1}
     return transformers.CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=length)
 
@@ -116,7 +116,7 @@ def _tokenizer(length: int) -> transformers.CLIPTokenizer:
 class FusedAttnProcessor(AttnProcessor2_0):
     """Attention on the meta device as accelerators compute it.
 
-    There PyTorch's own is computed in steps, with a number for each pair of tokens, which takes far more memory.
+    There PyTorch's own attention stores a value for each pair of tokens, which takes far more memory.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.registry import Availability, Machine, local_file
+from hypersd.models.machine import Machine
+from hypersd.models.registry import Availability, local_file, memory_shortage
 from hypersd.models.specs import Family
 from hypersd.utils.model_folders import adapter_problem
 
 
 def control_availability(family: Family, mode: ControlMode, machine: Machine) -> Availability:
-    """Check if a family's models can follow control images of a mode; those models' own needs are not looked at."""
+    """Check if a family's ControlNet for a mode can run; the models themselves are not checked."""
     try:
         spec = family.controlnet(mode)
     except ValueError as error:
@@ -26,6 +27,6 @@ def control_availability(family: Family, mode: ControlMode, machine: Machine) ->
         )
     if not machine.online:
         return Availability(False, f"{spec.weights.repository} is not downloaded, and there is no network")
-    if 0 < machine.gpu_memory_gb < family.memory_gb + spec.memory_gb:
-        return Availability(False, f"needs about {family.memory_gb + spec.memory_gb:g} GB of GPU memory")
-    return Availability(True)
+    needed = family.memory_gb + spec.memory_gb
+    shortage = memory_shortage(needed, machine, of_published=needed)
+    return Availability(not shortage, shortage)

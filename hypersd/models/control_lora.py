@@ -1,8 +1,8 @@
 """Control-LoRA: a ControlNet in a file of a megabyte.
 
-A ControlNet is a copy of the UNet's encoder that has learned to read a control image. Where the base is at hand, the
-copy need not be stored: the file holds its difference as a LoRA, and those layers that the UNet does not have, whole
-(Stability AI 2023, https://huggingface.co/stabilityai/control-lora). Loaded, it is diffusers' `ControlNetModel`.
+A ControlNet is a copy of the UNet's encoder, trained to read a control image. With the base available, the copy is not
+stored: the file has its difference as a LoRA, and the layers that the UNet does not have (Stability AI 2023,
+https://huggingface.co/stabilityai/control-lora). It is loaded as diffusers' `ControlNetModel`.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _NAME = "control"
 
 
 def bare_controlnet(unet: UNet2DConditionModel, widths: tuple[int, ...]) -> ControlNetModel:
-    """A ControlNet that changes nothing yet: the UNet's encoder, and new layers.
+    """A ControlNet initialised to no effect: the UNet's encoder, and new layers.
 
     Args:
-        unet: whose encoder is copied.
+        unet: its encoder is copied.
         widths: channels of the layers that read the control image, each half as wide and high as the one before.
     """
     return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
 
 
 def metadata(widths: tuple[int, ...]) -> dict[str, str]:
-    """The texts in a file that say how its ControlNet is built."""
+    """Metadata of a file from which its ControlNet can be built."""
     return {_WIDTHS: ",".join(map(str, widths))}
 
 
 def load_control_lora(file: Path, unet: UNet2DConditionModel) -> ControlNetModel:
-    """The ControlNet that a Control-LoRA makes of a UNet.
+    """The ControlNet of a UNet and a Control-LoRA.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -47,7 +47,7 @@ def load_control_lora(file: Path, unet: UNet2DConditionModel) -> ControlNetModel
     """
     shapes, texts = tensor_header(file)
     if _WIDTHS not in texts or not any(key.startswith(OWN_LAYERS) for key in shapes):
-        raise ValueError(f"{file} is no Control-LoRA of this package; train one with `emoji train --stages control`")
+        raise ValueError(f"{file} is not a Control-LoRA of this package; train one with `emoji train --stages control`")
     controlnet = bare_controlnet(unet, tuple(map(int, texts[_WIDTHS].split(","))))
     state = load_file(file)
     put_control_lora(controlnet, state, file)
@@ -55,17 +55,17 @@ def load_control_lora(file: Path, unet: UNet2DConditionModel) -> ControlNetModel
 
 
 def put_control_lora(controlnet: ControlNetModel, state: Mapping[str, Tensor], file: Path) -> None:
-    """Give a bare ControlNet the weights of a Control-LoRA; what its LoRA says is added to the copied layers.
+    """Load a Control-LoRA into a bare ControlNet; its LoRA is added to the copied layers.
 
     Raises:
-        ValueError: they are another UNet's; the message names `file`.
+        ValueError: the weights belong to another UNet; the message names `file`.
     """
     own = {key: value for key, value in state.items() if key.startswith(OWN_LAYERS)}
     factors = {key: value for key, value in state.items() if key not in own}
     try:
         outcome = controlnet.load_state_dict(own, strict=False)
         if factors:
-            # None: the keys have no prefix; diffusers' annotation has forgotten it.
+            # None: the keys have no prefix; diffusers' annotation does not allow it.
             controlnet.load_lora_adapter(factors, prefix=None, adapter_name=_NAME)  # pyright: ignore[reportArgumentType]
             controlnet.fuse_lora(safe_fusing=True)
             controlnet.unload_lora()

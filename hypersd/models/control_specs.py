@@ -1,4 +1,4 @@
-"""Modes of control, as data. Nothing here loads anything."""
+"""Modes of control, as data. Nothing is loaded here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching from the Hub: with progress, and explained when it fails."""
+"""Downloads from the Hub, with progress and clear error messages."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ else:
     Bar = tqdm_asyncio  # generic for type checkers only; the Hub's client asks for this kind
 
 ProgressCallback = Callable[[str], None]
-"""Hears what is being fetched, and how far it is."""
+"""Callback with a text about the current download and its progress."""
 
 
 class DownloadError(OSError):
-    """A file could not be fetched; the message says which, and what to do."""
+    """A file could not be downloaded; the message names it and says what to do."""
 
 
 def fetched(what: str, fetch: Callable[[], str], repository: str = "") -> Path:
-    """Return the path of a file that `fetch` downloads from the Hub; `repository` is what it belongs to, if not itself.
+    """Return the path of a file that `fetch` downloads from the Hub; `repository` is its repository, if not `what`.
 
     Raises:
-        DownloadError: it cannot.
+        DownloadError: the download failed.
     """
     try:
         return Path(fetch())
@@ -66,7 +66,7 @@ def fetched(what: str, fetch: Callable[[], str], repository: str = "") -> Path:
 
 
 def _is_disk_full(error: BaseException | None) -> bool:
-    """True if an error, or one that led to it, is that a disk has no room left."""
+    """True if an error, or one of its causes, is a full disk."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -75,11 +75,11 @@ def _is_disk_full(error: BaseException | None) -> bool:
 
 
 def reporting(progress: ProgressCallback, what: str) -> type[Bar]:
-    """A progress bar that also tells `progress` how far it is."""
+    """A progress bar that also reports to `progress`."""
 
     class Reporting(Bar):
         def __init__(self, *arguments: Any, **named: Any) -> None:
-            # Older clients of the Hub switch it off where there is no terminal; it would count nothing then.
+            # Older clients of the Hub disable it without a terminal; then it would not count.
             super().__init__(*arguments, **{**named, "disable": False})
 
         def update(self, n: float | None = 1) -> bool | None:

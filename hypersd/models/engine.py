@@ -23,13 +23,14 @@ from torch import Tensor
 
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.loading import Loader, build_scheduler, quietly
-from hypersd.models.registry import BASE, Machine, is_local
+from hypersd.models.machine import Machine
+from hypersd.models.registry import BASE, is_large, is_local
 from hypersd.models.specs import Family, Recipe, Weights
 from hypersd.utils.errors import Cancelled
 
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB
-_GPU_SHARE = 0.8
+_MEMORY_SHARE = 0.8
 _PIECE = 4 * 2**20
 _GLANCE = 0.1
 """Seconds between looks at whether a run that waits for a download has been cancelled."""
@@ -265,7 +266,8 @@ class Engine:
 
     @property
     def _budget(self) -> int:
-        return _CPU_BUDGET if self.machine.device == "cpu" else int(self.machine.gpu_memory_gb * 1e9 * _GPU_SHARE)
+        share = int(self.machine.memory_gb * 1e9 * _MEMORY_SHARE)
+        return share if self.machine.device != "cpu" or is_large(self.family, self.machine) else _CPU_BUDGET
 
     def _shares(self) -> bool:
         files = {

@@ -24,9 +24,11 @@ from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreada
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
 from hypersd.models.blobs import check_hash
 from hypersd.models.control_lora import load_control_lora
+from hypersd.models.cpu_precision import compute_dtype
 from hypersd.models.downloads import ProgressCallback, fetched, reporting
+from hypersd.models.machine import Machine
 from hypersd.models.perflow import PeRFlowScheduler
-from hypersd.models.registry import Machine
+from hypersd.models.registry import is_large
 from hypersd.models.specs import Family, Scheduler, Weights
 from hypersd.utils.errors import gist
 from hypersd.utils.model_folders import INDEX, check_network, check_pipeline
@@ -130,8 +132,8 @@ class Loader:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The machine's precision."""
-        return getattr(torch, self.machine.precision)
+        """The precision of the family's weights on the machine; on a CPU known once the base is downloaded."""
+        return compute_dtype(self.family, self.machine)
 
     def base(self) -> DiffusionPipeline:
         """The base pipeline, on the device.
@@ -140,7 +142,12 @@ class Loader:
             DownloadError: it cannot be fetched.
             OSError: the folder is not a pipeline.
         """
-        return self.source().pipeline(self.dtype).to(self.machine.device)
+        source = self.source()
+        pipeline: Any = source.pipeline(self.dtype).to(self.machine.device)
+        if self.machine.device == "cpu" and is_large(self.family, self.machine):
+            for network in (pipeline.unet, pipeline.vae):
+                network.to(memory_format=torch.channels_last)  # the layout of a CPU's fastest convolutions
+        return pipeline
 
     def source(self) -> ModelSource:
         """Return the base's location on disk, after fetching it if need be.

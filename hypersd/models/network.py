@@ -1,4 +1,4 @@
-"""Reachability of the Hub, before anything waits for it in vain."""
+"""Check whether the Hub is reachable, to avoid long timeouts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 _PATIENCE = 2.0
-"""Seconds until an address that does not answer is given up; a server may have several."""
+"""Timeout in seconds for each address of a server."""
 
 _BELIEVED = 60
-"""Seconds for which an answer is taken to hold: people switch networks on while a page is open."""
+"""Seconds for which the result is cached: users may connect while a page is open."""
 
 
 def reachable(address: str) -> bool:
-    """Tell if something listens at `address` (a URL). Where a proxy leads there, a download itself has to tell."""
+    """True if a server listens at `address` (a URL). Behind a proxy only a download itself can show it."""
     there = urlsplit(address)
     if {there.scheme, "all"} & getproxies().keys() and not proxy_bypass(there.netloc):
         return True

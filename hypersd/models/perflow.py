@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass
 class PeRFlowOutput(BaseOutput):
-    """Latents `(B, C, H, W)` at the next time, and clean ones if the model were right in all that is left."""
+    """Latents `(B, C, H, W)` at the next time, and predicted clean latents."""
 
     prev_sample: Tensor
     pred_original_sample: Tensor
@@ -56,7 +56,7 @@ class PeRFlowScheduler(SchedulerMixin, ConfigMixin):
         return self.config["num_train_timesteps"] // self.config["num_time_windows"]
 
     def scale_model_input(self, sample: Tensor, timestep: Tensor | None = None) -> Tensor:
-        """The latents as they are."""
+        """The unchanged latents."""
         return sample
 
     def set_timesteps(self, num_inference_steps: int, device: torch.device | str | None = None) -> None:

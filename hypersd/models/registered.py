@@ -1,4 +1,4 @@
-"""Contestants that were made here: adapters that take the place of a model's own, in a folder beside the votes."""
+"""Registered models: adapters tuned on this machine that replace a model's own, in a folder next to the votes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
-    """Metadata of a model that was made here.
+    """Metadata of a model tuned on this machine.
 
     Args:
         name: of its model, as in `emoji/NAME@4`.
         family, parent: the model that it was made from.
         adapters: file for each number of steps, in the model's own folder.
-        lineage: what it was made of: hashes of the votes, the reward model, the adapter, and the round.
-        retired: it meets nobody any more; its votes stay.
+        lineage: its origin: hashes of the votes, the reward model, the adapter, and the round.
+        retired: it is in no new battles; its votes stay.
     """
 
     name: str
@@ -40,15 +40,15 @@ class RegisteredModel:
 
 
 def registered_folder(data: Path) -> Path:
-    """Folder of registered models: beside the votes, in `Environment.data`."""
+    """Folder of registered models, in `Environment.data`."""
     return data / "contestants"
 
 
 def check_name(name: str, folder: Path, taken: Container[str] = ()) -> None:
-    """See that a contestant can have a name.
+    """Check that a name is valid and free for a contestant.
 
     Args:
-        name: that it is to have.
+        name: the new name.
         folder: of all registered models.
         taken: names of other models.
 
@@ -62,7 +62,7 @@ def check_name(name: str, folder: Path, taken: Container[str] = ()) -> None:
 
 
 def register(registered_model: RegisteredModel, files: Mapping[str, Path], folder: Path) -> Path:
-    """Let a contestant enter: its files are copied, its card is written last, so it is there whole or not at all.
+    """Register a contestant: its files are copied and its metadata is written last, so the result is atomic.
 
     Args:
         registered_model: its metadata; `adapters` names the copies.
@@ -85,7 +85,7 @@ def register(registered_model: RegisteredModel, files: Mapping[str, Path], folde
 
 
 def registered_models(folder: Path) -> list[RegisteredModel]:
-    """All of them, by name.
+    """All registered models, by name.
 
     Raises:
         ValueError: a card is damaged; the message names it.
@@ -101,7 +101,7 @@ def registered_models(folder: Path) -> list[RegisteredModel]:
 
 
 def with_registered(family: Family, folder: Path) -> Family:
-    """The family with those that were made from it.
+    """The family with the registered models tuned from it.
 
     Raises:
         ValueError: a card is damaged, or names a model that the family does not have.
@@ -122,7 +122,7 @@ def _spec(family: Family, registered_model: RegisteredModel, home: Path) -> Mode
     recipes = tuple(
         replace(
             parent.recipe(int(steps)),
-            # An absolute path stays what it is when a folder is put before it.
+            # Joining a folder and an absolute path gives the absolute path.
             weights=Weights(kind="lora", file=str((home / file).resolve())),
         )
         for steps, file in sorted(registered_model.adapters.items(), key=lambda item: int(item[0]))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub import try_to_load_from_cache
 
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
 from hypersd.models.families.sd21 import SD21
 from hypersd.models.families.sdxl import SDXL
-from hypersd.models.network import reachable
+from hypersd.models.machine import Machine
 from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.specs import Family, ModelSpec, Weights
 from hypersd.utils.environment import Environment
@@ -25,7 +23,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for famil
 
 
 def family(name: str) -> Family:
-    """A family by name, where it lives (`HYPERSD_EMOJI`), with the contestants that were made from it here.
+    """A family by name, in its folder (`HYPERSD_EMOJI`), with the registered models tuned from it.
 
     Raises:
         ValueError: there is none; the message lists those that exist. Or a contestant's card is damaged, or
@@ -38,7 +36,7 @@ def family(name: str) -> Family:
 
 
 def embedded_folder(environment: Environment) -> Path | None:
-    """Folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`): one that was rebuilt, say.
+    """Folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`), for example a rebuilt one.
 
     Raises:
         ValueError: it is no folder.
@@ -50,67 +48,8 @@ def embedded_folder(environment: Environment) -> Path | None:
 
 
 def living_in(folder: Path | None, family: Family) -> Family:
-    """The family, in another folder if one is named and it lives in any."""
+    """The family, in another folder if one is given and the family has a folder."""
     return replace(family, folder=folder) if folder and family.folder else family
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """Machine on which models run.
-
-    Args:
-        device: `"cuda"`, `"mps"` or `"cpu"`.
-        precision: `"float32"`, `"float16"` or `"bfloat16"`. Never half precision on a CPU: it is ten times slower.
-        gpu_memory_gb: 0 without a GPU.
-        offline: downloads are not allowed.
-        cache: the Hub's cache.
-        hub: the Hub's address.
-    """
-
-    device: str
-    precision: str
-    gpu_memory_gb: float
-    offline: bool
-    cache: Path
-    hub: str = constants.ENDPOINT
-
-    @classmethod
-    def here(cls) -> Machine:
-        """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it.
-
-        Raises:
-            ValueError: a variable has a value that makes no sense.
-        """
-        offline = Environment.read().offline
-        cache = Path(constants.HF_HUB_CACHE)
-        cpu = cls(device="cpu", precision="float32", gpu_memory_gb=0, offline=offline, cache=cache)
-        if not has_gpu_driver():
-            return cpu
-        import torch  # noqa: PLC0415 - takes seconds, and only it can tell what a GPU can do
-
-        if torch.cuda.is_available():
-            memory = torch.cuda.get_device_properties(0).total_memory / 1e9
-            return cls(device="cuda", precision="float16", gpu_memory_gb=memory, offline=offline, cache=cache)
-        if torch.backends.mps.is_available():
-            memory = torch.mps.recommended_max_memory() / 1e9
-            return cls(device="mps", precision="float16", gpu_memory_gb=memory, offline=offline, cache=cache)
-        return cpu
-
-    @property
-    def online(self) -> bool:
-        """True if the Hub can be asked: downloads are allowed, and it answers (looked up once a minute)."""
-        return not self.offline and reachable(self.hub)
-
-
-def has_gpu_driver() -> bool:
-    """True if this machine has a driver that torch could use: NVIDIA's, AMD's, or macOS itself."""
-    if sys.platform == "darwin" or Path("/dev/kfd").exists():
-        return True
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +60,17 @@ class Availability:
     reason: str = ""
 
 
-_CPU_FRIENDLY_GB = 1.0
-"""Up to this size a family is usable without a GPU."""
-
 BASE = Weights()
 """The base's own weights."""
 
 _WITH_ACTIVATIONS = 1.5
-"""Memory that a run takes, as a multiple of the weights."""
+"""Memory of a run, as a multiple of the weights."""
+
+_TUNING = 2
+"""Memory that a tuning takes, as a multiple of a run's: its weights are in float32."""
+
+_LARGE_GB = 1.0
+"""Memory from which on half precision and the layout of weights matter more than the cost of a call."""
 
 
 def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availability:
@@ -137,19 +79,46 @@ def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availabil
     if family.folder is not None:
         return _availability_in(family.folder, family, usual, machine)
     downloaded, local = is_local(family, BASE, machine), is_local(family, usual, machine)
-    own = family.unet_gb if usual.kind in ("unet", "delta", "pipeline") else 0
-    needed = _base_gb(family, machine) if downloaded else family.memory_gb
-    needed += _unet_gb(family, usual, machine) if own else 0
-    if needed > max(machine.gpu_memory_gb, _CPU_FRIENDLY_GB):
-        return Availability(False, f"needs about {family.memory_gb + own:g} GB of GPU memory")
+    if shortage := _shortage_of(family, usual, machine):
+        return Availability(False, shortage)
     if not (downloaded and local) and not machine.online:
         return Availability(False, "not downloaded and no network")
     problem = _download_problem(family, usual, machine) if downloaded and local else ""
     return Availability(not problem, problem)
 
 
+def tuning_availability(family: Family, spec: ModelSpec, machine: Machine) -> Availability:
+    """Check if a model can be tuned on a machine: as for drawing, but with the memory that a training takes."""
+    if family.folder is None and (shortage := _shortage_of(family, spec.recipe().weights, machine, _TUNING)):
+        return Availability(False, shortage)
+    return availability(family, spec, machine)
+
+
+def _shortage_of(family: Family, weights: Weights, machine: Machine, factor: float = 1) -> str:
+    """Complaint about too little memory for a published model, `factor` times what drawing takes; empty if it fits."""
+    own = family.unet_gb if weights.kind in ("unet", "delta", "pipeline") else 0
+    needed = base_gb(family, machine) if is_local(family, BASE, machine) else family.memory_gb
+    needed += _unet_gb(family, weights, machine) if own else 0
+    return memory_shortage(factor * needed, machine, of_published=factor * (family.memory_gb + own))
+
+
+def memory_shortage(needed_gb: float, machine: Machine, *, of_published: float) -> str:
+    """Complaint about too little memory; empty if there is enough.
+
+    Args:
+        needed_gb: what weights and activations need here in half precision.
+        machine: where they are to run; a CPU without bfloat16 arithmetic holds them in float32, twice as large.
+        of_published: what the published weights need, which the complaint names.
+    """
+    factor = 2 if machine.device == "cpu" and not machine.bfloat16 else 1
+    if factor * needed_gb <= machine.memory_gb:
+        return ""
+    has = f"; {machine.memory_gb:.0f} GB are free" if machine.device == "cpu" else ""
+    return f"needs about {factor * of_published:g} GB of {machine.memory_kind}{has}"
+
+
 def _availability_in(folder: Path, family: Family, weights: Weights, machine: Machine) -> Availability:
-    """Availability of weights for a base that is in a folder: both must be there, and whole."""
+    """Availability of weights for a base in a folder: both must exist and be complete."""
     if not (folder / INDEX).exists():
         return Availability(False, f"no base model in {folder}: {folder / INDEX} is missing")
     if not is_local(family, weights, machine):
@@ -181,7 +150,7 @@ def tunable(family: Family, name: str) -> ModelSpec:
 
 
 def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
-    """Tell if the weights are on disk; those of kind "none" are the base's own."""
+    """True if the weights are on disk; those of kind "none" are the base's own."""
     if weights.kind == "none":
         return family.folder is not None or _base_is_local(family, machine)
     if weights.kind == "pipeline":
@@ -190,7 +159,7 @@ def is_local(family: Family, weights: Weights, machine: Machine) -> bool:
 
 
 def local_file(family: Family, weights: Weights, machine: Machine) -> Path | None:
-    """Path of the weights' one file, in the family's folder or the Hub's cache; None if it is not there."""
+    """Path of the weights' file, in the family's folder or the Hub's cache; None if it is missing."""
     if weights.repository is not None:
         return _cached(weights.repository, str(weights.file), machine)
     file = (family.folder or Path()) / str(weights.file)
@@ -203,8 +172,16 @@ def _base_is_local(family: Family, machine: Machine) -> bool:
     return pipeline is not None and (family.vae is None or _cached(family.vae, "config.json", machine) is not None)
 
 
-def _base_gb(family: Family, machine: Machine) -> float:
-    """Size of the downloaded base; a small stand-in with the same names needs less than the published weights."""
+def is_large(family: Family, machine: Machine) -> bool:
+    """True if the base, as it is downloaded, is of a published model's size: no toy, no small stand-in."""
+    return family.folder is None and base_gb(family, machine) >= _LARGE_GB
+
+
+def base_gb(family: Family, machine: Machine) -> float:
+    """Memory in GB of the downloaded base with its activations, in half precision.
+
+    A small stand-in of the same names needs less than the published weights.
+    """
     unet = _unet_file(str(family.repository), family.variant, machine)
     held = sum(file.stat().st_size for file in unet.parents[1].rglob("*.safetensors")) if unet else 0
     return min(family.memory_gb, _WITH_ACTIVATIONS * held / 1e9)

@@ -1,4 +1,4 @@
-"""Specifications of models and how they are run, as data. Nothing here loads anything."""
+"""Specifications of models and their recipes, as data. Nothing is loaded here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Scheduler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Weights that are put on the base model.
+    """Weights that are applied to the base model.
 
     Args:
         kind: `"none"`: the base itself; `"lora"`: an adapter on its UNet; `"unet"`: a UNet's state in one file;
@@ -39,7 +39,7 @@ class Weights:
             `"control-lora"`: see `hypersd.models.control_lora`.
         repository: on the Hub; None means the family's own folder.
         file: in the repository or folder; None for `"none"` and `"pipeline"`.
-        scale: factor of what an adapter or a difference adds to the base's weights.
+        scale: factor of an adapter or a difference of weights.
     """
 
     kind: Literal["none", "lora", "unet", "delta", "pipeline", "controlnet", "control-lora"] = "none"
@@ -49,7 +49,7 @@ class Weights:
 
     @property
     def scalable(self) -> bool:
-        """True if they are added to the base's weights, so that more or less of them can be."""
+        """True if the weights are added to the base's, so that their scale can be changed."""
         return self.kind in ("lora", "delta")
 
 
@@ -59,10 +59,10 @@ class Recipe:
 
     Args:
         guidance_scale: classifier-free guidance; at 1 and below there is none.
-        guidance_range: scales that the model is made for; None if its guidance was distilled into its weights.
-        timesteps: where the scheduler must stop instead of choosing by itself.
-        eta: stochasticity, for the schedulers that take it (DDIM's η, TCD's γ).
-        base_first: steps that the base takes before the model takes over, with guidance `base_guidance`.
+        guidance_range: scales that the model supports; None if its guidance was distilled into its weights.
+        timesteps: custom timesteps for the scheduler.
+        eta: stochasticity, for the schedulers that support it (DDIM's η, TCD's γ).
+        base_first: number of first steps by the base, with guidance `base_guidance`.
     """
 
     steps: int
@@ -90,9 +90,9 @@ class ModelSpec:
     """A model: its names, its recipes by ascending steps, and where it comes from.
 
     Args:
-        max_steps: it runs at any number of steps up to this one; what is not listed follows the nearest listed recipe
-            that has no timesteps of its own (of two, that of fewer steps). None: it runs at the listed ones only.
-        note: one sentence that a visitor should know, or nothing.
+        max_steps: it supports all numbers of steps up to this one; an unlisted number uses the nearest listed recipe
+            without custom timesteps (of two, that with fewer steps). None: only the listed numbers.
+        note: one sentence for visitors, or empty.
     """
 
     name: str
@@ -107,7 +107,7 @@ class ModelSpec:
 
     @property
     def any_steps(self) -> bool:
-        """True if it runs at numbers of steps that have no recipe of their own."""
+        """True if it supports numbers of steps without an own recipe."""
         return self.max_steps is not None
 
     def recipe(self, steps: int | None = None) -> Recipe:
@@ -134,8 +134,8 @@ class ControlNetSpec:
     Args:
         modes: that it was trained for.
         weights: of kind `"controlnet"` or `"control-lora"`.
-        scale: factor of what it adds to the UNet's features, as its authors recommend.
-        memory_gb: what it needs on the device beside the family, in half precision.
+        scale: conditioning scale that its authors recommend.
+        memory_gb: additional memory on the device, in half precision.
         licence: of its weights.
         source: where the settings were read.
     """
@@ -149,7 +149,7 @@ class ControlNetSpec:
 
 
 class Capability(StrEnum):
-    """A part that a family may have beside its models; the value completes "it has no …"."""
+    """An optional part of a family; the value completes "it has no …"."""
 
     SCENES = "scenes of its own"
     JUDGE = "judge of its own"
@@ -163,16 +163,16 @@ class Family:
 
     Args:
         repository: the base on the Hub; None if the family lives in `folder`.
-        folder: the base on disk, for a family that ships with the package.
+        folder: the base on disk, for a shipped family.
         variant: of the base's weight files ("fp16"), or None.
         vae: a repository whose VAE replaces the base's, or None.
-        prompt_set: name of the prompts that its models meet on, in assets/prompts.
-        memory_gb: what its base needs on the device, in half precision.
-        unet_gb: what a model with a UNet of its own needs beside that.
-        size_multiple: of pixels, that the sides of its pictures are.
+        prompt_set: name of the prompts of its battles, in assets/prompts.
+        memory_gb: memory of its base on the device, in half precision.
+        unet_gb: additional memory of a model with its own UNet.
+        size_multiple: the sides of its pictures are multiples of this number of pixels.
         is_reimplementation: trained by this package at toy scale, not the published weights.
-        parts: what the family has beside its models: for each, a file or folder below `folder` that it is, or needs.
-        controlnets: what lets a control image guide its models.
+        parts: its optional parts, each with its file or folder below `folder`.
+        controlnets: ControlNets for its models.
     """
 
     name: str
@@ -216,7 +216,7 @@ class Family:
         return self.part(capability) is not None
 
     def require(self, capability: Capability, purpose: str) -> Path:
-        """Path of a part of the family; `purpose` says in a complaint for what it is needed ("be distilled").
+        """Path of a part of the family; `purpose` is used in the error message ("be distilled").
 
         Raises:
             ValueError: the family has no such part.
@@ -240,7 +240,7 @@ class Family:
 
     @property
     def unified(self) -> ModelSpec:
-        """The model that runs at most numbers of steps: Hyper-SD's unified LoRA, or else Hyper-SD.
+        """The model that supports the most numbers of steps: Hyper-SD's unified LoRA, otherwise Hyper-SD.
 
         Raises:
             ValueError: it has neither.
@@ -250,5 +250,5 @@ class Family:
 
     @property
     def world(self) -> Path | None:
-        """The folder of the world whose words this family knows; None if it knows any word."""
+        """The folder of the world with this family's vocabulary; None for an open vocabulary."""
         return self.folder if self.has(Capability.SCENES) else None

@@ -1,4 +1,4 @@
-"""An adapter file of the user's as a model of a family, run as one of the family's own models is."""
+"""A user's adapter file as a model of a family, with the recipes of one of the family's models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
-from hypersd.models.registry import Machine, unet_folder
+from hypersd.models.machine import Machine
+from hypersd.models.registry import unet_folder
 from hypersd.models.specs import Family, ModelSpec, Weights
 
 ADAPTER = "adapter"
@@ -15,17 +16,17 @@ ADAPTER = "adapter"
 
 
 def adapter_spec(family: Family, file: Path, like: str | None, machine: Machine) -> ModelSpec:
-    """The model that an adapter file makes of a family's base.
+    """The model of an adapter file on a family's base.
 
     Args:
-        family: whose base it was made for.
+        family: has the base of the adapter.
         file: the adapter.
-        like: the model by whose recipes it is run; by default the one that runs at most numbers of steps.
-        machine: where the base is.
+        like: the model with the recipes to use; by default the one that supports the most numbers of steps.
+        machine: has the base.
 
     Raises:
-        OSError: there is no such file, or it does not fit the family (which is seen only if the base is there).
-        ValueError: there is no model to run it like, or one of the adapter's name already.
+        OSError: there is no such file, or it does not fit the family (checked only if the base is on disk).
+        ValueError: there is no model for `like`, or a model with the adapter's name exists already.
     """
     names = [spec.name for spec in family.specs]
     if ADAPTER in names:

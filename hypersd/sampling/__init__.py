@@ -1,1 +1,1 @@
-"""A request in, images out."""
+"""Sampling: requests, planning, denoising, records and pictures."""

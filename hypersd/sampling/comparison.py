@@ -29,7 +29,7 @@ PREVIEW_EVERY = 4
 
 
 def expand(family: Family, models: Sequence[str] | None, steps: Sequence[int] | None) -> tuple[Run, ...]:
-    """The runs that a choice of models and numbers of steps means.
+    """The runs of the chosen models and numbers of steps.
 
     No models means all of the family's; no steps means each model's default. With steps, a model that was not named
     is left out where it does not run at them.
@@ -59,10 +59,10 @@ def _runs_at(spec: ModelSpec, steps: int) -> bool:
 def compare(
     request: Request, engine: Engine, *, cancelled: Callable[[], bool] = lambda: False, previews: bool = False
 ) -> Iterator[Event]:
-    """Draw every run of a request, the cheapest first, each result as soon as it is there.
+    """Draw every run of a request, cheapest first; yield each result as soon as it is finished.
 
     A run that fails yields a `Generation` with an error; the others go on. When `cancelled` becomes true, the iteration
-    ends within one UNet call; what is being fetched then is fetched to its end, for whoever asks next.
+    ends within one UNet call; a download in progress is completed for later requests.
 
     Raises:
         ValueError: a model is unknown, or does not run at the number of steps asked for; or no model bears a parameter.
@@ -73,7 +73,7 @@ def compare(
                 yield from _run(request, seed, engine, run, cancelled=cancelled, previews=previews)
             except Cancelled:
                 return
-            except Exception as error:  # whatever a model does, the others must run
+            except Exception as error:  # an error of one model must not stop the others
                 log.debug("%s failed at %d steps", run.spec.name, run.recipe.steps, exc_info=True)
                 yield Generation(
                     model=run.spec.name,
@@ -89,7 +89,7 @@ def compare(
 def _run(
     request: Request, seed: int, engine: Engine, run: PlannedRun, *, cancelled: Callable[[], bool], previews: bool
 ) -> Iterator[Event]:
-    if cancelled():  # before anything is fetched, loaded or waited for
+    if cancelled():  # before any download, loading or waiting
         raise Cancelled
     engine.load(cancelled)
     embeds = engine.encode(request.prompt, run.negative_prompt)
@@ -113,7 +113,7 @@ def _run(
                     warnings=(*filter(None, (unread_remark(embeds.unread), loaded.warning)), *run.warnings),
                 )
             elif previews and event.step % PREVIEW_EVERY == 0 and event.step < recipe.steps:
-                with suppress(NotFiniteError):  # a glance ahead; the run itself says whether it comes to anything
+                with suppress(NotFiniteError):  # only a preview; the run itself reports the error
                     picture = decode(loaded.vae, event.clean)
                     yield Preview(model=model, steps=recipe.steps, step=event.step, image=picture, seed=seed)
 
@@ -130,15 +130,15 @@ def _control(request: Request, engine: Engine, run: PlannedRun, cancelled: Calla
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, torch.OutOfMemoryError):
-        return "there is not enough GPU memory; close what else uses it, or choose fewer models"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "there is not enough memory; close what else uses it, or choose fewer models"
     return gist(error)
 
 
 def grid(request: Request, generations: Sequence[Generation], side: int = 256) -> Image.Image:
     """All pictures of a comparison, a column for each run, a row for each seed; a failed one is grey.
 
-    A control image stands in a column of its own before them.
+    A control image has its own column before them.
     """
     failed = Image.new("RGB", (side, side), "gainsboro")
     columns = list(dict.fromkeys((generation.model, generation.steps) for generation in generations))

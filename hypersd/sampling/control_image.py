@@ -1,4 +1,4 @@
-"""Control images: the lines of a picture, or of a drawing, white on black as ControlNets want them."""
+"""Control images: the lines of a picture or of a drawing, white on black as ControlNets expect."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _CANNY = (100, 200)
 """Thresholds of the detector, as in Hyper-SD's model card."""
 
 _COARSE = (40, 80)
-"""Thresholds for what is left of the edges when the details are blurred away."""
+"""Thresholds of edge detection on the blurred picture."""
 
 _COARSE_SIDE = 128
-"""Pixels on the shorter side of a picture of which only the contours are left."""
+"""Shorter side in pixels of the picture from which contours are detected."""
 
 STROKE = 1 / 128
 """Blur that turns edges into strokes, as a fraction of the side: strokes are about four times as wide."""
 
 _INKED = 48
-"""Brightness of a blurred edge from which on it is part of a stroke."""
+"""Brightness from which a blurred edge is part of a stroke."""
 
 
 def canny(picture: Image.Image) -> Image.Image:
@@ -38,8 +38,8 @@ def canny(picture: Image.Image) -> Image.Image:
 def scribble(picture: Image.Image, stroke: float = STROKE) -> Image.Image:
     """Coarse contours of an RGB picture as thick strokes, as if drawn by hand.
 
-    controlnet-aux makes scribbles from HED or PidiNet, whose weights are published as pickles only; this needs none:
-    the details are blurred away, and the edges that remain are widened.
+    controlnet-aux makes scribbles with HED or PidiNet, whose weights are published only as pickles. This needs no
+    weights: it blurs the picture to remove details, and widens the remaining edges.
     """
     side = min(picture.size)
     small = ImageOps.scale(picture, _COARSE_SIDE / side, Image.Resampling.LANCZOS)
@@ -67,18 +67,18 @@ def _edges(picture: Image.Image, thresholds: tuple[int, int]) -> Image.Image:
 def load_detector() -> Any:
     """The edge detector of controlnet-aux, imported once: that takes seconds."""
     with warnings.catch_warnings():
-        # It imports all of its detectors, some of them by names that their libraries have given up.
+        # It imports all of its detectors, some of them by deprecated names.
         warnings.simplefilter("ignore")
         from controlnet_aux import CannyDetector  # noqa: PLC0415 - takes seconds, and a drawing needs no detector
     return CannyDetector()
 
 
 def control_image(picture: Image.Image, mode: ControlMode | None, side: int) -> Image.Image:
-    """The control image that a picture or drawing gives, `side` x `side` pixels.
+    """The control image of a picture or drawing, `side` x `side` pixels.
 
     Args:
-        picture: of any size and mode; its middle is taken, what is transparent is white.
-        mode: of the lines that are looked for; None for a drawing, dark on white, which is taken as it is.
+        picture: of any size and mode; it is cropped to its centre, and transparent parts become white.
+        mode: kind of lines to detect; None for a drawing, dark on white, which is used without detection.
         side: in pixels.
     """
     inked = picture.convert("RGBA")

@@ -19,7 +19,7 @@ class LoadedControl:
 
     Args:
         controlnet: on the UNet's device.
-        image: `(1, 3, H, W)` in [0, 1], of the size that is drawn.
+        image: `(1, 3, H, W)` in [0, 1], of the picture's size.
         scale: factor of the residuals.
     """
 

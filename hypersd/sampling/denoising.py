@@ -1,4 +1,4 @@
-"""The denoising loop: from noise along a scheduler's times, for every model, with or without a gradient."""
+"""The denoising loop over a scheduler's timesteps, for every model, with or without gradients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypersd.models.loading import quietly
 from hypersd.models.specs import Recipe
 
 Predict = Callable[[Tensor, Tensor], Tensor]
-"""From latents `(B, C, H, W)`, scaled as the scheduler wants them, and a timestep to the predicted noise."""
+"""Function from latents `(B, C, H, W)`, scaled by the scheduler, and a timestep to the predicted noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class DenoisingStep:
     """One step of the loop.
 
     Args:
-        timestep: where it began.
-        noisy: the latents there, `(B, C, H, W)`.
-        predicted: the noise that was predicted in them.
+        timestep: start of the step.
+        noisy: the latents at the start, `(B, C, H, W)`.
+        predicted: the noise predicted in them.
         output: the scheduler's, with `prev_sample`.
     """
 
@@ -34,7 +34,7 @@ class DenoisingStep:
 
     @property
     def latents(self) -> Tensor:
-        """The latents where it ended, `(B, C, H, W)`."""
+        """The latents at the end, `(B, C, H, W)`."""
         return self.output.prev_sample
 
 
@@ -61,14 +61,14 @@ def denoising_steps(
 def denoised(
     scheduler: Any, latents: Tensor, predict: Predict, *, arguments: Mapping[str, Any] | None = None, count: int = -1
 ) -> Tensor:
-    """The latents where `denoising_steps` ends; those it began with, if it takes no step."""
+    """The final latents of `denoising_steps`; the initial ones if it takes no step."""
     for step in denoising_steps(scheduler, latents, predict, arguments=arguments, count=count):
         latents = step.latents
     return latents
 
 
 def set_timesteps(scheduler: Any, recipe: Recipe, device: torch.device | None = None) -> None:
-    """Set a scheduler's times to a recipe's own, or to as many as it has steps."""
+    """Set a scheduler's timesteps to the recipe's, or by its number of steps."""
     times = {"timesteps": list(recipe.timesteps)} if recipe.timesteps else {"num_inference_steps": recipe.steps}
     with quietly():  # LCM's scheduler warns of times that do not begin at 999; these are the recipe's own
         scheduler.set_timesteps(**times, **({} if device is None else {"device": device}))

@@ -1,4 +1,4 @@
-"""Numbers that are none: an overflow or a broken weight would otherwise be shown as a black picture."""
+"""Checks for NaN and infinity: an overflow or a damaged weight would otherwise give a black picture."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 class NotFiniteError(ArithmeticError):
-    """A run gave NaN or an infinity; the message says where, and what to do."""
+    """A run produced NaN or infinity; the message says where, and what to do."""
 
 
 def check_embeds(*embeds: Tensor | None) -> None:
-    """See that text encoders gave numbers.
+    """Check that the outputs of text encoders are finite.
 
     Raises:
-        NotFiniteError: they did not.
+        NotFiniteError: they are not.
     """
     for each in embeds:
         if each is not None and not _finite(each):
@@ -24,7 +24,7 @@ def check_embeds(*embeds: Tensor | None) -> None:
 
 
 def check_latents(latents: Tensor, step: int, steps: int) -> None:
-    """See that the latents after a step are numbers.
+    """Check that the latents after a step are finite.
 
     Raises:
         NotFiniteError: they are not.
@@ -35,10 +35,10 @@ def check_latents(latents: Tensor, step: int, steps: int) -> None:
 
 
 def check_picture(picture: Tensor) -> None:
-    """See that a VAE gave numbers; it is the first to overflow in half precision.
+    """Check that the output of a VAE is finite; the VAE overflows first in half precision.
 
     Raises:
-        NotFiniteError: it did not.
+        NotFiniteError: it is not.
     """
     if _finite(picture):
         return

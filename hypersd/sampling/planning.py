@@ -1,4 +1,4 @@
-"""Plan of a request: each run's recipe with the parameters that it bears, and why it does not bear the others."""
+"""Plan of a request: each run's recipe with the supported parameters, and reasons for the unsupported ones."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hypersd.sampling.remarks import listed
 from hypersd.sampling.request import Request, SamplingParameters, sides
 
 _NAMED = 3
-"""Models that a remedy names."""
+"""Largest number of models that a suggestion names."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """A recipe as it is published, with what it belongs to."""
+    """A published recipe with its model and family."""
 
     family: Family
     spec: ModelSpec
@@ -26,15 +26,15 @@ class _Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """A run with all that decides its picture, but for prompt and seed.
+    """A run with everything that determines its picture, except prompt and seed.
 
     Args:
-        recipe: the model's, with the parameters that it bears.
+        recipe: the model's recipe with the supported parameters.
         negative_prompt: empty for none.
         size: width and height in pixels.
-        refused: for each parameter that the recipe does not bear, words that say why and what to do, which complete a
-            sentence that begins with `label`.
-        remarks: sentences about what may spoil the picture.
+        refused: for each unsupported parameter, the reason and what to do, as the end of a sentence that begins with
+            `label`.
+        remarks: sentences about possible faults of the picture.
     """
 
     spec: ModelSpec
@@ -51,7 +51,7 @@ class PlannedRun:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences about what is not done as asked, or may spoil the picture."""
+        """Sentences about parameters that are not applied, and about possible faults of the picture."""
         return (*(f"Not applied: {self.label} {problem}." for problem in self.refused.values()), *self.remarks)
 
 
@@ -70,7 +70,7 @@ def planned(family: Family, request: Request) -> list[PlannedRun]:
 def plan_run(
     family: Family, spec: ModelSpec, steps: int | None, parameters: SamplingParameters | None = None
 ) -> PlannedRun:
-    """Set parameters (if any) in a model's recipe; those that it does not bear are left out, with the reason.
+    """Set parameters (if any) in a model's recipe; unsupported ones are left out, with the reason.
 
     Raises:
         ValueError: the model does not run at this number of steps.
@@ -94,13 +94,13 @@ def plan_run(
 
 
 def warnings_of(runs: Sequence[PlannedRun]) -> tuple[str, ...]:
-    """The warnings of several runs, those that are alike in one sentence."""
+    """The warnings of several runs; equal warnings are merged into one sentence."""
     refusals = (f"Not applied: {words}." for words in _refusals(runs, _PROBLEMS))
     return tuple(dict.fromkeys([*refusals, *(remark for run in runs for remark in run.remarks)]))
 
 
 def _refusals(runs: Sequence[PlannedRun], names: Iterable[str]) -> list[str]:
-    """Words about runs that do not bear these parameters, and why; runs that are alike stand together."""
+    """Reasons why runs do not support these parameters; runs with the same reason are merged."""
     alike: dict[str, list[str]] = {}
     for name in names:
         for run in runs:
@@ -110,7 +110,7 @@ def _refusals(runs: Sequence[PlannedRun], names: Iterable[str]) -> list[str]:
 
 
 def _check_borne(runs: Sequence[PlannedRun], parameters: SamplingParameters) -> None:
-    """See that each parameter that is set changes at least one run.
+    """Check that each given parameter changes at least one run.
 
     Raises:
         ValueError: one changes none; the message says why, and what to do.
@@ -180,11 +180,11 @@ _PROBLEMS: Mapping[str, Callable[[_Published, Any], str]] = MappingProxyType(
         "size": _size_problem,
     }
 )
-"""For each parameter, the words that complete "MODEL at N steps …" where its recipe does not bear it, else none."""
+"""For each parameter, the end of a sentence "MODEL at N steps …" if the recipe does not support it, otherwise empty."""
 
 
 def _choose(of: _Published, bears: Callable[[Recipe], bool]) -> str:
-    """The remedy: models of the family whose recipes bear a parameter."""
+    """A suggestion of models of the family whose recipes support a parameter."""
     names: list[str] = []
     for spec in of.family.specs:
         steps = [str(recipe.steps) for recipe in spec.recipes if bears(recipe)]

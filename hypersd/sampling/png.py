@@ -1,4 +1,4 @@
-"""Pictures as PNG files that say how they were made, written whole or not at all."""
+"""PNG files with the parameters of the picture as metadata, written atomically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypersd.utils.files import atomic_path
 
 
 def write_png(file: Path, image: Image.Image, texts: Mapping[str, str]) -> None:
-    """Write a picture with texts in it (tEXt; iTXt where one is not Latin-1).
+    """Write a picture with text metadata (tEXt; iTXt for text that is not Latin-1).
 
     Raises:
         OSError: it cannot be written.
@@ -21,7 +21,7 @@ def write_png(file: Path, image: Image.Image, texts: Mapping[str, str]) -> None:
 
 
 def png_info(texts: Mapping[str, str]) -> PngImagePlugin.PngInfo:
-    """Texts for a PNG."""
+    """Text metadata for a PNG."""
     info = PngImagePlugin.PngInfo()
     for key, text in texts.items():
         info.add_text(key, text)
@@ -29,6 +29,6 @@ def png_info(texts: Mapping[str, str]) -> PngImagePlugin.PngInfo:
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """The picture, its longer side `side` pixels."""
+    """The picture scaled so that its longer side has `side` pixels."""
     scale = side / max(picture.size)
     return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)

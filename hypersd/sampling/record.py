@@ -1,4 +1,4 @@
-"""Records of runs: everything that is needed to draw a picture again, for JSON files and inside pictures."""
+"""Records of runs with everything needed to reproduce a picture, for JSON files and PNG metadata."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SAMPLERS: Mapping[str, str] = MappingProxyType(
         "PNDMScheduler": "PLMS",
     }
 )
-"""Schedulers by the name that the web UI of AUTOMATIC1111 gives them, where it is another one."""
+"""Names of schedulers in AUTOMATIC1111's web UI that differ from ours."""
 
 _SHORT = 10
-"""Digits of a hash in the `parameters` text, as that web UI writes them."""
+"""Number of digits of a hash in the `parameters` text, as in that web UI."""
 
 
 def recipe_record(recipe: Recipe) -> dict[str, Any]:
-    """One way to run a model, as a JSON object; only one that the base begins says so."""
+    """A recipe as a JSON object; the base's first steps are included only if there are any."""
     return ({"base_first": recipe.base_first} if recipe.base_first else {}) | {
         "steps": recipe.steps,
         "calls": recipe.calls,
@@ -45,7 +45,7 @@ def recipe_record(recipe: Recipe) -> dict[str, Any]:
 
 
 def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any]:
-    """Weights that are put on the base, as a JSON object; a file outside the family's folder loses its folders."""
+    """Weights added to the base, as a JSON object; a file outside the family's folder is named without its path."""
     file = weights.file
     record: dict[str, Any] = {
         "kind": weights.kind,
@@ -58,9 +58,9 @@ def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any
 
 
 def settings_record(run: PlannedRun, sha256: str | None = None) -> dict[str, Any]:
-    """Settings that decide a picture, beside prompt and seed: model, steps, guidance, scheduler, eta and weights.
+    """Settings that determine a picture, besides prompt and seed: model, steps, guidance, scheduler, eta and weights.
 
-    With a negative prompt, and with the size, where they are not the model's own.
+    Negative prompt and size are included if they differ from the model's defaults.
     """
     settings = recipe_record(run.recipe)
     del settings["calls"], settings["timesteps"]
@@ -78,11 +78,11 @@ def run_record(
     """A result as a JSON object.
 
     Args:
-        generation: the result; one that failed says why in `error`, and has no file.
+        generation: the result; a failed one has an `error` and no file.
         family: of its model.
         file: name of its picture.
         sha256: of its weights' file, if known.
-        request: that it answers, if that set parameters or asked for several pictures a run.
+        request: the request, if it has parameters or several pictures per run.
     """
     from hypersd.sampling.planning import plan_run  # noqa: PLC0415 - brings PIL, which listing models does not need
 
@@ -109,7 +109,7 @@ def run_record(
 
 
 def request_record(request: Request) -> dict[str, Any]:
-    """A request's family, prompt and seed as a JSON object, with the parameters and the count where they are set."""
+    """A request's family, prompt and seed as a JSON object, with parameters and count if set."""
     record: dict[str, Any] = {"prompt": request.prompt, "seed": request.seed, "family": request.family}
     if request.parameters.given:
         given = request.parameters.given
@@ -131,21 +131,21 @@ def control_record(family: Family, control: Control, sha256: str | None = None) 
 
 
 def versions() -> dict[str, str]:
-    """The versions of this package and of the libraries that draw."""
+    """The versions of this package and of the libraries that affect pictures."""
     return {"hypersd": __version__} | {name: version(name) for name in _LIBRARIES}
 
 
 def picture_texts(
     request: Request, run: Mapping[str, Any], context: Mapping[str, Any], size: tuple[int, int]
 ) -> dict[str, str]:
-    """The texts that a picture carries: prompt, seed, model, steps, the whole recipe, and what other tools read.
+    """The text metadata of a picture: prompt, seed, model, steps, the whole recipe, and fields for other tools.
 
-    The seconds are no part of it: the same recipe gives the same file.
+    It excludes the time, so that the same recipe gives the same file.
 
     Args:
-        request: what was asked for.
+        request: the request.
         run: of `run_record`.
-        context: what all runs have in common, such as versions.
+        context: data common to all runs, such as versions.
         size: of the picture in pixels, width and height.
     """
     recipe = {key: value for key, value in run.items() if key not in {"seconds", "file"}}
@@ -162,12 +162,12 @@ def picture_texts(
 
 
 def parameters(request: Request, run: Mapping[str, Any], size: tuple[int, int]) -> str:
-    """The recipe as the web UI of AUTOMATIC1111 writes it into pictures: the prompt, and a line of fields."""
+    """The recipe in the format of AUTOMATIC1111's web UI: the prompt, and a line of fields."""
     scheduler, weights = run["scheduler"]["name"], run["weights"]
     fields: dict[str, object] = {
         "Steps": run["steps"],
         "Sampler": _SAMPLERS.get(scheduler, scheduler.removesuffix("Scheduler")),
-        "CFG scale": f"{max(1.0, run['guidance_scale']):g}",  # at 1 there is no guidance, there as here
+        "CFG scale": f"{max(1.0, run['guidance_scale']):g}",  # 1 means no guidance in both programs
         "Seed": run.get("seed", request.seed),
         "Size": f"{size[0]}x{size[1]}",
         "Model": f"{request.family}-{run['model']}",
@@ -186,6 +186,6 @@ def parameters(request: Request, run: Mapping[str, Any], size: tuple[int, int]) 
 
 
 def grid_texts(request: Request, runs: Sequence[Mapping[str, Any]], context: Mapping[str, Any]) -> dict[str, str]:
-    """The texts that a grid of several runs carries: prompt, seed, and all records."""
+    """The text metadata of a grid of several runs: prompt, seed, and all records."""
     whole = {**request_record(request), **context, "runs": list(runs)}
     return {"prompt": request.prompt, "seed": str(request.seed), "hypersd": json.dumps(whole)}

@@ -1,4 +1,4 @@
-"""Sentences about a prompt that is not drawn as it was written: words unknown, not drawable, or beyond the limit."""
+"""Warnings about a prompt: words that are unknown, cannot be drawn, or exceed the length limit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from hypersd.models.families.embedded import objects_of, read_prompt
 from hypersd.models.specs import Family
 
 _NAMED = 5
-"""Words that a sentence names; that there are others is said."""
+"""Largest number of words that a sentence names."""
 
 _SHOWN = 120
-"""Characters of an unread end that a sentence quotes."""
+"""Largest number of characters of a truncated end that a sentence quotes."""
 
 
 def word_remarks(family: Family, prompt: str) -> tuple[str, ...]:
-    """Sentences about words that the family has never seen, and about those that it cannot draw where they stand."""
+    """Warnings about words that are unknown to the family, or that it cannot draw at their position."""
     reading = read_prompt(family, prompt)
     if reading is None:
         return ()
@@ -32,7 +32,7 @@ def word_remarks(family: Family, prompt: str) -> tuple[str, ...]:
 
 
 def unused_remark(words: Sequence[str]) -> str:
-    """A sentence about words that a scene cannot show."""
+    """A warning about words that a scene cannot show."""
     return (
         f"Not drawn: {quoted(words)}. A scene is one thing, big or small, or two side by side, on a background of one "
         "colour; things keep their own colours."
@@ -40,7 +40,7 @@ def unused_remark(words: Sequence[str]) -> str:
 
 
 def unread_remark(unread: str) -> str:
-    """A sentence about the end of a prompt that no text encoder reads; empty if all is read."""
+    """A warning about the end of a prompt that no text encoder reads; empty if the whole prompt is read."""
     if not unread:
         return ""
     shown = unread if len(unread) <= _SHOWN else f"{unread[:_SHOWN].rstrip()} \N{HORIZONTAL ELLIPSIS}"

@@ -22,10 +22,10 @@ MAX_CONTROL = 2.0
 
 
 def parse_seed(text: str) -> int:
-    """A seed from what somebody typed.
+    """Parse a seed.
 
     Raises:
-        ValueError: it is not a whole number from 0 to 2³² − 1.
+        ValueError: the text is not a whole number from 0 to 2³² − 1.
     """
     if not re.fullmatch(r"\s*[0-9]{1,10}\s*", text) or int(text) > MAX_SEED:
         raise ValueError(f"a seed is a whole number from 0 to {MAX_SEED}, not {text[:40]!r}")
@@ -33,7 +33,7 @@ def parse_seed(text: str) -> int:
 
 
 def parse_number(text: str) -> float:
-    """A decimal number from what somebody typed.
+    """Parse a decimal number.
 
     Raises:
         ValueError: it is none.
@@ -44,7 +44,7 @@ def parse_number(text: str) -> float:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height in pixels from what somebody typed: `1024x768`, or one number for a square.
+    """Parse width and height in pixels: `1024x768`, or one number for a square.
 
     Raises:
         ValueError: it is neither.
@@ -56,7 +56,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def check_prompt(prompt: str, *, negative: bool = False) -> str:
-    """The prompt, or what to lead away from, without surrounding spaces.
+    """The (negative) prompt without surrounding spaces.
 
     Raises:
         ValueError: it is empty, too long, or has control characters in it.
@@ -87,13 +87,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParameters:
-    """Parameters that are set by hand; None leaves each recipe its own.
+    """Parameters that override the recipes'; None keeps each recipe's own.
 
     Args:
-        eta: the part of the noise that a step adds anew (TCD's γ), 0 to 1.
-        strength: factor of what an adapter adds to the base's weights, above 0 and up to 2.
+        eta: share of new noise in each step (TCD's γ), 0 to 1.
+        strength: scale of an adapter, above 0 and up to 2.
         guidance_scale: of classifier-free guidance, 1 (none) to 20.
-        negative_prompt: what guidance leads away from.
+        negative_prompt: content that guidance avoids.
         size: width and height of the pictures in pixels.
 
     Raises:
@@ -133,12 +133,12 @@ NO_PARAMETERS = SamplingParameters()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A control image, and how much it counts.
+    """A control image with its scale.
 
     Args:
-        mode: that the image is of.
+        mode: kind of the image.
         image: white lines on black, RGB (see `hypersd.sampling.control_image`).
-        scale: factor of what the ControlNet adds, 0 to 2; None for the ControlNet's own.
+        scale: conditioning scale, 0 to 2; None for the ControlNet's own.
 
     Raises:
         ValueError: the scale is out of range.
@@ -153,7 +153,7 @@ class Control:
             raise ValueError(f"the conditioning scale must be a number from 0 to {MAX_CONTROL:g}, not {self.scale:g}")
 
     def scale_with(self, controlnet: ControlNetSpec) -> float:
-        """The conditioning scale that was asked for, or the ControlNet's own."""
+        """The requested conditioning scale, or the ControlNet's own."""
         return controlnet.scale if self.scale is None else self.scale
 
 
@@ -162,12 +162,12 @@ class Request:
     """One prompt and one seed for several runs of one family.
 
     Args:
-        parameters: set in the recipes of all runs that bear them.
-        count: of pictures a run, from seeds that follow each other.
-        control: what the pictures follow beside the prompt, or None.
+        parameters: applied to the recipes of all runs that support them.
+        count: number of pictures per run, with consecutive seeds.
+        control: control image, or None.
 
     Raises:
-        ValueError: the prompt, the seed or the count cannot be used, or there are no runs, or one stands there twice.
+        ValueError: the prompt, the seed or the count is invalid, or there are no runs, or a run is repeated.
     """
 
     prompt: str
@@ -202,13 +202,13 @@ class Generation:
     """One run's result.
 
     Args:
-        calls: UNet evaluations (NFE) that were made.
-        seconds: denoising and decoding; loading, switching and previews are not counted.
-        image: None if the run failed; then `error` is a sentence that says why.
+        calls: number of UNet evaluations (NFE).
+        seconds: time for denoising and decoding, without loading, switching and previews.
+        image: None if the run failed; `error` then has the reason.
         seed: of its noise.
-        timesteps: at which the UNet was evaluated, from noise to picture.
+        timesteps: of the UNet evaluations, from noise to picture.
         unread: the end of the prompt that the text encoders do not read.
-        warnings: sentences about what was not done as asked: words not read, layers of an adapter not applied.
+        warnings: sentences about parts of the request that were not applied: unread words, layers of an adapter.
     """
 
     model: str
@@ -226,7 +226,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """Preview of a run: its picture if it stopped after `step` of `steps`; `seed` is that of its noise."""
+    """Preview of a run: the predicted picture after `step` of `steps`; `seed` is that of its noise."""
 
     model: str
     steps: int

@@ -1,4 +1,4 @@
-"""From noise to a picture: one lean denoising loop for every family."""
+"""Sampling of one picture from noise, for every family."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hypersd.utils.errors import Cancelled
 
 
 def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Generator]:
-    """Unit noise of a shape, the same for every model and device, and the generator for what a scheduler adds later."""
+    """Unit noise of a shape, equal for every model and device, and the generator for the scheduler's noise."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(tuple(shape), generator=generator), generator
 
@@ -48,9 +48,9 @@ def guided_noise(
     control: LoadedControl | None = None,
 ) -> Tensor:
     """The noise predicted in latents `(1, C, H, W)`, with classifier-free guidance (Ho and Salimans 2022) above 1."""
-    given = torch.cat([latents, latents]) if guidance > 1 else latents
+    given = (torch.cat([latents, latents]) if guidance > 1 else latents).to(unet.dtype)
     added = control.residuals(given, timestep, cond) if control else {}
-    predicted = unet(given, timestep, **cond, **added, return_dict=False)[0]
+    predicted = unet(given, timestep, **cond, **added, return_dict=False)[0].to(latents.dtype)
     if guidance <= 1:
         return predicted
     without, with_prompt = predicted.chunk(2)
@@ -62,9 +62,9 @@ def decode(vae: Any, latents: Tensor) -> Image.Image:
     """Scaled latents `(1, C, H, W)` to a picture.
 
     Raises:
-        NotFiniteError: the VAE gave what is no number.
+        NotFiniteError: the VAE's output is not finite.
     """
-    picture = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0][0]
+    picture = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0][0]
     check_picture(picture)
     pixels = ((picture.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
@@ -72,7 +72,7 @@ def decode(vae: Any, latents: Tensor) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class SamplingProgress:
-    """A step is done: its number from 1, and the clean latents `(1, C, H, W)` that the model now believes in."""
+    """A finished step: its number from 1, and the predicted clean latents `(1, C, H, W)`."""
 
     step: int
     clean: Tensor
@@ -80,7 +80,7 @@ class SamplingProgress:
 
 @dataclass(frozen=True, slots=True)
 class SampledImage:
-    """The end of a run: the picture, the UNet evaluations it took, the seconds, and the times on the way."""
+    """The result of a run: the picture, the number of UNet evaluations, the seconds, and the timesteps."""
 
     image: Image.Image
     calls: int
@@ -102,11 +102,11 @@ def denoise(
 ) -> Iterator[SamplingProgress | SampledImage]:
     """Draw one picture, `pixels` high, as wide or `width` wide: a `SamplingProgress` a step, then the `SampledImage`.
 
-    The time that the caller spends between steps is not counted.
+    Time that the caller spends between steps is not counted.
 
     Raises:
-        Cancelled: `cancelled` became true; it is asked before each UNet call.
-        NotFiniteError: a number overflowed, or a weight is none: there is no picture.
+        Cancelled: `cancelled` became true; it is checked before each UNet call.
+        NotFiniteError: an overflow occurred, or a weight is not finite: there is no picture.
     """
     unet, scheduler = loaded.unet, loaded.scheduler
     check_embeds(embeds.hidden, embeds.pooled)
@@ -116,7 +116,9 @@ def denoise(
     noise, generator = initial_noise((1, unet.config["in_channels"], *shape), seed)
     seconds, calls, clock = 0.0, 0, time.perf_counter()
     set_timesteps(scheduler, recipe, loaded.device)
-    latents = noise.to(loaded.device, loaded.dtype) * scheduler.init_noise_sigma
+    # Eight bits of a bfloat16's mantissa are too few to add up steps in; only the networks compute in it.
+    dtype = torch.float32 if loaded.dtype == torch.bfloat16 else loaded.dtype
+    latents = noise.to(loaded.device, dtype) * scheduler.init_noise_sigma
 
     base_cond = conditioning(unet, embeds, pixels, guided=recipe.base_guidance > 1)
     turns = itertools.count()
@@ -144,7 +146,7 @@ def denoise(
 
 
 def _settle(device: torch.device) -> None:
-    """Wait for what a device was asked to do: a clock would count only the asking."""
+    """Wait for a device's queued operations, so that the measured time includes them."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
@@ -152,7 +154,7 @@ def _settle(device: torch.device) -> None:
 def clean_latents(scheduler: Any, output: Any, predicted: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
     """Predicted clean latents, from the noise that a model predicted in `latents` at a time.
 
-    Schedulers tell in their output, under two names; TCD's does not.
+    Schedulers return them in their output under two names; TCD's does not.
     """
     for name in ("pred_original_sample", "denoised"):
         if name in output:

@@ -18,13 +18,13 @@ from hypersd.utils.estimates import UNKNOWN, Estimate
 from hypersd.utils.files import finite
 
 Order = Literal["listed", "fastest"]
-"""Order of a table's rows: as the models were asked for, or by the mean seconds of a row."""
+"""Order of a table's rows: as requested, or by the mean seconds of a row."""
 
 USUAL_STEPS = (1, 2, 4, 8)
 """Numbers of steps that the paper's Figures 7 and 8 compare."""
 
 REFERENCE_PICTURES = MAX_COUNT
-"""Pictures by the base from which its range of scores is taken."""
+"""Number of the base's pictures for its range of scores."""
 
 _ROUNDING = 1e-9
 
@@ -37,7 +37,7 @@ class SweepCell:
         calls: UNet evaluations for a picture, mean; NaN if nothing was drawn.
         seconds: for a picture, mean; NaN if nothing was drawn.
         score: of a picture, mean; NaN if nothing was scored.
-        error: why nothing was drawn; else empty.
+        error: reason why nothing was drawn, or empty.
     """
 
     model: str
@@ -69,8 +69,8 @@ class SweepTable:
         steps: of the columns, ascending.
         cells: by model and number of steps.
         metric: name of the score; empty if nothing was scored.
-        base: range in which the mean score of as many pictures by the base lies as a cell has (`range_of_means`).
-        remark: sentence that says why nothing was scored; else empty.
+        base: range of the mean score of the base for the number of pictures in a cell (`range_of_means`).
+        remark: reason why nothing was scored, or empty.
     """
 
     models: tuple[str, ...]
@@ -82,7 +82,7 @@ class SweepTable:
 
     @classmethod
     def of(cls, family: Family, request: Request, generations: Sequence[Generation]) -> SweepTable:
-        """Table of what has been drawn of a request so far; cells that are yet to come are missing."""
+        """Table of the pictures drawn so far; cells not drawn yet are missing."""
         runs = [(run.model, family.spec(run.model).recipe(run.steps).steps) for run in request.runs]
         cells = {
             key: cell_of(key, drawn)
@@ -101,7 +101,7 @@ class SweepTable:
         return cost_means([cell for (_, count), cell in self.cells.items() if count == steps])
 
     def ordered(self, order: Order) -> SweepTable:
-        """The same table with its rows in an order; rows of which nothing was drawn come last."""
+        """The table with sorted rows; rows without pictures come last."""
         if order == "listed":
             return self
 
@@ -124,7 +124,7 @@ class SweepTable:
 
 
 def cell_of(key: CellKey, drawn: Sequence[Generation]) -> SweepCell:
-    """The cell of a run from its pictures; those that failed count only if all did."""
+    """The cell of a run from its pictures; failures are reported only if all failed."""
     model, steps = key
     there = [each for each in drawn if each.image is not None]
     if not there:
@@ -142,7 +142,7 @@ def cost_means(cells: Sequence[SweepCell]) -> CostMeans:
 
 
 def usual_steps(family: Family, models: Sequence[str] | None = None) -> tuple[int, ...]:
-    """Numbers of steps of a sweep for which none were chosen: the usual few, and each model's own default.
+    """Default numbers of steps of a sweep: the usual ones, and each model's own default.
 
     Raises:
         ValueError: a model is unknown.
@@ -152,10 +152,10 @@ def usual_steps(family: Family, models: Sequence[str] | None = None) -> tuple[in
 
 
 def reference_request(family: Family, request: Request) -> Request | None:
-    """The base's pictures that are needed beside those of a sweep to know the range of its scores.
+    """Request for the base's additional pictures that are needed for the range of its scores.
 
-    `REFERENCE_PICTURES` of them at its default steps, from seeds that follow each other, with those parameters that it
-    bears. None if the sweep draws as many itself.
+    `REFERENCE_PICTURES` pictures at its default steps, with consecutive seeds and the parameters that it supports. None
+    if the sweep draws as many itself.
     """
     base = family.specs[0]
     plan = plan_run(family, base, None, request.parameters)
@@ -175,7 +175,7 @@ def reference_request(family: Family, request: Request) -> Request | None:
 
 
 def sweep_record(table: SweepTable) -> dict[str, Any]:
-    """A sweep's table as a JSON object; null where nothing was measured."""
+    """A sweep's table as a JSON object; null for missing measurements."""
     return {
         "metric": table.metric or None,
         "remark": table.remark,
@@ -188,7 +188,7 @@ def sweep_record(table: SweepTable) -> dict[str, Any]:
 
 
 def sweep_csv(table: SweepTable) -> str:
-    """A sweep's table as CSV: a line for each cell, row by row; a field is empty where nothing was measured."""
+    """A sweep's table as CSV: one line per cell, row by row; missing measurements are empty."""
     lines = _lines(table)
     text = io.StringIO()
     writer: csv.DictWriter[str] = csv.DictWriter(text, _COLUMNS, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The request that a picture was drawn by, read back from the texts in its PNG file."""
+"""Reading of the request of a picture from its PNG metadata."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hypersd.sampling.request import Request, Run, SamplingParameters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRequest:
-    """A request, and the number of steps that the base took first in every few-step model."""
+    """A request, and the number of first steps by the base in every few-step model."""
 
     request: Request
     base_first: int = 0
 
 
 def stored_record(file: Path) -> dict[str, Any]:
-    """The record inside a PNG file that this package wrote: of one picture, or of a whole grid.
+    """The record in a PNG file of this package: of one picture, or of a whole grid.
 
     Raises:
         OSError: the file cannot be read.
@@ -32,7 +32,7 @@ def stored_record(file: Path) -> dict[str, Any]:
     """
     try:
         with Image.open(file) as image:
-            image.load()  # texts may stand behind the pixels
+            image.load()  # text chunks may follow the pixels
             text = getattr(image, "text", {}).get("hypersd", "")
     except UnidentifiedImageError as error:
         raise ValueError(f"{file} is no picture; name a PNG file that compare or the page made") from error
@@ -48,7 +48,7 @@ def stored_record(file: Path) -> dict[str, Any]:
 
 
 def read_request(file: Path) -> StoredRequest:
-    """The request by which a PNG file of this package was drawn: run it, and the same pictures come.
+    """The request of a PNG file of this package; running it reproduces the pictures.
 
     Raises:
         OSError: the file cannot be read.
@@ -77,7 +77,7 @@ def _of_grid(record: Mapping[str, Any]) -> StoredRequest:
 
 
 def _of_picture(record: Mapping[str, Any]) -> StoredRequest:
-    """A picture's record holds its whole recipe; what differs from the model's own was set by hand."""
+    """Request of a single picture's record, which has the whole recipe; differences from the model's are parameters."""
     base_first = record.get("base_first", 0)
     known = family(record["family"])
     recipe = (with_base_first(known, base_first) if base_first else known).spec(record["model"]).recipe(record["steps"])

@@ -20,7 +20,7 @@ _FRAME = 4
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """The sheet that is drawn on, and where its cells are."""
+    """The image of the sheet with the positions of its cells."""
 
     image: Image.Image
     pen: ImageDraw.ImageDraw
@@ -28,7 +28,7 @@ class _Sheet:
     side: int
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
-        """Left upper corner of a cell in pixels."""
+        """Upper left corner of a cell in pixels."""
         left = _MARGIN + _NAMES + column * (self.side + _MARGIN)
         return left, 2 * _MARGIN + 2 * _LINE + row * (self.side + 2 * _LINE + _MARGIN)
 
@@ -40,10 +40,10 @@ class _Sheet:
 def sweep_picture(
     request: Request, table: SweepTable, generations: Sequence[Generation], side: int = 192
 ) -> Image.Image:
-    """Draw a sweep, its rows in the table's order.
+    """Draw a sweep with its rows in the table's order.
 
-    The pictures of several seeds stand in one cell, in reading order. A frame marks the fewest steps at which a model
-    is good enough. A cell that failed is grey, and one at which a model does not run is empty.
+    A cell has the pictures of all seeds in reading order. A frame marks the fewest steps at which a model is good
+    enough. A failed cell is grey; a number of steps that a model does not support gives an empty cell.
 
     Args:
         request: what was asked for.
@@ -95,7 +95,7 @@ def _draw_cell(
 
 
 def tiled(pictures: Sequence[Image.Image | None], side: int) -> Image.Image:
-    """Pictures in a square of `side` pixels, as many in a row as in a column; those that failed are grey."""
+    """Pictures in a square grid of `side` pixels; failed ones are grey."""
     across = max(1, math.ceil(math.sqrt(len(pictures))))
     small = side // across
     square = Image.new("RGB", (side, side), "white" if len(pictures) > 1 else "gainsboro")
@@ -116,7 +116,7 @@ def cost_words(costs: CostMeans) -> str:
 
 
 def mark_words(table: SweepTable) -> str:
-    """A sentence that says what is marked, and by which score; or why nothing is; empty if nothing was scored."""
+    """A sentence that explains the marks and their score, or why there are none; empty if nothing was scored."""
     if not table.metric:
         return table.remark
     if math.isnan(table.base.low):

@@ -1,1 +1,1 @@
-"""Published and family-own models that score pictures for prompts; rewards are built on them, evaluations use them."""
+"""Models that score pictures for prompts, published or part of a family; used by rewards and evaluations."""

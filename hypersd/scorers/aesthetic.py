@@ -12,7 +12,7 @@ from hypersd.utils.errors import gist
 
 
 class AestheticHead(nn.Module):
-    """From picture embeddings of length 1 to the mean score, from 1 to 10, that people would give the picture.
+    """Predictor of people's mean score of a picture, from 1 to 10, from its unit embedding.
 
     Args:
         widths: of the layers, from the embedding's to 1.
@@ -25,10 +25,10 @@ class AestheticHead(nn.Module):
 
     @classmethod
     def published(cls, file: Path) -> AestheticHead:
-        """The published weights; their layers are numbered with the dropout between them.
+        """Load the published weights; their layer numbers also count the dropout layers.
 
         Raises:
-            OSError: the file is damaged, or something else.
+            OSError: the file is damaged, or is not these weights.
         """
         try:
             weights = torch.load(file, map_location="cpu", weights_only=True)
@@ -42,7 +42,7 @@ class AestheticHead(nn.Module):
                     for kind in ("weight", "bias")
                 }
             )
-        except Exception as error:  # what a damaged pickle raises has no base of its own
+        except Exception as error:  # errors of a damaged pickle have no common base class
             raise OSError(f"{file} is damaged, or not LAION's aesthetic predictor ({gist(error)})") from error
         return head
 

@@ -1,4 +1,4 @@
-"""Source of a reward model's backbone, looked up before any work; nothing heavy is imported for it."""
+"""Check of a reward model's backbone before any work; imports no heavy library."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _KNOWN_BY = ("config.json", "med_config.json")
 """A file that every CLIP model has, and one that ImageReward has."""
 
 _PATIENCE = 5.0
-"""Seconds for the Hub to say whether it has a model; a download alone would try for more than a minute."""
+"""Timeout in seconds of a request to the Hub; a download would retry for more than a minute."""
 
 
 def check_backbone(name: Path | str) -> bool:
-    """See to it that there is a backbone, before any work; returns whether only files that are here can be read.
+    """Check before any work that a backbone exists; return true if only local files can be read.
 
     Args:
         name: a folder, or a repository of the Hub.
 
     Raises:
-        OSError: there is neither, or the Hub does not answer and the repository is not in its cache.
+        OSError: neither exists, or the Hub does not answer and the repository is not in the cache.
     """
     if Path(name).is_dir():
         _check_folder(Path(name))
@@ -38,15 +38,15 @@ def check_backbone(name: Path | str) -> bool:
     try:
         validate_repo_id(str(name))
     except HFValidationError as error:
-        raise FileNotFoundError(f"there is no folder {name}, and no repository of the Hub is called so") from error
+        raise FileNotFoundError(f"there is no folder {name}, and the Hub has no repository of this name") from error
     if Path(name).exists():
         raise NotADirectoryError(f"{name} is a file; name the folder of a CLIP model or ImageReward, or a repository")
     if not constants.HF_HUB_OFFLINE and reachable(constants.ENDPOINT):
         try:
             HfApi().model_info(str(name), timeout=_PATIENCE)
         except RepositoryNotFoundError as error:
-            raise DownloadError(f"there is no folder {name}, and the Hub has no model {name} for everybody") from error
-        except Exception as error:  # noqa: BLE001 - the network libraries' errors have no base of their own
+            raise DownloadError(f"there is no folder {name}, and the Hub has no public model {name}") from error
+        except Exception as error:  # noqa: BLE001 - errors of the network libraries have no common base class
             log.info("the Hub does not answer (%s); looking in its cache", gist(error))
         else:
             return False
@@ -60,6 +60,6 @@ def check_backbone(name: Path | str) -> bool:
 
 def _check_folder(folder: Path) -> None:
     if not any((folder / file).is_file() for file in _KNOWN_BY):
-        raise FileNotFoundError(f"{folder} holds neither a CLIP model nor ImageReward: it has no config.json")
+        raise FileNotFoundError(f"{folder} contains neither a CLIP model nor ImageReward: it has no config.json")
     if not (folder / "med_config.json").is_file():
         check_clip(folder)

@@ -30,16 +30,16 @@ def with_words(tokenizer: TokenizerT, where: Path | str) -> TokenizerT:
 
 
 class Backbone(nn.Module, ABC):
-    """Reads pictures at one size, and prompts.
+    """Scorer of pictures of one size for prompts.
 
     Args:
-        pixels: the side of the pictures that it reads.
-        mean: of the pictures it learned from, for each of red, green and blue, with black at 0 and white at 1.
-        deviation: theirs.
+        pixels: side of the input pictures.
+        mean: per channel of the training pictures, with black at 0 and white at 1.
+        deviation: standard deviation per channel.
     """
 
     noticeable_difference: ClassVar[float]
-    """A difference of the mean fit of many pictures that people begin to see."""
+    """The smallest difference of mean scores that people notice."""
 
     def __init__(self, pixels: int, mean: Sequence[float], deviation: Sequence[float]) -> None:
         super().__init__()
@@ -53,19 +53,19 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """All that `fit` needs of prompts, `(B, D)`; without gradient."""
+        """Representations of prompts for `image_text_score`, `(B, D)`; without gradient."""
 
     @abstractmethod
     def embed_images(self, pictures: Tensor) -> Tensor:
-        """Embed pictures `(B, 3, pixels, pixels)` in [-1, 1]: `(B, F)`, of length 1; differentiable."""
+        """Unit embeddings `(B, F)` of pictures `(B, 3, pixels, pixels)` in [-1, 1]; differentiable."""
 
     @abstractmethod
     def image_text_score(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """Score how well each picture fits its prompt, `(B,)`: the more the better; differentiable in the pictures."""
+        """Score the match of each picture and its prompt, `(B,)`: higher is better; differentiable in the pictures."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write all but the weights, for the model to be made anew.
+        """Write everything except the weights, so that the model can be built again.
 
         Raises:
             OSError: the folder cannot be written.
@@ -73,16 +73,16 @@ class Backbone(nn.Module, ABC):
 
 
 class ClipBackbone(Backbone):
-    """A CLIP model: the family's own, or one in its format (CLIP ViT-L and ViT-H, PickScore); the cosine is the fit.
+    """A CLIP model, the family's or a published one (CLIP ViT-L and ViT-H, PickScore); its score is the cosine.
 
     Args:
         clip: the model.
-        tokenizer: its own.
-        processor: its own; its mean and deviation are what the picture tower expects.
+        tokenizer: of the model.
+        processor: of the model; it has the mean and deviation that the picture tower expects.
     """
 
     noticeable_difference = 0.01
-    """Of the CLIP score, which is 100 cosines."""
+    """In units of the cosine; the CLIP score is 100 times the cosine."""
 
     def __init__(self, clip: CLIPModel, tokenizer: CLIPTokenizer, processor: CLIPImageProcessor) -> None:
         vision: Any = clip.config.vision_config

@@ -1,4 +1,4 @@
-"""HPSv2 (Wu et al. 2023): a CLIP ViT-H/14 trained on preferences, published under OpenCLIP's names of weights."""
+"""HPSv2 (Wu et al. 2023): a CLIP ViT-H/14 trained on preferences, published with OpenCLIP's weight names."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _RENAMED: Sequence[tuple[str, str]] = (
     (r"\.mlp\.c_proj\.", ".mlp.fc2."),
     (r"\.attn\.out_proj\.", ".self_attn.out_proj."),
 )
-"""From OpenCLIP's names to transformers'."""
+"""Map of OpenCLIP's weight names to transformers'."""
 
 _PROJECTIONS: Mapping[str, str] = {"visual.proj": "visual_projection", "text_projection": "text_projection"}
 """Matrices that OpenCLIP multiplies from the right."""
 
 
 def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """OpenCLIP's weights under transformers' names: attention's query, key and value come apart."""
+    """OpenCLIP's weights with transformers' names; query, key and value of attention are split."""
     weights: dict[str, Tensor] = {}
     for name, value in published.items():
         if name in _PROJECTIONS:
@@ -54,16 +54,16 @@ def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_hps(file: Path, config: Path) -> CLIPModel:
-    """HPSv2 from the published file; `config` is the folder of a configuration of its shape.
+    """Load HPSv2 from the published file; `config` is a folder with a configuration of the same shapes.
 
     Raises:
-        OSError: the file is damaged, or something else.
+        OSError: the file is damaged, or is not HPSv2.
     """
     try:
         published = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         model = CLIPModel(CLIPConfig.from_pretrained(config))
         weights = renamed(published)
         model.load_state_dict({name: weights[name].float() for name in model.state_dict()})
-    except Exception as error:  # what a damaged pickle raises has no base of its own
+    except Exception as error:  # errors of a damaged pickle have no common base class
         raise OSError(f"{file} is damaged, or not HPSv2 ({gist(error)})") from error
     return model.eval()

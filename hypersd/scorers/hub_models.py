@@ -1,4 +1,4 @@
-"""Published models that score pictures: their files on the Hub, looked up before any work, and fetched."""
+"""Published scoring models: check of their files on the Hub before any work, and download."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
 from hypersd.models.downloads import DownloadError, fetched
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _CONFIG, _PICTURES = ("config.json",), ("preprocessor_config.json",)
@@ -20,34 +20,34 @@ class HubModel:
     """Files of a repository.
 
     Args:
-        files: for each that is needed, its names in different repositories; the first one that there is is taken.
+        files: for each required file, its possible names; the first that exists is used.
     """
 
     repository: str
     files: tuple[tuple[str, ...], ...]
 
     def check(self, machine: Machine) -> None:
-        """See that every file is in the Hub's cache, or that the Hub can be asked.
+        """Check that every file is in the Hub's cache, or that downloads are possible.
 
         Raises:
-            DownloadError: neither.
+            DownloadError: neither is the case.
         """
         if missing := [names for names in self.files if self._cached(names, machine) is None]:
             self._check_online(missing[0], machine)
 
     def paths(self, machine: Machine) -> list[Path]:
-        """Paths of the files, in order, after fetching them if need be.
+        """Paths of the files, in order, downloaded if necessary.
 
         Raises:
-            DownloadError: one cannot be fetched.
+            DownloadError: a file cannot be downloaded.
         """
         return [self._cached(names, machine) or self._fetched(names, machine) for names in self.files]
 
     def folder(self, machine: Machine) -> Path:
-        """The folder that holds the files, after fetching them if need be.
+        """The folder of the files, downloaded if necessary.
 
         Raises:
-            DownloadError: one cannot be fetched.
+            DownloadError: a file cannot be downloaded.
         """
         return self.paths(machine)[0].parent
 
@@ -77,13 +77,13 @@ class HubModel:
 
 
 CLIP_B32 = HubModel(repository="openai/clip-vit-base-patch32", files=(_CONFIG, _WEIGHTS, *_WORDS, _PICTURES))
-"""The CLIP of CLIP scores."""
+"""The CLIP model of the CLIP score."""
 
 CLIP_L14 = HubModel(repository="openai/clip-vit-large-patch14", files=(_CONFIG, _WEIGHTS, *_WORDS, _PICTURES))
-"""The CLIP below LAION's aesthetic predictor."""
+"""The CLIP model whose embeddings LAION's aesthetic predictor reads."""
 
 CLIP_H14_INPUTS = HubModel(repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K", files=(_CONFIG, *_WORDS, _PICTURES))
-"""All but the weights of the CLIP from which PickScore and HPSv2 were trained."""
+"""Configuration and tokenizer, without weights, of the CLIP model from which PickScore and HPSv2 were trained."""
 
 PICK_SCORE = HubModel(repository="yuvalkirstain/PickScore_v1", files=(_CONFIG, _WEIGHTS))
 AESTHETIC = HubModel(repository="trl-lib/ddpo-aesthetic-predictor", files=(("aesthetic-model.pth",),))
@@ -92,4 +92,4 @@ AESTHETIC = HubModel(repository="trl-lib/ddpo-aesthetic-predictor", files=(("aes
 HPS = HubModel(repository="xswu/HPSv2", files=(("HPS_v2_compressed.pt",),))
 IMAGE_REWARD = HubModel(repository="zai-org/ImageReward", files=(("ImageReward.pt",), ("med_config.json",)))
 BERT_WORDS = HubModel(repository="google-bert/bert-base-uncased", files=(("vocab.txt",),))
-"""The words that ImageReward reads."""
+"""ImageReward's tokenizer."""

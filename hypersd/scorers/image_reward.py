@@ -1,8 +1,8 @@
-"""ImageReward (Xu et al. 2023) as a reward model's backbone: BLIP reads the prompt while it looks at the picture.
+"""ImageReward (Xu et al. 2023) as a reward model's backbone, based on BLIP.
 
-Its text encoder attends to the patches of the picture (image-grounded: no text embedding stands alone), and layers
-without activations turn its first token into a score of mean 0 and deviation 1 over the authors' data. The published
-weights have BLIP's own names; here they are read into transformers' BLIP.
+Its text encoder attends to the patches of the picture (image-grounded: there is no separate text embedding), and linear
+layers map its first token to a score with mean 0 and deviation 1 over the authors' data. The published weights have
+BLIP's own names; here they are loaded into transformers' BLIP.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transformers import BertTokenizer, BlipConfig, BlipTextConfig, BlipTextMode
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from hypersd.models.downloads import fetched
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.scorers.backbones import Backbone, with_words
 from hypersd.utils.errors import gist
 
@@ -33,10 +33,10 @@ WEIGHTS, TEXT_CONFIG = "ImageReward.pt", "med_config.json"
 _TOKENIZER, _WORDS = "google-bert/bert-base-uncased", "vocab.txt"
 _TOKENS = 35
 _MEAN, _DEVIATION = 0.16717362830052426, 1.0333394966054072
-"""Of the scores before they are normalised."""
+"""Mean and deviation of the scores before normalisation."""
 
 _HEAD = 64
-"""Width of a head of attention in every size of vision transformer that BLIP has."""
+"""Width of an attention head in all of BLIP's vision transformers."""
 
 _RENAMED: Sequence[tuple[str, str]] = (
     (r"^blip\.visual_encoder\.norm\.", "vision.post_layernorm."),
@@ -50,15 +50,15 @@ _RENAMED: Sequence[tuple[str, str]] = (
     (r"\.attn\.proj\.", ".self_attn.projection."),
     (r"\.norm([12])\.", r".layer_norm\1."),
 )
-"""From BLIP's names of weights to transformers'."""
+"""Map of BLIP's weight names to transformers'."""
 
 
 class ImageReward(Backbone):
-    """ImageReward's score is the fit.
+    """Backbone whose score is ImageReward's.
 
     Args:
-        config: a BlipConfig of both parts, with `score_widths` added: those of the layers that turn the first token
-            into a score, from the token's to 1.
+        config: a BlipConfig of both parts, with `score_widths` added: widths of the layers that map the first token
+            to a score, from the token's to 1.
         tokenizer: BERT's.
     """
 
@@ -76,18 +76,18 @@ class ImageReward(Backbone):
 
     @classmethod
     def published(cls, name: Path | str) -> ImageReward:
-        """The published weights, from a folder that has them or the Hub's cache, which is filled if there is a network.
+        """Load the published weights from a folder or from the Hub's cache, downloaded if there is a network.
 
         Raises:
-            OSError: they are not there, are damaged, or the tokenizer is missing.
+            OSError: the weights are missing or damaged, or the tokenizer is missing.
         """
         file, described, tokenizer = _file(name, WEIGHTS), _file(name, TEXT_CONFIG), _tokenizer(name)
         try:
-            # Nothing but tensors is unpickled.
+            # Only tensors are unpickled.
             weights = renamed(torch.load(file, map_location="cpu", weights_only=True))
             model = cls(_config(weights, json.loads(described.read_text(encoding="utf-8"))), tokenizer)
             model.load_state_dict({key: weights[key].float() for key in model.state_dict()})
-        except Exception as error:  # what a damaged pickle raises has no base of its own
+        except Exception as error:  # errors of a damaged pickle have no common base class
             raise OSError(f"{file} is damaged, or not ImageReward ({gist(error)})") from error
         return model
 
@@ -106,14 +106,14 @@ class ImageReward(Backbone):
         self.tokenizer.save_pretrained(folder)
 
     def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """The numbers of their tokens: they are read together with a picture only."""
+        """Token ids: the model encodes a prompt only together with a picture."""
         tokens = self.tokenizer(
             list(prompts), padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt"
         )
         return tokens.input_ids.to(self.mean.device)
 
     def embed_images(self, pictures: Tensor) -> Tensor:
-        """The picture tower's first token."""
+        """The picture tower's first token, of length 1."""
         return F.normalize(self._patches(pictures)[:, 0].float(), dim=-1)
 
     def image_text_score(self, pictures: Tensor, texts: Tensor) -> Tensor:
@@ -130,15 +130,15 @@ class ImageReward(Backbone):
 
 
 def known(name: Path | str) -> bool:
-    """Tell if a folder or a repository of the Hub is ImageReward's."""
+    """True if a folder or a repository of the Hub is ImageReward's."""
     folder = Path(name)
     return (folder / WEIGHTS).is_file() if folder.is_dir() else str(name).rpartition("/")[2] == "ImageReward"
 
 
 def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The published weights under the names that `ImageReward` has for them; the layers of the score are counted anew.
+    """The published weights with the names of `ImageReward`; the layers of the score are renumbered.
 
-    Between those layers the authors put dropout, so that their numbers have gaps.
+    The authors have dropout between those layers, so their numbers have gaps.
     """
     layers: dict[str, Tensor] = {}
     for name, value in published.items():
@@ -153,7 +153,7 @@ def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _config(weights: Mapping[str, Tensor], text: Mapping[str, Any]) -> BlipConfig:
-    """The shapes of both parts: the text encoder's is published beside the weights, the picture tower's is in them."""
+    """Configuration of both parts: the text encoder's is published, the picture tower's is derived from the weights."""
     patches = weights["vision.embeddings.patch_embedding.weight"]
     width, _, patch, _ = patches.shape
     vision = BlipVisionConfig(
@@ -193,14 +193,14 @@ def _file(name: Path | str, file: str) -> Path:
     here = Path(name) / file
     if here.is_file():
         return here
-    offline = not Machine.here().online  # asked for nothing, the Hub's client would try for more than a minute
+    offline = not Machine.here().online  # without a network the Hub's client would retry for more than a minute
     return fetched(f"{file} of {name}", lambda: hf_hub_download(str(name), file, local_files_only=offline))
 
 
 def _tokenizer(name: Path | str) -> BertTokenizer:
-    """BERT's: beside the weights, if a folder has it, or the Hub's.
+    """BERT's tokenizer, from the folder of the weights or from the Hub.
 
-    Its words are asked for by name: where they are missing, transformers makes a tokenizer that knows none.
+    The vocabulary file is requested by name: without it transformers creates an empty tokenizer.
     """
     beside = (Path(name) / _WORDS).is_file()
     return BertTokenizer(vocab=str(_file(name if beside else _TOKENIZER, _WORDS)))

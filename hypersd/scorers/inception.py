@@ -1,4 +1,4 @@
-"""Inception v3 as FID takes it (Heusel et al. 2017): TensorFlow's weights and resizing, by torch-fidelity."""
+"""Inception v3 for FID (Heusel et al. 2017): TensorFlow's weights and resizing, from torch-fidelity."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from hypersd.models.network import reachable
 from hypersd.utils.errors import gist
 
 POOL = "2048"
-"""Name and width of the layer that FID reads: the last average pool."""
+"""Name and width of the layer for FID: the last average pool."""
 
 _BATCH = 32
 
 
 def weights_file() -> Path:
-    """Path at which PyTorch's own cache has the weights."""
+    """Path of the weights in PyTorch's cache."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(URL_INCEPTION_V3).name
 
 
 def check_inception() -> None:
-    """See that the weights are in PyTorch's cache or can be fetched, before any work.
+    """Check before any work that the weights are in PyTorch's cache or can be downloaded.
 
     Raises:
-        DownloadError: neither.
+        DownloadError: neither is the case.
     """
     if not weights_file().is_file() and (constants.HF_HUB_OFFLINE or not reachable(URL_INCEPTION_V3)):
         raise DownloadError(
-            f"{weights_file()}, the network of FID, is not downloaded and cannot be fetched here; connect once, or put "
+            f"{weights_file()}, the network of FID, is not downloaded and the network is off; connect once, or put "
             f"{URL_INCEPTION_V3} there"
         )
 
@@ -48,8 +48,8 @@ class InceptionFeatures:
     """Features of pictures in a network of torch-fidelity's interface.
 
     Args:
-        network: gives one kind of features.
-        device: on which it computes.
+        network: returns one kind of features.
+        device: device of the computation.
     """
 
     def __init__(self, network: FeatureExtractorBase, device: str = "cpu") -> None:
@@ -57,27 +57,27 @@ class InceptionFeatures:
 
     @classmethod
     def published(cls, device: str = "cpu") -> InceptionFeatures:
-        """The weights in PyTorch's cache, fetched if need be.
+        """Load the weights in PyTorch's cache, downloaded if necessary.
 
         Raises:
-            OSError: they can neither be read nor fetched.
+            OSError: the weights can be neither read nor downloaded.
         """
         check_inception()
         try:
             weights = torch.hub.load_state_dict_from_url(
                 URL_INCEPTION_V3, map_location="cpu", check_hash=True, weights_only=True, progress=False
             )
-            # torch-fidelity unpickles the file that it is given, whatever is in it; so it is given nothing but tensors.
+            # torch-fidelity unpickles its file without checks, so it gets a file with tensors only.
             buffer = BytesIO()
             torch.save(weights, buffer)
             buffer.seek(0)
             network = FeatureExtractorInceptionV3("inception", [POOL], feature_extractor_weights_path=buffer)
-        except Exception as error:  # what a damaged pickle or a broken download raises has no base of its own
+        except Exception as error:  # errors of a damaged pickle or a broken download have no common base class
             raise OSError(f"{weights_file()} is damaged, or cannot be fetched ({gist(error)}); delete it") from error
         return cls(network, device)
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Features of RGB pictures of any size, in their order, `(N, D)`; the network does the resizing."""
+        """Features of RGB pictures of any size, in order, `(N, D)`; the network resizes them."""
         parts = [self._features(batch) for batch in _batches(images)]
         return np.concatenate(parts) if parts else np.empty((0, int(POOL)), dtype=np.float32)
 
@@ -89,7 +89,7 @@ class InceptionFeatures:
 
 
 def _batches(images: Sequence[Image.Image]) -> Iterator[list[Image.Image]]:
-    """Neighbours of one size, at most `_BATCH` at a time."""
+    """Batches of consecutive pictures of the same size, at most `_BATCH` each."""
     for _, group in groupby(images, key=lambda image: image.size):
         same = list(group)
         yield from (same[start : start + _BATCH] for start in range(0, len(same), _BATCH))

@@ -1,1 +1,1 @@
-"""The one training loop and what it stands on: data, DDIM jumps, adapters, checkpoints."""
+"""The training loop and its parts: data, DDIM steps, adapters, checkpoints."""

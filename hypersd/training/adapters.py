@@ -1,4 +1,4 @@
-"""LoRA adapters in training: one on the UNet; the teacher is the UNet with it off, its average a list of tensors."""
+"""LoRA adapters in training: the UNet without its adapter is the teacher; the moving average is a list of tensors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TARGETS = [
     *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
     *("conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj"),
 ]
-"""All linear and convolution weights but the first and last and the shared time embedding (LCM-LoRA's list)."""
+"""All linear and convolution weights except the first, the last and the time embedding (LCM-LoRA's list)."""
 
 NAME = "default"
 
 
 def add_adapter(unet: UNet2DConditionModel, rank: int) -> None:
-    """Freeze the UNet and put a LoRA that changes nothing yet on it; its scale is 1 (alpha = rank)."""
+    """Freeze the UNet and add a LoRA that is initialised to no effect; its scale is 1 (alpha = rank)."""
     unet.requires_grad_(False)
     unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGETS), adapter_name=NAME)
 
@@ -43,7 +43,7 @@ def adapter_weights(unet: UNet2DConditionModel) -> list[nn.Parameter]:
 
 @contextmanager
 def disable_adapter(unet: UNet2DConditionModel) -> Generator[None]:
-    """Within this context the UNet is the plain base model: the teacher."""
+    """Within this context the UNet is the base model, which is the teacher."""
     unet.disable_adapters()
     try:
         yield
@@ -101,11 +101,11 @@ def export_kohya(file: Path, target: Path) -> None:
 
 
 def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
-    """Give the adapter the weights of a file that `save_adapter` wrote.
+    """Load the adapter's weights from a file of `save_adapter`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no adapter, or one of another shape.
+        ValueError: the file is not an adapter, or has another shape.
     """
     fit(inspect(file), unet.config, weight_shapes(unet))
     layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
@@ -120,13 +120,13 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
 
 
 def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
-    """Make an adapter file (diffusers' or kohya's key format) part of the UNet's own weights; returns its layers.
+    """Merge an adapter file (diffusers' or kohya's key format) into the UNet's weights; return its layers.
 
-    They are as a file of `save_adapter` has them, whatever the format was: without alphas.
+    The layers have the format of `save_adapter`, without alphas, for both file formats.
 
     Raises:
         FileNotFoundError: there is no such file.
-        AdapterError: it is damaged, something else, or made for another model.
+        AdapterError: the file is damaged, not an adapter, or made for another model.
     """
     load_lora(unet, file, NAME)
     layers = adapter_layers(unet)
@@ -136,13 +136,13 @@ def fuse_adapter(unet: UNet2DConditionModel, file: Path) -> dict[str, Tensor]:
 
 
 def adapter_layers(unet: UNet2DConditionModel) -> dict[str, Tensor]:
-    """The adapter in the diffusers key format, float32; what its alphas say is multiplied in."""
+    """The adapter in the diffusers key format, float32, multiplied by its alphas."""
     layers: dict[str, Tensor] = {}
     for path, layer in unet.named_modules():
         if isinstance(layer, LoraLayer) and NAME in layer.lora_A:
             factors: Any = (layer.lora_A, layer.lora_B)
             down, up = (factor[NAME].weight.detach().float() for factor in factors)
-            # Into the first factor, whose numbers are the larger ones: half precision knows no very small ones.
+            # Multiply the first factor, which has the larger numbers: half precision underflows for very small ones.
             layers[f"unet.{path}.lora_A.weight"] = down * layer.scaling[NAME]
             layers[f"unet.{path}.lora_B.weight"] = up.clone()
     return layers

@@ -25,7 +25,7 @@ class Checkpoint:
     """The checkpoint of a run, in `out/state`.
 
     Attributes:
-        number: the step that is on disk; 0 if none is.
+        number: the step of the checkpoint on disk; 0 if there is none.
     """
 
     def __init__(self, out: Path, objective: Objective[Any], moving: Optimization) -> None:
@@ -34,26 +34,26 @@ class Checkpoint:
 
     @staticmethod
     def exists(out: Path) -> bool:
-        """True if a run left a checkpoint in its folder `out`."""
+        """True if the folder `out` of a run has a checkpoint."""
         return (out / STATE / NUMBERS).exists()
 
     def _tensors(self) -> dict[str, Tensor]:
         return {f"extra.{name}": value for name, value in self.objective.state().items()} | self.moving.tensors()
 
     def broken(self) -> str:
-        """The name of a weight or an average that is not finite, or of a tensor besides that is NaN; empty if none is.
+        """The name of a weight or an average that is not finite, or of another tensor with NaN; empty if there is none.
 
-        A method may keep an infinity (a best loss before there is one); a weight may not.
+        A method's state may be infinite (such as an initial best loss); a weight may not.
         """
         bad = {name: ~value.isfinite().all() for name, value in self.moving.tensors().items()}
         bad |= {name: value.isnan().any() for name, value in self.objective.state().items()}
         return next((name for name, broken in bad.items() if broken), "")
 
     def save(self, number: int, *, seed: int, stopped: str = "") -> None:
-        """Write the state after `number` steps; `stopped` says why the training ended at it, if it ended itself.
+        """Write the state after `number` steps; `stopped` is the reason if the objective ended the training there.
 
         Raises:
-            OSError: it cannot be written; the one before it is as it was.
+            OSError: it cannot be written; the previous checkpoint is unchanged.
         """
         tensors = self._tensors()
         for name, optimizer in self.moving.optimizers.items():
@@ -66,10 +66,10 @@ class Checkpoint:
         """Load the state, if there is one, into the objective and the optimisers.
 
         Returns:
-            The number of steps that are done, and why no more are to be, if none are.
+            The number of steps done, and the reason if the objective ended the training.
 
         Raises:
-            ValueError: the state is damaged, or of another training.
+            ValueError: the state is damaged, or from another training.
         """
         state = load_state(self.out / STATE)
         if state is None:
@@ -93,10 +93,10 @@ class Checkpoint:
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Write a training state into `folder`, replacing the one before it.
+    """Write a training state into `folder`, replacing the previous one.
 
-    The numbers carry the name of the tensor file they belong to and are renamed into place last, so whoever reads
-    the folder sees either the old state or the new one.
+    The numbers contain the name of their tensor file and are renamed into place last, so a reader sees either the old
+    state or the new one.
     """
     name = f"step-{numbers['step']}.{TENSORS}"
     with atomic_path(folder / name, durable=True) as part:
@@ -131,10 +131,10 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Undo `optimizer_tensors`: put the state back into an optimiser over the same parameters.
+    """Inverse of `optimizer_tensors`: restore the state of an optimiser over the same parameters.
 
     Raises:
-        ValueError: the state is that of other parameters.
+        ValueError: the state belongs to other parameters.
     """
     shapes = [parameter.shape for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}

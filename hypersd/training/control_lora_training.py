@@ -1,4 +1,4 @@
-"""Control-LoRAs in training: a ControlNet of which a small part learns (see `hypersd.models.control_lora`)."""
+"""Control-LoRAs in training: a ControlNet with few trainable weights (see `hypersd.models.control_lora`)."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from hypersd.models.control_lora import OWN_LAYERS, bare_controlnet, metadata
 from hypersd.utils.files import atomic_path
 
 _TARGETS = ["conv1", "conv2", "conv_shortcut", "downsamplers.0.conv"]
-"""Convolutions of the copied encoder: lines are matters of place, which attention can leave to them."""
+"""Convolutions of the copied encoder: lines are local, so attention layers need no training."""
 
 _NAME = "default"
 
 
 def trainable_controlnet(unet: UNet2DConditionModel, widths: tuple[int, ...], rank: int) -> ControlNetModel:
-    """A ControlNet that changes nothing yet, of which a LoRA and the layers that the UNet does not have can learn."""
+    """A ControlNet initialised to no effect, with a trainable LoRA and trainable layers that the UNet does not have."""
     controlnet = bare_controlnet(unet, widths)
     controlnet.requires_grad_(False)
-    # The layers behind the encoder are zero, so it changes nothing yet. Were this one zero too, as it is in published
-    # trainings, neither could learn what the other is good for before it has moved by chance.
+    # The layers after the encoder are zero, so it has no effect yet. If this layer were zero too, as in published
+    # trainings, the gradients of both would be almost zero at the start.
     controlnet.controlnet_cond_embedding.conv_out.reset_parameters()
     controlnet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=_TARGETS), adapter_name=_NAME)
     for name, parameter in controlnet.named_parameters():
         if name.startswith(OWN_LAYERS):
             parameter.requires_grad_(True)
-    # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
+    # On a CPU the backward pass of PyTorch's fused attention is several times slower than plain attention's.
     controlnet.set_attn_processor(AttnProcessor())
     return controlnet
 
 
 def save_control_lora(controlnet: ControlNetModel, file: Path) -> None:
-    """Write what a ControlNet has learned, in half precision.
+    """Write a ControlNet's trained weights in half precision.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Data that a model is trained on: captioned pictures, encoded once as latents and read many times, in batches."""
+"""Training data: captioned pictures, encoded once as latents and read in batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypersd.training.objective import StepContext
 from hypersd.training.row_shards import ComputeRows, RowArray
 
 CAPTION_DROPOUT = 0.1
-"""Share of captions that are left empty in training, for classifier-free guidance (Ho and Salimans 2022)."""
+"""Share of empty captions in training, for classifier-free guidance (Ho and Salimans 2022)."""
 
 
 class CaptionedData(Protocol):
@@ -24,35 +24,35 @@ class CaptionedData(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides what the examples are."""
+        """A hash of everything that determines the examples."""
         ...
 
     @property
     def size(self) -> int | None:
-        """The number of pictures; None if there is no end of them."""
+        """The number of pictures; None if it is infinite."""
         ...
 
     def pictures(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """The pictures of these numbers, `(B, H, W, 3)`."""
+        """The pictures with these indices, `(B, H, W, 3)`."""
         ...
 
     def size_conditioning(self, indices: Sequence[int]) -> NDArray[np.int64] | None:
         """Height and width before the pictures were scaled, top and left of the crop, in pixels, `(B, 4)`.
 
-        SDXL is told them (Podell et al. 2023, section 2.2). None: they were never scaled or cropped.
+        SDXL is conditioned on them (Podell et al. 2023, section 2.2). None: pictures are neither scaled nor cropped.
         """
         ...
 
     def caption(self, index: int, rng: np.random.Generator) -> str:
-        """A caption of one picture; where there are several, one of them by lot."""
+        """A caption of one picture; a random one if there are several."""
         ...
 
     def distinct_captions(self) -> Sequence[str] | None:
-        """All captions that `caption` gives, each once; None if they are worded anew without end."""
+        """All captions that `caption` can return, without duplicates; None if their number is infinite."""
         ...
 
     def held_out_prompts(self, count: int) -> list[str]:
-        """Prompts that training does not show, for grids to look at, `count` at most; always the same ones."""
+        """At most `count` prompts that are not trained on, for sample grids; always the same ones."""
         ...
 
 
@@ -65,7 +65,7 @@ class CaptionedLatents:
     sizes: Tensor | None = None
 
     def split(self, count: int) -> tuple[CaptionedLatents, CaptionedLatents]:
-        """The first `count`, and the others."""
+        """Split into the first `count` examples and the others."""
         first, others = slice(count), slice(count, None)
         return self._part(first), self._part(others)
 
@@ -79,7 +79,7 @@ class LatentBatches:
     """Batches of encoded examples: `LatentBatches(data, latents, batch_size)(step)`.
 
     Args:
-        data: whose pictures they are.
+        data: the captioned pictures.
         latents: of the first N examples, `(N, C, H, W)`.
     """
 
@@ -88,7 +88,7 @@ class LatentBatches:
     batch_size: int
 
     def __call__(self, step: StepContext) -> CaptionedLatents:
-        """A random batch, in wordings drawn anew each time."""
+        """A random batch with random captions."""
         chosen = step.rng.integers(len(self.latents), size=self.batch_size)
         captions = step.mine([self._caption(int(index), step.rng) for index in chosen])
         chosen = step.mine(chosen)
@@ -104,10 +104,10 @@ class LatentBatches:
 
 
 def encoded(data: CaptionedData, encoder: Callable[[Tensor], Tensor]) -> ComputeRows:
-    """The latents of examples by their numbers, for `hypersd.training.row_shards` to write.
+    """Function from indices of examples to latents, for `hypersd.training.row_shards`.
 
     Args:
-        data: whose pictures.
+        data: the captioned pictures.
         encoder: from pictures `(B, 3, H, W)` in [-1, 1] to latents `(B, C, H, W)` as the UNet sees them.
     """
     return lambda indices: encoder(to_tensor(data.pictures(indices)))

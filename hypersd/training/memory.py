@@ -1,4 +1,4 @@
-"""Memory that tensors take, counted from what PyTorch is asked for; on the meta device it would be taken."""
+"""Memory of tensors, counted from PyTorch's allocations; works on the meta device without real memory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def storage_bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def _key(tensor: Tensor) -> int:
-    """The address of a tensor's storage; its data have none on the meta device."""
+    """Identifier of a tensor's storage; on the meta device the data has no address."""
     return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 class PeakMemory(TorchDispatchMode):
-    """A context that counts the bytes of the tensors that operations in it make; a tensor counts until it is freed.
+    """Context that counts the bytes of tensors created by operations in it, until they are freed.
 
     Attributes:
-        peak: the most that there were at once.
+        peak: the largest number of bytes at one time.
     """
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class PeakMemory(TorchDispatchMode):
         self._live: dict[int, weakref.ref[Any]] = {}
 
     def __enter__(self) -> Self:
-        """Begin to count."""
+        """Start counting."""
         super().__enter__()
         return self
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Run an operation and count what it has made."""
+        """Run an operation and count its new tensors."""
         given: set[int] = set()
         tree_map_only(Tensor, lambda tensor: given.add(_key(tensor)), (args, kwargs))
         result = func(*args, **(kwargs or {}))
@@ -51,7 +51,7 @@ class PeakMemory(TorchDispatchMode):
     def _count(self, tensor: Tensor, given: set[int]) -> None:
         storage = tensor.untyped_storage()
         key, size = _key(tensor), storage.nbytes()
-        if key in given or key in self._live:  # a view, or an operation in place
+        if key in given or key in self._live:  # a view, or an in-place operation
             return
 
         def freed(_: Any) -> None:

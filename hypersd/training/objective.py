@@ -1,4 +1,4 @@
-"""A training method as the training loop sees it: players whose weights move, and a loss for each of them."""
+"""Interface of a training method: trained networks, and a loss for each of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Batch = TypeVar("Batch")
 
 
 class _Rows(Protocol):
-    """A tensor, an array or a list with a row a sample."""
+    """A tensor, an array or a list with one row per sample."""
 
     def __getitem__(self, index: slice, /) -> Self:
         """Some of the rows."""
@@ -26,16 +26,16 @@ class _Rows(Protocol):
 AnyRows = TypeVar("AnyRows", bound=_Rows)
 
 
-class StopTraining(Exception):  # noqa: N818 - nothing is wrong
+class StopTraining(Exception):  # noqa: N818 - not an error
     """An objective ends its training early, from `after_step`; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedNetwork:
-    """A set of weights with an optimiser of its own; a generator and its discriminator are two of them.
+    """A set of weights with its own optimiser; a generator and its discriminator are two of them.
 
     Args:
-        updates: how often it learns in a step, each time with other random numbers.
+        updates: number of updates per step, each with different random numbers.
     """
 
     name: str
@@ -47,11 +47,11 @@ class TrainedNetwork:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """The weights that move."""
+        """The trained weights."""
         return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights that move, by name."""
+        """The trained weights, by name."""
         return {name: value for name, value in self.module.named_parameters() if value.requires_grad}
 
     def configuration(self) -> dict[str, Any]:
@@ -68,17 +68,17 @@ class TrainedNetwork:
 class StepContext:
     """Context of a step, or of a shard of its samples: its number, its progress, and its random numbers.
 
-    A step's samples may be spread over processes, and over passes whose gradients are added up. Shard i of n has every
-    n-th sample, from the i-th on, so that a share of the first samples is the same share of each shard. `rng` and
-    `generator` are in the same state in all shards: a draw for the whole step, of which each takes its own, makes the
-    samples independent of how many shards there are. `normal`, `uniform` and `integers` draw so.
+    A step's samples may be split over processes, and over passes whose gradients are accumulated. Shard i of n has
+    every n-th sample, starting with the i-th, so a share of the first samples is the same share of each shard. `rng`
+    and `generator` have the same state in all shards: each shard draws for the whole step and takes its own rows, so
+    that samples do not depend on the number of shards. `normal`, `uniform` and `integers` work like this.
 
     Args:
         number: of the step, from 0.
         progress: of the run, in [0, 1).
         device: of the trained networks.
-        shard: the number of this one, from 0.
-        shards: how many there are.
+        shard: index of this shard, from 0.
+        shards: number of shards.
     """
 
     number: int
@@ -90,11 +90,11 @@ class StepContext:
     shards: int = 1
 
     def mine(self, rows: AnyRows) -> AnyRows:
-        """Those rows, of a row for each sample of the whole step, that are this shard's."""
+        """Select this shard's rows from rows for all samples of the step."""
         return rows[self.shard :: self.shards]
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """Unit noise for samples of this shard, `shape`, whose first number counts the samples."""
+        """Unit noise of `shape` for this shard; the first dimension counts the samples."""
         whole = torch.randn(self._whole(shape), generator=self.generator, device=self.generator.device)
         return self.mine(whole).to(self.device)
 
@@ -104,7 +104,7 @@ class StepContext:
         return self.mine(whole.uniform_(low, high, generator=self.generator)).to(self.device)
 
     def integers(self, low: int, high: int, count: int) -> Tensor:
-        """Random whole numbers from `low` to `high` − 1, `(count,)`, one for each sample."""
+        """Random integers from `low` to `high` − 1, `(count,)`, one for each sample."""
         shape = self._whole((count,))
         whole = torch.randint(low, high, shape, generator=self.generator, device=self.generator.device)
         return self.mine(whole).to(self.device)
@@ -117,13 +117,13 @@ class Objective(Generic[Batch]):
     """Base class of the training methods: a method sets `networks` and defines `loss`; the rest has defaults.
 
     Attributes:
-        networks: sets of weights in the order in which they take their turn within a step.
+        networks: the trained networks in the order of their updates within a step.
     """
 
     networks: Sequence[TrainedNetwork]
 
     def loss(self, network: str, batch: Batch, step: StepContext) -> Mapping[str, Tensor]:
-        """Named scalar losses of a network; `"loss"` is the one that is minimised, the others are logged.
+        """Named scalar losses of a network; `"loss"` is minimised, the others are logged.
 
         Raises:
             NotImplementedError: always; each method defines its own.
@@ -131,10 +131,10 @@ class Objective(Generic[Batch]):
         raise NotImplementedError(f"{type(self).__name__} defines no loss")
 
     def after_step(self, step: StepContext) -> None:
-        """Do what follows once all players have moved (move a target network, say); by default nothing.
+        """Hook after all networks were updated (for example to update a target network); by default does nothing.
 
         Raises:
-            StopTraining: the training is to end here.
+            StopTraining: the training ends here.
         """
 
     def state(self) -> Mapping[str, Tensor]:
@@ -142,11 +142,11 @@ class Objective(Generic[Batch]):
         return {}
 
     def sample(self) -> Image.Image | None:
-        """A grid of what the model draws now, for people to look at; by default none."""
+        """A grid of the model's current pictures; by default none."""
         return None
 
     def configuration(self) -> dict[str, Any]:
-        """Everything that a run's record keeps of a method: its stage and settings, its optimisers."""
+        """The method's part of a run's record: its stage and settings, its optimisers."""
         parts = {name: getattr(self, name, None) for name in ("stage", "config")}
         described = {
             name: asdict(part) for name, part in parts.items() if is_dataclass(part) and not isinstance(part, type)
@@ -156,12 +156,12 @@ class Objective(Generic[Batch]):
 
     @contextmanager
     def remember(self, shard: dict[str, Any]) -> Generator[None]:
-        """Within this context the objective has the attributes that earlier turns on the same samples have set.
+        """Within this context the objective has the attributes set by earlier updates on the same shard.
 
-        A discriminator judges what the student has just drawn; where a step has several shards, each has its own.
+        A discriminator reads the student's latest output; with several shards per step each shard needs its own.
 
         Args:
-            shard: those attributes; what this turn sets is added.
+            shard: those attributes; attributes set within the context are added.
         """
         vars(self).update(shard)
         before = dict(vars(self))

@@ -1,4 +1,4 @@
-"""The moving parts of one run: an optimiser for each player, gradients over all processes, the moving average."""
+"""Optimisation of one run: an optimiser for each network, gradients over all processes, the moving average."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ OptimizerName = Literal["adamw", "adamw8bit"]
 
 
 class Optimization:
-    """Optimisers over the players' weights, and a moving average of the first player's.
+    """Optimisers of the networks' weights, and a moving average of the first network's.
 
     Args:
-        accelerator: knows the device and the other processes.
-        networks: their networks are moved to the device.
+        accelerator: has the device and the other processes.
+        networks: are moved to the device.
         optimizer: see `build_optimizer`.
-        precision: float16 needs losses that are scaled up, and drops a step whose gradients were scaled too far.
-        max_grad_norm: gradients of a player are scaled down to this norm.
+        precision: float16 needs loss scaling, and skips a step whose scaled gradients overflow.
+        max_grad_norm: gradients of a network are clipped to this norm.
         ema_decay: of the moving average; None keeps none.
 
     Raises:
-        ValueError: the optimiser cannot be used here.
+        ValueError: the optimiser cannot be used on this machine.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class Optimization:
         self.shadow = [parameter.detach().clone() for parameter in first]
 
     def backward(self, network: TrainedNetwork, loss: Tensor) -> None:
-        """Add the gradient of a loss to what a player's weights hold."""
-        # Not autograd.grad: its gradients may lie in memory unlike their weights, which the fused optimiser ignores.
+        """Add the gradient of a loss to the gradients of a network's weights."""
+        # Not autograd.grad: its gradients' strides may differ from the weights', which the fused optimiser ignores.
         self.scalers[network.name].scale(loss).backward(inputs=network.parameters)
 
     def clip(self, network: TrainedNetwork, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """Average a player's gradient, and its scalar losses, over the processes, and clip the gradient.
+        """Average a network's gradient and scalar losses over the processes, and clip the gradient.
 
         Returns:
-            The losses, and `"gradient"`, its norm before clipping. What is not finite in a process is not finite in
-            the average either, so all processes see it at the same step. A norm that only the scale of float16's
-            losses has made infinite is left out: the step will be dropped, and the scale be lowered.
+            The losses, and `"gradient"`, its norm before clipping. A value that is not finite in one process is not
+            finite in the average, so all processes see it at the same step. A norm that is infinite only because of
+            float16's loss scale is left out: the step will be skipped and the scale lowered.
         """
         values = torch.stack([value.detach().float().reshape(()) for value in losses.values()])
         if self.accelerator.num_processes > 1:
@@ -81,7 +81,7 @@ class Optimization:
         return named
 
     def step(self, network: TrainedNetwork, learning_rate: float) -> None:
-        """Move a player along its clipped gradient, and forget that."""
+        """Update a network with its clipped gradient, and clear the gradient."""
         optimizer, scaler = self.optimizers[network.name], self.scalers[network.name]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
@@ -90,7 +90,7 @@ class Optimization:
         optimizer.zero_grad()
 
     def _share(self, network: TrainedNetwork, values: Tensor) -> Tensor:
-        """Average the gradients, and the values `(N,)`, over the processes, as one message; returns the values."""
+        """Average the gradients and the values `(N,)` over the processes in one message; return the values."""
         held = [parameter for parameter in network.parameters if parameter.grad is not None]
         gradients = [parameter.grad.flatten() for parameter in held if parameter.grad is not None]
         mean: Any = reduce(torch.cat([*gradients, values.to(gradients[0])]), "mean")
@@ -101,7 +101,7 @@ class Optimization:
 
     @torch.no_grad()
     def average(self, number: int) -> None:
-        """Move the moving average; young averages follow faster, so that the start is forgotten."""
+        """Update the moving average; its decay is smaller in the first steps, so that initial weights are forgotten."""
         if self.ema_decay is None:
             return
         decay = min(self.ema_decay, (1 + number) / (10 + number))
@@ -110,7 +110,7 @@ class Optimization:
 
     @contextmanager
     def averaged(self) -> Generator[None]:
-        """While this context is open, the first network has its averaged weights."""
+        """Within this context the first network has its averaged weights."""
         self._swap()
         try:
             yield
@@ -126,12 +126,12 @@ class Optimization:
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Leave the averaged weights in the first network."""
+        """Copy the averaged weights into the first network."""
         for weight, average in zip(self.networks[0].parameters if self.shadow else [], self.shadow, strict=True):
             weight.copy_(average)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The weights that move and their average, by the names that they have in a checkpoint."""
+        """The trained weights and their average, by their names in a checkpoint."""
         named = {
             f"weights.{network.name}.{name}": value
             for network in self.networks
@@ -140,7 +140,7 @@ class Optimization:
         return named | {f"ema.{index}": value for index, value in enumerate(self.shadow)}
 
     def scales(self) -> dict[str, Any]:
-        """States of the scales of float16's losses, by player; empty in other precisions."""
+        """States of float16's loss scalers, by network; empty in other precisions."""
         return {name: scaler.state_dict() for name, scaler in self.scalers.items() if scaler.is_enabled()}
 
     def restore_scales(self, states: Mapping[str, Any]) -> None:
@@ -150,7 +150,7 @@ class Optimization:
 
 
 def build_optimizer(name: OptimizerName, network: TrainedNetwork) -> torch.optim.Optimizer:
-    """AdamW over a network's weights, or bitsandbytes' with a state of 8 bits a number.
+    """AdamW over a network's weights, or bitsandbytes' AdamW with an 8-bit state.
 
     Raises:
         ValueError: see `check_optimizer`.
@@ -163,7 +163,7 @@ def build_optimizer(name: OptimizerName, network: TrainedNetwork) -> torch.optim
 
 
 def check_optimizer(name: OptimizerName) -> None:
-    """See that an optimiser can be used here.
+    """Check that an optimiser can be used on this machine.
 
     Raises:
         ValueError: its library is not installed, or it needs a GPU.

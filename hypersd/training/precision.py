@@ -1,4 +1,4 @@
-"""Half precision, where a machine has arithmetic for it."""
+"""Half precision, if the device supports it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Precision = Literal["bf16", "fp16", "no"]
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Tell if a device computes in bfloat16: an accelerator, or a CPU with AVX-512 BF16 or AMX.
+    """True if a device computes in bfloat16: an accelerator, or a CPU with AVX-512 BF16 or AMX.
 
-    Other CPUs imitate it, and take many times as long as in float32.
+    Other CPUs emulate it many times slower than float32.
     """
     if device.type != "cpu":
         return True
@@ -23,7 +23,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def half_precision(device: torch.device, precision: Precision = "bf16") -> AbstractContextManager[Any]:
-    """A context of autocast: to bfloat16 if the device computes in it, to float16 if that is asked for, or to nothing.
+    """An autocast context: bfloat16 if the device supports it, float16 if requested, or no autocast.
 
     Autocast's cache of converted weights stays off: it does not notice that `swapped_adapter` has changed them, so a
     student would be computed with its teacher's weights.

@@ -7,8 +7,8 @@ from accelerate import PartialState
 
 
 def joined_processes() -> PartialState:
-    """The state of this run's processes, joined with the others.
+    """The state of this run's processes, connected with each other.
 
-    Without an accelerator accelerate joins processes only if it is told to use the CPU; each would train alone.
+    Without an accelerator, accelerate connects processes only with `cpu=True`; otherwise each would train alone.
     """
     return PartialState(cpu=not torch.accelerator.is_available())

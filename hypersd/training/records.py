@@ -1,6 +1,6 @@
 """The record of a run: its whole configuration, the package's version and a hash of its data, in `run.json`.
 
-A run that is resumed with anything changed would be neither the old run nor the new one, so it is refused.
+Resuming a run with another configuration would mix two runs, so it raises an error.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _CHUNK = 1 << 20
 
 
 def open_record(folder: Path, configuration: Mapping[str, Any], *, trained: bool, main: bool = True) -> None:
-    """Write the record of a run that begins, or compare that of a run which is resumed.
+    """Write the record of a new run, or compare it with the record of a resumed run.
 
     Args:
         folder: of the run.
-        configuration: all that decides what comes out, as JSON values.
-        trained: whether the folder holds a checkpoint already.
-        main: whether this process is the one that writes.
+        configuration: everything that determines the result, as JSON values.
+        trained: whether the folder already has a checkpoint.
+        main: whether this process writes files.
 
     Raises:
         ValueError: the run was begun with another configuration, and the message names the first difference; or its
@@ -60,7 +60,7 @@ def read_record(file: Path) -> Mapping[str, Any]:
 
 
 def _compare(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    # Through JSON, so that a tuple equals the list it is read back as.
+    # Converted through JSON, so that a tuple equals the list that is read back.
     before, after = dict(_flat(kept)), dict(_flat(json.loads(json.dumps(now))))
     for name in [*after, *(name for name in before if name not in after)]:
         if before.get(name) != after.get(name):

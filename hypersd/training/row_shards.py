@@ -21,13 +21,13 @@ from hypersd.utils.files import atomic_path
 from hypersd.utils.readers import check_array
 
 SHARD_BYTES = 64 << 20
-"""Size of a shard: so much work at most is lost with a process that is killed."""
+"""Size of a shard in bytes: a killed process loses at most the work on one shard."""
 
 _OPEN = 64
-"""Shards of an array that are mapped at a time: each takes a file descriptor."""
+"""Largest number of shards mapped at a time: each takes a file descriptor."""
 
 ComputeRows = Callable[[range], Tensor]
-"""From row numbers to their rows, `(B, *shape)`."""
+"""Function from row numbers to rows, `(B, *shape)`."""
 
 
 class RowArray(Protocol):
@@ -97,20 +97,20 @@ def write_shards(
     label: str,
     shard_bytes: int = SHARD_BYTES,
 ) -> RowShards:
-    """Compute what is missing of an array in a folder, together with the run's other processes; return the array.
+    """Compute the missing shards of an array, together with the run's other processes; return the array.
 
     Args:
-        folder: where its shards go.
-        compute: makes rows.
+        folder: of the shards.
+        compute: computes rows.
         count: of rows.
         shape: of a row.
-        source: all that decides the rows; see `make_files`.
-        batch_size: rows that are computed at a time.
-        label: what the rows are, for the progress bar and complaints: "latents".
+        source: everything that determines the rows; see `make_files`.
+        batch_size: rows computed at a time.
+        label: name of the rows for the progress bar and errors: "latents".
         shard_bytes: size of a shard.
 
     Raises:
-        ValueError: the folder holds rows of another source, or a damaged file; or a row is not finite in float16.
+        ValueError: the folder has rows of another source, or a damaged file; or a row is not finite in float16.
         OSError: it cannot be written.
     """
     per_shard = max(1, shard_bytes // (2 * prod(shape)))
@@ -133,17 +133,17 @@ def write_shards(
 
 @torch.no_grad()
 def write_rows(file: Path, compute: ComputeRows, rows: range, *, batch_size: int, label: str) -> None:
-    """Write rows as one array of float16, some at a time; the file appears when it is complete.
+    """Write rows as one array of float16, in batches; the file appears when it is complete.
 
     Args:
-        file: where they go (`.npy`).
-        compute: makes them.
-        rows: their numbers, at least one.
-        batch_size: of them, how many at a time.
-        label: what they are, for the progress bar and complaints.
+        file: target (`.npy`).
+        compute: computes rows.
+        rows: row numbers, at least one.
+        batch_size: rows computed at a time.
+        label: name of the rows for the progress bar and errors.
 
     Raises:
-        ValueError: a row has a number that is not finite in float16.
+        ValueError: a row contains a number that is not finite in float16.
         OSError: the file cannot be written.
     """
     with atomic_path(file) as part:

@@ -1,4 +1,4 @@
-"""Grids of what a model in training draws, for people to look at."""
+"""Sample grids of a model in training."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def draw(
     guidance_scale: float,
     **arguments: Any,
 ) -> Image.Image:
-    """Prompts from left to right, a row for each number of steps; the same seeds in every row.
+    """Grid with one column per prompt and one row per number of steps; the same seeds in every row.
 
-    `arguments` go to the pipeline.
+    `arguments` are passed to the pipeline.
     """
     pipeline.set_progress_bar_config(disable=True)
     side = pipeline.default_sample_size * pipeline.vae_scale_factor

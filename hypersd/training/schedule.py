@@ -1,4 +1,4 @@
-"""The probability-flow ODE of a noise-predicting model: DDIM jumps, the solver's grid, and its segments.
+"""The probability-flow ODE of a noise-predicting model: DDIM steps, the solver's grid, and its segments.
 
 Notation: a noisy latent is x_t = α_t x_0 + σ_t ε with α_t = √ᾱ_t and σ_t = √(1 − ᾱ_t).
 """
@@ -55,7 +55,7 @@ class NoiseSchedule:
         return self.alpha(end) * self.predict_x0(noisy, noise, start) + self.sigma(end) * noise
 
     def jump_noise(self, noisy: Tensor, arrived: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """The ε with which `ddim_step` leads from `noisy` at `start` to `arrived` at the earlier time `end`."""
+        """The ε for which `ddim_step` maps `noisy` at `start` to `arrived` at the earlier time `end`."""
         kept = self.alpha(end) / self.alpha(start)
         return (arrived - kept * noisy) / (self.sigma(end) - kept * self.sigma(start))
 
@@ -65,7 +65,7 @@ class NoiseSchedule:
         return moved.abs().flatten()
 
     def renoise(self, noisy: Tensor, noise: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Diffuse x_start on to the later time `end`, by fresh noise ε."""
+        """Diffuse x_start to the later time `end` with new noise ε."""
         kept = self.alpha(end) / self.alpha(start)
         return (
             kept * noisy + (self.sigma(end).square() - (kept * self.sigma(start)).square()).clamp(min=0).sqrt() * noise
@@ -74,7 +74,7 @@ class NoiseSchedule:
 
 @dataclass(frozen=True, slots=True)
 class DDIMOutput:
-    """The end of a jump, `(B, C, H, W)`, by the name that diffusers' schedulers give it."""
+    """Result of a step, `(B, C, H, W)`, with the field name of diffusers' schedulers."""
 
     prev_sample: Tensor
 
@@ -85,10 +85,10 @@ class DDIMSolver:
 
     Args:
         schedule: on the latents' device.
-        times: falling, one more than there are jumps.
+        times: strictly decreasing, one more than the number of steps.
 
     Raises:
-        ValueError: they do not fall.
+        ValueError: the times are not decreasing.
     """
 
     schedule: NoiseSchedule
@@ -100,7 +100,7 @@ class DDIMSolver:
 
     @property
     def timesteps(self) -> Tensor:
-        """The times where jumps begin, on the CPU: a loop over them on a GPU would wait for each."""
+        """The start times of all steps, on the CPU: a loop over a GPU tensor would synchronise at each element."""
         return torch.tensor(self.times[:-1])
 
     def scale_model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
@@ -156,8 +156,8 @@ class SegmentedTimesteps:
     """The solver's times 0 = t_0 < t_1 < … < t_N = T − 1, with t_i = ⌊i·T/N⌉ − 1, cut into k equal segments.
 
     Hyper-SD (eq. 11) puts a segment's lower boundary at ⌊t_n / (T/k)⌋·T/k, which for some n lies above t_{n−1}, so
-    that there is nowhere to jump to. Here boundaries are points of the grid, so a jump always has room, and the
-    segments' upper ends are the times that DDIM's "trailing" spacing visits in k steps.
+    that no target time exists. Here boundaries are points of the grid, so a target always exists, and the segments'
+    upper ends are the times of DDIM's "trailing" spacing with k steps.
 
     Raises:
         ValueError: N is not a multiple of k, or more than T.
@@ -175,11 +175,11 @@ class SegmentedTimesteps:
             )
 
     def time(self, index: Tensor) -> Tensor:
-        """t_i, rounded as diffusers rounds its "trailing" times."""
+        """t_i, rounded like diffusers' "trailing" times."""
         return ((index * self.timesteps).double().div(self.points).round().long() - 1).clamp(min=0)
 
     def boundary(self, index: Tensor) -> Tensor:
-        """The index of the lower end of the segment that a trajectory starting at t_index, index ≥ 1, runs in."""
+        """The index of the lower end of the segment of a trajectory that starts at t_index, index ≥ 1."""
         length = self.points // self.segments
         return (index - 1) // length * length
 

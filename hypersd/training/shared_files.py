@@ -1,7 +1,7 @@
-"""Files that are computed once for all processes of a run, and found there by later runs.
+"""Files that are computed once by all processes of a run, and reused by later runs.
 
-A folder of them has a record of what they were computed from, so that those of other data are not taken for these. Each
-file is there whole or not at all: whoever is killed goes on with the first one that is missing.
+The folder has a record of their source, so that files of other data are never reused. Each file is written atomically:
+a killed run continues with the first missing file.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from hypersd.utils.readers import read_object
 MANIFEST = "made-from.json"
 
 Source = Mapping[str, Any]
-"""Facts that files are computed from: fingerprints and numbers by name, as JSON values."""
+"""Source of the files: fingerprints and numbers by name, as JSON values."""
 
 
 def make_files(
     folder: Path, names: Sequence[str], make: Callable[[Sequence[int]], None], *, source: Source, label: str
 ) -> None:
-    """Make those files that are missing in a folder, this process its share; all are there when it returns.
+    """Create the missing files of a folder, each process its share; all exist when this returns.
 
-    Every process of the run calls it with the same arguments, and sees the same disk.
+    Every process of the run calls it with the same arguments, on a shared disk.
 
     Args:
-        folder: where they go.
+        folder: of the files.
         names: of the files.
-        make: writes the files of these numbers, each whole or not at all.
-        source: all that decides what is in them: a folder of another source is refused.
-        label: what they hold, for complaints: "latents".
+        make: writes the files with these numbers atomically.
+        source: everything that determines the content: a folder of another source is an error.
+        label: name of the content for errors: "latents".
 
     Raises:
-        ValueError: the folder holds files of another source; the message names the first difference.
+        ValueError: the folder has files of another source; the message names the first difference.
         OSError: a file cannot be written.
     """
     state, record = joined_processes(), folder / MANIFEST
@@ -46,7 +46,7 @@ def make_files(
     elif state.is_main_process:
         write_json(record, dict(source))
     missing = [number for number, name in enumerate(names) if not (folder / name).exists()]
-    state.wait_for_everyone()  # nobody writes before all have seen which are missing
+    state.wait_for_everyone()  # no process writes before all have listed the missing files
     make(missing[state.process_index :: state.num_processes])
     state.wait_for_everyone()
     if lost := [name for name in names if not (folder / name).exists()]:
@@ -54,7 +54,7 @@ def make_files(
 
 
 def source_hash(source: Source) -> str:
-    """A hash of a source: the same files come from the same source."""
+    """A hash of a source: equal sources give equal files."""
     return hash_text(json.dumps(dict(source), sort_keys=True))
 
 
@@ -64,5 +64,5 @@ def _compare(record: Path, source: Source, label: str) -> None:
         if before.get(name) != source.get(name):
             raise ValueError(
                 f"{record.parent} holds {label} of other data: their {name} is {json.dumps(before.get(name))}, and now "
-                f"it is {json.dumps(source.get(name))}; delete {record.parent} to have them made anew"
+                f"it is {json.dumps(source.get(name))}; delete {record.parent} to create them again"
             )

@@ -1,4 +1,4 @@
-"""Training states on disk, looked over without loading them."""
+"""Checks of training states on disk, without loading them."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def check_state(folder: Path) -> tuple[Path, dict[str, Any]] | None:
 
 
 def check_states(out: Path) -> None:
-    """See that every state below a training's folder can be read, and the records of the runs.
+    """Check that all states and records of runs in a training's folder can be read.
 
     Raises:
-        ValueError: one cannot; the message names the file.
+        ValueError: a file cannot be read; the message names it.
     """
     for file in sorted(out.rglob(f"{STATE}/{NUMBERS}")):
         check_state(file.parent)

@@ -1,4 +1,4 @@
-"""The frozen text side of a model, as training needs it."""
+"""The frozen text encoders of a model in training."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from hypersd.training.precision import half_precision
 from hypersd.training.text_cache import CaptionEmbeddings
 
 CACHE_BYTES = 1 << 30
-"""Room for encoded prompts, on the device: 1,700 of SDXL's, of which each is 77 by 2048 numbers."""
+"""Size of the cache of encoded prompts on the device: 1,700 of SDXL's, each of 77 by 2048 numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class TextEncoders:
-    """Text encoders with their tokenizers; prompts in, UNet conditioning out; recent prompts are kept encoded.
+    """Text encoders with their tokenizers, which compute UNet conditioning; recent prompts are cached.
 
     Args:
         encoders: two of SDXL's shape, or one of SD1.5's.
         pixels: the side of the pictures.
-        zeros_for_empty: the empty prompt is zeros, not what the encoders make of it: SDXL was trained so.
-        captions: embeddings that were computed before, of captions that are known.
+        zeros_for_empty: encode the empty prompt as zeros, as in SDXL's training.
+        captions: precomputed embeddings of known captions.
     """
 
     tokenizers: tuple[CLIPTokenizer, ...]
@@ -61,7 +61,7 @@ class TextEncoders:
 
     @classmethod
     def of(cls, pipeline: DiffusionPipeline, pixels: int) -> TextEncoders:
-        """Those of a loaded pipeline."""
+        """The text encoders of a loaded pipeline."""
         parts: dict[str, Any] = pipeline.components
         endings = [ending for ending in ("", "_2") if f"text_encoder{ending}" in parts]
         return cls(
@@ -73,12 +73,12 @@ class TextEncoders:
 
     @property
     def hidden_dim(self) -> int:
-        """Channels of the sequence that the UNet attends to."""
+        """Channels of the text sequence for the UNet's cross-attention."""
         return sum(encoder.config.hidden_size for encoder in self.encoders)
 
     @property
     def pooled_dim(self) -> int:
-        """Channels of the pooled text: of the last encoder's projection, if it has one."""
+        """Channels of the pooled text: those of the last encoder's projection, if it has one."""
         encoder = self.encoders[-1]
         config: Any = encoder.config
         projected = isinstance(encoder, CLIPTextModelWithProjection)
@@ -86,17 +86,17 @@ class TextEncoders:
 
     @property
     def channels(self) -> int:
-        """Numbers in a prompt's embedding: its hidden states, then its pooled text."""
+        """Length of a prompt's embedding: its hidden states, then its pooled text."""
         tokens: Any = self.tokenizers[0].model_max_length
         return int(tokens) * self.hidden_dim + self.pooled_dim
 
     def conditioning(self, prompts: Sequence[str], sizes: Tensor | None = None) -> dict[str, Any]:
-        """Keyword arguments for a UNet: what it attends to; of SDXL's shape, pooled text and time ids too.
+        """Keyword arguments for a UNet: hidden states; for SDXL's shape also pooled text and time ids.
 
         Args:
-            prompts: B of them.
-            sizes: `(B, 4)` of the pictures that they go with (see `CaptionedData.size_conditioning`); None for
-                pictures that were never scaled or cropped.
+            prompts: B prompts.
+            sizes: `(B, 4)` of their pictures (see `CaptionedData.size_conditioning`); None for pictures that were
+                neither scaled nor cropped.
         """
         hidden, pooled = self._split(prompts)
         return unet_conditioning(hidden, pooled if len(self.encoders) > 1 else None, self.pixels, sizes=sizes)
@@ -106,7 +106,7 @@ class TextEncoders:
         return self._split(prompts)[1]
 
     def _split(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Hidden states `(B, tokens, hidden_dim)` and pooled text `(B, pooled_dim)`, computed before or now."""
+        """Hidden states `(B, tokens, hidden_dim)` and pooled text `(B, pooled_dim)`, cached or computed."""
         device = self.encoders[0].device
         known = self.captions.read(prompts) if self.captions else {}
         rows = torch.stack([known[prompt].to(device) if prompt in known else self.encode(prompt) for prompt in prompts])
@@ -116,7 +116,7 @@ class TextEncoders:
     def _encode(self, prompt: str) -> Tensor:
         """The embedding of one prompt.
 
-        Alone: in a batch its last digits would depend on the others, and a resumed training would be another one.
+        Not in a batch: rounding would depend on the other prompts, and a resumed training would differ.
         """
         return self.embed([prompt])[0]
 
@@ -124,7 +124,7 @@ class TextEncoders:
     def embed(self, prompts: Sequence[str]) -> Tensor:
         """Compute embeddings of prompts, `(B, channels)`: hidden states, then the last encoder's pooled text.
 
-        SDXL attends to both encoders' last states but one, SD1.5 to its encoder's last.
+        SDXL uses the second-to-last hidden states of both encoders, SD1.5 the last of its encoder.
         """
         hidden: list[Tensor] = []
         pooled = torch.empty(0)

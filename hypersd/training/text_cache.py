@@ -1,4 +1,4 @@
-"""Text embeddings of captions that are known before a training, computed once and read from disk."""
+"""Precomputed text embeddings of captions, read from disk."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hypersd.training.row_shards import RowArray
 
 @dataclass(frozen=True, eq=False)
 class CaptionEmbeddings:
-    """Embeddings on disk of captions that are known beforehand.
+    """Precomputed embeddings of captions on disk.
 
     Args:
-        numbers: of each caption's row.
+        numbers: the row of each caption.
         rows: `(N, channels)`.
     """
 
@@ -25,7 +25,7 @@ class CaptionEmbeddings:
     rows: RowArray
 
     def read(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """The embeddings `(channels,)` of those captions that are known, in float32."""
+        """The embeddings `(channels,)` of the precomputed captions, in float32."""
         known = [caption for caption in dict.fromkeys(captions) if caption in self.numbers]
         if not known:
             return {}

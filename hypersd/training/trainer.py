@@ -1,10 +1,10 @@
-"""The one training loop.
+"""The training loop.
 
-A method is an `Objective`: it names its players (whose weights move, and how fast) and turns a batch into a loss for
-each of them in turn. The loop does the rest: precision, gradients averaged over processes, clipping, the learning
-rate, moving averages, logs, sample grids, checkpoints. Every random number of a step is drawn from generators seeded
-by (seed, step), so a resumed run repeats what an unbroken one would have done; and it is drawn for a sample of the step
-(see `StepContext`), so several processes, or passes, do what one would do.
+A method is an `Objective`: it has trained networks with their learning rates, and computes a loss for each of them from
+a batch. The loop does the rest: precision, averaging of gradients over processes, clipping, the learning rate, moving
+averages, logs, sample grids, checkpoints. All random numbers of a step come from generators seeded by (seed, step), so
+a resumed run equals an uninterrupted one; and they are drawn per sample of the step (see `StepContext`), so several
+processes or passes give the same result as one.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 
 class DivergedError(FloatingPointError, ValueError):
-    """A loss, a gradient or a weight is not finite; nothing of it was kept.
+    """A loss, a gradient or a weight is not finite; the step was not saved.
 
-    It is a `ValueError` too, because to whoever called for the training it is bad input: one sentence says what to do.
+    It is also a `ValueError`: for the caller it is bad input, and the message says what to do.
     """
 
 
@@ -48,15 +48,15 @@ class TrainingConfig:
     """Configuration of a training run.
 
     Args:
-        out: folder of the run: `run.json`, `state/`, `log.jsonl`, `samples/`, and whatever the objective saves.
-        steps: optimiser steps in all.
+        out: folder of the run: `run.json`, `state/`, `log.jsonl`, `samples/`, and the objective's files.
+        steps: total number of optimiser steps.
         decay_from: fraction of the steps after which the learning rate falls linearly to zero.
         warmup: steps over which the learning rate rises linearly from zero.
-        ema_decay: decay of the moving average kept of the first network's weights; None keeps none.
-        accumulate: passes over which a step's samples are spread, to save memory; their gradients are added up.
+        ema_decay: decay of the moving average of the first network's weights; None keeps none.
+        accumulate: number of passes for a step's samples, to save memory; their gradients are accumulated.
         optimizer: see `build_optimizer`.
         precision: see `half_precision`.
-        tracker: a service of accelerate's that gets the logged losses, too (`tensorboard`, `wandb`, …); None for none.
+        tracker: an accelerate tracker that also receives the losses (`tensorboard`, `wandb`, …); None for none.
         save_every: seconds between checkpoints.
         sample_every: steps between sample grids; 0 draws none.
         cpu: stay on the CPU even if there is an accelerator.
@@ -79,7 +79,7 @@ class TrainingConfig:
     cpu: bool = False
 
     def configuration(self) -> dict[str, Any]:
-        """Settings that decide the trained weights, for the run's record."""
+        """Settings that affect the trained weights, for the run's record."""
         names = ("steps", "seed", "warmup", "decay_from", "max_grad_norm", "ema_decay", "accumulate", "optimizer")
         return {name: getattr(self, name) for name in (*names, "precision")}
 
@@ -97,9 +97,9 @@ class Trainer:
     accelerator: Accelerator = field(init=False)
 
     def __post_init__(self) -> None:
-        # Without a precision: accelerate keeps one for the whole process and refuses a second training another.
+        # Without a precision: accelerate keeps one per process and rejects another one for a second training.
         config = self.config
-        cpu = config.cpu or not torch.accelerator.is_available()  # or processes would not be joined
+        cpu = config.cpu or not torch.accelerator.is_available()  # otherwise processes would not be connected
         self.accelerator = Accelerator(cpu=cpu, log_with=config.tracker, project_dir=config.out)
 
     def run(
@@ -112,16 +112,16 @@ class Trainer:
         """Train to the end, from the last checkpoint in `config.out` if there is one.
 
         Args:
-            objective: with `ema_decay`, its first player's weights are the moving average at the end.
-            batches: what is learned from at a step.
-            data: a hash of what the batches are drawn from, or several by name, for the run's record.
+            objective: with `ema_decay`, its first network has the moving average at the end.
+            batches: returns the batch of a step.
+            data: a hash of the training data, or several by name, for the run's record.
 
         Returns:
             The last logged losses.
 
         Raises:
             ValueError: `config.out` holds a training with other settings or data, or its files are damaged.
-            DivergedError: a loss, a gradient or a weight is not finite; the last checkpoint is as it was.
+            DivergedError: a loss, a gradient or a weight is not finite; the last checkpoint is unchanged.
             OSError: `config.out` cannot be written.
         """
         self._begin(objective, data)
@@ -135,17 +135,17 @@ class Trainer:
         )
         checkpoint = Checkpoint(self.config.out, objective, moving)
         start, reason = checkpoint.load()
-        # A training that ended itself is over: nothing is trained, and why it ended stays in its state.
+        # A training that its objective ended is not continued; the reason stays in its state.
         if self.config.tracker:
             self.accelerator.init_trackers(self.config.out.name)
         last = {} if reason else self._train(objective, batches, moving, checkpoint, start)
-        for tracker in self.accelerator.trackers:  # not `end_training`, after which no other could begin
+        for tracker in self.accelerator.trackers:  # not `end_training`, after which no other training could start
             tracker.finish()
         moving.finish()
         return last
 
     def _begin(self, objective: Objective[Batch], data: str | Mapping[str, Any]) -> None:
-        """Write the run's record, or compare it with the one that is there."""
+        """Write the run's record, or compare it with the existing one."""
         configuration = {
             **self.config.configuration(),
             "method": objective.configuration(),
@@ -209,10 +209,10 @@ class Trainer:
         moving: Optimization,
         checkpoint: Checkpoint,
     ) -> dict[str, float]:
-        """Every player's turn; returns the losses by the names that they have in the log.
+        """Update all networks; return the losses by their names in the log.
 
         Raises:
-            DivergedError: a loss or a gradient is not finite; whose it is has not moved.
+            DivergedError: a loss or a gradient is not finite; its network was not updated.
         """
         logged: dict[str, float] = {}
         samples = [batches(shard) for shard in shards]
@@ -238,10 +238,10 @@ class Trainer:
         return logged
 
     def _save(self, checkpoint: Checkpoint, number: int, stopped: str = "") -> None:
-        """Write a checkpoint, if it can be gone on from.
+        """Write a checkpoint.
 
         Raises:
-            DivergedError: a tensor of it is not finite.
+            DivergedError: a tensor is not finite; nothing is written.
         """
         if broken := checkpoint.broken():
             raise DivergedError(self._sentence(broken, number, checkpoint))
@@ -249,7 +249,7 @@ class Trainer:
 
     def _sentence(self, what: str, number: int, checkpoint: Checkpoint) -> str:
         kept = (
-            f"{self.config.out} holds step {checkpoint.number}, from which it can be resumed; if it ends there again,"
+            f"{self.config.out} has step {checkpoint.number}, from which it can be resumed; if it ends there again,"
             if checkpoint.number
             else f"{self.config.out} holds no checkpoint yet;"
         )
@@ -265,8 +265,8 @@ class Trainer:
         return network.learning_rate * warm * min(1.0, left)
 
     def _shard(self, number: int, turn: int) -> StepContext:
-        """The samples of a step that this process looks at in one of its passes."""
-        rng = np.random.default_rng((self.config.seed, number, 0))  # the 0 was once the process's number
+        """Context for this process's samples of a step in one of its passes."""
+        rng = np.random.default_rng((self.config.seed, number, 0))  # the 0 was once the process's index
         generator = torch.Generator(self.accelerator.device).manual_seed(int(rng.integers(2**63)))
         processes = self.accelerator.num_processes
         return StepContext(
@@ -286,10 +286,10 @@ class Trainer:
 
 
 def check_tracker(name: str | None) -> None:
-    """See that accelerate knows a tracker, and that its library is installed.
+    """Check that accelerate supports a tracker, and that its library is installed.
 
     Raises:
-        ValueError: it does not, or it is not.
+        ValueError: the tracker is unknown, or not installed.
     """
     if name is not None and name not in LOGGER_TYPE_TO_CLASS:
         raise ValueError(f"unknown tracker {name!r}; accelerate knows {', '.join(LOGGER_TYPE_TO_CLASS)}")
@@ -298,7 +298,7 @@ def check_tracker(name: str | None) -> None:
 
 
 class Journal:
-    """`log.jsonl`: a line of losses now and then. Lines after `start`, of steps that are done again, are cut off."""
+    """`log.jsonl`: lines of losses at intervals. Lines after step `start`, which will be repeated, are removed."""
 
     def __init__(self, file: Path, start: int) -> None:
         self.file = file
@@ -307,14 +307,14 @@ class Journal:
             write_text(file, "".join(f"{line}\n" for line in kept))
 
     def write(self, number: int, losses: Mapping[str, float], rate: float) -> None:
-        """Add a line: the step, steps a second, the time in seconds since 1970, and the losses."""
+        """Add a line: the step, steps per second, the time in seconds since 1970, and the losses."""
         line = {"step": number, "steps_per_second": round(rate, 3), "time": round(time.time(), 1), **losses}
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 
 def _number(line: str) -> float:
-    """The step of a line; infinite if a crash left half of it."""
+    """The step of a line; infinite if a crash left it incomplete."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of models or votes: errors as sentences, files written whole."""
+"""Helpers independent of models and votes: error messages, atomic files, environment, statistics."""

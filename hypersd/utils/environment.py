@@ -1,4 +1,4 @@
-"""The one reader of environment variables: each is a field, typed and checked. docs/settings.md lists them all."""
+"""Typed and checked settings from environment variables; no other module reads them. docs/settings.md lists them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PAGE_SECRETS = frozenset({"HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"})
-"""Variables that no process gets which the page starts. The last of them is read by Gradio."""
+"""Variables that are removed from child processes of the page. The last of them is read by Gradio."""
 
 _ON, _OFF = {"1", "ON", "YES", "TRUE"}, {"0", "OFF", "NO", "FALSE"}
-"""Words for a switch, in any letter case; the first are those of huggingface_hub."""
+"""Values of a switch, in any letter case; the first are those of huggingface_hub."""
 
 
 def _variable(name: str, parse: Callable[[str], Any] = str) -> Mapping[str, Any]:
-    """Metadata of a field: the variable that it is read from, and the parser of its text."""
+    """Metadata of a field: the name of its variable, and the parser of its text."""
     return {"variable": name, "parse": parse}
 
 
 def _networks(text: str) -> tuple[Network, ...]:
-    """Addresses and networks, between commas or spaces.
+    """Addresses and networks, separated by commas or spaces.
 
     Raises:
-        ValueError: something there is neither, or stands for the whole internet.
+        ValueError: an entry is neither, or covers the whole internet.
     """
     networks: list[Network] = []
     for word in text.replace(",", " ").split():
@@ -35,11 +35,11 @@ def _networks(text: str) -> tuple[Network, ...]:
             network = ipaddress.ip_network(word)
         except ValueError as error:
             raise ValueError(
-                f"has {word!r} in it, which is no address or network ({error}); write it like 172.17.0.1, 10.0.0.0/8"
+                f"contains {word!r}, which is not an address or network ({error}); write it like 172.17.0.1, 10.0.0.0/8"
             ) from error
         if network.prefixlen == 0:
             raise ValueError(
-                f"has {word} in it, which is every address: each visitor could then claim any; name your proxies alone"
+                f"contains {word}, which matches every address, so visitors could forge theirs; name only your proxies"
             )
         networks.append(network)
     return tuple(networks)
@@ -49,7 +49,7 @@ def _switch(text: str) -> bool:
     """True or false.
 
     Raises:
-        ValueError: it is no word for either.
+        ValueError: the text is neither.
     """
     if (word := text.strip().upper()) not in _ON | _OFF:
         raise ValueError(f"is {text!r}, which is neither on nor off; write 1 or 0")
@@ -58,13 +58,13 @@ def _switch(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Settings from environment variables; a variable that is empty is as one that is not set.
+    """Settings from environment variables; an empty variable counts as not set.
 
-    What a name or a path stands for (a family, a folder that is there) is checked where it is used.
+    The code that uses a name or a path checks that the family or the folder exists.
     """
 
     data: Path = field(default=Path("data"), metadata=_variable("HYPERSD_DATA", Path))
-    """Folder of votes, pictures, contestants and rounds; on a local disk, no network mount."""
+    """Folder of votes, pictures, contestants and rounds; on a local disk, not a network mount."""
 
     database: str = field(default="", repr=False, metadata=_variable("DATABASE_URL"))
     """Database of the votes, in SQLAlchemy's form, maybe with a password; empty is SQLite in `data`."""
@@ -73,31 +73,31 @@ class Environment:
     """Folder of the pictures, or a bucket that fsspec opens; empty is a folder in `data`."""
 
     publish: str = field(default="", metadata=_variable("HYPERSD_PUBLISH"))
-    """Place where votes are sent and read back from, a folder or `hf://datasets/OWNER/NAME`; empty is nowhere."""
+    """Location where votes are published and restored from, a folder or `hf://datasets/OWNER/NAME`; empty is none."""
 
     secret: str = field(default="", repr=False, metadata=_variable("HYPERSD_SECRET"))
-    """Key under which voters get their pseudonyms; empty is one that is kept with the votes."""
+    """Key for voters' pseudonyms; empty is a key that is stored with the votes."""
 
     proxies: tuple[Network, ...] = field(default=(), metadata=_variable("HYPERSD_TRUSTED_PROXIES", _networks))
-    """Addresses and networks of proxies that may say where a visitor comes from."""
+    """Addresses and networks of proxies whose forwarded client addresses are trusted."""
 
     family: str = field(default="", metadata=_variable("HYPERSD_FAMILY"))
     """Name of the family that the page shows first; empty is the registry's first."""
 
     emoji: Path | None = field(default=None, metadata=_variable("HYPERSD_EMOJI", Path))
-    """Folder of the embedded family; None is the one that ships."""
+    """Folder of the embedded family; None is the shipped one."""
 
     studies: Path | None = field(default=None, metadata=_variable("HYPERSD_STUDIES", Path))
-    """Folder of declared studies; None is the one that ships."""
+    """Folder of declared studies; None is the shipped one."""
 
     reward: Path | None = field(default=None, metadata=_variable("HYPERSD_REWARD", Path))
     """Folder of the reward model on the Results tab; None is the newest of the loop."""
 
     owner_token: str = field(default="", repr=False, metadata=_variable("HYPERSD_OWNER_TOKEN"))
-    """Token of the page's owner, who may start rounds; empty means that nobody can by it."""
+    """Token with which the page's owner may start rounds; empty disables it."""
 
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
-    """Switch: published weights come from the local cache alone."""
+    """Switch: load published weights only from the local cache."""
 
     on_space: bool = field(default=False, metadata=_variable("SPACE_ID", bool))
     """True on a Hugging Face Space, which sets it to the Space's name."""
@@ -109,14 +109,14 @@ class Environment:
     """True on a Space where visitors can sign in, which sets it to its client's name."""
 
     holds_round_lock: bool = field(default=False, metadata=_variable("HYPERSD_ROUND_LOCK", bool))
-    """True in a process that was started with the lock of a loop's folder in its hands."""
+    """True in a process that inherited the lock of a loop's folder."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Environment:
         """Read variables; without any, those of this process.
 
         Raises:
-            ValueError: a value makes no sense; the message names its variable.
+            ValueError: a value is invalid; the message names its variable.
         """
         given = os.environ if variables is None else variables
         values: dict[str, Any] = {}
@@ -130,15 +130,15 @@ class Environment:
         return cls(**values)
 
     def variables(self) -> dict[str, str]:
-        """The variables that give these settings; those at their defaults are left out."""
+        """The variables of these settings; settings with default values are left out."""
         values = [(setting, getattr(self, setting.name)) for setting in fields(self)]
         return {setting.metadata["variable"]: _text(value) for setting, value in values if value != setting.default}
 
     def for_child(self, packages: Path) -> dict[str, str]:
-        """Variables of a process that this one starts: its own, those of these settings over them, and no secrets.
+        """Variables of a child process: those of this process, overridden by these settings, without secrets.
 
         Args:
-            packages: the folder where the process finds our packages, wherever it is started.
+            packages: the folder from which the child imports our packages, independent of its working directory.
         """
         path = os.pathsep.join([str(packages), *filter(None, [os.environ.get("PYTHONPATH")])])
         variables = {**os.environ, "PYTHONPATH": path, **self.variables()}
@@ -153,5 +153,5 @@ def _text(value: Any) -> str:
 
 
 def disable_telemetry() -> None:
-    """Keep huggingface_hub from reporting what is used, unless the variable that says so is set already."""
+    """Turn off huggingface_hub's telemetry, unless its variable is set already."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -1,4 +1,4 @@
-"""Errors as short sentences; and the one that is no error."""
+"""Errors as short sentences, and the exception for cancelled runs."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ class Cancelled(Exception):  # noqa: N818 - not an error
 
 
 def gist(error: BaseException) -> str:
-    """The first line of an error's message; its kind, if it has none. Libraries' messages often run over many lines."""
+    """The first line of an error's message, or its class if the message is empty: libraries' messages can be long."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Estimates with their intervals: of a share, of votes that are independent or clustered, and by the bootstrap."""
+"""Estimates with intervals: of shares, from independent or clustered votes, and by the bootstrap."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
-"""Level of every interval that is reported."""
+"""Level of all reported intervals."""
 
 _BLOCK = 2**20
-"""Numbers that are drawn at once, 8 MB."""
+"""Number of indices drawn at once, 8 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value, the interval around it, and the number of observations; NaN where there is nothing to estimate from."""
+    """A value, its interval, and the number of observations; NaN if there are no observations."""
 
     value: float
     low: float
@@ -29,27 +29,27 @@ class Estimate:
 
     @property
     def reach(self) -> float:
-        """Half the interval's width."""
+        """Half of the interval's width."""
         return (self.high - self.low) / 2
 
     @property
     def known(self) -> bool:
-        """True if there is a value at all."""
+        """True if the value is not NaN."""
         return not math.isnan(self.value)
 
 
 UNKNOWN = Estimate(math.nan, math.nan, math.nan, 0)
-"""Estimate of what was not measured."""
+"""Estimate without observations."""
 
 
 def wilson(count: int, n: int, level: float = LEVEL) -> Estimate:
-    """A share with the interval of Wilson 1927, which keeps its level for small n and near 0 and 1.
+    """A share with Wilson's interval (1927), which has the right coverage for small n and near 0 and 1.
 
     Raises:
         ValueError: the count is not between 0 and n.
     """
     if not 0 <= count <= n:
-        raise ValueError(f"{count} of {n} is no share")
+        raise ValueError(f"{count} of {n} is not a share: the count must be between 0 and {n}")
     if n == 0:
         return UNKNOWN
     return Estimate(count / n, *_wilson(count, n, level), n)
@@ -63,11 +63,11 @@ def _wilson(count: float, n: float, level: float) -> tuple[float, float]:
 
 
 def clustered_wilson(voters: Sequence[tuple[int, int]], level: float = LEVEL) -> Estimate:
-    """A share of the votes of several voters, `(count, n)` for each, whose own votes resemble each other.
+    """A share of the votes of several voters, `(count, n)` for each, whose own votes are correlated.
 
-    Wilson's interval for as many votes as would say as much if each was another person's: n / deff, where the design
-    effect deff is the share's variance between voters over that of independent votes (Korn and Graubard 1998), at
-    least 1. The votes of one voter alone say as much as one vote. `n` is the number of votes all the same.
+    Wilson's interval for the effective number of votes n / deff, where the design effect deff is the share's variance
+    between voters divided by that of independent votes (Korn and Graubard 1998), at least 1. The votes of a single
+    voter count as one vote. The reported `n` is the number of all votes.
 
     Raises:
         ValueError: a count is not between 0 and its n.
@@ -77,8 +77,8 @@ def clustered_wilson(voters: Sequence[tuple[int, int]], level: float = LEVEL) ->
     if n == 0:
         return plain
     if not all(0 <= chosen <= of for chosen, of in voters):
-        raise ValueError("a voter's count is no share of their votes")
-    share = (count + 2) / (n + 4)  # drawn to the middle a little, so that unanimous voters have a variance too
+        raise ValueError("a voter's count is not a share of their votes")
+    share = (count + 2) / (n + 4)  # shrunk towards one half, so that unanimous voters have a variance too
     groups = len(voters)
     between = (
         sum((chosen - share * of) ** 2 for chosen, of in voters) * groups / (groups - 1) if groups > 1 else math.inf
@@ -91,7 +91,7 @@ def clustered_wilson(voters: Sequence[tuple[int, int]], level: float = LEVEL) ->
 def resamples(n: int, rounds: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Indices of `n` observations drawn with replacement, `rounds` times, in blocks `(b, n)` of bounded size.
 
-    The same seed draws the same, whatever the size of the blocks.
+    The same seed draws the same indices for every block size.
     """
     rng = np.random.default_rng(seed)
     at_once = max(1, _BLOCK // n)
@@ -100,6 +100,6 @@ def resamples(n: int, rounds: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 
 def percentile_interval(draws: NDArray[np.floating[Any]], level: float = LEVEL) -> tuple[float, float]:
-    """The ends between which the middle `level` of the resampled values lie, `(rounds,)` (Efron 1979)."""
+    """Ends of the central interval that contains a share `level` of the resampled values `(rounds,)` (Efron 1979)."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -1,11 +1,11 @@
-"""Kinds of files, told by their first bytes, for complaints that name them; and the reader of text."""
+"""Kinds of files by their first bytes, for error messages, and the reader of text files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 _HEAD = 32
-"""Bytes that are enough to tell the kinds below apart."""
+"""Number of bytes that identify the kinds below."""
 
 _LFS = b"version https://git-lfs"
 _KINDS: tuple[tuple[bytes, str], ...] = (
@@ -26,10 +26,10 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 
 
 def kind_of(file: Path) -> str:
-    """The kind of a file by its first bytes, with its article ("a PNG picture"); empty if it is none of the known ones.
+    """The kind of a file by its first bytes, with its article ("a PNG picture"); empty if it is unknown.
 
     Raises:
-        OSError: it is missing or cannot be read.
+        OSError: the file is missing or cannot be read.
     """
     if file.is_dir():
         return "a directory"
@@ -43,13 +43,13 @@ def kind_of(file: Path) -> str:
 
 
 def misread(file: Path, wanted: str, reason: str, expected: str = "") -> ValueError:
-    """The complaint about a file that is there, but not what it should be.
+    """The error for a file that exists but has the wrong content.
 
     Args:
         file: the file.
-        wanted: what it should be, with its article: "a safetensors file".
-        reason: what its reader said.
-        expected: the kind that the file should be of, as `kind_of` names it; then only the reason is worth telling.
+        wanted: the expected content, with its article: "a safetensors file".
+        reason: the message of its reader.
+        expected: the expected kind, as named by `kind_of`; a file of this kind is described by the reason alone.
     """
     kind = kind_of(file)
     if kind == "a git-lfs pointer":
@@ -60,11 +60,11 @@ def misread(file: Path, wanted: str, reason: str, expected: str = "") -> ValueEr
 
 
 def check_file(file: Path, wanted: str) -> None:
-    """See that something can be read at a path.
+    """Check that a path is a file.
 
     Raises:
-        FileNotFoundError: nothing is there.
-        ValueError: a folder is there.
+        FileNotFoundError: the path does not exist.
+        ValueError: the path is a folder.
     """
     if file.is_dir():
         raise ValueError(f"{file} is a directory, not {wanted}")
@@ -76,8 +76,8 @@ def read_text(file: Path) -> str:
     """A text file in UTF-8, with or without a byte order mark.
 
     Raises:
-        OSError: it is missing or cannot be read.
-        ValueError: it is not UTF-8.
+        OSError: the file is missing or cannot be read.
+        ValueError: the file is not UTF-8.
     """
     wanted = "a text file in UTF-8"
     check_file(file, wanted)
@@ -85,6 +85,6 @@ def read_text(file: Path) -> str:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise misread(file, wanted, str(error)) from error
-    if text.startswith(_LFS.decode()):  # it is text, but nobody's
+    if text.startswith(_LFS.decode()):  # a pointer is text, but never the wanted one
         raise misread(file, wanted, "")
     return text

@@ -1,6 +1,6 @@
-"""Files that are there whole or not at all: written under another name, then moved to their place.
+"""Atomic files: written under another name, then moved to their place.
 
-Everything in the package and the page writes through this module (`tests/test_house.py` looks for writers that do not).
+All writers of the package and the page use this module (`tests/test_house.py` checks it).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import Any, cast
 
 UNFINISHED = ".unfinished-"
-"""Beginning of the name of the folder in which a file is written. Only a process that is killed leaves one behind."""
+"""Prefix of the temporary folder in which a file is written. It remains only if the process is killed."""
 
 
 @contextmanager
 def atomic_path(file: Path, *, durable: bool = False) -> Generator[Path]:
     """Yield a path of the same name to write to; it replaces `file` when the block ends, and is removed if it fails.
 
-    Readers see the file that was there before, or the new one, and never a part. Its folder is made.
+    Readers see either the old file or the new one, never a part. The folder is created if necessary.
 
     Args:
-        file: where it goes; a link is followed.
-        durable: survive a power failure right after the block, too: a checkpoint or a vote depends on the file.
+        file: the target; a link is followed.
+        durable: survive a power failure directly after the block: for checkpoints and votes.
 
     Raises:
-        OSError: it cannot be written; the error names `file`.
+        OSError: the file cannot be written; the error names `file`.
     """
     target = Path(os.path.realpath(file))
     if target.is_dir():
@@ -41,7 +41,7 @@ def atomic_path(file: Path, *, durable: bool = False) -> Generator[Path]:
         if durable:
             _sync(part)
         part.replace(target)
-    if durable and os.name != "nt":  # Windows opens no folders
+    if durable and os.name != "nt":  # Windows cannot open folders
         _sync(target.parent)
 
 
@@ -49,10 +49,10 @@ def atomic_path(file: Path, *, durable: bool = False) -> Generator[Path]:
 def atomic_folder(folder: Path) -> Generator[Path]:
     """Yield an empty folder to write to; when the block ends, its files replace those of the same names in `folder`.
 
-    Each file is whole, and none appears before all are written. Other files in `folder` stay.
+    Each file is complete, and none appears before all are written. Other files in `folder` stay.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the folder cannot be written.
     """
     target = Path(os.path.realpath(folder))
     target.mkdir(parents=True, exist_ok=True)
@@ -65,17 +65,17 @@ def atomic_folder(folder: Path) -> Generator[Path]:
 
 
 def write_text(file: Path, text: str, *, durable: bool = False) -> None:
-    """Write UTF-8 text, as it is (no line ending is changed).
+    """Write UTF-8 text without changing line endings.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     with atomic_path(file, durable=durable) as part:
         part.write_bytes(text.encode("utf-8"))
 
 
 def finite(document: Any) -> Any:
-    """A document for JSON, with null for each number that is none (NaN, infinite): JSON has no word for those."""
+    """A document for JSON, with null instead of NaN and infinite numbers, which JSON cannot represent."""
     if isinstance(document, dict):
         entries = cast("dict[str, Any]", document)
         return {key: finite(value) for key, value in entries.items()}
@@ -85,23 +85,23 @@ def finite(document: Any) -> Any:
 
 
 def write_json(file: Path, document: Any) -> None:
-    """Write JSON; it survives a power failure, since trainings and rounds go on from such files.
+    """Write JSON durably, because trainings and rounds resume from such files.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     write_text(file, json.dumps(document, indent=1) + "\n", durable=True)
 
 
 @contextmanager
 def _workspace(folder: Path) -> Generator[Path]:
-    """A new folder in `folder`, so that moving a file out of it is one step; removed at the end."""
+    """A temporary folder inside `folder`, so that moving a file out of it is atomic; removed at the end."""
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 def _sync(path: Path) -> None:
-    """Wait until the disk has it."""
+    """Flush a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

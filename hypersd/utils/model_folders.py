@@ -1,8 +1,8 @@
-"""Folders of models on disk, looked over before anything is loaded: every part there, every file whole.
+"""Checks of model folders before anything is loaded: every part exists, every file is complete.
 
-Only headers and configurations are read, so that it takes milliseconds. The libraries would find most of this too,
-but one file at a time, after seconds, in sentences of their own; and a configuration without entries they fill with
-the values of another model.
+Only headers and configurations are read, which takes milliseconds. The libraries would report most faults too, but one
+at a time, after seconds, in unclear messages; and they fill missing entries of a configuration with the values of
+another model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypersd.utils.readers import read_json, read_object, tensor_shapes
 
 INDEX = "model_index.json"
 FAMILY_FOLDER, LATENTS = "family", "latents.npy"
-"""Names that `emoji train` leaves in its folder and `distill --data` looks for there."""
+"""Names of files that `emoji train` writes to its folder and `distill --data` reads there."""
 
 _PIPELINE = "the index of a diffusers pipeline"
 _NEEDED = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
@@ -27,7 +27,7 @@ _TOKENIZER = "the configuration of a tokenizer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerceptionConfig:
-    """The configuration of a perception network: the objects that it knows, and the channels of its levels."""
+    """The configuration of a perception network: its objects, and the channels of its levels."""
 
     objects: list[str]
     widths: tuple[int, int, int]
@@ -35,7 +35,7 @@ class PerceptionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _UNetConfig:
-    """The entries of a UNet's configuration that are read here."""
+    """The entries of a UNet's configuration that are used here."""
 
     in_channels: int
     sample_size: int
@@ -43,7 +43,7 @@ class _UNetConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _VAEConfig:
-    """The entries of a VAE's configuration that are read here; an AutoencoderTiny has the second."""
+    """The entries of a VAE's configuration that are used here; an AutoencoderTiny has the second."""
 
     block_out_channels: list[int] | None = None
     decoder_block_out_channels: list[int] | None = None
@@ -53,11 +53,11 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 
 def check_pipeline(folder: Path) -> None:
-    """See that a folder holds a diffusers pipeline with all of its parts.
+    """Check that a folder contains a diffusers pipeline with all of its parts.
 
     Raises:
         OSError: a file is missing; the message names it.
-        ValueError: a file is damaged or something else; the message names it.
+        ValueError: a file is damaged or has another content; the message names it.
     """
     file = folder / INDEX
     index = read_object(file, _PIPELINE, "_class_name", *_NEEDED)
@@ -67,22 +67,22 @@ def check_pipeline(folder: Path) -> None:
 
 
 def check_part(folder: Path) -> None:
-    """See that a folder holds a part of a pipeline: a scheduler, a tokenizer, or a network with its weights.
+    """Check that a folder contains a part of a pipeline: a scheduler, a tokenizer, or a network with its weights.
 
     Raises:
         OSError: a file is missing; the message names it.
-        ValueError: a file is damaged or something else; the message names it.
+        ValueError: a file is damaged or has another content; the message names it.
     """
     if folder.name.startswith("scheduler"):
         read_object(folder / "scheduler_config.json", "the configuration of a scheduler", "_class_name")
     elif folder.name.startswith("tokenizer"):
         check_tokenizer(folder)
-    elif folder.name not in {"safety_checker", "feature_extractor", "image_encoder"}:  # drawing never reads these
+    elif folder.name not in {"safety_checker", "feature_extractor", "image_encoder"}:  # sampling does not use these
         check_network(folder)
 
 
 def check_tokenizer(folder: Path) -> None:
-    """See that a folder holds a tokenizer, as one file or as CLIP's two.
+    """Check that a folder contains a tokenizer, as one file or as CLIP's two.
 
     Raises:
         OSError, ValueError: as `check_part`.
@@ -97,27 +97,27 @@ def check_tokenizer(folder: Path) -> None:
         raise FileNotFoundError(f"{folder} has no tokenizer: tokenizer.json is missing")
     settings = folder / "tokenizer_config.json"
     if settings.exists() and not {"tokenizer_class", "model_max_length"} & read_object(settings, _TOKENIZER).keys():
-        raise misread(settings, _TOKENIZER, "it does not say of which")
+        raise misread(settings, _TOKENIZER, "it does not name its class")
 
 
 def check_network(folder: Path) -> None:
-    """See that a folder holds a network of diffusers or transformers with weights.
+    """Check that a folder contains a network of diffusers or transformers with weights.
 
     Raises:
         OSError, ValueError: as `check_part`.
     """
     config = folder / "config.json"
     if not {"_class_name", "model_type"} & read_object(config, _CONFIG).keys():
-        raise misread(config, _CONFIG, "it does not say of which")
+        raise misread(config, _CONFIG, "it does not name its class")
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise FileNotFoundError(f"{folder} has no weights in it: a .safetensors file is missing")
+        raise FileNotFoundError(f"{folder} has no weights: a .safetensors file is missing")
     for file in files:
         tensor_shapes(file)
 
 
 def check_clip(folder: Path) -> None:
-    """See that a folder holds a CLIP model with its tokenizer and picture processor.
+    """Check that a folder contains a CLIP model with its tokenizer and picture processor.
 
     Raises:
         OSError, ValueError: as `check_part`.
@@ -128,7 +128,7 @@ def check_clip(folder: Path) -> None:
 
 
 def check_perception(folder: Path) -> PerceptionConfig:
-    """Read what a perception network was made for, and see that its files are there and whole.
+    """Read a perception network's configuration, and check that its files exist and are complete.
 
     Raises:
         OSError, ValueError: as `check_part`.
@@ -140,7 +140,7 @@ def check_perception(folder: Path) -> PerceptionConfig:
 
 
 def latent_shape(folder: Path) -> tuple[int, int, int]:
-    """(C, H, W) of what the UNet of the pipeline in a folder draws.
+    """Latent shape (C, H, W) of the UNet of the pipeline in a folder.
 
     Raises:
         OSError: the UNet's configuration is missing.
@@ -151,7 +151,7 @@ def latent_shape(folder: Path) -> tuple[int, int, int]:
 
 
 def picture_side(folder: Path, vae: Path | None = None) -> int:
-    """Pixels on a side of what the pipeline in a folder draws, with the VAE of another folder if one is named.
+    """Side in pixels of the pictures of the pipeline in a folder, with the VAE of another folder if given.
 
     Raises:
         OSError: a configuration is missing.
@@ -174,7 +174,7 @@ def pipeline_problem(folder: Path) -> str:
 
 
 def adapter_problem(file: Path) -> str:
-    """Fault of a file of weights, as one sentence; empty if it is whole."""
+    """Fault of a file of weights, as one sentence; empty if there is none."""
     return _adapter_problem(file, _stamp(file))
 
 
@@ -197,7 +197,7 @@ def _adapter_problem(file: Path, _stamp: Stamp) -> str:
 
 
 def _stamp(place: Path) -> Stamp:
-    """The names, sizes and times of a file, or of the files of a folder's parts."""
+    """The names, sizes and modification times of a file, or of the files of a folder's parts."""
     files = [place] if place.is_file() else sorted(place.glob("*/*.[js]*")) + sorted(place.glob("*.json"))
     states = [(file, file.stat()) for file in files]
     return tuple((str(file), state.st_size, state.st_mtime_ns) for file, state in states)

@@ -1,7 +1,7 @@
-"""Output folders: a command replaces what it made itself in an earlier run, and nothing else that is there.
+"""Output folders: a command replaces only files that it wrote itself in an earlier run.
 
-The record that a command leaves (`comparison.json`, a dataset's card) says which files are its own. While a command
-runs, and after one that was broken off, a hidden manifest says it.
+The record of a command (`comparison.json`, a dataset's card) lists its files. While a command runs, and after an
+interrupted run, a hidden manifest lists them.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from hypersd.utils.files import write_json
 
 MANIFEST = ".hypersd.json"
 _LISTED = 3
-"""Number of files that a complaint names, at most."""
+"""Largest number of files that an error message names."""
 
 Owners = Mapping[str, Sequence[str]]
-"""Names of files by the command that made them. They are relative to the folder, with `/`, and patterns for `glob`; a
-folder's name stands for all that is in it."""
+"""Names of files by the command that wrote them. They are `glob` patterns relative to the folder, with `/`; a folder's
+name stands for its whole content."""
 
 
 @contextmanager
 def output_folder(
     folder: Path, command: str, names: Iterable[str], recognise: Callable[[Path], Owners], *, keep: bool = False
 ) -> Generator[Path]:
-    """Yield `folder`, made if need be, for a command to write its files to.
+    """Yield `folder`, created if necessary, for a command to write its files to.
 
-    At the end those files of the command's earlier run that this one did not write again are removed, so that a folder
-    never shows two runs; if the command fails before it has written anything, they all stay.
+    At the end, files of the command's earlier run that this run did not write again are removed, so that a folder never
+    mixes two runs; if the command fails before it has written anything, they all stay.
 
     Args:
-        folder: where the files go; it need not exist.
-        command: words after `hypersd` that tell this kind of output from others, such as `votes export --format arena`.
+        folder: receives the files; it need not exist.
+        command: words after `hypersd` that identify this kind of output, such as `votes export --format arena`.
         names: of all files that the command may write, as in `Owners`.
-        recognise: gives the owners of files in the folder, as the records there tell them.
-        keep: the command goes on with what is there, so nothing is removed.
+        recognise: reads the owners of files in the folder from the records there.
+        keep: the command continues with the existing files, so nothing is removed.
 
     Raises:
-        ValueError: something of one of these names is not the command's own; the message names it, nothing is changed.
+        ValueError: a file of one of these names was not written by the command; the message names it, nothing changes.
         OSError: the folder cannot be written.
     """
     names, recorded, value = list(names), _read(folder), recognise(folder)
@@ -62,18 +62,18 @@ def output_folder(
 
 
 def _existing(folder: Path, names: Iterable[str]) -> set[Path]:
-    """Files and folders of these names; a name that points out of the folder has none."""
+    """Existing files and folders of these names; names outside the folder are ignored."""
     inside = (name for name in names if (parts := PurePosixPath(name).parts) and parts[0] != "/" and ".." not in parts)
     return {path for name in inside for path in folder.glob(name)}
 
 
 def _exact(folder: Path, files: Iterable[Path]) -> list[str]:
-    """Names of files that are there, as patterns that match nothing else."""
+    """Names of existing files, as patterns that match nothing else."""
     return sorted(glob.escape(file.relative_to(folder).as_posix()) for file in files)
 
 
 def _version(file: Path) -> tuple[int, int]:
-    """Inode and time of change: a file that is written anew (`hypersd.utils.files`) has another one of at least one."""
+    """Inode and modification time: at least one changes when a file is written again (`hypersd.utils.files`)."""
     status = file.stat()
     return status.st_ino, status.st_mtime_ns
 
@@ -93,11 +93,11 @@ def _read(folder: Path) -> Owners:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise ValueError(f"{file} is damaged, and does not say whose files these are; choose another folder")
+    raise ValueError(f"{file} is damaged, so the owner of these files is unknown; choose another folder")
 
 
 def _record(folder: Path, recorded: Owners, command: str, names: Sequence[str]) -> None:
-    """Write the manifest with these names for the command; one that would say nothing is removed."""
+    """Write the manifest with these names for the command; an empty manifest is removed."""
     owners = {owner: list(files) for owner, files in {**recorded, command: names}.items() if files}
     if owners:
         write_json(folder / MANIFEST, {"made_by": owners})
@@ -106,11 +106,11 @@ def _record(folder: Path, recorded: Owners, command: str, names: Sequence[str]) 
 
 
 def _remove(folder: Path, files: Iterable[Path]) -> None:
-    """Remove files, and folders in `folder` that are empty then."""
+    """Remove files, and then empty folders in `folder`."""
     for file in files:
         file.unlink(missing_ok=True)
         for parent in file.relative_to(folder).parents[:-1]:
-            with suppress(OSError):  # something is in it
+            with suppress(OSError):  # not empty
                 (folder / parent).rmdir()
 
 
@@ -119,5 +119,5 @@ def _complaint(folder: Path, foreign: Sequence[Path], owners: Owners) -> str:
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     makers = [maker for maker, theirs in owners.items() if _existing(folder, theirs) & set(foreign)]
     if makers:
-        return f"{folder} holds what `hypersd {makers[0]}` made ({listed}); choose another folder"
-    return f"{folder} holds {listed}, which this command did not make and would replace; choose another folder"
+        return f"{folder} contains output of `hypersd {makers[0]}` ({listed}); choose another folder"
+    return f"{folder} contains {listed}, which this command did not write and would replace; choose another folder"

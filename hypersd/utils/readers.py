@@ -1,4 +1,4 @@
-"""Readers of files, one for each kind. A complaint is one sentence that names the file and says what it is instead."""
+"""Readers of files, one for each kind. An error is one sentence that names the file and its actual content."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-_ANEW = "delete it to have it made anew"
+_ANEW = "delete it to create it again"
 _ROWS = 1024
 """Rows of an array that are held in memory at a time."""
 
 
 def read_json(file: Path, schema: Any, wanted: str) -> Any:
-    """A JSON file as an instance of a type, all of whose fields are checked.
+    """A JSON file as an instance of a type, with all fields checked.
 
     Args:
         file: the file.
         schema: a dataclass, or any type of the standard library: `dict[str, int]`.
-        wanted: what the file should be, with its article: "a contestant's card".
+        wanted: the expected content, with its article: "a contestant's card".
 
     Raises:
         OSError: the file is missing or cannot be read.
-        ValueError: it is no JSON, or a field is missing or of another type.
+        ValueError: the file is not JSON, or a field is missing or has another type.
     """
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - slow, and most commands read no JSON
 
@@ -46,11 +46,11 @@ def read_json(file: Path, schema: Any, wanted: str) -> Any:
 
 
 def read_object(file: Path, wanted: str, *keys: str) -> Mapping[str, Any]:
-    """A JSON object that has some keys, whatever their values.
+    """A JSON object with some required keys; their values are not checked.
 
     Raises:
         OSError: the file is missing or cannot be read.
-        ValueError: it is no JSON object, or a key is missing.
+        ValueError: the file is not a JSON object, or a key is missing.
     """
     entries: Mapping[str, Any] = read_json(file, dict[str, Any], wanted)
     if missing := [key for key in keys if key not in entries]:
@@ -68,13 +68,13 @@ def tensor_shapes(file: Path) -> dict[str, Shape]:
 
 
 def tensor_header(file: Path) -> tuple[dict[str, Shape], dict[str, str]]:
-    """The shape of every tensor in a safetensors file by its name, and the texts beside them.
+    """The shape of every tensor in a safetensors file by its name, and the file's metadata.
 
     Only the header is read, but the file's length is checked.
 
     Raises:
         OSError: the file is missing or cannot be read.
-        ValueError: it is cut off, or no safetensors file.
+        ValueError: the file is truncated, or not a safetensors file.
     """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads NumPy
 
@@ -88,9 +88,9 @@ def tensor_header(file: Path) -> tuple[dict[str, Shape], dict[str, str]]:
 
 
 def _plain(reason: str) -> str:
-    """The reason that safetensors gives, in words for people."""
+    """A safetensors error in plain words."""
     if "not fully covered" in reason or "too small" in reason:
-        return "it is cut off; copy or download it again"
+        return "it is truncated; copy or download it again"
     return reason.removeprefix("Error while deserializing header: ")
 
 
@@ -99,7 +99,7 @@ def check_array(file: Path, shape: Shape, wanted: str) -> NDArray[np.float16]:
 
     Raises:
         OSError: the file is missing or cannot be read.
-        ValueError: it is cut off, no array, or of other numbers or another shape: another family's.
+        ValueError: the file is truncated or not an array, or has another type or shape: it is another family's.
     """
     import numpy as np  # noqa: PLC0415 - slow, and most commands read no array
 
@@ -109,17 +109,17 @@ def check_array(file: Path, shape: Shape, wanted: str) -> NDArray[np.float16]:
     except (ValueError, EOFError, OSError, SyntaxError) as error:
         raise ValueError(f"{misread(file, wanted, gist(error), expected='a NumPy array')}; {_ANEW}") from error
     if not isinstance(array, np.ndarray) or array.dtype != np.float16 or not array.ndim or not len(array):
-        raise ValueError(f"{file} is not {wanted}: it holds no float16 numbers; {_ANEW}")
+        raise ValueError(f"{file} is not {wanted}: its numbers are not float16; {_ANEW}")
     if array.shape[1:] != shape:
         raise ValueError(
-            f"{file} is not {wanted}: its rows have the shape {array.shape[1:]}, and this model's {shape}; "
-            "they are another family's"
+            f"{file} is not {wanted}: its rows have the shape {array.shape[1:]}, but this model needs {shape}; "
+            "they belong to another family"
         )
     return array
 
 
 def read_array(file: Path, shape: Shape, wanted: str) -> NDArray[np.float16]:
-    """An array that `check_array` lets pass, left on disk; every number of it is looked at once.
+    """An array that passes `check_array`, left on disk; all numbers are checked once.
 
     Raises:
         OSError, ValueError: as `check_array`; or a number is not finite.
@@ -128,16 +128,16 @@ def read_array(file: Path, shape: Shape, wanted: str) -> NDArray[np.float16]:
 
     array = check_array(file, shape, wanted)
     if not all(np.isfinite(array[start : start + _ROWS]).all() for start in range(0, len(array), _ROWS)):
-        raise ValueError(f"{file} has numbers in it that are not finite; {_ANEW}")
+        raise ValueError(f"{file} contains numbers that are not finite; {_ANEW}")
     return array
 
 
 def read_picture(file: Path) -> Image.Image:
-    """A picture file, decoded whole, in the mode that it was saved in.
+    """A picture file, fully decoded, in its own mode.
 
     Raises:
         OSError: the file is missing or cannot be read.
-        ValueError: it is cut off, or no picture.
+        ValueError: the file is truncated, or not a picture.
     """
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - slow, and most commands read no picture
 

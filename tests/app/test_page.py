@@ -1,4 +1,4 @@
-"""The page as programs see it."""
+"""The page's API for programs."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_parameters_can_be_set(client: Client) -> None:
     assert guided["guidance_scale"] == 5
 
 
-def test_what_is_not_drawn_as_asked_is_told(client: Client) -> None:
-    """The tests' tokenizer reads a letter a token: 22 of them."""
+def test_parts_of_a_request_that_are_not_applied_are_reported(client: Client) -> None:
+    """The tests' tokenizer has one token per letter and reads 22."""
     for record in compare(client, prompt="a blue cat and a dinosaur on red", models=["hyper", "turbo"]):
         warnings = " ".join(map(str, record["warnings"]))
         assert "not read: “red”" in warnings
@@ -84,7 +84,7 @@ def test_a_picture_carries_its_recipe(client: Client) -> None:
     assert json.loads(texts["hypersd"])["scheduler"]["name"] == "DDIMScheduler"
 
 
-def test_the_dice_outlives_what_visitors_made(demo: gr.Blocks) -> None:
+def test_the_dice_icon_is_not_deleted_with_visitors_files(demo: gr.Blocks) -> None:
     (icon,) = (block.icon for block in demo.blocks.values() if isinstance(block, gr.Button) and block.icon)
     delete_files_created_by_app(demo, age=None)
     with urllib.request.urlopen(f"{demo.local_url}gradio_api/file={icon['path']}") as answer:
@@ -122,11 +122,11 @@ def test_bad_input_is_answered_in_one_sentence(client: Client, change: dict[str,
     assert "\n" not in str(caught.value).strip()
 
 
-def test_only_compare_is_offered_to_programs(client: Client) -> None:
+def test_only_compare_is_a_public_endpoint(client: Client) -> None:
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/compare"}
 
 
-def test_nothing_is_kept_or_sent(demo: gr.Blocks) -> None:
+def test_no_data_of_visitors_is_stored_or_sent(demo: gr.Blocks) -> None:
     with urllib.request.urlopen(f"{demo.local_url}config") as answer:
         config = json.load(answer)
     assert config["analytics_enabled"] is False

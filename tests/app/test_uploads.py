@@ -1,4 +1,4 @@
-"""Nobody fills the disk: uploads and large requests over real HTTP."""
+"""Limits of uploads and large requests, over real HTTP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIECE = b"x" * 65_536
 
 
 def form(size: int) -> Iterator[bytes]:
-    """An upload of a file of so many bytes, some at a time."""
+    """An upload of a file of `size` bytes, in pieces."""
     yield HEAD
     for start in range(0, size, len(PIECE)):
         yield PIECE[: size - start]
@@ -56,7 +56,7 @@ def kept() -> int:
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size", [10, 100_000, 60_000_000])
-def test_no_file_is_taken_and_nothing_of_it_is_kept(demo: gr.Blocks, size: int, *, chunked: bool) -> None:
+def test_files_are_rejected_and_not_stored(demo: gr.Blocks, size: int, *, chunked: bool) -> None:
     before = kept()
     length = None if chunked else len(HEAD) + size + len(TAIL)
     status = post(demo, "/gradio_api/upload", form(size), length, f"multipart/form-data; boundary={BOUNDARY}")
@@ -72,6 +72,6 @@ def test_no_large_request_is_read(demo: gr.Blocks, path: str, *, chunked: bool) 
     assert post(demo, path, pieces, None if chunked else size, "application/json") == 413
 
 
-def test_what_the_page_sends_passes_in_one_piece_or_many(demo: gr.Blocks) -> None:
+def test_the_page_s_own_requests_pass_in_one_piece_or_many(demo: gr.Blocks) -> None:
     for length in (2, None):
         assert post(demo, "/arena/progress", iter([b"{", b"}"]), length, "application/json") == 422, "no token"

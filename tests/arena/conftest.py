@@ -25,7 +25,7 @@ from hypersd.arena.votes.images import ImageStore
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL server of the test session's own, in a temporary folder, on a socket only."""
+    """A PostgreSQL server for the test session, in a temporary folder, on a Unix socket only."""
 
     binaries: Path
     folder: Path
@@ -54,7 +54,7 @@ class Postgres:
         """Run pg_ctl; a root user has to become `postgres`, since the server refuses to run as root."""
         become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         command = [*become, str(self.binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-w", *words]
-        # Into a file: the server that it leaves behind would keep a pipe open for ever.
+        # Into a file: pg_ctl leaves the server running, which would keep a pipe open.
         with (self.folder / "log").open("ab") as log:
             subprocess.run(command, check=True, stdout=log, stderr=log)
 
@@ -66,7 +66,7 @@ def postgres() -> Iterator[Postgres]:
     binaries = programs[-1].parent if programs else Path(shutil.which("pg_ctl") or "/").parent
     if not (binaries / "pg_ctl").exists():
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
-    # Not pytest's own temporary folder: the user `postgres` may not enter it.
+    # Not pytest's own temporary folder: the user `postgres` has no access to it.
     with tempfile.TemporaryDirectory(prefix="hypersd-postgres-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.getuid() == 0:
@@ -80,7 +80,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Makes empty databases, of each kind; gives their URLs."""
+    """Function that creates an empty database, SQLite or PostgreSQL, and returns its URL."""
     if request.param == "sqlite":
         return lambda: f"sqlite:///{tmp_path}/{secrets.token_hex(6)}.sqlite"
     server: Postgres = request.getfixturevalue("postgres")
@@ -113,7 +113,7 @@ def entry(label: str, picture: str = "") -> Entry:
 
 
 def pair(first: str = "emoji/hyper@4", second: str = "emoji/base@25", **changes: Any) -> Pair:
-    """A pair of the open arena; of one contestant, it is a picture and its spoiled copy."""
+    """A pair of the open arena; with one contestant twice, a picture and its spoiled copy."""
     spoiled = "spoiled" if first == second else ""
     given = {
         "prompt": "a cat",
@@ -127,7 +127,7 @@ def pair(first: str = "emoji/hyper@4", second: str = "emoji/base@25", **changes:
 
 @dataclass
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that changes only when a test sets it."""
 
     time: datetime
 
@@ -145,7 +145,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def service_of(store: Store, clock: Clock) -> Callable[..., BattleService]:
-    """Desks of one store, with these habits; no gold pairs, repeats or overlap unless asked for."""
+    """Factory of battle services on one store; no gold pairs, repeats or overlap by default."""
 
     def make(seed: int = 0, **habits: Any) -> BattleService:
         plain = {"gold_share": 0.0, "first_gold": 0, "repeat_share": 0.0, "overlap_share": 0.0}

@@ -1,4 +1,4 @@
-"""Votes with real pictures, for the tests that send them about."""
+"""Votes with real pictures, for tests of export and publishing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vote(
     choice: Choice = "left",
     **changes: Any,
 ) -> Vote:
-    """A new pair and a vote on it; `changes` are of the pair."""
+    """A new pair and a vote on it; `changes` are fields of the pair."""
     names = [pictures.put(Image.new("RGB", (8, 8), (number % 256, shade, number // 256))) for shade in (0, 255)]
     first, second = (
         Entry(contestant=Contestant("toy", model, 1), picture=name, seconds=0.1, calls=1, version="1")

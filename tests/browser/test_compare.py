@@ -186,7 +186,8 @@ def test_unavailable_models_say_why(watched: Any) -> None:
     page = watched.page
     visit(page, watched.url)
     page.get_by_text("SDXL", exact=True).click()
-    expect(page.locator(".hs-note.unavailable:visible").first).to_contain_text("GB of GPU memory")
+    reason = re.compile("GB of (free|GPU) memory|not downloaded and no network")  # as much as this machine has
+    expect(page.locator(".hs-note.unavailable:visible").first).to_contain_text(reason)
 
 
 def test_a_phone_in_light_and_dark(browser: Browser, url: str, scheme: str) -> None:

@@ -81,6 +81,6 @@ def test_the_owner_starts_a_round_sees_it_and_cancels_it(browser: Browser, tab: 
     expect(page.locator("#hs-loop-state")).to_contain_text("Round 3 is running: stage 2 of 8, reward")
     expect(page.locator("#hs-log")).to_contain_text("round 3: <reward>", timeout=PATIENCE_MS)
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#hs-owner-message")).to_contain_text("What was done is kept")
+    expect(page.locator("#hs-owner-message")).to_contain_text("Finished stages are kept")
     expect(page.locator("#hs-loop-state")).to_contain_text("not being run from this page")
     page.close()

@@ -100,8 +100,8 @@ def test_a_folder_that_cannot_be_written(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "no prompts in it"),
-        (b"\n\n  \n", "no prompts in it"),
+        (b"", "contains no prompts"),
+        (b"\n\n  \n", "contains no prompts"),
         (b"\xff\xfe\x00", "UTF-8"),
         (b"a cat\n" + b"x" * 10_000, "prompt 2: "),
         (b"a cat\n\na \x07 bell\n", "prompt 2: "),

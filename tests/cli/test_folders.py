@@ -96,7 +96,7 @@ def test_somebody_elses_file_is_named_and_left_alone(call: Call, tmp_path: Path,
         write_clip(tmp_path / "clip")
         build_reward(tmp_path / "reward", tmp_path / "clip")
     complaint = call(*COMMANDS[command], "--out", "out").complaint
-    assert complaint.startswith("out holds ")
+    assert complaint.startswith("out contains ")
     assert file.partition("/")[0] in complaint
     assert complaint.endswith("choose another folder")
     assert mine.read_text() == "mine"
@@ -141,7 +141,10 @@ def test_a_record_that_lists_no_file_of_that_name_gives_nothing_away(
     (tmp_path / "out").mkdir()
     for name, text in ((record, json.dumps(content)), (old, "old"), ("other.png", "mine")):
         (tmp_path / "out" / name).write_text(text)
-    with pytest.raises(ValueError, match=r"holds other\.png"), command_folder(tmp_path / "out", command, ["other.png"]):
+    with (
+        pytest.raises(ValueError, match=r"contains other\.png"),
+        command_folder(tmp_path / "out", command, ["other.png"]),
+    ):
         pass
     with command_folder(tmp_path / "out", command, ["new.png", record]) as out:
         for name in ("new.png", record):

@@ -124,7 +124,7 @@ def test_a_controlnet_draws_as_its_pipeline_does(
             lambda file: file.unlink(),
             "lllyasviel/control_v11p_sd15_scribble is not downloaded, and there is no network",
         ),
-        (lambda file: file.resolve().write_bytes(file.read_bytes()[:-1000]), "cut off"),
+        (lambda file: file.resolve().write_bytes(file.read_bytes()[:-1000]), "truncated"),
     ],
 )
 def test_a_missing_or_damaged_controlnet_is_said_in_a_sentence(  # noqa: PLR0917 - a row of the table

@@ -56,9 +56,9 @@ def change(file: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said", "status"),
     [
-        (cut, f"without hyper: .*{HYPER} is .*cut off", 0),
+        (cut, f"without hyper: .*{HYPER} is .*truncated", 0),
         (Path.unlink, "without hyper: not downloaded and no network", 0),
-        (change, f"hyper at 4 steps: .*{HYPER} is not the file that was published .*; delete ", 1),
+        (change, f"hyper at 4 steps: .*{HYPER} is not the published file .*; delete ", 1),
     ],
     ids=["cut", "missing", "changed"],
 )
@@ -85,4 +85,4 @@ def test_a_changed_base_is_refused(call: Call, cache: Path, tmp_path: Path) -> N
     change(families.hub_file(cache, str(FAMILIES["sd15"].repository), "vae/diffusion_pytorch_model.fp16.safetensors"))
     result = compared(call, tmp_path / "out", "--models", "lcm")
     assert result.status == 1
-    assert "vae/diffusion_pytorch_model.fp16.safetensors is not the file that was published" in result.err
+    assert "vae/diffusion_pytorch_model.fp16.safetensors is not the published file" in result.err

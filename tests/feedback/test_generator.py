@@ -11,7 +11,8 @@ from hypersd.arena.service.pool import GenerationError, GenerationInterrupted
 from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.generator import EngineGenerator, contestants, weights_version
 from hypersd.models.engine import Engine
-from hypersd.models.registry import FAMILIES, Machine
+from hypersd.models.machine import Machine
+from hypersd.models.registry import FAMILIES
 from tests.families import emoji_family
 
 

@@ -13,7 +13,8 @@ from huggingface_hub import constants
 from hypersd.models.downloads import DownloadError, fetched
 from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
-from hypersd.models.registry import Machine, is_local
+from hypersd.models.machine import Machine
+from hypersd.models.registry import is_local
 from hypersd.models.specs import Family, Weights
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run

@@ -8,8 +8,9 @@ import pytest
 
 from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
+from hypersd.models.machine import Machine
 from hypersd.models.registered import RegisteredModel, register, registered_folder, registered_models, with_registered
-from hypersd.models.registry import FAMILIES, Machine, availability, family
+from hypersd.models.registry import FAMILIES, availability, family
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hypersd.models.families.sdxl import SDXL
-from hypersd.models.registry import Machine, availability, family
+from hypersd.models.registry import availability, family, tuning_availability
 from hypersd.models.specs import Family
 from tests import families
 from tests.models.hub import serve
@@ -35,14 +35,16 @@ def test_a_missing_adapter_is_named(emoji: Family, tmp_path: Path) -> None:
 
 def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
     spec = SDXL.spec("hyper")
-    assert availability(SDXL, spec, families.machine(tmp_path)).reason == "needs about 11 GB of GPU memory"
-    gpu = families.machine(tmp_path, device="cuda", gpu_memory_gb=24.0)
+    assert availability(SDXL, spec, families.machine(tmp_path)).reason == (
+        "needs about 22 GB of free memory; 1 GB are free"
+    )
+    gpu = families.machine(tmp_path, device="cuda", memory_gb=24.0)
     assert availability(SDXL, spec, gpu).reason == "not downloaded and no network"
     with serve(tmp_path) as hub:
         online = replace(gpu, offline=False, hub=hub.address)
         assert availability(SDXL, spec, online).available
         assert not availability(SDXL, spec, replace(online, offline=True)).available, "downloads are not allowed"
-        small = replace(online, gpu_memory_gb=6.0)
+        small = replace(online, memory_gb=6.0)
         assert availability(SDXL, spec, small).reason == "needs about 11 GB of GPU memory"
     with serve(tmp_path) as gone:
         pass
@@ -52,10 +54,10 @@ def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
 
 def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Family, cache: Path) -> None:
     with serve(tmp_path) as hub:
-        gpu = families.machine(tmp_path, device="cuda", gpu_memory_gb=12.0, offline=False, hub=hub.address)
+        gpu = families.machine(tmp_path, device="cuda", memory_gb=12.0, offline=False, hub=hub.address)
         assert availability(SDXL, SDXL.spec("hyper"), gpu).available
         assert availability(SDXL, SDXL.spec("turbo"), gpu).reason == "needs about 16 GB of GPU memory"
-        assert availability(SDXL, SDXL.spec("turbo"), replace(gpu, gpu_memory_gb=16.0)).available
+        assert availability(SDXL, SDXL.spec("turbo"), replace(gpu, memory_gb=16.0)).available
     assert availability(sdxl, sdxl.spec("turbo"), families.machine(cache)).available, "what is downloaded is small"
 
 
@@ -67,10 +69,15 @@ def test_what_stands_in_the_cache_is_available(sdxl: Family, sd15: Family, cache
         }
 
 
-def test_this_machine_never_uses_half_precision_on_a_cpu() -> None:
-    machine = Machine.here()
-    assert machine.offline, "the tests set HF_HUB_OFFLINE"
-    assert machine.device != "cpu" or machine.precision == "float32"
+def test_a_cpu_draws_what_its_memory_holds(tmp_path: Path) -> None:
+    spec = SDXL.spec("hyper")
+    with serve(tmp_path) as hub:
+        cpu = families.machine(tmp_path, memory_gb=12.0, bfloat16=True, offline=False, hub=hub.address)
+        assert availability(SDXL, spec, cpu).available
+        assert tuning_availability(SDXL, spec, cpu).reason == "needs about 22 GB of free memory; 12 GB are free"
+        plain = replace(cpu, bfloat16=False)
+        assert availability(SDXL, spec, plain).reason == "needs about 22 GB of free memory; 12 GB are free"
+        assert availability(SDXL, spec, replace(plain, memory_gb=24.0)).available
 
 
 def test_the_embedded_family_can_live_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

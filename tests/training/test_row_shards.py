@@ -89,7 +89,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path, content: bytes | None) -> None
     written(tmp_path)
     file = tmp_path / "000003.npy"
     file.write_bytes(file.read_bytes()[:-2] if content is None else content)
-    with pytest.raises(ValueError, match=r"000003\.npy.*delete it to have it made anew"):
+    with pytest.raises(ValueError, match=r"000003\.npy.*delete it to create it again"):
         written(tmp_path)
 
 

@@ -140,7 +140,7 @@ def test_what_is_not_finite_ends_the_run_and_the_last_good_checkpoint_resumes(
     unbroken = Regression()
     Trainer(config(tmp_path / "unbroken", 9, ema_decay=0.9)).run(unbroken, batch)
     out = tmp_path / "out"
-    with pytest.raises(DivergedError, match=r"is not finite at step 6.*out holds step 5,.*another seed") as raised:
+    with pytest.raises(DivergedError, match=r"is not finite at step 6.*out has step 5,.*another seed") as raised:
         Trainer(config(out, 9, ema_decay=0.9, save_every=0)).run(Breaking(5, network, what, value), batch)
     assert isinstance(raised.value, ValueError), "bad input to the command line"
     assert "\n" not in str(raised.value)

@@ -37,7 +37,7 @@ def test_wilson_s_interval() -> None:
     assert (share.low, share.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert wilson(0, 5).low == 0
     assert math.isnan(wilson(0, 0).value)
-    with pytest.raises(ValueError, match="no share"):
+    with pytest.raises(ValueError, match="not a share"):
         wilson(3, 2)
 
 
@@ -52,7 +52,7 @@ def test_one_voter_says_as_much_as_one_vote_and_nobody_nothing() -> None:
     assert (share.value, share.n) == (1.0, 30)
     assert (share.low, share.high) == pytest.approx((of_one_vote.low, of_one_vote.high))
     assert math.isnan(clustered_wilson([]).value)
-    with pytest.raises(ValueError, match="no share"):
+    with pytest.raises(ValueError, match="not a share"):
         clustered_wilson([(3, 2), (0, 2)])
 
 

@@ -58,7 +58,7 @@ def test_a_foreign_file_is_named_and_nothing_is_changed(tmp_path: Path, name: st
         (tmp_path / name).unlink()
         (tmp_path / name).mkdir()
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ValueError, match=f"holds {name}, which this command did not make") as raised:
+    with pytest.raises(ValueError, match=f"contains {name}, which this command did not write") as raised:
         draw(tmp_path, "a.png", "0000/b.png")
     assert "\n" not in str(raised.value)
     assert sorted(tmp_path.rglob("*")) == before
@@ -67,7 +67,7 @@ def test_a_foreign_file_is_named_and_nothing_is_changed(tmp_path: Path, name: st
 def test_of_many_foreign_files_some_are_named(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / f"{number}.png").write_text("mine")
-    with pytest.raises(ValueError, match=r"holds 0\.png, 1\.png, 2\.png and 6 more"):
+    with pytest.raises(ValueError, match=r"contains 0\.png, 1\.png, 2\.png and 6 more"):
         draw(tmp_path, *(f"{number}.png" for number in range(9)))
 
 
@@ -76,7 +76,7 @@ def test_a_run_that_was_broken_off_is_replaced(tmp_path: Path) -> None:
         draw(tmp_path, "a.png", "b.png", fail_after=1)
     assert json.loads((tmp_path / MANIFEST).read_text()) == {"made_by": {"draw": ["a.png"]}}
     (tmp_path / "b.png").write_text("mine: the run never made it")
-    with pytest.raises(ValueError, match=r"holds b\.png"):
+    with pytest.raises(ValueError, match=r"contains b\.png"):
         draw(tmp_path, "a.png", "b.png")
     draw(tmp_path, "a.png", "c.png")
     assert names(tmp_path) == {"a.png", "b.png", "c.png", "record.txt"}
@@ -112,7 +112,7 @@ def test_a_run_that_goes_on_keeps_everything(tmp_path: Path) -> None:
 def test_the_command_that_made_the_files_is_named(tmp_path: Path) -> None:
     with output_folder(tmp_path, "paint", ["a.png"], nothing):
         write_text(tmp_path / "a.png", "paint")
-    with pytest.raises(ValueError, match=r"what `hypersd paint` made \(a\.png\); choose another folder"):
+    with pytest.raises(ValueError, match=r"output of `hypersd paint` \(a\.png\); choose another folder"):
         draw(tmp_path, "a.png")
     draw(tmp_path, "b.png")
     assert json.loads((tmp_path / MANIFEST).read_text()) == {"made_by": {"paint": ["a.png"]}}

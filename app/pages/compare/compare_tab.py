@@ -1,4 +1,4 @@
-"""The Compare tab: one prompt and one seed for every model, each picture as soon as it is there."""
+"""The Compare tab: one prompt and one seed for every model; each picture is shown as soon as it is finished."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Handlers:
         gr.api(CompareEndpoint(self.engines).compare, api_name="compare", **_WORKER)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
-        """Run or Enter: check what was asked for, and make a job of it."""
+        """Run or Enter: validate the request and create a job."""
         parts = self.parts
         if values[parts.job]:
             values[parts.job].supersede()
@@ -132,7 +132,7 @@ class _Handlers:
             last = self._finished(job.request, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
-        except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
+        except Exception as error:  # after any error the page must stop waiting and keep the finished pictures
             log.exception("a comparison failed")
             board = result_cards.board(family, job.request, shown, running=False)
             last = {**self._refused(error), self.parts.board: board}
@@ -153,7 +153,7 @@ class _Handlers:
     def _remarks(
         self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = ""
     ) -> Updates:
-        """Show what was not done as asked, if anything: it is not all known before the models are loaded."""
+        """Show parts of the request that were not applied; some are known only after the models are loaded."""
         ends = (one.event for one in shown.values() if isinstance(one.event, Generation))
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
@@ -215,7 +215,7 @@ class _Handlers:
         return {self.parts.status: result_cards.status(engines.family(name), engines.machine, engines.state(name))}
 
     def tick(self, name: str, job: Job | None) -> Updates:
-        """While models load or a job runs: how far it is. Then which models cannot run here, and no more ticks."""
+        """Timer: progress while models load or a job runs; then the unavailable models, and the timer stops."""
         updates = self._status(name)
         if self.engines.awake and job is None:
             updates[self.parts.timer] = gr.Timer(active=False)
@@ -229,7 +229,7 @@ class _Handlers:
             return self._idle()
         job.stop()
         if job.started.is_set():
-            return {self.parts.job: gr.skip()}  # what is drawing says the rest, in order
+            return {self.parts.job: gr.skip()}  # the drawing job sends the remaining messages in order
         return {self.parts.message: "", self.parts.board: EMPTY, self.parts.job: None, **self._idle()}
 
 

@@ -99,7 +99,7 @@ class ModelPanel:
 
 
 def examples(family: Family, prompt: gr.Textbox, *, visible: bool) -> gr.Column:
-    """Lay out a family's examples, and the list of what it can draw."""
+    """Lay out a family's examples, and its vocabulary."""
     with gr.Column(visible=visible, elem_classes="hs-examples") as column:
         prompts = _SCENES if family.world else _PROMPTS
         gr.Examples([[text] for text in prompts], inputs=[prompt], label="Try", api_visibility="private")

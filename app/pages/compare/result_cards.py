@@ -1,4 +1,4 @@
-"""Pieces of the page made of words, numbers and pictures, as HTML: status line, notes, and a card for each run."""
+"""HTML of the Compare tab's results: status line, notes, and a card for each run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.templating import render
 from hypersd.models.families.embedded import backgrounds_of, objects_of
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import png_info
@@ -62,7 +62,7 @@ def texts(family: Family, request: Request, event: Preview | Generation) -> dict
 
 
 def status(family: Family, machine: Machine | None, state: str) -> str:
-    """Family, device, precision, how far the loading is, and whose weights these are, as one line."""
+    """Family, device, precision, state of loading, and source of the weights, as one line."""
     kind = state if state in {"ready", "idle"} else "bad" if state.startswith("failed") else "busy"
     where = f"{_DEVICES[machine.device]}, {machine.precision}" if machine else "looking for a device"
     whose = (
@@ -124,7 +124,7 @@ def _which(request: Request, seed: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Badge:
-    """A run's speed beside the base's."""
+    """A run's speed relative to the base's."""
 
     shown: str
     words: str
@@ -134,7 +134,7 @@ class _Badge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Card:
-    """A run's card. Its numbers are texts; without a picture, it says that it failed or what it waits for."""
+    """A run's card, with formatted numbers; without a picture it shows a failure or the waiting state."""
 
     model: str
     title: str

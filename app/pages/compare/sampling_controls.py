@@ -1,4 +1,4 @@
-"""Controls of the sampling parameters, folded away: what is left empty stays as each model's recipe has it."""
+"""Controls of the sampling parameters, collapsed by default: an empty field keeps each model's own value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Feedback tab: what became of the votes, round by round; and for the page's owner, the next round."""
+"""The Feedback tab: results of the feedback loop by round, and the owner's controls of the next round."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ Updates = dict[Any, Any]
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _INTRODUCTION = """
-<p class="hs-lead">A round: votes train a model of what is preferred, it tunes an adapter, and the tuned model enters
-the arena as a contestant that meets the others blind.</p>
+<p class="hs-lead">A round: votes train a reward model, the reward model tunes an adapter, and the tuned model
+enters the arena as a contestant in blind battles.</p>
 """
-_NONE = '<p class="hs-empty">No round has been started yet. What becomes of the votes is shown here.</p>'
+_NONE = '<p class="hs-empty">No round has been started yet. This tab will show the results of each round.</p>'
 _BEFORE_AFTER = """
-<p class="hs-note">Left of the handle: the model that the round began with. Right of it: what became of it, with the
-same prompts and seeds. A row for each number of steps, fewest on top.</p>
+<p class="hs-note">Left of the handle: the model before the round. Right of it: the tuned model, with the same prompts
+and seeds. One row for each number of steps, fewest on top.</p>
 """
 _HOW_TO = """
-<p class="hs-note">Rounds can be started here by the page's owner, and by nobody else. If that is you: set
+<p class="hs-note">Only the page's owner can start rounds here. If that is you: set
 HYPERSD_OWNER_TOKEN to a secret of your own and start the page again; or run <code>python -m hypersd loop</code>.</p>
 """
 _OWNER = """
-<p class="hs-note">A round takes about half an hour on two cores. It goes on when you leave, and may be cancelled: each
-of its stages that is done stays done, and the next start goes on from there.</p>
+<p class="hs-note">A round takes about half an hour on two cores. It continues when you leave, and can be cancelled:
+finished stages are kept, and the next start continues from there.</p>
 """
 
 
@@ -79,8 +79,8 @@ def build_feedback(
         demo: the page.
         runner: of the loop.
         owner: who may start a round.
-        arena: whose votes are counted.
-        contestants: the folder in which they are registered.
+        arena: has the votes to count.
+        contestants: the folder of registered models.
     """
     FeedbackHandlers(runner, owner, arena, contestants, layout(owner)).connect(demo)
 
@@ -134,7 +134,7 @@ def layout(owner: Owner) -> FeedbackComponents:
 
 @dataclass(frozen=True, eq=False)
 class FeedbackHandlers:
-    """Handlers of events. Each of the owner's clicks is checked here, whatever the browser has shown."""
+    """Handlers of events. The owner's rights are checked at each click, independent of the browser."""
 
     runner: LoopRunner
     owner: Owner
@@ -158,7 +158,7 @@ class FeedbackHandlers:
 
     def cancel(self, token: str | None, profile: gr.OAuthProfile | None) -> Updates:
         """The owner's click on Cancel."""
-        done = "The round was cancelled. What was done is kept: the next start goes on from there."
+        done = "The round was cancelled. Finished stages are kept: the next start continues from there."
         return self._asked(self.runner.cancel, token, profile, done)
 
     def _asked(
@@ -175,7 +175,7 @@ class FeedbackHandlers:
         return {self.parts.message: result_cards.message(done)}
 
     def look(self, token: str | None, chosen: int | None, seen: Any, profile: gr.OAuthProfile | None) -> Updates:
-        """Now and then: how far the loop is; and its rounds, where they have changed."""
+        """Timer: update the loop's progress, and its rounds if they have changed."""
         parts = self.parts
         try:
             progress, every = self.runner.progress(), self.runner.rounds()
@@ -189,7 +189,7 @@ class FeedbackHandlers:
             known = [(one.number, one.stage.name if one.stage else None) for one in every]
             if known == seen:
                 return updates
-            # A visitor who has not chosen another round sees the last one that is done.
+            # A visitor who has not chosen a round sees the last finished one.
             number = chosen if chosen is not None and chosen != _last(seen or []) else _last(known)
             choices = [(self._label(one), one.number) for one in reversed(every)]
             updates[parts.picker] = gr.Dropdown(choices, value=number, visible=bool(every))
@@ -216,7 +216,7 @@ class FeedbackHandlers:
         }
 
     def _votes(self) -> dict[Kind, int]:
-        """Of the arena's votes, how many are of each kind of voters; nothing while they are not counted."""
+        """Number of the arena's votes by kind of voter; empty while they are not counted yet."""
         if self.arena is None:
             return {}
         counted: dict[Kind, int] = {}
@@ -242,7 +242,7 @@ class FeedbackHandlers:
 
 
 def _last(known: Sequence[tuple[int, str | None]]) -> int | None:
-    """Of rounds with their next stages: the last one that is done, else the last; None if there are none."""
+    """The last finished round, otherwise the last round; None if there are none."""
     done = [number for number, stage in known if stage is None]
     return done[-1] if done else known[-1][0] if known else None
 
@@ -253,6 +253,6 @@ def _before_and_after(round_: Round) -> tuple[Image.Image, Image.Image] | None:
     try:
         before, after = (Image.open(round_.folder / name).convert("RGB") for name in (pictures.before, pictures.after))
     except OSError:
-        log.exception("the pictures of round %d are lost; the page does without", round_.number)
+        log.exception("the pictures of round %d are missing; the page leaves them out", round_.number)
         return None
     return before, after

@@ -43,7 +43,7 @@ def lineage(entrants: Iterable[RegisteredModel], every: Sequence[Round]) -> str:
     for registered_model in sorted(
         entrants, key=lambda registered_model: (-int(registered_model.lineage.get("round", 0)), registered_model.name)
     ):
-        # Its own parent is the model whose recipes it follows; what it was tuned from may be a contestant itself.
+        # `parent` is the model with its recipes; the model that it was tuned from may be a contestant itself.
         parent = str(registered_model.lineage.get("parent", registered_model.parent))
         children[parent].append(_child(registered_model, rewards))
     if not children:

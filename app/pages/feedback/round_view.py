@@ -17,7 +17,7 @@ WHO: Mapping[Kind, str] = MappingProxyType({"human": "People", "simulated": "Sim
 
 
 def state(every: Sequence[Round], votes: Mapping[Kind, int], progress: RoundProgress | None) -> str:
-    """The loop at a glance: rounds done, the stage at work, and the votes since the last round.
+    """Summary of the loop: finished rounds, current stage, and votes since the last round.
 
     Raises:
         ValueError: a stage's file is damaged.
@@ -25,7 +25,7 @@ def state(every: Sequence[Round], votes: Mapping[Kind, int], progress: RoundProg
     counted = [result for each in every if (result := each.done(VOTES)) is not None]
     last = counted[-1] if counted else None
     done = sum(each.stage is None for each in every)
-    facts = [("Rounds done", f"{done}", "from votes to a contestant that was fought against")]
+    facts = [("Rounds done", f"{done}", "from votes to a contestant that was compared with others")]
     facts += [(WHO[kind], *_since(kind, votes.get(kind), last)) for kind in KINDS]
     return render("loop_state", facts=facts, progress=progress, stages=len(STAGES))
 
@@ -46,7 +46,7 @@ def _since(kind: Kind, count: int | None, last: VotesResult | None) -> tuple[str
 
 
 def report(current: Round) -> str:
-    """A round's report, of the stages that are done so far.
+    """A round's report on the stages finished so far.
 
     Raises:
         ValueError: a stage's file is damaged.

@@ -1,4 +1,4 @@
-"""The leaderboard on the Results tab, as HTML: what the votes say, and how sure that is."""
+"""HTML of the leaderboard on the Results tab, with its confidence intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def report(leaderboard: Leaderboard, comparisons: Sequence[StudyResult], more: s
         leaderboard: of one kind of voter.
         comparisons: of the paper's Figure 5.
         more: markup of further sections.
-        part: says of which votes it is, if not of all.
+        part: description of the filter, if any.
     """
     return render(
         "leaderboard",

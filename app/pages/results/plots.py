@@ -1,4 +1,4 @@
-"""The Results tab's drawing, as SVG: it takes the page's colours, in light and dark."""
+"""SVG plot of the Results tab, in the page's colours, light and dark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LABEL_WIDTH, _LABEL_HEIGHT = 84, 13
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A contestant's place, the ends of its interval, and the height of its name; provisional ones are grey."""
+    """A contestant's position, the ends of its interval, and the height of its label; provisional ones are grey."""
 
     name: str
     provisional: bool
@@ -27,7 +27,7 @@ class _Mark:
 
 
 def frontier(standings: Sequence[LeaderboardRow]) -> str:
-    """Quality against seconds, with the contestants that nobody beats in both joined by a line."""
+    """Plot of quality against seconds, with a line through the Pareto front."""
     timed = [each for each in standings if each.seconds > 0]
     if len(timed) < 2:
         return ""
@@ -73,7 +73,7 @@ def frontier(standings: Sequence[LeaderboardRow]) -> str:
 
 
 def apart(places: Sequence[tuple[float, float]]) -> list[float]:
-    """Heights for labels that begin at places (x, y): near y, so that none lies on another; highest places first."""
+    """Heights of labels at points (x, y): close to y and without overlap; highest points first."""
     heights: dict[int, float] = {}
     for index in sorted(range(len(places)), key=lambda index: places[index][1]):
         x, y = places[index]

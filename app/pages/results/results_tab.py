@@ -1,4 +1,4 @@
-"""The Results tab: what the votes say, and how sure that is. It shows what was computed behind the page."""
+"""The Results tab: the leaderboard with its confidence. It shows results computed in the background."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SAVE = """({ name, document: board }) => {
   link.click();
   URL.revokeObjectURL(link.href);
 }"""
-"""A download button of Gradio's downloads what it held before it was pressed: what another filter had to say."""
+"""Needed because Gradio's download button downloads the file from before the click, of an earlier filter."""
 
 
 def build_results(demo: gr.Blocks, arena: Arena | None) -> None:
@@ -62,12 +62,12 @@ class ResultsHandlers:
     arena: Arena
 
     def refresh(self, last: str, kind: Kind, family: str, steps: int, prompts: str) -> list[Any]:
-        """Now and then, and when something else is chosen: the report, if it is not what is there."""
+        """Timer, or a changed filter: the report, if it has changed."""
         shown = self._show(VoteFilter(kind=kind, family=family, steps=steps, prompts=prompts))
         return [gr.skip(), gr.skip()] if shown == last else [shown, shown]
 
     def offered(self, last: FilterOptions | None) -> list[Any]:
-        """The choices of the filters, where they have changed: an update closes a list that somebody has opened."""
+        """The options of the filters, only if changed: an update would close an open list."""
         known = self.arena.leaderboards.choices
         if known == last:
             return [gr.skip()] * 4
@@ -79,7 +79,7 @@ class ResultsHandlers:
         ]
 
     def save(self, kind: Kind, family: str, steps: int, prompts: str) -> dict[str, Any]:
-        """The board as a file: its name, and its content."""
+        """The leaderboard as a file: its name, and its content."""
         vote_filter = VoteFilter(kind=kind, family=family, steps=steps, prompts=prompts)
         leaderboard = self.arena.leaderboards.get(vote_filter)
         if leaderboard is None:
@@ -101,7 +101,7 @@ class ResultsHandlers:
         return whole + self._other_families(vote_filter, leaderboard) + self._published()
 
     def _other_families(self, vote_filter: VoteFilter, leaderboard: Leaderboard) -> str:
-        """The boards of families that no votes connect with those on the board: each is ranked by itself."""
+        """Leaderboards of families that no votes connect with the main one; each is ranked separately."""
         leaderboards = self.arena.leaderboards
         shown = {Contestant.parse(name).family for name in leaderboard.contestants}
         apart = {Contestant.parse(name).family for group in leaderboard.apart for name in group}
@@ -110,13 +110,13 @@ class ResultsHandlers:
         return Markup().join(reports)
 
     def _published(self) -> str:
-        """The state of publishing, where votes are published."""
+        """The state of publishing, if votes are published."""
         publisher = self.arena.publisher
         return "" if publisher is None else render("published", health=publisher.health)
 
 
 def about(vote_filter: VoteFilter) -> str:
-    """A sentence that says of which votes a narrowed board is."""
+    """A sentence that describes the votes of a filtered leaderboard."""
     parts = [
         f"between contestants of {vote_filter.family}" if vote_filter.family else "",
         f"with both at {vote_filter.steps} step{'' if vote_filter.steps == 1 else 's'}" if vote_filter.steps else "",
@@ -126,7 +126,7 @@ def about(vote_filter: VoteFilter) -> str:
 
 
 def file_name(vote_filter: VoteFilter) -> str:
-    """The file of a view's board, named after what narrows it."""
+    """File name of a filtered leaderboard."""
     steps = f"{vote_filter.steps}-step{'' if vote_filter.steps == 1 else 's'}" if vote_filter.steps else ""
     parts = ["results", vote_filter.kind, vote_filter.family, steps, vote_filter.prompts]
     return re.sub(r"[^\w.-]+", "-", "-".join(part for part in parts if part)) + ".json"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def judge_rows(verdicts: RewardVsVotes | None, ceiling: Estimate | None) -> str:
-    """The judge's mean rewards and its agreement with the voters, as HTML; `ceiling` is theirs with themselves."""
+    """The reward model's mean rewards and agreement with voters, as HTML; `ceiling` is voters' self-agreement."""
     if verdicts is None or not verdicts.means:
         return render("reward_scores", means=[])
     means = [(label, mean, not math.isnan(mean.low)) for label, mean in verdicts.means]

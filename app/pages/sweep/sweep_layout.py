@@ -12,7 +12,7 @@ from hypersd.models.specs import Family
 from hypersd.sampling.step_sweep import usual_steps
 
 _LEAD = """
-<p class="hs-note">Every model at every number of steps that it runs at, from the same first noise. <kbd>Enter</kbd>
+<p class="hs-note">Every model at every number of steps that it supports, from the same initial noise. <kbd>Enter</kbd>
 draws, <kbd>Esc</kbd> stops. Marked: the fewest steps that are as good as the base's own pictures.</p>
 """
 

@@ -1,4 +1,4 @@
-"""The Sweep tab: models × steps on one seed, with the cost of every cell and a mark where it is good enough."""
+"""The Sweep tab: models × steps on one seed, with the cost of every cell and a mark for the first good one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.pages.sweep.sweep_layout import SweepComponents, layout, model_choices,
 from app.pages.sweep.sweep_view import SweepShown, sweep_html, thumbnail
 from app.services.engines import EngineManager, Job, Stopping
 from app.texts import sentence
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned
 from hypersd.sampling.png import write_png
@@ -58,7 +58,7 @@ class SweepHandlers:
         parts.order.input(self.sort, [parts.shown, parts.order], [parts.board], **at_once)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
-        """Run or Enter: check what was asked for, and make a job of it."""
+        """Run or Enter: validate the request and create a job."""
         parts = self.parts
         if values[parts.job]:
             values[parts.job].supersede()
@@ -83,7 +83,7 @@ class SweepHandlers:
         }
 
     def draw(self, job: Job | None, order: Any) -> Iterator[Updates]:
-        """Draw a sweep, filling its cells as they come."""
+        """Draw a sweep, showing each cell as soon as it is finished."""
         if job is None or job.cancelled.is_set():
             yield {self.parts.job: gr.skip()}
             return
@@ -105,7 +105,7 @@ class SweepHandlers:
                     words = f"Drawing more pictures by the base, to know how much they differ: {len(extra)} so far."
                     yield {self.parts.message: result_cards.message(words)}
             last = self._finished(job, family, shown, extra, order)
-        except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
+        except Exception as error:  # after any error the page must stop waiting and keep the finished pictures
             if not isinstance(error, ValueError):
                 log.exception("a sweep failed")
             last = {**self._refused(error), self.parts.board: sweep_html(family, shown, order, running=False)}
@@ -141,7 +141,7 @@ class SweepHandlers:
             return self._idle()
         job.stop()
         if job.started.is_set():
-            return {self.parts.job: gr.skip()}  # what is drawing says the rest, in order
+            return {self.parts.job: gr.skip()}  # the drawing job sends the remaining messages in order
         return {self.parts.job: None, **self._idle()}
 
     def show_family(self, name: str) -> Updates:
@@ -153,7 +153,7 @@ class SweepHandlers:
         }
 
     def sort(self, shown: SweepShown | None, order: Any) -> Any:
-        """Another order of the rows of what is drawn."""
+        """Sort the rows of the shown table."""
         if shown is None:
             return gr.skip()
         return sweep_html(self.engines.family(shown.request.family), shown, order, running=False)
@@ -184,7 +184,7 @@ def _added(family: Family, shown: SweepShown, event: Generation) -> SweepShown:
 
 
 def marked(family: Family, shown: SweepShown, extra: list[Generation], machine: Machine) -> SweepTable:
-    """The table with scores by the family's judge, or with a sentence that says why there are none."""
+    """The table with scores of the family's judge, or with the reason why there are none."""
     from hypersd.evaluate.good_enough import check_scorable, quality_score, scored  # noqa: PLC0415 - brings torch
 
     try:
@@ -196,7 +196,7 @@ def marked(family: Family, shown: SweepShown, extra: list[Generation], machine: 
 
 
 def sweep_file(family: Family, shown: SweepShown, order: Any) -> str:
-    """Write a sweep as one picture that carries its parameters; its path."""
+    """Write a sweep as one picture with its parameters as metadata; return its path."""
     table = shown.table.ordered(order)
     runs = [run_record(each, family, None) for each in shown.drawn]
     texts = grid_texts(shown.request, runs, {"versions": versions(), "sweep": sweep_record(table)})

@@ -1,4 +1,4 @@
-"""A sweep as HTML: a table of models × steps, whose cells fill as they come."""
+"""HTML of a sweep: a table of models × steps, updated during drawing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hypersd.sampling.step_sweep import CellKey, CostMeans, Order, SweepTable
 from hypersd.sampling.sweep_picture import cost_words, mark_words
 
 _SIDE = 384
-"""Pixels of a cell's picture at most: a table of large ones would be slow to send at every cell."""
+"""Largest side in pixels of a cell's picture: the whole table is sent at every cell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SweepShown:
-    """A sweep as far as it is drawn.
+    """A sweep in progress.
 
     Args:
         table: of its costs, and of its scores once they are known.

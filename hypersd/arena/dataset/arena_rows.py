@@ -30,10 +30,10 @@ from hypersd.arena.votes.images import ImageStore
 _DERIVED = {"winner", "dropped", "steps_a", "steps_b"}
 IMAGES = frozenset({"image_a", "image_b"})
 LATER = frozenset({"withdrawn"})
-"""Columns that exports of former versions do not have."""
+"""Columns that exports of earlier releases lack."""
 
 COLUMNS = frozenset(FEATURES["arena"].keys() - _DERIVED - LATER)
-"""The columns that are needed; those that follow from others are not."""
+"""The required columns; columns that can be derived from others are optional."""
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "choice": CHOICES,
@@ -44,14 +44,14 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 
 
 def vote_of_arena_row(row: Mapping[str, Any], pictures: ImageStore | None) -> Vote:
-    """The vote of a row, its pictures kept.
+    """The vote of a row; its pictures are stored.
 
     Raises:
-        ValueError: the row says what no vote can.
+        ValueError: the row is not a valid vote.
     """
     for name, words in _WORDS.items():
         if row[name] not in words and not (name == "knowing_time" and row[name] is None):
-            raise ValueError(f"{row[name]!r} is no {name}")
+            raise ValueError(f"{row[name]!r} is not a valid {name}")
     if row["gold"] not in {None, 0, 1}:
         raise ValueError(f"the entry that must win is 0 or 1, not {row['gold']}")
     left, right = (_entry(row, side) for side in "ab")
@@ -64,7 +64,7 @@ def vote_of_arena_row(row: Mapping[str, Any], pictures: ImageStore | None) -> Vo
     battle = Battle(id=row["battle_id"], pair=pair, **{name: row[name] for name in BATTLE_FIELDS})
     gates: dict[str, Any] = _facts(row["gates"])
     if not set(gates.values()) <= set(get_args(CheckResult)):
-        raise ValueError(f"a gate says one of {', '.join(get_args(CheckResult))}")
+        raise ValueError(f"the result of a check must be one of {', '.join(get_args(CheckResult))}")
     vote = Vote(
         id=row["vote_id"],
         battle=battle,
@@ -91,7 +91,7 @@ def _entry(row: Mapping[str, Any], side: str) -> Entry:
         version=row[f"version_{side}"],
     )
     if not (math.isfinite(entry.seconds) and entry.seconds >= 0):
-        raise ValueError(f"drawing takes 0 or more seconds, not {entry.seconds}")
+        raise ValueError(f"the generation time must be 0 or more seconds, not {entry.seconds}")
     return entry
 
 
@@ -99,39 +99,39 @@ def _facts(text: str) -> dict[str, str]:
     """Names and values from a JSON object.
 
     Raises:
-        ValueError: it is none, or a value is no text.
+        ValueError: the text is not a JSON object, or a value is not a string.
     """
     facts = json.loads(text)
     if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
-        raise ValueError(f"{text[:80]!r} is no object of texts")
+        raise ValueError(f"{text[:80]!r} is not a JSON object of strings")
     return facts
 
 
 def checked(vote: Vote) -> Vote:
-    """The vote, if the tables can keep it with its battle and pair.
+    """The vote, once the tables are known to accept it with its battle and pair.
 
     Raises:
-        ValueError: they cannot.
+        ValueError: a table does not accept it.
     """
     battle = vote.battle
     if battle.kind not in KINDS:
-        raise ValueError(f"{battle.kind!r} is no kind")
+        raise ValueError(f"{battle.kind!r} is not a kind of voter")
     for table, row in ((PAIRS, pair_row(battle.pair)), (BATTLES, battle_row(battle)), (VOTES, vote_row(vote))):
         _check(table, row)
     return vote
 
 
 def _check(table: Table, row: Mapping[str, Any]) -> None:
-    """Check that a table can keep a row on every database: SQLite takes texts that PostgreSQL does not.
+    """Check that every database accepts a row of a table: SQLite accepts strings that PostgreSQL rejects.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: a value is missing or is not accepted.
     """
     for column in table.c:
         value, length = row.get(column.name), getattr(column.type, "length", None)
         if value is None and not column.nullable:
             raise ValueError(f"{table.name[:-1]} {row['id']} has no {column.name}")
         if isinstance(value, str) and ("\0" in value or (length is not None and len(value) > length)):
-            raise ValueError(f"the {column.name} of {table.name[:-1]} {row['id']!r} cannot be kept")
+            raise ValueError(f"the {column.name} of {table.name[:-1]} {row['id']!r} cannot be stored")
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"the {column.name} of {table.name[:-1]} {row['id']!r} is no number")
+            raise ValueError(f"the {column.name} of {table.name[:-1]} {row['id']!r} is not a number")

@@ -1,4 +1,4 @@
-"""A dataset's card, written from the votes that are in it."""
+"""Dataset card, written from the votes in the dataset."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _KINDS = {
     "simulated": "**No person voted: every vote is simulated**, by voters with tastes that this project invented.",
 }
 _FORMATS = {
-    "arena": "Every vote as it was made; `dropped` says why a vote does not count. `winner` is spelt as LMArena does.",
+    "arena": "Every vote, unchanged; `dropped` says why a vote does not count. `winner` has LMArena's values.",
     "pickapic": "Votes that count, in the columns of Pick-a-Pic; ties have labels of 0.5 each. For training with "
-    "diffusers' Diffusion-DPO script export with `--drop-ties`: it takes a tie for a win of the first picture.",
+    "diffusers' Diffusion-DPO script export with `--drop-ties`: it reads a tie as a win of the first picture.",
     "preference": "Votes that count and prefer one picture: `prompt`, `chosen`, `rejected`.",
     "imagereward": "The pictures of each prompt and seed, ranked by their share of votes; equal ranks are ties.",
 }
 
 
-_FAIR = "Both pictures of a battle have one prompt and one seed, and were shown under no name. Splits are by prompt:"
+_FAIR = "Both pictures of a battle have the same prompt and seed; model names were hidden. Splits are by prompt:"
 _SPLIT = (
-    f"Version {VERSION} of the split: a hash of the prompt, whatever its letter case and spaces, sends 70 % of all "
+    f"Version {VERSION} of the split: a hash of the prompt, ignoring letter case and spaces, sends 70 % of all "
     "prompts to train, 10 % to validation and 20 % to test. The project's own reward models learn from train and "
     "validation only. Do not mix it with an export whose card names no version: some of its train prompts are test "
     "prompts here."
 )
 _CLOSING = (
-    "Voters stand here under keyed hashes; no address or account is in the data. Pictures are outputs of the models "
+    "Voters are identified by keyed hashes; no address or account is in the data. Pictures are outputs of the models "
     "named above, whose licences apply to them."
 )
 _LOADING = """## Loading
@@ -60,13 +60,14 @@ configs:
 
 # Votes of a running arena of image models
 
-Every vote as it was made, sent here by a running arena soon after. People's votes are in the configuration `human`;
-`simulated` holds votes of voters that this project invented, and the two are never to be mixed. A vote can stand here
-twice: its `vote_id` says so, and the later one may hold an answer (`knowing_time`) that the earlier one had not yet, or
-say when its voter took it back (`withdrawn`): leave such a vote out.
-Which votes count is not said here (`dropped` is empty): `python -m hypersd votes import` and `votes export` find out.
+Every vote, unchanged, uploaded by a running arena shortly after it was given. People's votes are in the configuration
+`human`; `simulated` holds votes of simulated voters; never mix the two. The same vote can occur twice, with the same
+`vote_id`: the later row may add an answer (`knowing_time`), or the time when the voter took the vote back
+(`withdrawn`): leave such a vote out.
+This dataset does not say which votes count (`dropped` is empty): `python -m hypersd votes import` and `votes export`
+compute it.
 
-Nothing is split here, though `datasets` calls it `train`: it holds the prompts on which reward models are tested too.
+Nothing is split, although `datasets` calls it `train`: the prompts on which reward models are tested are included.
 `votes export` writes train, validation and test, by prompt.
 
 {_CLOSING.replace("named above", "named in `model_a` and `model_b`")}
@@ -83,7 +84,7 @@ class Recognised:
 
 
 def recognise(card: str) -> Recognised | None:
-    """Read a card that `describe` wrote; None for any other text."""
+    """Parse a card written by `describe`; None for any other text."""
     if f"\n{TITLE}\n" not in card:
         return None
     form = next((name for name, words in _FORMATS.items() if words in card), "?")
@@ -99,10 +100,10 @@ def describe(
     Args:
         form: of the dataset.
         kind: of the voters.
-        votes: of this kind, all of them.
-        cleaned: the same votes, as far as they count.
-        rows: by split.
-        left_out: votes that are not in the dataset, since a picture of theirs cannot be read.
+        votes: all votes of this kind.
+        cleaned: the same votes after quality control.
+        rows: number of rows by split.
+        left_out: number of votes left out because one of their pictures cannot be read.
     """
     files = "".join(f"  - split: {split}\n    path: {split}.parquet\n" for split in rows)
     dates = sorted(vote.voted for vote in votes)
@@ -165,13 +166,13 @@ def describe(
 
 
 def _inert(text: str) -> str:
-    """Text from the data as plain text of the card, whatever it says: no HTML, no Markdown, no lines of its own."""
+    """Text from the data, escaped: no HTML, no Markdown and no line breaks reach the card."""
     escaped = html.escape(_printable(text))
     return "".join(f"&#{ord(letter)};" if letter in "|`*[]_\\" else letter for letter in escaped)
 
 
 def _code(text: str) -> str:
-    """The same as code."""
+    """Text from the data as inline code."""
     return f"`{html.escape(_printable(text), quote=False).replace('`', chr(39))}`"
 
 
@@ -187,4 +188,4 @@ def _share(share: Estimate) -> str:
 
 def _alpha(votes: Sequence[Vote]) -> str:
     value = krippendorff(ratings(votes))
-    return "not measured" if value != value else f"{value:.2f}"  # noqa: PLR0124 - nan is unlike itself
+    return "not measured" if value != value else f"{value:.2f}"  # noqa: PLR0124 - nan differs from itself

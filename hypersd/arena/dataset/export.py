@@ -1,4 +1,4 @@
-"""Votes as a dataset: Parquet with the pictures inside, split by prompt, with a card written from the data."""
+"""Export of votes as a dataset: Parquet with embedded pictures, split by prompt, and a card."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hypersd.utils.outputs import Owners, output_folder
 
 _CARD = "README.md"
 _ROWS_AT_ONCE = 64
-"""Rows held in memory at once, pictures and all: about 200 MB with pictures of 1024 pixels."""
+"""Rows held in memory at once with their pictures: about 200 MB for pictures of 1024 pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +39,10 @@ class Export:
     """A dataset that was written.
 
     Args:
-        rows: by split; a split without rows has no file.
-        files: of the splits.
-        left_out: votes that are not in it, since a picture of theirs is missing or damaged.
-        lost: such a picture, and what is wrong with it; empty if there is none.
+        rows: number of rows by split; a split without rows has no file.
+        files: the files of the splits.
+        left_out: number of votes left out because one of their pictures is missing or damaged.
+        lost: one such picture and its fault; empty if there is none.
     """
 
     rows: Mapping[str, int]
@@ -53,7 +53,7 @@ class Export:
 
 @dataclass(slots=True)
 class _Reader:
-    """Pictures by name. Those that cannot be read are remembered, and are empty; their rows are then written anew."""
+    """Reader of pictures by name. An unreadable picture is recorded and read as empty bytes."""
 
     pictures: ImageStore
     lost: dict[str, str] = field(default_factory=dict[str, str])
@@ -77,14 +77,14 @@ def export(
 ) -> Export:
     """Write votes of one kind of voter as `out/SPLIT.parquet` and a card; `datasets.load_dataset(out)` opens it.
 
-    `arena` holds every vote, the others those that count (`quality.clean`). Ties are 0.5 each in `pickapic`, which the
-    diffusers DPO script would read as a win of the first: drop them for it. `preference` has none. Votes of which a
-    picture cannot be read are left out and counted. An earlier export of the same format and kind is replaced as a
-    whole, and stays as it was if something fails.
+    `arena` holds every vote, the other formats only votes that count (`quality.clean`). A tie is 0.5 each in
+    `pickapic`; the diffusers DPO script reads it as a win of the first picture, so drop ties for it. `preference` has
+    no ties. Votes with an unreadable picture are left out and counted. An earlier export of the same format and kind
+    is replaced as a whole, and is left unchanged if the export fails.
 
     Raises:
-        ValueError: the format is unknown, there are no votes to write, or `out` holds files of these names that are no
-            earlier export of this format and kind.
+        ValueError: the format is unknown, there are no votes to write, or `out` holds files of these names that were
+            not written by an earlier export of this format and kind.
         OSError: `out` cannot be written.
     """
     if form not in FORMATS:
@@ -113,9 +113,9 @@ def _file(folder: Path, split: str) -> Path:
 def _write_splits(
     folder: Path, form: Format, votes: Sequence[Vote], cleaned: Cleaned, reader: _Reader
 ) -> Sequence[Vote]:
-    """Write a file for each split that has rows; returns the votes without those of which a picture is lost.
+    """Write a file for each split that has rows; return the votes whose pictures could be read.
 
-    Which are lost is known when all have been read: then everything is written once more, without them.
+    Lost pictures are known only after all were read: if there are any, the files are written again without them.
     """
     while True:
         known = len(reader.lost)
@@ -129,7 +129,7 @@ def _write_splits(
 
 
 def write(file: Path, form: Format, rows: Iterable[DatasetRow]) -> int:
-    """Write rows of a format as Parquet, some at a time; returns how many there were.
+    """Write rows of a format as Parquet, in batches; return their number.
 
     Raises:
         OSError: the file cannot be written.
@@ -158,7 +158,7 @@ def _command(form: str, kind: str) -> str:
 
 
 def _recognise(folder: Path) -> Owners:
-    """Files beside an export's card, as the card names them, by the command that wrote them."""
+    """Map each file that the folder's card names to the command that wrote it."""
     try:
         card = (folder / _CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

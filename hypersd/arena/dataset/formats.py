@@ -1,4 +1,4 @@
-"""The four formats of the dataset: their columns, and a vote as a row of each."""
+"""The four dataset formats: their columns and the conversion of votes to rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ BATTLE_FIELDS = ("voter", "kind", "purpose", "repeat_of", "swapped", "drawn", "s
 
 
 def arena_row(vote: Vote, dropped: str | None, read: ReadImage) -> DatasetRow:
-    """A vote with all that is known of it; `dropped` says why it does not count.
+    """A vote with all its data; `dropped` is the reason why it does not count, if any.
 
     Raises:
         OSError: a picture is missing or damaged.
@@ -89,7 +89,7 @@ def arena_row(vote: Vote, dropped: str | None, read: ReadImage) -> DatasetRow:
 
 
 def _facts(facts: Mapping[str, str]) -> str:
-    """Names and values as a JSON object, sorted: nothing that stands in a value can be taken for another."""
+    """Names and values as a sorted JSON object, so that no value can be mistaken for a separator."""
     return json.dumps(dict(facts), sort_keys=True, ensure_ascii=False)
 
 
@@ -109,7 +109,7 @@ def pickapic_rows(votes: Sequence[Vote], read: ReadImage) -> Iterator[DatasetRow
             "jpg_1": read(right.picture),
             "image_0_uid": left.picture,
             "image_1_uid": right.picture,
-            "image_0_url": None,  # the column is Pick-a-Pic's; the picture itself is in jpg_0
+            "image_0_url": None,  # required by Pick-a-Pic's layout; the picture is in jpg_0
             "image_1_url": None,
             "best_image_uid": vote.winner.picture if vote.winner else "tie",
             "model_0": left.contestant.label,
@@ -127,7 +127,7 @@ def pickapic_rows(votes: Sequence[Vote], read: ReadImage) -> Iterator[DatasetRow
 
 
 def preference_rows(votes: Iterable[Vote], read: ReadImage) -> Iterator[DatasetRow]:
-    """The better and the worse picture of every vote that has one.
+    """The preferred and the rejected picture of every decisive vote.
 
     Raises:
         OSError: a picture is missing or damaged.
@@ -145,7 +145,7 @@ def preference_rows(votes: Iterable[Vote], read: ReadImage) -> Iterator[DatasetR
 
 
 def imagereward_rows(votes: Iterable[Vote], read: ReadImage) -> Iterator[DatasetRow]:
-    """The pictures of each prompt and seed, ranked by their share of votes; equal shares have equal ranks.
+    """The pictures of each prompt and seed, ranked by their share of votes; equal shares get equal ranks.
 
     Raises:
         OSError: a picture is missing or damaged.
@@ -167,7 +167,7 @@ def imagereward_rows(votes: Iterable[Vote], read: ReadImage) -> Iterator[Dataset
 
 
 def _shares(votes: Iterable[Vote]) -> tuple[dict[str, Entry], dict[str, float]]:
-    """Each picture of these votes, and the share of its votes that it won; a tie is half a win for both."""
+    """Each picture of these votes, and its share of won votes; a tie counts as half a win for both."""
     won: Counter[str] = Counter()
     met: Counter[str] = Counter()
     entries: dict[str, Entry] = {}

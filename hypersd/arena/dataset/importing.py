@@ -1,4 +1,4 @@
-"""Votes from files, ours and other arenas': into a store with their pictures, or without pictures to be counted."""
+"""Import of votes from our files and other arenas' logs: into a store with pictures, or into memory without."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ Layout = Literal["arena", "pickapic", "log"]
 _IMPORTED = (PICKAPIC, LOG)
 """The studies of imported votes."""
 _OURS = {"vote_id", "battle_id", "pair_id"}
-"""Columns that tell the `arena` format from other arenas' logs, which have some of the others."""
+"""Columns that only the `arena` format has; other arenas' logs share some of its other columns."""
 
 
 _LOOKED_AT = 100
-"""Rows of a text by which its columns are known."""
+"""Number of rows of a text file that are read to find its columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """Result of an import, in counts.
+    """Counts of an import.
 
     Args:
-        votes: that were read.
-        new: of them, those that were not there yet.
-        skipped: rows that no vote can be.
+        votes: votes read.
+        new: votes that the store did not have yet.
+        skipped: rows that are not valid votes.
         unlabelled: rows of Pick-a-Pic without a choice, and lines of a log that record no vote.
-        studies: of all votes read, how many belong to which study; the open arena's are under "".
+        studies: votes read, by study; the open arena's are under "".
     """
 
     votes: int
@@ -52,19 +52,19 @@ class Imported:
 def import_votes(source: str | Path, store: Store, pictures: ImageStore, kind: Kind = "human") -> Imported:
     """Read a folder or a file of the `arena` format, of Pick-a-Pic's columns, or of another arena's log, into a store.
 
-    Doing so twice changes nothing, and an export that came from this store brings nothing new.
+    A second import of the same files changes nothing, nor does the import of an export of this store.
 
     Args:
-        source: a path, or any URL that fsspec knows.
-        store: where the votes go.
-        pictures: where their pictures go.
+        source: a path, or any URL that fsspec supports.
+        store: receives the votes.
+        pictures: receives their pictures.
         kind: of the voters, where a row does not say.
 
     Raises:
-        FileNotFoundError: there is no such file, or none of votes in the folder.
-        OSError: it cannot be reached.
-        ValueError: a file is not of votes, or is damaged, or no row of it is a vote; the message names it. What was
-            read before stays.
+        FileNotFoundError: there is no such file, or the folder has no file of votes.
+        OSError: the source cannot be reached.
+        ValueError: a file does not hold votes, is damaged, or has no valid row; the message names it. Votes read
+            before it stay in the store.
     """
     new, rejects = 0, Rejects()
     studies: Counter[str] = Counter()
@@ -86,9 +86,9 @@ def import_votes(source: str | Path, store: Store, pictures: ImageStore, kind: K
 
 
 def read_votes(source: str | Path, rejects: Rejects | None = None) -> list[Vote]:
-    """The votes of files, each once, in the order in which they were made; no picture is kept, no store needed.
+    """The votes of files without duplicates, oldest first; stores no picture and needs no store.
 
-    Those of other arenas are read as if they were the open arena's, so that they can be ranked on their own.
+    Votes of other arenas are read as votes of the open arena, so that they can be ranked on their own.
 
     Raises:
         FileNotFoundError, OSError, ValueError: as `import_votes`.
@@ -99,27 +99,27 @@ def read_votes(source: str | Path, rejects: Rejects | None = None) -> list[Vote]
         layout = _layout(shard)
         for votes in _READERS[layout](shard, "human", None, set(), rejects):
             for vote in votes if layout == "arena" else map(_in_the_open, votes):
-                known = votes_by_id.setdefault(vote.battle.id, vote)  # one vote a battle, as in a store
-                if known.id == vote.id:  # sent once more, with an answer or a withdrawal that it did not have yet
+                known = votes_by_id.setdefault(vote.battle.id, vote)  # one vote per battle, as in a store
+                if known.id == vote.id:  # published again, because an answer or a withdrawal was added
                     answer, withdrawn = known.knowing_time or vote.knowing_time, known.withdrawn or vote.withdrawn
                     votes_by_id[vote.battle.id] = replace(known, knowing_time=answer, withdrawn=withdrawn)
     return sorted(votes_by_id.values(), key=lambda vote: (vote.voted, vote.id))
 
 
 def count_studies(votes: Iterable[Vote], kind: Kind) -> Mapping[str, int]:
-    """Votes of one kind of voter that are in studies, imported ones among them, by study: no open board shows them."""
+    """Number of votes of one kind of voter by study; the open arena's leaderboard shows none of them."""
     studies = (vote.battle.pair.study for vote in votes if vote.battle.kind == kind)
     return dict(Counter(study for study in studies if study is not None).most_common())
 
 
 def whereabouts(studies: Mapping[str, int]) -> str:
-    """A sentence that says where votes are that the open arena's ranking does not count; empty if there are none."""
+    """A sentence that names the studies whose votes the open arena's ranking excludes; empty if there are none."""
     imported = {name: studies[name] for name in _IMPORTED if name in studies}
     others = {name: count for name, count in studies.items() if name and name not in imported}
     said = [f"{count:,} votes are in the study {name}" for name, count in others.items()]
     said += [
-        f"{count:,} imported votes are in the study {name}: they were made elsewhere, and models at unknown numbers of "
-        "steps are no contestants here (rank them on their own with `rank --votes FILE`)"
+        f"{count:,} imported votes are in the study {name}: they come from another arena, and models at an "
+        "unknown number of steps cannot be ranked here (rank them on their own with `rank --votes FILE`)"
         for name, count in imported.items()
     ]
     return "; ".join(said)
@@ -129,7 +129,7 @@ def _layout(shard: Shard) -> Layout:
     """Return the layout of the votes in a file.
 
     Raises:
-        ValueError: it is no file of votes, or lacks a column; the message names both.
+        ValueError: the file does not hold votes, or lacks a column; the message names both.
         OSError: it cannot be read.
     """
     if shard.is_parquet():
@@ -144,16 +144,16 @@ def _layout(shard: Shard) -> Layout:
         return "log"
     if columns >= COLUMNS:
         raise ValueError(
-            f"{shard.path} has Pick-a-Pic's columns, but not {MOMENT}, and a vote needs the moment when it was made: "
-            "add that column, or read the file as preferences (`reward train --votes FILE`), which need none"
+            f"{shard.path} has Pick-a-Pic's columns, but not {MOMENT}, and a vote needs its date and time: "
+            "add that column, or read the file as preferences (`reward train --votes FILE`), which do not need it"
         )
     if columns & {"jpg_0", "jpg_1", "label_0", "label_1"}:
         missing = ", ".join(sorted((COLUMNS | {MOMENT}) - columns))
         raise ValueError(f"{shard.path} has Pick-a-Pic's columns, but not {missing}")
     listed = ", ".join(sorted(columns)[:6])[:200] or "nothing"
     raise ValueError(
-        f"{shard.path} is no file of votes: it has no columns model_a, model_b and winner, nor those of Pick-a-Pic or "
-        f"of the arena format, but {listed}"
+        f"{shard.path} is not a file of votes: it has neither the columns model_a, model_b and winner, nor those of "
+        f"Pick-a-Pic or of the arena format; its columns are {listed}"
     )
 
 
@@ -162,7 +162,7 @@ def _in_the_open(vote: Vote) -> Vote:
 
 
 def _own_numbers(store: Store) -> set[int]:
-    """Map the identifiers in the columns of Pick-a-Pic to the votes that were made here."""
+    """Pick-a-Pic identifiers of the votes that were given in this arena."""
     return {number_of(name) for name in store.vote_ids() if not name.startswith(PICKAPIC)}
 
 

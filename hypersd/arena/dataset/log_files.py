@@ -1,4 +1,4 @@
-"""Rows of JSON, JSON Lines and CSV, as arenas write their logs; one broken row does not spoil the others."""
+"""Rows of JSON, JSON Lines and CSV logs; one broken row does not stop the reading of the others."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 LFS = b"version https://git-lfs.github.com/"
 _DELIMITERS = ",;\t"
 _LONGEST_FIELD = 2**30
-"""Characters of a CSV field: whole conversations stand in one, and Python's own limit is 128 KiB."""
+"""Longest CSV field in characters: a field can hold a whole conversation; Python's default limit is 128 KiB."""
 
 Row = Mapping[str, Any]
 
 
 def read_rows(data: bytes) -> Iterator[tuple[int, Row | str]]:
-    """Yield the number of each row, from 1, and the row; or, of one that cannot be read, the reason.
+    """Yield the number of each row, from 1, with the row or, if it cannot be read, the reason.
 
-    JSON is a list of objects, or pandas' columns of indexed values. It and CSV are told apart by the first character.
+    JSON is a list of objects, or pandas' columns of indexed values. The first character tells JSON from CSV.
 
     Raises:
-        ValueError: it is none of these, or is cut off.
+        ValueError: the data has none of these formats, or is truncated.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -37,7 +37,7 @@ def read_rows(data: bytes) -> Iterator[tuple[int, Row | str]]:
 
 
 def _is_object(line: str) -> bool:
-    """True if a line is a whole JSON object and no table of columns: then each line is a row."""
+    """True if a line is a complete JSON object and not a table of columns: then each line is a row."""
     try:
         row = json.loads(line)
     except ValueError:
@@ -49,10 +49,10 @@ def _json_rows(text: str) -> Iterator[tuple[int, Row | str]]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON, or is cut off: {error}") from error
+        raise ValueError(f"it is not valid JSON, or is truncated: {error}") from error
     if isinstance(document, dict):
         document = _transposed(document)
-    return ((number, row if isinstance(row, dict) else "it is no object") for number, row in enumerate(document, 1))
+    return ((number, row if isinstance(row, dict) else "it is not an object") for number, row in enumerate(document, 1))
 
 
 def _transposed(table: Mapping[str, Any]) -> list[Any]:
@@ -63,7 +63,7 @@ def _transposed(table: Mapping[str, Any]) -> list[Any]:
     """
     columns = {name: cells for name, cells in table.items() if isinstance(cells, dict)}
     if not columns:
-        raise ValueError("it is a JSON object, and no list of votes")
+        raise ValueError("it is a JSON object, not a list of votes")
     indices = next(iter(columns.values()))
     return [{name: cells.get(index) for name, cells in columns.items()} for index in indices]
 
@@ -75,9 +75,9 @@ def _line_rows(text: str) -> Iterator[tuple[int, Row | str]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            yield number, "it is no JSON, or is cut off"
+            yield number, "it is not valid JSON, or is truncated"
         else:
-            yield number, row if isinstance(row, dict) else "it is no object"
+            yield number, row if isinstance(row, dict) else "it is not an object"
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, Row | str]]:
@@ -89,10 +89,10 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Row | str]]:
     try:
         for number, row in enumerate(csv.DictReader(io.StringIO(text), delimiter=delimiter), start=1):
             if None in row or None in row.values():
-                yield number, "it has another number of fields than the first line"
+                yield number, "its number of fields differs from the first line's"
             else:
                 yield number, {name: value or None for name, value in row.items()}
     except csv.Error as error:
-        raise ValueError(f"it is no CSV: {error}") from error
+        raise ValueError(f"it is not valid CSV: {error}") from error
     finally:
         csv.field_size_limit(limit)

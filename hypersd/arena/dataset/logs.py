@@ -1,8 +1,8 @@
-"""Votes in the logs of other arenas (LMArena, GenAI-Arena, FastChat, GenAI-Bench), read as ours, without pictures.
+"""Votes in the logs of other arenas (LMArena, GenAI-Arena, FastChat, GenAI-Bench), converted to ours, without pictures.
 
-Not known are the pictures, the seed (-1), the probability of the pair (0), the numbers of steps, the times and calls
-(0); where the column is missing, also the voter (each vote then has its own), the prompt, and the moment (then a minute
-for each row, from 1970 on, so that no voter seems to hurry).
+These logs lack the pictures, the seed (-1), the probability of the pair (0), the numbers of steps, the times and calls
+(0). Where a column is missing, also the voter (each vote then gets its own), the prompt, and the time (then one minute
+per row, from 1970 on, so that no voter seems too fast).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hypersd.arena.dataset.values import is_missing, moment
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
 
 STUDY = "log"
-"""The study that such pairs are of: the open arena shows them to nobody."""
+"""The study of imported pairs; the open arena does not show them."""
 
 _UNKNOWN = "unknown"
 _CHOICES: Mapping[str, Choice] = {
@@ -39,7 +39,7 @@ COLUMNS = frozenset(
     {name for names in (*_MODELS, _CHOSEN, _ONE_OF, _VOTERS, _MOMENTS, _NAMES, _PROMPTS) for name in names}
     | {"models", "type", "anony"}
 )
-"""All columns that are read; conversations are not."""
+"""All columns that are read; conversations are skipped."""
 
 
 def is_log(columns: AbstractSet[str]) -> bool:
@@ -51,7 +51,7 @@ def is_log(columns: AbstractSet[str]) -> bool:
 
 @dataclass(slots=True)
 class LogReader:
-    """The votes of one log's rows. The same log gives the same votes each time, and an equal row another vote."""
+    """Reader of one log's votes. It gives the same votes each time; equal rows become different votes."""
 
     kind: Kind
     seen: Counter[str] = field(default_factory=Counter[str])
@@ -60,7 +60,7 @@ class LogReader:
         """The vote of a row; None if it records something else (FastChat logs each turn of a chat, too).
 
         Raises:
-            ValueError: the row says what no vote can, or the voter knew who was who.
+            ValueError: the row is not a valid vote, or the voter knew the models' names.
         """
         if "type" in row and row["type"] not in _CHOICES and "winner" not in row:
             return None
@@ -103,7 +103,7 @@ class LogReader:
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """The first of these cells that says something."""
+    """The first of these cells that is not missing."""
     return next((row[name] for name in names if not is_missing(row.get(name))), None)
 
 
@@ -121,11 +121,11 @@ def _choice(row: Mapping[str, Any]) -> Choice:
         chosen = [choice for choice, name in zip(("left", "right", "tie"), _ONE_OF, strict=True) if _is_true(row[name])]
         if len(chosen) == 1:
             return _CHOICES[chosen[0]]
-        raise ValueError(f"exactly one of {', '.join(_ONE_OF)} is 1")
+        raise ValueError(f"exactly one of {', '.join(_ONE_OF)} must be 1")
     said = _first(row, (*_CHOSEN, "type"))
     choice = _CHOICES.get(said.strip().lower()) if isinstance(said, str) else None
     if choice is None:
-        raise ValueError(f"the winner is model_a, model_b, tie or both_bad, not {said!r}")
+        raise ValueError(f"the winner must be model_a, model_b, tie or both_bad, not {said!r}")
     return choice
 
 
@@ -134,7 +134,7 @@ def _is_true(cell: Any) -> bool:
 
 
 def _entry(model: str, name: str) -> Entry:
-    """Entry of a model whose picture nobody has: the picture's name is one that no real picture has."""
+    """Entry of a model without a picture: the picture's name is a hash that no real picture has."""
     try:
         contestant = Contestant.parse(model)
     except ValueError:

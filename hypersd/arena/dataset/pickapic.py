@@ -1,7 +1,7 @@
-"""Votes in the columns of Pick-a-Pic, read as ours; what these columns do not say is marked as not known.
+"""Votes in the columns of Pick-a-Pic, converted to ours; missing data is marked as unknown.
 
-Not known are always the seed (-1), the probability of the pair (0), the times and calls (0), the weights, the moment of
-showing and the decision's time; and, where the column is empty or missing, the voter and who drew the pictures.
+Always unknown are the seed (-1), the probability of the pair (0), the times and calls (0), the weights, the time of
+showing and the decision time; and, where the column is empty or missing, the voter and the models.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, 
 from hypersd.arena.votes.images import ImageStore
 
 STUDY = "pickapic"
-"""The study that such pairs are of: the open arena shows them to nobody."""
+"""The study of imported pairs; the open arena does not show them."""
 
 _CHOICES: Mapping[tuple[float, float], Choice] = {(1.0, 0.0): "left", (0.0, 1.0): "right", (0.5, 0.5): "tie"}
 _UNKNOWN = "unknown"
 
 
 def vote_of_row(row: PickAPicRow, kind: Kind, pictures: ImageStore | None) -> Vote:
-    """The vote of a row, its pictures kept byte for byte; the same row is the same vote each time.
+    """The vote of a row; its pictures are stored byte for byte. The same row gives the same vote each time.
 
     Args:
-        row: with the moment of the vote.
+        row: with the time of the vote.
         kind: of the voters, where the row does not say.
-        pictures: where the pictures are kept; None keeps them nowhere.
+        pictures: receives the pictures; None stores none.
 
     Raises:
-        ValueError: the row says what no vote can, or has no moment.
+        ValueError: the row is not a valid vote, or has no time.
         OSError: a picture cannot be written.
     """
     choice = _CHOICES.get(row.labels)
     if choice is None:
-        raise ValueError(f"labels are 1 and 0, 0 and 1, or 0.5 each, not {row.labels[0]} and {row.labels[1]}")
+        raise ValueError(f"labels must be 1 and 0, 0 and 1, or 0.5 each, not {row.labels[0]} and {row.labels[1]}")
     if row.created is None:
-        raise ValueError("created_at is a moment, and it has none")
+        raise ValueError("it has no date and time in created_at")
     left, right = (_entry(data, model, pictures) for data, model in zip(row.images, row.models, strict=True))
     swapped = (right.picture, right.contestant) < (left.picture, left.contestant)
     entries = (right, left) if swapped else (left, right)
@@ -66,9 +66,9 @@ def vote_of_row(row: PickAPicRow, kind: Kind, pictures: ImageStore | None) -> Vo
 
 
 def number_of(name: str) -> int:
-    """The whole number, of 62 bits at most, by which Pick-a-Pic's columns name a vote or a voter.
+    """The integer, of 62 bits at most, that identifies a vote or a voter in Pick-a-Pic's columns.
 
-    It is the one that an imported vote or voter came with; of any other it is a hash of the name.
+    An imported vote or voter keeps its number; the number of any other is a hash of the name.
     """
     if name.startswith("pickapic"):
         return int(name[8:24], 16)
@@ -89,6 +89,6 @@ def _entry(data: bytes, model: str, pictures: ImageStore | None) -> Entry:
 
 
 def _digest(*facts: object) -> str:
-    """Hash that identifies a row, whatever other columns came with it."""
+    """Hash that identifies a row, independent of its other columns."""
     plain_facts = [(fact.picture, fact.contestant.label) if isinstance(fact, Entry) else fact for fact in facts]
     return sha256(repr(plain_facts).encode(errors="surrogatepass")).hexdigest()

@@ -1,6 +1,6 @@
-"""Votes that outlive the machine: append-only Parquet in a folder or a Hub dataset, and back from there.
+"""Backup of votes: append-only Parquet in a folder or a Hub dataset, and restoring from there.
 
-The disk of a Space is wiped at every restart, so what was voted is sent away soon after, and read back at the start.
+The disk of a Space is wiped at every restart, so votes are uploaded soon after they are given, and restored at start.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Health:
     """State of publishing.
 
     Args:
-        waiting: votes that are only on this machine so far.
-        last: when a shard was last sent, or there was nothing to send.
-        failure: why the last attempt failed, or what could not be read back; empty if all is well.
+        waiting: votes that are not published yet.
+        last: time when a shard was last sent, or when there was nothing to send.
+        failure: reason why the last attempt or the restoring failed; empty if neither did.
     """
 
     waiting: int
@@ -52,16 +52,16 @@ class Health:
 class Publisher:
     """Sends votes to `url`: a folder, `hf://datasets/OWNER/NAME` (huggingface_hub reads HF_TOKEN), or any fsspec URL.
 
-    Each shard has an id of its own, begun by the id of this start of the machine, and is written once, so that two
-    machines never overwrite each other. A vote is noted as published after its shard has arrived; a crash in between
-    sends it twice, which reading back ignores.
+    Each shard has a unique name, which begins with the id of this process, and is written once, so that two machines
+    never overwrite each other. A vote is recorded as published after its shard has arrived; after a crash in between
+    it is sent twice, and restoring ignores the duplicate.
 
     Args:
-        after_votes: a shard is sent when so many votes wait,
-        after_seconds: or when one has waited so long,
-        least_seconds: but not sooner after the last attempt than this. The Hub takes 128 commits an hour.
-        boot: the beginning of the shards' names.
-        aside: votes that cannot be sent now, and why; they are tried again at each attempt.
+        after_votes: number of waiting votes that triggers a shard.
+        after_seconds: waiting time of a vote that triggers a shard.
+        least_seconds: shortest time between attempts: the Hub accepts 128 commits an hour.
+        boot: prefix of the shards' names.
+        aside: votes that cannot be sent now, and why; each attempt tries them again.
     """
 
     store: Store
@@ -77,9 +77,9 @@ class Publisher:
     _has_card: bool = False
 
     def run(self, stop: threading.Event, pause: float = 5.0) -> None:
-        """Read back what was published, then publish until `stop` is set, and once more then.
+        """Restore the published votes, then publish until `stop` is set, and a last time after that.
 
-        No failure ends it, or reaches a voter; reading back is tried until it works.
+        Failures are logged and retried; they never stop the thread or reach a voter.
         """
         read = self.read_back()
         waited = tried = read_at = time.monotonic()
@@ -97,25 +97,25 @@ class Publisher:
         self.attempt()
 
     def read_back(self) -> bool:
-        """Restore what is published, as far as it can be read; whether all of it could. `health` says what not."""
+        """Restore the published votes; True if all could be read. `health` describes a failure."""
         try:
             restore(self.store, self.pictures, self.url)
             self._unread = ""
         except Exception as error:
-            log.exception("published votes could not be read back; what is here stays, and is published")
-            self._unread = f"what was published before could not be read back: {_sentence(error)}"
+            log.exception("published votes could not be restored; the votes on this machine are kept and published")
+            self._unread = f"votes published before could not be restored: {_sentence(error)}"
         self.health = replace(self.health, failure=self._unread)
         return not self._unread
 
     def attempt(self) -> bool:
-        """Publish what waits; whether nothing waits any more. `health` says how it went."""
+        """Publish the waiting votes; True if none is left. `health` holds the result."""
         self.aside.clear()
         try:
             while self.publish():
                 pass
             waiting, failure, last = self.store.outbox.count_unpublished(), self._unread, now()
         except Exception as error:
-            log.exception("votes could not be published; they are kept here and tried again")
+            log.exception("votes could not be published; they are kept on this machine and tried again")
             waiting, failure, last = self.health.waiting, _sentence(error), self.health.last
             waiting = max(waiting, self._waiting())
         if self.aside:
@@ -125,12 +125,12 @@ class Publisher:
         return not (failure or waiting)
 
     def publish(self) -> int:
-        """Send one shard for each kind of voter; returns how many votes were looked at.
+        """Send one shard for each kind of voter; return the number of votes processed.
 
-        Votes whose pictures cannot be read are put `aside`, so that the others need not wait for them.
+        Votes whose pictures cannot be read are put `aside`, so that they do not block the others.
 
         Raises:
-            OSError: the target refuses.
+            OSError: the target cannot be written.
         """
         votes = [
             vote for vote in self.store.outbox.unpublished(_AT_ONCE + len(self.aside)) if vote.id not in self.aside
@@ -164,11 +164,11 @@ class Publisher:
                 self.aside[vote.id] = f"a picture cannot be read ({_sentence(error)})"
 
     def _waiting(self) -> int:
-        """Count the votes that wait, as far as the store can answer now."""
+        """Number of waiting votes; the last known one if the store does not answer."""
         try:
             waiting = self.store.outbox.count_unpublished()
         except Exception as error:
-            log.exception("the store does not answer; looking again")
+            log.exception("the store does not answer; trying again")
             self.health = replace(self.health, failure=f"the store does not answer: {_sentence(error)}")
             return self.health.waiting
         self.health = replace(self.health, waiting=waiting) if waiting else Health(0, now(), self._unread)
@@ -176,9 +176,9 @@ class Publisher:
 
 
 def restore(store: Store, pictures: ImageStore, url: str) -> int:
-    """Read all published votes into a store, those that are not there yet; returns how many were new.
+    """Read all published votes into a store; return the number of new ones.
 
-    Shards that the store knows are not read again.
+    Shards that the store has recorded are not read again.
 
     Raises:
         OSError: the target cannot be read.
@@ -200,14 +200,14 @@ def restore(store: Store, pictures: ImageStore, url: str) -> int:
 
 
 def _restore(store: Store, pictures: ImageStore, shard: Shard) -> tuple[int, str]:
-    """All of a shard, and why some of it is not here; it is known only when the last of its votes is."""
+    """Number of new votes from a shard, and why some are missing; a complete shard is recorded as read."""
     new, all_of_them, rejects = 0, list[Vote](), Rejects()
     for votes in shard.batches(pictures, rejects):
         new += store.outbox.restore(votes)
         all_of_them += votes
     if rejects.skipped:
         first = rejects.skipped[0]
-        return new, f"{shard.path}: {len(rejects.skipped)} rows are no votes; row {first.row}: {first.reason}"
+        return new, f"{shard.path}: {len(rejects.skipped)} rows are not votes; row {first.row}: {first.reason}"
     store.outbox.published(shard.name, all_of_them)
     return new, ""
 
@@ -226,18 +226,18 @@ def _at(url: str) -> tuple[Any, str]:
 
 
 def _put(system: Any, file: Path, target: str) -> None:
-    """Put a file where it is seen only when it is whole: a commit does that; a folder needs a second step."""
+    """Upload a file so that readers see it only when complete: a commit is atomic; a folder needs a rename."""
     system.makedirs(target.rpartition("/")[0], exist_ok=True)
     if "file" not in ([system.protocol] if isinstance(system.protocol, str) else system.protocol):
         system.put_file(str(file), target)
         return
     part = f"{target}.part"
     system.put_file(str(file), part)
-    os.replace(part, target)  # noqa: PTH105 - fsspec's paths are texts
+    os.replace(part, target)  # noqa: PTH105 - fsspec's paths are strings
 
 
 def _sentence(error: Exception) -> str:
-    """The first line of what an error says, without the folders of this machine: the Results page shows it."""
+    """The first line of an error without this machine's folders: the Results page shows it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {Path(str(error.filename)).name}" if error.filename else error.strerror
     return gist(error)

@@ -1,4 +1,4 @@
-"""Exported and published votes as columns, without making an object of each: for the ranking of a million of them."""
+"""Exported and published votes as columns, without one object per vote: for rankings of a million votes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KEPT: Mapping[str, Any] = {
     **{name: BATTLES.c[name] for name in BATTLE_FIELDS},
     **{name: VOTES.c[name] for name in ("choice", "decision_ms", "input", "voted")},
 }
-"""The column of a table that has to be able to keep what a column of the format says."""
+"""The table column that must be able to store each column of the format."""
 _WORDS: Mapping[str, Sequence[str]] = {
     "choice": CHOICES,
     "knowing_time": CHOICES,
@@ -45,26 +45,26 @@ _LEAST: Mapping[str, float] = {"seconds_a": 0, "seconds_b": 0, "decision_ms": 0,
 _MOST: Mapping[str, float] = {"decision_ms": 2**31 - 1, "gold": 1}
 
 
-class _Odd(Exception):  # noqa: N818 - it is an answer, not a fault
-    """These files have something in them that has to be looked at row by row."""
+class _NeedsRows(Exception):  # noqa: N818 - a result, not an error
+    """These files hold values that must be read row by row."""
 
 
 def read_columns(source: str | Path, rejects: Rejects | None = None) -> VoteColumns:
-    """The votes of a source, as `read_votes` reads them and in the same order.
+    """The votes of a source in the same order as `read_votes`.
 
-    Files of the `arena` format in which every row is valid and every battle has one row are read by columns; others
-    and other arenas' logs, row by row.
+    Files of the `arena` format are read by columns if every row is valid and every battle has one row; other files
+    and other arenas' logs are read row by row.
 
     Args:
-        source: a file, a folder, or any URL that fsspec knows.
-        rejects: takes the rows that no vote can be.
+        source: a file, a folder, or any URL that fsspec supports.
+        rejects: receives the rows that are not valid votes.
 
     Raises:
         FileNotFoundError, OSError, ValueError: as `read_votes`.
     """
     try:
         return _read(source)
-    except (_Odd, pa.ArrowException, OSError):
+    except (_NeedsRows, pa.ArrowException, OSError):
         return VoteColumns.of(read_votes(source, rejects))
 
 
@@ -74,12 +74,12 @@ def _read(source: str | Path) -> VoteColumns:
         for file in files:
             schema = file.schema_arrow
             if _TYPES.keys() - LATER - set(schema.names):
-                raise _Odd
+                raise _NeedsRows
             if any(schema.field(name).type != form for name, form in _TYPES.items() if name in schema.names):
-                raise _Odd
+                raise _NeedsRows
         votes = VoteColumns.from_arrow(lambda name: _column(files, name))
         if np.bincount(votes.battle.codes).max(initial=0) > 1:
-            raise _Odd
+            raise _NeedsRows
         for name in _TYPES.keys() - set(NAMES):
             _column(files, name)
         order = np.argsort(votes.voted, kind="stable")
@@ -90,7 +90,7 @@ def _read(source: str | Path) -> VoteColumns:
 
 
 def _column(files: Iterable[pq.ParquetFile], name: str) -> pa.ChunkedArray:
-    """A column of all files, every value of it valid."""
+    """A column of all files; checks that every value is valid."""
     form = _TYPES[name]
     chunks: list[pa.Array] = []
     for file in files:
@@ -102,17 +102,17 @@ def _column(files: Iterable[pq.ParquetFile], name: str) -> pa.ChunkedArray:
 
 
 def _check(name: str, column: pa.ChunkedArray) -> None:
-    """Check that a vote can have every value of a column; raise `_Odd` if not: then its rows are read one by one."""
+    """Check that every value of a column is valid in a vote; raise `_NeedsRows` if not."""
     kept = _KEPT.get(name)
     optional = kept.nullable if kept is not None else name in {"knowing_time", *LATER}
     if column.null_count and not optional:
-        raise _Odd
+        raise _NeedsRows
     if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column), min_count=0).as_py():
-        raise _Odd
+        raise _NeedsRows
     if name in _LEAST:
         limits = pc.min_max(column).as_py()
         if limits["min"] is not None and not _LEAST[name] <= limits["min"] <= limits["max"] <= _MOST.get(name, np.inf):
-            raise _Odd
+            raise _NeedsRows
     if pa.types.is_string(column.type):
         length = getattr(kept.type, "length", None) if kept is not None else None
         _check_texts(name, column, length)
@@ -120,13 +120,13 @@ def _check(name: str, column: pa.ChunkedArray) -> None:
 
 def _check_texts(name: str, column: pa.ChunkedArray, length: int | None) -> None:
     if length is not None and (pc.max(pc.utf8_length(column)).as_py() or 0) > length:
-        raise _Odd
+        raise _NeedsRows
     if pc.any(pc.match_substring(column, "\0"), min_count=0).as_py():
-        raise _Odd
+        raise _NeedsRows
     if name in _WORDS or name in {"gates", "software", "model_a", "model_b"}:
         for value in column.unique().drop_null().to_pylist():
             if not _fits(name, value):
-                raise _Odd
+                raise _NeedsRows
 
 
 def _fits(name: str, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""The one split of prompts: exports are written by it, and reward models learn and are tested by it."""
+"""The split of prompts into train, validation and test, for exports and for reward models."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from unicodedata import normalize
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 VERSION = 2
-"""It is part of what a dataset means, and stands in its card. Version 1 sent 90, 5 and 5 % of prompts there."""
+"""Version of the split, written into each dataset card. Version 1 split prompts 90, 5 and 5 %."""
 
 _TRAIN, _VALIDATION = 70, 10
-"""Percent of all prompts; the others are for tests. Even an arena of forty prompts has about eight to test on."""
+"""Percent of all prompts; the rest is for tests. An arena of forty prompts thus has about eight test prompts."""
 
 
 def split_of(prompt: str) -> Split:
-    """The part that all votes on a prompt belong to: 70 % of prompts train, 10 % validation, 20 % test.
+    """The split of all votes on a prompt: 70 % of prompts are train, 10 % validation, 20 % test.
 
-    It is decided by a hash of the normalised prompt alone: neither a seed nor other prompts move it, and a prompt in
-    other letter case or with other spaces is the same prompt. Never by vote: a prompt in train and in test would let a
-    reward model remember its pictures. What version 1 called validation or test is test.
+    It depends only on a hash of the normalised prompt: no seed and no other prompt changes it, and letter case and
+    spaces are ignored. It is never by vote: a prompt in both train and test would let a reward model memorise its
+    pictures. Prompts in validation or test of version 1 are in test.
     """
     place = int.from_bytes(sha256(normalised(prompt).encode()).digest()[:4], "big") % 100
     return "train" if place < _TRAIN else "validation" if place < _TRAIN + _VALIDATION else "test"
 
 
 def normalised(prompt: str) -> str:
-    """A prompt without differences of case, spaces, and Unicode's compatibility forms (NFKC)."""
+    """A prompt with normalised letter case, spaces, and Unicode compatibility forms (NFKC)."""
     return " ".join(normalize("NFKC", normalize("NFKC", prompt).casefold()).split())
 
 

@@ -1,4 +1,4 @@
-"""Cells of other people's tables: numbers that pandas made floats of, moments spelt in any way, pictures in structs."""
+"""Parsing of table cells: integers stored as floats by pandas, times in many formats, pictures in structs."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 _MILLISECONDS_FROM = 1e11
-"""A moment from this number on is in milliseconds: in seconds it would be after the year 5000."""
+"""A timestamp from this number on is in milliseconds: in seconds it would be after the year 5000."""
 
 _DIGITS = 20
 _EXACT = 2**53
-"""Floats are exact whole numbers up to here."""
+"""The largest float up to which all integers are exact."""
 
 
 def is_missing(value: object) -> bool:
-    """True if a cell says nothing: null, NaN, or an empty text."""
+    """True if a cell has no value: null, NaN, or an empty string."""
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def whole(value: Any, name: str) -> int | None:
-    """A whole number from 0 to 2⁶³ − 1; None if it is missing. A column with a null comes from pandas as floats.
+    """An integer from 0 to 2⁶³ − 1; None if it is missing. Pandas turns a column with nulls into floats.
 
     Raises:
-        ValueError: it is something else, or a float that is too large to be exact.
+        ValueError: it is not such a number, or is a float too large to be exact.
     """
     if is_missing(value):
         return None
@@ -32,15 +32,15 @@ def whole(value: Any, name: str) -> int | None:
     if exact or (isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _DIGITS):
         number = int(value)
     if isinstance(number, bool) or not (isinstance(number, int) and 0 <= number < 2**63):
-        raise ValueError(f"{name} is a whole number of 0 or more, not {value!r}")
+        raise ValueError(f"{name} must be a whole number of 0 or more, not {value!r}")
     return number
 
 
 def moment(value: Any, name: str) -> datetime:
-    """A moment in UTC: a date and time, its ISO 8601 text, or seconds or milliseconds since 1970.
+    """A time in UTC, from a datetime, ISO 8601 text, or seconds or milliseconds since 1970.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the value is none of these.
     """
     if isinstance(value, str):
         try:
@@ -51,9 +51,9 @@ def moment(value: Any, name: str) -> datetime:
         seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
         value = datetime.fromtimestamp(seconds, UTC) if seconds < _MILLISECONDS_FROM else value
     if not isinstance(value, datetime):
-        raise ValueError(f"{name} is a moment, not {value!r}")  # noqa: TRY004 - what was read is wrong, no call
+        raise ValueError(f"{name} must be a date and time, not {value!r}")  # noqa: TRY004 - the data is wrong, not a call
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(aware.timestamp(), UTC)  # a plain one: Arrow's nanoseconds come as pandas' own
+    return datetime.fromtimestamp(aware.timestamp(), UTC)  # a plain datetime: Arrow gives nanoseconds as pandas' type
 
 
 def _parsed(text: str) -> datetime | str:
@@ -64,10 +64,10 @@ def _parsed(text: str) -> datetime | str:
 
 
 def picture_bytes(value: Any, name: str) -> bytes:
-    """The bytes of a picture: as they are, or in the struct `{bytes, path}` of `datasets`.
+    """The bytes of a picture, given directly or in the struct `{bytes, path}` of `datasets`.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the cell holds no bytes.
     """
     data = value.get("bytes") if isinstance(value, dict) else value
     if isinstance(data, bytes):

@@ -1,4 +1,4 @@
-"""Files of votes, ours and other arenas', read some rows at a time; a row that is no vote does not stop the others."""
+"""Files of votes, ours and other arenas', read in batches; an invalid row does not stop the others."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import ImageStore
 
 T = TypeVar("T")
-"""A vote, or what else a row is read as."""
+"""A vote, or another type that a row is converted to."""
 
 _BATCH, _BATCH_WITH_PICTURES = 256, 16
 _TEXTS = (".jsonl", ".json", ".csv", ".ndjson", ".jsonl.gz", ".json.gz", ".csv.gz")
-_NO_EXPORT = "is damaged, or no export of the arena format"
+_NO_EXPORT = "is damaged, or not an export of the arena format"
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError)
-"""Errors by which a row says that it is no vote."""
+"""Errors that mean that a row is not a valid vote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A row that no vote can be: its number in the file, from 1, and why."""
+    """A row that is not a valid vote: its number in the file, from 1, and the reason."""
 
     file: str
     row: int
@@ -44,12 +44,12 @@ class Skipped:
 
 
 Rows = Iterator[tuple[int, Mapping[str, Any] | str]]
-"""Numbers of rows from 1, and each row or why it cannot be read."""
+"""Numbers of rows from 1, each with the row or the reason why it cannot be read."""
 
 
 @dataclass(slots=True)
 class Rejects:
-    """Rows that became no votes, as they are met."""
+    """Rejected rows, collected while reading."""
 
     skipped: list[Skipped] = field(default_factory=list[Skipped])
     unlabelled: int = 0
@@ -57,22 +57,22 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of votes: in a folder, on the Hub, or wherever fsspec reaches."""
+    """A file of votes: in a folder, on the Hub, or at any fsspec URL."""
 
     system: Any
     path: str
 
     @property
     def name(self) -> str:
-        """Its file name without ending."""
+        """File name without its extension."""
         return Path(self.path).stem
 
     def is_parquet(self) -> bool:
-        """True if it is Parquet, by its name or its first bytes.
+        """True if the file is Parquet, by its name or its first bytes.
 
         Raises:
-            ValueError: it is empty, or a pointer of git-lfs.
-            OSError: it cannot be read.
+            ValueError: the file is empty, or a git-lfs pointer.
+            OSError: the file cannot be read.
         """
         with self.system.open(self.path, "rb") as file:
             head: bytes = file.read(len(LFS))
@@ -83,25 +83,25 @@ class Shard:
         return head.startswith(b"PAR1") or self.path.endswith(".parquet")
 
     def columns(self) -> set[str]:
-        """The names of its columns, as Parquet.
+        """Column names of the Parquet file.
 
         Raises:
-            ValueError: it is no Parquet file, or is damaged; the message names it.
-            OSError: it cannot be read.
+            ValueError: the file is not Parquet, or is damaged; the message names it.
+            OSError: the file cannot be read.
         """
         with self._parquet() as table:
             return set(table.schema_arrow.names)
 
     def batches(self, pictures: ImageStore | None, rejects: Rejects | None = None) -> Iterator[list[Vote]]:
-        """Its votes in the `arena` format, some at a time; their pictures go into the folder, or are not read at all.
+        """Votes in the `arena` format, in batches.
 
         Args:
-            pictures: the folder.
-            rejects: takes rows that no vote can be; without it, the first of them is an error.
+            pictures: receives the pictures; without it they are not read.
+            rejects: receives invalid rows; without it, the first of them raises an error.
 
         Raises:
-            ValueError: it is not an export of the `arena` format, or is damaged; the message names it.
-            OSError: it cannot be read, or the pictures cannot be written.
+            ValueError: the file is not an export of the `arena` format, or is damaged; the message names it.
+            OSError: the file cannot be read, or the pictures cannot be written.
         """
         known = self.columns()
         if missing := sorted(arena_rows.COLUMNS - known):
@@ -115,17 +115,17 @@ class Shard:
     def pickapic(
         self, kind: Kind, pictures: ImageStore | None, known: Container[int | None], rejects: Rejects
     ) -> Iterator[list[Vote]]:
-        """The labelled votes of a file in the columns of Pick-a-Pic, some at a time; their pictures go into the folder.
+        """Labelled votes of a file in the columns of Pick-a-Pic, in batches.
 
         Args:
             kind: of the voters, where a row does not say.
-            pictures: where the pictures are kept, if anywhere.
+            pictures: receives the pictures, if given.
             known: `ranking_id`s that are left out.
-            rejects: takes rows that no vote can be, and the number of those without a label.
+            rejects: receives invalid rows, and the number of rows without a label.
 
         Raises:
-            ValueError: it is damaged; the message names it.
-            OSError: it cannot be read, or the pictures cannot be written.
+            ValueError: the file is damaged; the message names it.
+            OSError: the file cannot be read, or the pictures cannot be written.
         """
 
         def vote(row: PickAPicRow) -> Vote | None:
@@ -136,17 +136,17 @@ class Shard:
     def pickapic_rows(
         self, convert: Callable[[PickAPicRow], T | None], columns: AbstractSet[str], rejects: Rejects | None = None
     ) -> Iterator[list[T]]:
-        """The labelled rows of a file in the columns of Pick-a-Pic, converted, some at a time.
+        """Labelled rows of a file in the columns of Pick-a-Pic, converted, in batches.
 
         Args:
-            convert: makes something of a row, or None; a ValueError says that nothing can be made of it.
-            columns: to be read, as far as they are there.
-            rejects: takes the rows of which nothing can be made, and the number of those without a label; without
-                it, the first of which nothing can be made is an error.
+            convert: converts a row, or returns None to leave it out; raises a ValueError for an invalid row.
+            columns: columns to read, if the file has them.
+            rejects: receives invalid rows, and the number of rows without a label; without it, the first invalid row
+                raises an error.
 
         Raises:
-            ValueError: it is damaged, or nothing can be made of any row; the message names it.
-            OSError: it cannot be read, or `convert` cannot write.
+            ValueError: the file is damaged, or no row is valid; the message names it.
+            OSError: the file cannot be read, or `convert` cannot write.
         """
 
         def read(row: Mapping[str, Any]) -> T | None:
@@ -159,11 +159,11 @@ class Shard:
         return self._read(rows, read, rejects, _BATCH_WITH_PICTURES)
 
     def log(self, kind: Kind, rejects: Rejects) -> Iterator[list[Vote]]:
-        """The votes of another arena's log, some at a time; see `hypersd.arena.dataset.logs`.
+        """The votes of another arena's log, in batches; see `hypersd.arena.dataset.logs`.
 
         Raises:
-            ValueError: it is damaged; the message names it.
-            OSError: it cannot be read.
+            ValueError: the file is damaged; the message names it.
+            OSError: the file cannot be read.
         """
         in_parquet = self.is_parquet()
         rows = self._parquet_rows(self.columns() & logs.COLUMNS, _BATCH) if in_parquet else self.text_rows()
@@ -177,17 +177,17 @@ class Shard:
         return self._read(rows, read, rejects, _BATCH)
 
     def text_rows(self) -> Rows:
-        """Its rows as JSON, JSON Lines or CSV, maybe compressed.
+        """Rows of the file as JSON, JSON Lines or CSV, maybe compressed.
 
         Raises:
-            ValueError: it is none of these; the message names it.
-            OSError: it cannot be read.
+            ValueError: the file has none of these formats; the message names it.
+            OSError: the file cannot be read.
         """
         with self.system.open(self.path, "rb", compression="infer") as file:
             try:
                 yield from read_rows(file.read())
             except (ValueError, EOFError, zlib.error, BadGzipFile) as error:
-                raise ValueError(f"{self.path} is no file of votes: {_first_line(error)}") from error
+                raise ValueError(f"{self.path} is not a file of votes: {_first_line(error)}") from error
 
     def _parquet_rows(self, columns: Iterable[str], at_once: int) -> Rows:
         number = 0
@@ -202,8 +202,8 @@ class Shard:
         """The open file.
 
         Raises:
-            ValueError: it is no Parquet file, or is damaged; the message names it.
-            OSError: it cannot be read.
+            ValueError: the file is not Parquet, or is damaged; the message names it.
+            OSError: the file cannot be read.
         """
         with self.system.open(self.path, "rb") as file:
             try:
@@ -211,7 +211,7 @@ class Shard:
             except (pa.ArrowException, ValueError, EOFError, OverflowError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:  # Arrow's own errors have no number
                     raise
-                raise ValueError(f"{self.path} is damaged, or no Parquet file: {_first_line(error)}") from error
+                raise ValueError(f"{self.path} is damaged, or not a Parquet file: {_first_line(error)}") from error
 
     def _read(
         self,
@@ -221,10 +221,10 @@ class Shard:
         at_once: int,
         complaint: str = "has a row that is not a valid vote",
     ) -> Iterator[list[T]]:
-        """Votes of rows, or what else `read` makes of them, some at a time.
+        """Rows converted by `read`, in batches.
 
         Raises:
-            ValueError: no row is a vote, or the first that is none where nobody takes the rejects.
+            ValueError: no row is valid, or, without rejects, a row is invalid.
         """
         broken: Skipped | None = None
         readable = False
@@ -236,7 +236,7 @@ class Shard:
                 except _BROKEN as error:
                     skipped = Skipped(file=self.path, row=number, reason=_reason(error))
                     if rejects is None:
-                        raise ValueError(f"{self.path} {complaint}: {_told(skipped)}") from error
+                        raise ValueError(f"{self.path} {complaint}: {_row_fault(skipped)}") from error
                     rejects.skipped.append(skipped)
                     broken = broken or skipped
                     continue
@@ -245,18 +245,18 @@ class Shard:
                     votes.append(vote)
             yield votes
         if broken and not readable:
-            raise ValueError(f"{self.path} {complaint}: {_told(broken)}")
+            raise ValueError(f"{self.path} {complaint}: {_row_fault(broken)}")
 
 
 def shards(source: str | Path) -> list[Shard]:
-    """The files of a source: one file, or a folder with all that is below it; a path or any fsspec URL.
+    """The files of a source: one file, or a folder and its subfolders; a path or any fsspec URL.
 
-    Of a folder these are its Parquet files or, if it has none, those whose names end like logs.
+    In a folder these are the Parquet files or, if there are none, the files with the extension of a log.
 
     Raises:
         FileNotFoundError: there is none.
-        OSError: it cannot be reached.
-        ValueError: the source is empty: that would be the current folder.
+        OSError: the source cannot be reached.
+        ValueError: the source is an empty string, which would mean the current folder.
     """
     if not str(source).strip():
         raise ValueError("the source of votes is empty; name a file, a folder or hf://datasets/OWNER/NAME")
@@ -266,27 +266,27 @@ def shards(source: str | Path) -> list[Shard]:
         value = [root] if system.isfile(root) else system.find(root)
     except (OSError, ValueError):
         raise
-    except Exception as error:  # each kind of place has its own
+    except Exception as error:  # each fsspec backend raises its own errors
         raise OSError(f"{source} cannot be reached: {error}") from error
     for endings in ((".parquet",), _TEXTS):
         if files := [Shard(system, path) for path in sorted(value) if path == root or path.endswith(endings)]:
             return files
-    raise FileNotFoundError(f"{source} has no Parquet files in it, nor logs ({', '.join(_TEXTS[:3])})")
+    raise FileNotFoundError(f"{source} contains neither Parquet files nor logs ({', '.join(_TEXTS[:3])})")
 
 
 def _readable(row: Mapping[str, Any] | str) -> Mapping[str, Any]:
     """The row.
 
     Raises:
-        ValueError: it cannot be read; it is the reason then.
+        ValueError: the row could not be read; the text is the reason.
     """
     if isinstance(row, str):
-        raise ValueError(row)  # noqa: TRY004 - what was read is wrong, no call
+        raise ValueError(row)  # noqa: TRY004 - the data is wrong, not a call
     return row
 
 
 def _reason(error: Exception) -> str:
-    """Fault of a row, in words; a `KeyError` holds only the name of the column that the row lacks."""
+    """Description of a row's fault; a `KeyError` holds only the name of the missing column."""
     return f"it has no {error.args[0]}" if isinstance(error, KeyError) else _first_line(error)
 
 
@@ -294,5 +294,5 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _told(skipped: Skipped) -> str:
+def _row_fault(skipped: Skipped) -> str:
     return f"row {skipped.row}: {skipped.reason}"

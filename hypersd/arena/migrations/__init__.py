@@ -1,1 +1,1 @@
-"""History of the arena's tables, step by step. A change of `tables.py` needs a new file in `versions/`."""
+"""Migrations of the arena's tables. A change of `tables.py` needs a new file in `versions/`."""

@@ -1,4 +1,4 @@
-"""Votes as columns of numbers: what a million of them are cleaned and counted by, in a few bytes each."""
+"""Votes as numeric columns, a few bytes per vote, to clean and count a million of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hypersd.arena.votes.battle import CHOICES, KINDS, Choice, Contestant, Kind, Purpose, Vote
 
 pc: Any = pyarrow.compute
-"""Its functions are made when it is loaded: no type checker knows them."""
+"""pyarrow.compute creates its functions at import, so type checkers do not know them."""
 
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 NAMES = (
@@ -23,7 +23,7 @@ NAMES = (
     "model_a", "model_b", "picture_a", "picture_b", "seconds_a", "seconds_b", "calls_a", "calls_b", "owner", "gold",
     "swapped", "gates", "decision_ms", "voted", "withdrawn",
 )  # fmt: skip
-"""The columns of the `arena` format that decide what counts, and for whom."""
+"""The columns of the `arena` format that cleaning and counting need."""
 
 _NOT_TEXT = {
     **dict.fromkeys(("voted", "decision_ms", "calls_a", "calls_b"), pa.int64()),
@@ -38,14 +38,14 @@ Truths = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """A column of N texts: the index of each in `values`; −1 for none. Values may be there that no row has."""
+    """A dictionary-encoded column of N strings: indices into `values`, −1 for null. Some values may be unused."""
 
     codes: Codes
     values: pa.StringArray
 
     @classmethod
     def of(cls, *columns: Column, ordered: bool = False) -> Coded:
-        """Columns of texts, one after the other; `ordered` has the values sorted."""
+        """Concatenate and encode columns of strings; `ordered` sorts the values."""
         chunks = [chunk for column in columns for chunk in _chunks(column)]
         coded = pa.chunked_array(chunks, pa.string()).dictionary_encode()  # chunks share their dictionary
         if not coded.num_chunks:
@@ -65,28 +65,28 @@ class Coded:
         return self.values.to_pylist()
 
     def among(self, words: Iterable[str]) -> Truths:
-        """Mask of the texts that are one of these words, `(N,)`."""
+        """Mask of the rows whose string is one of these words, `(N,)`."""
         wanted = set(words)
         return np.array([*(value in wanted for value in self.texts()), False])[self.codes]
 
     def as_words(self, words: Sequence[str]) -> Coded:
-        """The same with these words for values, in their order."""
+        """The same column encoded with these words as values, in their order."""
         place = np.array([*(words.index(value) for value in self.texts()), -1], dtype=np.int32)
         return Coded(place[self.codes], pa.array(words))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VoteColumns:
-    """N votes, a row each, in the order in which they were made. What is not said here is as in `Vote` and its parts.
+    """N votes, one row each, oldest first. Columns not listed here are as in `Vote` and its parts.
 
     Args:
         left, right: the contestants' labels; both have the same `values`.
-        left_picture, right_picture: likewise the pictures.
-        seconds: of the left and the right picture, nan if they are not known, `(N, 2)`.
-        gold: which side must win: 0 is left, 1 is right, −1 none.
+        left_picture, right_picture: names of the pictures; both have the same `values`.
+        seconds: of the left and the right picture, nan if unknown, `(N, 2)`.
+        gold: the side that must win: 0 is left, 1 is right, −1 is no gold pair.
         owned: whether the prompt was a visitor's own.
-        failed: whether a gate said so.
-        decision_ms: −1 if it is not known.
+        failed: whether a check failed.
+        decision_ms: −1 if unknown.
         voted: microseconds since 1970.
     """
 
@@ -114,7 +114,7 @@ class VoteColumns:
 
     @classmethod
     def from_arrow(cls, column: Callable[[str], Column]) -> VoteColumns:
-        """From columns as the `arena` format has them (`NAMES`), each valid, which are asked for once, one by one."""
+        """Build from valid columns of the `arena` format (`NAMES`); `column` is called once for each name."""
         battle, repeat_of = _halves(Coded.of(column("battle_id"), column("repeat_of")))
         left, right = _halves(Coded.of(column("model_a"), column("model_b"), ordered=True))
         left_picture, right_picture = _halves(Coded.of(column("picture_a"), column("picture_b")))
@@ -145,7 +145,7 @@ class VoteColumns:
 
     @classmethod
     def of(cls, votes: Iterable[Vote]) -> VoteColumns:
-        """The same of votes."""
+        """Build from votes."""
         rows = [_row(vote) for vote in votes]
         columns = zip(*rows, strict=True) if rows else ((),) * len(NAMES)
         arrays: dict[str, tuple[Any, ...]] = dict(zip(NAMES, columns, strict=True))
@@ -168,25 +168,25 @@ class VoteColumns:
         return np.isin(self.choice.codes, [CHOICES.index(choice) for choice in choices])
 
     def winner(self, left: Coded, right: Coded) -> Codes:
-        """Of what stands left and right (contestants, pictures): which won; −1 for neither, `(N,)`."""
+        """Index of the winner among the left and right values (contestants or pictures); −1 if none won, `(N,)`."""
         loser = np.where(self.chose("right"), right.codes, -1)
         return np.where(self.chose("left"), left.codes, loser)
 
     def count_studies(self, kind: Kind) -> dict[str, int]:
-        """Votes of one kind of voter that were given in studies, by study, most first."""
+        """Number of votes of one kind of voter by study, most first."""
         codes = self.study.codes[self.is_kind(kind)]
         counts = zip(self.study.texts(), np.bincount(codes[codes >= 0], minlength=len(self.study.values)), strict=True)
         return {name: int(count) for name, count in sorted(counts, key=lambda each: -each[1]) if count}
 
     def meetings(self) -> list[tuple[int, int]]:
-        """Pairs of contestants that met, left and right, by number; each pair of sides once."""
+        """Distinct (left, right) index pairs of contestants that met."""
         many = max(1, len(self.left.values))
         return [
             divmod(int(code), many) for code in np.unique(self.left.codes.astype(np.int64) * many + self.right.codes)
         ]
 
     def contestants(self) -> list[Contestant]:
-        """The contestants, as `left.values` and `right.values` number them."""
+        """The contestants, in the order of `left.values` and `right.values`."""
         return [Contestant.parse(label) for label in self.left.texts()]
 
 
@@ -211,7 +211,7 @@ def _halves(both: Coded) -> tuple[Coded, Coded]:
 
 
 def _numbers(column: Column, kind: Any) -> NDArray[Any]:
-    """A column of numbers, truths or moments; −1 where there is none."""
+    """A column of numbers, booleans or times as an array; −1 for null."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
     if pa.types.is_boolean(column.type):

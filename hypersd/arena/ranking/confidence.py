@@ -1,4 +1,4 @@
-"""Confidence in a ranking, when the votes of one person resemble each other."""
+"""Confidence intervals of a ranking when votes of one person are correlated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME = 1e-9
 """Strengths that differ by less are equal."""
 
 _CLEAR = 1.5
-"""So many times the limit a deviance is above it, whatever the shape of the likelihood between here and there."""
+"""A quadratic deviance above this multiple of the limit is taken as above the limit without a search."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -31,8 +31,8 @@ class Uncertainty:
     Args:
         covariance: of θ, of mean zero, `(n, n)`.
         low, high: the interval of each θ, `(n,)`.
-        rank_low, rank_high: between which ranks each contestant lies; 1 is the best, `(n,)`.
-        sure_rank: 1 + the number of contestants that are better beyond doubt (Chiang et al. 2024), `(n,)`.
+        rank_low, rank_high: the interval of each contestant's rank; 1 is the best, `(n,)`.
+        sure_rank: 1 + the number of contestants that are significantly better (Chiang et al. 2024), `(n,)`.
         side: the interval of the side's log-odds.
     """
 
@@ -46,18 +46,18 @@ class Uncertainty:
 
 
 def clustered(fit: DavidsonFit, level: float = LEVEL, *, by_voter: bool = True) -> Uncertainty:
-    """Intervals from the profile likelihood, widened by how much one voter's votes resemble each other.
+    """Intervals from the profile likelihood, widened by the correlation of each voter's votes.
 
     An interval ends where the deviance reaches χ²₁'s quantile, or t²·(variance between voters / variance of independent
-    votes) if that is more (Rotnitzky and Jewell 1990), so it is never narrower than what the votes themselves say,
-    where voters agree by chance. The variance between voters is the jackknife's (CV3 of MacKinnon, Nielsen and Webb
-    2023), and t has one degree of freedom less than there are effective voters. A contestant's ranks are those that
-    its differences from all others allow together (Mogstad, Romano, Shaikh and Wilhelm 2024, with Bonferroni's bound).
+    votes) if that is larger (Rotnitzky and Jewell 1990); so it is never narrower than for independent votes, even if
+    voters agree by chance. The variance between voters is the jackknife's (CV3 of MacKinnon, Nielsen and Webb 2023),
+    and t has one degree of freedom less than the number of effective voters. The ranks of a contestant are those that
+    its differences from all others allow jointly (Mogstad, Romano, Shaikh and Wilhelm 2024, with Bonferroni's bound).
 
     Args:
         fit: the strengths, with a prior if a record may be perfect.
         level: of the intervals.
-        by_voter: false takes every vote for independent: for one voter, or to show what difference it makes.
+        by_voter: false treats all votes as independent: for a single voter, or for comparison.
 
     Raises:
         ValueError: there are fewer than two voters, and intervals are to be clustered.
@@ -83,7 +83,7 @@ def clustered(fit: DavidsonFit, level: float = LEVEL, *, by_voter: bool = True) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Spread:
-    """Covariances of the parameters `(p, p)`: of independent votes, and between voters, with degrees of freedom."""
+    """Covariances of the parameters `(p, p)`, for independent votes and between voters, with degrees of freedom."""
 
     model: Float64Array
     between: Float64Array
@@ -109,7 +109,7 @@ class _Spread:
         return np.maximum(norm.ppf(0.5 + level / 2) ** 2, t.ppf(0.5 + level / 2, freedom) ** 2 * between / model)
 
     def wider(self) -> Float64Array:
-        """A covariance that is not less than either in any direction."""
+        """A covariance that is at least as large as either in every direction."""
         root = np.linalg.cholesky(self.model)
         whitened = np.linalg.solve(root, np.linalg.solve(root, self.between).T)
         values, vectors = np.linalg.eigh((whitened + whitened.T) / 2)
@@ -118,7 +118,7 @@ class _Spread:
 
 
 def _ranks_of(profile: Profile, spread: _Spread, level: float) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Lowest, highest and sure ranks of all contestants, by whether the votes allow two of them to be equal."""
+    """Lowest, highest and sure ranks of all contestants, from tests of equality of each pair."""
     n = profile.fit.design.contestants
     pairs = np.stack(np.triu_indices(n, 1), axis=1)
     contrasts = _differences(pairs, profile.fit.design.parameters)
@@ -195,7 +195,7 @@ def bootstrap(fit: DavidsonFit, rounds: int = 400, level: float = LEVEL, seed: i
 
 
 def ranks(theta: Float64Array) -> Int64Array:
-    """1 + the number of contestants that are better by more than rounding, `(…, n)`: equals share a rank."""
+    """1 + the number of contestants that are better by more than rounding errors, `(…, n)`; equals share a rank."""
     return 1 + (theta[..., None, :] > theta[..., :, None] + SAME).sum(axis=-1)
 
 
@@ -206,4 +206,4 @@ def several(fit: DavidsonFit) -> None:
         ValueError: there are fewer than two.
     """
     if len(fit.pair_counts.voters) < 2:
-        raise ValueError("how far voters differ can be said only from two voters on")
+        raise ValueError("intervals clustered by voter need votes of at least two voters")

@@ -1,4 +1,4 @@
-"""Votes as counts: what every ranking is made of."""
+"""Pairwise vote counts, the input of every ranking."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class PairCounts:
         contestants: labels, sorted.
         voters: pseudonyms, sorted.
         pairs: contestants left and right, by index, `(P, 2)`.
-        voter: whose row it is, by index, `(R,)`.
-        pair: of which pair, by index, `(R,)`.
-        counts: left, right and tie (weighted) votes of this voter on this pair, `(R, 3)`.
+        voter: index of each row's voter, `(R,)`.
+        pair: index of each row's pair, `(R,)`.
+        counts: weighted votes for left, right and tie of this voter on this pair, `(R, 3)`.
     """
 
     contestants: tuple[str, ...]
@@ -54,7 +54,7 @@ class PairCounts:
 
         Args:
             votes: in any order.
-            weight_cap: no voter's votes weigh more than this together; None is no limit.
+            weight_cap: largest total weight of one voter's votes; None is no limit.
         """
         cast = list(votes)
         contestants = sorted({name for one in cast for name in (one.left, one.right)})
@@ -108,7 +108,7 @@ class PairCounts:
 
     @property
     def votes(self) -> float:
-        """All votes, weighted."""
+        """Total weight of all votes."""
         return float(self.counts.sum())
 
     def totals(self) -> Float64Array:
@@ -118,7 +118,7 @@ class PairCounts:
         return np.stack(counted, axis=1).astype(np.float64)
 
     def per_contestant(self) -> Float64Array:
-        """Votes in which each contestant stood, `(n,)`."""
+        """Votes on each contestant, `(n,)`."""
         votes = self.totals().sum(axis=1)
         return np.bincount(self.pairs.ravel(), np.repeat(votes, 2), minlength=len(self.contestants)).astype(float)
 
@@ -139,7 +139,7 @@ class PairCounts:
         return tied + tied.T
 
     def win_rates(self) -> Float64Array:
-        """Share of votes that the row's contestant won against the column's, ties as halves, `(n, n)`; nan if none."""
+        """Share of votes that the row's contestant won against the column's, `(n, n)`: ties are ½; nan if none."""
         won, tied = self.wins(), self.ties()
         met = won + won.T + tied
         return np.divide(won + tied / 2, met, out=np.full_like(met, np.nan), where=met > 0)
@@ -160,14 +160,14 @@ class PairCounts:
         )
 
     def components(self) -> list[tuple[str, ...]]:
-        """Groups of contestants that are connected by votes, most votes first; only within one can they be compared."""
+        """Connected components of contestants, most votes first; only contestants of one component are comparable."""
         votes = dict(zip(self.contestants, self.per_contestant(), strict=True))
         met = [(self.contestants[left], self.contestants[right]) for left, right in self.pairs]
         return sorted(connected(met), key=lambda group: -sum(votes[name] for name in group))
 
 
 def connected(meetings: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
-    """Groups of names such that each has met another of its group, or one that has, and so on; all sorted."""
+    """Connected components of the graph of meetings; names and components are sorted."""
     met = [list(names) for names in meetings]
     names = sorted({name for pair in met for name in pair})
     place = {name: index for index, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Strengths from votes: the Davidson model of ties, with an effect of the side, by Newton's method."""
+"""Strengths from votes: the Davidson model with ties and a side effect, fitted by Newton's method."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _TOLERANCE = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Design:
-    """The log-linear model of K comparisons: outcome o of comparison k weighs exp(x_ko·β + c_ko).
+    """The log-linear model of K comparisons: outcome o of comparison k has weight exp(x_ko·β + c_ko).
 
     β holds n strengths θ, then (if asked for) the side's log-odds γ, then (if ties are modelled) log ν. A comparison
     depends on four of the p parameters at most: those of the left, of the right, of the side and of ties.
 
     Args:
-        slots: which parameters these are, `(K, 4)`; p where it has none.
+        slots: indices of these four parameters, `(K, 4)`; p if a comparison lacks one.
         features: x of these four, `(K, 3, 4)`.
-        offsets: c, `(K, 3)`; −∞ where an outcome cannot be.
-        prior: counts that the last rows (for each contestant, for the side, for ties) have from the start, `(K, 3)`.
+        offsets: c, `(K, 3)`; −∞ for an impossible outcome.
+        prior: virtual counts of the last rows (for each contestant, for the side, for ties), `(K, 3)`.
         parameters: p.
         contestants: n.
         side: the index of γ, or None.
         tie: the index of log ν, or None.
-        ties: whether the model knows ties.
+        ties: whether ties are modelled.
     """
 
     slots: Int64Array
@@ -55,44 +55,44 @@ class Design:
         object.__setattr__(self, "_to_squares", _scatter(squares, wide * wide))
 
     def counts(self, votes: Float64Array) -> Float64Array:
-        """Votes `(…, P, 3)` as counts of all comparisons `(…, K, 3)`, the prior's among them."""
+        """Counts of all comparisons `(…, K, 3)`, including the prior's, from votes `(…, P, 3)`."""
         padded = np.zeros((*votes.shape[:-2], *self.prior.shape))
         padded[..., : votes.shape[-2], :] = self.games(votes)
         return padded + self.prior
 
     def games(self, votes: Float64Array) -> Float64Array:
-        """Votes `(…, 3)` as the model knows them: if it knows no ties, each is half a win for both."""
+        """Votes `(…, 3)`; if ties are not modelled, each tie becomes half a win for both."""
         if self.ties:
             return votes
         left, right, tie = np.moveaxis(votes, -1, 0)
         return np.stack([left + tie / 2, right + tie / 2, np.zeros_like(tie)], axis=-1)
 
     def logits(self, beta: Float64Array) -> Float64Array:
-        """Of each outcome of each comparison, `(…, K, 3)`, for β `(…, p)`; less the largest of the comparison."""
+        """Logits of all outcomes, `(…, K, 3)`, for β `(…, p)`, less the largest of each comparison."""
         padded = np.concatenate([beta, np.zeros((*beta.shape[:-1], 1))], axis=-1)
         logits = np.einsum("kof,...kf->...ko", self.features, padded[..., self.slots]) + self.offsets
         return logits - logits.max(axis=-1, keepdims=True)
 
     def probabilities(self, beta: Float64Array) -> Float64Array:
-        """Of each outcome of each comparison, `(…, K, 3)`, for β `(…, p)`."""
+        """Probabilities of all outcomes, `(…, K, 3)`, for β `(…, p)`."""
         weights = np.exp(self.logits(beta))
         return weights / weights.sum(axis=-1, keepdims=True)
 
     def log_likelihood(self, beta: Float64Array, counts: Float64Array) -> Float64Array:
-        """Of counts `(…, K, 3)`, `(…)`."""
+        """Log-likelihood `(…)` of counts `(…, K, 3)`."""
         logits = self.logits(beta)
         logs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
         return (counts * np.where(counts > 0, logs, 0.0)).sum(axis=(-2, -1))
 
     def gradient(self, beta: Float64Array, counts: Float64Array) -> Float64Array:
-        """Of the log-likelihood, `(…, p)`."""
+        """Gradient of the log-likelihood, `(…, p)`."""
         surprise = counts - counts.sum(axis=-1, keepdims=True) * self.probabilities(beta)
         return self._gathered(np.einsum("...ko,kof->...kf", surprise, self.features), self._to_parameters)[..., :-1]
 
     def information(self, beta: Float64Array, counts: Float64Array) -> Float64Array:
         """The Fisher information, minus the log-likelihood's Hessian, `(…, p, p)`.
 
-        Strengths are known up to a constant; without a prior the constant is held at zero.
+        Strengths are determined up to a constant; without a prior the constant is fixed at zero.
         """
         wide, games = self.parameters + 1, counts.sum(axis=-1)
         blocks = games[..., None, None] * self.per_game(beta)
@@ -110,12 +110,12 @@ class Design:
 
     @staticmethod
     def _gathered(values: Float64Array, scatter: Any) -> Float64Array:
-        """Values of each comparison `(…, K, f)`, summed over comparisons by what they belong to."""
+        """Values of each comparison `(…, K, f)`, summed by the parameters in `scatter`."""
         flat = values.reshape(-1, scatter.shape[0])
         return np.asarray(flat @ scatter).reshape(*values.shape[:-2], scatter.shape[1])
 
     def solve(self, votes: Float64Array, start: Float64Array | None = None) -> Float64Array:
-        """The most likely β `(…, p)` for votes `(…, P, 3)`: many data sets at once, by Newton's method.
+        """Maximum-likelihood β `(…, p)` of votes `(…, P, 3)` by Newton's method, for many data sets at once.
 
         Raises:
             ArithmeticError: there is no finite maximum (a perfect record, or ties alone, without a prior).
@@ -132,24 +132,24 @@ class Design:
             beta = beta + step * np.minimum(1, _LARGEST_STEP / np.maximum(size, 1e-300))
             if size.max(initial=0) < _TOLERANCE:
                 return beta
-        raise ArithmeticError("the strengths have no finite maximum; use a prior of one game or so")
+        raise ArithmeticError("the likelihood has no finite maximum; use a prior of about one game")
 
 
 def _scatter(places: Int64Array, size: int) -> Any:
-    """A sparse matrix that adds values up by their places, `(len(places), size)`."""
+    """A sparse matrix that sums values by their places, `(len(places), size)`."""
     rows = np.arange(len(places))
     return csr_array((np.ones(len(places)), (rows, places)), shape=(len(places), size))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class DavidsonFit:
-    """Strengths and what they were computed with.
+    """Fitted strengths with the model's settings.
 
     Args:
-        theta: log-strengths, in the order of the counts' contestants, of mean zero `(n,)`.
-        beta: all parameters, as `Design` orders them.
-        side: log-odds that standing on the left adds; 0 if it was not modelled.
-        tie: ν, the weight of a tie between equals against a win; 0 if ties are half-wins.
+        theta: log-strengths with mean zero, in the order of the counts' contestants, `(n,)`.
+        beta: all parameters, in the order of `Design`.
+        side: log-odds added by standing on the left; 0 if not modelled.
+        tie: ν, the weight of a tie relative to a win between equals; 0 if ties are half-wins.
     """
 
     pair_counts: PairCounts
@@ -161,7 +161,7 @@ class DavidsonFit:
 
     @property
     def elo(self) -> Float64Array:
-        """Strengths on the scale that players know, `(n,)`: 1000 on average, 400 for odds of ten to one."""
+        """Strengths on the Elo scale, `(n,)`: 1000 on average, 400 for odds of ten to one."""
         return elo(self.theta)
 
 
@@ -174,9 +174,9 @@ def build_design(pair_counts: PairCounts, *, ties: Ties, prior_games: float, sid
     """Design of the model for pairwise counts.
 
     P(left) ∝ exp(θ_l + γ/2), P(right) ∝ exp(θ_r − γ/2), P(tie) ∝ ν·exp((θ_l + θ_r)/2): Davidson 1970, eq. 2.4, with the
-    order effect of Davidson and Beaver 1977, here shared between the sides so that γ = 0 is fair. Each contestant also
-    has `prior_games` virtual games, half of them won, against an opponent of strength zero; the side likewise; and half
-    of as many games between equals are ties, so that ν stays finite where all votes are ties.
+    order effect of Davidson and Beaver 1977, here split between the sides so that γ = 0 is fair. The prior adds for
+    each contestant, and for the side, `prior_games` virtual games against an opponent of strength zero, half of them
+    won; and as many games between equals, half of them ties, so that ν stays finite if all votes are ties.
     """
     n, pairs = len(pair_counts.contestants), len(pair_counts.pairs)
     with_ties = ties == "davidson" and bool(pair_counts.totals()[:, 2].sum() > 0)
@@ -215,17 +215,17 @@ def build_design(pair_counts: PairCounts, *, ties: Ties, prior_games: float, sid
 def fit(
     pair_counts: PairCounts, *, ties: Ties = "davidson", prior_games: float = PRIOR_GAMES, side: bool = True
 ) -> DavidsonFit:
-    """The most likely strengths.
+    """Maximum-likelihood strengths.
 
     Args:
         pair_counts: the votes.
-        ties: modelled (Davidson 1970), or counted as half a win for each (then this is Bradley and Terry 1952).
+        ties: modelled (Davidson 1970), or counted as half a win for each (Bradley and Terry 1952).
         prior_games: virtual games of each contestant, so that a perfect record stays finite; 0 is none.
-        side: whether standing on the left may matter.
+        side: whether to model an effect of standing on the left.
 
     Raises:
         ValueError: there are no votes, or they do not connect the contestants; the message names the groups.
-        ArithmeticError: there is no finite maximum, which only happens without a prior.
+        ArithmeticError: there is no finite maximum; this happens only without a prior.
     """
     groups = pair_counts.components()
     if len(groups) != 1:

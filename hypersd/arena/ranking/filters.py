@@ -14,14 +14,14 @@ from hypersd.arena.votes.quality import Cleaned
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteFilter:
-    """A part of the votes; what is empty or 0 does not narrow it.
+    """Filter of votes; an empty field or 0 does not restrict.
 
     Args:
         family: of both contestants.
-        steps: of both contestants: at equal steps, a picture's cost says nothing.
+        steps: of both contestants: at equal steps, a picture's cost reveals no model.
         prompts: the prompt set.
-        study: the study that the votes were given in; None is the open arena.
-        texts: prompts, word by word.
+        study: the study of the votes; None is the open arena.
+        texts: exact prompts.
     """
 
     kind: Kind = "human"
@@ -32,7 +32,7 @@ class VoteFilter:
     texts: tuple[str, ...] = ()
 
     def holds(self, vote: Vote) -> bool:
-        """Tell if a vote passes the filter."""
+        """True if a vote passes the filter."""
         pair = vote.battle.pair
         both = [entry.contestant for entry in pair.entries]
         return (
@@ -45,7 +45,7 @@ class VoteFilter:
         )
 
     def rows(self, votes: VoteColumns) -> Truths:
-        """The same of votes in columns, `(N,)`."""
+        """Mask of the votes that pass the filter, `(N,)`."""
         contestants = votes.contestants()
         chosen = votes.is_kind(self.kind)
         chosen &= votes.study.codes < 0 if self.study is None else votes.study.among([self.study])
@@ -58,13 +58,13 @@ class VoteFilter:
         return chosen & votes.prompt.among(self.texts) if self.texts else chosen
 
     def of(self, cleaned: Cleaned) -> Cleaned:
-        """That part of the votes. They were cleaned together: what a voter did elsewhere counts for their trust."""
+        """The cleaned votes that pass. Filter after cleaning: all votes of a voter decide whether they are trusted."""
         return cleaned if self == VoteFilter(kind=self.kind) else cleaned.where(self.holds)
 
 
 @dataclass(frozen=True, slots=True)
 class FilterOptions:
-    """Options of a filter, from votes that may be shown."""
+    """Options of a filter, from the votes that may be shown."""
 
     families: tuple[str, ...] = ()
     steps: tuple[int, ...] = ()
@@ -72,7 +72,7 @@ class FilterOptions:
 
     @classmethod
     def of(cls, votes: Iterable[Vote]) -> FilterOptions:
-        """Collect the options in these votes; a visitor's own prompts are private and belong to no set."""
+        """Collect the options in these votes; visitors' own prompts are private and left out."""
         pairs = [vote.battle.pair for vote in votes if vote.battle.pair.owner is None]
         contestants = {entry.contestant for pair in pairs for entry in pair.entries}
         return cls(

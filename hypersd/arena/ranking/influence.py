@@ -1,4 +1,4 @@
-"""Influence of single voters: each of them is left out in turn, without fitting again for each."""
+"""Influence of single voters: leave each out in turn, without a full refit for each."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hypersd.arena.ranking.jackknife import leave_one_out_steps
 from hypersd.arena.ranking.profile_likelihood import Profile
 
 _REFITS = 16
-"""Voters that are left out at a time."""
+"""Voters per batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """Largest effect of leaving out a single voter: it shows when "two votes can flip the throne".
+    """Largest effect of leaving out a single voter: it shows whether a few votes decide the first rank.
 
     Args:
         shift: the largest change of a contestant's rank.
-        voter: whose absence does it; empty if nobody's changes anything.
-        contestant: whose rank it changes.
+        voter: the voter left out; empty if no voter changes a rank.
+        contestant: the contestant whose rank changes.
     """
 
     shift: int
@@ -36,8 +36,8 @@ class Influence:
 def leave_one_out(fit: DavidsonFit) -> Influence:
     """The largest change of a rank when one voter's votes are left out.
 
-    Only voters who may change a rank, by a bound on what a refit without them can do, are left out in truth, those of
-    whom the bound says most first, until no other can do more. So this is exact, and linear in votes.
+    A bound on the effect of each voter is computed first. Refits are done only for voters whose bound allows a change
+    of rank, largest bound first, until no other bound is larger. The result is exact, and its time linear in votes.
 
     Raises:
         ValueError: there are fewer than two voters.
@@ -61,7 +61,7 @@ def leave_one_out(fit: DavidsonFit) -> Influence:
 
 
 def _known(pair_counts: PairCounts, voter: int, seen: set[bytes]) -> bool:
-    """True if a voter with exactly the same votes was seen before; this voter is then added to `seen`."""
+    """True if a voter with exactly the same votes was seen before; otherwise adds this voter to `seen`."""
     begin, end = np.searchsorted(pair_counts.voter, (voter, voter + 1))
     votes = pair_counts.pair[begin:end].tobytes() + pair_counts.counts[begin:end].tobytes()
     known = votes in seen
@@ -80,12 +80,12 @@ def _refitted(fit: DavidsonFit, voters: Int64Array) -> Float64Array:
 
 
 def _suspects(fit: DavidsonFit) -> tuple[Int64Array, Int64Array]:
-    """Voters without whom a rank may be another, and by how much at most, `(m,)` each.
+    """Voters whose removal may change a rank, and the bound of that change, `(m,)` each.
 
     Let s be a voter's score, H_v the information without the voter, and d the largest change of a log-odds. The
     information between the two fits is within factors e^−d and e^d of H_v (generalized self-concordance: Bach 2010,
-    proposition 1), so a difference cᵀβ changes by cᵀH_v⁻¹s, give or take (e^d − 1)·|c|·|s| in the norm of H_v⁻¹, and
-    the leverage times as much where the step took H⁻¹ for H_v⁻¹.
+    proposition 1), so a difference cᵀβ changes by cᵀH_v⁻¹s ± (e^d − 1)·|c|·|s| in the norm of H_v⁻¹. Where the step
+    used H⁻¹ instead of H_v⁻¹, the error grows by the leverage times as much.
     """
     covariance, n = Profile.of(fit).covariance, fit.design.contestants
     order = np.argsort(-fit.theta, kind="stable")
@@ -95,7 +95,7 @@ def _suspects(fit: DavidsonFit) -> tuple[Int64Array, Int64Array]:
     voters: list[Int64Array] = []
     bounds: list[Int64Array] = []
     for steps in leave_one_out_steps(fit, covariance):
-        left = np.maximum(1 - steps.leverages, 1e-9)  # H_v is at least so much of H
+        left = np.maximum(1 - steps.leverages, 1e-9)  # lower bound of H_v relative to H
         size = np.sqrt(np.maximum(0, np.einsum("vp,vp->v", steps.scores @ covariance, steps.scores)))
         change = _largest_change(widest * size / left)
         slack = np.minimum((np.expm1(change) + steps.leverages) * size / left, 1e300)
@@ -120,12 +120,12 @@ def _log_odds_variance(fit: DavidsonFit, covariance: Float64Array) -> float:
 
 
 def _largest_change(size: Float64Array) -> Float64Array:
-    """The least d with d = size·e^d, beyond which no log-odds can change: −W(−size); ∞ if there is none."""
+    """The smallest d with d = size·e^d, an upper bound of the change of log-odds: −W(−size); ∞ if there is none."""
     bounded = size < 1 / np.e
     return np.where(bounded, -np.real(lambertw(-np.where(bounded, size, 0))), np.inf)
 
 
 def _same_order(before: Float64Array, after: Float64Array, reach: Float64Array) -> NDArray[np.bool_]:
-    """True for differences of the same sign, or none, before and after, wherever within `reach` they are after."""
+    """True for differences whose sign stays the same for every value within `reach` of `after`."""
     more, less = (before > SAME) & (after - reach > SAME), (before < -SAME) & (after + reach < -SAME)
     return more | less | ((np.abs(before) <= SAME) & (np.abs(after) + reach <= SAME))

@@ -1,4 +1,4 @@
-"""The part of each voter in a fit: one step of Newton's method for each, in a time linear in votes."""
+"""Jackknife over voters: one Newton step for each, in time linear in the votes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hypersd.arena.ranking.davidson import DavidsonFit
 
 _VOTERS = 8192
 _HEAVY = 256
-"""Voters whose part in the information is inverted by itself, at a time."""
+"""Batch size of voters whose own information matrix is subtracted and inverted."""
 
 _LEVERAGE = 0.02
-"""From here on a voter's part in the information is taken out of it: at most p / 0.02 voters have so much."""
+"""Leverage from which a voter's information matrix is subtracted: at most p / 0.02 voters reach it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -24,10 +24,10 @@ class Steps:
     """Effects on the parameters of leaving out each of m voters, by one step of Newton's method.
 
     Args:
-        first: the index of the first of these voters; the others follow.
-        scores: each voter's part in the gradient, `(m, p)`.
-        changes: the fit's parameters less those without the voter, `(m, p)`.
-        leverages: each voter's share of the information, tr(H⁻¹ H_v), `(m,)`; of all voters together p at most.
+        first: index of the first of these consecutive voters.
+        scores: each voter's contribution to the gradient, `(m, p)`.
+        changes: the fit's parameters minus those without the voter, `(m, p)`.
+        leverages: each voter's share of the information, tr(H⁻¹ H_v), `(m,)`; at most p over all voters.
     """
 
     first: int
@@ -39,7 +39,7 @@ class Steps:
 def leave_one_out_steps(fit: DavidsonFit, covariance: Float64Array) -> Iterator[Steps]:
     """(H − H_v)⁻¹ s_v for every voter v, some thousands at a time: the one-step jackknife.
 
-    For voters with next to no part in the information H it is H⁻¹ s_v (Cook and Weisberg 1982, 5.4).
+    For voters with a small share of the information H it is H⁻¹ s_v (Cook and Weisberg 1982, 5.4).
 
     Args:
         fit: the strengths.
@@ -76,10 +76,10 @@ def leave_one_out_steps(fit: DavidsonFit, covariance: Float64Array) -> Iterator[
 
 
 def effective_voters(fit: DavidsonFit, covariance: Float64Array, contrasts: Float64Array) -> Float64Array:
-    """As how many equal voters those of each contrast `(b, p)` count, `(b,)`: (Σ_v w_v)² / Σ_v w_v² (Kish 1965).
+    """Effective number of voters of each contrast `(b, p)`, `(b,)`: (Σ_v w_v)² / Σ_v w_v² (Kish 1965).
 
-    w_v is the part of the contrast's variance cᵀH⁻¹ H_v H⁻¹c that comes with voter v. It is 1 if all votes that say
-    something of the contrast are one person's, whoever else voted on others.
+    w_v is the part cᵀH⁻¹ H_v H⁻¹c of the contrast's variance due to voter v. The number is 1 if all votes that inform
+    the contrast are one person's.
     """
     pair_counts, design = fit.pair_counts, fit.design
     pairs = len(pair_counts.pairs)
@@ -97,7 +97,7 @@ def effective_voters(fit: DavidsonFit, covariance: Float64Array, contrasts: Floa
 
 
 def _blocks(pair_counts: PairCounts) -> Iterator[tuple[int, int, slice]]:
-    """The first of some voters, how many they are, and which rows of the tally are theirs."""
+    """Batches of voters: index of the first, number of voters, and the slice of their rows."""
     for first in range(0, len(pair_counts.voters), _VOTERS):
         voters = min(_VOTERS, len(pair_counts.voters) - first)
         begin, end = np.searchsorted(pair_counts.voter, (first, first + voters))
@@ -105,7 +105,7 @@ def _blocks(pair_counts: PairCounts) -> Iterator[tuple[int, int, slice]]:
 
 
 def _information(voter: Int64Array, voters: int, slots: Int64Array, blocks: Float64Array, wide: int) -> Float64Array:
-    """The information in the votes of each voter, `(m, p, p)`, from that of each row on its four parameters."""
+    """Information matrix of each voter, `(m, p, p)`, from each row's block on its four parameters."""
     places = (voter[:, None, None] * wide + slots[:, :, None]) * wide + slots[:, None, :]
     summed = np.bincount(places.ravel(), blocks.ravel(), minlength=voters * wide * wide).astype(np.float64)
     return summed.reshape(voters, wide, wide)[:, :-1, :-1]

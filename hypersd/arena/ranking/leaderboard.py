@@ -1,6 +1,6 @@
-"""The board: what kept votes say about contestants, in one document that pages and commands show.
+"""Leaderboard of contestants, computed from the votes that count and shown by the page and the commands.
 
-It is the open arena's: votes given in a study are counted in its own rows. Voters are judged by all of their votes.
+It is the open arena's: votes given in a study are counted in the study. All votes of a voter decide on their quality.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from hypersd.utils.estimates import Estimate, wilson
 Intervals = Literal["clustered", "model"]
 
 WEIGHT_CAP = 200.0
-"""No voter weighs more than this many votes."""
+"""Largest weight of one voter, in votes."""
 
 LEAST_VOTES = 30
 PRELIMINARY = 300
-"""A contestant is shown from the first number of votes on, and is preliminary below the second: at 300 decisive votes
-the half-width of a 95 % interval is about 40 points of the scale."""
+"""Votes from which a contestant is shown, and from which it is not preliminary: at 300 decisive votes the half-width
+of a 95 % interval is about 40 points of the scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderboardRow:
-    """A contestant's line.
+    """A contestant's row.
 
     Args:
         elo, low, high: strength and its interval, on Elo's scale.
-        rank, rank_low, rank_high: by strength, and between which ranks it lies.
-        sure_rank: 1 + the number of contestants better beyond doubt.
-        seconds: median over its pictures; 0 if it is not known of any.
+        rank, rank_low, rank_high: rank by strength and its interval.
+        sure_rank: 1 + the number of contestants that are significantly better.
+        seconds: median over its pictures; 0 if unknown.
     """
 
     contestant: str
@@ -66,13 +66,13 @@ class Leaderboard:
     """Leaderboard of the votes of one kind of voter.
 
     Args:
-        problem: why there are no standings (there are no votes, …), or nothing.
-        win_rates: `[row][column]`, None where two never met.
-        left_share: of decisive votes, how many went to the left side.
+        problem: reason why there are no standings (no votes, …), or empty.
+        win_rates: `[row][column]`, None for two that never met.
+        left_share: share of decisive votes for the left side.
         agreement: Krippendorff's α between voters who judged the same pair.
         self_agreement: how often a voter answers a repeated pair alike.
-        intervals: clustered by voter; or the model's, as if each vote was another person's, where there is one voter.
-        apart: groups of contestants that no votes connect with those in the standings: not yet comparable.
+        intervals: clustered by voter; with a single voter, those of independent votes.
+        apart: groups of contestants that no votes connect with the standings: not comparable yet.
     """
 
     kind: Kind
@@ -95,15 +95,15 @@ class Leaderboard:
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The board as JSON knows it: what is not a number is null."""
+        """The leaderboard as JSON data: NaN and infinity become null."""
         return _plain(asdict(self))
 
 
 def pairwise_votes(votes: Iterable[Vote]) -> list[PairwiseVote]:
-    """Kept votes as votes between two contestants; "both bad" and skips say nothing about who is better.
+    """Decisive votes and ties as pairwise votes; "both bad" and skips are left out.
 
-    Imported votes name models at unknown numbers of steps, `@?`; they are in studies of their own, so the open arena's
-    ranking knows none of these models.
+    Imported votes name models at unknown numbers of steps, `@?`; they belong to separate studies, so these models are
+    not in the open arena's ranking.
     """
     outcomes: dict[str, Outcome] = {"left": "left", "right": "right", "tie": "tie"}
     pairwise: list[PairwiseVote] = []
@@ -115,7 +115,7 @@ def pairwise_votes(votes: Iterable[Vote]) -> list[PairwiseVote]:
 
 
 def tally_of(votes: VoteColumns) -> PairCounts:
-    """The same judgements counted, of kept votes in columns."""
+    """Pairwise counts of votes in columns."""
     left, right, outcome = votes.left.codes, votes.right.codes, votes.choice.codes
     rows = np.flatnonzero(votes.chose(*OUTCOMES) & (left != right))
     names, sides = np.unique(np.stack([left[rows], right[rows]], axis=1), return_inverse=True)
@@ -134,9 +134,9 @@ def tally_of(votes: VoteColumns) -> PairCounts:
 def compute_leaderboard(
     votes: Iterable[Vote], *, kind: Kind = "human", rules: QualityRules | None = None
 ) -> Leaderboard:
-    """Clean the open arena's votes, rank the contestants, and say how sure that is.
+    """Clean the open arena's votes and rank the contestants, with intervals.
 
-    No error is raised for votes that cannot be ranked: the board says why.
+    Votes that cannot be ranked raise no error: `problem` holds the reason.
     """
     columns = VoteColumns.of(votes)
     mine, reasons = _screened(columns, VoteFilter(kind=kind), rules)
@@ -146,14 +146,14 @@ def compute_leaderboard(
 def compute_families(
     votes: VoteColumns, vote_filter: VoteFilter, *, rules: QualityRules | None = None, ties: Ties = "davidson"
 ) -> dict[str, Leaderboard]:
-    """The same of a part of the votes, for each family by itself, by name.
+    """Leaderboards of the filtered votes, by family name.
 
-    Families whose contestants were compared with each other have one board, under both names.
+    Families whose contestants were compared with each other share one leaderboard, under both names.
 
     Args:
-        votes: all that there are: they are cleaned together.
-        vote_filter: the part that is ranked.
-        rules: by which votes count.
+        votes: all votes: they are cleaned together.
+        vote_filter: selects the votes to rank.
+        rules: decide which votes count.
         ties: modelled, or counted as half a win for each as LMArena does.
     """
     mine, reasons = _screened(votes, vote_filter, rules)
@@ -169,14 +169,14 @@ def compute_families(
 
 
 def _screened(votes: VoteColumns, vote_filter: VoteFilter, rules: QualityRules | None) -> tuple[VoteColumns, Reasons]:
-    """A part of the votes, and why those in it do not count; all of one kind were cleaned together."""
+    """The filtered votes, and the reasons why some do not count; all votes of a kind are cleaned together."""
     mine = votes[votes.is_kind(vote_filter.kind)]
     rows = vote_filter.rows(mine)
     return mine[rows], screen(mine, rules)[rows]
 
 
 def rank_cleaned_votes(cleaned: Cleaned) -> Leaderboard:
-    """The same for votes that are cleaned already."""
+    """Leaderboard of votes that are cleaned already."""
     reasons = np.array([COUNTS] * len(cleaned.kept) + [REASONS.index(reason) for _, reason in cleaned.dropped])
     return _board(VoteColumns.of(cleaned.votes), reasons.astype(np.int8), cleaned.kind, cleaned.rules)
 
@@ -216,7 +216,7 @@ def _board(votes: VoteColumns, reasons: Reasons, kind: Kind, rules: str, ties: T
         win_rates=tuple(
             tuple(None if math.isnan(rate) else float(rate) for rate in row) for row in pair_counts.win_rates()
         ),
-        # Of one person, however many votes: what others prefer is not decided by them.
+        # Votes of a single person, however many, do not show what others prefer.
         decisions=tuple(decided if several else (replace(each, settled=False) for each in decided)),
         side_effect=(davidson_fit.side, *map(float, sure.side)),
         influence=influence,
@@ -260,7 +260,7 @@ def _plain(value: Any) -> Any:
 def next_pair_probabilities(votes: Iterable[Vote], contestants: Sequence[str]) -> dict[tuple[str, str], float]:
     """Probability of each pair to be drawn next, given all votes: see `matchmaking.pair_probabilities`.
 
-    Nothing for fewer than two contestants.
+    Empty for fewer than two contestants.
     """
     if len(contestants) < 2:
         return {}

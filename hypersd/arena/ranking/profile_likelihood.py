@@ -1,7 +1,7 @@
-"""The profile likelihood: how far a contrast of the parameters can go before the votes speak against it.
+"""Profile likelihood of contrasts of the parameters, for confidence intervals.
 
-Where a record is nearly perfect the likelihood is far from a parabola, and an interval as wide to both sides (Wald's)
-is too short on the one and too long on the other; the profile's ends are where it should have them.
+For a nearly perfect record the likelihood is far from a parabola: a symmetric (Wald) interval is too short on one side
+and too long on the other. The ends of the profile likelihood's interval do not have this fault.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _CHUNK = 48
 _LARGEST_STEP = 3.0
 _TOLERANCE = 1e-6
 _ENOUGH = 1e-4
-"""The deviance that a search for a deviance may still gain: what it gains is foreseen, and has been taken off."""
+"""Tolerance of a deviance search: the expected remaining gain, which has already been subtracted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """The likelihood of a fit's votes along contrasts c·β, all other directions at their best.
+    """The likelihood of a fit's votes along contrasts c·β, maximised over all other directions.
 
     Args:
-        fit: with a prior, without which a perfect record has no ends.
-        counts: of its comparisons, the prior's among them, `(K, 3)`.
+        fit: with a prior: without one the interval of a perfect record is unbounded.
+        counts: of its comparisons, including the prior's, `(K, 3)`.
         covariance: the inverse of the information at the fit, `(p, p)`.
     """
 
@@ -43,7 +43,7 @@ class Profile:
         return cls(fit, counts, covariance)
 
     def deviances(self, contrasts: Float64Array, values: Float64Array) -> Float64Array:
-        """Twice what the log-likelihood loses if c·β is a value, for contrasts `(b, p)` and values `(b,)`, `(b,)`."""
+        """Twice the loss of log-likelihood at c·β = value, `(b,)`, for contrasts `(b, p)` and values `(b,)`."""
         parts = [
             _search(self, contrasts[start : start + _CHUNK], values[start : start + _CHUNK], None)[1]
             for start in range(0, len(contrasts), _CHUNK)
@@ -51,7 +51,7 @@ class Profile:
         return np.concatenate([np.zeros(0), *parts])
 
     def bounds(self, contrasts: Float64Array, values: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """The same deviances by the parabola at β̂, and an upper bound of each: that where the parabola is lowest."""
+        """Quadratic approximations of the deviances at β̂, and upper bounds: the deviances at the parabola's minimum."""
         away = values - contrasts @ self.fit.beta
         variances = self._variances(contrasts)
         points = self.fit.beta + contrasts @ self.covariance * (away / variances)[:, None]
@@ -85,7 +85,7 @@ class Profile:
 def _search(
     profile: Profile, contrasts: Float64Array, values: Float64Array, limits: Float64Array | None
 ) -> tuple[Float64Array, Float64Array]:
-    """Values and deviances there, `(b,)` each; with limits, of the values at which the deviance is the limit."""
+    """Values and their deviances, `(b,)` each; with limits, the values at which the deviance equals the limit."""
     fit, counts = profile.fit, profile.counts
     best = fit.design.log_likelihood(fit.beta, counts)
     center = contrasts @ fit.beta
@@ -99,9 +99,9 @@ def _search(
         solved = np.linalg.solve(curvature, np.stack([slope, contrasts], axis=-1))
         rise, along = solved[..., 0], solved[..., 1]
         weight = (contrasts * along).sum(axis=1)
-        pull = -(contrasts * rise).sum(axis=1) / weight  # the multiplier that holds c·β where it is
+        pull = -(contrasts * rise).sum(axis=1) / weight  # the Lagrange multiplier of the constraint on c·β
         step = rise + pull[:, None] * along
-        gain = (step * slope).sum(axis=1)  # twice what the other parameters still have to gain
+        gain = (step * slope).sum(axis=1)  # twice the remaining gain from the other parameters
         deviance = 2 * (best - fit.design.log_likelihood(beta, many)) - gain
         if limits is None and gain.max(initial=0) < _ENOUGH:
             break
@@ -117,7 +117,7 @@ def _search(
 
 
 def _move(distance: Float64Array, missing: Float64Array, pull: Float64Array) -> Float64Array:
-    """Newton's step of the value towards where the deviance, whose slope is 2·pull, is the limit; never past β̂."""
+    """Newton step of the value towards the limit of the deviance, whose slope is 2·pull; never past β̂."""
     away = np.where(distance < 0, -1.0, 1.0)
     outward = missing / (2 * np.maximum(away * pull, 1e-9))
     reach = np.abs(distance)

@@ -1,4 +1,4 @@
-"""The rules of `trust` for votes in columns: the same reasons, for a million votes in a second."""
+"""The rules of `quality` for votes in columns: the same reasons, for a million votes in a second."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Reasons = NDArray[np.int8]
 
 
 def screen(votes: VoteColumns, rules: QualityRules | None = None) -> Reasons:
-    """The reason of each vote, as `trust.clean` gives it; all are of one kind of voter."""
+    """The reason of each vote, as `quality.clean` gives it; all votes are of one kind of voter."""
     rules = rules or QualityRules()
     says = ~votes.withdrawn & ~_identical(votes)
     fast = (votes.decision_ms >= 0) & (votes.decision_ms < rules.impossible_ms)
@@ -53,7 +53,7 @@ def _where(chosen: Truths, holds: Truths) -> Truths:
 
 
 def _habits(votes: VoteColumns, rules: QualityRules) -> Reasons:
-    """Reason against all votes of each voter, `(voters,)`."""
+    """Reason to drop all votes of each voter, `(voters,)`."""
     voters = len(votes.voter.values)
 
     def count(which: Truths) -> NDArray[np.int64]:
@@ -74,7 +74,7 @@ def _habits(votes: VoteColumns, rules: QualityRules) -> Reasons:
 
 
 def _bursts(votes: VoteColumns, rules: QualityRules) -> Truths:
-    """Those in a window of `burst_seconds` with more than `burst_votes` of one voter in it."""
+    """Mask of the votes within a window of `burst_seconds` that has more than `burst_votes` of one voter."""
     order = np.lexsort((votes.voted, votes.voter.codes))
     voter, voted, size = votes.voter.codes[order], votes.voted[order], rules.burst_votes
     last = max(0, len(order) - size)
@@ -89,7 +89,7 @@ def _bursts(votes: VoteColumns, rules: QualityRules) -> Truths:
 
 
 def _seen_before(votes: VoteColumns) -> Truths:
-    """Those on a pair that the voter has voted on before, without its being a planned repeat."""
+    """Mask of the votes on a pair that the voter had voted on before, except planned repeats."""
     planned = votes.purpose.codes == PURPOSES.index("repeat")
     key = votes.voter.codes.astype(np.int64) * max(1, len(votes.pair.values)) + votes.pair.codes
     rows = np.flatnonzero(~planned)
@@ -100,27 +100,27 @@ def _seen_before(votes: VoteColumns) -> Truths:
 
 
 def coincidences(kept: VoteColumns) -> Coincidences:
-    """Ratings of pairs, for the agreement of voters with each other: the winning contestant, whatever its side."""
+    """Ratings of pairs for the agreement between voters: the winning contestant, regardless of its side."""
     winner = kept.winner(kept.left, kept.right)
     _, first, item = np.unique(kept.pair.codes, return_index=True, return_inverse=True)
-    place = np.argsort(np.argsort(first))  # in the order in which the pairs came, whatever their codes are
+    place = np.argsort(np.argsort(first))  # in the order of the pairs' first votes, not of their codes
     return Coincidences.of(place[item], np.where(winner < 0, len(kept.left.values), winner))
 
 
 def repeated_alike(votes: VoteColumns) -> tuple[int, int]:
-    """Of the pairs shown again, how many were answered alike, and how many there are: as `trust.self_agreement`."""
+    """Number of repeated pairs answered alike, and number of repeated pairs, as `quality.self_agreement`."""
     stands = votes[~votes.withdrawn & ~_identical(votes)]
     picture = stands.winner(stands.left_picture, stands.right_picture)
     row = np.full(len(stands.battle.values) + 1, -1)
     row[stands.battle.codes] = np.arange(len(stands))
-    first = row[stands.repeat_of.codes]  # the last of `row` is −1, for what repeats nothing
+    first = row[stands.repeat_of.codes]  # the last of `row` is −1, for votes that are not repeats
     again = np.flatnonzero(first >= 0)
     again = again[~stands.chose("skip")[again] & ~stands.chose("skip")[first[again]]]
     return int((picture[again] == picture[first[again]]).sum()), len(again)
 
 
 def seconds_of(votes: VoteColumns) -> dict[str, float]:
-    """The median time of each contestant's pictures, where it is known."""
+    """Median time of each contestant's pictures, if known."""
     contestant = np.stack([votes.left.codes, votes.right.codes], axis=1).ravel()
     seconds = votes.seconds.ravel()
     rows = np.flatnonzero(~np.isnan(seconds))

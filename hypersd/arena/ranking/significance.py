@@ -1,4 +1,4 @@
-"""Significance of pairs: a test that may be looked at after every vote."""
+"""Significance of pairs: an anytime-valid test, which may be read after every vote."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from scipy.special import betaln
 from hypersd.arena.ranking.counts import Float64Array, PairCounts
 
 PRIOR = 10.0
-"""a: the mixture Beta(a, a) over win rates; 10 looks for rates around 60 %."""
+"""a of the mixture Beta(a, a) over win rates; 10 is most sensitive to rates around 60 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairTest:
-    """A pair of contestants and what the votes say about it.
+    """Test of a pair of contestants.
 
     Args:
         better, worse: labels, by the share of wins.
         wins, losses: decisive votes for and against `better`.
-        e_value: how much more likely the votes are if one is better than if they are equal.
-        settled: whether that is enough, for all pairs together.
+        e_value: evidence against equality.
+        settled: whether the pair differs significantly, corrected for all pairs.
     """
 
     better: str
@@ -33,19 +33,19 @@ class PairTest:
 
 
 def e_value(wins: Float64Array, losses: Float64Array, prior: float = PRIOR) -> Float64Array:
-    """E = B(a + w, a + l) / B(a, a) · 2^(w + l): a win rate drawn from Beta(a, a), against one of one half.
+    """E = B(a + w, a + l) / B(a, a) · 2^(w + l): a win rate drawn from Beta(a, a) against a rate of one half.
 
-    A non-negative martingale that starts at 1 if there is no difference, so it ever reaches 1/α with probability α at
-    most, however often one looks (Ville 1939; Robbins 1970, section 3).
+    Under equality it is a non-negative martingale that starts at 1, so the probability that it ever reaches 1/α is at
+    most α, however often one looks (Ville 1939; Robbins 1970, section 3).
     """
     return np.exp(betaln(prior + wins, prior + losses) - betaln(prior, prior) + (wins + losses) * np.log(2))
 
 
 def pair_tests(pair_counts: PairCounts, alpha: float = 0.05) -> list[PairTest]:
-    """Every pair that has met, most certain first, with e-values' Benjamini–Hochberg procedure (Wang and Ramdas 2022).
+    """Tests of every pair that has met, most certain first, with the e-BH procedure (Wang and Ramdas 2022).
 
-    Of the pairs called settled, at most a share `alpha` is expected to be equal in truth. Sides are ignored: they are
-    random. Voters are taken for independent, so let no voter weigh much (`PairCounts.of(weight_cap=…)`).
+    The expected share of equal pairs among the settled ones is at most `alpha`. Sides are ignored because they are
+    random. Votes are assumed to be independent, so limit each voter's weight (`PairCounts.of(weight_cap=…)`).
     """
     won = pair_counts.wins()
     met = won + won.T + pair_counts.ties()

@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 VoteCheck = Callable[[str], CheckResult]
 
 
-class VoteRejected(ValueError):  # noqa: N818 - it is an answer, not a fault
-    """A vote or a draw that cannot be taken; the message says why and what to do."""
+class VoteRejected(ValueError):  # noqa: N818 - a result, not an error
+    """A vote or a request for a battle was rejected; the message says why and what to do."""
 
 
 class RateLimited(VoteRejected):
-    """As above, but it can be taken after so many `seconds`, at the latest."""
+    """A rejection that ends after at most `seconds`."""
 
     def __init__(self, said: str, seconds: float) -> None:
         super().__init__(said)
@@ -30,16 +30,16 @@ class RateLimited(VoteRejected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BattlePolicy:
-    """Policy by which battles are handed out.
+    """Policy for handing out battles.
 
     Args:
-        lifetime: how long a battle waits for its vote; in its last quarter it is not handed out again.
-        gold_share: of the rounds, how many show a gold pair; one of the first `first_gold` always does, if this is not
-            0 and there is a gold pair.
-        repeat_share: how many show again what the voter saw `repeat_after` rounds ago or more, sides swapped.
-        overlap_share: how many show what other voters have judged, so that agreement can be measured.
-        votes_a_minute: of one voter; people who look need two seconds for a pair.
-        votes_a_day: of one voter.
+        lifetime: time that a battle waits for its vote; in its last quarter it is not handed out again.
+        gold_share: share of battles that show a gold pair; one of the first `first_gold` always does, unless this is 0
+            or there is no gold pair.
+        repeat_share: share of battles that repeat one from `repeat_after` or more battles ago, sides swapped.
+        overlap_share: share of battles on pairs that other voters have judged, to measure agreement.
+        votes_a_minute: limit of one voter; people who look need two seconds for a pair.
+        votes_a_day: limit of one voter.
     """
 
     lifetime: timedelta = timedelta(minutes=20)
@@ -57,11 +57,10 @@ class BattleService:
     """Service that hands out battles from the store's pool and takes their votes.
 
     Args:
-        checks: gates that a vote passes, by name; one that cannot be asked says `unavailable`, or fails, which is
-            taken for the same: no vote is lost by it.
-        choices: what may be chosen in a study, by its name; in others, and in the open arena, it is everything.
-        rng: of sides and purposes.
-        clock: what time it is.
+        checks: checks of a vote, by name; a check that returns `unavailable` or raises an error never loses a vote.
+        choices: allowed choices by study; other studies and the open arena allow all choices.
+        rng: random generator for sides and purposes.
+        clock: returns the current time.
     """
 
     store: Store
@@ -77,23 +76,23 @@ class BattleService:
         """A battle for a voter: the one that still waits for their vote, or a new one.
 
         Args:
-            voter: their pseudonym.
+            voter: pseudonym of the voter.
             kind: of the voter.
-            study: the study that they take part in; None is the open arena.
-            exclude: a battle that they are looking at: the next one is wanted already.
+            study: the study of the battle; None is the open arena.
+            exclude: a battle that the voter is looking at, when the page fetches the next one ahead.
 
         Returns:
-            None if there is no pair that they have not seen.
+            None if the voter has seen every pair.
 
         Raises:
-            RateLimited: they have voted more than a person would.
+            RateLimited: the voter has voted more often than a person would.
         """
         self._limit(voter)
         waiting = self.store.open_battle(voter, study, self.clock() + self.policy.lifetime / 4, besides=exclude)
         if waiting:
             return waiting
         policy, dice, handed = self.policy, self.rng.random(), self.store.handed_out(voter)
-        # By what was handed out: a page fetches ahead, so the votes are one or two behind.
+        # Count battles handed out, not votes: a page fetches ahead, so votes are one or two behind.
         first = 0 < policy.first_gold <= handed.total() + 1 and not handed["gold"]
         if (first or dice < policy.gold_share) and (battle := self._gold(voter, kind, study)):
             return battle
@@ -107,7 +106,7 @@ class BattleService:
         return CHOICES if study is None else self.choices.get(study, CHOICES)
 
     def custom_battle(self, pair: Pair, voter: str) -> Battle:
-        """A battle on the pair that was drawn for a voter's own prompt; nobody else is shown it."""
+        """A battle on a pair drawn for a voter's own prompt; no other voter sees it."""
         battle = self._battle(pair, voter, "human", "open")
         self.store.add_pair(pair)
         self.store.add_battle(battle)
@@ -138,7 +137,7 @@ class BattleService:
             if not fresh:
                 self.store.add_battle(battle)
                 return battle
-            if self.store.claim(battle):  # else somebody else was faster: look again
+            if self.store.claim(battle):  # otherwise another voter was faster: look again
                 return battle
         return None
 
@@ -155,10 +154,10 @@ class BattleService:
         )
 
     def mark_shown(self, battle_id: str, voter: str) -> Battle:
-        """The pictures of a battle are handed over; from now on its vote is taken.
+        """Record that the pictures of a battle were sent; from now on its vote is accepted.
 
         Raises:
-            VoteRejected: it is not this voter's, or is not to be had any more.
+            VoteRejected: the battle is not this voter's, or has expired.
         """
         battle = self._mine(battle_id, voter)
         if battle.shown:
@@ -168,19 +167,18 @@ class BattleService:
         return replace(battle, shown=moment)
 
     def vote(self, battle_id: str, voter: str, choice: str, client: Client | None = None) -> Vote:
-        """Take a vote. When this returns, it is on disk.
+        """Store a vote. When this returns, it is on disk.
 
         Raises:
-            DuplicateVote: the battle has its vote; the first one stands.
-            VoteRejected: the battle is not this voter's, has expired, or was not shown; or there is no such choice, or
-            not
-                in this study.
-            RateLimited: they have voted more than a person would.
+            DuplicateVote: the battle already has a vote, which is kept.
+            VoteRejected: the battle is not this voter's, has expired, or was not shown; or the choice does not exist,
+                or is not allowed in this study.
+            RateLimited: the voter has voted more often than a person would.
         """
         known = _choice(choice)
         battle = self._mine(battle_id, voter)
         if known not in self.allowed(battle.pair.study):
-            raise VoteRejected("in this study one of the two has to be chosen; skip the pair if you cannot")
+            raise VoteRejected("in this study you must choose one of the two pictures; skip the pair if you cannot")
         if battle.shown is None:
             raise VoteRejected("these pictures have not been shown yet; look at them first")
         self._limit(voter)
@@ -190,11 +188,11 @@ class BattleService:
         return vote
 
     def answer(self, battle_id: str, voter: str, choice: str) -> None:
-        """Take the answer to "knowing the time that each took, which would you use?", after the vote.
+        """Store the answer to "knowing the time that each took, which would you use?", after the vote.
 
         Raises:
-            DuplicateVote: it was given before.
-            VoteRejected: the battle is not this voter's, or has no vote that stands; or there is no such choice.
+            DuplicateVote: it was answered before.
+            VoteRejected: the battle is not this voter's, or has no valid vote; or the choice does not exist.
         """
         known = _choice(choice)
         vote = self.store.vote_of(battle_id)
@@ -205,12 +203,11 @@ class BattleService:
         self.store.add_answer(battle_id, known, self.clock())
 
     def undo(self, battle_id: str, voter: str) -> Vote:
-        """Take back a voter's last vote. Its battle is over all the same: its voter has read who drew what.
+        """Withdraw a voter's last vote. Its battle stays closed, because the voter has seen the models' names.
 
         Raises:
             VoteRejected: the battle is not this voter's, or not the last one that they voted on; or it is a gold pair,
-            which
-                says so after its vote.
+                and the voter has read so after the vote.
         """
         vote = self.store.vote_of(battle_id)
         if vote is None or vote.battle.voter != voter:
@@ -219,7 +216,7 @@ class BattleService:
             raise VoteRejected("this pair was a check and counts for no model, so its vote cannot be taken back")
         moment = self.clock()
         if not self.store.withdrawals.add(vote, moment):
-            raise VoteRejected("only your last vote can be taken back, and only until the next one")
+            raise VoteRejected("you can take back only your last vote, and only before the next one")
         return replace(vote, withdrawn=vote.withdrawn or moment)
 
     def _mine(self, battle_id: str, voter: str) -> Battle:
@@ -254,4 +251,4 @@ def _choice(word: str) -> Choice:
     for choice in CHOICES:
         if choice == word:
             return choice
-    raise VoteRejected(f"{word[:20]!r} is no choice; choose one of: {', '.join(CHOICES)}")
+    raise VoteRejected(f"{word[:20]!r} is not a choice; choose one of: {', '.join(CHOICES)}")

@@ -1,4 +1,4 @@
-"""Matchmaking: prefer the pairs whose next vote teaches most, and now and then take any pair."""
+"""Matchmaking: prefer the pairs whose next vote is most informative, and sometimes draw any pair."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIFORM_SHARE = 0.2
-"""Of all draws, how many ignore what is known: every pair keeps a known chance, by which votes can be re-weighted."""
+"""Share of uniform draws: every pair keeps a known, positive probability, so that votes can be re-weighted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ def pair_probabilities(
 ) -> dict[tuple[str, str], float]:
     """The probability of each pair `(a, b)`, a before b in the order given; together they are 1.
 
-    With strengths (log-odds) and their covariance `(n, n)`, in the order of `contestants`: in proportion to how much
-    one more vote is expected to lower the variances of all differences of strengths. A vote on d = e_a − e_b adds the
-    information w = p(1 − p), so Σ loses w·Σd dᵀΣ / (1 + w·dᵀΣd) (Sherman and Morrison 1950); this is the D-optimal
-    rule of Chiang et al. 2024 (Chatbot Arena), section 5, with the trace in the place of the determinant. Without
-    them: in proportion to 1 / (votes on the pair + 5).
+    With strengths (log-odds) and their covariance `(n, n)`, in the order of `contestants`: in proportion to the
+    expected reduction, by one more vote, of the variances of all differences of strengths. A vote on d = e_a − e_b adds
+    the information w = p(1 − p), so Σ loses w·Σd dᵀΣ / (1 + w·dᵀΣd) (Sherman and Morrison 1950); this is the D-optimal
+    rule of Chiang et al. 2024 (Chatbot Arena), section 5, with the trace instead of the determinant. Without strengths:
+    in proportion to 1 / (votes on the pair + 5).
 
     Raises:
         ValueError: there are fewer than two contestants, or the covariance does not fit them.
     """
     if len(contestants) < 2:
-        raise ValueError("a battle needs two contestants that can run here")
+        raise ValueError("a battle needs two contestants that can run on this machine")
     pairs = list(combinations(range(len(contestants)), 2))
     if strengths is None or covariance is None:
         seen = counts or {}
@@ -73,8 +73,8 @@ def _expected_drop(covariance: NDArray[np.float64], difference: float, a: int, b
 def least_used_prompt(prompts: Sequence[str], used: Mapping[str, int], rng: Any) -> str:
     """Draw one of the prompts that were used least; `rng` is a numpy generator.
 
-    Votes then lie on as many prompts as there are, evenly: what is learned from votes is learned of prompts, and a
-    hundred votes on one prompt say less of the next prompt than one vote on each of a hundred.
+    This spreads the votes evenly over all prompts: a reward model generalises better from one vote on each of a
+    hundred prompts than from a hundred votes on one.
     """
     least = min(used.get(prompt, 0) for prompt in prompts)
     rarest = [prompt for prompt in prompts if used.get(prompt, 0) == least]

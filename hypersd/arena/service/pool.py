@@ -1,4 +1,4 @@
-"""Prepared pairs: a worker that keeps the pool filled, so that voting never waits for a model."""
+"""Pool of prepared pairs: a worker keeps it filled, so that voting never waits for a model."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ TRIES = 3
 """Attempts for a failing contestant before it is benched."""
 
 _TILES = 8
-"""Tiles that a picture is cut into, across and down; smaller than the objects it shows."""
+"""Number of tiles per row and per column of a spoiled picture; tiles are smaller than the objects it shows."""
 
 _RELEASE_SECONDS = 60
-"""Seconds between searches for pairs that people left without a vote; a search reads every pair."""
+"""Seconds between searches for abandoned pairs; each search reads all pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """One picture, what it took, and of which weights it is."""
+    """One picture, with its cost and the version of the weights."""
 
     image: Image.Image
     seconds: float
@@ -44,15 +44,15 @@ class GeneratedImage:
 
 
 class GenerationError(RuntimeError):
-    """A contestant could not draw; `contestant` says which, the message why."""
+    """Generation by `contestant` failed; the message says why."""
 
     def __init__(self, contestant: Contestant, reason: str) -> None:
         super().__init__(reason)
         self.contestant = contestant
 
 
-class GenerationInterrupted(Exception):  # noqa: N818 - nothing is wrong
-    """Somebody else needs the models now: no pair was made, and nobody failed."""
+class GenerationInterrupted(Exception):  # noqa: N818 - not an error
+    """Generation stopped because a visitor needs the models now; no contestant failed."""
 
 
 class ImageGenerator(Protocol):
@@ -60,12 +60,12 @@ class ImageGenerator(Protocol):
 
     @property
     def device(self) -> str:
-        """Device and precision that draw."""
+        """Device and precision of the generation."""
         ...
 
     @property
     def software(self) -> Mapping[str, str]:
-        """Versions that matter, by name."""
+        """Versions of the libraries that affect pictures, by name."""
         ...
 
     def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
@@ -73,7 +73,7 @@ class ImageGenerator(Protocol):
 
         Raises:
             GenerationError: one of them failed.
-            GenerationInterrupted: it had to make room.
+            GenerationInterrupted: a visitor needs the models.
         """
         ...
 
@@ -83,9 +83,9 @@ class PairSource:
     """Source of pairs: the open arena, or a study.
 
     Args:
-        probabilities: of each pair of contestants (labels), asked anew for each draw.
+        probabilities: returns the probability of each pair of contestants (labels); called for each draw.
         prompts: texts, all from `prompt_set`.
-        low: below so many pairs nobody has seen, more are drawn.
+        low: number of unseen pairs below which more are drawn.
     """
 
     study: str | None
@@ -100,8 +100,8 @@ class PairPool:
     """Pool of prepared pairs, filled by one worker, one pair after another.
 
     Args:
-        busy: whether somebody waits for the models now; the worker then lets them go first.
-        pause: seconds between looks at the pool when it is full, or the models are busy.
+        busy: tells whether a visitor waits for the models; the worker then pauses.
+        pause: seconds between checks of the pool when it is full, or the models are busy.
     """
 
     store: Store
@@ -115,9 +115,9 @@ class PairPool:
     last_release: float = field(default=-math.inf, init=False)
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set. No failure ends it: what cannot draw is benched, what cannot be kept is retried.
+        """Work until `stop` is set. Failing contestants are benched; pairs that cannot be stored are retried.
 
-        Those that were benched before get another chance: a restart often brings what they lacked.
+        All contestants are unbenched first: a restart often removes the cause of their failure.
         """
         forgiven = False
         while not stop.is_set():
@@ -134,9 +134,9 @@ class PairPool:
                 stop.wait(10 * self.pause)
 
     def next_source_to_fill(self) -> PairSource | None:
-        """The source whose pool is emptiest in proportion, of those that are low; what people left comes back first.
+        """The low source with the smallest fill ratio; first releases abandoned pairs.
 
-        One of which there is nothing to draw, such as a study that is complete, does not hunger.
+        Sources without pairs to draw, such as a complete study, are skipped.
         """
         source = self._emptiest()
         if source and time.monotonic() - self.last_release > _RELEASE_SECONDS:
@@ -150,9 +150,9 @@ class PairPool:
         return next((source for source in low if self._able(source.probabilities())), None)
 
     def add_pair(self, source: PairSource) -> Pair | None:
-        """Draw a pair of pictures of a prompt that was used least, and put it into the pool; now and then a gold pair.
+        """Add a pair on a least-used prompt to the pool; sometimes a gold pair.
 
-        None if nobody can draw, or both drew the same picture.
+        None if no contestant can draw, or both drew the same picture.
         """
         able = self._able(source.probabilities())
         if not able:
@@ -181,12 +181,12 @@ class PairPool:
         owner: str | None = None,
         seed: int | None = None,
     ) -> Pair | None:
-        """Draw the two pictures of a pair. None if a contestant failed; after the third time running it is benched.
+        """Draw the two pictures of a pair. None if a contestant failed; three failures in a row bench it.
 
-        None too if both pictures are the same, pixel for pixel: `ImageStore` gives equal pictures equal names.
+        None too if both pictures are equal, pixel for pixel: `ImageStore` gives equal pictures equal names.
 
-        A gold pair is the first contestant's picture and a spoiled copy of it: anybody can tell which is better.
-        A picture of one colour cannot be spoiled: then it is no gold pair.
+        A gold pair is the first contestant's picture and a spoiled copy, so that everybody can tell which is better.
+        A picture of one colour cannot be spoiled, so it gives no gold pair.
         """
         seed = int(self.rng.integers(2**32)) if seed is None else seed
         try:
@@ -229,17 +229,17 @@ class PairPool:
             software=self.generator.software,
         )
         if pair.identical:
-            log.info("%s and %s drew the same picture; nobody is asked about it", *(one.label for one in contestants))
+            log.info("%s and %s drew the same picture; the pair is discarded", *(one.label for one in contestants))
             return None
         return pair
 
     def _lacks_gold(self, study: str | None) -> bool:
-        """Tell if there is a pool, but no gold pair for the first visitors."""
+        """True if the pool has pairs, but no gold pair for the first visitors."""
         nobody = ""
         return self.store.pool_size(study) > 0 and self.store.candidate(nobody, study, gold=True) is None
 
     def _able(self, probabilities: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-        """The pairs without benched contestants, their probabilities scaled up to 1 again."""
+        """Pairs without benched contestants; their probabilities are rescaled to sum to 1."""
         benched = {contestant.label for contestant in self.store.benched()}
         able = {pair: share for pair, share in probabilities.items() if not benched & set(pair)}
         total = sum(able.values())
@@ -253,14 +253,13 @@ class PairPool:
 
 
 def shuffle_tiles(picture: Image.Image) -> Image.Image:
-    """A copy that is worse beyond doubt, whatever one's taste: cut into tiles, which change places.
+    """A copy that is worse for every taste: it is cut into tiles, which are shuffled.
 
-    All of its colours stay, and nothing becomes softer: who likes pictures soft or pale may prefer a blurred or a faded
-    copy, and is no cheater.
+    Colours and sharpness stay the same: an honest voter may prefer a blurred or a faded copy, but not this one.
     """
     width, height = (side // _TILES for side in picture.size)
     corners = [(column * width, row * height) for row in range(_TILES) for column in range(_TILES)]
     spoiled = picture.copy()
-    for to, start in zip(corners, random.Random(0).sample(corners, len(corners)), strict=True):  # noqa: S311 - no secret
+    for to, start in zip(corners, random.Random(0).sample(corners, len(corners)), strict=True):  # noqa: S311 - not for security
         spoiled.paste(picture.crop((*start, start[0] + width, start[1] + height)), to)
     return spoiled

@@ -1,4 +1,4 @@
-"""Filling of a pool with so many pairs at once, whose prompts take turns."""
+"""Filling of a pool with a given number of pairs, cycling through the prompts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def fill_in_turn(
     turns: range,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> None:
-    """Draw a pair for each turn, of the prompt whose turn it is; where a contestant fails, a turn passes without one.
+    """Draw one pair per turn, on the prompts in cyclic order; a turn in which a contestant fails adds no pair.
 
-    A reward model learns prompts, not votes: none shall come twice before all have come.
+    No prompt is repeated before all were used, because a reward model needs many different prompts.
 
     Args:
-        pool: that the pairs come into.
+        pool: receives the pairs.
         source: of the pairs of contestants.
-        prompts: in their order; one at least.
-        turns: numbers of the pairs, counted from 0 for the first that the pool ever had: it goes on where it stopped.
-        progress: takes a line before each pair.
+        prompts: in their order; at least one.
+        turns: consecutive numbers of the pairs; 0 is the first pair of an empty pool, so that filling can continue.
+        progress: receives a line before each pair.
     """
     for number in turns:
         progress(f"drawing pair {number - turns.start + 1} of {len(turns)}")

@@ -1,8 +1,8 @@
-"""Rate limits of an address: a voter's name costs nothing, an address does.
+"""Rate limits by client address: new voter names are free, new addresses are not.
 
-Addresses come as keyed hashes (`pseudonym`), and are forgotten with the process: nothing here is stored. Each replica
-counts for itself. That is enough for what this protects, the replica's own threads and models, and costs no round trip;
-what a vote is worth is decided later, by the gate that is stored beside it.
+Addresses are keyed hashes (`pseudonym`), kept in memory only. Each replica counts separately: that is enough to protect
+its own threads and models, and needs no network request. The result of the check is stored with each vote, and later
+decides whether the vote counts.
 """
 
 from __future__ import annotations
@@ -27,26 +27,25 @@ SHARED = (
     "{voters:,} voters within an hour share one address; votes from an address with more than {most:,} do not count. "
     "If that address is your proxy's (Docker, nginx), name the proxy in HYPERSD_TRUSTED_PROXIES"
 )
-"""The warning for whoever runs the page."""
+"""Warning for the page's operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
-    """The thresholds, for one address. A school class behind one of them stays below all.
+    """Limits for one address. A school class that shares an address stays below all of them.
 
-    What is allowed comes back evenly: who has used up a day's share waits for seconds or minutes, not until tomorrow.
+    Tokens refill evenly: after a day's limit is used up, the wait is seconds or minutes, not until tomorrow.
 
     Args:
         requests_a_minute: of any kind. Thirty people who vote every 3 seconds make 600 votes and 1,200 other requests.
-        requests_a_day: thirty people who all vote as often as one of them may in a day make 90,000.
-        own_a_minute: own prompts: each takes the models for a second or more.
+        requests_a_day: thirty people who all reach the daily limit of one voter make 90,000.
+        own_a_minute: own prompts: each occupies the models for a second or more.
         own_a_day: about half an hour of the models on a small machine.
-        voters_an_hour: more new voters than this within an hour are not people who share an address. From the one too
-            many on, whatever comes from there is marked, by old voters and new, for as long as there are as many
-            within the hour. Votes that were given before stay as they were.
-        many_an_hour: from so many on it is logged: they may be everybody, behind a proxy that is not known as one.
-        remembered: addresses and voters that are kept in mind, the latest.
-        remembered_each: voters of one address that are kept in mind, the latest; the others are new when they return.
+        voters_an_hour: more new voters than this within an hour are not people who share an address. While the number
+            is exceeded, all votes from the address are marked, also those of known voters. Earlier votes are not.
+        many_an_hour: number of voters from which a warning is logged: the address may be that of an unknown proxy.
+        remembered: number of addresses and of voters kept in memory, the latest.
+        remembered_each: number of voters kept in memory per address, the latest; others count as new when they return.
     """
 
     requests_a_minute: int = 2400
@@ -72,7 +71,7 @@ class _TokenBucket:
         self.tokens = self.capacity
 
     def retry_after(self, now: float) -> float:
-        """Seconds until one more is there, 0 if one is."""
+        """Seconds until a token is available, 0 if one is."""
         self.tokens = min(self.capacity, self.tokens + (now - self.moment) * self.capacity / self.seconds)
         self.moment = now
         return max(0.0, (1 - self.tokens) * self.seconds / self.capacity)
@@ -88,7 +87,7 @@ class _AddressState:
     warned: float = -math.inf
 
     def fresh(self, now: float) -> int:
-        """The number of voters that were new here within the last hour."""
+        """Number of voters that were first seen here within the last hour."""
         return sum(first >= now - _HOUR for first in self.voters.values())
 
 
@@ -97,8 +96,8 @@ class RateLimiter:
     """Rate limiter by client address. Thread-safe.
 
     Args:
-        clock: seconds, never going back.
-        marked: votes that `check` let fail since the start.
+        clock: monotonic time in seconds.
+        marked: number of votes that failed `check` since the start.
     """
 
     limits: RateLimits = field(default_factory=RateLimits)
@@ -109,7 +108,7 @@ class RateLimiter:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def retry_after(self, address: str, *, own: bool = False) -> float:
-        """Count a request, one for an own prompt if `own`; seconds after which it may come again, 0 if it may now."""
+        """Count a request (for an own prompt if `own`); seconds until it may be retried, 0 if it is allowed now."""
         with self._lock:
             state, now = self._at(address), self.clock()
             shares = (*state.requests, *state.own) if own else state.requests
@@ -120,7 +119,7 @@ class RateLimiter:
             return 0.0
 
     def record_voter(self, address: str, voter: str) -> None:
-        """A voter comes from an address."""
+        """Record that a voter uses an address."""
         with self._lock:
             state, now = self._at(address), self.clock()
             voters = state.voters
@@ -135,10 +134,9 @@ class RateLimiter:
                 self._home.popitem(last=False)
 
     def check(self, voter: str) -> CheckResult:
-        """Check of a vote: `failed` if this voter's address has sent too many new ones within the last hour.
+        """Check of a new vote: `failed` if this voter's address had too many new voters within the last hour.
 
-        It is asked once, when a vote comes in. `unavailable` if it is not known where they come from: after a restart,
-        or for votes that came another way.
+        `unavailable` if the voter's address is unknown: after a restart, or for votes not given on the page.
         """
         with self._lock:
             if voter not in self._home:
@@ -148,7 +146,7 @@ class RateLimiter:
             return "failed" if failed else "ok"
 
     def crowded(self) -> int:
-        """The largest number of voters that one address has sent within the last hour; 0 if it is not many."""
+        """Largest number of new voters of one address within the last hour; 0 if below the warning limit."""
         with self._lock:
             now, many = self.clock(), self.limits.many_an_hour
             large = [one for one in self._addresses.values() if len(one.voters) >= many]
@@ -156,7 +154,7 @@ class RateLimiter:
             return most if most >= many else 0
 
     def _warn(self, address: _AddressState, now: float) -> None:
-        """Log when many voters share an address, and again when their votes begin to be marked; once an hour each."""
+        """Log when many voters share an address, and again when their votes are marked; each once an hour at most."""
         most, count = self.limits, address.fresh(now)
         if count == most.voters_an_hour + 1 or (count >= most.many_an_hour and now - address.warned >= _HOUR):
             address.warned = now

@@ -22,19 +22,19 @@ _BAD = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taste:
-    """Preferences of a voter, in log-odds for a difference of one in each measure.
+    """Preferences of a voter, in log-odds per unit of each measure.
 
     Args:
-        alignment: of the scorer that is handed in (the judge's match, in [0, 1]).
-        sharpness: of `sharpness`, about [0, 1].
-        colour: of `colourfulness`, about [0, 1].
-        left: for standing on the left.
-        noise: standard deviation of what nobody can explain.
-        tie_below: a smaller difference than this is a tie.
-        bad_below: two pictures that the scorer gives less than this are both bad.
-        cheat: `"left"` always takes that side, `"hasty"` chooses at random at once, `"partisan"` knows the pictures of
-            `favourite` at sight and always takes them, as somebody might who wants a model to win.
-        favourite: a contestant's label.
+        alignment: weight of the scorer (the judge's match, in [0, 1]).
+        sharpness: weight of `sharpness`, about [0, 1].
+        colour: weight of `colourfulness`, about [0, 1].
+        left: bonus for the left side.
+        noise: standard deviation of the random part.
+        tie_below: difference below which the voter chooses a tie.
+        bad_below: score below which both pictures are bad.
+        cheat: `"left"` always takes that side, `"hasty"` chooses at random without looking, `"partisan"` recognises
+            the pictures of `favourite` and always takes them.
+        favourite: label of the partisan's contestant.
     """
 
     alignment: float = 8.0
@@ -63,9 +63,9 @@ def colourfulness(picture: Image.Image) -> float:
 
 
 def population(voters: int, rng: random.Random, cheaters: float = 0.1, contestants: Sequence[str] = ()) -> list[Taste]:
-    """Voters whose tastes vary around one another, a share of them cheaters.
+    """Voters with random tastes, a share of them cheaters.
 
-    Among these are partisans if it is known which `contestants` (labels) there are to be partial to.
+    Some cheaters are partisans if `contestants` (labels) are given.
     """
     cheats: list[Cheat] = ["left", "hasty", *(["partisan"] if contestants else [])]
     tastes: list[Taste] = []
@@ -89,9 +89,9 @@ class SimulatedVoters:
     """Simulated voters, who vote through the battle service.
 
     Args:
-        scorer: how well a picture fits its prompt; handed in, since the arena knows no models.
+        scorer: scores the match of picture and prompt; passed in, because the arena does not import models.
         name: prefix of the voters' names, at most 18 characters; it must differ from that of other voters.
-        seen: what was measured of each picture and prompt.
+        seen: cache of measurements by picture and prompt.
     """
 
     service: BattleService
@@ -103,7 +103,7 @@ class SimulatedVoters:
     seen: dict[tuple[str, str], tuple[float, float, float]] = field(default_factory=dict)
 
     def vote(self, count: int, study: str | None = None) -> int:
-        """Cast up to `count` votes, voters in turn; returns how many were cast: fewer if there are no more pairs."""
+        """Cast up to `count` votes, voters in turn; return the number cast: fewer if there are no more pairs."""
         cast = 0
         while cast < count:
             before = cast
@@ -126,7 +126,7 @@ class SimulatedVoters:
         return True
 
     def choose(self, taste: Taste, prompt: str, left: Entry, right: Entry, *, forced: bool = False) -> Choice:
-        """Choice of a voter with this taste; if `forced`, one of the two, however small the preference."""
+        """Choice of a voter with this taste; if `forced`, always one of the two."""
         if taste.cheat in {"left", "hasty"}:
             return "left" if taste.cheat == "left" or self.rng.random() < 0.5 else "right"
         here = [entry.contestant.label == taste.favourite for entry in (left, right)]
@@ -146,7 +146,7 @@ class SimulatedVoters:
         return taste.alignment * alignment + taste.sharpness * sharp + taste.colour * colour
 
     def measures(self, prompt: str, entry: Entry) -> tuple[float, float, float]:
-        """A picture's alignment with the prompt, its sharpness and its colourfulness; each is looked at once."""
+        """Alignment with the prompt, sharpness and colourfulness of a picture; cached."""
         key = entry.picture, prompt
         if key not in self.seen:
             picture = self.pictures.open(entry.picture)
@@ -156,12 +156,12 @@ class SimulatedVoters:
 
 @dataclass
 class SimulatedClock:
-    """Time as simulated voters take it: it moves on with every look, so that nobody seems to vote in a burst."""
+    """Clock for simulated voters: each call advances the time, so that no vote looks like part of a burst."""
 
     time: datetime
     pace: timedelta = timedelta(seconds=4)
 
     def __call__(self) -> datetime:
-        """The time, and on it goes."""
+        """Return the time and advance it."""
         self.time += self.pace
         return self.time

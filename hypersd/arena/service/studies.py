@@ -1,7 +1,7 @@
-"""Declared studies: which comparisons, on which prompts, how many votes each, and whether a choice is forced.
+"""Declared studies: comparisons, prompts, number of votes for each, and whether a choice is forced.
 
-Votes given in a study are counted in that study, and nowhere else: a forced choice asks something else than one that
-may be a tie, and a study's pairs are not drawn as the open arena's are.
+Votes given in a study count only in that study: a forced choice is a different question from one that allows ties, and
+a study's pairs are drawn differently from the open arena's.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from hypersd.arena.votes.battle import CHOICES, Choice, Contestant, Vote
 from hypersd.resources import assets_folder
 
 STUDIES = assets_folder() / "studies"
-"""The folder of the studies that are shipped."""
+"""Folder of the shipped studies."""
 
 
 def read_prompts(name: str) -> list[str]:
-    """The texts of a set of prompts that is shipped.
+    """The texts of a shipped prompt set.
 
     Raises:
         ValueError: there is no such set.
@@ -58,7 +58,7 @@ class Study:
 
     Args:
         prompts: name of the prompt set.
-        votes: wanted for each comparison, forced or decisive ones.
+        votes: number of decisive votes wanted for each comparison.
         ties: whether "tie" and "both bad" may be chosen; the paper's study forced a choice.
     """
 
@@ -71,7 +71,7 @@ class Study:
 
     @classmethod
     def read(cls, file: Path) -> Study:
-        """Read a study's JSON file; its name is the file's.
+        """Read a study's JSON file; the study's name is the file's name.
 
         Raises:
             ValueError: it is not a study; the message names the file and what is wrong.
@@ -95,16 +95,16 @@ class Study:
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(f"{file} is not a study: {error!r}") from error
         if not rows or study.votes < 1 or len({frozenset(row.labels) for row in rows}) < len(rows):
-            raise ValueError(f"{file} is not a study: it needs different comparisons, and votes for each")
+            raise ValueError(f"{file} is not a study: its comparisons must differ, and each needs a number of votes")
         return study
 
     @property
     def family(self) -> str:
-        """The family that it is about."""
+        """Model family of the study."""
         return self.comparisons[0].ours.family
 
     def choices(self) -> tuple[Choice, ...]:
-        """Choices that a voter has."""
+        """Choices that a voter may make."""
         return CHOICES if self.ties else ("left", "right", "skip")
 
     def progress(self, votes: Iterable[Vote]) -> dict[Comparison, int]:
@@ -123,14 +123,14 @@ class Study:
         return {labels: count / total for labels, count in missing.items() if count} if total else {}
 
     def shares(self, votes: Iterable[Vote]) -> dict[Comparison, tuple[int, int]]:
-        """For each comparison: votes for ours, and decisive votes."""
+        """Votes for ours and number of decisive votes, by comparison."""
         return {
             row: (sum(wins for wins, _ in voters), sum(decisive for _, decisive in voters))
             for row, voters in self.by_voter(votes).items()
         }
 
     def by_voter(self, votes: Iterable[Vote]) -> dict[Comparison, list[tuple[int, int]]]:
-        """The same for each voter of each comparison."""
+        """Votes for ours and decisive votes of each voter, by comparison."""
         wins: Counter[tuple[Comparison, str]] = Counter()
         decisive: defaultdict[Comparison, Counter[str]] = defaultdict(Counter)
         rows = {frozenset((row.ours, row.rival)): row for row in self.comparisons}
@@ -143,10 +143,10 @@ class Study:
 
 
 def shipped_study(name: str, family: str) -> Study:
-    """The study of a name that is shipped.
+    """The shipped study of a name.
 
     Raises:
-        ValueError: there is none, or it is of another family.
+        ValueError: there is none, or it belongs to another family.
     """
     known = [study for study in map(Study.read, sorted(STUDIES.glob("*.json"))) if study.family == family]
     declared = next((study for study in known if study.name == name), None)

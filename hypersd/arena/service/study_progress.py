@@ -16,7 +16,7 @@ from hypersd.arena.votes.quality import clean
 from hypersd.utils.estimates import Estimate, clustered_wilson
 
 _OVERLAP = timedelta(minutes=1)
-"""Each look begins so long before the last one: another process may have been slower to keep an earlier vote."""
+"""Overlap of two reads: another process may have stored an earlier vote late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class StudyProgress:
     """Votes of a study so far.
 
     Args:
-        shares: of each comparison's votes that count and are decisive, how many were for ours.
+        shares: votes for ours and number of decisive votes that count, by comparison.
     """
 
     study: Study
@@ -37,7 +37,7 @@ class StudyProgress:
 
     @property
     def given(self) -> int:
-        """Number of wanted votes that have been given; votes beyond a comparison's target are not counted."""
+        """Number of wanted votes given so far; votes beyond a comparison's target are not counted."""
         return sum(min(count, self.study.votes) for count in self.counts.values())
 
     @property
@@ -55,8 +55,7 @@ class StudyProgress:
 class StudyProgressCounter:
     """Counts the votes that were given in studies. Thread-safe.
 
-    It looks only at votes made or taken back since it looked last: `add` is for those that are older and come from
-    elsewhere.
+    It reads only votes given or withdrawn since its last read; `add` is for older votes that were restored.
     """
 
     store: Store
@@ -67,14 +66,14 @@ class StudyProgressCounter:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, votes: Iterable[Vote]) -> None:
-        """Count these too, as far as they were given in a study."""
+        """Count these votes too, if they were given in a study."""
         with self._lock:
             self._add(votes)
 
     def progress(self, study: Study, kind: Kind = "human") -> StudyProgress:
         """Progress of a study, by the votes of one kind of voter.
 
-        They are cleaned by themselves: a voter is judged by what they did in the study.
+        They are cleaned separately: only votes in the study decide on a voter's quality.
         """
         with self._lock:
             self._look()

@@ -1,1 +1,1 @@
-"""Storage of votes in SQLite or PostgreSQL: tables, queries, row mapping, the publish outbox."""
+"""Storage of votes in SQLite or PostgreSQL: tables, queries, row mapping, the outbox for publishing."""

@@ -1,4 +1,4 @@
-"""Connecting to SQLite or PostgreSQL so that the same code is safe on both, and bringing the tables up to date."""
+"""Connections to SQLite and PostgreSQL with the same transaction guarantees, and migration of the tables."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine,
 from sqlalchemy.dialects import postgresql, sqlite
 
 INSERTS = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
-"""An INSERT that can say what happens if the row is there, by the name of the database."""
+"""The INSERT construct with ON CONFLICT, by the name of the database."""
 
 _READING = "hypersd_reading"
-"""The execution option of connections that only read."""
+"""Execution option of read-only connections."""
 
 _SOON = "hypersd_soon"
-"""The execution option of connections whose writing need not be on disk at once."""
+"""Execution option of connections whose commits may reach the disk later."""
 
 _TURN = "hypersd_turn"
-"""The execution option of engines whose writers take turns: the lock that they hold."""
+"""Execution option that holds the lock by which the writers of an engine take turns."""
 
 _BUSY_SECONDS = 10
 _ONE_AT_A_TIME = threading.Lock()
@@ -42,25 +42,25 @@ _PATIENCE: Mapping[str, int] = MappingProxyType(
 
 
 class DatabaseError(ValueError):
-    """A database that this release cannot work with; the message names it, and never its password."""
+    """A database that this release does not support; the message names it without its password."""
 
 
 def connect_to(url: str) -> Engine:
-    """An engine for a database URL (SQLAlchemy's form); nothing is connected yet.
+    """An engine for a database URL (SQLAlchemy's form); opens no connection yet.
 
     Raises:
-        ValueError: the URL is not one, or of a database that the arena does not work with. The message does not
-            repeat it: there may be a password in it.
-        OSError: the folder of a SQLite file cannot be made.
+        ValueError: the URL is invalid, or the database is not supported. The message omits the URL, which may hold a
+            password.
+        OSError: the folder of a SQLite file cannot be created.
     """
     try:
         parsed = make_url(url)
-    except Exception:  # noqa: BLE001 - whatever it is, it may quote the URL, so it is not passed on
+    except Exception:  # noqa: BLE001 - any error may quote the URL with its password, so it is not passed on
         raise ValueError("DATABASE_URL is not a database URL") from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         return _sqlite(parsed)
-    if backend not in {"postgresql", "postgres"}:  # hosts hand out URLs with either
+    if backend not in {"postgresql", "postgres"}:  # hosting services use either name
         raise ValueError(f"the arena works with SQLite and PostgreSQL, not {backend}")
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
@@ -91,7 +91,7 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        # A writer takes its lock at once: one that began as a reader could not wait for another writer.
+        # A writer takes its lock at the start: a reader that becomes a writer cannot wait for another writer.
         options = connection.get_execution_options()
         if options.get(_READING):
             connection.exec_driver_sql("BEGIN")
@@ -104,22 +104,22 @@ def _sqlite(url: URL) -> Engine:
 
 
 def reading(engine: Engine) -> Connection:
-    """A connection that only reads: on SQLite it waits for no writer, and none waits for it."""
+    """A read-only connection: on SQLite it neither waits for a writer nor blocks one."""
     return engine.connect().execution_options(**{_READING: True})
 
 
 @contextmanager
 def writing(engine: Engine, *, soon: bool = False) -> Generator[Connection]:
-    """A transaction that writes. When it has ended, it is on disk.
+    """A write transaction. When it has ended, its data is on disk.
 
-    SQLite has one writer at a time, and whoever finds it at work sleeps, for up to 100 ms at once. So the writers of
-    this process take turns: the next one goes on as soon as the last one has ended.
+    SQLite allows one writer at a time; another writer sleeps for up to 100 ms between attempts. So the writers of this
+    process share a lock: the next one starts as soon as the last one has ended.
 
     Args:
         engine: the database.
-        soon: SQLite may put it on disk later, with the next transaction that is not of this kind, and before it: what
-            a vote builds on is there when the vote is. A process that dies loses nothing; a machine that does may
-            lose what no vote followed. PostgreSQL commits as always.
+        soon: SQLite may write it to disk later, but before the next transaction without this option, so that a vote
+            is never on disk without its battle. A process that dies loses nothing; a machine that loses power may lose
+            such transactions if no vote followed. PostgreSQL commits as usual.
     """
     turn = engine.get_execution_options().get(_TURN, nullcontext())
     with turn, engine.connect().execution_options(**{_SOON: soon}) as connection, connection.begin():
@@ -127,7 +127,7 @@ def writing(engine: Engine, *, soon: bool = False) -> Generator[Connection]:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Turn WAL on; of two processes that do so on a new file, SQLite turns one away without letting it wait."""
+    """Turn WAL on, with retries: if two processes do so on a new file, SQLite fails in one of them without waiting."""
     end = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -141,10 +141,10 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Make the tables, or bring them up to date.
+    """Create the tables, or migrate them to the newest revision.
 
     Raises:
-        DatabaseError: the database is of a newer release, or it is damaged or no database.
+        DatabaseError: the database is from a newer release, is damaged, or is not a database.
         sqlalchemy.exc.SQLAlchemyError: it cannot be reached.
     """
     config = Config()
@@ -166,18 +166,18 @@ def migrate(engine: Engine) -> None:
 
 
 def name_of(url: URL) -> str:
-    """Name of a database for people: its file, or its address without user and password."""
+    """Name of a database for messages: its file, or its address without user and password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return f"the database {url.database} at {url.host or 'localhost'}"
 
 
 def _name_the_file(context: ExceptionContext) -> None:
-    """Let a SQLite file that is damaged or none be named, whichever query came upon it."""
+    """Add the file's name to the error of any query on a SQLite file that is damaged or not a database."""
     code = getattr(context.original_exception, "sqlite_errorcode", None)
     if context.engine is None or code is None or code & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return
     raise DatabaseError(
-        f"{name_of(context.engine.url)} is damaged, or no database ({context.original_exception}); "
+        f"{name_of(context.engine.url)} is damaged, or not a database ({context.original_exception}); "
         "restore a copy of it, or name another file in DATABASE_URL"
     ) from context.original_exception

@@ -1,4 +1,4 @@
-"""The arena's nouns as rows of its tables, and back."""
+"""Conversion between the arena's dataclasses and table rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def select_votes() -> Select[Any]:
 
 
 def pair_row(pair: Pair, served: int = 0) -> dict[str, Any]:
-    """A pair as its table keeps it, handed out so often; one with two identical pictures is shown to nobody."""
+    """The table row of a pair that was served `served` times; a pair of identical pictures is withdrawn."""
     first, second = pair.entries
     entries = [asdict(entry) | {"contestant": entry.contestant.label} for entry in pair.entries]
     same = {name: getattr(pair, name) for name in _PAIR_COLUMNS}
@@ -57,7 +57,7 @@ def pair_of(row: Row[Any]) -> Pair:
 
 
 def battle_row(battle: Battle) -> dict[str, Any]:
-    """A battle as its table keeps it."""
+    """The table row of a battle."""
     return {"pair_id": battle.pair.id, **{name: getattr(battle, name) for name in _BATTLE_COLUMNS}}
 
 
@@ -67,7 +67,7 @@ def battle_of(row: Row[Any]) -> Battle:
 
 
 def vote_row(vote: Vote) -> dict[str, Any]:
-    """A vote as its table keeps it."""
+    """The table row of a vote."""
     return {
         "id": vote.id,
         "battle_id": vote.battle.id,

@@ -1,4 +1,4 @@
-"""Votes on their way between machines: which of them have been sent somewhere, and those that come from somewhere."""
+"""Outbox of votes: records which votes were published, and restores votes from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from hypersd.arena.votes.battle import Vote
 
 @dataclass(frozen=True)
 class PublishOutbox:
-    """The shards that a store's votes were sent in (`publish`), and the way in for votes of others."""
+    """Records the shards in which a store's votes were published (`publish`), and restores published votes."""
 
     engine: Engine
 
     def unpublished(self, limit: int) -> list[Vote]:
-        """The oldest votes that no shard holds yet."""
+        """The oldest votes that are in no shard yet."""
         waiting = ~exists().where(SHARDS.c.vote_id == VOTES.c.id)
         query = select_votes().where(waiting).order_by(VOTES.c.voted, VOTES.c.id).limit(limit)
         with reading(self.engine) as connection:
             return [vote_of(row) for row in connection.execute(query)]
 
     def count_unpublished(self) -> int:
-        """Count the votes that no shard holds yet."""
+        """Count the votes that are in no shard yet."""
         waiting = ~exists().where(SHARDS.c.vote_id == VOTES.c.id)
         with reading(self.engine) as connection:
             return connection.scalar(select(func.count()).select_from(VOTES).where(waiting)) or 0
 
     def published(self, shard: str, votes: Sequence[Vote]) -> None:
-        """Note that a shard holds these votes as they are here.
+        """Record that a shard contains these votes in their current state.
 
-        Nothing changes for those that another one holds already, nor for those answered or taken back since they were
-        read, nor for those that are not here.
+        Votes that are already in another shard, changed since they were read (answered or withdrawn), or not in this
+        store are skipped.
         """
         ids = [vote.id for vote in votes]
         with writing(self.engine) as connection:
@@ -54,15 +54,15 @@ class PublishOutbox:
                 connection.execute(insert(SHARDS), rows)
 
     def shards(self) -> set[str]:
-        """The shards that votes are known to be in."""
+        """The recorded shards."""
         with reading(self.engine) as connection:
             return set(connection.scalars(select(SHARDS.c.shard).distinct()))
 
     def restore(self, votes: Sequence[Vote]) -> int:
-        """Add votes from elsewhere with their battles, pairs, answers and withdrawals; returns how many were new.
+        """Add votes from elsewhere with their battles, pairs, answers and withdrawals; return the number of new ones.
 
-        What is here stays as it is: a vote, an answer, a withdrawal, or another vote on the same battle. Two replicas
-        may do this at the same time.
+        Existing rows are never changed: a vote, an answer, a withdrawal, or another vote on the same battle. Two
+        replicas may do this at the same time.
         """
         new = 0
         with writing(self.engine) as connection:
@@ -84,7 +84,7 @@ def _has(connection: Connection, table: Table, row_id: str) -> bool:
 
 
 def _add(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Insert a row unless there is one of its key; says whether it was inserted."""
+    """Insert a row unless its key exists; True if it was inserted."""
     added = INSERTS[connection.dialect.name](table).values(row).on_conflict_do_nothing()
-    # Without the option PostgreSQL's driver does not say how many rows an INSERT made.
+    # Without the option PostgreSQL's driver does not report the number of inserted rows.
     return connection.execute(added, execution_options={"preserve_rowcount": True}).rowcount == 1

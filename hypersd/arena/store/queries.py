@@ -1,4 +1,4 @@
-"""Queries of the arena's service, each statement built once: building one costs more than answering it."""
+"""Queries of the arena's service. Each statement is built once: building costs more time than executing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypersd.arena.store.mapping import select_battles
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES, WITHDRAWALS
 
 OPEN = PAIRS.c.owner.is_(None) & PAIRS.c.gold.is_(None)
-"""Pairs for whoever comes next."""
+"""Pairs that any voter may get."""
 
 STANDS = ~exists().where(WITHDRAWALS.c.vote_id == VOTES.c.id)
-"""Votes that were not taken back."""
+"""Condition of votes that were not withdrawn."""
 
 _HAS_VOTE = exists().where(VOTES.c.battle_id == BATTLES.c.id)
 _VOTER = BATTLES.c.voter == bindparam("voter")
@@ -32,14 +32,14 @@ SHOW = (
 
 
 def of(study: str | None) -> Any:
-    """Pairs of a study or, for None, of the open arena."""
+    """Condition of pairs of a study or, for None, of the open arena."""
     return PAIRS.c.study.is_(None) if study is None else PAIRS.c.study == study
 
 
 @cache
 def voted_since(moments: int) -> Select[*tuple[Any, ...]]:
     """Count the votes that a `voter` has given since `moment0`, `moment1` and so on."""
-    # No condition on the moment: everybody's votes since then may be many.
+    # No WHERE on the time: an index scan over all voters' votes since then may be long.
     since = [func.count().filter(VOTES.c.voted >= bindparam(f"moment{number}")) for number in range(moments)]
     return select(*since).select_from(VOTES.join(BATTLES)).where(_VOTER)
 
@@ -48,7 +48,7 @@ def voted_since(moments: int) -> Select[*tuple[Any, ...]]:
 def open_battle(*, in_study: bool) -> Select[Any]:
     """The battle that waits for a `voter` after `moment`, other than `besides`, in a `study` or the open arena.
 
-    The one that they have seen, if there is one, before one that was only fetched ahead.
+    A battle that was shown comes before one that was only fetched ahead.
     """
     mine = _VOTER & (BATTLES.c.expires > bindparam("moment")) & (BATTLES.c.id != bindparam("besides"))
     return (
@@ -61,7 +61,7 @@ def open_battle(*, in_study: bool) -> Select[Any]:
 
 @cache
 def candidate(*, in_study: bool, gold: bool, judged: bool) -> Select[Any]:
-    """The pair that a `voter` has not seen and that was handed out least; if `judged`, one that has a vote."""
+    """The least served pair that a `voter` has not seen; if `judged`, one that has a vote."""
     seen = exists().where(BATTLES.c.pair_id == PAIRS.c.id, _VOTER)
     has_vote = exists().where(BATTLES.c.pair_id == PAIRS.c.id, VOTES.c.battle_id == BATTLES.c.id, STANDS)
     usable = (PAIRS.c.gold.is_not(None) if gold else OPEN) & _within(in_study) & ~seen
@@ -69,5 +69,5 @@ def candidate(*, in_study: bool, gold: bool, judged: bool) -> Select[Any]:
     return queue.where(PAIRS.c.served > 0, has_vote) if judged else queue.where(PAIRS.c.served >= 0)
 
 
-def _within(in_study: bool) -> Any:  # noqa: FBT001 - it has one meaning here
+def _within(in_study: bool) -> Any:  # noqa: FBT001 - the only argument
     return PAIRS.c.study == bindparam("study") if in_study else PAIRS.c.study.is_(None)

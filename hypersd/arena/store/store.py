@@ -1,8 +1,7 @@
 """Store of pairs, battles and votes: SQLite on a local disk, or PostgreSQL.
 
-Votes are only ever added; one that is taken back has a withdrawal beside it. Each method is one transaction: when it
-returns, what it did is on disk, but for battles handed out and shown: on SQLite these are there when a vote is
-(`writing`).
+Votes are only added; taking one back adds a withdrawal. Each method is one transaction and is on disk when it returns.
+Exception: SQLite may write battles handed out and shown later, but never after a vote (`writing`).
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ from hypersd.arena.store.withdrawals import Withdrawals
 from hypersd.arena.votes.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
 
 
-class DuplicateVote(Exception):  # noqa: N818 - it is an answer, not a fault
-    """This battle has its vote; the first one stands."""
+class DuplicateVote(Exception):  # noqa: N818 - a result, not an error
+    """The battle already has a vote, which is kept."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """The arena's memory at a database URL (SQLAlchemy's form); the tables are made or brought up to date.
+    """Vote store at a database URL (SQLAlchemy's form); creates or migrates the tables.
 
     Raises:
-        ValueError: the URL is not one, or of a database that this does not work with.
-        OSError: the folder of a SQLite file cannot be made.
+        ValueError: the URL is invalid, or the database is not supported.
+        OSError: the folder of a SQLite file cannot be created.
         sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
     """
 
@@ -62,25 +61,25 @@ class Store:
     # -- pairs
 
     def add_pair(self, pair: Pair) -> None:
-        """Put a finished pair into the pool."""
+        """Add a finished pair to the pool."""
         with writing(self.engine) as connection:
             connection.execute(insert(PAIRS).values(pair_row(pair)))
 
     def pool_size(self, study: str | None) -> int:
-        """Count the pairs of a study (None: of the open arena) that nobody has been handed yet."""
+        """Count the pairs of a study (None: of the open arena) that were not handed out yet."""
         waiting = select(func.count()).where(PAIRS.c.served == 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
             return connection.scalar(waiting) or 0
 
     def release(self, moment: datetime) -> int:
-        """Put back into the pool what was handed out and not voted on in time; returns how many pairs.
+        """Return pairs to the pool that were handed out but not voted on in time; return their number.
 
-        People who leave take up to two pairs with them; nobody else would be shown these before the pool is empty.
+        A visitor who leaves holds up to two pairs, which others would otherwise see only when the pool is empty.
         """
         voted = exists().where(VOTES.c.battle_id == BATTLES.c.id, queries.STANDS)
         taken = exists().where(BATTLES.c.pair_id == PAIRS.c.id, (BATTLES.c.expires > moment) | voted)
         left = (PAIRS.c.served > 0) & queries.OPEN & ~taken
-        with reading(self.engine) as connection:  # looks at all pairs, so not while it keeps others from writing
+        with reading(self.engine) as connection:  # scans all pairs, so it must not block writers
             ids = list(connection.scalars(select(PAIRS.c.id).where(left).limit(1000)))
         if not ids:
             return 0
@@ -88,18 +87,18 @@ class Store:
             return connection.execute(update(PAIRS).where(PAIRS.c.id.in_(ids), left).values(served=0)).rowcount
 
     def withdraw(self, pair_id: str) -> None:
-        """Show a pair to nobody any more: its pictures are lost, or the same. Votes on it stay."""
+        """Withdraw a pair whose pictures are lost, or equal. Votes on it stay."""
         with writing(self.engine) as connection:
             connection.execute(update(PAIRS).where(PAIRS.c.id == pair_id).values(served=WITHDRAWN))
 
     def pairs(self, *conditions: Any) -> list[Pair]:
-        """The pairs that fit, oldest first."""
+        """The pairs that meet the conditions, oldest first."""
         with reading(self.engine) as connection:
             rows = connection.execute(select(PAIRS).where(*conditions).order_by(PAIRS.c.created, PAIRS.c.id))
             return [pair_of(row) for row in rows]
 
     def prompt_uses(self, study: str | None) -> Counter[str]:
-        """Count the uses of each prompt of a study (None: of the open arena); a pair that waits counts once."""
+        """Count the uses of each prompt of a study (None: of the open arena); an unserved pair counts once."""
         uses = func.sum(case((PAIRS.c.served > 1, PAIRS.c.served), else_=1))
         counted = select(PAIRS.c.prompt, uses).where(PAIRS.c.served >= 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
@@ -108,10 +107,10 @@ class Store:
     def candidate(
         self, voter: str, study: str | None, *, gold: bool = False, overlap: bool = False
     ) -> tuple[Pair, bool] | None:
-        """A pair that this voter has not seen, and whether nobody has.
+        """A pair that this voter has not seen, and whether it was never handed out.
 
-        One that nobody has seen comes first or, for `overlap`, one that others have judged; among others the one that
-        was handed out least. None if the voter has seen them all.
+        Pairs that were never handed out come first or, for `overlap`, pairs that others have judged; then the least
+        served pairs. None if the voter has seen all pairs.
         """
         given = {"voter": voter, "study": study}
         kinds = (True, False) if overlap else (False,)
@@ -131,7 +130,7 @@ class Store:
             connection.execute(queries.SERVE, {"pair": battle.pair.id})
 
     def claim(self, battle: Battle) -> bool:
-        """Hand a pair to a voter if nobody else got it since it was looked up; says whether it worked."""
+        """Hand a pair to a voter, unless another voter got it since it was looked up; True if it succeeded."""
         with writing(self.engine, soon=True) as connection:
             if connection.execute(queries.CLAIM, {"pair": battle.pair.id}).rowcount != 1:
                 return False
@@ -150,14 +149,14 @@ class Store:
         return (battle_of(row), bool(row.has_vote)) if row else None
 
     def show(self, battle_id: str, moment: datetime) -> None:
-        """Note when a battle's pictures were first handed over."""
+        """Record when a battle's pictures were first sent."""
         with writing(self.engine, soon=True) as connection:
             connection.execute(queries.SHOW, {"battle": battle_id, "moment": moment})
 
     def open_battle(self, voter: str, study: str | None, moment: datetime, besides: str = "") -> Battle | None:
-        """The battle that still waits for this voter's vote: a page that is loaded again goes on with it.
+        """The battle that still waits for this voter's vote: a page that is loaded again shows it again.
 
-        The one that they have seen, if there is one, before one that was only fetched ahead.
+        A battle that was shown comes before one that was only fetched ahead.
         """
         query = queries.open_battle(in_study=study is not None)
         given = {"voter": voter, "study": study, "moment": moment, "besides": besides}
@@ -166,7 +165,7 @@ class Store:
         return battle_of(row) if row else None
 
     def repeatable(self, voter: str, study: str | None, after: int) -> Battle | None:
-        """The voter's latest open battle, at least `after` votes ago, that was not shown again yet."""
+        """The voter's latest battle, at least `after` votes ago, that was not repeated yet."""
         again = BATTLES.alias("again")
         shown_again = exists().where(again.c.repeat_of == BATTLES.c.id)
         judged = select_battles().join(VOTES, VOTES.c.battle_id == BATTLES.c.id)
@@ -179,17 +178,17 @@ class Store:
         return battle_of(row) if row else None
 
     def handed_out(self, voter: str) -> Counter[Purpose]:
-        """Count the battles of each purpose that a voter has been handed, voted on or not."""
+        """Count a voter's battles by purpose, voted on or not."""
         with reading(self.engine) as connection:
             return Counter({row[0]: row[1] for row in connection.execute(queries.HANDED_OUT, {"voter": voter})})
 
     # -- votes
 
     def add_vote(self, vote: Vote) -> None:
-        """Keep a vote; when this returns, it is on disk.
+        """Store a vote; when this returns, it is on disk.
 
         Raises:
-            DuplicateVote: its battle has one.
+            DuplicateVote: its battle already has a vote.
         """
         try:
             with writing(self.engine) as connection:
@@ -210,43 +209,43 @@ class Store:
         return vote_of(row) if row else None
 
     def add_answer(self, battle_id: str, choice: Choice, moment: datetime) -> None:
-        """Keep the answer to "knowing the time, which would you use?". Its vote is published once more, with it.
+        """Store the answer to "knowing the time, which would you use?". The vote is published again with it.
 
         Raises:
-            DuplicateVote: it was given before.
+            DuplicateVote: it was answered before.
         """
         its_vote = select(VOTES.c.id).where(VOTES.c.battle_id == battle_id)
         try:
             with writing(self.engine) as connection:
-                connection.execute(its_vote.with_for_update())  # `published` waits, or this waits for it
+                connection.execute(its_vote.with_for_update())  # excludes a concurrent `published`
                 connection.execute(insert(ANSWERS).values(battle_id=battle_id, choice=choice, answered=moment))
                 connection.execute(SHARDS.delete().where(SHARDS.c.vote_id.in_(its_vote)))
         except IntegrityError as error:
             raise DuplicateVote from error
 
     def votes(self, *conditions: Any) -> Iterator[Vote]:
-        """The votes that fit, in the order in which they were made."""
+        """The votes that meet the conditions, oldest first."""
         query = select_votes().where(*conditions).order_by(VOTES.c.voted, VOTES.c.id)
         with reading(self.engine) as connection, connection.execution_options(yield_per=2000).execute(query) as rows:
             yield from map(vote_of, rows)
 
     def vote_ids(self) -> list[str]:
-        """The names of all votes, in no order."""
+        """Ids of all votes, unordered."""
         with reading(self.engine) as connection:
             return list(connection.scalars(select(VOTES.c.id)))
 
     def count_votes(self, *conditions: Any) -> int:
-        """Count the votes that fit."""
+        """Count the votes that meet the conditions."""
         with reading(self.engine) as connection:
             counted = VOTES.join(BATTLES).join(PAIRS) if conditions else VOTES
             return connection.scalar(select(func.count()).select_from(counted).where(*conditions)) or 0
 
     def votes_of(self, voter: str) -> list[Vote]:
-        """A voter's votes, in the order in which they were made."""
+        """A voter's votes, oldest first."""
         return list(self.votes(BATTLES.c.voter == voter))
 
     def count_of(self, voter: str) -> int:
-        """Count the votes that a voter has given, and not taken back."""
+        """Count a voter's votes without withdrawn ones."""
         with reading(self.engine) as connection:
             return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
 
@@ -259,14 +258,14 @@ class Store:
     # -- bench
 
     def bench(self, contestant: Contestant, reason: str) -> None:
-        """Draw this contestant no more."""
+        """Stop drawing pairs with this contestant."""
         row = {"contestant": contestant.label, "reason": reason, "since": now()}
         with writing(self.engine) as connection:
             insertion = INSERTS[connection.dialect.name](BENCHED).values(row)
             connection.execute(insertion.on_conflict_do_update(index_elements=["contestant"], set_=row))
 
     def unbench(self, contestant: Contestant) -> None:
-        """Draw it again."""
+        """Draw pairs with this contestant again."""
         with writing(self.engine) as connection:
             connection.execute(BENCHED.delete().where(BENCHED.c.contestant == contestant.label))
 

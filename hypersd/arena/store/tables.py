@@ -1,4 +1,4 @@
-"""The arena's tables. What is here is what the newest migration makes; a test compares the two."""
+"""The arena's tables. They equal the result of the newest migration; a test compares the two."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from hypersd.arena.votes.battle import CHOICES
 
 
 class Moment(TypeDecorator[datetime]):
-    """A time in UTC, on every database: SQLite keeps no time zone of its own."""
+    """Column type of a time in UTC; SQLite stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware in; SQLite gets it without its zone, so that comparing works."""
+        """Convert to UTC; for SQLite drop the time zone, so that values compare correctly."""
         if value is None:
             return None
         return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value.astimezone(UTC)
@@ -57,7 +57,7 @@ METADATA = MetaData(
 )
 _ID = String(32)
 WITHDRAWN = -1
-"""Value of `served` for a pair that is shown to nobody any more."""
+"""Value of `served` for a withdrawn pair."""
 
 
 def _one_of(column: str) -> str:
@@ -65,7 +65,7 @@ def _one_of(column: str) -> str:
 
 
 def _queue(name: str, condition: str) -> Index:
-    """Those pairs in the order in which they are handed out, so that finding the next does not look at all of them."""
+    """Index of pairs in serving order, so that finding the next one does not scan all of them."""
     where = text(condition)
     return Index(name, "served", "created", sqlite_where=where, postgresql_where=where)
 
@@ -87,8 +87,8 @@ PAIRS = Table(
     Column("device", String(120), nullable=False),
     Column("software", JSON, nullable=False),
     Column("created", Moment, nullable=False),
-    # How often it was handed out. Whoever raises it from 0 to 1 has the pair: two replicas cannot both. It is 0 again
-    # when nobody voted in time, and WITHDRAWN when its pictures are lost or the same.
+    # Number of times handed out. A process claims a pair by changing this from 0 to 1, which only one replica can do.
+    # It returns to 0 if nobody voted in time, and is WITHDRAWN if its pictures are lost or equal.
     Column("served", Integer, nullable=False, default=0),
     _queue("ix_pairs_open", "owner IS NULL AND gold IS NULL"),
     _queue("ix_pairs_gold", "gold IS NOT NULL"),
@@ -112,7 +112,7 @@ VOTES = Table(
     "votes",
     METADATA,
     Column("id", _ID, primary_key=True),
-    # One vote a battle: a constraint, not a check, so that no race gets past it.
+    # One vote per battle, as a constraint, so that no race condition can add a second.
     Column("battle_id", _ID, ForeignKey("battles.id"), nullable=False, unique=True),
     Column("choice", String(12), nullable=False),
     Column("decision_ms", Integer),
@@ -145,7 +145,7 @@ BENCHED = Table(
 KEYS = Table(
     "keys",
     METADATA,
-    # "generated", or the fingerprint of a key that is set from outside; such a key itself is not stored here.
+    # "generated", or the fingerprint of a key from the environment; such a key itself is not stored.
     Column("name", String(80), primary_key=True),
     Column("secret", Text),
     Column("since", Moment, nullable=False),

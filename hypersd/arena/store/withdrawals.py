@@ -1,4 +1,4 @@
-"""Votes that their voters took back. A vote itself is never changed: a withdrawal stands beside it."""
+"""Withdrawn votes. The vote itself is never changed: a withdrawal is a separate row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Withdrawals:
     def add(self, vote: Vote, moment: datetime) -> bool:
         """Withdraw a vote if it is the last one of its voter; return whether it is withdrawn now.
 
-        The vote is published once more, with its withdrawal.
+        The vote is published again with its withdrawal.
         """
         last = (
             select(VOTES.c.id)

@@ -16,7 +16,7 @@ from hypersd.utils.estimates import LEVEL, Estimate, percentile_interval, resamp
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """Label that one voter gave to one item."""
+    """Label given by one voter to one item."""
 
     item: Hashable
     voter: str
@@ -24,7 +24,7 @@ class Rating:
 
 
 def krippendorff(ratings: Iterable[Rating]) -> float:
-    """Krippendorff's α for names (nominal data): 1 is perfect agreement, 0 what chance gives; nan if nothing overlaps.
+    """Krippendorff's α for nominal data: 1 is perfect agreement, 0 is chance; nan if no item was rated twice.
 
     α = 1 − (n − 1)·(n − Σ_c o_cc) / (n² − Σ_c n_c²), o the coincidence matrix and n_c its sums (Krippendorff 2011).
     """
@@ -37,8 +37,8 @@ class Coincidences:
     """Coincidences of the labels within each item that was rated twice or more.
 
     Args:
-        labels: how often each label was given to each item, sparse, `(items, labels)`.
-        agreeing: each item's part in the diagonal of the coincidence matrix, `(items,)`.
+        labels: count of each label for each item, sparse, `(items, labels)`.
+        agreeing: contribution of each item to the diagonal of the coincidence matrix, `(items,)`.
     """
 
     labels: Any
@@ -46,7 +46,7 @@ class Coincidences:
 
     @classmethod
     def of(cls, item: NDArray[np.int64], label: NDArray[np.int64]) -> Coincidences:
-        """Of ratings by index: items and labels, `(N,)` each; no rater rates an item twice."""
+        """Build from ratings as indices of items and labels, `(N,)` each; no rater rates an item twice."""
         ratings = np.bincount(item)
         several = ratings[item] > 1
         _, row = np.unique(item[several], return_inverse=True)
@@ -62,14 +62,14 @@ class Coincidences:
         return len(self.agreeing)
 
     def alpha(self, weights: NDArray[np.float64]) -> float:
-        """Krippendorff's α, each item counted as often as its weight says, `(items,)`."""
+        """Krippendorff's α with item weights `(items,)`."""
         totals = weights @ self.labels
         n = totals.sum()
         by_chance = n * n - np.square(totals).sum()
         return 1 - (n - 1) * (n - weights @ self.agreeing) / by_chance if by_chance else math.nan
 
     def interval(self, rounds: int, seed: int = 0, level: float = LEVEL) -> Estimate:
-        """α with an interval: items are drawn with replacement."""
+        """α with a bootstrap interval over items."""
         value = self.alpha(np.ones(self.items))
         draws = np.array([self.alpha(self._times(items)) for items in self._resamples(rounds, seed)])
         known = draws[~np.isnan(draws)]

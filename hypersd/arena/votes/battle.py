@@ -1,4 +1,4 @@
-"""The nouns of the arena: contestants, the pair that they drew, the battle that a visitor sees, the vote."""
+"""Dataclasses of the arena: contestant, pair of pictures, battle shown to a voter, vote."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Current time in UTC."""
     return datetime.now(UTC)
 
 
 def new_id() -> str:
-    """An opaque name of 128 random bits: it says nothing, and nobody guesses another."""
+    """A random id of 128 bits, which reveals nothing and cannot be guessed."""
     return secrets.token_hex(16)
 
 
 def pseudonym(secret: bytes, name: str) -> str:
-    """A voter's name in the records: a keyed hash, so that what `name` says (an address) is stored nowhere."""
+    """Pseudonym of a voter: a keyed hash, so that `name` (an address) is never stored."""
     return hmac.new(secret, name.encode(), sha256).hexdigest()[:24]
 
 
@@ -40,7 +40,7 @@ def pseudonym(secret: bytes, name: str) -> str:
 class Contestant:
     """A model at a number of steps; its label, `emoji/hyper@4`, is its name in every ranking.
 
-    0 steps mean that they are not known (a vote from elsewhere); the label then ends in `@?`.
+    0 steps means unknown (an imported vote); the label then ends in `@?`.
     """
 
     family: str
@@ -57,24 +57,24 @@ class Contestant:
         """The contestant of a label.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the label is invalid.
         """
         family, slash, rest = label.partition("/")
         model, at, steps = rest.rpartition("@")
         known = steps.isdecimal() and int(steps)
         if not (slash and at and family and model and (known or steps == "?")):
-            raise ValueError(f"{label!r} names no contestant; write it like emoji/hyper@4")
+            raise ValueError(f"{label!r} is not a contestant; write it like emoji/hyper@4")
         return cls(family, model, int(known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Make an entry of a contestant.
+    """A contestant's picture in a pair.
 
     Args:
         picture: SHA-256 of the picture's bytes, its name in the picture folder.
-        seconds: denoising and decoding.
-        calls: UNet evaluations; 0 if neither they nor the seconds are known.
+        seconds: time for denoising and decoding.
+        calls: UNet evaluations; 0 if calls and seconds are unknown.
         version: of the contestant's weights.
     """
 
@@ -90,13 +90,13 @@ class Pair:
     """Two pictures of one prompt and one seed, ready to be voted on, any number of times.
 
     Args:
-        prompt_set: name and version of the set that the prompt is from, or `"own"` for a visitor's own.
-        probability: with which matchmaking drew this pair of contestants.
-        study: the study that it was drawn for; None is the open arena.
-        gold: which entry, 0 or 1, must win, where the other is a spoiled copy of it.
-        owner: the voter whose own prompt this is; it is shown to nobody else.
-        device: what drew the pictures.
-        software: versions that matter, by name.
+        prompt_set: name and version of the prompt's set, or `"own"` for a visitor's own prompt.
+        probability: probability with which matchmaking drew this pair of contestants.
+        study: the study of the pair; None is the open arena.
+        gold: index, 0 or 1, of the entry that must win; the other is a spoiled copy of it.
+        owner: the voter of an own prompt; no other voter sees the pair.
+        device: device that drew the pictures.
+        software: versions of the libraries that affect pictures, by name.
     """
 
     id: str = field(default_factory=new_id)
@@ -114,7 +114,7 @@ class Pair:
 
     @property
     def identical(self) -> bool:
-        """True if both pictures are the same bytes: then nobody can prefer one, and no vote on it says anything."""
+        """True if both pictures have the same bytes, so that a vote carries no information."""
         first, second = self.entries
         return first.picture == second.picture
 
@@ -124,9 +124,9 @@ class Battle:
     """A pair as one voter sees it.
 
     Args:
-        swapped: the second entry stands on the left.
-        repeat_of: the battle that this one shows again, sides swapped.
-        shown: when the pictures were handed over; None until then, and no vote is taken before.
+        swapped: the second entry is on the left.
+        repeat_of: the battle that this one repeats with swapped sides.
+        shown: time when the pictures were sent; None until then, and no vote is accepted before.
     """
 
     id: str = field(default_factory=new_id)
@@ -142,18 +142,18 @@ class Battle:
 
     @property
     def sides(self) -> tuple[Entry, Entry]:
-        """The entries as they stand, left and right."""
+        """The left and the right entry."""
         first, second = self.pair.entries
         return (second, first) if self.swapped else (first, second)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Client's report about a vote; it is believed only as far as it makes a vote look worse.
+    """Client's report about a vote; it is untrusted and can only count against a vote.
 
     Args:
-        decision_ms: from the reveal to the vote; None if it is not known.
-        input: how the choice was made.
+        decision_ms: time from the display of the pictures to the vote; None if unknown.
+        input: input device of the choice.
     """
 
     decision_ms: int | None = None
@@ -161,20 +161,20 @@ class Client:
 
     def __post_init__(self) -> None:
         if self.input not in INPUTS:
-            raise ValueError(f"unknown input {self.input!r}; it is one of: {', '.join(INPUTS)}")
+            raise ValueError(f"unknown input {self.input!r}; use one of: {', '.join(INPUTS)}")
         if self.decision_ms is not None and not 0 <= self.decision_ms < 2**31:
-            raise ValueError(f"a decision takes 0 or more milliseconds, not {self.decision_ms}")
+            raise ValueError(f"the decision time must be 0 or more milliseconds, not {self.decision_ms}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """One choice in one battle: as it was made, for ever.
+    """One choice in one battle; it never changes.
 
     Args:
-        gates: what each check of the moment said. `unavailable` means that it could not be made, which is nobody's
-            fault and excludes nothing.
-        knowing_time: the answer to "knowing the time that each took, which would you use?", if it was given.
-        withdrawn: when the voter took it back; None if it stands.
+        gates: result of each check at the time of the vote. `unavailable` means that the check could not be done; this
+            does not exclude the vote.
+        knowing_time: the answer to "knowing the time that each took, which would you use?", if given.
+        withdrawn: time when the voter took it back; None if they did not.
     """
 
     id: str = field(default_factory=new_id)
@@ -188,6 +188,6 @@ class Vote:
 
     @property
     def winner(self) -> Entry | None:
-        """The entry that was chosen; None for everything but left and right."""
+        """The chosen entry; None for choices other than left and right."""
         left, right = self.battle.sides
         return {"left": left, "right": right}.get(self.choice)

@@ -1,4 +1,4 @@
-"""Pictures by the hash of their bytes, in a folder or a bucket, and the one sheet in which a battle is shown."""
+"""Content-addressed store of pictures, in a folder or a bucket, and the side-by-side image of a battle."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from PIL import Image
 
 
 def encode(picture: Image.Image, *, quality: int = 60, method: int = 2) -> bytes:
-    """The picture's bytes, lossless, without any metadata: two equal pictures have equal bytes.
+    """The picture as lossless WebP without metadata, so that equal pictures have equal bytes.
 
-    `quality` (0 to 100) and `method` (0 to 6) are the effort of making them few.
+    `quality` (0 to 100) and `method` (0 to 6) set the compression effort.
     """
     plain = Image.frombytes("RGB", picture.size, picture.convert("RGB").tobytes())
     file = io.BytesIO()
@@ -25,39 +25,39 @@ def encode(picture: Image.Image, *, quality: int = 60, method: int = 2) -> bytes
 
 
 def same_pixels(value: Image.Image, other: Image.Image) -> bool:
-    """True if two pictures look the same, whatever files they are from."""
+    """True if two pictures have equal pixels, even if their files differ."""
     return value.size == other.size and value.convert("RGB").tobytes() == other.convert("RGB").tobytes()
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> bytes:
     """Both pictures of a battle in one file, side by side and of one size.
 
-    One file has one name, one length, one moment of arrival: nothing about it tells the sides apart. The smaller
-    picture is scaled up, so that a model's own size shows no more.
+    One file has one name, one size and one arrival time, so that nothing reveals the models. The smaller picture is
+    scaled up to hide a model's native size.
     """
     size = width, height = max(left.width, right.width), max(left.height, right.height)
     both = Image.new("RGB", (2 * width, height))
     for index, picture in enumerate((left, right)):
         fitted = picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
         both.paste(fitted, (index * width, 0))
-    return encode(both, quality=0, method=0)  # a visitor waits for it: a tenth of the time, for a quarter more bytes
+    return encode(both, quality=0, method=0)  # a visitor waits: a tenth of the time, a quarter more bytes
 
 
-class DamagedImage(OSError):  # noqa: N818 - as FileNotFoundError is
-    """A picture whose bytes have changed."""
+class DamagedImage(OSError):  # noqa: N818 - named like FileNotFoundError
+    """A picture whose bytes do not match its hash."""
 
 
 @dataclass(frozen=True)
 class ImageStore:
-    """A content-addressed folder; `root` is a path or any URL that fsspec knows."""
+    """A content-addressed folder; `root` is a path or any URL that fsspec supports."""
 
     root: str
 
     def put(self, picture: Image.Image) -> str:
-        """Keep a picture; returns its name, the SHA-256 of its bytes.
+        """Store a picture; return its name, the SHA-256 of its bytes.
 
         Raises:
-            OSError: it cannot be written (the disk is full, the bucket is away).
+            OSError: it cannot be written (the disk is full, the bucket is unreachable).
         """
         data = encode(picture)
         name = sha256(data).hexdigest()
@@ -65,22 +65,22 @@ class ImageStore:
         return name
 
     def keep(self, name: str, data: bytes) -> None:
-        """Keep a picture that was encoded elsewhere, byte for byte: another release of an encoder writes other bytes.
+        """Store an encoded picture byte for byte: re-encoding with another release could change the bytes.
 
         Raises:
-            ValueError: it is no picture, or its name is not the hash of its bytes.
+            ValueError: it is not a picture, or its name is not the hash of its bytes.
             OSError: it cannot be written.
         """
         if sha256(data).hexdigest() != name:
-            raise ValueError(f"the picture {name[:80]} is not what its name says")
+            raise ValueError(f"the content of the picture {name[:80]} does not match its name")
         try:
             Image.open(io.BytesIO(data)).load()
-        except Exception as error:  # whatever a decoder makes of it
+        except Exception as error:  # decoders raise many kinds of errors
             raise ValueError(f"the picture {name} cannot be opened") from error
         self._write(name, data)
 
     def _write(self, name: str, data: bytes) -> None:
-        with suppress(OSError):  # it is not there, or is damaged: then it is written anew
+        with suppress(OSError):  # missing or damaged: write it again
             self.get(name)
             return
         system, path = self._at(name)
@@ -88,7 +88,7 @@ class ImageStore:
         try:
             system.makedirs(path.rpartition("/")[0], exist_ok=True)
             system.pipe_file(part, data)
-            system.mv(part, path)  # it appears under its name only when it is whole
+            system.mv(part, path)  # readers see it only when complete
         except BaseException:
             with suppress(Exception):
                 system.rm_file(part)
@@ -98,8 +98,8 @@ class ImageStore:
         """The bytes of a picture.
 
         Raises:
-            FileNotFoundError: there is none of this name.
-            DamagedImage: its bytes are not those of its name.
+            FileNotFoundError: there is no picture of this name.
+            DamagedImage: its bytes do not match its name.
             OSError: it cannot be read.
         """
         system, path = self._at(name)

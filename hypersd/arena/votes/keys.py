@@ -1,4 +1,4 @@
-"""The key by which voters are named: kept with their votes, or set from outside. It is never logged."""
+"""The key for voters' pseudonyms: stored with their votes, or set in the environment. It is never logged."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoterKey:
-    """A key for the names of voters.
+    """A key for voters' pseudonyms.
 
     Args:
         secret: the key itself.
-        since: votes that were given before this moment were given under another key.
+        since: time from which it is used; earlier votes have another key.
     """
 
     secret: bytes = field(repr=False)
@@ -39,16 +39,16 @@ class VoterKey:
 
 
 def voter_key(engine: Engine, secret: str = "", file: Path | None = None) -> VoterKey:
-    """Return the key of a store: the one that is set, the store's own, that of a former version's file, or a new one.
+    """Return the key of a store: the one that is set, the store's own, that of an earlier release's file, or a new one.
 
-    A new key is kept in the store, so that replicas share it and a lost data folder changes nothing. Of a key that is
-    set from outside only a fingerprint is kept there, by which another one is noticed. Replicas that start together
-    on an empty store get one key.
+    A new key is stored in the database, so that replicas share it and a lost data folder does not lose it. Of a key
+    from the environment only a fingerprint is stored, to detect a change. Replicas that start together on an empty
+    store get the same key.
 
     Args:
         engine: of the store.
-        secret: the key that is set from outside (`HYPERSD_SECRET`); empty means that none is.
-        file: where former versions kept their key.
+        secret: the key from the environment (`HYPERSD_SECRET`); empty if not set.
+        file: where earlier releases stored their key.
 
     Raises:
         OSError: the file is there, but cannot be read.
@@ -62,14 +62,14 @@ def voter_key(engine: Engine, secret: str = "", file: Path | None = None) -> Vot
         _add(connection, _GENERATED, secrets.token_hex(_BYTES), now())
         row = connection.execute(select(KEYS).where(KEYS.c.name == _GENERATED)).one()
     if kept and row.secret != kept.hex():
-        log.warning("%s is not the key of this store: the store's own key names its voters", file)
+        log.warning("the key in %s is not the key of this store; the store's own key is used", file)
     return VoterKey(secret=bytes.fromhex(row.secret), since=row.since)
 
 
 def voters_of_other_keys(engine: Engine, key: VoterKey) -> int:
-    """Return how many people voted here before this key came into use: under another key, or somewhere else."""
+    """Return the number of voters whose votes are older than this key: under another key, or on another machine."""
     voted = VOTES.join(BATTLES, BATTLES.c.id == VOTES.c.battle_id).join(PAIRS, PAIRS.c.id == BATTLES.c.pair_id)
-    here = PAIRS.c.study.is_(None) | (PAIRS.c.study != STUDY)  # voters of that data set are named by numbers
+    here = PAIRS.c.study.is_(None) | (PAIRS.c.study != STUDY)  # voters of that data set are numbers, not pseudonyms
     count = select(func.count(BATTLES.c.voter.distinct())).select_from(voted)
     with reading(engine) as connection:
         query = count.where(VOTES.c.voted < key.since, BATTLES.c.kind == "human", here)
@@ -92,7 +92,7 @@ def _from_file(file: Path | None) -> bytes | None:
     except FileNotFoundError:
         return None
     if len(secret) < _LEAST_BYTES:
-        log.warning("%s is no key: it has %d bytes, where a key has %d; it is not used", file, len(secret), _BYTES)
+        log.warning("%s is not a key: it has %d bytes instead of %d; it is not used", file, len(secret), _BYTES)
         return None
     return secret
 

@@ -1,6 +1,6 @@
-"""Quality control: a pure function from all votes to those kept and, for each of the others, one reason.
+"""Quality control: a pure function from all votes to the kept ones and one reason for each dropped one.
 
-Raw votes are never changed, so another set of rules can be played over the same votes at any time.
+Raw votes are never changed, so other rules can be applied to the same votes at any time.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Reason = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRules:
-    """Every threshold, with its unit and why it is what it is. The version goes into whatever is computed by them.
+    """Thresholds with their units and reasons. Results computed with them record the version.
 
     Args:
         impossible_ms: nobody looks at two pictures and chooses in less (a simple reaction takes 200 to 300 ms).
-        fast_ms: a decision faster than this is a snap decision; people do make some.
-        snap_share: a voter with more of them than this is not looking.
-        burst_votes: more votes than this within `burst_seconds` are not made by looking.
-        one_sided_share: a voter who takes one side this often presses one key; sides are random.
-        least_votes: a voter's habits are judged from this many decisive votes on.
-        gold_accuracy: the lowest posterior mean (prior Beta(3, 1)) of getting gold pairs right.
-        least_gold: and after how many gold pairs it is looked at.
+        fast_ms: a decision faster than this is a snap decision; honest voters make a few.
+        snap_share: a voter with a larger share of snap decisions is not looking.
+        burst_votes: a voter with more votes than this within `burst_seconds` is not looking.
+        one_sided_share: a voter who takes one side this often always presses one key; sides are random.
+        least_votes: decisive votes from which a voter's habits are checked.
+        gold_accuracy: lowest accepted posterior mean (prior Beta(3, 1)) of the accuracy on gold pairs.
+        least_gold: gold pairs from which it is checked.
     """
 
     version: str = "2"
@@ -49,7 +49,7 @@ class QualityRules:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """Votes of one kind of voter after a version of the rules, and the reasons of those that do not count."""
+    """Votes of one kind of voter after quality control, with the reasons of the dropped ones."""
 
     kept: tuple[Vote, ...]
     dropped: tuple[tuple[Vote, Reason], ...]
@@ -58,7 +58,7 @@ class Cleaned:
 
     @property
     def votes(self) -> tuple[Vote, ...]:
-        """All of them, those that count first."""
+        """All votes, kept ones first."""
         return (*self.kept, *(vote for vote, _ in self.dropped))
 
     @property
@@ -67,20 +67,20 @@ class Cleaned:
         return dict(Counter(reason for _, reason in self.dropped).most_common())
 
     def within(self, study: str | None) -> Cleaned:
-        """Those given in a study or, for None, in the open arena."""
+        """The votes given in a study or, for None, in the open arena."""
         return self.where(lambda vote: vote.battle.pair.study == study)
 
     def where(self, holds: Callable[[Vote], bool]) -> Cleaned:
-        """Those for which something holds."""
+        """The votes for which a condition holds."""
         kept = tuple(vote for vote in self.kept if holds(vote))
         return replace(self, kept=kept, dropped=tuple((vote, why) for vote, why in self.dropped if holds(vote)))
 
 
 def clean(votes: Iterable[Vote], rules: QualityRules | None = None, *, kind: Kind = "human") -> Cleaned:
-    """Keep the votes of one kind of voter that can be trusted and compare contestants in the open.
+    """Keep the trusted votes of one kind of voter on public pairs.
 
-    Votes of the other kind are left out altogether, not dropped: simulated votes never mix into a human ranking. A
-    vote has one reason, the first that holds; what concerns the voter comes last.
+    Votes of the other kind are left out, not dropped: simulated votes never mix into a human ranking. A vote has one
+    reason, the first that holds; reasons that concern the voter come last.
     """
     rules = rules or QualityRules()
     mine = [vote for vote in votes if vote.battle.kind == kind]
@@ -103,7 +103,7 @@ def clean(votes: Iterable[Vote], rules: QualityRules | None = None, *, kind: Kin
 
 
 def _says_something(vote: Vote) -> bool:
-    """True if a vote stands and its two pictures differ: a voter is judged by no other votes."""
+    """True if a vote is not withdrawn and its two pictures differ: only such votes decide on a voter's quality."""
     return vote.withdrawn is None and not vote.battle.pair.identical
 
 
@@ -120,14 +120,14 @@ def _reason(vote: Vote, rules: QualityRules, bursts: set[str], again: set[str]) 
         ("too fast", fast is not None and fast < rules.impossible_ms),
         ("seen before", vote.id in again),
         ("burst", vote.id in bursts),
-        # Last: who reads these votes for what they say of pictures leaves the others alone.
+        # Last, so that analyses of pictures can keep votes that were dropped for their voter alone.
         ("both bad", vote.choice == "both_bad"),
     )
     return next((reason for reason, holds in checks if holds), None)
 
 
 def _habit(votes: Sequence[Vote], rules: QualityRules) -> Reason | None:
-    """Reason against all of a voter's votes, if there is one."""
+    """Reason to drop all of a voter's votes, if any."""
     right, wrong = gold_score(votes)
     if right + wrong >= rules.least_gold and (3 + right) / (4 + right + wrong) < rules.gold_accuracy:
         return "failed gold pairs"
@@ -142,7 +142,7 @@ def _habit(votes: Sequence[Vote], rules: QualityRules) -> Reason | None:
 
 
 def gold_score(votes: Iterable[Vote]) -> tuple[int, int]:
-    """Count the gold pairs that were answered right, and wrong; ties and skips are neither."""
+    """Count correct and wrong answers on gold pairs; ties and skips are neither."""
     right = wrong = 0
     for vote in votes:
         gold = vote.battle.pair.gold
@@ -153,7 +153,7 @@ def gold_score(votes: Iterable[Vote]) -> tuple[int, int]:
 
 
 def _bursts(votes: Sequence[Vote], rules: QualityRules) -> list[Vote]:
-    """The votes of every window of `burst_seconds` with more than `burst_votes` in it."""
+    """The votes in every window of `burst_seconds` that has more than `burst_votes`."""
     ordered = sorted(votes, key=lambda vote: vote.voted)
     span = timedelta(seconds=rules.burst_seconds)
     burst: dict[str, Vote] = {}
@@ -167,7 +167,7 @@ def _bursts(votes: Sequence[Vote], rules: QualityRules) -> list[Vote]:
 
 
 def _seen_before(votes: Sequence[Vote]) -> list[Vote]:
-    """Votes on a pair that the voter has voted on before, without its being a planned repeat."""
+    """Votes on a pair that the voter had voted on before, except planned repeats."""
     seen: set[str] = set()
     again: list[Vote] = []
     for vote in sorted(votes, key=lambda vote: vote.voted):
@@ -180,7 +180,7 @@ def _seen_before(votes: Sequence[Vote]) -> list[Vote]:
 
 
 def ratings(votes: Iterable[Vote]) -> list[Rating]:
-    """Ratings of pairs, for the agreement of voters with each other: the winning contestant, whatever its side."""
+    """Ratings of pairs for the agreement between voters: the winning contestant, regardless of its side."""
     return [
         Rating(vote.battle.pair.id, vote.battle.voter, vote.winner.contestant.label if vote.winner else "tie")
         for vote in votes
@@ -188,9 +188,9 @@ def ratings(votes: Iterable[Vote]) -> list[Rating]:
 
 
 def self_agreement(votes: Iterable[Vote]) -> tuple[int, int]:
-    """Of the pairs shown again with sides swapped, how many were answered alike, and how many there are.
+    """Number of repeated pairs (sides swapped) answered alike, and number of repeated pairs.
 
-    Alike means the same entry, or neither both times. Skips do not count, nor what was taken back.
+    Alike means the same entry, or neither both times. Skips and withdrawn votes do not count.
     """
     by_battle: Mapping[str, Vote] = {vote.battle.id: vote for vote in votes if _says_something(vote)}
     alike = total = 0

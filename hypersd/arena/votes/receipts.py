@@ -1,7 +1,7 @@
-"""Receipts: opaque names of votes, by which a voter can ask whether theirs is kept.
+"""Receipts: opaque names of votes, with which a voter can check whether their vote is stored.
 
-A vote's own id stands in what is published, beside its voter's pseudonym. A receipt that somebody shows around must not
-lead there, so it is the id, encrypted; nothing has to be stored for it, and it outlives a restart of the machine.
+A vote's id is published beside its voter's pseudonym. A receipt that is shared must not reveal it, so the receipt is
+the encrypted id. This needs no storage and survives a restart of the machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def receipt_of(secret: bytes, vote_id: str) -> str | None:
-    """Return the receipt of a vote; None if it was not given here, so that its id is none of ours."""
+    """Return the receipt of a vote; None if it was given elsewhere, so that its id has another form."""
     if not _ID.fullmatch(vote_id):
         return None
     left, right = _halves(vote_id)
@@ -26,7 +26,7 @@ def receipt_of(secret: bytes, vote_id: str) -> str | None:
 
 
 def vote_id_of(secret: bytes, receipt: str) -> str | None:
-    """Return the id that a receipt stands for, whether there is such a vote or not; None if it is no receipt."""
+    """Return the vote id of a receipt, even if no such vote exists; None if it is not a valid receipt."""
     if not _ID.fullmatch(receipt):
         return None
     left, right = _halves(receipt)

@@ -25,7 +25,8 @@ from hypersd.cli.parser import FAILED, complain
 from hypersd.cli.sweep_folder import sweep_report
 from hypersd.cli.sweep_options import add_sweep, check_sweep, steps_of, sweep_options
 from hypersd.models.base_first import with_base_first
-from hypersd.models.registry import Machine, availability, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability, family
 from hypersd.models.specs import Family
 
 if TYPE_CHECKING:

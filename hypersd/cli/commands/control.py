@@ -14,7 +14,8 @@ from hypersd.cli.output import emit, note, say
 from hypersd.cli.parser import FAILED, complain
 from hypersd.models.control_availability import control_availability
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.models.specs import Family
 
 if TYPE_CHECKING:

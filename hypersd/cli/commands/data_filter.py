@@ -13,7 +13,7 @@ from hypersd.cli.folders import FILTERED, command_folder
 from hypersd.cli.options import add_json, argument, path, source, whole_number
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.models.downloads import DownloadError
-from hypersd.models.registry import Machine
+from hypersd.models.machine import Machine
 from hypersd.training.filters.limits import FilterLimits
 from hypersd.training.sources.opening import FORMS, HUB, open_source
 

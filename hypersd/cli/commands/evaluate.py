@@ -25,7 +25,8 @@ from hypersd.cli.options import (
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.models.specs import Family
 
 if TYPE_CHECKING:

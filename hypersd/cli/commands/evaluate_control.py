@@ -10,7 +10,8 @@ from hypersd.cli.commands.compare import runnable
 from hypersd.cli.commands.control import check_controllable
 from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
 from hypersd.cli.output import emit, note, say, table, write_json
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.models.specs import Family
 from hypersd.utils.files import finite
 

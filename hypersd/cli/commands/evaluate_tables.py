@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
 from hypersd.cli.output import emit, note, say
-from hypersd.models.registry import Machine, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
 from hypersd.models.specs import Capability, Family
 
 if TYPE_CHECKING:

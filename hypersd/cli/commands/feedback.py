@@ -26,8 +26,9 @@ from hypersd.feedback.tuning.coco_files import check_photographs
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.models.adapter_file import inspect
 from hypersd.models.families.embedded import check_world
+from hypersd.models.machine import Machine
 from hypersd.models.registered import check_name, registered_folder
-from hypersd.models.registry import Machine, availability, family, tunable
+from hypersd.models.registry import family, tunable, tuning_availability
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.environment import Environment
@@ -108,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     chosen = family(options.family)
     check_options(options, chosen)
     prompts = prompts_of(options.prompts) if options.prompts else None
-    able = availability(chosen, tunable(chosen, options.model), Machine.here())
+    able = tuning_availability(chosen, tunable(chosen, options.model), Machine.here())
     if not able.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     check_files(options, chosen)

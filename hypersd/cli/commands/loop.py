@@ -22,8 +22,9 @@ from hypersd.cli.options import (
 )
 from hypersd.cli.output import emit, say, show_log
 from hypersd.models.families.embedded import check_world
+from hypersd.models.machine import Machine
 from hypersd.models.registered import registered_folder
-from hypersd.models.registry import Machine, availability, family, tunable
+from hypersd.models.registry import family, tunable, tuning_availability
 from hypersd.models.specs import Capability
 from hypersd.training.states import check_states
 from hypersd.utils.environment import Environment
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     if options.votes == SIMULATE and options.kind == "human":
         raise ValueError("simulated voters are not human; leave out --kind, or name the votes of people with --votes")
     check_files(options, chosen, world)
-    able = availability(chosen, chosen.spec(options.model), Machine.here())
+    able = tuning_availability(chosen, chosen.spec(options.model), Machine.here())
     if not able.available:
         raise ValueError(f"{options.model} of {chosen.name} cannot be tuned here: {able.reason}")
     show_log()

@@ -8,7 +8,8 @@ from typing import Any
 
 from hypersd.cli.options import add_json
 from hypersd.cli.output import emit, say, table
-from hypersd.models.registry import FAMILIES, Machine, availability, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import FAMILIES, availability, family
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.record import recipe_record
 

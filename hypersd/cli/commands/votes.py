@@ -19,7 +19,8 @@ from hypersd.cli.options import (
     writable_folder,
 )
 from hypersd.cli.output import emit, note, say, table
-from hypersd.models.registry import Machine, availability, family
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability, family
 
 if TYPE_CHECKING:
     from hypersd.arena.dataset.vote_files import Skipped

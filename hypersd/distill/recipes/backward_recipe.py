@@ -1,4 +1,4 @@
-"""Recipe of backward distillation: one stage, from an adapter of few steps, on that student's own jumps."""
+"""Recipe of backward distillation: one stage, from a few-step adapter, on the student's own jumps."""
 
 from __future__ import annotations
 

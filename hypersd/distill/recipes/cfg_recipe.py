@@ -1,7 +1,7 @@
 """Recipe of the CFG-preserved adapters for 12 and 8 steps, whose guidance and negative prompt still work.
 
 Their training was never published. As in PCM (Wang et al. 2024) the teacher is not guided and some captions are empty,
-so that the student follows both of the paths that guidance mixes.
+so that the student learns both predictions that guidance combines.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ def train(task: DistillationTask) -> None:
 
 
 def train_stages(task: DistillationTask, stages: Sequence[TSCDStage], config: TSCDConfig) -> None:
-    """Train these stages one after the other; each leaves its average student under its name."""
+    """Train these stages in order; each writes its average student under its name."""
     scenes, data = task.scenes()
     for stage in task.trained(stages):
         objective = TrajectorySegmentedConsistency(task.student, stage, config)

@@ -1,7 +1,7 @@
 """Recipe of the unified adapter: one segment and one step at once, from an adapter of few steps.
 
-The first stage draws near to what the few-step student makes of the same noise; the second is the paper's one-step
-enhancement, by the score of the model that it started from.
+The first stage regresses to the few-step student's pictures of the same noise; the second is the paper's one-step
+enhancement, with the score of the initial model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STAGES = (
 
 
 def train(task: DistillationTask) -> None:
-    """Train the stages of `STAGES`; each leaves its average student."""
+    """Train the stages of `STAGES`; each writes its average student."""
     task.load_few_steps()
     student = task.student
     pairs, drawn = task.pairs()

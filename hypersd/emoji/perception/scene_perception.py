@@ -1,4 +1,4 @@
-"""Random scenes of the world, and a frozen network that measures how badly pictures show them."""
+"""Random scenes of the world, and a frozen network that measures the perception loss of pictures of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypersd.emoji.world import Scene, World, render, sample_scene
 
 @dataclass(frozen=True, eq=False)
 class ScenePerception:
-    """The world's scenes, whose masks are known by construction, and SOLO, which finds them in pictures.
+    """The world's scenes, whose masks are known by construction, and SOLO, which segments pictures.
 
     It is a `Perceptor` of `hypersd.feedback.tuning.perception_scenes`.
     """
@@ -25,11 +25,11 @@ class ScenePerception:
     network: Solo
 
     def sample(self, count: int, rng: np.random.Generator) -> list[Scene]:
-        """`count` scenes as training shows them."""
+        """`count` random training scenes."""
         return [sample_scene(self.world, rng) for _ in range(count)]
 
     def captions(self, scenes: Sequence[Scene]) -> list[str]:
-        """A caption of each, in the canonical form."""
+        """The canonical caption of each scene."""
         return [caption(scene) for scene in scenes]
 
     def pictures(self, scenes: Sequence[Scene]) -> list[NDArray[np.uint8]]:
@@ -37,10 +37,10 @@ class ScenePerception:
         return [render(self.world, scene) for scene in scenes]
 
     def loss(self, pictures: Tensor, scenes: Sequence[Scene]) -> Tensor:
-        """SOLO's loss `(B,)` of pictures `(B, 3, 128, 128)` in [-1, 1] that are to show these scenes.
+        """SOLO's loss `(B,)` of pictures `(B, 3, 128, 128)` in [-1, 1] against these scenes.
 
         Raises:
-            ValueError: the pictures have another shape, or are not as many as the scenes.
+            ValueError: the pictures have another shape, or their number differs from the scenes'.
         """
         self.network.to(pictures.device)
         return instance_loss(self.network, pictures, Masks.of(self.world, scenes).to(pictures.device))

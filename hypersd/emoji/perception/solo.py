@@ -1,7 +1,7 @@
 """Instance segmentation for the perception loss (Hyper-SD, eq. 14): a small SOLO network (Wang et al. 2020).
 
-SOLO has no boxes: a picture is divided into a grid, the cells around an object's centre say what it is, and each cell
-has a mask of its own. In the embedded family the truth need not be annotated: a scene says where its objects are.
+SOLO has no boxes: a picture is divided into a grid, the cells around an object's centre predict its category, and each
+cell predicts one mask. The embedded family needs no annotation: the position of each object in a scene is known.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ PICTURE_SIDE = 128
 """Pixels on a side of a mask, and of a picture."""
 
 _CENTRE = 0.2
-"""The centre region of an object, as a fraction of its size: the cells it touches answer for the object (SOLO, 3.3)."""
+"""The centre region of an object, as a fraction of its size: its cells predict the object (SOLO, 3.3)."""
 
 _DICE_WEIGHT = 3.0
-"""Weight of the masks against the categories (SOLO, 3.3.2)."""
+"""Weight of the mask loss relative to the category loss (SOLO, 3.3.2)."""
 
 _FOCUS = 2.0
-"""Exponent of the focal loss (Lin et al. 2017): how little attention goes to cells that are read well already."""
+"""Exponent of the focal loss (Lin et al. 2017), which lowers the weight of well-classified cells."""
 
 _PRIOR = 0.99
-"""Probability of an empty cell in an untrained network; else the many empty cells drown the others at first."""
+"""Probability of an empty cell in an untrained network; otherwise the many empty cells dominate the early loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Masks:
 
     Args:
         categories: `(B, GRID, GRID)`, whole numbers: 0 for an empty cell, or 1 + the index of the object in the world.
-        masks: `(M, MASK_SIDE, MASK_SIDE)` in [0, 1], how much of each pixel is the object's: one for each of the M
-            cells that are not empty, in the order of `categories.nonzero()`.
+        masks: `(M, MASK_SIDE, MASK_SIDE)` in [0, 1], the coverage of each pixel by the object, for the M non-empty
+            cells in the order of `categories.nonzero()`.
     """
 
     categories: Tensor
@@ -57,10 +57,10 @@ class Masks:
 
     @classmethod
     def of(cls, world: World, scenes: Sequence[Scene]) -> Masks:
-        """The truth about scenes, by construction.
+        """Ground truth of scenes, by construction.
 
         Raises:
-            KeyError: a scene shows what the world does not have.
+            KeyError: a scene has an object that the world does not have.
             ValueError: there are no scenes.
         """
         if not scenes:
@@ -78,7 +78,7 @@ class Masks:
         return cls(categories, torch.from_numpy(np.stack([masks[cell] for cell in sorted(masks)])))
 
     def to(self, device: torch.device | str) -> Masks:
-        """The same, elsewhere."""
+        """The targets on another device."""
         return Masks(self.categories.to(device), self.masks.to(device))
 
 
@@ -101,7 +101,7 @@ def centre_cell(placed: Placed) -> tuple[int, int]:
 
 
 def _cells(placed: Placed, reach: float) -> list[tuple[int, int]]:
-    """The cells within `reach` (a fraction of the picture's side) of an object's centre, across and down."""
+    """The cells within `reach` (a fraction of the picture's side) of an object's centre, in both directions."""
     left, top, pixels = box(placed, PICTURE_SIDE)
     down, across = ((start + pixels / 2) / PICTURE_SIDE for start in (top, left))
     rows, columns = (
@@ -142,7 +142,7 @@ class Solo(nn.Module):
         self.eighth = nn.Sequential(_convolution(fine, middle, 2), _Residual(middle))
         self.sixteenth = nn.Sequential(_convolution(middle, coarse, 2), _Residual(coarse))
         self.category = nn.Conv2d(coarse, len(self.objects) + 1, 1)
-        # Like a feature pyramid (Lin et al. 2017): where things are comes from the fine side, what they are from below.
+        # Like a feature pyramid (Lin et al. 2017): fine levels give positions, coarse levels give categories.
         self.laterals = nn.ModuleList(nn.Conv2d(width, middle, 1) for width in widths)
         self.mask = nn.Sequential(_convolution(middle + 2, 48), _convolution(48, 48), nn.Conv2d(48, GRID**2, 1))
         bias = torch.zeros(len(self.objects) + 1)
@@ -171,7 +171,7 @@ class Solo(nn.Module):
             for lateral, hidden in zip(self.laterals, seen, strict=True)
         ]
         merged = torch.stack(enlarged).sum(dim=0)
-        # Which cell a mask belongs to depends on where it is, which a convolution cannot know (CoordConv, SOLO 3.3.1).
+        # Masks depend on the cell's position; a convolution needs coordinates for it (CoordConv, SOLO 3.3.1).
         line = torch.linspace(-1, 1, MASK_SIDE, device=pictures.device)
         places = torch.stack(torch.meshgrid(line, line, indexing="ij")).expand(len(pictures), -1, -1, -1)
         masks = self.mask(torch.cat([merged, places.to(merged.dtype)], dim=1))
@@ -181,11 +181,11 @@ class Solo(nn.Module):
 def instance_loss(network: Solo, pictures: Tensor, targets: Masks) -> Tensor:
     """Loss of pictures against their targets, `(B,)`: focal loss of the categories + 3 Dice losses of the masks.
 
-    Both are averaged over the cells of a picture that are not empty, as in SOLO. Gradients reach the pictures,
-    `(B, 3, 128, 128)` in [-1, 1], and whatever in the network is not frozen.
+    Both are averaged over the non-empty cells of a picture, as in SOLO. Gradients flow to the pictures,
+    `(B, 3, 128, 128)` in [-1, 1], and to the network's parameters that are not frozen.
 
     Raises:
-        ValueError: the pictures have another shape, or are not as many as the targets.
+        ValueError: the pictures have another shape, or their number differs from the targets'.
     """
     if len(pictures) != len(targets.categories):
         raise ValueError(f"{len(pictures)} pictures, but targets of {len(targets.categories)}")
@@ -208,7 +208,7 @@ def save_perception(network: Solo, folder: Path) -> None:
     """Write `config.json` and `model.safetensors` (float16) into `folder`.
 
     Raises:
-        OSError: that is not possible.
+        OSError: the files cannot be written.
     """
     state = {name: value.detach().half().cpu().contiguous() for name, value in network.state_dict().items()}
     with atomic_folder(folder) as part:
@@ -221,7 +221,7 @@ def load_perception(folder: Path) -> Solo:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: the files are damaged, or do not belong together.
+        ValueError: the files are damaged, or do not match each other.
     """
     try:
         config = check_perception(folder)
@@ -230,5 +230,5 @@ def load_perception(folder: Path) -> Solo:
             {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
         )
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{folder} holds no perception network: {gist(error)}") from error
+        raise ValueError(f"{folder} contains no perception network: {gist(error)}") from error
     return network.requires_grad_(False).eval()

@@ -1,4 +1,4 @@
-"""Training the perception network on scenes, and measuring what it sees."""
+"""Training and evaluation of the perception network on scenes."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ STEPS, BATCH = 800, 32
 
 _ROUND_TRIP = 8
 _BLURRED = 4
-"""One picture in so many goes through the autoencoder (which costs more than learning from it); one is blurred."""
+"""One picture in this number goes through the autoencoder (slower than the training step itself); one is blurred."""
 
 _LATENT_NOISE = 0.15
 _PIXEL_NOISE = 0.1
 _TINT = 0.08
 _BLUR = 1.2
-"""The strongest disturbances: of latents (their standard deviation is 1), of colours in [-1, 1], in pixels (sigma)."""
+"""Strongest noise of latents (standard deviation 1), noise of colours in [-1, 1], and blur in pixels (sigma)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentationBatch:
-    """Pictures `(B, 3, 128, 128)` in [-1, 1], and the truth about them."""
+    """Pictures `(B, 3, 128, 128)` in [-1, 1], and their targets."""
 
     pictures: Tensor
     targets: Masks
@@ -50,7 +50,7 @@ class SegmentationBatch:
 def segmentation_batch(
     world: World, autoencoder: AutoencoderTiny, batch_size: int, step: StepContext
 ) -> SegmentationBatch:
-    """A batch of new training scenes, drawn as imperfectly as a generator would draw them."""
+    """A batch of new training scenes, degraded like a generator's pictures."""
     scenes = step.mine([sample_scene(world, step.rng) for _ in range(batch_size * step.shards)])
     pictures = to_tensor([render(world, scene) for scene in scenes]).to(step.device)
     return SegmentationBatch(disturbed(pictures, autoencoder, step), Masks.of(world, scenes).to(step.device))
@@ -58,9 +58,9 @@ def segmentation_batch(
 
 @torch.no_grad()
 def disturbed(pictures: Tensor, autoencoder: AutoencoderTiny, step: StepContext) -> Tensor:
-    """Pictures `(B, 3, H, W)` in [-1, 1] of which some went through the autoencoder, some are blurred, all are noisy.
+    """Pictures `(B, 3, H, W)` in [-1, 1]: some passed through the autoencoder, some are blurred, all are noisy.
 
-    The network will look at what the autoencoder's decoder draws from latents that are never quite right.
+    In use the network sees pictures that the autoencoder decodes from imperfect latents.
     """
     pictures = pictures.clone()
     coded, blurred = len(pictures) // _ROUND_TRIP, len(pictures) // _BLURRED
@@ -87,7 +87,7 @@ def _blurred(pictures: Tensor, sigma: float) -> Tensor:
 
 @dataclass
 class SoloTraining(Objective[SegmentationBatch]):
-    """Objective: see what is in the scenes."""
+    """Objective: segment the scenes."""
 
     world: World
     learning_rate: float = 2e-3
@@ -123,10 +123,10 @@ class SegmentationScores:
     """Scores of segmentation, each share in [0, 1].
 
     Args:
-        category: objects that the cell at their centre names rightly.
-        iou: mean over the objects of intersection over union of that cell's mask and the true one, both cut at 0.5.
-        empty: empty cells that are called empty.
-        objects: how many objects were looked at.
+        category: share of objects whose centre cell has the right category.
+        iou: mean intersection over union of that cell's mask and the true one, both thresholded at 0.5.
+        empty: share of empty cells predicted as empty.
+        objects: number of objects.
     """
 
     category: float
@@ -145,18 +145,18 @@ def evaluate_solo(
     held_out: bool = True,
     autoencoder: AutoencoderTiny | None = None,
 ) -> SegmentationScores:
-    """Measure a network on scenes that it was not trained on.
+    """Evaluate a network on scenes that it was not trained on.
 
     Args:
-        network: what is measured.
+        network: the network to evaluate.
         world: its world.
-        scenes: how many scenes to show.
-        seed: which ones.
-        held_out: of combinations of object and background that no training scene shows.
-        autoencoder: show its reconstructions of the scenes, instead of the scenes.
+        scenes: number of scenes.
+        seed: of the scenes.
+        held_out: use combinations of object and background that no training scene shows.
+        autoencoder: evaluate on its reconstructions of the scenes instead of the scenes.
 
     Raises:
-        ValueError: the network knows other objects than the world, or `scenes` is not positive.
+        ValueError: the network was trained on other objects than the world's, or `scenes` is not positive.
     """
     if network.objects != tuple(world.objects):
         raise ValueError("the perception network was trained on another world's objects")
@@ -191,18 +191,18 @@ def evaluate_solo(
 def train_perception(
     world_folder: Path, out: Path, *, steps: int = STEPS, batch_size: int = BATCH, seed: int = 0
 ) -> Solo:
-    """Train a network on the world of a family, from the last checkpoint if there is one; it comes to `out/perception`.
+    """Train a network on the world of a family, from the last checkpoint if any, and write it to `out/perception`.
 
     Args:
         world_folder: the family's folder, with `world.json`, its sprites and `vae`.
-        out: also has the run's checkpoint, log and samples, in `out/training`.
+        out: also receives the run's checkpoint, log and samples, in `out/training`.
         steps: optimiser steps.
         batch_size: scenes a step.
-        seed: of the first weights and of the scenes.
+        seed: of the initial weights and of the scenes.
 
     Raises:
         OSError: the folder is not a family's, or `out` cannot be written.
-        ValueError: the checkpoint in `out` is of another training.
+        ValueError: the checkpoint in `out` is from another training.
     """
     world = World.load(world_folder)
     autoencoder = AutoencoderTiny.from_pretrained(world_folder / "vae", dtype=torch.float32).requires_grad_(False)

@@ -1,8 +1,8 @@
 """Stage 1 of the family: a norm-free autoencoder (diffusers' `AutoencoderTiny`), 128 px to 16 × 16 latents.
 
-GroupNorm makes flat backgrounds hard, so there is none. The encoder starts out as an exact principal-component
-transform of 8 × 8 patches, written into its convolutions; from there both sides learn together. That start makes the
-latents regular (smooth, ordered from coarse to fine), which is what a diffusion model needs, a few-step one above all.
+GroupNorm reproduces flat backgrounds badly, so there is none. The encoder is initialised with an exact
+principal-component transform of 8 × 8 patches in its convolutions; then encoder and decoder are trained together. This
+makes the latents regular (smooth, ordered from coarse to fine), which diffusion models need, above all few-step ones.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def build_autoencoder() -> AutoencoderTiny:
     for module in autoencoder.modules():
         if isinstance(module, AutoencoderTinyBlock):
             last: Any = module.conv[-1]
-            nn.init.zeros_(last.weight)  # each block begins as the identity (Zhang et al. 2019, Fixup)
+            nn.init.zeros_(last.weight)  # each block is initialised as the identity (Zhang et al. 2019, Fixup)
     for ends in (autoencoder.encoder, autoencoder.decoder):
         end: Any = ends.layers[-1]
         nn.init.xavier_normal_(end.weight)
@@ -74,16 +74,16 @@ def principal_components(world: World, scenes: int = 400) -> tuple[Tensor, Tenso
 def start_as_principal_components(autoencoder: AutoencoderTiny, world: World) -> None:
     """Write the principal-component transform into the encoder, exactly.
 
-    Two strided convolutions move 4 × 4 pixels into 48 channels (colours are not negative, so the ReLUs between let
-    them pass); the third computes the components, each twice with opposite signs, for the same reason; the last
-    convolution takes their difference and the mean away.
+    Two strided convolutions move 4 × 4 pixels into 48 channels (colours are not negative, so ReLUs do not change
+    them); the third computes the components, each twice with opposite signs, for the same reason; the last convolution
+    takes their difference and subtracts the mean.
     """
     components, mean = principal_components(world)
     _start_as_blur(autoencoder, components, mean)
     strided: list[Any] = [layer for layer in autoencoder.encoder.layers if isinstance(layer, nn.Conv2d)]
     first, halve, quarter, eighth, last = strided
     for layer in strided:
-        layer.weight.mul_(0.05)  # what is not part of the transform starts small, but not dead
+        layer.weight.mul_(0.05)  # weights outside the transform start small, but not at zero
     first.weight[:3].zero_()
     first.weight[range(3), range(3), 1, 1] = 1
     for layer, channels in ((halve, 3), (quarter, 12)):
@@ -109,7 +109,7 @@ def start_as_principal_components(autoencoder: AutoencoderTiny, world: World) ->
 
 @torch.no_grad()
 def _start_as_blur(autoencoder: AutoencoderTiny, components: Tensor, mean: Tensor) -> None:
-    """Write into the decoder: each patch's mean colour, in three channels, smoothly enlarged."""
+    """Initialise the decoder so that it upsamples each patch's mean colour, in three channels."""
     convolutions: list[Any] = [layer for layer in autoencoder.decoder.layers if isinstance(layer, nn.Conv2d)]
     head, *middle, last = convolutions
     inverse = torch.linalg.pinv(components.flatten(1)).reshape(3, 64, -1).mean(dim=1)
@@ -126,7 +126,7 @@ def _start_as_blur(autoencoder: AutoencoderTiny, components: Tensor, mean: Tenso
 
 
 def crops(world: World, batch_size: int, step: StepContext) -> Tensor:
-    """Random crops of random scenes, `(batch_size, 3, CROP, CROP)`: four times faster to learn from than whole ones."""
+    """Random crops of random scenes, `(batch_size, 3, CROP, CROP)`: training is four times faster than on scenes."""
     pictures = []
     drawn = [
         (sample_scene(world, step.rng), step.rng.integers(0, _SIDE - CROP + 1, size=2))
@@ -138,13 +138,13 @@ def crops(world: World, batch_size: int, step: StepContext) -> Tensor:
 
 
 def edges(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences between neighbouring pixels, down and across."""
+    """Differences between neighbouring pixels, vertically and horizontally."""
     return picture.diff(dim=-2), picture.diff(dim=-1)
 
 
 @dataclass
 class Reconstruction(Objective[Tensor]):
-    """Objective: draw the picture again from noisy latents; absolute error, squared error, and error of edges."""
+    """Objective: reconstruct the picture from noisy latents; absolute, squared and edge error."""
 
     world: World
     autoencoder: AutoencoderTiny = field(default_factory=build_autoencoder)

@@ -27,13 +27,13 @@ PIXELS = 128
 GUIDANCE = 3.0
 OFFSET_NOISE = 0.15
 SNR_CAP = 5.0
-"""Min-SNR weighting (Hang et al. 2023): a step's loss counts at most as if its signal-to-noise ratio were this."""
+"""Upper limit of the signal-to-noise ratio in Min-SNR weighting (Hang et al. 2023)."""
 
 
 def build_unet(cross_attention_dim: int, pooled_dim: int) -> UNet2DConditionModel:
     """SDXL's block plan (no attention at the top level, text_time conditioning), 16 M parameters."""
     time_dim = 32
-    heads: Any = (3, 5, 7)  # a number a level, whatever the annotation says
+    heads: Any = (3, 5, 7)  # one number per level; the annotation is wrong
     return UNet2DConditionModel(
         sample_size=16,
         in_channels=LATENT_CHANNELS,
@@ -52,7 +52,7 @@ def build_unet(cross_attention_dim: int, pooled_dim: int) -> UNet2DConditionMode
 
 
 def build_scheduler() -> DDIMScheduler:
-    """SD's scaled-linear schedule, with every argument that SDXL's own configuration states."""
+    """SD's scaled-linear schedule, with all arguments of SDXL's configuration."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -65,8 +65,8 @@ def build_scheduler() -> DDIMScheduler:
 
 
 def build_pipeline(folder: Path, unet: UNet2DConditionModel) -> StableDiffusionXLPipeline:
-    """The family's pipeline: the parts that earlier stages left in `folder`, and this UNet."""
-    vae: Any = AutoencoderTiny.from_pretrained(folder / "vae")  # annotated as AutoencoderKL, but any will do
+    """The family's pipeline: the parts that earlier stages wrote to `folder`, and this UNet."""
+    vae: Any = AutoencoderTiny.from_pretrained(folder / "vae")  # annotated as AutoencoderKL, but any VAE works
     scheduler: Any = build_scheduler()
     return StableDiffusionXLPipeline(
         vae=vae,
@@ -82,9 +82,9 @@ def build_pipeline(folder: Path, unet: UNet2DConditionModel) -> StableDiffusionX
 
 
 def save_pipeline(pipeline: StableDiffusionXLPipeline, folder: Path) -> None:
-    """Write the pipeline in half precision, its configurations without what names this machine or makes loading warn.
+    """Write the pipeline in half precision; remove local paths and entries that cause warnings from its configurations.
 
-    AutoencoderTiny writes an entry, `block_out_channels`, that it does not expect when it reads.
+    AutoencoderTiny writes an entry, `block_out_channels`, that it warns about when it is loaded.
     """
     with atomic_folder(folder) as part:
         pipeline.to(torch.float16).save_pretrained(part)
@@ -109,7 +109,7 @@ class Denoising(Objective[CaptionedLatents]):
     def __post_init__(self) -> None:
         self.text = TextEncoders.load(self.folder, PIXELS, self.device)
         self.unet = build_unet(self.text.hidden_dim, self.text.pooled_dim)
-        # On a CPU the backward pass of PyTorch's fused attention takes several times as long as plain attention's.
+        # On a CPU the backward pass of PyTorch's fused attention is several times slower than plain attention's.
         self.unet.set_attn_processor(AttnProcessor())
         self.schedule = NoiseSchedule(build_scheduler().alphas_cumprod)
         self.networks = [

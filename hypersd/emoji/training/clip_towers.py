@@ -1,8 +1,8 @@
 """Stage 2 of the family: two CLIP text encoders and the picture tower they are trained against.
 
-Both text towers learn with the same picture tower (Radford et al. 2021, symmetric cross-entropy over the batch). The
-second one, with the picture tower, is kept as a `CLIPModel`: it is the family's CLIP score. Pairs come with their
-mirror image in the same batch, so that "left of" has to mean something.
+Both text towers are trained with the same picture tower (Radford et al. 2021, symmetric cross-entropy over the batch).
+The second one and the picture tower are saved as a `CLIPModel`, which computes the family's CLIP score. Each pair is in
+the same batch as its mirror image, so that the towers must learn "left of".
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.utils.files import atomic_folder
 
 LENGTH = 24
-"""Tokens of a prompt, start and end included; longer prompts are cut."""
+"""Number of tokens of a prompt, including start and end; longer prompts are truncated."""
 
 _WIDTHS = (96, 128)
 _PROJECTION = 128
@@ -46,7 +46,7 @@ _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 
 def corpus(world: World, count: int = 4000) -> list[str]:
-    """Captions of random scenes in all wordings, and every object and background by itself."""
+    """Captions of random scenes in all wordings, and the name of every object and background."""
     rng = np.random.default_rng(0)
     scenes = [sample_scene(world, rng) for _ in range(count)]
     words = [*world.objects, *world.backgrounds] * 40
@@ -56,7 +56,7 @@ def corpus(world: World, count: int = 4000) -> list[str]:
 def build_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
     """A CLIP tokenizer (byte-pair encoding over bytes) whose merges are learned from `texts`.
 
-    Words of the world become one token each; any other word still has a spelling.
+    Words of the world become one token each; other words are split into several tokens.
     """
     learner = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
     learner.pre_tokenizer = pre_tokenizers.Sequence(
@@ -94,13 +94,13 @@ def _text_config(tokenizer: CLIPTokenizer, width: int) -> CLIPTextConfig:
 
 
 def _plain(model: PreTrained) -> PreTrained:
-    """Plain attention: on a CPU the backward pass of PyTorch's fused one takes several times as long."""
+    """Set plain attention: on a CPU the backward pass of PyTorch's fused attention is several times slower."""
     model.set_attn_implementation("eager")
     return model
 
 
 class Towers(nn.Module):
-    """The CLIP model that is kept, and the other text encoder with its projection."""
+    """The CLIP model that is saved, and the other text encoder with its projection."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Towers(nn.Module):
         self.first_projection = nn.Linear(_WIDTHS[0], _PROJECTION, bias=False)
 
     def forward(self, pictures: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Embeddings of length 1 `(B, 128)`: of the pictures, and of the texts by the second and the first encoder."""
+        """Unit embeddings `(B, 128)`: of the pictures, and of the texts by the second and the first encoder."""
         output = self.clip(input_ids=tokens, attention_mask=mask, pixel_values=pictures)
         first = self.first_projection(self.first(input_ids=tokens, attention_mask=mask).pooler_output)
         return output.image_embeds, output.text_embeds, F.normalize(first.float(), dim=-1)
@@ -128,14 +128,14 @@ class Towers(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """Pictures `(B, 3, 128, 128)` in [-1, 1] and what they show."""
+    """Pictures `(B, 3, 128, 128)` in [-1, 1] and their captions."""
 
     pictures: Tensor
     captions: list[str]
 
 
 def captioned(world: World, batch_size: int, step: StepContext) -> Captioned:
-    """A batch for contrast: each pair together with the same two objects the other way round."""
+    """A batch for contrastive training: each pair together with its mirrored order."""
     scenes: list[Scene] = []
     while len(scenes) < batch_size * step.shards:
         scene = sample_scene(world, step.rng)
@@ -143,7 +143,7 @@ def captioned(world: World, batch_size: int, step: StepContext) -> Captioned:
         if scene.size == "pair":
             names = tuple(placed.name for placed in reversed(scene.objects))
             scenes.append(place(world, names, scene.background, "pair", step.rng))
-    first = batch_size * step.shard  # not every n-th one: the two of a pair belong together
+    first = batch_size * step.shard  # consecutive scenes, because the two of a pair must stay together
     scenes = scenes[first : first + batch_size]
     texts = [caption(scene) if step.rng.random() < 0.7 else free_caption(scene, step.rng) for scene in scenes]
     return Captioned(to_tensor([render(world, scene) for scene in scenes]).to(step.device), texts)
@@ -151,7 +151,7 @@ def captioned(world: World, batch_size: int, step: StepContext) -> Captioned:
 
 @dataclass
 class Contrast(Objective[Captioned]):
-    """Objective: every caption finds its picture in the batch, and every picture its caption."""
+    """Objective: match every caption with its picture in the batch, and every picture with its caption."""
 
     world: World
     tokenizer: CLIPTokenizer
@@ -167,13 +167,13 @@ class Contrast(Objective[Captioned]):
         ]
 
     def loss(self, network: str, batch: Captioned, step: StepContext) -> Mapping[str, Tensor]:
-        """Also logs `found`: how often the right caption is the nearest."""
+        """Also logs `found`: the share of pictures whose nearest caption is right."""
         tokens = self.tokenizer(batch.captions, padding="max_length", truncation=True, return_tensors="pt").to(
             step.device
         )
         pictures, second, first = self.towers(batch.pictures, tokens.input_ids, tokens.attention_mask)
         scale = self.towers.clip.logit_scale.exp().clamp(max=100)
-        # The same caption may describe several pictures of a batch: all of them are right answers.
+        # The same caption may describe several pictures of a batch: all of them are correct targets.
         same = torch.tensor([[a == b for b in batch.captions] for a in batch.captions], device=step.device).float()
         target = same / same.sum(dim=1, keepdim=True)
         losses, accuracy = [], torch.tensor(0.0)

@@ -1,6 +1,6 @@
 """Last stage of the family: a ControlNet that follows the lines of a picture or of a drawing, for both modes.
 
-The UNet is frozen; a Control-LoRA learns beside it to denoise scenes whose lines it is shown (Zhang et al. 2023).
+The UNet is frozen; a Control-LoRA is trained to denoise scenes given their lines (Zhang et al. 2023).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from hypersd.training.text import TextEncoders
 WIDTHS = (8, 24, 48, 64)
 RANK = 8
 LINE_DROPOUT = 0.05
-"""Share of control images that are left blank in training, so that a blank one asks for nothing."""
+"""Share of blank control images in training, so that a blank image has no effect."""
 
 STROKES = (1 / 256, 1 / 48)
-"""Widths of strokes in training (see `scribble`): people's pens differ."""
+"""Stroke widths in training (see `scribble`), because users' pens differ."""
 
 WEIGHT_CAP = 25.0
 """Largest weight of a step's loss."""
@@ -50,14 +50,14 @@ class ControlledScenes:
 
 @dataclass(frozen=True)
 class ControlledBatches:
-    """Batches of the first `count` training scenes, each with a control image of one of the modes, by lot."""
+    """Batches of the first `count` training scenes, each with a control image of a random mode."""
 
     data: TrainingScenes
     count: int
     batch_size: int
 
     def __call__(self, step: StepContext) -> ControlledScenes:
-        """A random batch, with lines drawn anew each time."""
+        """A random batch with newly drawn lines."""
         chosen = step.rng.integers(self.count, size=self.batch_size)
         captions = step.mine([self._caption(int(index), step.rng) for index in chosen])
         lots = step.mine([(step.rng.random(), step.rng.uniform(*STROKES)) for _ in chosen])
@@ -80,12 +80,12 @@ def _lines(picture: np.ndarray[Any, np.dtype[np.uint8]], lot: float, stroke: flo
 
 @dataclass
 class Controlling(Objective[ControlledScenes]):
-    """Objective: predict the noise in a noisy latent, its lines shown.
+    """Objective: predict the noise in a noisy latent, given its lines.
 
-    Few-step models decide what is where in their first step, from almost pure noise; there an error in the predicted
-    noise is a large one in the picture. So the loss is that of the predicted picture where noise prevails, and that of
-    the noise elsewhere (truncated SNR, Salimans and Ho 2022), its weight at most `WEIGHT_CAP`; and noisier times are
-    drawn more often, in proportion to the time.
+    Few-step models decide the layout in their first step, from almost pure noise, where a small error in the predicted
+    noise is a large error in the picture. So the loss is that of the predicted picture at low SNR and that of the noise
+    elsewhere (truncated SNR, Salimans and Ho 2022), with a weight of at most `WEIGHT_CAP`; and times are drawn with
+    probability proportional to the time.
     """
 
     folder: Path

@@ -1,6 +1,6 @@
 """Rebuild the embedded family from its sprites: `python -m hypersd emoji train`.
 
-Five stages, each resumable, each leaving its part in `OUT/family`: the autoencoder, the two text encoders with their
+Five resumable stages, each of which writes its part to `OUT/family`: the autoencoder, the two text encoders with their
 CLIP model, the training scenes as latents, the base UNet, the ControlNet. Distillation (`hypersd.distill`) starts from
 that folder.
 """
@@ -46,7 +46,7 @@ SAMPLE_PROMPTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmojiTrainingConfig:
-    """Length and batch size of each stage; the defaults made the shipped family."""
+    """Steps and batch size of each stage; the shipped family was trained with the defaults."""
 
     autoencoder_steps: int = 2200
     autoencoder_batch: int = 32
@@ -59,14 +59,14 @@ class EmojiTrainingConfig:
     control_batch: int = 8
 
     def shortened(self, fraction: float) -> EmojiTrainingConfig:
-        """The same with this fraction of its steps and scenes; batches stay as large as they are."""
+        """The configuration with this fraction of its steps and scenes, and the same batch sizes."""
         counts = {name: value for name, value in asdict(self).items() if name.endswith("steps") or name == "scenes"}
         return replace(self, **{name: max(1, round(value * fraction)) for name, value in counts.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Workshop:
-    """State that all stages share."""
+    """State shared by all stages."""
 
     world: World
     out: Path
@@ -115,17 +115,15 @@ class _Workshop:
             rows = range(self.recipe.scenes)
             write_rows(file, encoded(self.examples, encoder), rows, batch_size=64, label="latents")
         if (count := len(self._latents())) != self.recipe.scenes:
-            raise ValueError(
-                f"{file} holds {count} scenes, not {self.recipe.scenes}; delete it to have them encoded anew"
-            )
+            raise ValueError(f"{file} holds {count} scenes, not {self.recipe.scenes}; delete it to encode them again")
 
     def _latents(self) -> NDArray[np.float16]:
         return read_array(self.out / LATENTS, LATENT_SHAPE, "latents of scenes")
 
     def _data(self) -> dict[str, Any]:
-        """Data that decide the examples of a stage, for its run's record."""
+        """Data that determine a stage's examples, for the record of its run."""
         batches = {name: value for name, value in asdict(self.recipe).items() if name.endswith("batch")}
-        del batches["control_batch"]  # decides nothing in the stages before, of which there are finished runs
+        del batches["control_batch"]  # not in the record of the other stages, so that their finished runs stay valid
         return {"examples": self.examples.fingerprint, **batches}
 
     def base(self) -> None:
@@ -183,7 +181,7 @@ _STAGES: dict[str, Callable[[_Workshop], None]] = {
 def train(
     world: World, out: Path, *, stages: Sequence[str] = STAGES, seed: int = 0, recipe: EmojiTrainingConfig | None = None
 ) -> Path:
-    """Run stages in order, each from its last checkpoint; returns the family's folder, `out/family`.
+    """Run stages in order, each from its last checkpoint; return the family's folder, `out/family`.
 
     Raises:
         ValueError: a stage is unknown, or an earlier one that it needs has not been run.

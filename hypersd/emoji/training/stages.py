@@ -1,4 +1,4 @@
-"""The stages in which the embedded family is rebuilt, and what each of them needs: known without loading anything."""
+"""The stages of rebuilding the embedded family and their inputs; importing this loads no heavy library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "base": ("unet",),
     }
 )
-"""The parts of the family that a stage leaves and later ones read."""
+"""The parts of the family that each stage writes and later ones read."""
 
 _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -32,10 +32,10 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def check_stages(out: Path, stages: Sequence[str]) -> None:
-    """See that stages can be run: they are known, and what earlier ones leave is in `out` or will be.
+    """Check that stages can run: their names are known, and their inputs are in `out` or written by an earlier stage.
 
     Raises:
-        ValueError: a stage is unknown, or what it needs is missing or damaged.
+        ValueError: a stage is unknown, or an input is missing or damaged.
     """
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise ValueError(f"unknown stage {unknown[0]!r}; the stages are {', '.join(STAGES)}")
@@ -52,4 +52,4 @@ def _check_left(out: Path, earlier: str, stage: str) -> None:
         if earlier == "latents":
             check_array(out / LATENTS, LATENT_SHAPE, "latents of scenes")
     except (OSError, ValueError) as error:
-        raise ValueError(f"the stage {stage} needs what the stage {earlier} leaves, but {error}") from error
+        raise ValueError(f"the stage {stage} needs the output of the stage {earlier}, but {error}") from error

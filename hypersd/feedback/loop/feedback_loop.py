@@ -50,8 +50,8 @@ from hypersd.feedback.tuning.task import Tuned, digest
 from hypersd.feedback.tuning.tune import AdapterGroup, enter, gained, groups_of, tune
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import PromptSource, match_scorer, prompt_source
+from hypersd.models.machine import Machine
 from hypersd.models.registered import registered_models, with_registered
-from hypersd.models.registry import Machine
 from hypersd.models.specs import Capability, Family
 
 log = logging.getLogger(__name__)

@@ -23,9 +23,10 @@ from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.families.embedded import prompt_source, scene_perception, training_scenes
 from hypersd.models.loading import Loader
+from hypersd.models.machine import Machine
 from hypersd.models.registered import RegisteredModel, register
-from hypersd.models.registry import Machine, is_local
 from hypersd.models.registry import family as find_family
+from hypersd.models.registry import is_local
 from hypersd.models.specs import Family, Recipe, Weights
 
 log = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ class PromptSource(Protocol):
     """Prompts of what a family can draw. The same seed gives the same prompts."""
 
     def held_out(self, n: int, seed: int = 0) -> list[str]:
-        """`n` prompts of combinations that no training shows; they repeat where there are few."""
+        """`n` prompts of held-out combinations, repeated if there are fewer."""
         ...
 
     def common(self, n: int, seed: int = 0) -> list[str]:
@@ -52,7 +52,7 @@ class PromptSource(Protocol):
 
 
 def check_world(family: Family, purpose: str) -> None:
-    """See that the files of the family's world are there and whole; `purpose` as in `Family.require`.
+    """Check that the files of the family's world exist and are complete; `purpose` as in `Family.require`.
 
     Raises:
         OSError: one is missing.
@@ -74,7 +74,7 @@ def prompt_source(family: Family, purpose: str) -> PromptSource:
 
 
 def match_scorer(family: Family, purpose: str) -> Callable[[Image.Image, str], float]:
-    """The family's own judge as a function: from a picture and a prompt to how well they match, 0 to 1.
+    """The family's own judge as a function of a picture and a prompt to their match, 0 to 1.
 
     Raises:
         OSError: a file of the world is missing.
@@ -99,7 +99,7 @@ def training_scenes(folder: Path) -> TrainingScenes:
 
 
 def scene_perception(family: Family) -> ScenePerception | None:
-    """The family's scenes and the network that sees them; None if the family has no such network.
+    """The family's scenes and its perception network; None if the family has no such network.
 
     Raises:
         OSError: a file of its world is missing.
@@ -115,13 +115,13 @@ def scene_perception(family: Family) -> ScenePerception | None:
 
 
 def read_prompt(family: Family, prompt: str) -> Reading | None:
-    """The prompt in the terms of the family's world; None for a family that knows any word."""
+    """The prompt parsed by the family's vocabulary; None for a family with open vocabulary."""
     reader = prompt_reader(family)
     return reader(prompt) if reader else None
 
 
 def prompt_reader(family: Family) -> Callable[[str], Reading] | None:
-    """Function that puts prompts in the terms of the family's world; None for a family that knows any word."""
+    """Parser of prompts by the family's vocabulary; None for a family with open vocabulary."""
     if family.world is None:
         return None
     from hypersd.emoji.captions import read  # noqa: PLC0415 - as above
@@ -131,14 +131,14 @@ def prompt_reader(family: Family) -> Callable[[str], Reading] | None:
 
 
 def objects_of(family: Family) -> tuple[str, ...]:
-    """The names of all things that the family can draw; none for a family that knows any word."""
+    """The names of all objects of the family; empty for a family with open vocabulary."""
     if family.world is None:
         return ()
     return tuple(_world(family.world).objects)
 
 
 def backgrounds_of(family: Family) -> tuple[str, ...]:
-    """The names of all backgrounds that the family can draw, sorted; none for a family that knows any word."""
+    """The sorted names of all backgrounds of the family; empty for a family with open vocabulary."""
     if family.world is None:
         return ()
     return tuple(sorted(_world(family.world).backgrounds))
@@ -157,7 +157,7 @@ def picture_judge(family: Family, purpose: str = "be judged") -> SpriteJudge:
 
 
 def judged_prompt_check(family: Family) -> Callable[[str], None]:
-    """A check that a prompt says what the family's judge should look for; it raises a `ValueError` if it does not.
+    """A function that raises a `ValueError` for a prompt that the family's judge cannot score.
 
     Raises:
         OSError, ValueError: as `picture_judge`.
@@ -168,7 +168,7 @@ def judged_prompt_check(family: Family) -> Callable[[str], None]:
 
 
 def rendered_scenes(family: Family, prompts: Sequence[str], count: int, seed: int) -> Iterator[Pixels]:
-    """`count` scenes as the prompts describe them, in turn, at the family's size: pictures without a fault.
+    """`count` perfect pictures of the prompts in cyclic order, at the family's size.
 
     Raises:
         OSError, ValueError: as `picture_judge`; or a prompt cannot be rendered.
@@ -199,9 +199,9 @@ def _few_steps(scheduler: Scheduler, adapters: dict[int, str]) -> tuple[Recipe, 
 
 
 def _at_800(name: str) -> Recipe:
-    """One step from noise alone that is called noise of t = 800, as for the published one-step UNet.
+    """One step from pure noise at t = 800, as for the published one-step UNet.
 
-    An error in the predicted noise is multiplied by 5 there, at 999 by 15.
+    This multiplies an error in the predicted noise by 5; t = 999 by 15.
     """
     scheduler = Scheduler(name="LCMScheduler")
     return Recipe(steps=1, weights=_adapter(name), scheduler=scheduler, timesteps=(800,))
@@ -211,10 +211,10 @@ _DDIM = Scheduler(name="DDIMScheduler", arguments=_TRAILING)
 
 
 def _consistent(steps: int, eta: float) -> Recipe:
-    """Hyper as its published unified adapter is run: each step adds a part of the noise anew (TCD's γ).
+    """Hyper's recipe, like that of its published unified adapter: each step adds new noise (TCD's γ).
 
-    What an early step got wrong is drowned in it, and drawn again. Less for more steps, which keeps details. Two steps
-    are better without: the second has nobody to finish what it begins.
+    The noise lets later steps correct errors of earlier ones. A smaller γ for more steps keeps details. Two steps are
+    better without noise, because no step follows the second.
     """
     return Recipe(steps=steps, weights=_adapter("hyper"), scheduler=Scheduler(name="TCDScheduler"), eta=eta)
 

@@ -13,10 +13,10 @@ TCD = Scheduler(name="TCDScheduler")
 ANCESTRAL_TRAILING = Scheduler(name="EulerAncestralDiscreteScheduler", arguments={"timestep_spacing": "trailing"})
 
 ANY_GUIDANCE = (1.0, 20.0)
-"""Guidance of a model that was not distilled: what is stronger burns the picture."""
+"""Guidance range of undistilled models: stronger guidance oversaturates the picture."""
 
 LCM_GUIDANCE = (1.0, 2.0)
-"""Guidance that LCM's adapters bear beside what was distilled into them."""
+"""Guidance range of LCM's adapters, in addition to their distilled guidance."""
 
 HYPER_LICENCE = "openrail++ at first; read its LICENSE.md"
 """The repository's licence tag was removed in August 2024, when other terms came before those in its text."""
@@ -44,7 +44,7 @@ def at(
     guidance_range: tuple[float, float] | None = None,
     eta: float | None = None,
 ) -> tuple[Recipe, ...]:
-    """One file, run in the same way at several numbers of steps."""
+    """The same recipe of one file for several numbers of steps."""
     return tuple(
         Recipe(
             steps=count,
@@ -84,7 +84,7 @@ def hyper_cfg(arch: str) -> tuple[Recipe, ...]:
 
 
 def unified(weights: Weights, etas: Mapping[int, float], *, one_step_at: int | None = None) -> tuple[Recipe, ...]:
-    """One adapter for several numbers of steps, with TCD: each step adds a part of the noise anew.
+    """One adapter for several numbers of steps, with TCD: each step adds new noise.
 
     Args:
         weights: for all of them.

@@ -1,1 +1,1 @@
-"""Filters of captioned pictures, as the data of few-step models are chosen: measured once, decided by limits."""
+"""Filters of captioned pictures for training few-step models: pictures are measured once, then limits decide."""

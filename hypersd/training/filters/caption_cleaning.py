@@ -1,4 +1,4 @@
-"""Cleaning of captions from web pages: entities, tags, addresses and broken encodings go, the words stay."""
+"""Cleaning of captions from web pages: removes entities, tags and addresses, and repairs encodings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ftfy import TextFixerConfig, fix_text
 
 _FIXES = TextFixerConfig(unescape_html=True, uncurl_quotes=False)
 _UNESCAPED_AT_MOST = 3
-"""Times that an entity is found in what another one stood for: `&amp;amp;lt;`."""
+"""Largest nesting depth of entities: `&amp;amp;lt;`."""
 
 _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
 _ADDRESS = re.compile(r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)[^\s<>\"']+", re.IGNORECASE)
@@ -18,9 +18,9 @@ _WORD = re.compile(r"\w")
 
 
 def clean_caption(text: str) -> str:
-    """A caption without HTML entities and tags, URLs and line breaks, its encoding mended; empty if no word is left.
+    """A caption without HTML entities, tags, URLs and line breaks, with repaired encoding; empty if no word is left.
 
-    `a < b` stays: only what looks like a tag is taken for one.
+    `a < b` stays: only complete tags are removed.
     """
     for _ in range(_UNESCAPED_AT_MOST):
         if (plain := unescape(text)) == text:
@@ -32,5 +32,5 @@ def clean_caption(text: str) -> str:
 
 
 def clean_captions(texts: Iterable[str]) -> list[str]:
-    """The cleaned captions of a picture, without the empty ones, and each once."""
+    """The cleaned captions of a picture, without empty ones and duplicates."""
     return list(dict.fromkeys(filter(None, map(clean_caption, texts))))

@@ -1,4 +1,4 @@
-"""Filtering of captioned pictures: measured, decided by limits, and written as a list that trainings read.
+"""Filtering of captioned pictures: measure, decide by limits, and write a list that trainings read.
 
 SDXL-Lightning, whose data Hyper-SD follows, keeps pictures of more than 1024 pixels with an aesthetic score above 5.5
 that are sharp by the Laplacian, with cleaned captions (Lin et al. 2024, section 4.1).
@@ -34,18 +34,18 @@ def write_filtered(
 ) -> FilterRecord:
     """Decide by limits, and write the kept examples, the rejected ones and a record.
 
-    Files are read one at a time; in memory are 16 bytes a picture, to find captions that occur twice.
+    Files are read one at a time; 16 bytes per picture are kept in memory, to find duplicate captions.
 
     Args:
         source: of the pictures.
         measured: files of `measure_source`, in order.
-        limits: decide.
-        out: where the files go.
-        text: names the source on the command line.
-        column: of the captions that the user named.
+        limits: decide which pictures are kept.
+        out: folder of the output.
+        text: the source's name on the command line.
+        column: the column of captions that the user named.
 
     Returns:
-        The record, which is written too.
+        The record, which is also written.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -82,7 +82,7 @@ def write_filtered(
 
 
 def _decisions(file: Path, limits: FilterLimits, first: NDArray[np.int64] | None) -> Iterator[Decision]:
-    """Each picture of a file, and the reason to leave it out; `first` are the rows that are no duplicates, sorted."""
+    """Each picture of a file with its reason for rejection; `first` are the sorted rows that are not duplicates."""
     for picture in read_measurements(file):
         reason = rejection(picture, limits)
         if reason is None and first is not None and not _contains(first, picture.row):
@@ -91,7 +91,7 @@ def _decisions(file: Path, limits: FilterLimits, first: NDArray[np.int64] | None
 
 
 def _first_rows(measured: Sequence[Path], limits: FilterLimits) -> NDArray[np.int64]:
-    """Rows within the limits, of pictures with the same captions only the first, sorted."""
+    """Sorted rows within the limits; only the first of several pictures with the same captions."""
     rows: list[NDArray[np.int64]] = []
     hashes: list[NDArray[np.uint64]] = []
     for file in measured:
@@ -103,7 +103,7 @@ def _first_rows(measured: Sequence[Path], limits: FilterLimits) -> NDArray[np.in
 
 
 def _captions_hash(captions: Sequence[str]) -> int:
-    """A number by the captions of a picture, the same in another order or letter case."""
+    """A hash of the captions of a picture, independent of order and letter case."""
     same = "\n".join(sorted(caption.casefold() for caption in captions))
     return int.from_bytes(sha256(same.encode()).digest()[:8], "big")
 

@@ -1,4 +1,4 @@
-"""Limits of a filter, and the reason for which a picture is left out: a pure function of what was measured."""
+"""Limits of a filter, and the reason for rejecting a picture: a pure function of its measurements."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ DUPLICATE = "duplicate caption"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterLimits:
-    """Limits of a filter; None leaves one out. The first two are the paper's (SDXL-Lightning's, which it follows).
+    """Limits of a filter; None turns a limit off. The first two are SDXL-Lightning's, which the paper follows.
 
     Args:
-        side: pixels that the smaller side has at least.
-        aesthetic: score of LAION's predictor that a picture exceeds.
-        sharpness: variance of the Laplacian that a picture has at least. The paper gives no number; this is the one
-            that is usual for pictures of 8 bits.
-        duplicates: keep pictures whose captions an earlier picture has.
+        side: minimum of the smaller side in pixels.
+        aesthetic: score of LAION's predictor that a picture must exceed.
+        sharpness: minimum variance of the Laplacian. The paper gives no number; this one is usual for 8-bit pictures.
+        duplicates: keep pictures with the same captions as an earlier picture.
     """
 
     side: int | None = 1024
@@ -31,7 +30,7 @@ class FilterLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Reason for which a picture is left out, the value that was measured, and the limit; both as texts."""
+    """Reason for rejecting a picture, with the measured value and the limit as texts."""
 
     reason: str
     value: str
@@ -39,7 +38,7 @@ class Rejection:
 
 
 def rejection(measured: PictureMeasurement, limits: FilterLimits) -> Rejection | None:
-    """The first reason to leave a picture out, the cheapest to check first; None to keep it."""
+    """The first reason to reject a picture, cheapest checks first; None to keep it."""
     if measured.problem is not None:
         return Rejection(reason="unreadable", value=measured.problem)
     if limits.side is not None and measured.side < limits.side:

@@ -1,6 +1,6 @@
-"""Measurements of captioned pictures by which filters decide: size, sharpness, beauty, captions. Each made once.
+"""Measurements of captioned pictures for filters: size, sharpness, aesthetic score, captions.
 
-They do not depend on any limit, so that other limits take no second look at the pictures.
+They do not depend on the limits, so changed limits need no second pass over the pictures.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from hypersd.utils.errors import gist
 from hypersd.utils.files import atomic_path
 
 AestheticModel = Callable[[Sequence[Image.Image]], Sequence[float]]
-"""From pictures of any size to their scores."""
+"""Function from pictures of any size to their scores."""
 
 FOLDER = "measurements"
 SHARPNESS_SIDE = 1024
-"""Pixels to which the smaller side of larger pictures is scaled before sharpness is measured, which depends on it."""
+"""Pixels to which the smaller side of larger pictures is scaled: sharpness depends on the scale."""
 
 _PER_FILE = 256
 _AT_ONCE = 16
-"""Pictures that are decoded at a time: one of 12 megapixels takes 36 MB."""
+"""Number of pictures decoded at a time: one of 12 megapixels takes 36 MB."""
 
 _SCHEMA = pa.schema(
     {
@@ -55,13 +55,13 @@ class PictureMeasurement:
     """Measurements of an example of a source.
 
     Args:
-        row: its number in the source.
-        name: for a person who looks for it.
+        row: its index in the source.
+        name: readable name of the example.
         captions: cleaned.
-        side: the smaller one, in pixels; 0 if the picture cannot be decoded.
-        sharpness: variance of the Laplacian; NaN as above.
-        aesthetic: LAION's score, from 1 to 10; NaN if it was not asked for.
-        problem: reason that the picture or its captions cannot be read; None if they can.
+        side: the smaller side in pixels; 0 if the picture cannot be decoded.
+        sharpness: variance of the Laplacian; NaN if the picture cannot be decoded.
+        aesthetic: LAION's score, from 1 to 10; NaN if not measured.
+        problem: reason why the picture or its captions cannot be read; None if they can.
     """
 
     row: int
@@ -87,18 +87,18 @@ def laplacian_variance(picture: Image.Image) -> float:
 
 
 def measure_source(source: PictureSource, folder: Path, aesthetic: AestheticModel | None) -> list[Path]:
-    """Measure all pictures of a source; returns files of `PictureMeasurement` in their order.
+    """Measure all pictures of a source; return the files of `PictureMeasurement` in order.
 
-    All processes of a run share the work. Files that are there already are kept, so a run that was stopped goes on.
+    All processes of a run share the work. Existing files are kept, so an interrupted run continues.
 
     Args:
         source: of the pictures.
-        folder: where the files go.
-        aesthetic: scores pictures; None leaves that out.
+        folder: of the files.
+        aesthetic: scores pictures; None skips this.
 
     Raises:
-        ValueError: the folder holds measurements of another source.
-        OSError: it cannot be written.
+        ValueError: the folder has measurements of another source.
+        OSError: the folder cannot be written.
     """
     starts = range(0, len(source), _PER_FILE)
     names = [f"{number:06d}.parquet" for number in range(len(starts))]
@@ -139,7 +139,7 @@ def _measured(
 
 
 def _look(source: PictureSource, row: int) -> tuple[PictureMeasurement, Image.Image | None]:
-    """All but the aesthetic score of an example, and its picture; None where something cannot be read."""
+    """Measurements of an example without the aesthetic score, and its picture; None if it cannot be read."""
     name = source.name(row)
     try:
         captions = clean_captions(source.captions(row))

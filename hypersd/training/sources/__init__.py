@@ -1,1 +1,1 @@
-"""Captioned pictures to train on, wherever they lie: in a folder, in WebDataset shards, or on the Hub."""
+"""Sources of captioned pictures: a folder, WebDataset shards, or the Hub."""

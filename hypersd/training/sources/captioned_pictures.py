@@ -1,4 +1,4 @@
-"""Captioned pictures to train on, from any source: each looked at once, and what cannot be used counted and named."""
+"""Captioned pictures from any source as training data: each is examined once, and unusable ones are reported."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from hypersd.utils.files import atomic_path
 log = logging.getLogger(__name__)
 
 HELD_OUT_SHARE = 0.02
-"""Share of the captions that training does not see; their hash decides, so that others in the source do not."""
+"""Share of held-out captions; a hash selects them, independent of the other captions."""
 
 REJECTED = "rejected.csv"
 _PER_FILE = 1000
-"""Examples that a file of the index tells of."""
+"""Number of examples in a file of the index."""
 
 _LISTED = 3
-"""Names that a sentence gives for a reason, at most."""
+"""Largest number of examples that a message names per reason."""
 
 _SCHEMA = pa.schema(
     {
@@ -53,7 +53,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """An example of a source that was looked at: its captions and size, or a reason that it cannot be used."""
+    """An examined example of a source: its captions and size, or the reason why it cannot be used."""
 
     row: int
     name: str
@@ -70,7 +70,7 @@ class CaptionedPictures:
     Args:
         source: of the pictures.
         pixels: the side to which they are scaled and cropped.
-        examples: a table of `Examined` examples, those that are trained on.
+        examples: a table of `Examined` examples that are trained on.
         held_out: captions that are not trained on.
     """
 
@@ -81,15 +81,15 @@ class CaptionedPictures:
 
     @classmethod
     def prepare(cls, source: PictureSource, pixels: int, folder: Path) -> CaptionedPictures:
-        """Look at all examples of a source, unless the folder knows of it from an earlier run.
+        """Examine all examples of a source, or read the index of an earlier run.
 
         Args:
             source: of the pictures.
-            pixels: the side that they are to have.
-            folder: for what was seen; examples that cannot be used are named in its `rejected.csv`.
+            pixels: side of the training pictures.
+            folder: receives the index; its `rejected.csv` lists unusable examples.
 
         Raises:
-            ValueError: no example can be used, or the folder is of another source.
+            ValueError: no example can be used, or the folder belongs to another source.
             OSError: the folder cannot be written.
         """
         table = _index(source, folder)
@@ -115,10 +115,10 @@ class CaptionedPictures:
         return len(self.examples)
 
     def pictures(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """The pictures of these numbers, scaled and cropped: `(B, pixels, pixels, 3)`.
+        """The pictures with these indices, scaled and cropped: `(B, pixels, pixels, 3)`.
 
         Raises:
-            ValueError, OSError: one cannot be read any more; the message names it.
+            ValueError, OSError: a picture can no longer be read; the message names it.
         """
         rows = self.examples["row"].take(pa.array(list(indices))).to_pylist()
 
@@ -126,9 +126,7 @@ class CaptionedPictures:
             try:
                 return square(decode(self.source.picture(row)), self.pixels)
             except (ValueError, OSError) as error:
-                raise ValueError(
-                    f"{self.source.name(row)} has changed since it was looked at: {gist(error)}"
-                ) from error
+                raise ValueError(f"{self.source.name(row)} has changed since it was examined: {gist(error)}") from error
 
         with ThreadPoolExecutor() as threads:
             return np.stack(list(threads.map(load, rows)))
@@ -139,21 +137,21 @@ class CaptionedPictures:
         return np.array([PictureSize(**size).conditioning(self.pixels) for size in chosen], dtype=np.int64)
 
     def caption(self, index: int, rng: np.random.Generator) -> str:
-        """A caption of a picture; where there are several, one of them by lot."""
+        """A caption of a picture; a random one if there are several."""
         captions = self.examples["captions"][index].as_py()
         return captions[int(rng.integers(len(captions)))]
 
     def distinct_captions(self) -> Sequence[str]:
-        """All captions that are trained on, each once."""
+        """All captions that are trained on, without duplicates."""
         return _distinct(self.examples)
 
     def held_out_prompts(self, count: int) -> list[str]:
-        """Captions that training does not see; where all pictures have the same one, that."""
+        """Captions that are not trained on; if all pictures share one caption, that one."""
         return list(self.held_out[:count]) or list(self.distinct_captions()[:count])
 
 
 def examine(source: PictureSource, row: int) -> Examined:
-    """Look at one example: decode its picture, read its captions."""
+    """Examine one example: decode its picture, read its captions."""
     name = source.name(row)
     try:
         captions = source.captions(row)
@@ -166,7 +164,7 @@ def examine(source: PictureSource, row: int) -> Examined:
 
 
 def rejections(table: pa.Table) -> Mapping[str, list[str]]:
-    """The names of the examples that cannot be used, by reason, the commonest reason first."""
+    """The names of unusable examples by reason, most frequent reason first."""
     names: dict[str, list[str]] = {}
     for record in table.filter(table["reason"].is_valid()).select(["name", "reason"]).to_pylist():
         names.setdefault(record["reason"], []).append(record["name"])
@@ -175,7 +173,7 @@ def rejections(table: pa.Table) -> Mapping[str, list[str]]:
 
 
 def describe_rejections(names: Mapping[str, list[str]], total: int) -> str:
-    """A sentence about the examples that cannot be used, with their number, the commonest reasons and some names."""
+    """A sentence with the number of unusable examples, the most frequent reasons and some names."""
     reasons = (
         f"{reason} ({len(examples)}: {', '.join(examples[:_LISTED])}{', …' if len(examples) > _LISTED else ''})"
         for reason, examples in list(names.items())[:_LISTED]
@@ -185,7 +183,7 @@ def describe_rejections(names: Mapping[str, list[str]], total: int) -> str:
 
 
 def _index(source: PictureSource, folder: Path) -> pa.Table:
-    """All examples of a source, looked at by all processes together."""
+    """Index of all examples of a source, created by all processes together."""
     starts = range(0, len(source), _PER_FILE)
     names = [f"{number:06d}.parquet" for number in range(len(starts))]
 
@@ -204,19 +202,19 @@ def _index(source: PictureSource, folder: Path) -> pa.Table:
 
 
 def _distinct(examples: pa.Table) -> list[str]:
-    """All captions of the examples, each once."""
+    """All captions of the examples, without duplicates."""
     return examples["captions"].combine_chunks().flatten().unique().to_pylist()
 
 
 def _held_out(captions: Sequence[str]) -> tuple[str, ...]:
-    """The captions that are held out, by ascending hash: a share of them, and at least one if there are two."""
+    """The held-out captions, by ascending hash: a share of all captions, at least one if there are two."""
     places = sorted((_place(caption), caption) for caption in captions)
     share = max(HELD_OUT_SHARE, np.nextafter(places[0][0], 1)) if places[0][0] < places[-1][0] else 0.0
     return tuple(caption for place, caption in places if place < share)
 
 
 def _place(caption: str) -> float:
-    """A number in [0, 1) by the hash of a caption, the same in other letter case or with other spaces."""
+    """A number in [0, 1) from the hash of a caption, independent of letter case and spaces."""
     same = " ".join(normalize("NFKC", caption).casefold().split())
     return int.from_bytes(sha256(same.encode()).digest()[:6], "big") / 2**48
 

@@ -1,4 +1,4 @@
-"""Pictures of any kind as squares of 8 bits: turned as their camera was, without transparency, scaled and cropped."""
+"""Decoding of pictures to 8-bit squares: EXIF rotation, transparency, scaling and cropping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHITE = (255, 255, 255, 255)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSize:
-    """Size in pixels of a picture as it stands upright."""
+    """Size in pixels of a picture after EXIF rotation."""
 
     height: int
     width: int
@@ -36,7 +36,7 @@ def decode(picture: PictureFile) -> Image.Image:
     """A picture in RGB; an animation's first frame.
 
     Raises:
-        ValueError: it is damaged, no picture, or larger than Pillow opens.
+        ValueError: it is damaged, not a picture, or too large for Pillow.
         OSError: its file cannot be read.
     """
     content = picture if isinstance(picture, bytes) else picture.read_bytes()
@@ -61,8 +61,8 @@ def square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    """A picture of any mode in RGB; on white, where it is transparent."""
-    if picture.mode.startswith(("I", "F")):  # 16 bits: `convert` would clip all that is brighter than 255
+    """A picture of any mode in RGB; transparent parts become white."""
+    if picture.mode.startswith(("I", "F")):  # 16 bits: `convert` would clip values above 255
         values = np.asarray(picture).astype(np.float64)
         top = 65535 if values.max(initial=0) > 255 else 255
         picture = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))

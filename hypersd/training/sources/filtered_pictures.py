@@ -1,4 +1,4 @@
-"""Pictures that a filter kept of another source, with cleaned captions: a list of rows, and no copy of a picture."""
+"""Pictures of another source kept by a filter, with cleaned captions: a list of rows without copies of pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT_SCHEMA = pa.schema({"row": pa.int64(), "captions": pa.large_list(pa.large_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterRecord:
-    """Record of a filter: its source as it was typed, the column of the captions, and what identifies both."""
+    """Record of a filter: its source as typed, the column of the captions, and their fingerprint."""
 
     source: str
     caption_column: str | None
@@ -46,15 +46,15 @@ class FilteredPictures:
 
     @classmethod
     def open(cls, folder: Path, open_source: Callable[[str, str | None], PictureSource]) -> FilteredPictures:
-        """Open what a filter left in a folder.
+        """Open the output folder of a filter.
 
         Args:
             folder: of the filter.
             open_source: opens its source from the text for it and the column of the captions.
 
         Raises:
-            ValueError: the list is damaged or empty, or the source has changed since.
-            OSError: a file is missing, or the source is.
+            ValueError: the list is damaged or empty, or the source has changed since the filter ran.
+            OSError: a file or the source is missing.
         """
         record: FilterRecord = read_json(folder / FILTER, FilterRecord, "the record of a filter")
         source = open_source(record.source, record.caption_column)
@@ -112,7 +112,7 @@ def read_kept(file: Path) -> pa.Table:
 
 
 def kept_batch(rows: Sequence[int], captions: Sequence[Sequence[str]]) -> pa.RecordBatch:
-    """Some kept examples, as they are written."""
+    """A batch of kept examples in the format of the file."""
     return pa.RecordBatch.from_pydict(
         {"row": list(rows), "captions": [list(texts) for texts in captions]}, schema=KEPT_SCHEMA
     )

@@ -31,10 +31,10 @@ class HubAddress:
 
     @classmethod
     def parse(cls, text: str) -> HubAddress:
-        """Take an address apart.
+        """Parse an address.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not an address.
         """
         owner, name, *parts = [*text.removeprefix(PREFIX).strip("/").split("/"), ""][:5]
         parts = [part for part in parts if part]
@@ -52,7 +52,7 @@ class HubDataset:
     """The rows of a dataset's split (see `PictureSource`); they stay on disk.
 
     Args:
-        rows: whose pictures are not decoded.
+        rows: with undecoded pictures.
         fingerprint: of the repository's commit, the configuration and the split.
     """
 
@@ -64,14 +64,14 @@ class HubDataset:
 
     @classmethod
     def open(cls, address: HubAddress, column: str | None = None) -> HubDataset:
-        """Fetch a dataset, or take it from the Hub's cache where the Hub cannot be reached.
+        """Download a dataset, or read it from the Hub's cache if the Hub cannot be reached.
 
         Args:
             address: of the dataset.
-            column: of the captions; None for the likeliest.
+            column: of the captions; None for the most likely one.
 
         Raises:
-            OSError: it can neither be fetched nor is it in the cache.
+            OSError: it can neither be downloaded nor read from the cache.
             ValueError: it has no such configuration or split, no pictures or no captions.
         """
         path, commit = _located(address)
@@ -122,12 +122,12 @@ class HubDataset:
 
 
 def _located(address: HubAddress) -> tuple[str, str]:
-    """The dataset as `load_dataset` is to be asked for it, and the commit that it is at."""
+    """The dataset's name for `load_dataset`, and its current commit."""
     online = not constants.HF_HUB_OFFLINE and reachable(constants.ENDPOINT)
     if online:
         try:
             sha = HfApi().dataset_info(address.repository, revision=address.revision).sha
-        except Exception as error:  # the network libraries' errors have no base of their own
+        except Exception as error:  # errors of the network libraries have no common base class
             raise DownloadError(f"fetching {address} failed ({gist(error)})") from error
         return address.repository, str(sha)
     folder = fetched(
@@ -140,10 +140,10 @@ def _located(address: HubAddress) -> tuple[str, str]:
 
 
 def _chosen(address: HubAddress, path: str, revision: str | None) -> tuple[str, str]:
-    """The configuration and the split that an address means.
+    """The configuration and the split of an address.
 
     Raises:
-        ValueError: there is no such one, or several and the address does not say which.
+        ValueError: they do not exist, or there are several and the address does not name one.
     """
     try:
         configs = datasets.get_dataset_config_names(path, revision=revision)

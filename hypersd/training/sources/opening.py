@@ -1,4 +1,4 @@
-"""A source of captioned pictures from the words for it on the command line."""
+"""Opening of a source of captioned pictures by its name on the command line."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def open_source(text: str, column: str | None = None) -> PictureSource:
     """The captioned pictures that a text names.
 
     Args:
-        text: a folder, WebDataset shards, a dataset of the Hub, or what a filter kept of one: see `FORMS`.
-        column: of the captions, where there are columns; None for the likeliest.
+        text: a folder, WebDataset shards, a dataset of the Hub, or the output of a filter: see `FORMS`.
+        column: of the captions, if there are columns; None for the most likely one.
 
     Raises:
-        ValueError: the text names none of these, or nothing in it can be trained on.
-        OSError: it is missing, cannot be read or not be fetched.
+        ValueError: the text names none of these, or the source has no usable example.
+        OSError: the source is missing, or cannot be read or downloaded.
     """
     if text.startswith(HUB):
         from hypersd.training.sources.hub_dataset import HubAddress, HubDataset  # noqa: PLC0415 - `datasets` is slow
@@ -49,11 +49,11 @@ def open_source(text: str, column: str | None = None) -> PictureSource:
 
 
 def _shards(text: str) -> list[Path]:
-    """The archives that a pattern names: braces first, as in a shell, then `*`, `?` and `[…]`.
+    """The archives that match a pattern: braces are expanded first, as in a shell, then `*`, `?` and `[…]`.
 
     Raises:
-        ValueError: it names no archives.
-        FileNotFoundError: there are none.
+        ValueError: the matching files are not archives.
+        FileNotFoundError: no file matches.
     """
     files: list[Path] = []
     for name in expand_braces(text):

@@ -1,4 +1,4 @@
-"""A folder of pictures with captions: in `metadata.jsonl`, as `datasets` reads it, or in NAME.txt beside NAME.png."""
+"""A folder of pictures with captions in `metadata.jsonl`, as for `datasets`, or in NAME.txt next to NAME.png."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class FolderEntry:
 
     Args:
         name: of the picture's file in the folder.
-        caption: in the metadata; None if it has none.
-        beside: name of the text file of the same name that holds the caption; None if there is none.
+        caption: from the metadata; None if it has none.
+        beside: name of the text file with the caption; None if there is none.
     """
 
     name: str
@@ -40,18 +40,18 @@ class FolderEntry:
 
 @dataclass(frozen=True)
 class PictureFolder:
-    """The captioned pictures in a folder and the folders in it (see `PictureSource`)."""
+    """The captioned pictures in a folder and its subfolders (see `PictureSource`)."""
 
     folder: Path
     entries: tuple[FolderEntry, ...]
 
     @classmethod
     def open(cls, folder: Path, column: str | None = None) -> PictureFolder:
-        """List the pictures of a folder: those in its metadata, where it has any, and otherwise all.
+        """List the pictures of a folder: those in its metadata if it has any, otherwise all.
 
         Args:
             folder: of the pictures.
-            column: of the metadata that has the captions; None for the likeliest.
+            column: column of the metadata with the captions; None for the most likely one.
 
         Raises:
             ValueError: the metadata is damaged or has no captions, or the folder has no picture.
@@ -111,7 +111,7 @@ def _described(file: Path, column: str | None) -> Iterator[FolderEntry]:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    lines = enumerate(read_text(file).split("\n"), start=1)  # splitlines() would also split inside a text
+    lines = enumerate(read_text(file).split("\n"), start=1)  # splitlines() would also split inside a string
     return ((number, line) for number, line in lines if line.strip())
 
 
@@ -126,7 +126,7 @@ def _record(file: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _beside(folder: Path) -> Iterator[FolderEntry]:
-    """All pictures below a folder, in the order of their names; hidden files and folders are left out."""
+    """All pictures in a folder and its subfolders, sorted by name, without hidden files and folders."""
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     shown = [name for name in files if not any(part.startswith(".") for part in name.split("/"))]
     texts = {name for name in shown if name.rpartition(".")[2].lower() in _BESIDE}
@@ -138,7 +138,7 @@ def _beside(folder: Path) -> Iterator[FolderEntry]:
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
-    """Size in bytes and time of change of a file; None if it is missing."""
+    """Size in bytes and modification time of a file; None if it is missing."""
     if not file.exists():
         return None
     status = file.stat()

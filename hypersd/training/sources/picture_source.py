@@ -1,4 +1,4 @@
-"""Captioned pictures as they lie somewhere, before any is looked at."""
+"""Interface of sources of captioned pictures, before decoding."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from pathlib import Path
 from typing import Any, Protocol
 
 PictureFile = Path | bytes
-"""A picture that is not decoded yet: a file, or what would be in it."""
+"""An undecoded picture: a file, or its content."""
 
 CAPTION_COLUMNS = ("text", "caption", "captions", "prompt", "description")
-"""Names that captions go by, the likeliest first."""
+"""Usual names of the column of captions, the most likely first."""
 
 FILTER = "filter.json"
-"""Record that a filter leaves beside the list of pictures that it kept."""
+"""Record of a filter, next to its list of kept pictures."""
 
 PICTURE_ENDINGS = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "avif"})
 
 
 class PictureSource(Protocol):
-    """Captioned pictures, numbered from 0; some may be damaged, or miss their picture or their caption."""
+    """Captioned pictures, numbered from 0; some may be damaged, or lack their picture or caption."""
 
     @property
     def fingerprint(self) -> str:
-        """A hash that changes when a picture or a caption does: names, sizes and times of the files stand for them."""
+        """A hash that changes with the pictures and captions, computed from names, sizes and times of files."""
         ...
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """Name of an example, for a person who looks for it."""
+        """Readable name of an example."""
         ...
 
     def picture(self, index: int) -> PictureFile:
@@ -42,10 +42,10 @@ class PictureSource(Protocol):
         ...
 
     def captions(self, index: int) -> list[str]:
-        """The captions of an example, as they are.
+        """The captions of an example, unchanged.
 
         Raises:
-            ValueError: it has none, or its caption is no text.
+            ValueError: it has none, or its caption is not a string.
             OSError: it cannot be read.
         """
         ...
@@ -56,8 +56,8 @@ def caption_column(columns: Sequence[str], wanted: str | None, where: str) -> st
 
     Args:
         columns: of the table.
-        wanted: the user's choice; None for the likeliest.
-        where: name of the table, for complaints.
+        wanted: the user's choice; None for the most likely one.
+        where: name of the table, for errors.
 
     Raises:
         ValueError: there is none.
@@ -87,7 +87,7 @@ def caption_texts(value: Any) -> list[str]:
 
 
 def caption_in(values: Mapping[str, Any], column: str | None) -> list[str]:
-    """The captions in a JSON object, under the user's key or the likeliest one.
+    """The captions in a JSON object, under the user's key or the most likely one.
 
     Raises:
         ValueError: there are none.

@@ -1,6 +1,6 @@
-"""WebDataset shards: tar archives in which files of one name, but for their endings, make an example.
+"""WebDataset shards: tar archives in which files with the same name and different extensions form an example.
 
-Only the headers are read when they are opened; a picture is read where it lies, so no shard is unpacked or copied.
+Opening reads only the headers; pictures are read in place, so no shard is unpacked or copied.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 Span = tuple[int, int]
-"""Place of a file in an archive: where it begins, and its size, in bytes."""
+"""Position of a file in an archive: offset and size in bytes."""
 
 
 @dataclass(slots=True)
 class ShardEntry:
-    """An example: its archive, its name in it, and where its files are."""
+    """An example: its archive, its name, and the positions of its files."""
 
     shard: Path
     key: str
     files: dict[str, Span] = field(default_factory=dict[str, Span])
 
     def span(self, endings: Sequence[str] | frozenset[str]) -> tuple[str, Span] | None:
-        """The first file with one of the endings, and its ending."""
+        """The first file with one of the extensions, and its extension."""
         return next(((ending, span) for ending, span in self.files.items() if ending in endings), None)
 
     def read(self, span: Span) -> bytes:
@@ -71,11 +71,11 @@ class TarShards:
 
         Args:
             shards: the archives.
-            column: key of the captions in the examples' JSON files, for those without a text file; None for the
-                likeliest.
+            column: key of the captions in the examples' JSON files, for examples without a text file; None for the
+                most likely one.
 
         Raises:
-            ValueError: a shard is damaged, packed, or no archive; or none has a picture.
+            ValueError: a shard is damaged, compressed, or not an archive; or no shard has a picture.
             OSError: one cannot be read.
         """
         entries = tuple(entry for shard in shards for entry in _entries(shard))
@@ -149,7 +149,7 @@ def expand_braces(pattern: str) -> list[str]:
 
 
 def _entries(shard: Path) -> Iterator[ShardEntry]:
-    """The examples of an archive: neighbours of one name."""
+    """The examples of an archive: consecutive files with the same name."""
     check_file(shard, _WANTED)
     entry = ShardEntry(shard, "")
     try:

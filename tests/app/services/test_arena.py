@@ -1,4 +1,4 @@
-"""The arena behind the page, and its door over HTTP, on a tiny random family."""
+"""The arena behind the page, and its HTTP routes, on a tiny random family."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ANN, BEN = "a" * 32, "b" * 32
 
 @dataclass(frozen=True)
 class Door:
-    """The served page's door, as any HTTP client sees it."""
+    """HTTP client of the arena's routes."""
 
     url: str
     data: Path
@@ -88,14 +88,14 @@ class Door:
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("arena")
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
-    # On a Space a proxy says where a visitor comes from; without its word they come from this machine.
+    # On a Space a proxy forwards visitors' addresses; without the header they come from this machine.
     chosen = AppSettings(emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), on_space=True)
     demo = launch(chosen, block=False, quiet=True, server_name="127.0.0.1")
     yield Door(demo.local_url, folder / "data")
     demo.close()
 
 
-def test_a_vote_is_told_what_it_was_about_and_no_sooner(door: Door) -> None:
+def test_models_are_revealed_only_after_the_vote(door: Door) -> None:
     battle = door.battle()
     assert set(battle) == {"battle", "prompt", "sheet"}
     assert door("show", body={"battle": battle["battle"]})[0] == 200
@@ -106,25 +106,25 @@ def test_a_vote_is_told_what_it_was_about_and_no_sooner(door: Door) -> None:
         assert answer[side]["label"].startswith("emoji/")
         assert answer[side]["seconds"] > 0
     assert answer["votes"] == 1
-    assert door("vote", body=words) == (409, {"error": "Already counted: your first vote stands."})
+    assert door("vote", body=words) == (409, {"error": "Already counted: your first vote is kept."})
     assert door("answer", body={"battle": battle["battle"], "choice": "tie"})[0] == 200
     assert door("answer", body={"battle": battle["battle"], "choice": "tie"})[0] == 409
 
 
-def test_the_next_battle_is_there_before_the_vote(door: Door) -> None:
+def test_the_next_battle_can_be_fetched_before_the_vote(door: Door) -> None:
     first = door.battle(BEN)
     second = door.battle(BEN, besides=first["battle"])
     assert second["battle"] != first["battle"]
     assert door.battle(BEN, besides=first["battle"])["battle"] == second["battle"]
 
 
-def test_votes_that_cannot_be_taken_are_refused(door: Door) -> None:
+def test_invalid_votes_are_rejected(door: Door) -> None:
     battle = door.battle("c" * 32)["battle"]
     for voter, words, said in (
         ("c" * 32, {"battle": battle, "choice": "left"}, "not been shown"),
         (ANN, {"battle": battle, "choice": "left"}, "not yours"),
         ("c" * 32, {"battle": "nothing", "choice": "left"}, "not yours"),
-        ("c" * 32, {"battle": battle, "choice": "up"}, "no choice"),
+        ("c" * 32, {"battle": battle, "choice": "up"}, "not a choice"),
         ("c" * 32, {"choice": "left"}, "Battle is missing"),
         ("c" * 32, {"battle": battle, "choice": "left", "decision_ms": "soon"}, "illiseconds"),
         ("c" * 32, {"battle": battle, "choice": "left", "decision_ms": -1}, "illiseconds"),
@@ -136,7 +136,7 @@ def test_votes_that_cannot_be_taken_are_refused(door: Door) -> None:
         assert said in answer["error"]
 
 
-def test_an_expired_battle_is_refused_and_another_is_there(door: Door) -> None:
+def test_an_expired_battle_is_rejected_and_another_is_available(door: Door) -> None:
     voter = "e" * 32
     battle = door.battle(voter)["battle"]
     assert door("show", voter, {"battle": battle})[0] == 200
@@ -149,9 +149,9 @@ def test_an_expired_battle_is_refused_and_another_is_there(door: Door) -> None:
 
 
 def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
-    door.battle()  # the models are there
+    door.battle()  # the models are loaded
     status, battle = door("own", "d" * 32, {"prompt": "a <b>cat</b> \u202e on red"})
-    assert "“b”" in " ".join(battle["warnings"]), "what it has never seen is named"
+    assert "“b”" in " ".join(battle["warnings"]), "unknown words are named"
     assert status == 200, battle
     assert battle["prompt"] == "a <b>cat</b> \u202e on red"
     assert door("show", "d" * 32, {"battle": battle["battle"]})[0] == 200
@@ -160,15 +160,15 @@ def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
     assert "prompt is empty" in door("own", "d" * 32, {"prompt": " "})[1]["error"]
 
 
-def test_too_much_from_one_address_has_to_wait(door: Door) -> None:
+def test_requests_of_one_address_are_limited(door: Door) -> None:
     most = RateLimits().own_a_minute
     asked = [door("own", "f" * 32, {"prompt": " "}, home="203.0.113.9") for _ in range(most + 5)]
     assert [status for status, _ in asked[:most]] == [422] * most
     status, answer = asked[-1]
     assert status == 429
-    assert answer["error"].startswith("Too much comes from your address")
-    assert door("progress", "f" * 32, home="203.0.113.9")[0] == 200, "votes go on"
-    assert door("own", "f" * 32, {"prompt": " "}, home="203.0.113.10")[0] == 422, "so do others"
+    assert answer["error"].startswith("Too many requests come from your address")
+    assert door("progress", "f" * 32, home="203.0.113.9")[0] == 200, "votes are still allowed"
+    assert door("own", "f" * 32, {"prompt": " "}, home="203.0.113.10")[0] == 422, "so are other addresses"
     assert "203.0.113" not in "".join(file.read_bytes().decode("latin-1") for file in door.data.glob("*.sqlite*"))
 
 
@@ -177,12 +177,12 @@ def test_too_much_from_one_address_has_to_wait(door: Door) -> None:
     [
         (True, "203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (True, "2001:db8::1:2:3:4", "2001:db8::"),
-        (True, "127.0.0.1", "10.0.0.7"),  # nobody passes for the machine itself
+        (True, "127.0.0.1", "10.0.0.7"),  # a forged address of this machine
         (True, "", "10.0.0.7"),
-        (False, "203.0.113.9", "10.0.0.7"),  # without a proxy anybody can say so
+        (False, "203.0.113.9", "10.0.0.7"),  # without a proxy the header can be forged
     ],
 )
-def test_where_a_visitor_comes_from(*, on_space: bool, forwarded: str, known_as: str) -> None:
+def test_the_address_of_a_visitor(*, on_space: bool, forwarded: str, known_as: str) -> None:
     headers = [(b"x-forwarded-for", forwarded.encode())]
     request = Request({"type": "http", "headers": headers, "client": ("10.0.0.7", 50_000)})
     assert address(request, on_space=on_space) == known_as
@@ -199,7 +199,7 @@ def test_a_vote_is_taken_from_another_address_than_its_battle(door: Door) -> Non
         assert (status, answer["votes"]) == (200, number), "they are the same voter"
 
 
-def test_a_forged_first_hop_is_nobody_s_address(arena: Arena) -> None:
+def test_a_forged_first_hop_is_ignored(arena: Arena) -> None:
     arena.proxies = [ipaddress.ip_network("172.17.0.0/16")]
     page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN}, client=("172.17.0.1", 50_000))
     most = RateLimits().own_a_minute
@@ -209,10 +209,10 @@ def test_a_forged_first_hop_is_nobody_s_address(arena: Arena) -> None:
     ]
     assert [answer.status_code for answer in asked] == [422] * most + [429]
     other = page.post("/arena/own", json={"prompt": " "}, headers={"x-forwarded-for": "203.0.113.10"})
-    assert other.status_code == 422, "others behind the proxy have a share of their own"
+    assert other.status_code == 422, "others behind the proxy have their own limit"
 
 
-def test_a_vote_is_taken_back_and_its_receipt_says_so(door: Door) -> None:
+def test_a_receipt_shows_that_a_vote_was_taken_back(door: Door) -> None:
     voter = "6" * 32
     battle = door.battle(voter)
     while True:
@@ -232,17 +232,17 @@ def test_a_vote_is_taken_back_and_its_receipt_says_so(door: Door) -> None:
     assert door("vote", voter, {"battle": battle["battle"], "choice": "right"})[0] == 409
 
 
-def test_who_has_no_receipt_learns_nothing(door: Door) -> None:
+def test_an_unknown_receipt_reveals_nothing(door: Door) -> None:
     with sqlite3.connect(door.data / "arena.sqlite", timeout=30) as votes:
         ids = [row[0] for row in votes.execute("SELECT id FROM votes UNION SELECT battle_id FROM votes")]
     votes.close()
     assert ids
     for name in ("0" * 32, "none", "a'b", "%00", *ids):
-        assert receipt(door, name) == {"kept": False, "error": "No vote of this receipt is kept here."}
+        assert receipt(door, name) == {"kept": False, "error": "No vote with this receipt is stored here."}
 
 
 def receipt(door: Door, name: str) -> dict[str, Any]:
-    """The answer to a receipt."""
+    """The response to a receipt."""
     try:
         with urllib.request.urlopen(f"{door.url}arena/receipt/{name}", timeout=60) as answer:
             return json.loads(answer.read())
@@ -251,14 +251,14 @@ def receipt(door: Door, name: str) -> dict[str, Any]:
 
 
 def opened(folder: Path, **changes: Any) -> Arena:
-    """An arena over one database, whatever becomes of its data folder."""
+    """An arena whose database is outside its data folder."""
     storage = StorageConfig(data=folder, database=f"sqlite:///{folder.parent}/kept.sqlite")
     value = open_arena(EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=storage, **changes))
     assert value is not None
     return value
 
 
-def test_a_lost_data_folder_makes_nobody_another_voter(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_pseudonyms_survive_a_lost_data_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first = opened(tmp_path / "one")
     voter = first.voter("203.0.113.9", ANN)
     vote(first)
@@ -268,10 +268,8 @@ def test_a_lost_data_folder_makes_nobody_another_voter(tmp_path: Path, caplog: p
     assert (again.warnings(), logged) == ([], []), "of the arena: the page of other tests may log as well"
 
 
-def test_another_secret_than_that_of_the_voters_is_said_and_never_shown(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = opened(tmp_path, secret="rosebud")  # noqa: S106 - of nobody
+def test_a_changed_secret_is_reported_but_never_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = opened(tmp_path, secret="rosebud")  # noqa: S106 - not a real secret
     vote(first)
     assert first.warnings() == []
     for other in ({}, {"secret": "another"}):
@@ -282,10 +280,10 @@ def test_another_secret_than_that_of_the_voters_is_said_and_never_shown(
         assert "HYPERSD_SECRET" in said
         assert said in caplog.messages
         assert "rosebud" not in caplog.text
-    assert opened(tmp_path, secret="rosebud").warnings() == []  # noqa: S106 - of nobody
+    assert opened(tmp_path, secret="rosebud").warnings() == []  # noqa: S106 - not a real secret
 
 
-def test_the_owner_reads_that_many_voters_share_an_address(arena: Arena) -> None:
+def test_the_owner_is_warned_that_many_voters_share_an_address(arena: Arena) -> None:
     for number in range(RateLimits().many_an_hour):
         arena.voter("172.17.0.1", f"{number:032d}")
     [said] = arena.warnings()
@@ -294,7 +292,7 @@ def test_the_owner_reads_that_many_voters_share_an_address(arena: Arena) -> None
     assert "172.17" not in said
 
 
-def test_two_pictures_that_look_the_same_are_shown_to_nobody(arena: Arena) -> None:
+def test_pairs_of_equal_pictures_are_not_shown(arena: Arena) -> None:
     picture = Image.new("RGB", (8, 8), "red")
     name = arena.pictures.put(picture)
     file = io.BytesIO()
@@ -305,7 +303,7 @@ def test_two_pictures_that_look_the_same_are_shown_to_nobody(arena: Arena) -> No
     assert arena.draw("ann") == {"battle": None, "pool": 0}
 
 
-def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
+def test_a_limited_voter_gets_the_waiting_time(arena: Arena) -> None:
     arena.service = BattleService(arena.store, BattlePolicy(votes_a_minute=1))
     page = TestClient(Starlette(routes=routes(arena)), headers={"x-voter": ANN})
     voter = arena.voter("testclient", ANN)
@@ -322,7 +320,7 @@ def test_a_voter_who_has_to_rest_is_told_for_how_long(arena: Arena) -> None:
     assert page.post("/arena/vote", json={"battle": second, "choice": "left"}).status_code == 200
 
 
-def test_where_a_vote_comes_from_is_a_gate_beside_it(arena: Arena) -> None:
+def test_the_check_of_the_address_is_stored_with_the_vote(arena: Arena) -> None:
     voter = arena.voter("203.0.113.9", "f" * 32)
     for number in range(RateLimits().voters_an_hour):
         arena.voter("203.0.113.9", f"{number:032d}")
@@ -336,7 +334,7 @@ def test_where_a_vote_comes_from_is_a_gate_beside_it(arena: Arena) -> None:
 
 @contextmanager
 def full_disk() -> Generator[None]:
-    """While this is open no file of this process can grow."""
+    """Within this context no file of this process can grow."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
@@ -345,7 +343,7 @@ def full_disk() -> Generator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_on_a_full_disk_a_vote_is_clearly_not_taken_and_can_be_given_later(door: Door) -> None:
+def test_on_a_full_disk_a_vote_fails_clearly_and_can_be_repeated(door: Door) -> None:
     voter = "9" * 32
     battle = door.battle(voter)["battle"]
     assert door("show", voter, {"battle": battle})[0] == 200
@@ -353,15 +351,15 @@ def test_on_a_full_disk_a_vote_is_clearly_not_taken_and_can_be_given_later(door:
     with full_disk():
         status, answer = door("vote", voter, words)
     assert status == 503
-    assert "your vote was not taken" in answer["error"]
+    assert "your vote was not counted" in answer["error"]
     assert door("progress", voter)[1]["votes"] == 0
     assert door("vote", voter, words)[0] == 200, "as soon as there is space again"
     assert door("progress", voter)[1]["votes"] == 1
 
 
-def test_on_a_full_disk_nothing_is_handed_out_or_drawn_and_all_of_it_can_be_asked_for_later(door: Door) -> None:
+def test_on_a_full_disk_requests_fail_and_can_be_repeated(door: Door) -> None:
     voter, own = "8" * 32, {"prompt": "a small cat on a green background"}
-    door.battle(ANN)  # there are pairs, and models
+    door.battle(ANN)  # pairs and models are ready
     with full_disk():
         refused = door("draw", voter), door("own", voter, own)
     assert refused == ((503, {"error": "The arena cannot be reached for a moment; please try again."}),) * 2
@@ -369,7 +367,7 @@ def test_on_a_full_disk_nothing_is_handed_out_or_drawn_and_all_of_it_can_be_aske
     assert door("own", voter, own)[0] == 200
 
 
-def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
+def test_a_study_works_over_http(door: Door) -> None:
     voter = "f" * 32
     assert door("draw", voter, {"study": "nothing"}) == (
         422,
@@ -383,7 +381,7 @@ def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
     for choice in ("tie", "both_bad"):
         words = {"battle": battle["battle"], "choice": choice}
         status, answer = door("vote", voter, words)
-        assert (status, "has to be chosen" in answer["error"]) == (422, True)
+        assert (status, "must choose one" in answer["error"]) == (422, True)
     status, reply = door("vote", voter, {"battle": battle["battle"], "choice": "left", "decision_ms": 1500})
     assert status == 200, reply
     assert reply["study"]["given"] == (0 if reply["check"] else 1)
@@ -395,7 +393,7 @@ def test_a_study_is_taken_part_in_over_the_door(door: Door) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["draw", "show", "vote", "answer", "own", "progress"]), st.binary(max_size=200))
-def test_no_noise_breaks_the_door(door: Door, name: str, noise: bytes) -> None:
+def test_random_bytes_are_rejected(door: Door, name: str, noise: bytes) -> None:
     status, answer = door(name, raw=noise)
     assert status in {200, 422}
     assert status == 200 or answer["error"]
@@ -411,12 +409,12 @@ anything = st.recursive(
     st.sampled_from(["draw", "show", "vote", "answer", "progress"]),
     st.dictionaries(st.sampled_from(["battle", "choice", "decision_ms", "input", "besides", "study"]), anything),
 )
-def test_no_nonsense_breaks_the_door(door: Door, name: str, words: dict[str, Any]) -> None:
+def test_random_json_is_rejected(door: Door, name: str, words: dict[str, Any]) -> None:
     status, answer = door(name, raw=json.dumps(words).encode())
     assert status in {200, 409, 422}, answer
 
 
-def test_requests_are_read_with_care() -> None:
+def test_requests_are_validated() -> None:
     with pytest.raises(ValueError, match="too long"):
         parsed(b" " * 20_000)
     with pytest.raises(ValueError, match="JSON object"):
@@ -437,18 +435,18 @@ def test_a_store_that_cannot_be_opened_closes_the_arena_only(tmp_path: Path) -> 
 
 
 def vote(arena: Arena, choice: str = "left", **changes: Any) -> dict[str, Any]:
-    """Ann's vote on a pair of her own; what she is told."""
+    """Ann's vote on a new pair; the response."""
     battle = arena.service.custom_battle(pair(owner="ann", **changes), "ann")
     arena.show("ann", battle.id)
     return arena.vote("ann", battle.id, choice, Client())
 
 
-def test_a_spoiled_pair_says_so_when_it_is_told(arena: Arena) -> None:
+def test_a_spoiled_pair_is_explained_after_the_vote(arena: Arena) -> None:
     assert vote(arena)["check"] is False
     assert vote(arena, gold=0)["check"] is True
 
 
-def test_a_vote_that_was_kept_is_never_said_to_be_lost(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stored_vote_is_never_reported_as_lost(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> int:
         raise OSError("the database is gone")
 
@@ -460,7 +458,7 @@ def test_a_vote_that_was_kept_is_never_said_to_be_lost(arena: Arena, monkeypatch
     assert arena.progress("ann")["votes"] == 1
 
 
-def test_a_pair_whose_pictures_are_lost_is_passed_over(arena: Arena) -> None:
+def test_a_pair_with_lost_pictures_is_skipped(arena: Arena) -> None:
     first, second = (arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white"))
     arena.store.add_pair(pair())
     kept = pair(entries=(entry("emoji/hyper@4", first), entry("emoji/base@25", second)))
@@ -472,14 +470,14 @@ def test_a_pair_whose_pictures_are_lost_is_passed_over(arena: Arena) -> None:
     assert arena.draw("ann", besides=arena.draw("ann")["battle"]) == {"battle": None, "pool": 0}
 
 
-def test_when_all_pictures_are_lost_not_every_pair_is_given_up_at_once(arena: Arena) -> None:
+def test_when_all_pictures_are_lost_only_some_pairs_are_withdrawn(arena: Arena) -> None:
     for _ in range(20):
         arena.store.add_pair(pair())
     assert arena.draw("ann")["battle"] is None
     assert arena.store.pool_size(None) == 15
 
 
-def test_after_thirty_votes_a_visitor_sees_what_they_prefer(arena: Arena) -> None:
+def test_after_thirty_votes_a_visitor_sees_their_ranking(arena: Arena) -> None:
     arena.service = BattleService(arena.store, BattlePolicy(votes_a_minute=1000))
     for seed in range(PERSONAL_BOARD - 1):
         answer = vote(arena, seed=seed)
@@ -494,7 +492,7 @@ def test_after_thirty_votes_a_visitor_sees_what_they_prefer(arena: Arena) -> Non
     assert {row["name"] for row in answer["personal"]} == {"Hyper-SD", "Base"}
 
 
-def test_those_who_wait_for_the_models_stand_in_one_line() -> None:
+def test_visitors_wait_for_the_models_in_one_queue() -> None:
     line, free = SerialQueue(), threading.Event()
 
     def handle(voter: str, words: dict[str, Any]) -> dict[str, Any]:
@@ -531,4 +529,4 @@ def test_a_closed_arena_says_so() -> None:
     with gr.Blocks() as demo:
         build_arena(open_=False)
     [part] = [one for one in demo.get_config_file()["components"] if one["props"].get("elem_id") == "hs-arena"]
-    assert "DATABASE_URL says where votes are kept" in part["props"]["value"]
+    assert "DATABASE_URL sets where votes are stored" in part["props"]["value"]

@@ -20,7 +20,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def test_the_chances_of_pairs_are_not_worked_out_for_each_pair(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probabilities_are_not_recomputed_for_each_pair(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr("app.services.arena_workers.next_pair_probabilities", lambda *given: asked.append(given) or {})
     workers = ArenaWorkers(arena)

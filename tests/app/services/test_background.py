@@ -1,4 +1,4 @@
-"""Background work steps back, and lets others have their turn."""
+"""Background work has a low priority."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def niceness() -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a whole process can step back")
-def test_work_behind_the_page_steps_back_with_its_threads_and_nothing_else_does() -> None:
+def test_background_work_and_its_threads_have_a_low_priority_and_others_do_not() -> None:
     before, seen = niceness(), SimpleQueue[int]()
 
     def work() -> None:
@@ -34,7 +34,7 @@ def test_work_behind_the_page_steps_back_with_its_threads_and_nothing_else_does(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a whole process can step back")
-def test_work_of_a_process_that_stands_further_back_stays_there() -> None:
+def test_a_lower_priority_of_the_process_is_kept() -> None:
     seen = SimpleQueue[int]()
 
     def start() -> None:
@@ -47,9 +47,9 @@ def test_work_of_a_process_that_stands_further_back_stays_there() -> None:
     assert seen.get() == 15
 
 
-def test_threads_take_turns_ten_times_as_often_as_python_lets_them() -> None:
+def test_threads_switch_ten_times_as_often_as_by_default() -> None:
     before = sys.getswitchinterval()
-    sys.setswitchinterval(0.005)  # as Python starts
+    sys.setswitchinterval(0.005)  # Python's default
     try:
         short_turns()
         assert sys.getswitchinterval() == pytest.approx(0.0005)

@@ -1,4 +1,4 @@
-"""By what visitors are told apart."""
+"""Client addresses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hypersd.utils.environment import Environment
         ("", ""),
     ],
 )
-def test_an_address_stands_for_what_one_visitor_has(address: str, known_as: str) -> None:
+def test_an_address_is_mapped_to_the_network_of_one_visitor(address: str, known_as: str) -> None:
     assert network_of(address) == known_as
 
 
@@ -53,8 +53,8 @@ DOCKER = Environment.read({"HYPERSD_TRUSTED_PROXIES": "172.17.0.1, 10.0.0.0/8 fd
         ("fd00::5", "203.0.113.9", "203.0.113.9"),
         ("172.17.0.1", "", "172.17.0.1"),
         ("172.17.0.1", "unknown", "172.17.0.1"),
-        ("172.17.0.1", "203.0.113.9, unknown, 10.1.2.3", "10.1.2.3"),  # who is before that nobody knows
-        ("172.17.0.1", "127.0.0.1", "172.17.0.1"),  # nobody passes for this machine
+        ("172.17.0.1", "203.0.113.9, unknown, 10.1.2.3", "10.1.2.3"),  # earlier hops are unknown
+        ("172.17.0.1", "127.0.0.1", "172.17.0.1"),  # a forged address of this machine
         ("172.17.0.1", "10.1.2.3", "10.1.2.3"),  # a visitor from the proxies' own network
         ("172.17.0.2", "203.0.113.9", "172.17.0.2"),  # this one is not trusted
         ("198.51.100.7", "203.0.113.9, 10.1.2.3", "198.51.100.7"),
@@ -62,9 +62,9 @@ DOCKER = Environment.read({"HYPERSD_TRUSTED_PROXIES": "172.17.0.1, 10.0.0.0/8 fd
         ("", "203.0.113.9", ""),
     ],
 )
-def test_the_last_hop_that_is_no_trusted_proxy_is_the_visitor(peer: str, forwarded: str, known_as: str) -> None:
+def test_the_last_untrusted_hop_is_the_visitor(peer: str, forwarded: str, known_as: str) -> None:
     assert client_address(peer, forwarded, DOCKER) == known_as
 
 
-def test_without_trusted_proxies_no_header_is_believed() -> None:
+def test_without_trusted_proxies_the_header_is_ignored() -> None:
     assert client_address("172.17.0.1", "203.0.113.9", ()) == "172.17.0.1"

@@ -8,7 +8,8 @@ import pytest
 
 from app.services.engines import EngineManager, Job
 from app.services.settings import AppSettings
-from hypersd.models.registry import Machine, availability
+from hypersd.models.machine import Machine
+from hypersd.models.registry import availability
 from hypersd.sampling.request import Generation, Request, Run
 
 SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", steps=50),))
@@ -16,7 +17,7 @@ SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", s
 
 @pytest.fixture
 def engines(emoji_folder: Path) -> EngineManager:
-    """A studio that sleeps."""
+    """An engine manager before any loading."""
     return EngineManager(AppSettings(emoji=emoji_folder).families(), "emoji")
 
 
@@ -78,7 +79,7 @@ def test_a_visitor_who_leaves_frees_the_worker(engines: EngineManager) -> None:
     wait_until_idle()
 
 
-def test_what_cannot_run_says_why_and_downloads_nothing(engines: EngineManager) -> None:
+def test_an_unavailable_model_has_a_reason_and_downloads_nothing(engines: EngineManager) -> None:
     engines.wake()
     request = Request(prompt="a cat", seed=1, family="sdxl", runs=(Run(model="base"),))
     with pytest.raises(ValueError, match="cannot run here"):

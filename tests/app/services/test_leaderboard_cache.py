@@ -1,4 +1,4 @@
-"""The boards: the newest question first, nothing computed on asking, and the older one until the newer is there."""
+"""The leaderboard cache: newest request first, computed in the background, old results until new ones are ready."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.arena.conftest import pair
 from tests.arena.votes.test_quality import vote
 
 
-def test_a_board_is_computed_behind_and_found_afterwards() -> None:
+def test_a_leaderboard_is_computed_in_the_background() -> None:
     leaderboards = LeaderboardCache("emoji")
     assert leaderboards.get(VoteFilter()) is None
     assert not leaderboards.serve(), "the votes have not been read"
@@ -30,7 +30,7 @@ def test_a_board_is_computed_behind_and_found_afterwards() -> None:
     assert leaderboards.choices.steps == (4, 25)
 
 
-def test_the_newest_question_is_answered_first() -> None:
+def test_the_newest_request_is_computed_first() -> None:
     leaderboards = LeaderboardCache("emoji")
     leaderboards.renew([])
     for steps in (1, 2, 4):
@@ -40,14 +40,14 @@ def test_the_newest_question_is_answered_first() -> None:
     assert leaderboards.get(VoteFilter(steps=1)) is None
 
 
-def test_when_votes_come_the_older_board_stays_until_the_newer_is_there() -> None:
+def test_after_new_votes_the_old_leaderboard_stays_until_the_new_one_is_ready() -> None:
     leaderboards, vote_filter = LeaderboardCache("emoji"), VoteFilter(family="emoji")
     leaderboards.renew([])
     leaderboards.get(vote_filter)
     assert leaderboards.serve()
     assert not leaderboards.serve()
     leaderboards.renew([vote(pair=pair())])
-    assert not leaderboards.serve(), "nobody asks"
+    assert not leaderboards.serve(), "nothing was requested"
     older = leaderboards.get(vote_filter)
     assert older is not None
     assert older.votes == 0
@@ -58,7 +58,7 @@ def test_when_votes_come_the_older_board_stays_until_the_newer_is_there() -> Non
     assert not leaderboards.serve(), "nothing is left to do"
 
 
-def test_no_more_boards_are_kept_than_are_looked_at() -> None:
+def test_only_used_leaderboards_are_cached() -> None:
     leaderboards = LeaderboardCache("emoji")
     leaderboards.renew([])
     for steps in range(1, 101):
@@ -68,7 +68,7 @@ def test_no_more_boards_are_kept_than_are_looked_at() -> None:
     assert leaderboards._fresh == set(leaderboards._boards)
 
 
-def test_a_question_wakes_whoever_waits_for_one() -> None:
+def test_a_request_wakes_the_worker() -> None:
     leaderboards = LeaderboardCache("emoji")
     leaderboards.renew([])
     threading.Timer(0.1, lambda: leaderboards.get(VoteFilter(steps=1))).start()
@@ -77,7 +77,7 @@ def test_a_question_wakes_whoever_waits_for_one() -> None:
     assert time.monotonic() - began < 30
 
 
-def test_a_narrowed_board_says_what_it_is_about() -> None:
+def test_a_filtered_leaderboard_describes_its_filter() -> None:
     assert about(VoteFilter(family="emoji", steps=1, prompts="emoji-v1")) == (
         "A part of the votes: only those between contestants of emoji, with both at 1 step, on the prompts of emoji-v1."
     )

@@ -35,7 +35,7 @@ def declare(folder: Path, name: str, *rivals: str, **changes: Any) -> None:
 
 @pytest.fixture
 def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
-    """An arena that knows its machine, with three studies: one can be held, one in part, one not at all."""
+    """An arena on a known machine with three studies: one can run, one in part, one not at all."""
     declare(tmp_path / "studies", "all", BASE)
     declare(tmp_path / "studies", "part", BASE, LOST)
     declare(tmp_path / "studies", "none", LOST)
@@ -49,7 +49,7 @@ def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
 
 
 def vote(arena: Arena, study: str, choice: str = "left", voter: str = "ann") -> dict[str, Any]:
-    """One more pair for a study, and a vote on it: what the voter is told."""
+    """A new pair for a study and a vote on it; the response."""
     ours, rival = (arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white"))
     arena.store.add_pair(pair(study=study, entries=(entry(HYPER, ours), entry(BASE, rival))))
     battle = arena.draw(voter, study=study)["battle"]
@@ -57,7 +57,7 @@ def vote(arena: Arena, study: str, choice: str = "left", voter: str = "ann") -> 
     return arena.vote(voter, battle, choice, Client(decision_ms=2000))
 
 
-def test_studies_of_the_family_are_read_and_what_is_damaged_is_left_out(
+def test_studies_of_the_family_are_read_and_damaged_ones_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     declare(tmp_path, "good", BASE)
@@ -100,7 +100,7 @@ def vote_openly(arena: Arena) -> dict[str, Any]:
 
 
 def test_a_forced_choice_is_forced_by_the_server(arena: Arena) -> None:
-    with pytest.raises(VoteRejected, match="has to be chosen"):
+    with pytest.raises(VoteRejected, match="must choose one"):
         vote(arena, "all", "both_bad")
     assert arena.store.count_votes() == 0
     assert vote(arena, "all", "skip")["study"]["given"] == 0
@@ -118,7 +118,7 @@ def test_a_complete_study_draws_nothing_more(arena: Arena) -> None:
     assert arena.draw("cyd", study="all")["battle"] is None
 
 
-def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> None:
+def test_an_unavailable_study_is_not_offered_and_has_a_reason(arena: Arena) -> None:
     with pytest.raises(VoteRejected, match="this study cannot run here: no such model"):
         arena.draw("ann", study="none")
     everything, none, part = arena.progress("ann")["studies"]
@@ -128,10 +128,10 @@ def test_what_cannot_be_drawn_here_is_not_offered_and_says_why(arena: Arena) -> 
     assert arena.studies.probabilities(arena.declared["part"]) == {(HYPER, BASE): 1.0}
     for voter in ("ann", "ben"):
         answer = vote(arena, "part", voter=voter)
-    assert (answer["study"]["done"], answer["study"]["complete"]) == (True, 1), "all that can be had here"
+    assert (answer["study"]["done"], answer["study"]["complete"]) == (True, 1), "all votes that are possible here"
 
 
-def test_a_contestant_that_was_benched_or_whose_files_are_lost_says_so(arena: Arena, tmp_path: Path) -> None:
+def test_benched_contestants_and_lost_files_are_reported(arena: Arena, tmp_path: Path) -> None:
     emoji = arena.engines.families["emoji"]
     arena.engines.families = {"emoji": replace(emoji, folder=tmp_path / "empty")}
     assert arena.studies.problem(arena.declared["all"]).startswith(f"no base model in {tmp_path}/empty")
@@ -147,7 +147,7 @@ def test_before_the_models_are_known_a_study_waits(arena: Arena) -> None:
     assert arena.draw("ann", study="none")["battle"] is None
 
 
-def test_the_rows_say_how_far_each_comparison_is(arena: Arena) -> None:
+def test_the_rows_show_the_progress_of_each_comparison(arena: Arena) -> None:
     for voter, choice in (("ann", "skip"), ("ben", "left"), ("cyd", "left")):
         vote(arena, "part", choice, voter)
     shown = "".join(study_rows(arena.studies, "human").splitlines())

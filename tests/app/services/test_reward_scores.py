@@ -1,4 +1,4 @@
-"""The judge behind the Results tab: a real reward model on real pictures, and what the page says of it."""
+"""Reward scores on the Results tab: a real reward model on real pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TESTED = [prompt for prompt in (f"prompt {number}" for number in range(40)) if s
 
 
 def reward_model(folder: Path) -> None:
-    """A reward model that has learned nothing."""
+    """An untrained reward model."""
     write_clip(folder / "clip")
     model = RewardModel.start(folder / "clip")
     model.metadata |= {"seed": 0, "preferred": QUANTILES}
@@ -51,9 +51,7 @@ def never() -> bool:
     return False
 
 
-def test_the_newest_reward_model_judges_what_was_voted_on(
-    tmp_path: Path, pictures: ImageStore, votes: list[Vote]
-) -> None:
+def test_the_newest_reward_model_scores_voted_pictures(tmp_path: Path, pictures: ImageStore, votes: list[Vote]) -> None:
     reward_scores = RewardScores(pictures, tmp_path / "loop")
     reward_scores.work({"human": votes}, never)
     assert reward_scores.results == {}, "there is no reward model"
@@ -67,7 +65,7 @@ def test_the_newest_reward_model_judges_what_was_voted_on(
     assert "of 4 decisive votes on prompts that it did not learn from; they agree with themselves in 90% of 10" in text
 
 
-def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictures: ImageStore) -> None:
+def test_votes_on_training_prompts_are_excluded(tmp_path: Path, pictures: ImageStore) -> None:
     store = Store(f"sqlite:///{tmp_path}/learned.sqlite")
     prompts = [prompt for prompt in (f"prompt {number}" for number in range(8)) if split_of(prompt) != "test"]
     votes = [vote(store, pictures, number, prompt=prompt) for number, prompt in enumerate(prompts)]
@@ -79,7 +77,7 @@ def test_votes_on_prompts_that_it_learned_from_say_nothing(tmp_path: Path, pictu
     assert "is not known" in judge_rows(reward_scores.results["human"], None)
 
 
-def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: ImageStore, votes: list[Vote]) -> None:
+def test_scoring_pauses_for_visitors_and_continues(tmp_path: Path, pictures: ImageStore, votes: list[Vote]) -> None:
     reward_model(tmp_path)
     visitors: list[Any] = [True]
     reward_scores = RewardScores(pictures, tmp_path / "loop", chosen=tmp_path / "reward", busy=lambda: bool(visitors))
@@ -90,10 +88,10 @@ def test_it_makes_room_for_visitors_and_goes_on_later(tmp_path: Path, pictures: 
     assert reward_scores.results["human"].unseen == 0
 
 
-def test_without_a_judge_the_page_says_how_to_get_one() -> None:
+def test_without_a_reward_model_the_page_explains_how_to_train_one() -> None:
     assert "reward train" in judge_rows(None, None)
 
 
-def test_a_reward_model_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_reward_model_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no reward model"):
         AppSettings.from_environment(Environment.read({"HYPERSD_REWARD": str(tmp_path)}))

@@ -11,13 +11,13 @@ from hypersd.models.registry import FAMILIES
 from hypersd.utils.environment import Environment
 
 
-def test_nothing_set_means_the_registry_s_first_family_where_it_ships() -> None:
+def test_the_default_is_the_registry_s_first_family_in_its_shipped_folder() -> None:
     settings = AppSettings.from_environment(Environment.read({}))
     assert settings.family == next(iter(FAMILIES))
     assert settings.families() == dict(FAMILIES)
 
 
-def test_the_embedded_family_can_live_elsewhere(tmp_path: Path) -> None:
+def test_the_embedded_family_can_be_in_another_folder(tmp_path: Path) -> None:
     families = AppSettings.from_environment(Environment.read({"HYPERSD_EMOJI": str(tmp_path)})).families()
     assert {name: family.folder for name, family in families.items()} == {
         name: tmp_path if family.folder else None for name, family in FAMILIES.items()
@@ -41,7 +41,7 @@ def test_each_variable_is_passed_on(tmp_path: Path) -> None:
     )
 
 
-def test_by_default_the_process_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_is_the_process_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYPERSD_FAMILY", "sdxl")
     assert AppSettings.from_environment().family == "sdxl"
 

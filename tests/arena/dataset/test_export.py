@@ -1,4 +1,4 @@
-"""The dataset: written, read back with `datasets`, used as its consumers use it, and imported again."""
+"""The dataset: exported, loaded with `datasets`, used like its consumers do, and imported again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def votes(store: Store, pictures: ImageStore) -> list[Vote]:
-    """A hundred votes on forty pairs, among them all that can be chosen, gold pairs, and simulated ones."""
+    """A hundred votes on forty pairs, with all choices, gold pairs, and simulated votes."""
     rng = np.random.default_rng(0)
     models = [Contestant("emoji", name, 4) for name in ("base", "hyper", "turbo")]
     prompts = [*NASTY, *(f"a cat number {index}" for index in range(30))]
@@ -105,7 +105,7 @@ def test_every_format_opens_with_datasets(
             assert row["kind"] == "human"
 
 
-def test_the_arena_format_holds_every_vote_and_why_it_does_not_count(
+def test_the_arena_format_has_every_vote_with_its_reason_for_dropping(
     votes: list[Vote], pictures: ImageStore, tmp_path: Path
 ) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
@@ -160,7 +160,7 @@ def test_diffusers_dpo_script_reads_the_pickapic_format(
 
 
 def test_pickapic_has_the_columns_of_pick_a_pic(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
-    """As its card on the Hub lists them, and which kind of voter it was."""
+    """The columns of its card on the Hub, and the kind of voter."""
     export(votes, pictures, "pickapic", tmp_path / "out")
     rows = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
     listed = (
@@ -192,7 +192,7 @@ def test_preferences_are_the_winner_and_the_loser(votes: list[Vote], pictures: I
     assert {(row["prompt"], row["chosen"].convert("RGB").tobytes()) for row in rows} <= expected
 
 
-def test_simulated_votes_have_a_dataset_of_their_own(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
+def test_simulated_votes_are_a_separate_dataset(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     done = export(votes, pictures, "arena", tmp_path / "out", kind="simulated")
     assert sum(done.rows.values()) == 25
     assert "every vote is simulated" in (tmp_path / "out" / "README.md").read_text()
@@ -200,7 +200,7 @@ def test_simulated_votes_have_a_dataset_of_their_own(votes: list[Vote], pictures
         export([vote for vote in votes if vote.battle.kind == "human"], pictures, "arena", tmp_path, kind="simulated")
 
 
-def test_the_card_says_what_is_in_the_data(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
+def test_the_card_describes_the_data(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| votes | 75 |" in card
@@ -209,7 +209,7 @@ def test_the_card_says_what_is_in_the_data(votes: list[Vote], pictures: ImageSto
     assert not any(text in card for text in NASTY), "prompts are data, not text of the card"
 
 
-def test_the_card_is_inert_whatever_the_data_say(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_data_cannot_add_markup_to_the_card(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\u202e|[x](javascript:y)\n# Heading `"
     votes = [cast(store, pictures, number, models=(evil, "b"), device=evil) for number in range(3)]
     export(votes, pictures, "arena", tmp_path / "out")
@@ -224,7 +224,7 @@ def test_the_card_is_inert_whatever_the_data_say(store: Store, pictures: ImageSt
     assert card.count("# Votes from a blind arena of image models") == 1
 
 
-def test_somebody_elses_readme_is_not_written_over(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
+def test_a_foreign_readme_is_not_overwritten(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# My project")
     with pytest.raises(ValueError, match="choose another folder"):
         export(votes, pictures, "arena", tmp_path)
@@ -236,7 +236,7 @@ def picture_file(pictures: ImageStore, name: str) -> Path:
     return Path(pictures.root) / name[:2] / f"{name}.webp"
 
 
-def test_an_export_that_fails_leaves_the_one_before(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_the_previous_one(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export(votes, pictures, "arena", out)
     before = {file.name: file.read_bytes() for file in out.iterdir()}
@@ -249,7 +249,7 @@ def test_an_export_that_fails_leaves_the_one_before(votes: list[Vote], pictures:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_votes_whose_picture_is_lost_are_left_out_and_counted(
+def test_votes_with_a_lost_picture_are_left_out_and_counted(
     votes: list[Vote], pictures: ImageStore, tmp_path: Path, form: Format
 ) -> None:
     whole = export(votes, pictures, form, tmp_path / "whole")
@@ -273,7 +273,7 @@ def test_votes_whose_picture_is_lost_are_left_out_and_counted(
         assert not any(lost & {row.get(name) for name in names} for row in split)
 
 
-def test_somebody_elses_files_are_left_alone_and_named(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
+def test_foreign_files_are_kept_and_named(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     own = {f"{split}.parquet": split.encode() for split in ("train", "validation", "test")}
     for name, data in own.items():
         (tmp_path / name).write_bytes(data)
@@ -291,7 +291,7 @@ def test_a_file_beside_an_export_stays(votes: list[Vote], pictures: ImageStore, 
     export(train, pictures, "arena", out)
     assert (out / "notes.txt").read_text() == "mine"
     (out / "test.parquet").write_text("mine, too: the export had no such split")
-    with pytest.raises(ValueError, match=r"holds test\.parquet"):
+    with pytest.raises(ValueError, match=r"contains test\.parquet"):
         export(votes, pictures, "arena", out)
     assert (out / "test.parquet").read_text().startswith("mine")
 
@@ -302,12 +302,12 @@ def test_an_export_of_another_kind_is_not_replaced(
 ) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
-    with pytest.raises(ValueError, match="what `hypersd votes export --format arena --kind human` made"):
+    with pytest.raises(ValueError, match="output of `hypersd votes export --format arena --kind human`"):
         export(votes, pictures, form, tmp_path / "out", kind=kind)
     assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
 
 
-def test_a_smaller_export_leaves_no_rows_of_the_one_before(
+def test_a_smaller_export_leaves_no_rows_of_the_previous_one(
     votes: list[Vote], pictures: ImageStore, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -318,9 +318,7 @@ def test_a_smaller_export_leaves_no_rows_of_the_one_before(
     assert {split: len(rows) for split, rows in loaded.items()} == {"train": 1}
 
 
-def test_an_export_comes_back_and_twice_changes_nothing(
-    votes: list[Vote], pictures: ImageStore, tmp_path: Path
-) -> None:
+def test_importing_an_export_twice_changes_nothing(votes: list[Vote], pictures: ImageStore, tmp_path: Path) -> None:
     export(votes, pictures, "arena", tmp_path / "out")
     other, elsewhere = Store(f"sqlite:///{tmp_path}/other.sqlite"), ImageStore(str(tmp_path / "elsewhere"))
     counts = [import_votes(tmp_path / "out", other, elsewhere) for _ in range(2)]
@@ -338,7 +336,7 @@ def test_a_foreign_or_damaged_file_is_named(
 ) -> None:
     export(votes, pictures, "preference", tmp_path / "out")
     for file, words in (
-        (tmp_path / "out" / "train.parquet", "no column"),
+        (tmp_path / "out" / "train.parquet", "neither the columns"),
         (tmp_path / "broken.parquet", "damaged"),
     ):
         if not file.exists():
@@ -358,5 +356,5 @@ def test_an_export_of_an_older_release_is_known_by_its_card(
     lines = (out / "README.md").read_text().splitlines(keepends=True)
     (out / "README.md").write_text("".join(line for line in lines if "left out" not in line))
     assert export(votes, pictures, "pickapic", out).rows
-    with pytest.raises(ValueError, match="format pickapic --kind human` made"):
+    with pytest.raises(ValueError, match="output of `hypersd votes export --format pickapic --kind human`"):
         export(votes, pictures, "preference", out)

@@ -1,4 +1,4 @@
-"""Votes from elsewhere: byte for byte what they were, each once, and nothing that would spoil the store."""
+"""Imported votes: unchanged, without duplicates, and without invalid rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def there(tmp_path: Path) -> Iterator[tuple[Store, ImageStore]]:
 
 @pytest.fixture
 def row(store: Store, pictures: ImageStore) -> dict[str, Any]:
-    """A vote as an export has it."""
+    """A vote as a row of an export."""
     return arena_row(vote(store, pictures, 1), None, pictures.get)
 
 
@@ -48,7 +48,7 @@ def noise(seed: int) -> Image.Image:
     return Image.fromarray(pixels).resize((96, 96), Image.Resampling.BICUBIC)
 
 
-def test_pictures_of_another_encoder_come_over_byte_for_byte(
+def test_pictures_of_another_encoder_are_imported_byte_for_byte(
     row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     """A store that is restored after an update of the image library must not refuse its own pictures."""
@@ -56,7 +56,7 @@ def test_pictures_of_another_encoder_come_over_byte_for_byte(
     noise(1).save(file, "WEBP", lossless=True, quality=0, method=0)
     data = file.getvalue()
     name = sha256(data).hexdigest()
-    assert data != encode(noise(1)), "or this test shows nothing"
+    assert data != encode(noise(1)), "otherwise this test shows nothing"
     row |= {"picture_a": name, "image_a": {"bytes": data, "path": None}}
     write(tmp_path / "other.parquet", "arena", [row])
     assert import_votes(tmp_path / "other.parquet", *there).new == 1
@@ -67,31 +67,31 @@ def test_pictures_of_another_encoder_come_over_byte_for_byte(
     ("change", "words"),
     [
         ({"gold": 7}, "0 or 1, not 7"),
-        ({"kind": "robot"}, "'robot' is no kind"),
-        ({"purpose": "party"}, "'party' is no purpose"),
-        ({"choice": "yes"}, "'yes' is no choice"),
-        ({"knowing_time": "yes"}, "'yes' is no knowing_time"),
-        ({"model_a": "=cmd|' /C calc'!A0"}, "names no contestant"),
+        ({"kind": "robot"}, "'robot' is not a valid kind"),
+        ({"purpose": "party"}, "'party' is not a valid purpose"),
+        ({"choice": "yes"}, "'yes' is not a valid choice"),
+        ({"knowing_time": "yes"}, "'yes' is not a valid knowing_time"),
+        ({"model_a": "=cmd|' /C calc'!A0"}, "is not a contestant"),
         ({"prompt": None}, "has no prompt"),
-        ({"prompt": "a\0b"}, "cannot be kept"),
-        ({"voter": "x" * 25}, "cannot be kept"),
+        ({"prompt": "a\0b"}, "cannot be stored"),
+        ({"voter": "x" * 25}, "cannot be stored"),
         ({"seconds_a": float("nan")}, "seconds"),
-        ({"probability": float("inf")}, "no number"),
+        ({"probability": float("inf")}, "is not a number"),
         ({"decision_ms": -1}, "milliseconds"),
         ({"input": "telepathy"}, "unknown input"),
         ({"software": "torch=2"}, "Expecting value"),
-        ({"software": '["torch"]'}, "no object"),
-        ({"gates": '{"captcha": "maybe"}'}, "a gate says"),
-        ({"picture_a": "../../../etc/passwd"}, "not what its name says"),
+        ({"software": '["torch"]'}, "not a JSON object"),
+        ({"gates": '{"captcha": "maybe"}'}, "the result of a check must be one of"),
+        ({"picture_a": "../../../etc/passwd"}, "does not match its name"),
         ({"image_a": None}, "damaged"),
         ({"voted": None}, "has no voted"),
     ],
 )
-def test_a_row_that_no_vote_can_be_is_refused_and_spoils_nothing(
+def test_an_invalid_row_is_rejected_and_changes_nothing(
     row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     write(tmp_path / "bad.parquet", "arena", [row | change])
-    with pytest.raises(ValueError, match=r"bad\.parquet is damaged, or no export") as raised:
+    with pytest.raises(ValueError, match=r"bad\.parquet is damaged, or not an export") as raised:
         import_votes(tmp_path / "bad.parquet", *there)
     assert words in str(raised.value)
     assert there[0].count_votes() == 0
@@ -107,24 +107,24 @@ def test_a_bad_row_among_good_ones_is_skipped_and_numbered(
         done = import_votes(tmp_path / "some.parquet", *there)
         assert (done.votes, done.new) == (2, new)
         assert [(one.row, one.reason) for one in done.skipped] == [
-            (1, "'yes' is no choice"),
+            (1, "'yes' is not a valid choice"),
             (3, "it has no picture in image_a"),
         ]
         assert {one.file for one in done.skipped} == {str(tmp_path / "some.parquet")}
 
 
-def test_a_published_shard_with_a_bad_row_is_restored_as_far_as_it_goes(
+def test_valid_rows_of_a_published_shard_with_a_bad_row_are_restored(
     row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     (tmp_path / "sent" / "human").mkdir(parents=True)
     write(tmp_path / "sent" / "human" / "one.parquet", "arena", [row, row | {"choice": "yes"}])
-    with pytest.raises(ValueError, match=r"1 votes were restored, but not all: .*row 2: 'yes' is no choice"):
+    with pytest.raises(ValueError, match=r"1 votes were restored, but not all: .*row 2: 'yes' is not a valid choice"):
         restore(*there, str(tmp_path / "sent"))
     assert there[0].count_votes() == 1
 
 
 @pytest.mark.parametrize("data", [b"no picture", encode(noise(2))[:200]])
-def test_a_picture_must_be_one(
+def test_a_picture_must_be_decodable(
     row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path, data: bytes
 ) -> None:
     row |= {"picture_a": sha256(data).hexdigest(), "image_a": {"bytes": data, "path": None}}
@@ -133,7 +133,7 @@ def test_a_picture_must_be_one(
         import_votes(tmp_path / "bad.parquet", *there)
 
 
-def test_the_first_vote_on_a_battle_stands(
+def test_the_first_vote_on_a_battle_is_kept(
     store: Store, row: dict[str, Any], there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     other = row | {"vote_id": "f" * 32, "choice": "right", "winner": "model_b"}
@@ -144,7 +144,7 @@ def test_the_first_vote_on_a_battle_stands(
     assert read_votes(tmp_path / "two.parquet") == list(store.votes())
 
 
-def test_what_was_imported_is_published_from_here(
+def test_imported_votes_are_published(
     store: Store, pictures: ImageStore, there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     vote(store, pictures, 1)
@@ -156,7 +156,7 @@ def test_what_was_imported_is_published_from_here(
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "<b>&amp;</b>", "\u202eright to left\u2066", "🦊𝒜\U0010fffe", 'a";b={}\n|']
 )
-def test_any_text_comes_back_as_it_was(
+def test_any_text_survives_a_round_trip(
     store: Store, pictures: ImageStore, there: tuple[Store, ImageStore], tmp_path: Path, text: str
 ) -> None:
     cast_vote = vote(store, pictures, 1, prompt=text, prompt_set=text, device=text, software={text: text})
@@ -178,7 +178,7 @@ def test_votes_are_read_without_their_pictures_and_without_a_store(
     assert read_votes(str(tmp_path / "published")) == expected
 
 
-def test_columns_that_follow_from_others_are_not_needed(
+def test_derived_columns_are_optional(
     store: Store, pictures: ImageStore, there: tuple[Store, ImageStore], tmp_path: Path
 ) -> None:
     vote(store, pictures, 1)
@@ -190,10 +190,8 @@ def test_columns_that_follow_from_others_are_not_needed(
     assert set(FEATURES["arena"]) - set(table.schema.names) == {"winner", "dropped", "steps_a", "steps_b"}
 
 
-def test_any_place_that_fsspec_reaches_will_do(
-    store: Store, pictures: ImageStore, there: tuple[Store, ImageStore]
-) -> None:
-    """Use a file system in memory in place of the Hub's."""
+def test_any_fsspec_url_is_a_source(store: Store, pictures: ImageStore, there: tuple[Store, ImageStore]) -> None:
+    """Uses a file system in memory instead of the Hub's."""
     vote(store, pictures, 1)
     url = "memory://hypersd-test/votes"
     try:
@@ -205,8 +203,8 @@ def test_any_place_that_fsspec_reaches_will_do(
         fsspec.filesystem("memory").rm("/hypersd-test", recursive=True)
 
 
-def test_a_place_that_cannot_be_reached_is_named(there: tuple[Store, ImageStore], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere has no Parquet"):
+def test_an_unreachable_source_is_named(there: tuple[Store, ImageStore], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere contains neither Parquet"):
         import_votes(tmp_path / "nowhere", *there)
     with pytest.raises(OSError, match="nobody/nothing"):
         import_votes("hf://datasets/nobody/nothing", *there)

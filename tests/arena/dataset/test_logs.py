@@ -1,4 +1,4 @@
-"""Other arenas' logs: every spelling of a vote is read, every broken row is named, nothing comes in twice."""
+"""Other arenas' logs: every spelling of a vote is read, every broken row is named, duplicates are ignored."""
 
 from __future__ import annotations
 
@@ -115,13 +115,13 @@ def test_bad_rows_are_skipped_and_numbered(there: Place, tmp_path: Path) -> None
     done = import_votes(lines(tmp_path / "log.jsonl", *rows), *there)
     assert (done.votes, done.unlabelled) == (1, 1)
     assert {one.row: one.reason for one in done.skipped} == {
-        2: "the winner is model_a, model_b, tie or both_bad, not 'perhaps'",
+        2: "the winner must be model_a, model_b, tie or both_bad, not 'perhaps'",
         3: "the models' names were shown (anony is false)",
         4: "it does not name two models",
-        5: "it is no object",
-        6: "the time of the vote is a moment, not 'yesterday'",
-        7: "the winner is model_a, model_b, tie or both_bad, not None",
-        9: "it is no JSON, or is cut off",
+        5: "it is not an object",
+        6: "the time of the vote must be a date and time, not 'yesterday'",
+        7: "the winner must be model_a, model_b, tie or both_bad, not None",
+        9: "it is not valid JSON, or is truncated",
     }
 
 
@@ -136,13 +136,13 @@ def test_a_csv_row_of_another_length_is_skipped(there: Place, tmp_path: Path) ->
     assert [one.row for one in done.skipped] == [2, 4]
 
 
-def test_equal_rows_are_votes_of_their_own_and_still_come_in_once(there: Place, tmp_path: Path) -> None:
+def test_equal_rows_are_different_votes_and_are_imported_once(there: Place, tmp_path: Path) -> None:
     row = {"model_a": "a", "model_b": "b", "winner": "tie"}
     file = lines(tmp_path / "log.jsonl", row, row, row)
     assert [import_votes(file, *there).new for _ in range(2)] == [3, 0]
 
 
-def test_a_log_is_ranked_on_its_own_and_a_store_says_where_its_votes_are(there: Place, tmp_path: Path) -> None:
+def test_a_log_is_ranked_on_its_own_and_a_store_names_its_study(there: Place, tmp_path: Path) -> None:
     rows = [battle(number, winner="model_b" if number % 4 else "model_a") for number in range(120)]
     file = lines(tmp_path / "log.jsonl", *rows, battle(200, winner="?"))
     rejects = Rejects()
@@ -150,9 +150,9 @@ def test_a_log_is_ranked_on_its_own_and_a_store_says_where_its_votes_are(there: 
     assert [one.contestant for one in leaderboard.standings] == ["unknown/SDXL-Turbo@?", "unknown/PixArt@?"]
     assert (leaderboard.kept, len(rejects.skipped)) == (120, 1)
     done = import_votes(file, *there)
-    assert compute_leaderboard(there[0].votes()).votes == 0, "they are no votes of this arena"
+    assert compute_leaderboard(there[0].votes()).votes == 0, "they are not votes of this arena"
     assert done.studies == {"log": 120}
-    assert whereabouts(done.studies).startswith("120 imported votes are in the study log: they were made elsewhere")
+    assert whereabouts(done.studies).startswith("120 imported votes are in the study log: they come from another arena")
 
 
 @pytest.mark.parametrize(
@@ -161,18 +161,18 @@ def test_a_log_is_ranked_on_its_own_and_a_store_says_where_its_votes_are(there: 
         ("log.csv", b"", "is empty"),
         ("log.jsonl", b" \n\n", "is empty"),
         ("log.parquet", b"", "is empty"),
-        ("log.json", b'[{"model_a": "a", "model_b": "b", "win', "is cut off"),
-        ("log.json", b'{"a": 1}', "but a$"),
-        ("log.csv", b"model_a,model_b\na,b\n", "has no columns model_a, model_b and winner"),
+        ("log.json", b'[{"model_a": "a", "model_b": "b", "win', "is truncated"),
+        ("log.json", b'{"a": 1}', "its columns are a$"),
+        ("log.csv", b"model_a,model_b\na,b\n", "has neither the columns model_a, model_b and winner"),
         ("log.txt", b"hello", "neither Parquet, JSON nor CSV"),
         ("log.png", b"\x89PNG\r\n\x1a\n\xff\xfe", "neither Parquet nor text"),
-        ("log.parquet", b"PAR1 and nothing more", "is damaged, or no Parquet file"),
-        ("log.jsonl.gz", b"\x1f\x8b\x08 cut off", "is no file of votes"),
+        ("log.parquet", b"PAR1 and nothing more", "is damaged, or not a Parquet file"),
+        ("log.jsonl.gz", b"\x1f\x8b\x08 cut off", "is not a file of votes"),
         ("log.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git-lfs pointer"),
-        ("log.jsonl", b'{"model_a": "a", "model_b": "b", "winner": "?"}\n', "row 1: the winner is"),
+        ("log.jsonl", b'{"model_a": "a", "model_b": "b", "winner": "?"}\n', "row 1: the winner must be"),
     ],
 )
-def test_what_is_no_log_is_named(there: Place, tmp_path: Path, name: str, data: bytes, words: str) -> None:
+def test_a_file_that_is_not_a_log_is_named(there: Place, tmp_path: Path, name: str, data: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(data)
     for read in (lambda: import_votes(tmp_path / name, *there), lambda: read_votes(tmp_path / name)):
         with pytest.raises(ValueError, match=words) as raised:

@@ -1,4 +1,4 @@
-"""Pick-a-Pic's votes: taken as they are, what they lack marked, and given again as they came."""
+"""Pick-a-Pic's votes: imported with missing data marked as unknown, and exported unchanged."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def loaded(folder: Path, cache: Path) -> dict[int, dict[str, Any]]:
     return {row["ranking_id"]: row for split in splits.values() for row in split}
 
 
-def test_the_originals_rows_come_in_once_and_go_out_as_they_came(there: Place, tmp_path: Path) -> None:
+def test_original_rows_are_imported_once_and_exported_unchanged(there: Place, tmp_path: Path) -> None:
     labels = [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)]
     rows = [original(number, label_0=labels[number % 3][0], label_1=labels[number % 3][1]) for number in range(24)]
     file = written(tmp_path, *rows, original(99, has_label=False))
@@ -105,7 +105,7 @@ def test_the_originals_rows_come_in_once_and_go_out_as_they_came(there: Place, t
     elsewhere[0].engine.dispose()
 
 
-def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
+def test_our_own_export_is_imported_with_its_contestants_and_its_kind(
     store: Store, pictures: ImageStore, there: Place, tmp_path: Path
 ) -> None:
     for number, choice in enumerate(("left", "right", "tie")):
@@ -124,11 +124,11 @@ def test_our_own_export_comes_back_with_its_contestants_and_its_kind(
     assert import_votes(tmp_path / "out", store, pictures).new == 0
     cleaned = clean(there[0].votes(), kind="simulated")
     assert len(cleaned.kept) == len(cleaned.within("pickapic").kept) == 3
-    assert compute_leaderboard(there[0].votes(), kind="simulated").kept == 0, "the open board is of what was drawn here"
+    assert compute_leaderboard(there[0].votes(), kind="simulated").kept == 0, "not in the open arena"
     assert len(pairwise_votes(there[0].votes())) == 3
 
 
-def test_what_the_columns_lack_is_marked_and_neither_ranked_nor_shown(there: Place, tmp_path: Path) -> None:
+def test_missing_data_is_marked_and_neither_ranked_nor_shown(there: Place, tmp_path: Path) -> None:
     bare = {name: original()[name] for name in ("caption", "jpg_0", "jpg_1", "label_0", "label_1", "created_at")}
     assert import_votes(written(tmp_path, bare), *there, "simulated").new == 1
     (vote,) = there[0].votes()
@@ -152,7 +152,7 @@ def test_a_reward_model_learns_from_them(there: Place, tmp_path: Path) -> None:
     assert there[1].get(preferences.examples[0].pictures[0]) == jpeg(0)
 
 
-def test_voters_of_the_same_pictures_meet_in_one_pair(there: Place, tmp_path: Path) -> None:
+def test_votes_on_the_same_pictures_share_one_pair(there: Place, tmp_path: Path) -> None:
     first = original()
     sides = {"jpg_0": "jpg_1", "jpg_1": "jpg_0", "model_0": "model_1", "model_1": "model_0"}
     turned = first | {new: first[old] for new, old in sides.items()} | {"user_id": 5, "ranking_id": 2**62}
@@ -169,19 +169,19 @@ def test_voters_of_the_same_pictures_meet_in_one_pair(there: Place, tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"label_0": 1.0, "label_1": 1.0}, "labels are 1 and 0"),
-        ({"label_0": None}, "labels are"),
+        ({"label_0": 1.0, "label_1": 1.0}, "labels must be 1 and 0"),
+        ({"label_0": None}, "labels must be"),
         ({"caption": None}, "has no prompt"),
-        ({"caption": "a\0b"}, "cannot be kept"),
+        ({"caption": "a\0b"}, "cannot be stored"),
         ({"jpg_1": None}, "no picture in jpg_1"),
         ({"jpg_1": b"no picture"}, "cannot be opened"),
-        ({"created_at": None}, "created_at is a moment"),
-        ({"user_id": -4}, "user_id is a whole number"),
-        ({"model_0": "x" * 200}, "cannot be kept"),
-        ({"kind": "robot"}, "'robot' is no kind"),
+        ({"created_at": None}, "no date and time in created_at"),
+        ({"user_id": -4}, "user_id must be a whole number"),
+        ({"model_0": "x" * 200}, "cannot be stored"),
+        ({"kind": "robot"}, "'robot' is not a kind of voter"),
     ],
 )
-def test_a_row_that_no_vote_can_be_is_named(there: Place, tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_an_invalid_row_is_named(there: Place, tmp_path: Path, change: dict[str, Any], words: str) -> None:
     file = written(tmp_path, original(**change))
     with pytest.raises(ValueError, match=r"original\.parquet has a row that is not a valid vote") as raised:
         import_votes(file, *there)
@@ -195,7 +195,7 @@ def test_a_bad_row_among_good_ones_is_skipped_and_numbered(there: Place, tmp_pat
         done = import_votes(file, *there)
         assert (done.votes, done.new, done.unlabelled) == (2, new, 1)
         assert [(one.row, one.reason) for one in done.skipped] == [
-            (2, "labels are 1 and 0, 0 and 1, or 0.5 each, not 0.3 and 0.0")
+            (2, "labels must be 1 and 0, 0 and 1, or 0.5 each, not 0.3 and 0.0")
         ]
 
 
@@ -204,7 +204,7 @@ def test_ids_beside_a_null_are_floats_in_pandas(there: Place, tmp_path: Path) ->
     pd.DataFrame(rows).to_parquet(tmp_path / "floats.parquet")
     assert pq.read_schema(tmp_path / "floats.parquet").field("user_id").type == "double"
     assert import_votes(tmp_path / "floats.parquet", *there).new == 2
-    assert import_votes(written(tmp_path, *rows), *there).new == 0, "the same votes, whatever pandas made of them"
+    assert import_votes(written(tmp_path, *rows), *there).new == 0, "the same votes, as ints or as floats"
     assert sorted(one.battle.voter[:2] for one in there[0].votes()) == ["p4", "un"]
 
 
@@ -225,7 +225,7 @@ def test_a_missing_column_is_named(there: Place, tmp_path: Path, column: str) ->
         import_votes(written(tmp_path, row), *there)
 
 
-def test_without_moments_an_import_says_what_it_needs_and_who_reads_the_file(there: Place, tmp_path: Path) -> None:
+def test_without_times_the_error_names_the_column_and_an_alternative(there: Place, tmp_path: Path) -> None:
     row = original()
     del row["created_at"]
     file = written(tmp_path, row)

@@ -26,9 +26,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/arena.sqlite"
 
 
-def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
-    store: Store, pictures: ImageStore, tmp_path: Path
-) -> None:
+def test_restoring_on_a_new_machine_twice_changes_nothing(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     url = str(tmp_path / "published")
     votes = [vote(store, pictures, number, "simulated" if number % 3 == 0 else "human") for number in range(7)]
     publisher = Publisher(store, pictures, url)
@@ -43,7 +41,7 @@ def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
     assert [restore(other, elsewhere, url) for _ in range(2)] == [8, 0]
     assert {one.id: one for one in other.votes()} == {one.id: one for one in votes}
     assert elsewhere.get(votes[0].battle.pair.entries[1].picture)
-    assert other.outbox.unpublished(10) == [], "what was read back is not sent again"
+    assert other.outbox.unpublished(10) == [], "restored votes are not sent again"
     for name, count in (("human", 5), ("simulated", 3)):
         rows = load_dataset(url, name, split="train", cache_dir=str(tmp_path / "cache"))
         assert rows["kind"] == [name] * count
@@ -52,7 +50,7 @@ def test_a_new_machine_reads_everything_back_and_twice_changes_nothing(
 
 
 def test_a_shard_that_was_sent_twice_counts_once(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
-    """The machine died after sending and before noting it."""
+    """The machine died after sending and before recording it."""
     url = str(tmp_path / "published")
     cast_vote = vote(store, pictures, 1)
     publisher = Publisher(store, pictures, url)
@@ -63,7 +61,7 @@ def test_a_shard_that_was_sent_twice_counts_once(store: Store, pictures: ImageSt
     other.engine.dispose()
 
 
-def test_a_target_that_refuses_loses_nothing_and_says_why(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_a_failing_target_loses_no_vote_and_is_reported(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("a file where the folder should be")
     publisher = Publisher(store, pictures, str(target))
@@ -79,16 +77,16 @@ def test_a_target_that_refuses_loses_nothing_and_says_why(store: Store, pictures
     other.engine.dispose()
 
 
-def test_the_hub_without_a_network_is_a_failure_that_is_told(store: Store, pictures: ImageStore) -> None:
+def test_the_hub_without_a_network_is_reported_as_a_failure(store: Store, pictures: ImageStore) -> None:
     vote(store, pictures, 1)
     publisher = Publisher(store, pictures, "hf://datasets/nobody/nothing")
     assert not publisher.attempt()
     assert publisher.health.failure
     assert not publisher.read_back()
-    assert "could not be read back" in publisher.health.failure
+    assert "could not be restored" in publisher.health.failure
 
 
-def test_a_damaged_shard_does_not_keep_the_others_away(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_a_damaged_shard_does_not_block_the_others(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     url = tmp_path / "published"
     vote(store, pictures, 1)
     assert Publisher(store, pictures, str(url)).attempt()
@@ -99,7 +97,7 @@ def test_a_damaged_shard_does_not_keep_the_others_away(store: Store, pictures: I
     other.engine.dispose()
 
 
-def test_the_worker_sends_when_enough_waits_and_once_more_at_the_end(
+def test_the_worker_sends_when_enough_votes_wait_and_again_at_the_end(
     store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
     url = tmp_path / "published"
@@ -120,7 +118,7 @@ def test_the_worker_sends_when_enough_waits_and_once_more_at_the_end(
     assert store.outbox.count_unpublished() == 0
 
 
-def test_shards_that_are_here_are_not_read_again(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_recorded_shards_are_not_read_again(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     url = tmp_path / "published"
     vote(store, pictures, 1)
     assert Publisher(store, pictures, str(url)).attempt()
@@ -134,7 +132,7 @@ def test_shards_that_are_here_are_not_read_again(store: Store, pictures: ImageSt
 def test_an_answer_that_comes_after_publishing_is_published_too(
     store: Store, pictures: ImageStore, tmp_path: Path
 ) -> None:
-    """Even one that comes after the first shard was written, and before it was noted."""
+    """Also one that is given after the first shard was written, but before it was recorded."""
     url = str(tmp_path / "published")
     early, late = vote(store, pictures, 1), vote(store, pictures, 2)
     publisher = Publisher(store, pictures, url)
@@ -155,7 +153,7 @@ def test_an_answer_that_comes_after_publishing_is_published_too(
     other.engine.dispose()
 
 
-def test_a_lost_picture_keeps_only_its_own_vote_back(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_a_lost_picture_blocks_only_its_own_vote(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     url = str(tmp_path / "published")
     lost, whole = vote(store, pictures, 1), vote(store, pictures, 2)
     name = lost.battle.pair.entries[0].picture
@@ -184,7 +182,7 @@ def wait_for(true: Callable[[], bool]) -> None:
     raise AssertionError("it never came true")
 
 
-def test_a_database_that_goes_away_does_not_end_publishing(postgres: Postgres, tmp_path: Path) -> None:
+def test_a_lost_database_connection_does_not_stop_publishing(postgres: Postgres, tmp_path: Path) -> None:
     store, pictures = Store(postgres.url), ImageStore(str(tmp_path / "pictures"))
     publisher = Publisher(store, pictures, str(tmp_path / "published"), after_votes=1, least_seconds=0)
     stop = threading.Event()
@@ -219,7 +217,7 @@ def test_two_replicas_restore_at_the_same_time(url: str, pictures: ImageStore, t
         replica.engine.dispose()
 
 
-def test_attempts_keep_their_distance(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_attempts_are_spaced(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     """The Hub takes 128 commits an hour."""
     url = tmp_path / "published"
     publisher = Publisher(store, pictures, str(url), after_votes=1, least_seconds=60)
@@ -254,7 +252,7 @@ for number in range(first, first + 10_000):
 
 
 def test_a_killed_machine_leaves_only_whole_shards(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
-    """Killed twice amid voting and publishing: every vote that was acknowledged is there once."""
+    """Killed twice during voting and publishing: every acknowledged vote exists once."""
     url, root = str(tmp_path / "published"), Path(__file__).resolve().parents[3]
     acknowledged: list[str] = []
     for start in (0, 10_000):
@@ -267,7 +265,7 @@ def test_a_killed_machine_leaves_only_whole_shards(store: Store, pictures: Image
     ids = {one.id for one in store.votes()}
     assert set(acknowledged) <= ids
     other, elsewhere = fresh(tmp_path, "other")
-    assert restore(other, elsewhere, url) > 0, "as far as it got, without a complaint"
+    assert restore(other, elsewhere, url) > 0, "complete shards are restored without an error"
     assert Publisher(store, pictures, url).attempt()
     restore(other, elsewhere, url)
     assert restore(other, elsewhere, url) == 0

@@ -1,4 +1,4 @@
-"""Files of votes as columns: the same votes as row by row, whatever the files are like."""
+"""Votes read by columns equal votes read row by row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.arena.votes.test_quality import START, vote
 
 
 def rows() -> list[dict[str, Any]]:
-    """Rows of the arena format, not in the order of their votes, two of them of one moment."""
+    """Rows of the arena format, not in the order of their votes, two of them with the same time."""
     votes = []
     for number in (3, 1, 2, 0, 4):
         what = pair(id=f"{number:032}", entries=(entry("emoji/hyper@4", "p" * 64), entry("emoji/base@25", "q" * 64)))
@@ -36,7 +36,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def plain(columns: VoteColumns) -> dict[str, Any]:
-    """Columns as lists of what they say, whatever their codes are."""
+    """Columns as lists of decoded values."""
     said: dict[str, Any] = {}
     for field in fields(columns):
         value = getattr(columns, field.name)
@@ -75,7 +75,7 @@ def test_columns_are_the_votes_in_their_order(tmp_path: Path, files: int) -> Non
         ("input", "telepathy"),
     ],
 )
-def test_a_row_that_is_no_vote_is_left_out_of_columns_too(tmp_path: Path, column: str, value: Any) -> None:
+def test_an_invalid_row_is_left_out_of_columns_too(tmp_path: Path, column: str, value: Any) -> None:
     result = rows()
     result[1] |= {column: value}
     pq.write_table(pa.Table.from_pylist(result, schema=FEATURES["arena"].arrow_schema), tmp_path / "x.parquet")
@@ -93,14 +93,14 @@ def test_a_battle_with_two_rows_has_one_vote(tmp_path: Path) -> None:
     assert columns.withdrawn.sum() == 1
 
 
-def test_an_export_of_a_former_version_is_read(tmp_path: Path) -> None:
+def test_an_export_of_an_earlier_release_is_read(tmp_path: Path) -> None:
     table = pa.Table.from_pylist(rows(), schema=FEATURES["arena"].arrow_schema).drop(["withdrawn"])
     pq.write_table(table, tmp_path / "x.parquet")
     assert len(read_columns(tmp_path)) == 5
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"{}"])
-def test_what_is_no_file_of_votes_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_votes_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.parquet").write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.parquet"):
         read_columns(tmp_path / "x.parquet")

@@ -1,4 +1,4 @@
-"""One split of prompts, for exports and reward models alike."""
+"""The same split of prompts for exports and reward models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHIPPED = [prompt for prompts in SETS for prompt in prompts]
 
 
 def invented(count: int) -> list[str]:
-    """Prompts of random words, with capitals and letters of other scripts."""
+    """Prompts of random words, with capital letters and other scripts."""
     rng = random.Random(0)
     letters = string.ascii_letters + "éßİДж猫"
     return [
@@ -29,7 +29,7 @@ def invented(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("prompts", [SHIPPED, invented(300)], ids=["shipped", "invented"])
-def test_reward_models_are_tested_on_what_exports_call_test(prompts: list[str]) -> None:
+def test_reward_models_and_exports_have_the_same_test_prompts(prompts: list[str]) -> None:
     examples = [Preference(prompt=prompt, pictures=("one", "other"), target=1.0) for prompt in prompts]
     preferences = Preferences(
         examples=tuple(examples), kind="human", self_agreement=wilson(0, 0), agreement=wilson(0, 0), cast=len(examples)
@@ -38,7 +38,7 @@ def test_reward_models_are_tested_on_what_exports_call_test(prompts: list[str]) 
         assert {one.prompt for one in preferences.split(split)} == {text for text in prompts if split_of(text) == split}
 
 
-def test_the_shares_are_those_that_are_promised() -> None:
+def test_the_split_has_the_documented_shares() -> None:
     counts = Counter(split_of(prompt) for prompt in invented(20_000))
     for split, share in (("train", 0.7), ("validation", 0.1), ("test", 0.2)):
         assert counts[split] / 20_000 == pytest.approx(share, abs=0.01)
@@ -47,13 +47,13 @@ def test_the_shares_are_those_that_are_promised() -> None:
 
 
 @pytest.mark.parametrize("prompt", [*SHIPPED[:20], *invented(200)])
-def test_case_and_spaces_make_no_other_prompt(prompt: str) -> None:
+def test_case_and_spaces_do_not_change_the_split(prompt: str) -> None:
     for same in (prompt.upper(), prompt.lower(), prompt.title(), f"  {prompt}\n", "\u00a0 ".join(prompt.split())):
         assert normalised(same) == normalised(prompt)
         assert split_of(same) == split_of(prompt)
 
 
-def test_no_prompt_that_was_published_for_tests_is_learned_from() -> None:
+def test_no_published_test_prompt_is_used_for_training() -> None:
     """The first version of the split: 90, 5 and 5 %, of the prompt as it was written."""
     for prompt in SHIPPED:
         place = int.from_bytes(sha256(prompt.encode()).digest()[:4], "big") % 100

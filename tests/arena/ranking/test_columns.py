@@ -1,4 +1,4 @@
-"""Votes in columns: cleaned, narrowed and counted just as vote by vote."""
+"""Votes in columns: cleaned, filtered and counted like votes one by one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LABELS = ("emoji/hyper@4", "emoji/base@25", "sdxl/turbo@1", "emoji/old@?")
 
 @st.composite
 def some_votes(draw: st.DrawFn) -> list[Vote]:
-    """Votes of few voters on few pairs, with everything for which one may not count."""
+    """Votes of few voters on few pairs, with every reason for dropping."""
     votes: list[Vote] = []
     for number in range(draw(st.integers(0, 30))):
         first, second = draw(st.permutations(LABELS))[:2]
@@ -95,14 +95,14 @@ def test_counts_and_agreement_are_the_same_by_columns_and_by_votes(votes: list[V
     st.sampled_from([None, "s", "none"]),
     st.sampled_from([(), ("a dog",)]),
 )
-def test_a_part_of_the_votes_is_the_same_by_columns_and_by_votes(  # noqa: PLR0917 - hypothesis gives one for each
+def test_filters_are_the_same_by_columns_and_by_votes(  # noqa: PLR0917 - hypothesis gives one for each
     votes: list[Vote], family: str, steps: int, prompts: str, study: str | None, texts: tuple[str, ...]
 ) -> None:
     vote_filter = VoteFilter(family=family, steps=steps, prompts=prompts, study=study, texts=texts)
     assert vote_filter.rows(VoteColumns.of(votes)).tolist() == [vote_filter.holds(one) for one in votes]
 
 
-def test_no_votes_are_no_rows() -> None:
+def test_no_votes_give_no_rows() -> None:
     columns = VoteColumns.of([])
     assert len(columns) == 0
     assert screen(columns).tolist() == []

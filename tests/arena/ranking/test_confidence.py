@@ -1,4 +1,4 @@
-"""Intervals: they hold what they promise, and they know that one person's votes resemble each other."""
+"""Intervals: their coverage, and their width for correlated votes of one person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIDE = 0.15
 
 
 def study(rng: np.random.Generator, voters: int, each: int) -> PairCounts:
-    """Voters with tastes of their own (each sees its own strengths), a liking for the left, and ties."""
+    """Votes of voters with individual strengths, a preference for the left, and ties."""
     n = len(STRENGTHS)
     voter = np.repeat(np.arange(voters), each)
     tastes = STRENGTHS + TASTE * rng.standard_normal((voters, n))
@@ -37,7 +37,7 @@ def study(rng: np.random.Generator, voters: int, each: int) -> PairCounts:
 
 @pytest.fixture(scope="module")
 def truth() -> DavidsonFit:
-    """Strengths that infinitely many such voters would give: those that the model finds among very many."""
+    """True strengths, estimated from very many such voters."""
     return fit(study(np.random.default_rng(99), 40_000, 40))
 
 
@@ -46,7 +46,7 @@ def davidson_fit() -> DavidsonFit:
     return fit(study(np.random.default_rng(3), 80, 25))
 
 
-def test_taking_every_vote_for_independent_promises_too_much(truth: DavidsonFit) -> None:
+def test_intervals_of_independent_votes_are_too_narrow(truth: DavidsonFit) -> None:
     rng = np.random.default_rng(1)
     blind = []
     for _ in range(60):
@@ -56,7 +56,7 @@ def test_taking_every_vote_for_independent_promises_too_much(truth: DavidsonFit)
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_intervals_cover_the_truth_as_often_as_they_say(name: str) -> None:
+def test_intervals_have_their_nominal_coverage(name: str) -> None:
     """Between 93 and 98 of 100 over 500 worlds, by `python -m benchmarks.coverage`.
 
     Here over 120, of which a share of 95 of 100 has a standard error of two points: two of them are allowed.
@@ -67,7 +67,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(name: str) -> None:
 
 
 def duel(left: int, right: int, ties: int = 0) -> DavidsonFit:
-    """So many votes for a, for b and for neither, each of another voter, a as often on the left as on the right."""
+    """Fit to numbers of votes for a, for b and for neither, each by another voter, with balanced sides."""
     counts: dict[Outcome, int] = {"left": left, "right": right, "tie": ties}
     mirror: dict[Outcome, Outcome] = {"left": "right", "right": "left", "tie": "tie"}
     votes: list[PairwiseVote] = []
@@ -80,7 +80,7 @@ def duel(left: int, right: int, ties: int = 0) -> DavidsonFit:
 
 
 @pytest.mark.parametrize("wins", [5, 40, 300])
-def test_a_perfect_record_is_no_narrower_than_what_so_many_wins_say(wins: int) -> None:
+def test_the_interval_of_a_perfect_record_reaches_the_likelihood_limit(wins: int) -> None:
     """Of n wins of n, the likelihood p^n falls by the deviance z² at p = exp(−z²/2n): no lower end is above that."""
     uncertainty = clustered(duel(wins, 0))
     lowest = np.exp(-(1.96**2) / (2 * wins))
@@ -89,7 +89,7 @@ def test_a_perfect_record_is_no_narrower_than_what_so_many_wins_say(wins: int) -
     assert elo(uncertainty.high[0]) - elo(uncertainty.low[0]) > 400
 
 
-def test_two_wins_among_three_hundred_ties_make_nobody_first_for_sure() -> None:
+def test_two_wins_among_three_hundred_ties_do_not_decide_the_first_rank() -> None:
     uncertainty = clustered(duel(2, 0, 300))
     assert list(uncertainty.rank_low) == [1, 1]
     assert list(uncertainty.rank_high) == [2, 2]
@@ -97,7 +97,7 @@ def test_two_wins_among_three_hundred_ties_make_nobody_first_for_sure() -> None:
     assert list(clustered(duel(12, 0, 300)).rank_high) == [1, 2], "but twelve do"
 
 
-def test_ties_alone_say_nothing_of_who_is_better() -> None:
+def test_ties_alone_decide_no_rank() -> None:
     ties = [PairwiseVote(f"v{index}", "ab"[index % 2], "bc"[index % 2], "tie") for index in range(80)]
     davidson_fit = fit(PairCounts.of(ties))
     assert davidson_fit.theta == pytest.approx(np.zeros(3), abs=1e-9)
@@ -117,8 +117,8 @@ def test_the_ends_of_a_profile_are_where_the_deviance_is_the_limit(davidson_fit:
     assert (contrasts @ davidson_fit.beta < high).all()
 
 
-def test_between_two_the_profile_is_the_likelihood_ratio_s() -> None:
-    """Without prior, side and ties: twice what the log-likelihood loses at equal strengths, in closed form."""
+def test_for_two_contestants_the_profile_is_the_likelihood_ratio() -> None:
+    """Without prior, side and ties: twice the loss of log-likelihood at equal strengths, in closed form."""
     votes = [PairwiseVote(f"v{index}", "a", "b", "left" if index < 30 else "right") for index in range(40)]
     davidson_fit = fit(PairCounts.of(votes), prior_games=0, side=False)
     deviance = Profile.of(davidson_fit).deviances(np.array([[1.0, -1.0]]), np.zeros(1))
@@ -155,7 +155,7 @@ def test_ranks_lie_in_their_intervals(davidson_fit: DavidsonFit) -> None:
     assert uncertainty.rank_low.min() == 1
 
 
-def test_one_voter_alone_says_nothing_about_others() -> None:
+def test_one_voter_alone_gives_no_clustered_interval() -> None:
     alone = fit(PairCounts.of([PairwiseVote("v", "a", "b", "left"), PairwiseVote("v", "a", "b", "right")]))
     for method in (clustered, bootstrap):
         with pytest.raises(ValueError, match="two voters"):

@@ -26,7 +26,7 @@ def test_votes_are_counted_by_voter_pair_and_outcome() -> None:
     assert len(pair_counts.counts) == 3, "equal votes of one voter share a row"
 
 
-def test_win_rates_count_ties_as_halves_and_know_what_never_met() -> None:
+def test_win_rates_count_ties_as_halves_and_are_nan_without_votes() -> None:
     rates = PairCounts.of(VOTES).win_rates()
     assert rates[1, 0] == 1
     assert rates[0, 2] == rates[2, 0] == 0.5
@@ -46,6 +46,6 @@ def test_groups_that_never_met_are_found() -> None:
     assert PairCounts.of([]).components() == []
 
 
-def test_nobody_meets_themselves() -> None:
+def test_a_contestant_cannot_meet_itself() -> None:
     with pytest.raises(ValueError, match="meet itself"):
         PairCounts.of([PairwiseVote("ann", "a", "a", "left")])

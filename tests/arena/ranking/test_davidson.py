@@ -32,7 +32,7 @@ def test_the_worked_example_of_bradley_and_terry() -> None:
     assert np.exp(davidson_fit.theta) == pytest.approx([0.640, 1.043, 0.660, 2.270], abs=1e-3)
 
 
-def test_davidson_s_model_between_two_has_a_closed_form() -> None:
+def test_davidson_s_model_of_two_contestants_has_a_closed_form() -> None:
     """Of w wins, l losses, t ties, the likelihood equations give θ₁ − θ₂ = ln(w/l) and ν = t/√(wl)."""
     votes = [PairwiseVote("v", "a", "b", "left")] * 40 + [PairwiseVote("v", "b", "a", "left")] * 10
     votes += [PairwiseVote("v", "a", "b", "tie")] * 30
@@ -57,7 +57,7 @@ def test_half_wins_are_what_evalica_computes() -> None:
     assert np.abs(ours.theta - (scores - scores.mean())).max() < 1e-6
 
 
-def test_the_gradient_and_the_information_are_the_likelihood_s() -> None:
+def test_gradient_and_information_match_numerical_derivatives() -> None:
     pair_counts = PairCounts.of(random_votes())
     design = build_design(pair_counts, ties="davidson", prior_games=2, side=True)
     counts = design.counts(pair_counts.totals())
@@ -84,14 +84,14 @@ def test_a_perfect_record_stays_finite_with_a_prior_and_is_an_error_without() ->
         fit(pair_counts, prior_games=0, side=False)
 
 
-def test_what_no_vote_connects_is_not_compared() -> None:
+def test_unconnected_contestants_are_not_compared() -> None:
     with pytest.raises(ValueError, match="a, b; c, d"):
         fit(PairCounts.of([PairwiseVote("v", "a", "b", "left"), PairwiseVote("v", "c", "d", "left")]))
     with pytest.raises(ValueError, match="no votes"):
         fit(PairCounts.of([]))
 
 
-def test_the_side_is_told_from_the_strength() -> None:
+def test_side_effect_and_strength_are_separated() -> None:
     rng = np.random.default_rng(0)
     votes = []
     for _ in range(4000):
@@ -122,7 +122,7 @@ BRIDGE = [
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(judgement, max_size=40))
-def test_swapping_all_sides_turns_the_side_s_effect_around_and_nothing_else(votes: list[PairwiseVote]) -> None:
+def test_swapping_all_sides_negates_only_the_side_effect(votes: list[PairwiseVote]) -> None:
     votes = [*votes, *BRIDGE]
     mirror = {"left": "right", "right": "left", "tie": "tie"}
     swapped = [PairwiseVote(one.voter, one.right, one.left, mirror[one.outcome]) for one in votes]

@@ -1,4 +1,4 @@
-"""A part of the votes: who is in it, and that it was cleaned with all the others."""
+"""Filters of votes, applied after cleaning."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def pairs_of(vote_filter: VoteFilter) -> list[object]:
     return [vote.battle.pair for vote in vote_filter.of(clean(VOTES)).kept]
 
 
-def test_each_filter_keeps_what_both_contestants_have() -> None:
+def test_each_filter_applies_to_both_contestants() -> None:
     assert pairs_of(VoteFilter()) == [FOUR, MIXED, OTHER]
     assert pairs_of(VoteFilter(family="emoji")) == [FOUR, MIXED]
     assert pairs_of(VoteFilter(steps=4)) == [FOUR, OTHER]
@@ -27,10 +27,10 @@ def test_each_filter_keeps_what_both_contestants_have() -> None:
     assert pairs_of(VoteFilter(family="sd15")) == []
 
 
-def test_own_prompts_stay_out_whatever_is_asked() -> None:
+def test_own_prompts_are_always_left_out() -> None:
     vote_filter = VoteFilter(prompts="own")
     assert pairs_of(vote_filter) == []
-    assert vote_filter.of(clean(VOTES)).reasons == {"own prompt": 1}, "they are counted, and do not count"
+    assert vote_filter.of(clean(VOTES)).reasons == {"own prompt": 1}, "they are counted as dropped"
 
 
 def test_kinds_never_mix() -> None:
@@ -38,6 +38,6 @@ def test_kinds_never_mix() -> None:
     assert VoteFilter().holds(VOTES[0])
 
 
-def test_what_there_is_to_choose_from_leaves_own_prompts_out() -> None:
+def test_filter_options_leave_own_prompts_out() -> None:
     assert FilterOptions.of(VOTES) == FilterOptions(("emoji", "sdxl"), (4, 25), ("emoji-v1", "photographs-and-art-v1"))
     assert FilterOptions.of([]) == FilterOptions()

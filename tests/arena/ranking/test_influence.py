@@ -1,4 +1,4 @@
-"""Influence of one voter: the same as leaving out each in turn, and linear in votes."""
+"""Influence of one voter: equal to leaving out each in turn, and linear in votes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypersd.arena.ranking.influence import leave_one_out
 
 
 def random_tally(rng: np.random.Generator, voters: int, votes: int, n: int) -> PairCounts:
-    """Votes of voters of whom some vote much more often than others, of contestants who are near each other."""
+    """Votes on close contestants; some voters vote much more often than others."""
     others = rng.choice(voters, votes - voters, p=rng.dirichlet(np.full(voters, 0.5)))
     voter = np.concatenate([np.arange(voters), others])
     left = rng.integers(0, n, votes)
@@ -37,7 +37,7 @@ def without(pair_counts: PairCounts, voter: int) -> np.ndarray:
     return total
 
 
-def test_the_largest_change_is_that_of_leaving_out_each_in_turn() -> None:
+def test_the_largest_change_equals_that_of_leaving_out_each_in_turn() -> None:
     rng, shifts = np.random.default_rng(0), set()
     for _ in range(40):
         n = int(rng.integers(2, 6))
@@ -57,10 +57,10 @@ def test_the_largest_change_is_that_of_leaving_out_each_in_turn() -> None:
             )
             assert moved[number, what] == influence.shift
         shifts.add(influence.shift)
-    assert {0, 1, 2} <= shifts, "the test is able to fail"
+    assert {0, 1, 2} <= shifts, "otherwise this test shows nothing"
 
 
-def test_twenty_thousand_voters_take_no_longer_than_their_votes() -> None:
+def test_time_is_linear_in_votes_for_twenty_thousand_voters() -> None:
     rng = np.random.default_rng(1)
     few, many = (fit(random_tally(rng, voters, 5 * voters, 24)) for voters in (2_000, 20_000))
     seconds = []
@@ -86,7 +86,9 @@ def test_one_voter_who_decides_is_found() -> None:
 
 
 @pytest.mark.parametrize("outcomes", [("tie", "left"), ("left", "tie")], ids=["all ties", "all that are none"])
-def test_one_voter_may_say_all_of_a_kind(outcomes: tuple[Literal["tie", "left"], Literal["tie", "left"]]) -> None:
+def test_one_voter_may_give_all_of_an_outcome(
+    outcomes: tuple[Literal["tie", "left"], Literal["tie", "left"]],
+) -> None:
     value, others = outcomes
     votes = [PairwiseVote("one", "a", "b", value), PairwiseVote("one", "b", "c", value)]
     votes += [
@@ -96,7 +98,7 @@ def test_one_voter_may_say_all_of_a_kind(outcomes: tuple[Literal["tie", "left"],
     assert influence.shift in {0, 1, 2}
 
 
-def test_of_one_voter_nothing_can_be_said() -> None:
+def test_a_single_voter_is_an_error() -> None:
     alone: DavidsonFit = fit(PairCounts.of([PairwiseVote("v", "a", "b", outcome) for outcome in OUTCOMES]))
     with pytest.raises(ValueError, match="two voters"):
         leave_one_out(alone)

@@ -1,4 +1,4 @@
-"""The test that may be looked at after every vote."""
+"""The anytime-valid test of pairs."""
 
 from __future__ import annotations
 

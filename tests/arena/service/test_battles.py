@@ -1,4 +1,4 @@
-"""Battles: which one a voter gets, and which votes are taken."""
+"""Battles: the choice of the next one, and the votes that are accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypersd.arena.store.store import DuplicateVote, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Client
 from tests.arena.conftest import Clock, Postgres, pair
 
-Desks = Callable[..., BattleService]
+Services = Callable[..., BattleService]
 
 
 def fill(store: Store, count: int, **changes: Any) -> None:
@@ -27,7 +27,7 @@ def fill(store: Store, count: int, **changes: Any) -> None:
 
 
 def vote(service: BattleService, voter: str = "ann", choice: str = "left") -> Battle:
-    """One whole round."""
+    """Get a battle, show it and vote on it."""
     battle = service.next_battle(voter)
     assert battle is not None
     service.mark_shown(battle.id, voter)
@@ -37,7 +37,7 @@ def vote(service: BattleService, voter: str = "ann", choice: str = "left") -> Ba
     return battle
 
 
-def test_a_page_loaded_again_goes_on_with_its_battle(store: Store, service_of: Desks) -> None:
+def test_a_reloaded_page_gets_the_same_battle(store: Store, service_of: Services) -> None:
     fill(store, 3)
     service = service_of()
     first = service.next_battle("ann")
@@ -50,16 +50,16 @@ def test_a_page_loaded_again_goes_on_with_its_battle(store: Store, service_of: D
     assert second.pair != first.pair
 
 
-def test_nobody_votes_twice_on_a_pair_and_an_empty_pool_says_so(store: Store, service_of: Desks) -> None:
+def test_nobody_votes_twice_on_a_pair_and_an_empty_pool_gives_none(store: Store, service_of: Services) -> None:
     fill(store, 4)
     service = service_of()
     seen = {vote(service).pair.id for _ in range(4)}
     assert len(seen) == 4
     assert service.next_battle("ann") is None
-    assert vote(service, "ben").pair.id in seen, "what others have seen is handed out before nothing is"
+    assert vote(service, "ben").pair.id in seen, "pairs that others have seen are better than none"
 
 
-def test_a_second_vote_is_already_counted(store: Store, service_of: Desks) -> None:
+def test_a_second_vote_is_a_duplicate(store: Store, service_of: Services) -> None:
     fill(store, 1)
     service = service_of()
     battle = vote(service)
@@ -68,7 +68,7 @@ def test_a_second_vote_is_already_counted(store: Store, service_of: Desks) -> No
     assert [one.choice for one in store.votes()] == ["left"]
 
 
-def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, service_of: Desks, clock: Clock) -> None:
+def test_invalid_votes_are_rejected_with_a_message(store: Store, service_of: Services, clock: Clock) -> None:
     fill(store, 1)
     service = service_of()
     battle = service.next_battle("ann")
@@ -77,7 +77,7 @@ def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, se
         (battle.id, "ann", "left", "not been shown"),
         (battle.id, "ben", "left", "not yours"),
         ("0" * 32, "ann", "left", "not yours"),
-        (battle.id, "ann", "middle", "no choice"),
+        (battle.id, "ann", "middle", "not a choice"),
     ):
         with pytest.raises(VoteRejected, match=words):
             service.vote(battle_id, voter, choice)
@@ -89,7 +89,7 @@ def test_votes_that_cannot_be_taken_are_refused_with_a_sentence(store: Store, se
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_choice_is_kept_as_it_was_made(store: Store, service_of: Desks, choice: str) -> None:
+def test_every_choice_is_stored_unchanged(store: Store, service_of: Services, choice: str) -> None:
     fill(store, 1)
     vote(service_of(), choice=choice)
     [kept] = store.votes()
@@ -97,7 +97,7 @@ def test_every_choice_is_kept_as_it_was_made(store: Store, service_of: Desks, ch
     assert kept.client == Client(decision_ms=1500, input="key")
 
 
-def test_the_time_is_asked_about_after_the_vote(store: Store, service_of: Desks) -> None:
+def test_the_question_about_time_comes_after_the_vote(store: Store, service_of: Services) -> None:
     fill(store, 1)
     service = service_of()
     battle = service.next_battle("ann")
@@ -113,7 +113,7 @@ def test_the_time_is_asked_about_after_the_vote(store: Store, service_of: Desks)
     assert (kept.choice, kept.knowing_time) == ("left", "right")
 
 
-def test_a_voter_who_votes_faster_than_people_do_has_to_wait(store: Store, service_of: Desks, clock: Clock) -> None:
+def test_a_voter_who_votes_faster_than_people_do_has_to_wait(store: Store, service_of: Services, clock: Clock) -> None:
     fill(store, 5)
     service = service_of(votes_a_minute=3)
     for _ in range(3):
@@ -125,14 +125,14 @@ def test_a_voter_who_votes_faster_than_people_do_has_to_wait(store: Store, servi
     vote(service)
 
 
-def test_sides_are_fair(store: Store, service_of: Desks) -> None:
+def test_sides_are_balanced(store: Store, service_of: Services) -> None:
     fill(store, 1)
     service = service_of(overlap_share=1.0)
     swapped = Counter(vote(service, f"voter-{number}").swapped for number in range(60))
     assert 18 <= swapped[True] <= 42
 
 
-def test_a_gold_pair_comes_within_the_first_rounds(store: Store, service_of: Desks) -> None:
+def test_a_gold_pair_comes_within_the_first_rounds(store: Store, service_of: Services) -> None:
     fill(store, 12)
     fill(store, 2, gold=0)
     service = service_of(first_gold=10)
@@ -141,7 +141,7 @@ def test_a_gold_pair_comes_within_the_first_rounds(store: Store, service_of: Des
 
 
 def test_a_gold_pair_comes_within_the_first_rounds_of_a_page_that_fetches_ahead(
-    store: Store, service_of: Desks
+    store: Store, service_of: Services
 ) -> None:
     fill(store, 20)
     fill(store, 2, gold=0)
@@ -156,7 +156,7 @@ def test_a_gold_pair_comes_within_the_first_rounds_of_a_page_that_fetches_ahead(
     assert [battle.purpose for battle in seen[:10] if battle].count("gold") == 1
 
 
-def test_the_first_gold_pair_comes_as_soon_as_there_is_one(store: Store, service_of: Desks) -> None:
+def test_the_first_gold_pair_comes_as_soon_as_there_is_one(store: Store, service_of: Services) -> None:
     fill(store, 20)
     service = service_of(first_gold=3)
     assert [vote(service).purpose for _ in range(5)] == ["open"] * 5
@@ -164,7 +164,7 @@ def test_the_first_gold_pair_comes_as_soon_as_there_is_one(store: Store, service
     assert [vote(service).purpose for _ in range(3)] == ["gold", "open", "open"], "and others only by their share"
 
 
-def test_gold_pairs_keep_to_their_share(store: Store, service_of: Desks) -> None:
+def test_gold_pairs_have_their_share(store: Store, service_of: Services) -> None:
     fill(store, 200)
     fill(store, 50, gold=0)
     service = service_of(gold_share=0.2, votes_a_minute=10**6)
@@ -173,7 +173,7 @@ def test_gold_pairs_keep_to_their_share(store: Store, service_of: Desks) -> None
     assert purposes["gold"] + purposes["open"] == 150
 
 
-def test_what_was_seen_long_ago_is_shown_again_with_sides_swapped(store: Store, service_of: Desks) -> None:
+def test_old_pairs_are_repeated_with_sides_swapped(store: Store, service_of: Services) -> None:
     fill(store, 12)
     service = service_of(repeat_share=1.0, repeat_after=4)
     rounds = [vote(service) for _ in range(12)]
@@ -188,7 +188,7 @@ def test_what_was_seen_long_ago_is_shown_again_with_sides_swapped(store: Store, 
     assert len({battle.repeat_of for _, battle in repeats}) == len(repeats), "each is repeated once"
 
 
-def test_overlap_lets_several_voters_judge_one_pair(store: Store, service_of: Desks) -> None:
+def test_overlap_lets_several_voters_judge_one_pair(store: Store, service_of: Services) -> None:
     fill(store, 20)
     often, never = service_of(overlap_share=1.0), service_of(overlap_share=0.0)
     first = vote(never, "ann").pair
@@ -196,15 +196,15 @@ def test_overlap_lets_several_voters_judge_one_pair(store: Store, service_of: De
     assert vote(never, "cyd").pair != first
 
 
-def test_repeats_begin_when_fifteen_others_have_been_seen(store: Store, service_of: Desks) -> None:
+def test_repeats_begin_after_fifteen_other_pairs(store: Store, service_of: Services) -> None:
     fill(store, 30)
     service = service_of(repeat_share=1.0)
     purposes = [vote(service, choice="skip" if number < 2 else "left").purpose for number in range(20)]
-    assert purposes[:18] == ["open"] * 18, "what was skipped is nothing to compare with"
+    assert purposes[:18] == ["open"] * 18, "skipped battles are not repeated"
     assert purposes[18:] == ["repeat"] * 2
 
 
-def test_simulated_voters_use_the_same_door_and_say_so(store: Store, service_of: Desks) -> None:
+def test_simulated_voters_use_the_same_service_and_are_marked(store: Store, service_of: Services) -> None:
     fill(store, 1)
     service = service_of()
     battle = service.next_battle("robot", "simulated")
@@ -214,7 +214,7 @@ def test_simulated_voters_use_the_same_door_and_say_so(store: Store, service_of:
     assert [one.battle.kind for one in store.votes()] == ["simulated"]
 
 
-def test_what_the_gates_said_stands_beside_the_vote(store: Store, clock: Clock) -> None:
+def test_results_of_checks_are_stored_with_the_vote(store: Store, clock: Clock) -> None:
     fill(store, 1)
 
     def unreachable(voter: str) -> CheckResult:
@@ -225,7 +225,7 @@ def test_what_the_gates_said_stands_beside_the_vote(store: Store, clock: Clock) 
     assert [dict(one.gates) for one in store.votes()] == [{"captcha": "unavailable"}]
 
 
-def test_a_gate_that_breaks_costs_no_vote(store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_check_loses_no_vote(store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     fill(store, 1)
 
     def broken(voter: str) -> CheckResult:
@@ -239,7 +239,7 @@ def test_a_gate_that_breaks_costs_no_vote(store: Store, clock: Clock, caplog: py
     assert "the check captcha failed" in caplog.text
 
 
-def test_a_second_battle_of_one_voter_is_never_the_same_pair(store: Store, service_of: Desks) -> None:
+def test_a_second_battle_of_one_voter_is_never_the_same_pair(store: Store, service_of: Services) -> None:
     """A page that is open twice, or asks twice at once."""
     fill(store, 20)
     with ThreadPoolExecutor(8) as threads:
@@ -248,7 +248,7 @@ def test_a_second_battle_of_one_voter_is_never_the_same_pair(store: Store, servi
     assert len(set(by_battle.values())) == len(by_battle)
 
 
-def test_many_clicks_at_once_are_one_vote(store: Store, service_of: Desks) -> None:
+def test_concurrent_clicks_give_one_vote(store: Store, service_of: Services) -> None:
     fill(store, 1)
     service = service_of()
     battle = service.next_battle("ann")
@@ -267,7 +267,7 @@ def test_many_clicks_at_once_are_one_vote(store: Store, service_of: Desks) -> No
     assert len(taken) == 1
 
 
-def test_a_voter_has_had_enough_for_one_day(store: Store, service_of: Desks, clock: Clock) -> None:
+def test_votes_a_day_are_limited(store: Store, service_of: Services, clock: Clock) -> None:
     fill(store, 5)
     service = service_of(votes_a_day=3)
     for _ in range(3):
@@ -279,8 +279,8 @@ def test_a_voter_has_had_enough_for_one_day(store: Store, service_of: Desks, clo
     vote(service)
 
 
-def test_a_vote_beyond_the_limit_is_refused_even_for_a_battle_that_was_drawn_before(
-    store: Store, service_of: Desks, clock: Clock
+def test_a_vote_beyond_the_limit_is_rejected_even_for_an_earlier_battle(
+    store: Store, service_of: Services, clock: Clock
 ) -> None:
     fill(store, 5)
     service = service_of(votes_a_minute=1)
@@ -298,7 +298,7 @@ def test_a_vote_beyond_the_limit_is_refused_even_for_a_battle_that_was_drawn_bef
     assert store.count_votes() == 2
 
 
-def test_pictures_are_shown_from_the_first_moment_on(store: Store, service_of: Desks, clock: Clock) -> None:
+def test_the_first_showing_is_recorded(store: Store, service_of: Services, clock: Clock) -> None:
     fill(store, 1)
     service = service_of()
     battle = service.next_battle("ann")
@@ -311,7 +311,7 @@ def test_pictures_are_shown_from_the_first_moment_on(store: Store, service_of: D
         service.mark_shown(battle.id, "ben")
 
 
-def test_a_voters_own_pair_is_theirs_and_waits_like_any_other(store: Store, service_of: Desks) -> None:
+def test_an_own_pair_belongs_to_its_voter_and_waits_like_any_other(store: Store, service_of: Services) -> None:
     fill(store, 1)
     service = service_of(overlap_share=1.0)
     mine = service.custom_battle(pair(owner="ann", prompt_set="own"), "ann")
@@ -321,7 +321,7 @@ def test_a_voters_own_pair_is_theirs_and_waits_like_any_other(store: Store, serv
     assert mine.pair.id not in others
 
 
-def test_studies_and_the_open_arena_do_not_mix(store: Store, service_of: Desks) -> None:
+def test_studies_and_the_open_arena_do_not_mix(store: Store, service_of: Services) -> None:
     fill(store, 1)
     fill(store, 1, study="s")
     service = service_of()
@@ -330,7 +330,7 @@ def test_studies_and_the_open_arena_do_not_mix(store: Store, service_of: Desks) 
     assert [service.next_battle("ann", study=study) for study in (None, "s")] == battles
 
 
-def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, service_of: Desks) -> None:
+def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, service_of: Services) -> None:
     for study in (None, "s"):
         fill(store, 3, study=study)
         fill(store, 1, study=study, gold=0)
@@ -341,7 +341,7 @@ def test_a_gold_pair_of_a_study_is_shown_in_that_study(store: Store, service_of:
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_where_a_choice_is_forced_neither_is_no_choice(store: Store, clock: Clock, choice: str) -> None:
+def test_a_forced_choice_rejects_ties_and_both_bad(store: Store, clock: Clock, choice: str) -> None:
     fill(store, 1, study="forced")
     fill(store, 1, study="free")
     fill(store, 1)
@@ -352,7 +352,7 @@ def test_where_a_choice_is_forced_neither_is_no_choice(store: Store, clock: Cloc
         assert battle is not None
         service.mark_shown(battle.id, "ann")
         if study == "forced" and choice in {"tie", "both_bad"}:
-            with pytest.raises(VoteRejected, match="has to be chosen"):
+            with pytest.raises(VoteRejected, match="must choose one"):
                 service.vote(battle.id, "ann", choice)
             assert service.next_battle("ann", study=study) is not None, "it waits for another vote"
         else:
@@ -362,7 +362,7 @@ def test_where_a_choice_is_forced_neither_is_no_choice(store: Store, clock: Cloc
     assert len(kept) == (2 if choice in {"tie", "both_bad"} else 3)
 
 
-def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, service_of: Desks) -> None:
+def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, service_of: Services) -> None:
     fill(store, 16)
     battles: list[Battle | None] = []
 
@@ -377,7 +377,7 @@ def test_many_voters_at_once_get_a_fresh_pair_each(store: Store, service_of: Des
     assert len({battle.pair.id for battle in battles if battle}) == 16
 
 
-def test_a_battle_waits_for_its_vote_only_so_long(store: Store, service_of: Desks, clock: Clock) -> None:
+def test_a_battle_expires(store: Store, service_of: Services, clock: Clock) -> None:
     fill(store, 2)
     service = service_of(lifetime=timedelta(minutes=1))
     first = service.next_battle("ann")
@@ -388,8 +388,8 @@ def test_a_battle_waits_for_its_vote_only_so_long(store: Store, service_of: Desk
     assert second.pair != first.pair
 
 
-def test_a_battle_is_not_handed_out_again_when_its_time_is_nearly_up(
-    store: Store, service_of: Desks, clock: Clock
+def test_a_battle_is_not_handed_out_again_shortly_before_it_expires(
+    store: Store, service_of: Services, clock: Clock
 ) -> None:
     fill(store, 2)
     service = service_of(lifetime=timedelta(minutes=20))
@@ -402,10 +402,10 @@ def test_a_battle_is_not_handed_out_again_when_its_time_is_nearly_up(
     assert second is not None
     assert second.pair != first.pair
     service.mark_shown(first.id, "ann")
-    service.vote(first.id, "ann", "left")  # who looks at it still may
+    service.vote(first.id, "ann", "left")  # a voter who looks at it may still vote
 
 
-def test_the_desk_says_that_the_database_is_gone_and_goes_on_when_it_is_back(postgres: Postgres) -> None:
+def test_the_service_reports_a_lost_database_and_recovers(postgres: Postgres) -> None:
     store = Store(postgres.database("desk_away"))
     fill(store, 2)
     service = BattleService(store)

@@ -14,14 +14,14 @@ from hypersd.arena.service.matchmaking import UNIFORM_SHARE, draw, pair_probabil
 NAMES = ("a", "b", "c", "d")
 
 
-def test_every_pair_keeps_a_chance_and_rare_ones_get_more() -> None:
+def test_every_pair_has_a_positive_probability_and_rare_pairs_a_higher_one() -> None:
     shares = pair_probabilities(NAMES, counts={("a", "b"): 1000, ("c", "a"): 0})
     assert sum(shares.values()) == pytest.approx(1)
     assert min(shares.values()) >= UNIFORM_SHARE / 6
     assert min(shares, key=lambda pair: shares[pair]) == ("a", "b")
 
 
-def test_the_expected_drop_is_what_inverting_the_information_gives() -> None:
+def test_the_expected_reduction_equals_that_by_matrix_inversion() -> None:
     rng = np.random.default_rng(0)
     strengths = dict(zip(NAMES, rng.normal(size=4), strict=True))
     root = rng.normal(size=(4, 4))
@@ -43,11 +43,11 @@ def test_the_expected_drop_is_what_inverting_the_information_gives() -> None:
 
 
 @given(st.integers(2, 7), st.integers(0, 2**32 - 1), st.floats(0.01, 30))
-def test_whatever_is_known_shares_are_a_distribution_with_a_floor(count: int, seed: int, spread: float) -> None:
+def test_probabilities_sum_to_one_and_have_a_lower_bound(count: int, seed: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
     names = [f"contestant-{index}" for index in range(count)]
     strengths = dict(zip(names, spread * rng.normal(size=count), strict=True))
-    root = rng.normal(size=(count, max(1, count - 1)))  # of less than full rank, as where strengths sum to 0
+    root = rng.normal(size=(count, max(1, count - 1)))  # rank deficient, as for strengths that sum to 0
     pairs = list(combinations(names, 2))
     for shares in (
         pair_probabilities(names),
@@ -61,16 +61,16 @@ def test_whatever_is_known_shares_are_a_distribution_with_a_floor(count: int, se
         assert (drawn := draw(shares, rng)).probability == shares[drawn.first, drawn.second]
 
 
-def test_what_is_least_sure_and_closest_is_asked_most() -> None:
+def test_uncertain_and_close_pairs_are_drawn_most() -> None:
     strengths = {"a": 0.0, "b": 0.0, "c": 4.0}
     known, unknown = np.eye(3) * 0.01, np.diag([0.01, 1.0, 0.01])
     close = pair_probabilities(("a", "b", "c"), strengths, known)
-    assert max(close, key=lambda pair: close[pair]) == ("a", "b"), "who wins against c is known beforehand"
+    assert max(close, key=lambda pair: close[pair]) == ("a", "b"), "the results against c are predictable"
     unsure = pair_probabilities(("a", "b", "c"), dict.fromkeys("abc", 0.0), unknown)
-    assert min(unsure, key=lambda pair: unsure[pair]) == ("a", "c"), "all that is unsure is b"
+    assert min(unsure, key=lambda pair: unsure[pair]) == ("a", "c"), "only b is uncertain"
 
 
-def test_draws_follow_the_probabilities_and_say_them() -> None:
+def test_draws_follow_and_record_the_probabilities() -> None:
     shares = {("a", "b"): 0.7, ("a", "c"): 0.3}
     rng = np.random.default_rng(0)
     drawn = [draw(shares, rng) for _ in range(1000)]
@@ -78,7 +78,7 @@ def test_draws_follow_the_probabilities_and_say_them() -> None:
     assert all(one.probability == shares[one.first, one.second] for one in drawn)
 
 
-def test_nobody_fights_alone() -> None:
+def test_one_contestant_is_an_error() -> None:
     with pytest.raises(ValueError, match="two contestants"):
         pair_probabilities(["a"])
     with pytest.raises(ValueError, match="does not fit"):

@@ -1,4 +1,4 @@
-"""The pool of prepared pairs. The generator is handed in from outside; here it draws plain squares."""
+"""The pool of prepared pairs, with a generator that draws plain squares."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HYPER, BASE, TURBO = (Contestant("emoji", model, steps) for model, steps in (("h
 
 @dataclass
 class Squares:
-    """Paints a contestant's square of two colours; those in `broken` fail."""
+    """Draws a square of two colours for each contestant; those in `broken` fail."""
 
     broken: set[Contestant] = field(default_factory=set)
     device: str = "cpu"
@@ -103,7 +103,7 @@ def when(condition: object, seconds: float = 20) -> threading.Event:
     return done
 
 
-def test_the_pool_is_filled_and_then_left_alone(store: Store, tmp_path: Path) -> None:
+def test_the_pool_is_filled_once(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     run_until(worker, when(lambda: store.pool_size(None) >= 5))
     assert worker.next_source_to_fill() is None
@@ -120,7 +120,7 @@ def test_the_pool_is_filled_and_then_left_alone(store: Store, tmp_path: Path) ->
     assert again.pool_size(None) == store.pool_size(None), "the pool survives a restart"
 
 
-def test_pairs_and_votes_lie_on_as_many_prompts_as_there_are(store: Store, tmp_path: Path) -> None:
+def test_pairs_and_votes_are_spread_over_all_prompts(store: Store, tmp_path: Path) -> None:
     """Of 120 prompts, 120 live votes lay on about 70 (drawn at random: 120 · (1 − 1/e)) before prompts were spread."""
     prompts = [f"prompt {number}" for number in range(120)]
     worker = working(store, tmp_path / "pictures", Squares(), low=10)
@@ -136,14 +136,12 @@ def test_pairs_and_votes_lie_on_as_many_prompts_as_there_are(store: Store, tmp_p
         service.mark_shown(battle.id, voter)
         service.vote(battle.id, voter, "left")
     votes = Counter(vote.battle.pair.prompt for vote in store.votes())
-    assert len(votes) >= 95, "each vote but the overlap is on a prompt of its own"
+    assert len(votes) >= 95, "each vote except overlap is on another prompt"
     pairs = Counter(pair.prompt for pair in store.pairs() if pair.gold is None)
     assert max(pairs.values()) - min(pairs[prompt] for prompt in prompts) <= 1
 
 
-def test_prompts_that_a_former_version_wore_out_rest_until_the_others_have_caught_up(
-    store: Store, tmp_path: Path
-) -> None:
+def test_prompts_used_often_by_an_earlier_release_wait_for_the_others(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     for seed in range(6):
         value = worker.generate_pair("a cat", "emoji-v1", (HYPER, BASE), probability=1, seed=seed)
@@ -155,14 +153,14 @@ def test_prompts_that_a_former_version_wore_out_rest_until_the_others_have_caugh
 
 @dataclass
 class Twins(Squares):
-    """Paints the same square whoever is asked."""
+    """Draws the same square for every contestant."""
 
     def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         square = Image.new("RGB", (32, 32), (seed % 256, 0, 0))
         return [GeneratedImage(square.copy(), 0.1, one.steps, "1") for one in contestants]
 
 
-def test_two_equal_pictures_are_no_pair_and_nobodys_failure(store: Store, tmp_path: Path) -> None:
+def test_two_equal_pictures_are_neither_a_pair_nor_a_failure(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Twins())
     assert [worker.add_pair(worker.sources[0]) for _ in range(5)] == [None] * 5
     assert worker.generate_pair("a cat", "own", (HYPER, BASE), probability=1, gold=True) is None, (
@@ -179,7 +177,7 @@ def test_a_failing_contestant_is_benched_and_the_arena_goes_on(store: Store, tmp
     assert all(TURBO not in {entry.contestant for entry in pair.entries} for pair in store.pairs())
 
 
-def test_a_restart_is_another_chance(store: Store, tmp_path: Path) -> None:
+def test_a_restart_unbenches_contestants(store: Store, tmp_path: Path) -> None:
     store.bench(TURBO, "out of memory")
     worker = working(store, tmp_path / "pictures", Squares())
     run_until(worker, when(lambda: any(TURBO in contestants(pair) for pair in store.pairs())))
@@ -190,7 +188,7 @@ def contestants(pair: Pair) -> set[Contestant]:
     return {entry.contestant for entry in pair.entries}
 
 
-def test_a_gold_pair_forgives_only_who_drew_it(store: Store, tmp_path: Path) -> None:
+def test_a_gold_pair_resets_only_the_failures_of_its_contestant(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares(broken={TURBO}))
     for _ in range(3):
         assert worker.generate_pair("a cat", "emoji-v1", (HYPER, TURBO), probability=1, gold=True) is not None
@@ -198,7 +196,7 @@ def test_a_gold_pair_forgives_only_who_drew_it(store: Store, tmp_path: Path) -> 
     assert store.benched() == {TURBO: "out of memory"}
 
 
-def test_one_failure_is_forgiven(store: Store, tmp_path: Path) -> None:
+def test_one_failure_does_not_bench_a_contestant(store: Store, tmp_path: Path) -> None:
     painter = Squares(broken={TURBO})
     worker = working(store, tmp_path / "pictures", painter)
     for _ in range(2):
@@ -210,14 +208,14 @@ def test_one_failure_is_forgiven(store: Store, tmp_path: Path) -> None:
     assert store.benched() == {}
 
 
-def test_nobody_left_to_draw_is_no_crash(store: Store, tmp_path: Path) -> None:
+def test_the_worker_survives_when_all_contestants_are_benched(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     for contestant in (HYPER, BASE):
         store.bench(contestant, "broken")
     assert worker.add_pair(worker.sources[0]) is None
 
 
-def test_visitors_go_first(store: Store, tmp_path: Path) -> None:
+def test_visitors_have_priority(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     busy = threading.Event()
     busy.set()
@@ -234,7 +232,7 @@ def test_visitors_go_first(store: Store, tmp_path: Path) -> None:
     assert filled
 
 
-def test_making_room_is_nobodys_failure(store: Store, tmp_path: Path) -> None:
+def test_an_interruption_is_not_a_failure(store: Store, tmp_path: Path) -> None:
     @dataclass
     class Interrupted(Squares):
         def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
@@ -250,10 +248,10 @@ def test_the_first_visitors_have_a_gold_pair(store: Store, tmp_path: Path, monke
     monkeypatch.setattr(pool, "GOLD_SHARE", 0.0)
     worker = working(store, tmp_path / "pictures", Squares())
     pairs = [worker.add_pair(worker.sources[0]) for _ in range(5)]
-    assert [pair and pair.gold for pair in pairs] == [None, 0, None, None, None], "but first a pair to vote on"
+    assert [pair and pair.gold for pair in pairs] == [None, 0, None, None, None], "the first pair is an ordinary one"
 
 
-def test_what_people_left_is_handed_out_again_before_more_is_drawn(store: Store, tmp_path: Path) -> None:
+def test_abandoned_pairs_are_handed_out_again_before_new_ones_are_drawn(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares(), low=2)
     while worker.next_source_to_fill():
         worker.add_pair(worker.sources[0])
@@ -261,7 +259,7 @@ def test_what_people_left_is_handed_out_again_before_more_is_drawn(store: Store,
         candidate = store.candidate(voter, None)
         assert candidate is not None
         assert store.claim(Battle(pair=candidate[0], swapped=False, voter=voter, kind="human", expires=now()))
-    assert worker.next_source_to_fill(), "it looks for what was left once a minute"
+    assert worker.next_source_to_fill(), "it searches for abandoned pairs once a minute"
     restarted = working(store, tmp_path / "pictures", Squares(), low=2)
     assert restarted.next_source_to_fill() is None
     assert store.pool_size(None) == 2
@@ -280,7 +278,7 @@ def test_a_study_is_filled_beside_the_open_arena(store: Store, tmp_path: Path) -
     assert all(contestants(pair) == {HYPER, BASE} for pair in pairs if pair.gold is None)
 
 
-def test_a_study_has_gold_pairs_of_its_own(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_has_its_own_gold_pairs(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "GOLD_SHARE", 0.0)
     worker = working(store, tmp_path / "pictures", Squares())
     for _ in range(3):
@@ -293,18 +291,18 @@ def test_a_study_has_gold_pairs_of_its_own(store: Store, tmp_path: Path, monkeyp
     assert candidate[0] == pairs[1]
 
 
-def test_a_complete_study_draws_nothing_and_keeps_nobody_waiting(store: Store, tmp_path: Path) -> None:
+def test_a_complete_study_draws_nothing_and_does_not_block_others(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     open_arena = worker.sources[0]
     complete = study_of(dict[tuple[str, str], float])
     worker.sources = [complete, open_arena]
-    assert worker.next_source_to_fill() == open_arena, "although the study's pool is as empty"
+    assert worker.next_source_to_fill() == open_arena, "although the study's pool is empty too"
     assert worker.add_pair(complete) is None
     run_until(worker, when(lambda: store.pool_size(None) >= 5))
     assert store.pool_size("figure-5") == 0
 
 
-def test_pictures_that_cannot_be_kept_do_not_end_the_work(
+def test_pictures_that_cannot_be_stored_do_not_stop_the_worker(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "pictures"
@@ -322,7 +320,7 @@ def test_pictures_that_cannot_be_kept_do_not_end_the_work(
     assert filled
 
 
-def test_a_database_that_goes_away_does_not_end_the_work(
+def test_a_lost_database_connection_does_not_stop_the_worker(
     postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(postgres.database("supply_away"))
@@ -344,7 +342,7 @@ def test_a_database_that_goes_away_does_not_end_the_work(
 
 
 class Noise(Squares):
-    """Paints noise, in which every place differs from every other."""
+    """Draws noise, in which all tiles differ."""
 
     def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -368,7 +366,7 @@ def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
 
 
 @pytest.mark.parametrize("size", [(128, 128), (100, 61)])
-def test_a_spoiled_copy_has_all_of_the_picture_but_nothing_where_it_was(size: tuple[int, int]) -> None:
+def test_a_spoiled_copy_is_a_permutation_of_all_tiles(size: tuple[int, int]) -> None:
     shape = (size[1], size[0], 3)
     clean = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     spoiled = np.asarray(shuffle_tiles(Image.fromarray(clean)))
@@ -377,7 +375,7 @@ def test_a_spoiled_copy_has_all_of_the_picture_but_nothing_where_it_was(size: tu
     assert (spoiled != clean).mean() > 0.8
 
 
-def test_prompts_take_turns_and_go_on_where_they_stopped(store: Store, tmp_path: Path) -> None:
+def test_prompts_are_cycled_and_filling_continues(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     prompts = ["a cat", "a dog", "a car"]
     lines: list[str] = []

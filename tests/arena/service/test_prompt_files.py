@@ -9,13 +9,13 @@ import pytest
 from hypersd.arena.service.prompt_files import read_prompt_file
 
 
-def test_prompts_are_lines_and_empty_ones_do_not_count(tmp_path: Path) -> None:
+def test_prompts_are_lines_and_empty_lines_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_bytes("\ufeffa big cat\r\n\n  \t\nan owl: größer \n".encode())
     assert read_prompt_file(file) == ["a big cat", "an owl: größer"]
 
 
-def test_a_line_is_what_ends_in_a_newline_and_nothing_else(tmp_path: Path) -> None:
+def test_only_a_newline_ends_a_line(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("one\u2028still one\ntwo\x0bstill two\n", encoding="utf-8")
     assert read_prompt_file(file) == ["one\u2028still one", "two\x0bstill two"]
@@ -25,18 +25,18 @@ def test_a_line_is_what_ends_in_a_newline_and_nothing_else(tmp_path: Path) -> No
 def test_a_file_without_prompts_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "prompts.txt"
     file.write_bytes(content)
-    with pytest.raises(ValueError, match="no prompts in it"):
+    with pytest.raises(ValueError, match="contains no prompts"):
         read_prompt_file(file)
 
 
-def test_a_picture_is_no_file_of_prompts(tmp_path: Path) -> None:
+def test_a_picture_is_not_a_file_of_prompts(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
     with pytest.raises(ValueError, match="UTF-8"):
         read_prompt_file(file)
 
 
-def test_comments_marks_and_the_line_ends_of_other_systems_are_no_prompts(tmp_path: Path) -> None:
+def test_comments_byte_order_marks_and_other_line_endings_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_bytes(
         b"\xef\xbb\xbfa big cat on a blue background\r\n\r\n   \r\n# a comment line\r\n"
@@ -50,7 +50,7 @@ def test_comments_marks_and_the_line_ends_of_other_systems_are_no_prompts(tmp_pa
     ]
 
 
-def test_what_is_written_twice_counts_twice(tmp_path: Path) -> None:
+def test_duplicate_prompts_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("an owl\n# between\nan owl\n", encoding="utf-8")
     assert read_prompt_file(file) == ["an owl", "an owl"]
@@ -59,5 +59,5 @@ def test_what_is_written_twice_counts_twice(tmp_path: Path) -> None:
 def test_a_file_of_comments_has_no_prompts(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("# one\n#\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="no prompts in it"):
+    with pytest.raises(ValueError, match="contains no prompts"):
         read_prompt_file(file)

@@ -1,4 +1,4 @@
-"""Limits of an address: requests, waiting times, and which voters are marked."""
+"""Rate limits of an address: requests, waiting times, and marked voters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypersd.arena.service.rate_limit import RateLimiter, RateLimits
 
 @dataclass
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock in seconds, set by the test."""
 
     now: float = 0.0
 
@@ -24,7 +24,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_class_behind_one_address_is_never_held_up(clock: Clock) -> None:
+def test_a_school_class_behind_one_address_is_never_limited(clock: Clock) -> None:
     rate_limiter = RateLimiter(clock=clock)
     for _ in range(200):  # ten minutes
         for pupil in range(30):
@@ -35,7 +35,7 @@ def test_a_class_behind_one_address_is_never_held_up(clock: Clock) -> None:
         clock.now += 3
 
 
-def test_a_flood_has_to_wait_and_others_need_not(clock: Clock) -> None:
+def test_only_the_flooding_address_is_limited(clock: Clock) -> None:
     rate_limiter = RateLimiter(RateLimits(requests_a_minute=60), clock)
     assert [rate_limiter.retry_after("flood") for _ in range(60)] == [0.0] * 60
     assert rate_limiter.retry_after("flood") == pytest.approx(1.0)
@@ -45,11 +45,11 @@ def test_a_flood_has_to_wait_and_others_need_not(clock: Clock) -> None:
     assert rate_limiter.retry_after("flood") > 0
 
 
-def test_own_prompts_are_dearer(clock: Clock) -> None:
+def test_own_prompts_have_a_lower_limit(clock: Clock) -> None:
     rate_limiter = RateLimiter(RateLimits(own_a_minute=2), clock)
     assert [rate_limiter.retry_after("a", own=True) for _ in range(2)] == [0, 0]
     assert rate_limiter.retry_after("a", own=True) == pytest.approx(30)
-    assert rate_limiter.retry_after("a") == 0, "votes go on"
+    assert rate_limiter.retry_after("a") == 0, "votes are still allowed"
 
 
 def test_voters_of_an_address_that_sends_too_many_new_ones_are_marked_for_an_hour(clock: Clock) -> None:
@@ -64,29 +64,29 @@ def test_voters_of_an_address_that_sends_too_many_new_ones_are_marked_for_an_hou
     assert rate_limiter.check("voter-0") == "ok"
 
 
-def test_it_forgets_who_came_long_ago(clock: Clock) -> None:
+def test_old_addresses_are_forgotten(clock: Clock) -> None:
     rate_limiter = RateLimiter(RateLimits(requests_a_minute=1, remembered=2), clock)
     rate_limiter.record_voter("a", "first")
     for address in "abc":
         assert rate_limiter.retry_after(address) == 0
         rate_limiter.record_voter(address, f"voter of {address}")
-    assert rate_limiter.retry_after("a") == 0, "as if it had never come"
+    assert rate_limiter.retry_after("a") == 0, "like a new address"
     assert rate_limiter.check("first") == "unavailable"
 
 
-def test_a_days_share_comes_back_evenly(clock: Clock) -> None:
+def test_the_daily_limit_refills_evenly(clock: Clock) -> None:
     rate_limiter = RateLimiter(RateLimits(own_a_minute=10, own_a_day=12), clock)
     for _ in range(2):
         while rate_limiter.retry_after("a", own=True) == 0:
             clock.now += 6
     clock.now += 600
     assert 0 < rate_limiter.retry_after("a", own=True) <= 86_400 / 12
-    assert rate_limiter.retry_after("a") == 0, "votes go on"
+    assert rate_limiter.retry_after("a") == 0, "votes are still allowed"
     clock.now += 86_400
     assert rate_limiter.retry_after("a", own=True) == 0
 
 
-def test_a_class_that_votes_all_day_stays_below_the_days_share(clock: Clock) -> None:
+def test_a_school_class_that_votes_all_day_stays_below_the_daily_limit(clock: Clock) -> None:
     rate_limiter = RateLimiter(clock=clock)
     for _ in range(30 * 1000):
         for _ in range(3):
@@ -94,7 +94,7 @@ def test_a_class_that_votes_all_day_stays_below_the_days_share(clock: Clock) -> 
         clock.now += 0.3  # all pupils together make a vote ten times every three seconds
 
 
-def test_who_is_refused_uses_up_nothing(clock: Clock) -> None:
+def test_rejected_requests_use_no_tokens(clock: Clock) -> None:
     rate_limiter = RateLimiter(RateLimits(requests_a_minute=60, own_a_minute=1), clock)
     for _ in range(100):
         rate_limiter.retry_after("a", own=True)
@@ -102,7 +102,7 @@ def test_who_is_refused_uses_up_nothing(clock: Clock) -> None:
     assert rate_limiter.retry_after("a") > 0
 
 
-def test_voters_who_come_and_go_at_one_address_do_not_pile_up(clock: Clock) -> None:
+def test_memory_for_voters_of_one_address_is_bounded(clock: Clock) -> None:
     rate_limiter = RateLimiter(RateLimits(voters_an_hour=3, remembered_each=5), clock)
     for number in range(1000):
         rate_limiter.record_voter("farm", f"voter-{number}")
@@ -110,7 +110,7 @@ def test_voters_who_come_and_go_at_one_address_do_not_pile_up(clock: Clock) -> N
     assert rate_limiter.check("voter-999") == "failed"
 
 
-def test_voters_who_stay_are_not_new_again(clock: Clock) -> None:
+def test_returning_voters_are_not_new(clock: Clock) -> None:
     rate_limiter = RateLimiter(RateLimits(voters_an_hour=3), clock)
     for _ in range(3):  # two in each of three hours
         clock.now += 3601

@@ -1,4 +1,4 @@
-"""Simulated voters: they have the taste that they were given, and say that they are simulated."""
+"""Simulated voters: they follow their taste and are marked as simulated."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_cheaters_are_found(store: Store, pictures: ImageStore) -> None:
     assert leaderboard.self_agreement is not None
 
 
-def test_partisans_take_their_favourite_whatever_it_looks_like(store: Store, pictures: ImageStore) -> None:
+def test_partisans_always_take_their_favourite(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 30)
     honest = Taste(alignment=0, sharpness=5, colour=0, left=0)
     partisan = Taste(cheat="partisan", favourite="toy/soft@1")
@@ -130,11 +130,11 @@ def test_in_a_forced_study_everybody_chooses(store: Store, pictures: ImageStore)
     assert replace(voters, service=service).vote(30, "forced") == 30
     votes = list(store.votes())
     assert {vote.choice for vote in votes} == {"left", "right"}
-    assert compute_leaderboard(votes, kind="simulated").votes == 0, "the open board is the open arena's"
+    assert compute_leaderboard(votes, kind="simulated").votes == 0, "votes in a study are not in the open arena"
 
 
 def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures: ImageStore) -> None:
-    """In pairs, not only on the board."""
+    """In single pairs, not only in the ranking."""
     fill(store, pictures, 30)
     simulated_voters(store, pictures, [Taste(alignment=0, sharpness=6, colour=0, left=0, noise=0.3)]).vote(30)
     decided = [vote for vote in store.votes() if vote.winner]
@@ -146,7 +146,7 @@ def test_a_voter_who_likes_sharpness_prefers_the_sharper(store: Store, pictures:
     assert sum(right) >= 0.8 * len(right)
 
 
-def test_a_liking_for_the_left_can_be_measured(store: Store, pictures: ImageStore) -> None:
+def test_a_side_bias_can_be_measured(store: Store, pictures: ImageStore) -> None:
     fill(store, pictures, 60)
     simulated_voters(store, pictures, [Taste(alignment=0, sharpness=0, colour=0, left=1.0, noise=1.0)] * 5).vote(300)
     share = compute_leaderboard(store.votes(), kind="simulated").left_share

@@ -1,4 +1,4 @@
-"""Declared studies: their files, what is drawn for them, how far they are."""
+"""Declared studies: their files, their pairs and their progress."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_paper_s_sixteen_comparisons_are_there() -> None:
     assert all(row.paper and 50 < row.paper < 100 for row in rows), "Hyper-SD won every comparison of Figure 5"
 
 
-def test_what_is_missing_most_is_drawn_most() -> None:
+def test_comparisons_with_the_fewest_votes_are_drawn_most() -> None:
     study = replace(Study.read(FOLDER / "figure5-emoji.json"), votes=10)
     first, second, *_ = study.comparisons
     able = {*first.labels, *second.labels}
@@ -53,7 +53,7 @@ def test_what_is_missing_most_is_drawn_most() -> None:
     assert study.probabilities(counts, ["emoji/base@25"]) == {}
 
 
-def test_what_decides_nothing_is_no_progress() -> None:
+def test_ties_and_skips_are_no_progress() -> None:
     study = Study.read(FOLDER / "figure5-emoji.json")
     row = study.comparisons[0]
     votes = [vote(*row.labels, choice) for choice in CHOICES]
@@ -62,7 +62,7 @@ def test_what_decides_nothing_is_no_progress() -> None:
         read_prompts("nothing")
 
 
-def test_shares_do_not_depend_on_the_side_or_on_who_stands_first() -> None:
+def test_shares_do_not_depend_on_side_or_order() -> None:
     study = Study.read(FOLDER / "figure5-emoji.json")
     row = study.comparisons[0]
     ours, rival = row.labels
@@ -79,9 +79,9 @@ def test_shares_do_not_depend_on_the_side_or_on_who_stands_first() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"votes": 0}, "votes for each"),
-        ({"comparisons": []}, "different comparisons"),
-        ({"comparisons": [{"ours": "hyper", "rival": "emoji/base@25"}]}, "names no contestant"),
+        ({"votes": 0}, "number of votes"),
+        ({"comparisons": []}, "comparisons must differ"),
+        ({"comparisons": [{"ours": "hyper", "rival": "emoji/base@25"}]}, "is not a contestant"),
         ({"title": None, "comparisons": 3}, "is not a study"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Progress of studies: counted as votes come in, from here or elsewhere, each once."""
+"""Progress of studies: each new or restored vote is counted once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def vote(
     return vote
 
 
-def test_votes_count_as_they_come_and_where_they_were_given(store: Store) -> None:
+def test_votes_count_at_once_and_in_their_study(store: Store) -> None:
     counting = StudyProgressCounter(store)
     empty = counting.progress(STUDY)
     assert (empty.given, empty.wanted, empty.complete) == (0, 6, 0)
@@ -72,8 +72,8 @@ def test_votes_beyond_those_wanted_make_no_other_comparison_complete(store: Stor
     assert (progress.given, progress.complete) == (3, 1)
 
 
-def test_votes_that_do_not_count_are_none(store: Store) -> None:
-    """A voter who fails the study's checks has given nothing."""
+def test_dropped_votes_are_no_progress(store: Store) -> None:
+    """Votes of a voter who fails the study's checks do not count."""
     counting = StudyProgressCounter(store)
     vote(store)
     assert counting.progress(STUDY).given == 1
@@ -86,12 +86,12 @@ def test_votes_that_do_not_count_are_none(store: Store) -> None:
     assert counting.progress(STUDY).given == 0
 
 
-def test_older_votes_that_come_from_elsewhere_are_added_once(store: Store) -> None:
+def test_restored_older_votes_are_added_once(store: Store) -> None:
     counting = StudyProgressCounter(store)
     assert counting.progress(STUDY).given == 0
     old = vote(store, hours_ago=5)
-    assert counting.progress(STUDY).given == 0, "only what is new is looked at"
+    assert counting.progress(STUDY).given == 0, "only new votes are read"
     for _ in range(2):
         counting.add([old, vote(store, study=None)])
         assert counting.progress(STUDY).given == 1
-    assert StudyProgressCounter(store).progress(STUDY).given == 1, "the first look is at all"
+    assert StudyProgressCounter(store).progress(STUDY).given == 1, "the first read is of all votes"

@@ -1,4 +1,4 @@
-"""Databases that this release cannot work with: each is named, in one sentence, without its password."""
+"""Unsupported databases: each is named in one sentence without its password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypersd.arena.votes.images import ImageStore
 from tests.arena.voted import vote
 
 
-def test_a_newer_database_is_left_as_it_is(database: Callable[[], str]) -> None:
+def test_a_newer_database_is_not_changed(database: Callable[[], str]) -> None:
     url = database()
     store = Store(url)
     with store.engine.begin() as connection:
@@ -28,15 +28,15 @@ def test_a_newer_database_is_left_as_it_is(database: Callable[[], str]) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n" * 300, b"hello", b"PAR1" * 100, b"SQLite format 3\0 no more"])
-def test_what_is_no_database_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "arena.sqlite"
     file.write_bytes(content)
-    with pytest.raises(DatabaseError, match=r"arena\.sqlite is damaged, or no database"):
+    with pytest.raises(DatabaseError, match=r"arena\.sqlite is damaged, or not a database"):
         Store(f"sqlite:///{file}")
     assert file.read_bytes() == content
 
 
-def test_damage_is_found_by_the_query_that_comes_upon_it(tmp_path: Path) -> None:
+def test_damage_is_reported_by_the_query_that_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "arena.sqlite"
     store = Store(f"sqlite:///{file}")
     for number in range(60):

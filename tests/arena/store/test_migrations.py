@@ -1,4 +1,4 @@
-"""The migrations: they end where `tables.py` says, whoever starts them and however many at once."""
+"""The migrations: they produce the tables of `tables.py`, also when started concurrently."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def move(engine: Engine, run: Callable[[Config, str], None], revision: str) -> N
 
 
 def indexes(engine: Engine) -> dict[str, str]:
-    """Every index as the database itself describes it: what Alembic does not compare is in there too."""
+    """Every index as the database describes it, including properties that Alembic does not compare."""
     with engine.connect() as connection:
         rows = connection.exec_driver_sql(_INDEXES[engine.dialect.name]).all()
     return {row[0]: " ".join(row[1].split()) for row in rows if row[0] != "alembic_version_pkc"}
 
 
-def test_the_tables_are_what_the_migrations_make(store: Store, database: Callable[[], str]) -> None:
+def test_the_migrations_produce_the_tables(store: Store, database: Callable[[], str]) -> None:
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA) == []
     other = connect_to(database())
@@ -61,7 +61,7 @@ def test_the_tables_are_what_the_migrations_make(store: Store, database: Callabl
     other.dispose()
 
 
-def test_migrations_are_one_line_and_each_can_be_taken_back(database: Callable[[], str]) -> None:
+def test_migrations_are_linear_and_each_can_be_reverted(database: Callable[[], str]) -> None:
     engine = connect_to(database())
     line = [step.revision for step in ScriptDirectory.from_config(config()).walk_revisions()]
     assert line == sorted(line, reverse=True)
@@ -76,7 +76,7 @@ def test_migrations_are_one_line_and_each_can_be_taken_back(database: Callable[[
     engine.dispose()
 
 
-def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(store: Store, url: str) -> None:
+def test_an_older_database_is_migrated_with_its_data(store: Store, url: str) -> None:
     given = pair()
     store.add_pair(given)
     battle = Battle(pair=given, swapped=True, voter="ann", kind="human", expires=now() + timedelta(minutes=1))
@@ -90,12 +90,12 @@ def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(store: Store
     again.engine.dispose()
 
 
-def test_pairs_of_two_equal_pictures_are_shown_no_more(store: Store, url: str) -> None:
+def test_pairs_of_two_equal_pictures_are_withdrawn(store: Store, url: str) -> None:
     same = pair(entries=(entry("emoji/hyper@4", "one"), entry("emoji/base@25", "one")))
     other = pair()
     for given in (same, other):
         store.add_pair(given)
-    assert store.pool_size(None) == 1, "such a pair is not even put into the pool now"
+    assert store.pool_size(None) == 1, "such a pair is not added to the pool now"
     move(store.engine, command.downgrade, "0002")
     with store.engine.begin() as connection:
         connection.execute(update(PAIRS).values(served=0))
@@ -116,8 +116,8 @@ def test_many_threads_open_new_databases(database: Callable[[], str]) -> None:
         store.engine.dispose()
 
 
-def test_a_new_file_that_another_writes_to_is_waited_for(tmp_path: Path) -> None:
-    """SQLite itself turns away at once who would turn WAL on while another writes."""
+def test_a_new_file_with_another_writer_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself fails at once if WAL is turned on while another process writes."""
     other = sqlite3.connect(tmp_path / "new.sqlite", isolation_level=None, check_same_thread=False)
     other.execute("CREATE TABLE theirs (number INTEGER)")
     other.execute("BEGIN IMMEDIATE")

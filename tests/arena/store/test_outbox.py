@@ -1,4 +1,4 @@
-"""Outbox of votes, and votes that come from elsewhere, on SQLite and on PostgreSQL."""
+"""Outbox of votes, and restored votes, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_publishing_and_restoring_are_idempotent(store: Store, pictures: ImageSt
     other, _ = fresh(tmp_path, "other")
     assert [other.outbox.restore(votes) for _ in range(2)] == [3, 0]
     assert list(other.votes()) == votes
-    assert other.outbox.unpublished(9) == votes, "what comes from an import is still to be published"
+    assert other.outbox.unpublished(9) == votes, "imported votes are not published yet"
     other.outbox.published("shard", votes)
     assert other.outbox.unpublished(9) == []
     assert other.outbox.shards() == {"shard"}

@@ -1,4 +1,4 @@
-"""The arena's memory, on SQLite and on PostgreSQL."""
+"""The vote store, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def shown(store: Store, given: Pair, voter: str = "ann", **changes: Any) -> Batt
     return battle
 
 
-def test_everything_comes_back_as_it_went_in(store: Store) -> None:
+def test_all_data_survives_a_round_trip(store: Store) -> None:
     given = pair(prompt="a 🦊 left of a =1+1 \u202ecat <b>", seed=2**32 - 1, software={"torch": "2"}, gold=1, study="s")
     store.add_pair(given)
     battle = shown(store, given, swapped=True, kind="simulated", purpose="gold", repeat_of=None)
@@ -68,7 +68,7 @@ def test_everything_comes_back_as_it_went_in(store: Store) -> None:
         store.add_answer(battle.id, "left", now())
 
 
-def test_a_battle_has_one_vote_however_many_try_at_once(store: Store) -> None:
+def test_a_battle_has_one_vote_under_concurrency(store: Store) -> None:
     given = pair()
     store.add_pair(given)
     battle = shown(store, given)
@@ -109,7 +109,7 @@ def test_a_fresh_pair_is_claimed_once(store: Store) -> None:
     assert store.pool_size(None) == 0
 
 
-def test_sqlite_waits_for_the_disk_when_a_vote_is_kept_but_not_when_a_pair_is_handed_out(tmp_path: Path) -> None:
+def test_sqlite_waits_for_the_disk_for_a_vote_but_not_for_a_battle(tmp_path: Path) -> None:
     store, said = Store(f"sqlite:///{tmp_path}/arena.sqlite"), list[str]()
     given = pair()
     store.add_pair(given)
@@ -133,14 +133,14 @@ def test_own_gold_and_study_pairs_are_kept_apart(store: Store) -> None:
     assert store.candidate("ann", "s") == (study, True)
 
 
-def test_a_voter_is_never_handed_what_they_have_seen(store: Store) -> None:
+def test_a_voter_never_gets_a_pair_twice(store: Store) -> None:
     first, second = pair(), pair()
     for given in (first, second):
         store.add_pair(given)
     battle = shown(store, first)
     assert store.candidate("ann", None) == (second, True)
-    assert store.candidate("ben", None) == (second, True), "what nobody has seen comes first"
-    assert store.candidate("ben", None, overlap=True) == (second, True), "what was shown is not judged yet"
+    assert store.candidate("ben", None) == (second, True), "unseen pairs come first"
+    assert store.candidate("ben", None, overlap=True) == (second, True), "a shown pair has no vote yet"
     store.add_vote(Vote(battle=battle, choice="left"))
     assert store.candidate("ben", None, overlap=True) == (first, False)
     assert store.candidate("ann", None, overlap=True) == (second, True)
@@ -149,7 +149,7 @@ def test_a_voter_is_never_handed_what_they_have_seen(store: Store) -> None:
     assert store.candidate("ann", None, overlap=True) is None
 
 
-def test_what_was_left_without_a_vote_comes_back_into_the_pool(store: Store) -> None:
+def test_abandoned_pairs_return_to_the_pool(store: Store) -> None:
     left, open_, voted, own, gold = pair(), pair(), pair(), pair(owner="ann"), pair(gold=0)
     for given in (left, open_, voted, own, gold):
         store.add_pair(given)
@@ -163,11 +163,11 @@ def test_what_was_left_without_a_vote_comes_back_into_the_pool(store: Store) -> 
     assert store.release(moment) == 0
     assert store.pool_size(None) == 1
     assert store.candidate("ben", None) == (left, True)
-    assert store.candidate("ann", None) is None, "who left it is not shown it again"
+    assert store.candidate("ann", None) is None, "its first voter is not shown it again"
     assert store.claim(Battle(pair=left, swapped=False, voter="ben", kind="human", expires=moment))
 
 
-def test_a_pair_that_is_withdrawn_is_shown_to_nobody(store: Store) -> None:
+def test_a_withdrawn_pair_is_shown_to_nobody(store: Store) -> None:
     waiting, voted, fresh = pair(), pair(), pair()
     for given in (waiting, voted, fresh):
         store.add_pair(given)
@@ -180,7 +180,7 @@ def test_a_pair_that_is_withdrawn_is_shown_to_nobody(store: Store) -> None:
     assert store.candidate("ben", None) is None
     assert store.candidate("ben", None, overlap=True) is None
     assert not store.claim(Battle(pair=fresh, swapped=False, voter="ben", kind="human", expires=now()))
-    shown(store, fresh, "cyd")  # who was faster than its withdrawal does not bring it back
+    shown(store, fresh, "cyd")  # a battle handed out at the same time does not bring it back
     assert store.pool_size(None) == 0
     store.add_vote(Vote(battle=late, choice="right"))
     assert store.count_votes() == 2, "votes on it are kept"
@@ -196,8 +196,8 @@ def test_battles_are_counted_by_purpose_voted_on_or_not(store: Store) -> None:
     assert store.handed_out("cyd").total() == 0
 
 
-def test_the_next_pair_is_found_without_looking_at_all_of_them(tmp_path: Path) -> None:
-    """As SQLite says itself; with PostgreSQL it depends on how many there are."""
+def test_the_next_pair_is_found_without_a_table_scan(tmp_path: Path) -> None:
+    """By SQLite's query plan; PostgreSQL's plan depends on the number of rows."""
     store = Store(f"sqlite:///{tmp_path}/arena.sqlite")
     said: list[str] = []
 
@@ -218,18 +218,18 @@ def test_the_next_pair_is_found_without_looking_at_all_of_them(tmp_path: Path) -
     store.repeatable("ann", None, 15)
     store.handed_out("ann")
     store.voted_since("ann", now())
-    assert not [line for line in said if "SCAN" in line], "nor are everybody's battles looked at"
+    assert not [line for line in said if "SCAN" in line], "battles are not scanned either"
     store.engine.dispose()
 
 
-def test_a_battle_is_read_with_whether_it_has_its_vote(store: Store) -> None:
+def test_battle_status_tells_if_there_is_a_vote(store: Store) -> None:
     given = pair()
     store.add_pair(given)
     battle, other = shown(store, given), shown(store, given, "ben")
     assert store.battle_status(battle.id) == (battle, False)
     store.add_vote(Vote(battle=battle, choice="skip"))
     assert store.battle_status(battle.id) == (battle, True)
-    assert store.battle_status(other.id) == (other, False), "another's vote on the same pair is not its own"
+    assert store.battle_status(other.id) == (other, False), "a vote of another battle on the same pair does not count"
     assert store.battle_status("0" * 32) is None
 
 
@@ -265,13 +265,13 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(url: str, 
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
-def test_what_hosts_call_postgresql_is_postgresql(postgres: Postgres, scheme: str) -> None:
+def test_every_scheme_for_postgresql_works(postgres: Postgres, scheme: str) -> None:
     store = Store(postgres.database(f"named_{secrets.token_hex(4)}").replace("postgresql+psycopg", scheme))
     assert store.pool_size(None) == 0
     store.engine.dispose()
 
 
-def test_a_password_is_not_told(tmp_path: Path) -> None:
+def test_a_password_is_not_shown(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/secret.sqlite")
     assert "secret" not in repr(store)
     store.engine.dispose()
@@ -291,12 +291,12 @@ while battle := desk.next_battle(name):
     desk.mark_shown(battle.id, name)
     print(desk.vote(battle.id, name, "left").id, battle.pair.id, flush=True)
 """
-"""A process that votes in a loop, and says which votes it had acknowledged, and on which pairs."""
+"""Program that votes in a loop and prints its acknowledged votes and their pairs."""
 
 
 @contextmanager
 def voter(url: str, name: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    """A process that votes once it is told to, and what it says."""
+    """A process that starts voting on a signal, and its output."""
     command = [sys.executable, "-c", VOTER, url, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -308,14 +308,14 @@ def voter(url: str, name: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]
 
 
 def go(process: subprocess.Popen[str]) -> None:
-    """Tell it to."""
+    """Send the signal."""
     assert process.stdin
     process.stdin.write("go\n")
     process.stdin.flush()
 
 
 def intact(store: Store) -> None:
-    """Nothing is half done: a pair is out of the pool exactly if it is in a battle, and the file is sound."""
+    """Check consistency: exactly the pairs with a battle are out of the pool, and the file is intact."""
     with store.engine.connect() as connection:
         in_battles = set(connection.scalars(select(BATTLES.c.pair_id)))
         assert set(connection.scalars(select(PAIRS.c.id).where(PAIRS.c.served > 0))) == in_battles
@@ -323,7 +323,7 @@ def intact(store: Store) -> None:
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
-def test_what_was_acknowledged_survives_being_killed(store: Store, url: str) -> None:
+def test_acknowledged_votes_survive_a_kill(store: Store, url: str) -> None:
     pairs = [pair(seed=seed) for seed in range(600)]
     for given in pairs:
         store.add_pair(given)
@@ -336,20 +336,20 @@ def test_what_was_acknowledged_survives_being_killed(store: Store, url: str) -> 
             acknowledged += [said.readline().split()[0] for _ in range(rng.randint(1, 20))]
             time.sleep(rng.uniform(0, 0.05))
             process.kill()
-            lines = said.read().split("\n")[:-1]  # what stands behind the last newline was not said to its end
+            lines = said.read().split("\n")[:-1]  # the text after the last newline is incomplete
             acknowledged += [line.split()[0] for line in lines]
         intact(store)
     again = Store(url)
     kept = [vote.id for vote in again.votes()]
     assert len(kept) == len(set(kept)) == len({vote.battle.id for vote in again.votes()})
     assert set(acknowledged) <= set(kept)
-    assert len(kept) <= len(acknowledged) + kills, "at most the vote under way is kept without an acknowledgement"
+    assert len(kept) <= len(acknowledged) + kills, "at most the vote in progress is stored without an acknowledgement"
     assert again.pairs() == store.pairs()
     assert again.pool_size(None) >= len(pairs) - len(kept) - kills
     again.engine.dispose()
 
 
-def test_two_processes_draw_and_vote_side_by_side(store: Store, url: str) -> None:
+def test_two_processes_vote_concurrently(store: Store, url: str) -> None:
     """Two replicas: no pair is claimed twice, no vote is lost or doubled."""
     for seed in range(120):
         store.add_pair(pair(seed=seed))
@@ -357,7 +357,7 @@ def test_two_processes_draw_and_vote_side_by_side(store: Store, url: str) -> Non
     with voter(url, "ann") as (ann, anns), voter(url, "ben") as (ben, bens):
         go(ann)
         go(ben)
-        # Each goes on until it has seen every pair: what the other claimed comes when nothing fresh is left.
+        # Each continues until it has seen every pair: pairs claimed by the other come after all fresh ones.
         said["ann"], said["ben"] = ([line.split() for line in out.read().splitlines()] for out in (anns, bens))
         assert [ann.wait(), ben.wait()] == [0, 0]
     for name, lines in said.items():
@@ -374,7 +374,7 @@ def test_two_processes_draw_and_vote_side_by_side(store: Store, url: str) -> Non
 
 
 def test_a_silent_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes the connection, and says nothing: a firewall, or a machine that hangs."""
+    """The server accepts the connection but never answers, like a firewall or a hanging machine."""
     monkeypatch.setattr(database, "_PATIENCE", {**database._PATIENCE, "connect_timeout": 2})
     with socket.create_server(("127.0.0.1", 0)) as server:
         start = time.monotonic()
@@ -383,7 +383,7 @@ def test_a_silent_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> N
     assert time.monotonic() - start < 10
 
 
-def test_a_database_that_goes_away_is_an_error_soon_and_works_when_it_is_back(postgres: Postgres) -> None:
+def test_a_lost_database_connection_fails_soon_and_recovers(postgres: Postgres) -> None:
     store = Store(postgres.database("away"))
     given, late = pair(), pair()
     store.add_pair(given)
@@ -425,15 +425,15 @@ def test_a_database_that_goes_away_is_an_error_soon_and_works_when_it_is_back(po
     finally:
         postgres.start()
     assert store.pairs() == [given]
-    assert store.count_votes() == 0, "what was refused was not kept"
+    assert store.count_votes() == 0, "rejected votes are not stored"
     store.add_vote(vote)
     postgres.stop()
     postgres.start()
-    assert list(store.votes()) == [vote], "a restart that nobody noticed costs no request"
+    assert list(store.votes()) == [vote], "an unnoticed restart fails no request"
     store.engine.dispose()
 
 
-def test_votes_can_be_counted_and_read_by_anything_in_the_tables(store: Store) -> None:
+def test_votes_can_be_filtered_by_any_column(store: Store) -> None:
     given = pair()
     store.add_pair(given)
     for number in range(3):

@@ -1,4 +1,4 @@
-"""Votes that are taken back: the last one only, kept for ever beside the vote, and left out wherever votes count."""
+"""Withdrawals: only of the last vote, stored beside the vote, and excluded wherever votes count."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from tests.arena.service.test_battles import fill, vote
 from tests.arena.voted import fresh
 from tests.arena.voted import vote as voted
 
-Desks = Callable[..., BattleService]
+Services = Callable[..., BattleService]
 
 
-def test_the_last_vote_is_taken_back_and_stays_in_the_store(store: Store, service_of: Desks) -> None:
+def test_the_last_vote_is_withdrawn_and_stays_in_the_store(store: Store, service_of: Services) -> None:
     fill(store, 3)
     service = service_of()
     first, last = vote(service), vote(service)
-    with pytest.raises(VoteRejected, match="until the next one"):
+    with pytest.raises(VoteRejected, match="only before the next one"):
         service.undo(first.id, "ann")
     taken = service.undo(last.id, "ann")
     assert taken.withdrawn == service.clock()
     kept = list(store.votes())
     assert [one.withdrawn for one in kept] == [None, taken.withdrawn]
-    assert [one.choice for one in kept] == ["left", "left"], "the vote is as it was made"
+    assert [one.choice for one in kept] == ["left", "left"], "the vote is unchanged"
     assert clean(kept).reasons == {"withdrawn": 1}
     assert compute_leaderboard(kept).kept == 1
     assert (store.count_of("ann"), store.count_votes(), store.withdrawals.count()) == (1, 2, 1)
 
 
-def test_undo_is_for_its_voter_and_ends_with_the_next_vote(store: Store, service_of: Desks) -> None:
+def test_only_the_voter_can_undo_and_only_before_the_next_vote(store: Store, service_of: Services) -> None:
     fill(store, 4)
     service = service_of()
     battle = vote(service)
@@ -58,13 +58,13 @@ def test_undo_is_for_its_voter_and_ends_with_the_next_vote(store: Store, service
     service.undo(battle.id, "ann")  # a second click changes nothing
     assert store.withdrawals.count() == 1
     vote(service)
-    with pytest.raises(VoteRejected, match="until the next one"):
+    with pytest.raises(VoteRejected, match="only before the next one"):
         service.undo(battle.id, "ann")
     with pytest.raises(VoteRejected, match="took this vote back"):
         service.answer(battle.id, "ann", "left")
 
 
-def test_what_was_seen_with_its_names_is_not_asked_again(store: Store, service_of: Desks) -> None:
+def test_a_pair_with_revealed_names_is_not_shown_again(store: Store, service_of: Services) -> None:
     fill(store, 2)
     service = service_of(repeat_share=1.0, repeat_after=0)
     battle = vote(service)
@@ -72,11 +72,11 @@ def test_what_was_seen_with_its_names_is_not_asked_again(store: Store, service_o
     following = service.next_battle("ann")
     assert following is not None
     assert (following.pair.id != battle.pair.id, following.purpose) == (True, "open")
-    with pytest.raises(Exception, match=r"^$"):  # AlreadyCounted
+    with pytest.raises(Exception, match=r"^$"):  # DuplicateVote
         service.vote(battle.id, "ann", "right")
 
 
-def test_a_check_cannot_be_passed_by_undoing_it(store: Store, service_of: Desks) -> None:
+def test_a_check_cannot_be_passed_by_undoing_it(store: Store, service_of: Services) -> None:
     fill(store, 1, gold=0)
     service = service_of(first_gold=1)
     battle = vote(service, choice="right")
@@ -84,8 +84,8 @@ def test_a_check_cannot_be_passed_by_undoing_it(store: Store, service_of: Desks)
         service.undo(battle.id, "ann")
 
 
-def test_a_pair_whose_only_vote_was_taken_back_is_for_others_again(
-    store: Store, service_of: Desks, clock: Clock
+def test_a_pair_whose_only_vote_was_withdrawn_returns_to_the_pool(
+    store: Store, service_of: Services, clock: Clock
 ) -> None:
     fill(store, 1)
     service = service_of()
@@ -115,7 +115,7 @@ def test_a_withdrawal_is_published_after_its_vote_and_read_back(
     other.engine.dispose()
 
 
-def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Store, pictures: ImageStore) -> None:
+def test_a_vote_withdrawn_during_publishing_is_published_again(store: Store, pictures: ImageStore) -> None:
     vote = voted(store, pictures, 1)
     [sent] = store.outbox.unpublished(10)
     store.withdrawals.add(vote, vote.voted)
@@ -123,7 +123,7 @@ def test_a_vote_that_is_taken_back_while_it_is_sent_is_sent_once_more(store: Sto
     assert store.outbox.count_unpublished() == 1
 
 
-def test_exports_leave_it_out_or_say_so(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_exports_leave_out_or_mark_withdrawn_votes(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     vote, kept = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
     store.withdrawals.add(vote, vote.voted)
     export(store.votes(), pictures, "preference", tmp_path / "preference")
@@ -138,7 +138,7 @@ def test_exports_leave_it_out_or_say_so(store: Store, pictures: ImageStore, tmp_
     other.engine.dispose()
 
 
-def test_an_export_of_a_former_version_is_read(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
+def test_an_export_of_an_earlier_release_is_read(store: Store, pictures: ImageStore, tmp_path: Path) -> None:
     vote = voted(store, pictures, 1)
     done = export(store.votes(), pictures, "arena", tmp_path / "arena")
     for file in done.files:
@@ -147,7 +147,7 @@ def test_an_export_of_a_former_version_is_read(store: Store, pictures: ImageStor
     assert read_votes(tmp_path / "arena") == [vote]
 
 
-def test_a_study_s_count_follows(store: Store) -> None:
+def test_a_study_s_count_excludes_withdrawn_votes(store: Store) -> None:
     given = pair(study="s")
     ours, rival = (one.contestant for one in given.entries)
     study = Study(
@@ -175,7 +175,7 @@ def rows(folder: Path) -> list[dict[str, object]]:
     return [row for file in folder.glob("*.parquet") for row in pq.read_table(file).to_pylist()]
 
 
-def test_deleted_shards_are_those_of_the_vote_alone(store: Store, pictures: ImageStore) -> None:
+def test_a_withdrawal_removes_only_the_records_of_its_vote(store: Store, pictures: ImageStore) -> None:
     vote, other = voted(store, pictures, 1), voted(store, pictures, 2, voter="ben")
     store.outbox.published("shard", [vote, other])
     store.withdrawals.add(vote, vote.voted)

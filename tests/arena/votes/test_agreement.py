@@ -32,7 +32,7 @@ def test_alpha_is_evalica_s() -> None:
     assert 0.1 < interval.high - interval.low < 0.5
 
 
-def test_alpha_knows_perfection_chance_and_nothing() -> None:
+def test_alpha_of_perfect_random_and_missing_agreement() -> None:
     assert krippendorff([Rating(item, voter, item % 2) for item in range(10) for voter in "ab"]) == 1
     rng = np.random.default_rng(0)
     chance = [Rating(item, voter, int(rng.integers(2))) for item in range(3000) for voter in "ab"]

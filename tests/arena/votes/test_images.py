@@ -1,4 +1,4 @@
-"""Pictures by hash, and the sheet in which a battle is shown."""
+"""The content-addressed store of pictures, and the side-by-side image of a battle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def noise(size: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def test_a_picture_comes_back_bit_by_bit_under_the_hash_of_its_bytes(tmp_path: Path) -> None:
+def test_a_picture_is_stored_losslessly_under_its_hash(tmp_path: Path) -> None:
     pictures, picture = ImageStore(str(tmp_path)), noise(16)
     name = pictures.put(picture)
     assert pictures.put(picture.copy()) == name
@@ -30,7 +30,7 @@ def test_a_picture_comes_back_bit_by_bit_under_the_hash_of_its_bytes(tmp_path: P
     assert len(list(tmp_path.rglob("*.*"))) == 1
 
 
-def test_a_picture_has_nothing_in_it_but_itself() -> None:
+def test_a_picture_has_no_metadata() -> None:
     marked = noise(16)
     marked.info |= {"parameters": "hyper, 4 steps", "exif": b"Exif\0\0hyper"}
     assert encode(marked) == encode(noise(16))
@@ -39,8 +39,8 @@ def test_a_picture_has_nothing_in_it_but_itself() -> None:
     assert encode(noise(16).convert("RGBA")) == encode(noise(16))
 
 
-def test_a_picture_that_says_how_it_was_made_is_kept_without_a_word(tmp_path: Path) -> None:
-    """As `compare` writes them; blind voters must not find the model in the file."""
+def test_the_metadata_of_a_picture_is_removed(tmp_path: Path) -> None:
+    """With the metadata of `compare`; blind voters must not find the model in the file."""
     texts = PngImagePlugin.PngInfo()
     texts.add_text("model", "emoji/hyper")
     texts.add_itxt("prompt", "猫")
@@ -78,7 +78,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [b"", b"cut off"])
-def test_a_damaged_picture_is_whole_again_when_it_comes_again(tmp_path: Path, left: bytes) -> None:
+def test_storing_a_damaged_picture_again_repairs_it(tmp_path: Path, left: bytes) -> None:
     pictures = ImageStore(str(tmp_path))
     name = pictures.put(noise(16))
     data = pictures.get(name)
@@ -89,7 +89,7 @@ def test_a_damaged_picture_is_whole_again_when_it_comes_again(tmp_path: Path, le
         assert pictures.get(name) == data
 
 
-def test_a_picture_that_many_bring_at_once_is_kept_once(tmp_path: Path) -> None:
+def test_concurrent_writes_of_a_picture_store_it_once(tmp_path: Path) -> None:
     pictures, together = ImageStore(str(tmp_path)), threading.Barrier(8, timeout=20)
     kept = [encode(noise(64, seed)) for seed in range(20)]
 
@@ -106,10 +106,10 @@ def test_a_picture_that_many_bring_at_once_is_kept_once(tmp_path: Path) -> None:
         pictures.get(name)
 
 
-def test_what_is_kept_is_what_its_name_says(tmp_path: Path) -> None:
+def test_a_picture_must_match_its_name(tmp_path: Path) -> None:
     pictures = ImageStore(str(tmp_path))
     for name, data in (("0" * 64, encode(noise(8))), ("../../elsewhere", b"x")):
-        with pytest.raises(ValueError, match="not what its name says"):
+        with pytest.raises(ValueError, match="does not match its name"):
             pictures.keep(name, data)
     assert not list(tmp_path.rglob("*"))
 
@@ -119,7 +119,7 @@ def test_a_bucket_works_too() -> None:
     assert pictures.open(pictures.put(noise(8))).size == (8, 8)
 
 
-def test_what_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_write_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "pictures").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="pictures"):
         ImageStore(str(tmp_path / "pictures")).put(noise(8))
@@ -140,8 +140,8 @@ except OSError as error:
 """
 
 
-def test_a_disk_that_is_full_halfway_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None:
-    """As full as a limit on the size of files can make it: the first 1,000 bytes are written."""
+def test_a_full_disk_is_an_error_and_leaves_no_partial_file(tmp_path: Path) -> None:
+    """Simulated by a limit on the file size: only the first 1,000 bytes are written."""
     done = subprocess.run([sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout == "refused\n"
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
@@ -150,7 +150,7 @@ def test_a_disk_that_is_full_halfway_is_an_error_and_leaves_no_half_file(tmp_pat
 @pytest.mark.parametrize(
     ("left", "right"), [((64, 64), (128, 128)), ((128, 128), (64, 64)), ((96, 64), (96, 64)), ((32, 48), (64, 96))]
 )
-def test_both_halves_of_a_sheet_are_of_one_size(left: tuple[int, int], right: tuple[int, int]) -> None:
+def test_both_halves_of_a_side_by_side_image_have_the_same_size(left: tuple[int, int], right: tuple[int, int]) -> None:
     width, height = max(left[0], right[0]), max(left[1], right[1])
     shown = Image.open(
         io.BytesIO(side_by_side(Image.new("RGB", left, "red"), Image.new("RGB", right, "blue")))
@@ -160,6 +160,6 @@ def test_both_halves_of_a_sheet_are_of_one_size(left: tuple[int, int], right: tu
     assert [np.unique(half.reshape(-1, 3), axis=0).tolist() for half in halves] == [[[255, 0, 0]], [[0, 0, 255]]]
 
 
-def test_a_sheet_shows_each_picture_as_it_is() -> None:
+def test_a_side_by_side_image_shows_each_picture_unchanged() -> None:
     shown = np.asarray(Image.open(io.BytesIO(side_by_side(noise(32, 1), noise(32, 2)))).convert("RGB"))
     assert np.array_equal(shown, np.concatenate([np.asarray(noise(32, 1)), np.asarray(noise(32, 2))], axis=1))

@@ -1,4 +1,4 @@
-"""The key that names voters: one for each store, whatever becomes of the data folder, and never written down twice."""
+"""The key for pseudonyms: one per store, independent of the data folder, stored in one place only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypersd.arena.votes.battle import Battle, Kind, Vote, now
 from hypersd.arena.votes.keys import voter_key, voters_of_other_keys
 from tests.arena.conftest import pair
 
-SECRET = "correct horse battery staple"  # noqa: S105 - of nothing
+SECRET = "correct horse battery staple"  # noqa: S105 - not a real password
 
 
 def vote(
@@ -32,7 +32,7 @@ def vote(
     store.add_vote(Vote(battle=battle, choice="left", voted=moment))
 
 
-def test_a_store_has_one_key_whatever_becomes_of_the_folder(store: Store, url: str, tmp_path: Path) -> None:
+def test_a_store_keeps_its_key_when_the_folder_is_lost(store: Store, url: str, tmp_path: Path) -> None:
     first = voter_key(store.engine, file=tmp_path / "voters.key")
     assert len(first.secret) == 32
     again = Store(url)
@@ -51,7 +51,7 @@ def test_replicas_that_start_at_once_get_one_key(database: Callable[[], str]) ->
             store.engine.dispose()
 
 
-def test_the_key_of_a_former_version_becomes_the_store_s(store: Store, tmp_path: Path) -> None:
+def test_the_key_of_an_earlier_release_becomes_the_store_s(store: Store, tmp_path: Path) -> None:
     vote(store)
     file = tmp_path / "voters.key"
     file.write_bytes(b"k" * 32)
@@ -62,12 +62,12 @@ def test_the_key_of_a_former_version_becomes_the_store_s(store: Store, tmp_path:
     assert voter_key(store.engine, file=file) == key
 
 
-def test_a_file_with_another_key_than_the_store_s_is_named_and_not_used(
+def test_a_file_with_a_different_key_is_named_and_not_used(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = voter_key(store.engine)
     file = tmp_path / "voters.key"
-    for content, said in ((b"k" * 32, "is not the key of this store"), (b"", "is no key")):
+    for content, said in ((b"k" * 32, "is not the key of this store"), (b"", "is not a key")):
         caplog.clear()
         file.write_bytes(content)
         assert voter_key(store.engine, file=file) == key
@@ -75,7 +75,7 @@ def test_a_file_with_another_key_than_the_store_s_is_named_and_not_used(
         assert said in caplog.text
 
 
-def test_a_key_from_outside_is_not_kept_and_is_known_again(store: Store) -> None:
+def test_a_key_from_the_environment_is_recognised_but_not_stored(store: Store) -> None:
     key = voter_key(store.engine, SECRET)
     assert key.secret == SECRET.encode()
     assert voter_key(store.engine, SECRET) == key
@@ -85,7 +85,7 @@ def test_a_key_from_outside_is_not_kept_and_is_known_again(store: Store) -> None
     assert SECRET not in repr(rows)
 
 
-def test_who_was_named_by_another_key_is_counted(store: Store) -> None:
+def test_voters_of_another_key_are_counted(store: Store) -> None:
     before = voter_key(store.engine, SECRET)
     vote(store, "ann")
     vote(store, "ann")
@@ -95,18 +95,18 @@ def test_who_was_named_by_another_key_is_counted(store: Store) -> None:
     assert voters_of_other_keys(store.engine, before) == 0
     for key in (voter_key(store.engine), voter_key(store.engine, "another secret")):
         assert voters_of_other_keys(store.engine, key) == 2
-    assert voters_of_other_keys(store.engine, voter_key(store.engine, SECRET)) == 0, "the old secret mends it"
+    assert voters_of_other_keys(store.engine, voter_key(store.engine, SECRET)) == 0, "the old secret is back"
 
 
-def test_a_lost_key_of_a_former_version_is_noticed(store: Store) -> None:
+def test_a_lost_key_of_an_earlier_release_is_detected(store: Store) -> None:
     vote(store)
     key = voter_key(store.engine)
     assert voters_of_other_keys(store.engine, key) == 1
     vote(store, "ben", minutes_ago=-1)
-    assert voters_of_other_keys(store.engine, key) == 1, "but not who came since"
+    assert voters_of_other_keys(store.engine, key) == 1, "voters since then are not counted"
 
 
-def test_a_secret_that_is_set_before_anybody_votes_is_no_other_key(store: Store) -> None:
+def test_a_secret_set_before_the_first_vote_is_not_a_change_of_key(store: Store) -> None:
     voter_key(store.engine)
     key = voter_key(store.engine, SECRET)
     vote(store, minutes_ago=-1)

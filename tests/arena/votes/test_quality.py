@@ -62,7 +62,7 @@ def vote(number: int = 0, **changes: Any) -> Vote:
         ({"pair": SAME, "client": Client(decision_ms=100)}, "identical"),
     ],
 )
-def test_a_vote_is_dropped_for_what_it_is(changes: dict[str, Any], reason: str | None) -> None:
+def test_each_reason_drops_a_vote(changes: dict[str, Any], reason: str | None) -> None:
     cast_vote = vote(**changes)
     cleaned = clean([cast_vote])
     assert cleaned.kept == (() if reason else (cast_vote,))
@@ -77,7 +77,7 @@ def test_a_pair_counts_once_for_each_voter() -> None:
     assert cleaned.reasons == {"seen before": 1}
 
 
-def test_a_burst_is_dropped_as_a_whole_and_nothing_around_it() -> None:
+def test_exactly_the_votes_of_a_burst_are_dropped() -> None:
     calm = [vote(number) for number in range(5)]
     fast = [vote(100 + number, voted=START + timedelta(minutes=50, seconds=number)) for number in range(31)]
     cleaned = clean([*calm, *fast])
@@ -85,13 +85,13 @@ def test_a_burst_is_dropped_as_a_whole_and_nothing_around_it() -> None:
     assert cleaned.reasons == {"burst": 31}
 
 
-def test_a_voter_who_presses_one_key_is_left_out() -> None:
+def test_a_one_sided_voter_is_left_out() -> None:
     cleaned = clean([vote(number, choice="left") for number in range(20)])
     assert cleaned.reasons == {"one-sided": 20}
     assert not clean([vote(number, choice="left") for number in range(19)]).dropped, "too few to judge a habit"
 
 
-def test_a_voter_who_does_not_look_is_left_out() -> None:
+def test_a_hasty_voter_is_left_out() -> None:
     votes = [vote(number, client=Client(decision_ms=500)) for number in range(20)]
     assert clean(votes).reasons == {"hasty voter": 20}
 
@@ -105,13 +105,13 @@ def test_a_voter_who_fails_gold_pairs_is_left_out() -> None:
     assert len(clean([*wrong[:2], *right, *open_votes]).kept) == 4
 
 
-def test_gold_is_found_whichever_side_it_stands_on() -> None:
+def test_gold_pairs_are_scored_on_either_side() -> None:
     assert gold_score([vote(purpose="gold", gold=0, swapped=True, choice="right")]) == (1, 0)
     assert gold_score([vote(purpose="gold", gold=1, swapped=True, choice="right")]) == (0, 1)
     assert gold_score([vote(purpose="gold", gold=1, choice="tie")]) == (0, 0)
 
 
-def test_other_rules_can_be_played_over_the_same_votes() -> None:
+def test_other_rules_can_be_applied_to_the_same_votes() -> None:
     votes = [vote(number, client=Client(decision_ms=500)) for number in range(20)]
     assert len(clean(votes, QualityRules(fast_ms=400)).kept) == 20
 
@@ -124,7 +124,7 @@ def test_simulated_votes_never_mix_with_human_ones() -> None:
         assert {one.battle.kind for one in (*cleaned.kept, *(dropped for dropped, _ in cleaned.dropped))} == {kind}
 
 
-def test_self_agreement_looks_at_pictures_not_at_sides() -> None:
+def test_self_agreement_compares_pictures_not_sides() -> None:
     what = pair(entries=(entry("emoji/hyper@4", "one"), entry("emoji/base@25", "other")))
 
     def twice(first: str, second: str, number: int) -> list[Vote]:
@@ -144,7 +144,7 @@ def test_a_vote_has_the_first_reason_that_holds() -> None:
     several = vote(choice="skip", owner="ann", gates={"captcha": "failed"}, client=Client(decision_ms=100))
     assert clean([several]).reasons == {"own prompt": 1}
     hasty = [vote(number, choice="left", client=Client(decision_ms=100)) for number in range(20)]
-    assert clean(hasty).reasons == {"too fast": 20}, "what the vote is comes before what its voter is"
+    assert clean(hasty).reasons == {"too fast": 20}, "reasons of the vote come before reasons of its voter"
 
 
 def test_the_order_in_which_votes_are_read_does_not_matter() -> None:
@@ -196,14 +196,14 @@ honest = [vote(number, voter="eve") for number in range(30)]
 
 
 @given(st.lists(any_vote, max_size=40, unique_by=lambda one: one.battle.id), st.randoms(use_true_random=False))
-def test_whatever_others_do_an_honest_voters_votes_count(others: list[Vote], rng: Random) -> None:
+def test_other_voters_do_not_affect_an_honest_voters_votes(others: list[Vote], rng: Random) -> None:
     together = [*honest, *others]
     rng.shuffle(together)
     kept = {one.id for one in clean(together).kept}
     assert {one.id for one in honest} <= kept
 
 
-def test_votes_within_a_study_are_told_apart_after_all_of_a_voters_votes_were_looked_at() -> None:
+def test_votes_are_filtered_by_study_after_all_votes_of_a_voter_were_cleaned() -> None:
     pairs = [pair(id=f"pair-{number}", study="s" if number % 2 else None) for number in range(6)]
     golds = [pair(id=f"gold-{number}", gold=0, study="s") for number in range(6)]
     good = [vote(number, pair=one) for number, one in enumerate(pairs)]
@@ -217,7 +217,7 @@ def test_votes_within_a_study_are_told_apart_after_all_of_a_voters_votes_were_lo
     assert clean(good).within("other").votes == ()
 
 
-def test_nobody_is_judged_by_votes_on_two_equal_pictures_or_taken_back() -> None:
+def test_votes_on_equal_pictures_and_withdrawn_votes_do_not_affect_quality() -> None:
     equal = pair(gold=0, entries=(entry("emoji/hyper@4", "one"), entry("emoji/hyper@4", "one")))
     wrong = [vote(number, pair=replace(equal, id=f"{number}"), purpose="gold", choice="right") for number in range(9)]
     left = [vote(number + 9, pair=replace(SAME, id=f"{number}"), choice="left") for number in range(40)]

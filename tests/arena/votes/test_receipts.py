@@ -1,4 +1,4 @@
-"""Receipts: names of votes that lead to nothing but their own vote."""
+"""Receipts: opaque names of votes that reveal nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_receipt_leads_to_its_vote(vote: bytes, key: bytes) -> None:
     assert vote_id_of(key, receipt) == vote.hex()
 
 
-def test_nobody_without_the_key_links_a_receipt_with_a_vote() -> None:
+def test_a_receipt_cannot_be_linked_to_a_vote_without_the_key() -> None:
     ids = [new_id() for _ in range(200)]
     receipts = [receipt_of(KEY, one) for one in ids]
     assert len(set(receipts)) == len(ids)
@@ -33,6 +33,6 @@ def test_nobody_without_the_key_links_a_receipt_with_a_vote() -> None:
 @pytest.mark.parametrize(
     "text", ["", "none", "g" * 32, "a" * 31, "a" * 33, "A" * 32, "pickapic0000000000000001abcdef01"]
 )
-def test_what_is_no_id_has_no_receipt_and_is_none(text: str) -> None:
+def test_an_invalid_id_has_no_receipt_and_is_not_one(text: str) -> None:
     assert receipt_of(KEY, text) is None
     assert vote_id_of(KEY, text) is None

@@ -51,5 +51,5 @@ def test_bad_results_are_one_sentence(call: Call, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "claims.md").write_text("mine")
     write(folder, "tcd", 1, [0.5])
-    assert "did not make" in call("claims", folder, *out).complaint
+    assert "did not write" in call("claims", folder, *out).complaint
     assert (tmp_path / "out" / "claims.md").read_text() == "mine"

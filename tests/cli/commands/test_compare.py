@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from hypersd.cli.options import DEFAULT_FAMILY
-from hypersd.models.registry import FAMILIES, Machine
+from hypersd.models.machine import Machine
+from hypersd.models.registry import FAMILIES
 from hypersd.models.registry import Availability as Found
 from hypersd.utils.files import write_json
 from hypersd.utils.outputs import MANIFEST

@@ -153,7 +153,7 @@ def test_another_base_s_control_weights_are_refused(
     words = ("--image", photograph, "--mode", "canny", "--steps", "1", "--out", tmp_path / "out", "--json")
     result = call("control", CAT, *words)
     assert result.status == 1
-    assert "is no Control-LoRA" in json.loads(result.out)["runs"][0]["error"]
+    assert "is not a Control-LoRA" in json.loads(result.out)["runs"][0]["error"]
 
 
 def test_the_agreement_with_the_lines_is_measured(call: Call, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_folder_that_is_not_its_own_is_left_alone(call: Call, tmp_path: Path, 
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "rejected.csv").write_text("mine")
     complaint = call("data", "filter", "--data", photos, *LOOSE, "--out", tmp_path / "out").complaint
-    assert "holds rejected.csv, which this command did not make" in complaint
+    assert "contains rejected.csv, which this command did not write" in complaint
     assert (tmp_path / "out" / "rejected.csv").read_text() == "mine"
 
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hypersd.models.registry import FAMILIES, has_gpu_driver
+from hypersd.models.machine import has_gpu_driver
+from hypersd.models.registry import FAMILIES
 from tests.cli.conftest import Call
 
 

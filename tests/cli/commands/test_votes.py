@@ -101,7 +101,7 @@ def test_imported_votes_are_counted_where_they_are(call: Call, tmp_path: Path) -
     done = call("votes", "import", log)
     assert "90 votes read, 90 of them new" in done.out
     assert "90 imported votes are in the study log" in done.out
-    assert f"{log}, row 91 is left out: the winner is" in done.err
+    assert f"{log}, row 91 is left out: the winner must be" in done.err
     again = call("votes", "import", log, "--json").document
     assert (again["new"], [row["row"] for row in again["skipped"]]) == (0, [91])
     assert call("votes", "stats", "--json").document["studies"] == {"log": 90}

@@ -185,14 +185,14 @@ class TestFiles:
             load_perception(tmp_path)
         save_perception(Solo(["cat", "dog"], WIDTHS), tmp_path)
         (tmp_path / "config.json").write_text(json.dumps({"objects": ["cat"], "widths": WIDTHS}))
-        with pytest.raises(ValueError, match="holds no perception network"):
+        with pytest.raises(ValueError, match="contains no perception network"):
             load_perception(tmp_path)
         (tmp_path / "config.json").write_text("{}")
-        with pytest.raises(ValueError, match="holds no perception network"):
+        with pytest.raises(ValueError, match="contains no perception network"):
             load_perception(tmp_path)
         save_perception(Solo(["cat", "dog"], WIDTHS), tmp_path)
         (tmp_path / "model.safetensors").write_bytes(b"none")
-        with pytest.raises(ValueError, match="holds no perception network"):
+        with pytest.raises(ValueError, match="contains no perception network"):
             load_perception(tmp_path)
 
 

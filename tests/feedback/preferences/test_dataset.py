@@ -149,7 +149,7 @@ def test_preferences_and_an_import_keep_pickapic_s_pictures_under_the_same_names
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"label_1": 3.0}, "labels are numbers from 0 to 1, not 1.0 and 3.0"),
+        ({"label_1": 3.0}, "labels must be numbers from 0 to 1, not 1.0 and 3.0"),
         ({"jpg_1": b"no picture"}, "cannot be opened"),
         ({"jpg_0": None}, "no picture in jpg_0"),
     ],

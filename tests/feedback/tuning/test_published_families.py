@@ -29,7 +29,8 @@ from hypersd.feedback.tuning.tune import AdapterGroup, groups_of, tune
 from hypersd.models.downloads import DownloadError
 from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
-from hypersd.models.registry import FAMILIES, Machine
+from hypersd.models.machine import Machine
+from hypersd.models.registry import FAMILIES
 from hypersd.models.registry import family as registered
 from hypersd.models.specs import Family
 from hypersd.sampling.sampler import SampledImage, conditioning, denoise
@@ -266,7 +267,7 @@ def test_what_is_not_downloaded_is_told_in_one_line(
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"hyper of {family.name} cannot be tuned here: needs about" in line
-    gpu = families.machine(tmp_path / "empty", device="cuda", gpu_memory_gb=80.0)
+    gpu = families.machine(tmp_path / "empty", device="cuda", memory_gb=80.0)
     monkeypatch.setattr(Machine, "here", lambda: gpu)
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()

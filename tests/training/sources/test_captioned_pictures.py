@@ -128,5 +128,5 @@ def test_a_picture_that_changes_later_is_named(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pictures", {"a.png": "my cat"})
     data = prepare(folder)
     (folder / "a.png").unlink()
-    with pytest.raises(ValueError, match=r"a\.png has changed since it was looked at"):
+    with pytest.raises(ValueError, match=r"a\.png has changed since it was examined"):
         data.pictures([0])

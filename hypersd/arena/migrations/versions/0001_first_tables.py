@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the step."""
+    """Apply the migration."""
     op.create_table(
         "benched",
         sa.Column("contestant", sa.String(length=120), nullable=False),
@@ -93,7 +93,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert the migration."""
     op.drop_index("ix_shards_shard", "shards")
 
     op.drop_table("shards")

@@ -1,4 +1,4 @@
-"""Indexes by which the next pair, and what a voter has been shown again, are found without looking at all of them."""
+"""Indexes that find the next pair, and a voter's repeated pairs, without a scan of all rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _QUEUES = {"ix_pairs_open": "owner IS NULL AND gold IS NULL", "ix_pairs_gold": "
 
 
 def upgrade() -> None:
-    """Make the step."""
+    """Apply the migration."""
     op.drop_index("ix_pairs_served_study", "pairs")
     for name, condition in _QUEUES.items():
         where = sa.text(condition)
@@ -21,7 +21,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert the migration."""
     op.drop_index("ix_battles_repeat_of", "battles")
     for name in _QUEUES:
         op.drop_index(name, "pairs")

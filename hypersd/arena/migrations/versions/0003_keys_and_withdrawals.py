@@ -1,4 +1,4 @@
-"""The key that names voters, and votes that were taken back; pairs of two identical pictures are shown no more."""
+"""The key for voters' pseudonyms, and withdrawn votes; pairs of two identical pictures are no longer shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AT_ONCE = 1000
 
 
 def upgrade() -> None:
-    """Make the step."""
+    """Apply the migration."""
     op.create_table(
         "keys",
         sa.Column("name", sa.String(length=80), nullable=False),
@@ -34,7 +34,7 @@ def upgrade() -> None:
 
 
 def _withdraw_identical(connection: sa.Connection) -> None:
-    """Show pairs whose two pictures are the same bytes to nobody any more."""
+    """Withdraw pairs whose two pictures have the same bytes."""
     rows = connection.execute(sa.select(_PAIRS.c.id, _PAIRS.c.entries).where(_PAIRS.c.served >= 0)).all()
     identical = [row.id for row in rows if row.entries[0]["picture"] == row.entries[1]["picture"]]
     for start in range(0, len(identical), _AT_ONCE):
@@ -43,7 +43,7 @@ def _withdraw_identical(connection: sa.Connection) -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert the migration."""
     op.drop_index("ix_withdrawals_withdrawn", "withdrawals")
     op.drop_table("withdrawals")
     op.drop_table("keys")

@@ -9,7 +9,8 @@ from app.pages.compare import result_cards
 from app.pages.compare.model_picker import _SCENES
 from hypersd.emoji.captions import read
 from hypersd.emoji.world import World
-from hypersd.models.registry import FAMILIES, Machine
+from hypersd.models.machine import Machine
+from hypersd.models.registry import FAMILIES
 from hypersd.sampling.request import Generation, Preview, Request, Run
 
 FAMILY = FAMILIES["emoji"]
@@ -29,14 +30,14 @@ def board(*events: Generation | Preview, running: bool = True) -> str:
     return result_cards.board(FAMILY, REQUEST, shown, running=running)
 
 
-def test_cards_stand_cheapest_first_and_say_who_is_drawing() -> None:
+def test_cards_are_sorted_by_cost_and_show_the_running_model() -> None:
     html = board()
     assert html.index('data-model="hyper"') < html.index('data-model="base"')
     assert html.index("Drawing") < html.index("Next in line")
     assert "Next in line" not in board(running=False)
 
 
-def test_what_a_visitor_typed_is_text_not_markup() -> None:
+def test_visitors_text_is_escaped() -> None:
     assert "<b>cat" not in board()
 
 
@@ -57,15 +58,15 @@ def test_the_base_is_measured_at_its_default_steps() -> None:
     assert result_cards.reference(FAMILY, [generation("base", 25, 0.0, image=None, error="no")]) is None
 
 
-def test_a_preview_shows_how_far_it_is_and_a_failure_why() -> None:
+def test_a_preview_shows_its_progress_and_a_failure_its_reason() -> None:
     assert "step 8 of 25" in board(Preview(model="base", steps=25, step=8, image=PICTURE, seed=REQUEST.seed))
     assert "The file is missing" in board(generation("base", 25, 0.0, image=None, error="the file is missing"))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_status_line_says_family_device_precision_and_whose_weights(name: str) -> None:
+def test_the_status_line_names_family_device_precision_and_source_of_weights(name: str) -> None:
     family = FAMILIES[name]
-    machine = Machine(device="cpu", precision="float32", gpu_memory_gb=0, offline=True, cache=Path())
+    machine = Machine(device="cpu", precision="float32", memory_gb=1.0, offline=True, cache=Path())
     line = result_cards.status(family, machine, "ready")
     for word in (family.title, "CPU", "float32", "ready"):
         assert word in line

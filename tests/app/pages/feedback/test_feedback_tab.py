@@ -1,4 +1,4 @@
-"""The loop behind the Feedback tab: what it says of real files, who may start a round, and what enters the arena."""
+"""The loop behind the Feedback tab: display of real files, rights of the owner, and new contestants."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def wait(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 def at_work(group: int) -> list[str]:
-    """The processes of a group that have not ended, as Linux tells of them."""
+    """The running processes of a group, according to Linux."""
     states: list[str] = []
     for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended in the meantime
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
             state, _, its_group, *_ = file.read_text().rpartition(")")[2].split()
             states += [state] if int(its_group) == group and state != "Z" else []
     return states
@@ -59,7 +59,7 @@ def at_work(group: int) -> list[str]:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Callable[..., LoopRunner]]:
-    """A runner of a short script in a folder of its own; what still runs at the end is ended."""
+    """Factory of runners of a short script in a separate folder; processes still running at the end are killed."""
     runners: list[LoopRunner] = []
 
     def make(script: str = SLEEP, **options: object) -> LoopRunner:
@@ -125,7 +125,7 @@ def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
     assert not runner.obstacle
 
 
-def test_where_no_round_can_be_run_a_start_says_why(tmp_path: Path) -> None:
+def test_a_start_that_is_impossible_gives_the_reason(tmp_path: Path) -> None:
     with pytest.raises(NotAllowed, match="no judge"):
         open_runner(AppSettings(family="sdxl", storage=StorageConfig(data=tmp_path))).start()
 
@@ -140,7 +140,7 @@ def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callab
     group = first.pid()
     assert group
     assert len(at_work(group)) == 2
-    restarted = runner()  # the page, started anew, over the same folder
+    restarted = runner()  # the restarted page, on the same folder
     with pytest.raises(NotAllowed, match="running already"):
         restarted.start()
     assert restarted.progress() == RoundProgress(1, 0, "votes", running=True)
@@ -149,7 +149,7 @@ def test_one_round_at_a_time_and_cancel_ends_all_of_its_processes(runner: Callab
     wait(lambda: not at_work(group))
 
 
-def test_a_round_from_a_terminal_holds_the_page_up_and_the_other_way_round(runner: Callable[..., LoopRunner]) -> None:
+def test_rounds_of_a_terminal_and_of_the_page_exclude_each_other(runner: Callable[..., LoopRunner]) -> None:
     page = runner()
     page.folder.mkdir()
     holding = f"""
@@ -180,16 +180,16 @@ with round_lock(pathlib.Path({str(page.folder)!r})):
         pass
 
 
-def test_what_the_page_starts_has_the_lock_in_its_hands(runner: Callable[..., LoopRunner]) -> None:
+def test_a_round_started_by_the_page_inherits_the_lock(runner: Callable[..., LoopRunner]) -> None:
     page = runner(
         "import pathlib; from hypersd.feedback.loop import lock; lock.round_lock(pathlib.Path('/nowhere')).__enter__()"
     )
     page.start()
     wait(lambda: page.pid() is None)
-    assert not page.log(), "it does not ask for it again"
+    assert not page.log(), "it does not acquire the lock again"
 
 
-def test_what_does_not_want_to_end_is_ended(runner: Callable[..., LoopRunner]) -> None:
+def test_a_process_that_ignores_signals_is_killed(runner: Callable[..., LoopRunner]) -> None:
     stubborn = runner(STUBBORN, grace=0.3)
     stubborn.start()
     wait(lambda: "at work" in stubborn.log())
@@ -197,16 +197,16 @@ def test_what_does_not_want_to_end_is_ended(runner: Callable[..., LoopRunner]) -
     assert stubborn.pid() is None
 
 
-def test_a_lock_that_a_crash_left_behind_holds_nobody_up(runner: Callable[..., LoopRunner]) -> None:
+def test_a_stale_lock_of_a_crash_is_ignored(runner: Callable[..., LoopRunner]) -> None:
     quick = runner("import sys; print('1 %\\r2 %'); print('rounds', sys.argv[1])")
     quick.folder.mkdir()
-    (quick.folder / "round.lock").write_text(str(os.getpid()))  # alive, but somebody else by now
+    (quick.folder / "round.lock").write_text(str(os.getpid()))  # a running process, but not the one with the lock
     assert quick.pid() is None
     write_round(quick.folder, 1)
     write_round(quick.folder, 2, stages=3)
     quick.start()
     wait(lambda: quick.pid() is None)
-    assert quick.log() == "2 %\nrounds 2", "the round that is not done is gone on with"
+    assert quick.log() == "2 %\nrounds 2", "the unfinished round is continued"
     assert quick.log(1) == "rounds 2"
     assert quick.progress() == RoundProgress(2, 3, "contestant", running=False)
 
@@ -227,7 +227,7 @@ def test_the_state_of_the_loop(tmp_path: Path) -> None:
     assert "kept" in still
 
 
-def test_what_a_round_came_to(tmp_path: Path) -> None:
+def test_the_report_of_a_finished_round(tmp_path: Path) -> None:
     text = page.report(write_round(tmp_path, 1))
     for words in (
         "hyper-a1b2c1-r1",
@@ -250,7 +250,7 @@ def test_what_a_round_came_to(tmp_path: Path) -> None:
     assert "<script" not in text
 
 
-def test_a_round_of_people_says_so_and_one_at_work_shows_what_there_is(tmp_path: Path) -> None:
+def test_a_round_on_human_votes_is_labelled_and_a_running_one_is_shown_so_far(tmp_path: Path) -> None:
     people = page.report(write_round(tmp_path, 1, kind="human"))
     assert "2,804 votes of 40 people count" in people
     assert "People vote next" in people
@@ -261,7 +261,7 @@ def test_a_round_of_people_says_so_and_one_at_work_shows_what_there_is(tmp_path:
     assert "not been counted yet" in page.report(write_round(tmp_path, 3, stages=0))
 
 
-def test_two_methods_do_not_meet_where_one_brought_nothing_into_the_arena(tmp_path: Path) -> None:
+def test_two_methods_are_not_compared_if_one_has_no_contestant(tmp_path: Path) -> None:
     round_ = write_round(tmp_path, 1, entered=False)
     shown = page.report(round_)
     assert "There were no battles against <code>hyper-a1b2c1-r1</code>" in shown
@@ -270,7 +270,7 @@ def test_two_methods_do_not_meet_where_one_brought_nothing_into_the_arena(tmp_pa
     assert "Against `hyper-a1b2c1-r1`" not in report
 
 
-def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
+def test_text_of_files_is_escaped(tmp_path: Path) -> None:
     text = page.report(write_round(tmp_path, 1, stages=1, taste="<script>alert(1)</script>"))
     assert "<script" not in text
     assert "&lt;script" in text
@@ -289,7 +289,7 @@ def test_the_lineage_is_a_tree_newest_first(tmp_path: Path, emoji_folder: Path) 
 
 
 class Page:
-    """The tab alone, served; its private endpoints as a scripted client finds them."""
+    """The served tab alone, with its private endpoints for a scripted client."""
 
     def __init__(self, runner: LoopRunner, owner: Owner) -> None:
         with gr.Blocks(analytics_enabled=False) as self.demo:
@@ -307,7 +307,7 @@ class Page:
             return answer.read().decode()
 
 
-def test_private_endpoints_refuse_all_but_the_owner(runner: Callable[..., LoopRunner]) -> None:
+def test_private_endpoints_accept_only_the_owner(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     page = Page(work, Owner("sesame"))
     try:
@@ -320,13 +320,13 @@ def test_private_endpoints_refuse_all_but_the_owner(runner: Callable[..., LoopRu
         for token in ("", "wrong", None):
             assert "Only the owner" in page.click("cancel", token)
             assert work.pid()
-        assert "What was done is kept" in page.click("cancel", "sesame")
+        assert "Finished stages are kept" in page.click("cancel", "sesame")
         assert work.pid() is None
     finally:
         page.demo.close()
 
 
-def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
+def test_without_an_owner_nobody_starts_a_round_and_the_page_explains_the_setting(
     runner: Callable[..., LoopRunner],
 ) -> None:
     work = runner()
@@ -341,7 +341,7 @@ def test_without_an_owner_nobody_starts_a_round_and_the_page_says_how_to_be_one(
         page.demo.close()
 
 
-def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., LoopRunner]) -> None:
+def test_on_a_space_the_owner_signs_in(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False):
         parts = layout(Owner(""))
@@ -361,7 +361,7 @@ def test_on_a_space_the_owner_is_who_signs_in(runner: Callable[..., LoopRunner])
     assert work.pid() is None
 
 
-def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner: Callable[..., LoopRunner]) -> None:
+def test_a_visitor_keeps_their_round_and_others_see_the_last_finished_one(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False) as demo:
         build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent)
@@ -385,7 +385,7 @@ def test_a_visitor_keeps_their_round_and_others_see_the_last_that_is_done(runner
     assert look.__self__.pick(1)[parts.pair].visible is False
 
 
-def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emoji_folder: Path) -> None:
+def test_a_new_contestant_is_used_without_a_restart(tmp_path: Path, emoji_folder: Path) -> None:
     settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path))
     engines = EngineManager(settings.families(), "emoji", settings.families)
     engines.machine = machine(tmp_path)
@@ -401,7 +401,7 @@ def test_a_contestant_that_enters_is_drawn_without_a_restart(tmp_path: Path, emo
     assert settings.families() == engines.families
 
 
-def test_a_damaged_contestant_keeps_the_page_up(
+def test_the_page_starts_despite_a_damaged_contestant(
     tmp_path: Path, emoji_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path))

@@ -1,4 +1,4 @@
-"""Labels of a drawing can be read."""
+"""Labels of a plot do not overlap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLACES = st.lists(st.tuples(st.floats(0, 640), st.floats(0, 300)), max_size=16)
 
 
 @given(PLACES)
-def test_no_label_lies_on_another_and_none_moves_up(places: list[tuple[float, float]]) -> None:
+def test_labels_do_not_overlap_and_never_move_up(places: list[tuple[float, float]]) -> None:
     heights = apart(places)
     assert all(height >= y for height, (_, y) in zip(heights, places, strict=True))
     for (upper, left), (other, right) in combinations(zip(heights, places, strict=True), 2):

@@ -26,7 +26,7 @@ def handlers(leaderboards: LeaderboardCache) -> ResultsHandlers:
     return ResultsHandlers(cast("Any", SimpleNamespace(leaderboards=leaderboards)))
 
 
-def test_what_is_not_computed_is_no_file_but_a_sentence(
+def test_a_leaderboard_not_computed_yet_gives_a_message_instead_of_a_file(
     handlers: ResultsHandlers, leaderboards: LeaderboardCache
 ) -> None:
     leaderboards.renew([])
@@ -34,14 +34,14 @@ def test_what_is_not_computed_is_no_file_but_a_sentence(
     with pytest.raises(gr.Error, match="try again in a few seconds") as refusal:
         handlers.save(*asked)
     assert refusal.value.title == "Not yet"
-    assert leaderboards.serve(), "to ask for the file is to ask for the board"
+    assert leaderboards.serve(), "a request for the file also requests the leaderboard"
     saved = handlers.save(*asked)
     assert saved["name"] == "results-human-emoji-4-steps.json"
     assert saved["document"]["view"] == {"kind": "human", "family": "emoji", "steps": 4, "prompts": ""}
     assert saved["document"]["votes"] == 0
 
 
-def test_each_family_has_a_part_of_its_own(handlers: ResultsHandlers, leaderboards: LeaderboardCache) -> None:
+def test_each_family_has_its_own_section(handlers: ResultsHandlers, leaderboards: LeaderboardCache) -> None:
     votes = [
         vote(
             number,
@@ -67,7 +67,7 @@ def test_each_family_has_a_part_of_its_own(handlers: ResultsHandlers, leaderboar
     assert all('<tr class="hs-provisional">' in part for part in parts), "fewer than 300 votes are shown grey"
 
 
-def test_a_file_is_named_after_what_narrows_it() -> None:
+def test_a_file_is_named_after_its_filter() -> None:
     assert file_name(VoteFilter(kind="simulated")) == "results-simulated.json"
     assert file_name(VoteFilter(steps=1, prompts="mine/../of 1")) == "results-human-1-step-mine-..-of-1.json"
 

@@ -1,0 +1,108 @@
+"""Machine on which models run: its device and memory, its processor's half precision, its network."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from huggingface_hub import constants
+
+from hypersd.models.network import reachable
+from hypersd.utils.environment import Environment
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_CGROUP = Path("/sys/fs/cgroup")
+_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "avx_ne_convert", "bf16"}
+"""Names under which Linux lists a processor's bfloat16 arithmetic, on x86 and on ARM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Machine on which models run.
+
+    Args:
+        device: `"cuda"`, `"mps"` or `"cpu"`.
+        precision: `"float32"` or `"float16"`: of a family that fits, see `hypersd.models.cpu_precision` for a CPU.
+        memory_gb: of the device: a GPU's own memory; for a CPU, the memory that was free.
+        bfloat16: the processor computes in bfloat16, so that a CPU can hold a large family in half precision.
+        offline: downloads are not allowed.
+        cache: the Hub's cache.
+        hub: the Hub's address.
+    """
+
+    device: str
+    precision: str
+    memory_gb: float
+    offline: bool
+    cache: Path
+    bfloat16: bool = False
+    hub: str = constants.ENDPOINT
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it.
+
+        Raises:
+            ValueError: a variable has an invalid value.
+        """
+        offline = Environment.read().offline
+        cache = Path(constants.HF_HUB_CACHE)
+        if has_gpu_driver():
+            import torch  # noqa: PLC0415 - takes seconds, and only it can tell what a GPU can do
+
+            if torch.cuda.is_available():
+                memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+                return cls(device="cuda", precision="float16", memory_gb=memory, offline=offline, cache=cache)
+            if torch.backends.mps.is_available():
+                memory = torch.mps.recommended_max_memory() / 1e9
+                return cls(device="mps", precision="float16", memory_gb=memory, offline=offline, cache=cache)
+        return cls(
+            device="cpu",
+            precision="float32",
+            memory_gb=free_memory() / 1e9,
+            bfloat16=has_bfloat16(),
+            offline=offline,
+            cache=cache,
+        )
+
+    @property
+    def online(self) -> bool:
+        """True if downloads are allowed and the Hub answers (checked once a minute)."""
+        return not self.offline and reachable(self.hub)
+
+    @property
+    def memory_kind(self) -> str:
+        """Name of the memory that models need here, for messages."""
+        return "free memory" if self.device == "cpu" else "GPU memory"
+
+
+def has_gpu_driver() -> bool:
+    """True if this machine has a GPU driver for torch: NVIDIA's, AMD's, or macOS."""
+    if sys.platform == "darwin" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def has_bfloat16(cpu_info: Path = _CPU_INFO) -> bool:
+    """True if the processor lists bfloat16 arithmetic; Apple's processors since the M2 have it, older ones do not."""
+    if not cpu_info.exists():
+        return sys.platform == "darwin" and platform.machine() == "arm64"
+    return not _BFLOAT16_FLAGS.isdisjoint(cpu_info.read_text(encoding="utf-8", errors="replace").split())
+
+
+def free_memory(cgroup: Path = _CGROUP) -> int:
+    """Bytes that a process can still take: what the system has free, or less where a container has a limit."""
+    free = psutil.virtual_memory().available
+    try:
+        limit, used = (int((cgroup / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no control group of version 2, or "max": no limit
+        return free
+    return min(free, max(0, limit - used))
