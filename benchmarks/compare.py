@@ -21,13 +21,15 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from hypersd.models.engine import Engine, held_bytes
+from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import EMOJI
-from hypersd.models.loading import build_scheduler
 from hypersd.models.machine import Machine
+from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family, ModelSpec, Recipe
-from hypersd.sampling.comparison import compare, expand
+from hypersd.models.weight_memory import held_bytes
+from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request
+from hypersd.sampling.runs import expand
 from hypersd.sampling.sampler import conditioning, decode
 
 PROMPT = "a big cat on a blue background"

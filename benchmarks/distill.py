@@ -27,7 +27,7 @@ from torch import Tensor
 from hypersd.distill.losses import jump_loss
 from hypersd.distill.student import Student
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.training.adapters import adapter_weights, add_adapter, ema_update
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.memory import PeakMemory, storage_bytes

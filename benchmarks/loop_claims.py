@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypersd.feedback.loop.results import BATTLES, FEEDBACK, METRICS, REWARD, VOTES
+from hypersd.feedback.loop.round_stages import BATTLES, FEEDBACK, METRICS, REWARD, VOTES
 from hypersd.feedback.loop.rounds import Round
 from hypersd.utils.estimates import Estimate
 

@@ -14,8 +14,8 @@ from hypersd.models.engine import Engine
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
 from hypersd.sampling.comparison import compare as runs_of
-from hypersd.sampling.comparison import expand
 from hypersd.sampling.request import NO_PARAMETERS, Generation, Request, SamplingParameters
+from hypersd.sampling.runs import expand
 
 
 def load(name: str = "emoji") -> Engine:

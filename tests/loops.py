@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 
 from hypersd.arena.votes.battle import Kind
-from hypersd.feedback.loop.results import STAGES
 from hypersd.feedback.loop.round_report import text
+from hypersd.feedback.loop.round_stages import STAGES
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.reward.reward_report import Bin, RewardReport, write
 from hypersd.feedback.tuning.merge import MergePoint, figure

@@ -416,6 +416,55 @@ def test_docstrings_begin_with_the_thing(root: Path) -> None:
     assert not riddles
 
 
+OPEN_OBJECT = re.compile(r"(?:[dD]ict|Mapping)\[str, Any\]")
+"""An object of anything: its reader must look for its keys elsewhere."""
+
+
+def open_signatures(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Public functions and methods, with their lines, that take or return a dictionary of anything."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    for scope in (tree, *classes):
+        for node in scope.body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
+                not node.name.startswith("_") or node.name in {"__init__", "__call__"}
+            ):
+                every = (
+                    *node.args.posonlyargs,
+                    *node.args.args,
+                    *node.args.kwonlyargs,
+                    node.args.vararg,
+                    node.args.kwarg,
+                )
+                types = [argument.annotation for argument in every if argument] + [node.returns]
+                if any(kind is not None and OPEN_OBJECT.search(ast.unparse(kind)) for kind in types):
+                    yield node.name, node.lineno
+
+
+def test_feedback_passes_no_dictionary_of_anything(root: Path) -> None:
+    """Dataclasses, a `TypedDict`, or JSON that says so (`JsonValue`): its reader sees what is in it."""
+    wrong = [
+        f"{file}:{line} {name}"
+        for module, file in modules(root)
+        if room(module) == "hypersd.feedback"
+        for name, line in open_signatures(ast.parse(file.read_text()))
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f() -> dict[str, Any]: ...",
+        "def f(*, given: Mapping[str, Any] | None = None): ...",
+        "class A:\n    def f(self, rows: list[dict[str, Any]]): ...",
+        "class A:\n    def __init__(self, metadata: dict[str, Any]): ...",
+    ],
+)
+def test_a_dictionary_of_anything_is_seen(code: str) -> None:
+    assert list(open_signatures(ast.parse(code)))
+    assert not list(open_signatures(ast.parse(code.replace("def f", "def _f").replace("Any", "JsonValue"))))
+
+
 EMOJI_USERS = ("hypersd.emoji", "hypersd.models", "hypersd.cli.commands.emoji")
 """Modules that may import the embedded family's world."""
 

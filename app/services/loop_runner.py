@@ -16,8 +16,9 @@ from pathlib import Path
 
 from app.services.settings import AppSettings
 from hypersd.feedback.loop.lock import lock, lock_file, owner_pid, write_pid
-from hypersd.feedback.loop.results import STAGES
+from hypersd.feedback.loop.round_stages import STAGES
 from hypersd.feedback.loop.rounds import Round, rounds
+from hypersd.models.specs import Capability
 from hypersd.utils.environment import Environment
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -197,7 +198,7 @@ def open_runner(settings: AppSettings) -> LoopRunner:
 
 def _obstacle(settings: AppSettings) -> str:
     family = settings.families()[settings.family]
-    if family.world is None:
+    if not family.has(Capability.JUDGE):
         return f"{family.title} cannot run the loop: it has no scenes of its own and no judge of them."
     return ""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hypersd.cli.options import writable_folder
+from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP
 from hypersd.utils.outputs import output_folder
 
-COMPARISON, SCENES, CONTROL = "comparison.json", "scenes.json", "control.json"
+SCENES, CONTROL = "scenes.json", "control.json"
 CONTROL_IMAGE = "control.png"
 AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
-SWEEP = "sweep.csv"
 EVALUATION = (
     "metrics.csv",
     "pictures.csv",
@@ -58,6 +58,24 @@ def command_folder(folder: Path, command: str, names: Iterable[str], *, keep: bo
         yield folder
 
 
+def writable_folder(folder: Path) -> Path:
+    """Make a folder and what is missing above it, and check that files can be written there.
+
+    Done before the work, so that no one waits for a result that cannot be kept.
+
+    Raises:
+        OSError: that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except FileExistsError as error:
+        raise OSError(f"cannot write to {folder}: it is a file, not a folder") from error
+    except OSError as error:
+        raise OSError(f"cannot write to {folder}: {error.strerror}") from error
+
+
 KOHYA = ".kohya.safetensors"
 """Ending of an adapter in kohya's key format."""
 
@@ -73,7 +91,7 @@ def _compared(folder: Path, _names: Iterable[str]) -> Iterable[str]:
         home = file.parent.relative_to(folder)
         pictures = [run.get("file") for run in _entries(file, "runs")]
         if pictures:
-            names = (*filter(None, pictures), "grid.png", SWEEP, COMPARISON)
+            names = (*filter(None, pictures), GRID, SWEEP, COMPARISON)
             yield from ((home / name).as_posix() for name in names)
 
 
@@ -81,7 +99,7 @@ def _controlled(folder: Path, _names: Iterable[str]) -> Iterable[str]:
     """Files of pictures that follow a control image."""
     pictures = [run.get("file") for run in _entries(folder / CONTROL, "runs")]
     if pictures:
-        yield from (*filter(None, pictures), "grid.png", CONTROL_IMAGE, CONTROL)
+        yield from (*filter(None, pictures), GRID, CONTROL_IMAGE, CONTROL)
 
 
 def _rendered(folder: Path, _names: Iterable[str]) -> Iterable[str]:

@@ -1,144 +1,28 @@
-"""Reading what was typed: lists, seeds, folders to write to. Each complaint says what to do."""
+"""Options that several commands share, each declared once."""
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
 
+from hypersd.arena.votes.battle import KINDS, Kind
+from hypersd.cli.arguments import (
+    argument,
+    counted,
+    fraction,
+    names,
+    number,
+    path,
+    picture_count,
+    picture_size,
+    seed_number,
+    source,
+    step_counts,
+)
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import MAX_STEPS
 
-Value = TypeVar("Value")
-
 DEFAULT_FAMILY = next(iter(FAMILIES))
 """The registry's first family is the one that is shipped."""
-
-
-def argument(parse: Callable[[str], Value]) -> Callable[[str], Value]:
-    """`parse` as a type for argparse, which would otherwise replace the message of a `ValueError` by its own."""
-
-    def typed(text: str) -> Value:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return typed
-
-
-def names(text: str) -> tuple[str, ...]:
-    """A comma-separated list of names, each once.
-
-    Raises:
-        ValueError: it is empty, or a name is missing or repeated.
-    """
-    parts = tuple(part.strip() for part in text.split(","))
-    if not all(parts):
-        raise ValueError(f"expected names separated by commas, not {text!r}")
-    if repeated := [name for name in parts if parts.count(name) > 1]:
-        raise ValueError(f"{repeated[0]!r} is listed twice")
-    return parts
-
-
-def path(text: str) -> Path:
-    """A file or folder; `.` is the current folder, and an empty text (often an unset variable of a script) is none.
-
-    Raises:
-        ValueError: it is empty.
-    """
-    if not text.strip():
-        raise ValueError("expected the name of a file or folder, not an empty text")
-    return Path(text)
-
-
-def source(text: str) -> str:
-    """A file, a folder or a URL.
-
-    Raises:
-        ValueError: it is empty.
-    """
-    if not text.strip():
-        raise ValueError("expected a file, a folder or a URL, not an empty text")
-    return text
-
-
-def whole_number(text: str, low: int, high: int, what: str) -> int:
-    """A decimal whole number from `low` to `high`; `what` names it in a complaint.
-
-    Raises:
-        ValueError: it is none, or outside.
-    """
-    digits = text.strip()
-    # int() would also take "1_000" and "٣", and refuses thousands of digits with a sentence of its own.
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 20 and low <= int(digits) <= high):
-        raise ValueError(f"{what} must be a whole number from {low} to {high}, not {text[:40]!r}")
-    return int(digits)
-
-
-def step_counts(text: str) -> tuple[int, ...]:
-    """A comma-separated list of step counts, in ascending order.
-
-    Raises:
-        ValueError: one of them is no whole number from 1 to `MAX_STEPS`, or is repeated.
-    """
-    return tuple(sorted(whole_number(part, 1, MAX_STEPS, "steps") for part in names(text)))
-
-
-def fraction(text: str) -> float:
-    """A number above 0 and up to 1.
-
-    Raises:
-        ValueError: it is not.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1:
-        raise ValueError(f"expected a number above 0 and up to 1, not {text[:40]!r}")
-    return value
-
-
-def number(text: str) -> float:
-    """A decimal number, by the same rule as everywhere (see `hypersd.sampling.request.parse_number`)."""
-    from hypersd.sampling.request import parse_number
-
-    return parse_number(text)
-
-
-def picture_size(text: str) -> tuple[int, int]:
-    """Width and height, by the same rule as everywhere (see `hypersd.sampling.request.parse_size`)."""
-    from hypersd.sampling.request import parse_size
-
-    return parse_size(text)
-
-
-def writable_folder(folder: Path) -> Path:
-    """Make a folder and what is missing above it, and check that files can be written there.
-
-    Done before the work, so that no one waits for a result that cannot be kept.
-
-    Raises:
-        OSError: that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except FileExistsError as error:
-        raise OSError(f"cannot write to {folder}: it is a file, not a folder") from error
-    except OSError as error:
-        raise OSError(f"cannot write to {folder}: {error.strerror}") from error
-
-
-def seed_number(text: str) -> int:
-    """A seed, by the same rule as everywhere (see `hypersd.sampling.request.parse_seed`)."""
-    from hypersd.sampling.request import parse_seed
-
-    return parse_seed(text)
 
 
 def add_family(parser: argparse.ArgumentParser) -> None:
@@ -148,14 +32,53 @@ def add_family(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_out(parser: argparse.ArgumentParser, help_text: str | None = None) -> None:
+    """Add `--out`, the folder that the command writes."""
+    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help=help_text)
+
+
+def add_resume(parser: argparse.ArgumentParser, kept: str) -> None:
+    """Add `--resume`; `kept` says what is not done again."""
+    parser.add_argument(
+        "--resume", action="store_true", help=f"go on in DIR where the same command was interrupted; keep {kept}"
+    )
+
+
+def add_file(parser: argparse.ArgumentParser, option: str, help_text: str) -> None:
+    """Add an option that names a file; None if it is left out."""
+    parser.add_argument(option, type=argument(path), metavar="FILE", help=help_text)
+
+
+def add_folder(parser: argparse.ArgumentParser, option: str, help_text: str) -> None:
+    """Add an option that names a folder; None if it is left out."""
+    parser.add_argument(option, type=argument(path), metavar="DIR", help=help_text)
+
+
+def add_votes(parser: argparse.ArgumentParser) -> None:
+    """Add `--votes`, of people or of simulated voters, to learn from."""
+    parser.add_argument(
+        "--votes",
+        type=argument(source),
+        metavar="SOURCE",
+        help="an export of the arena or pickapic format: a folder, a file, hf://datasets/OWNER/NAME; "
+        "default: the vote store",
+    )
+
+
+def add_kind(parser: argparse.ArgumentParser, default: Kind | None = "human") -> None:
+    """Add `--kind`: simulated votes never stand among human ones."""
+    default_text = default or "human if there are any votes of people, else simulated"
+    parser.add_argument("--kind", choices=KINDS, default=default, help=f"of the voters (default: {default_text})")
+
+
 def add_shorten(parser: argparse.ArgumentParser, help_text: str) -> None:
     """Add `--shorten`."""
     parser.add_argument("--shorten", type=argument(fraction), default=1.0, metavar="X", help=help_text)
 
 
-def add_seed(parser: argparse.ArgumentParser) -> None:
+def add_seed(parser: argparse.ArgumentParser, help_text: str = "default: 0") -> None:
     """Add `--seed`."""
-    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=argument(seed_number), default=0, metavar="N", help=help_text)
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
@@ -177,17 +100,6 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def picture_count(text: str) -> int:
-    """A number of pictures, 1 to `MAX_COUNT`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    from hypersd.sampling.request import MAX_COUNT
-
-    return whole_number(text, 1, MAX_COUNT, "the number of pictures")
-
-
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -205,7 +117,7 @@ def add_base_first(parser: argparse.ArgumentParser) -> None:
     """Add `--base-first`."""
     parser.add_argument(
         "--base-first",
-        type=argument(lambda text: whole_number(text, 1, MAX_STEPS - 1, "the base's steps")),
+        type=counted(1, MAX_STEPS - 1, "the base's steps"),
         metavar="N",
         help="let the base, with its guidance, take the first N steps of every few-step model: more diverse pictures",
     )

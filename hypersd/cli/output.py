@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from hypersd.utils.files import write_text
-
-
-def as_json(document: object) -> str:
-    """A JSON document; in ASCII, so that no terminal or locale can spoil it."""
-    return json.dumps(document, indent=2, allow_nan=False)
+from hypersd.utils.files import json_text
 
 
 def emit(document: object) -> None:
     """Print a JSON document on standard output."""
-    print(as_json(document))
-
-
-def write_json(file: Path, document: object) -> None:
-    """Write a JSON document to a file, whole or not at all."""
-    write_text(file, as_json(document) + "\n")
+    print(json_text(document))
 
 
 def say(text: str) -> None:

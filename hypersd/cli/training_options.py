@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import get_args
 
-from hypersd.cli.options import argument, names, whole_number
+from hypersd.cli.arguments import argument, names, whole_number
 from hypersd.distill.catalog import METHODS, RealScore
 from hypersd.distill.distillation_options import MOST_GUIDANCE, RANK, DistillationOptions
 

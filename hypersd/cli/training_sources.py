@@ -18,7 +18,7 @@ from hypersd.training.sources.picture_folder import METADATA, PictureFolder
 from hypersd.utils.model_folders import FAMILY_FOLDER, INDEX, picture_side
 
 if TYPE_CHECKING:
-    from hypersd.models.loading import ModelSource
+    from hypersd.models.model_source import ModelSource
     from hypersd.training.data import CaptionedData
     from hypersd.training.sources.picture_source import PictureSource
 
@@ -72,8 +72,9 @@ class TrainingSource:
         Raises:
             DownloadError: it cannot be fetched.
         """
-        from hypersd.models.loading import Loader, ModelSource
+        from hypersd.models.loading import Loader
         from hypersd.models.machine import Machine
+        from hypersd.models.model_source import ModelSource
 
         if folder is not None:
             return ModelSource(folder)

@@ -13,7 +13,7 @@ from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.one_step import FeedbackLoss
 from hypersd.distill.student import Student
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.training.data import CaptionedData
 from hypersd.training.optimization import check_optimizer
 from hypersd.training.processes import joined_processes

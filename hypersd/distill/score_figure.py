@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from hypersd.distill.score_error import ScoreErrors, score_errors
 from hypersd.distill.student import Student
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.models.specs import Family
 from hypersd.utils.files import atomic_path, write_text
 

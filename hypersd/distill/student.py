@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hypersd.distill.distillation_options import RANK
 from hypersd.models.blueprint import Blueprint
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
 from hypersd.training.samples import draw

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from hypersd.models.loading import quietly
+from hypersd.models.libraries import quietly
 from hypersd.scorers.backbones import with_words
 
 Pixels = NDArray[np.uint8]

@@ -13,6 +13,9 @@ from PIL import Image
 
 from hypersd.evaluate.frechet import LEAST, Moments, distance
 from hypersd.evaluate.intervals import Floats
+from hypersd.evaluate.metric_sources import INCEPTION
+from hypersd.models.machine import Machine
+from hypersd.models.specs import Family
 from hypersd.scorers.inception import InceptionFeatures
 from hypersd.training.sources.decoding import decode
 from hypersd.training.sources.picture_folder import PictureFolder
@@ -32,6 +35,22 @@ def check_reference(folder: Path) -> PictureFolder:
     pictures = PictureFolder.open(folder)
     if len(pictures) < LEAST:
         raise ValueError(f"{folder} holds {len(pictures)} pictures, and FID needs {LEAST} at least, better thousands")
+    return pictures
+
+
+def measurable_reference(folder: Path, chosen: Family, machine: Machine) -> PictureFolder:
+    """The pictures in a folder that FID is measured from; they and its network are looked for before any work.
+
+    Raises:
+        ValueError: the family is not measured by FID, or there are too few pictures.
+        OSError: the folder is missing, or the network's weights are and cannot be fetched.
+    """
+    if not INCEPTION.applies(chosen):
+        raise ValueError(
+            f"pictures of {chosen.name} are compared with scenes of its own; --reference is for families of the Hub"
+        )
+    pictures = check_reference(folder)
+    INCEPTION.check(chosen, machine)
     return pictures
 
 

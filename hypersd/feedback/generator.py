@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hypersd import __version__
-from hypersd.arena.service.pool import GeneratedImage, GenerationError, GenerationInterrupted
+from hypersd.arena.service.image_generator import GeneratedImage, GenerationError, GenerationInterrupted
 from hypersd.arena.votes.battle import Contestant
 from hypersd.models.engine import Engine
 from hypersd.models.machine import Machine

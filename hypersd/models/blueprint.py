@@ -21,7 +21,7 @@ from diffusers import (
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch.overrides import TorchFunctionMode
 
-from hypersd.models.loading import quietly
+from hypersd.models.libraries import quietly
 from hypersd.resources import assets_folder
 from hypersd.utils.model_folders import INDEX
 from hypersd.utils.readers import read_object

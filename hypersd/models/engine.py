@@ -6,26 +6,28 @@ costs what a base step costs); otherwise it shares the base UNet, with its adapt
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.loading import Loader, build_scheduler, quietly
+from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine
+from hypersd.models.prompt_embeds import PromptEmbeds, unread
 from hypersd.models.registry import BASE, is_large, is_local
+from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.weight_memory import held_bytes, plan, weight_bytes
 from hypersd.utils.errors import Cancelled
 
 GIB = 2**30
@@ -34,41 +36,6 @@ _MEMORY_SHARE = 0.8
 _PIECE = 4 * 2**20
 _GLANCE = 0.1
 """Seconds between looks at whether a run that waits for a download has been cancelled."""
-
-
-_LONGEST_WORD = 40
-"""Characters; what is longer is no word that could be named as a whole."""
-
-
-def plan(budget_bytes: int, base_bytes: int, count: int) -> Literal["fused", "shared"]:
-    """Decide if `count` fused copies of a UNet of `base_bytes` fit into the budget beside the base."""
-    return "fused" if base_bytes * (count + 1) <= budget_bytes else "shared"
-
-
-def weight_bytes(module: torch.nn.Module) -> int:
-    """Bytes that a module's parameters and buffers take."""
-    return held_bytes([module])
-
-
-def held_bytes(modules: Iterable[torch.nn.Module]) -> int:
-    """Bytes that several modules' parameters and buffers take together; what they share is counted once."""
-    tensors = [tensor for module in modules for tensor in (*module.parameters(), *module.buffers())]
-    return sum({(tensor.data_ptr(), tensor.nbytes): tensor.nbytes for tensor in tensors}.values())
-
-
-@dataclass(frozen=True, eq=False)
-class PromptEmbeds:
-    """A prompt for the UNet, after what guidance leads away from: `(2, tokens, channels)`, pooled `(2, C)`.
-
-    That is the negative prompt, or what stands for no prompt.
-
-    Args:
-        unread: the end of the prompt, from the first word on that is not wholly in what the text encoders read.
-    """
-
-    hidden: Tensor
-    pooled: Tensor | None
-    unread: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,20 +275,6 @@ class Engine:
 
     def _no_prompt(self) -> tuple[Tensor, Tensor | None]:
         return self._conditioning("", guided=True)[1]
-
-
-def unread(tokenizer: Any, prompt: str) -> str:
-    """The end of a prompt that is beyond what a tokenizer's model takes: from the first word on that is cut."""
-    with quietly():  # it warns of prompts that are too long, which is what is asked here
-        encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    offsets: list[tuple[int, int]] = encoded["offset_mapping"]
-    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
-    if len(offsets) <= room:
-        return ""
-    cut = offsets[room][0]
-    start = next(word.start() for word in re.finditer(r"\S+", prompt) if word.end() > cut)
-    # Some languages write without spaces: there a "word" may be the whole prompt.
-    return prompt[start if cut - start < _LONGEST_WORD else cut :].rstrip()
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:

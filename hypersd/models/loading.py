@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import diffusers
 import torch
 from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
-from diffusers.utils import logging as diffusers_logging
 from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers.utils import logging as transformers_logging
 
 from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
 from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
@@ -26,100 +21,15 @@ from hypersd.models.blobs import check_hash
 from hypersd.models.control_lora import load_control_lora
 from hypersd.models.cpu_precision import compute_dtype
 from hypersd.models.downloads import ProgressCallback, fetched, reporting
+from hypersd.models.libraries import fitting, quietly
 from hypersd.models.machine import Machine
-from hypersd.models.perflow import PeRFlowScheduler
+from hypersd.models.model_source import ModelSource
 from hypersd.models.registry import is_large
-from hypersd.models.specs import Family, Scheduler, Weights
-from hypersd.utils.errors import gist
-from hypersd.utils.model_folders import INDEX, check_network, check_pipeline
+from hypersd.models.specs import Family, Weights
 from hypersd.utils.readers import read_object
 
 _NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*"]
 """Folders of published repositories that drawing never reads."""
-
-
-@contextmanager
-def quietly() -> Generator[None]:
-    """Within this context the libraries show no progress bars of their own and only report errors.
-
-    They warn at every load of a pipeline whose VAE is an AutoencoderTiny.
-    """
-    libraries = (diffusers_logging, transformers_logging)
-    before = [(library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
-    for library in libraries:
-        library.set_verbosity_error()
-        library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library, (level, bars) in zip(libraries, before, strict=True):
-            library.set_verbosity(level)
-            if bars:
-                library.enable_progress_bar()
-
-
-@contextmanager
-def fitting(folder: Path) -> Generator[None]:
-    """Within this context, a library that cannot put a model together says so in one sentence.
-
-    Raises:
-        ValueError: it cannot; the message names the folder.
-    """
-    try:
-        yield
-    except (AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
-        raise ValueError(f"the files of the model in {folder} do not belong together: {gist(error)}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """Location of a base model on disk.
-
-    Args:
-        folder: of a diffusers pipeline.
-        variant: of its weight files ("fp16"), or None.
-        vae: a folder whose VAE replaces the pipeline's own, or None.
-    """
-
-    folder: Path
-    variant: str | None = None
-    vae: Path | None = None
-
-    def pipeline(self, dtype: torch.dtype) -> DiffusionPipeline:
-        """Read all that drawing needs.
-
-        Raises:
-            OSError: a file of the pipeline is missing.
-            ValueError: a file of it is damaged, or they do not belong together.
-        """
-        check_pipeline(self.folder)
-        for file in (*self.folder.glob("*/*.safetensors"), *(self.vae.glob("*.safetensors") if self.vae else ())):
-            check_hash(file)
-        replaced: dict[str, Any] = {}
-        if self.vae:
-            # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
-            replaced["vae"] = diffusers.AutoencoderKL.from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
-        index = read_object(self.folder / INDEX, "the index of a diffusers pipeline")
-        # Not needed to draw, and large.
-        replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
-        with quietly(), fitting(self.folder):
-            return DiffusionPipeline.from_pretrained(
-                self.folder, dtype=dtype, variant=self.variant, use_safetensors=True, **replaced
-            )
-
-    def unet(self, dtype: torch.dtype) -> UNet2DConditionModel:
-        """Read the UNet alone.
-
-        Raises:
-            OSError: there is none.
-            ValueError: it is damaged.
-        """
-        check_network(self.folder / "unet")
-        for file in (self.folder / "unet").glob("*.safetensors"):
-            check_hash(file)
-        return UNet2DConditionModel.from_pretrained(
-            self.folder, subfolder="unet", dtype=dtype, variant=self.variant, use_safetensors=True
-        )
 
 
 @dataclass(frozen=True)
@@ -364,14 +274,3 @@ def _share_equal(unet: UNet2DConditionModel, base: UNet2DConditionModel) -> None
     for name, mine in unet.named_parameters():
         if torch.equal(mine, base_weight := base.get_parameter(name)):
             mine.data = base_weight.data
-
-
-_OWN_SCHEDULERS: Mapping[str, Any] = MappingProxyType({"PeRFlowScheduler": PeRFlowScheduler})
-"""Schedulers by the names of their papers' code, which diffusers does not have."""
-
-
-def build_scheduler(base: Any, scheduler: Scheduler) -> Any:
-    """The named scheduler with the base scheduler's configuration, but for the given arguments."""
-    kind = _OWN_SCHEDULERS.get(scheduler.name) or getattr(diffusers, scheduler.name)
-    with quietly():  # another scheduler's configuration has keys that this one ignores, and says so
-        return kind.from_config(base.config, **scheduler.arguments)

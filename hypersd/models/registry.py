@@ -15,7 +15,7 @@ from hypersd.models.families.sd21 import SD21
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.machine import Machine
 from hypersd.models.registered import registered_folder, with_registered
-from hypersd.models.specs import Family, ModelSpec, Weights
+from hypersd.models.specs import Capability, Family, ModelSpec, Weights
 from hypersd.utils.environment import Environment
 from hypersd.utils.model_folders import INDEX, adapter_problem, pipeline_problem
 
@@ -33,6 +33,19 @@ def family(name: str) -> Family:
         raise ValueError(f"unknown family {name!r}; choose from: {', '.join(FAMILIES)}")
     environment = Environment.read()
     return with_registered(living_in(embedded_folder(environment), FAMILIES[name]), registered_folder(environment.data))
+
+
+def shipped_folder() -> Path:
+    """The folder of the family that is shipped, wherever `HYPERSD_EMOJI` may point: what is rebuilt starts from it.
+
+    Raises:
+        OSError: it is missing.
+    """
+    shipped = next(iter(FAMILIES.values()))
+    scenes = shipped.part(Capability.SCENES)
+    if scenes is None:
+        raise FileNotFoundError(f"the family {shipped.name} has no world.json")
+    return scenes.parent
 
 
 def embedded_folder(environment: Environment) -> Path | None:

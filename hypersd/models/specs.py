@@ -247,8 +247,3 @@ class Family:
         """
         names = [spec.name for spec in self.specs]
         return self.spec(next((name for name in _UNIFIED if name in names), _UNIFIED[-1]))
-
-    @property
-    def world(self) -> Path | None:
-        """The folder of the world with this family's vocabulary; None for an open vocabulary."""
-        return self.folder if self.has(Capability.SCENES) else None

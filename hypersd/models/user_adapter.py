@@ -9,14 +9,14 @@ from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.machine import Machine
 from hypersd.models.registry import unet_folder
-from hypersd.models.specs import Family, ModelSpec, Weights
+from hypersd.models.specs import Family, Weights
 
 ADAPTER = "adapter"
 """Name of the model."""
 
 
-def adapter_spec(family: Family, file: Path, like: str | None, machine: Machine) -> ModelSpec:
-    """The model of an adapter file on a family's base.
+def with_user_adapter(family: Family, file: Path, like: str | None, machine: Machine) -> Family:
+    """The family with one model more, `ADAPTER`: what an adapter file makes of its base.
 
     Args:
         family: has the base of the adapter.
@@ -38,10 +38,11 @@ def adapter_spec(family: Family, file: Path, like: str | None, machine: Machine)
     else:
         fit_file(file, unet)
     weights = Weights(kind="lora", file=str(file.resolve()))
-    return replace(
+    spec = replace(
         parent,
         name=ADAPTER,
         title=file.name,
         recipes=tuple(replace(recipe, weights=weights) for recipe in parent.recipes),
         note=f"{file.name}, run as {parent.title} is.",
     )
+    return replace(family, specs=(*family.specs, spec))

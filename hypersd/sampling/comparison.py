@@ -10,13 +10,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.control_residuals import LoadedControl, control_tensor
 from hypersd.sampling.finite import NotFiniteError
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import fitted
 from hypersd.sampling.remarks import unread_remark
-from hypersd.sampling.request import Generation, Preview, Request, Run
+from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.sampling.sampler import SampledImage, decode, denoise
 from hypersd.utils.errors import Cancelled, gist
 
@@ -26,34 +25,6 @@ Event = Preview | Generation
 
 PREVIEW_EVERY = 4
 """Steps between previews; a run of fewer steps has none."""
-
-
-def expand(family: Family, models: Sequence[str] | None, steps: Sequence[int] | None) -> tuple[Run, ...]:
-    """The runs of the chosen models and numbers of steps.
-
-    No models means all of the family's; no steps means each model's default. With steps, a model that was not named
-    is left out where it does not run at them.
-
-    Raises:
-        ValueError: a model is unknown or repeated, a named one does not run at a number of steps, or nothing is left.
-    """
-    named = list(models) if models else [spec.name for spec in family.specs]
-    runs: list[Run] = []
-    for name in named:
-        spec = family.spec(name)
-        wanted = [count for count in steps or (spec.default_steps,) if models or _runs_at(spec, count)]
-        runs += [Run(model=name, steps=spec.recipe(count).steps) for count in wanted]
-    if not runs:
-        raise ValueError(f"no model of {family.name} runs at {', '.join(map(str, steps or ()))} steps")
-    return tuple(runs)
-
-
-def _runs_at(spec: ModelSpec, steps: int) -> bool:
-    try:
-        spec.recipe(steps)
-    except ValueError:
-        return False
-    return True
 
 
 def compare(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypersd.models.loading import quietly
+from hypersd.models.libraries import quietly
 from hypersd.models.specs import Recipe
 
 Predict = Callable[[Tensor, Tensor], Tensor]

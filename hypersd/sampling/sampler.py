@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.models.conditioning import unet_conditioning
-from hypersd.models.engine import LoadedModel, PromptEmbeds
+from hypersd.models.engine import LoadedModel
+from hypersd.models.prompt_embeds import PromptEmbeds
 from hypersd.models.specs import Recipe
 from hypersd.sampling.control_residuals import LoadedControl
 from hypersd.sampling.denoising import denoising_steps, set_timesteps

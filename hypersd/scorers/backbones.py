@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, PreTrainedTokenizerBase
 
-from hypersd.models.loading import quietly
+from hypersd.models.libraries import quietly
 from hypersd.scorers.backbone_source import check_backbone
 
 TokenizerT = TypeVar("TokenizerT", bound=PreTrainedTokenizerBase)

@@ -93,6 +93,25 @@ def write_json(file: Path, document: Any) -> None:
     write_text(file, json.dumps(document, indent=1) + "\n", durable=True)
 
 
+def json_text(document: object) -> str:
+    """A JSON document to be read; in ASCII, so that no terminal or locale can spoil it.
+
+    Raises:
+        ValueError: a number in it is none (see `finite`).
+    """
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def write_document(file: Path, document: object) -> None:
+    """Write a JSON document to be read: a result, that is made again if a power failure takes it.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: a number in it is none.
+    """
+    write_text(file, json_text(document) + "\n")
+
+
 @contextmanager
 def _workspace(folder: Path) -> Generator[Path]:
     """A temporary folder inside `folder`, so that moving a file out of it is atomic; removed at the end."""

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 from app.build import launch_options
 from app.pages.feedback.feedback_tab import build_feedback
 from app.services.loop_runner import LoopRunner, Owner
-from hypersd.feedback.loop.results import STAGES
+from hypersd.feedback.loop.round_stages import STAGES
 from tests.loops import enter, write_round
 
 PATIENCE_MS = 60_000

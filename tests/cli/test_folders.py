@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hypersd.cli.folders import command_folder
+from hypersd.cli.folders import command_folder, writable_folder
 from tests.cli.broken import build_reward
 from tests.cli.conftest import Call
 from tests.families import write_clip
@@ -174,3 +174,21 @@ def test_what_an_older_release_left_can_be_gone_on_with(
     with command_folder(tmp_path / "out", command, names_of, keep=True):
         pass
     assert names(tmp_path / "out") == before
+
+
+def test_a_folder_is_made_with_what_is_above_it(tmp_path: Path) -> None:
+    folder = writable_folder(tmp_path / "one" / "two")
+    assert folder.is_dir()
+    assert not list(folder.iterdir())
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OSError, match="cannot write to"):
+            writable_folder(folder)
+
+
+def test_a_folder_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(OSError, match="cannot write to /proc/hypersd"):
+        writable_folder(Path("/proc/hypersd"))

@@ -12,7 +12,7 @@ import torch
 from hypersd.distill.student import Student
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.emoji.world import World
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.training.adapters import save_adapter
 from hypersd.training.data import LatentBatches
 from hypersd.training.objective import StepContext

@@ -14,7 +14,7 @@ from hypersd.distill.student import Student
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.blueprint import Blueprint
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 

@@ -13,7 +13,7 @@ from hypersd.distill.one_step import OneStepConfig, OneStepDistillation, OneStep
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples, caption_for, noise_for
 from hypersd.emoji.scenes import TrainingScenes
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.training.adapters import load_adapter, save_adapter
 from hypersd.training.objective import StepContext
 from hypersd.training.trainer import Trainer, TrainingConfig

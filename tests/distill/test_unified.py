@@ -11,7 +11,7 @@ from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches
 from hypersd.distill.tscd import TrajectorySegmentedConsistency, TSCDStage
 from hypersd.distill.unified import UnifiedBatches, UnifiedDistillation
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 

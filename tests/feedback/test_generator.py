@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypersd.arena.service.pool import GenerationError, GenerationInterrupted
+from hypersd.arena.service.image_generator import GenerationError, GenerationInterrupted
 from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.generator import EngineGenerator, contestants, weights_version
 from hypersd.models.engine import Engine

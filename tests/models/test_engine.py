@@ -12,8 +12,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from hypersd.models import engine as sharing
 from hypersd.models.downloads import DownloadError
-from hypersd.models.engine import Engine, held_bytes, plan, weight_bytes
+from hypersd.models.engine import Engine
 from hypersd.models.specs import Family, Weights
+from hypersd.models.weight_memory import held_bytes, weight_bytes
 from tests import families
 
 
@@ -24,11 +25,6 @@ def predicted(unet: torch.nn.Module) -> torch.Tensor:
     added = {"text_embeds": torch.zeros(1, 32), "time_ids": torch.zeros(1, 6)}
     with torch.inference_mode():
         return unet(noise, 500, text, added_cond_kwargs=added).sample
-
-
-@pytest.mark.parametrize(("budget", "count", "expected"), [(500, 4, "fused"), (499, 4, "shared"), (100, 0, "fused")])
-def test_the_plan_is_fused_where_the_copies_fit(budget: int, count: int, expected: str) -> None:
-    assert plan(budget, 100, count) == expected
 
 
 def test_a_fused_copy_draws_like_the_adapter_and_leaves_the_base_alone(

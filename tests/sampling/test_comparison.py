@@ -11,8 +11,9 @@ import pytest
 
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family
-from hypersd.sampling.comparison import PREVIEW_EVERY, compare, expand, grid
+from hypersd.sampling.comparison import PREVIEW_EVERY, compare, grid
 from hypersd.sampling.request import Generation, Preview, Request, Run
+from hypersd.sampling.runs import expand
 from tests import families
 
 
@@ -123,14 +124,3 @@ def test_previews_are_of_the_pictures_size_and_change_nothing(engine: Engine) ->
     assert [preview.step for preview in previews if isinstance(preview, Preview)] == [4, 8]
     assert isinstance(last, Generation)
     assert np.array_equal(np.asarray(last.image), np.asarray(results(engine, asked)[0].image))
-
-
-def test_a_choice_is_spelt_out(emoji: Family) -> None:
-    assert expand(emoji, ["hyper"], [1, 2]) == (Run(model="hyper", steps=1), Run(model="hyper", steps=2))
-    assert {run.model for run in expand(emoji, None, [50])} == {"base"}
-    with pytest.raises(ValueError, match="does not run at 50"):
-        expand(emoji, ["hyper"], [50])
-    with pytest.raises(ValueError, match="runs at 51 steps"):
-        expand(emoji, None, [51])
-    with pytest.raises(ValueError, match="unknown model"):
-        expand(emoji, ["hypr"], None)

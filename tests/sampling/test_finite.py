@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hypersd.arena.service.pool import GenerationError
+from hypersd.arena.service.image_generator import GenerationError
 from hypersd.arena.votes.battle import Contestant
 from hypersd.feedback.generator import EngineGenerator
 from hypersd.models.engine import Engine

@@ -13,8 +13,8 @@ from PIL import Image
 
 from hypersd.models import engine as sharing
 from hypersd.models.engine import Engine
-from hypersd.models.loading import build_scheduler
 from hypersd.models.registry import FAMILIES
+from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare, grid
 from hypersd.sampling.planning import plan_run, planned, warnings_of

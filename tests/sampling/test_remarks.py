@@ -8,7 +8,7 @@ import pytest
 
 from hypersd.models.engine import Engine
 from hypersd.models.registry import FAMILIES
-from hypersd.models.specs import Family
+from hypersd.models.specs import Capability, Family
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.remarks import unread_remark, word_remarks
 from hypersd.sampling.request import Generation, Request, Run
@@ -38,7 +38,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 
 def test_what_the_text_encoders_do_not_read_is_told_with_the_result(engine: Engine) -> None:
     """The tests' tokenizers read a letter a token: 22 or 75 of them, beside begin and end."""
-    room = 22 if engine.family.world else 75
+    room = 22 if engine.family.has(Capability.SCENES) else 75
     assert engine.unread("x" * room) == ""
     assert engine.unread(f"{'x' * (room - 3)} abc") == ""
     assert engine.unread(f"{'x' * (room - 3)} abcd  efg ") == "abcd  efg", "no word is told half"

@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
 from hypersd.models.engine import Engine
-from hypersd.models.loading import build_scheduler
+from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family, ModelSpec, Recipe
 from hypersd.sampling.sampler import SampledImage, SamplingProgress, denoise, initial_noise
 from hypersd.utils.errors import Cancelled

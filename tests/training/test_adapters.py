@@ -9,7 +9,7 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import load_file
 
 from hypersd.distill.student import Student
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.training.adapters import export_kohya, save_adapter
 from tests.families import write_emoji
 

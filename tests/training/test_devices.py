@@ -35,7 +35,7 @@ from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.feedback.tuning.dpo import DirectPreference, RankedLatents
 from hypersd.feedback.tuning.refl import RewardFeedback
 from hypersd.feedback.tuning.rollout import PromptBatches
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.models.registry import FAMILIES
 from hypersd.training.adapters import save_adapter
 from hypersd.training.data import LatentBatches

@@ -14,6 +14,7 @@ from app.pages.compare.model_picker import ModelPanel
 from app.pages.compare.sampling_controls import SamplingControls, sampling_controls
 from app.services.engines import EngineManager
 from app.theme import DICE_ICON
+from hypersd.models.specs import Capability
 
 EMPTY = """
 <section class="hs-board hs-empty" aria-label="Results"><p>Press <kbd>Enter</kbd> to draw, <kbd>Esc</kbd> to stop.
@@ -72,7 +73,9 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
     with gr.Column(elem_id="hs-ask"):
         with gr.Row(elem_id="hs-prompt-row"):
             prompt = gr.Textbox(
-                "a big cat on a blue background" if first.world else "a red fox sleeping in fresh snow",
+                "a big cat on a blue background"
+                if first.has(Capability.SCENES)
+                else "a red fox sleeping in fresh snow",
                 label="Prompt",
                 show_label=False,
                 placeholder="What shall they draw?",

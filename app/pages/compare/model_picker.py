@@ -11,7 +11,7 @@ import gradio as gr
 from app.pages.compare import result_cards
 from app.services.engines import EngineManager
 from app.templating import render
-from hypersd.models.specs import Family, ModelSpec
+from hypersd.models.specs import Capability, Family, ModelSpec
 from hypersd.sampling.request import Run
 
 Updates = dict[Any, Any]
@@ -101,9 +101,9 @@ class ModelPanel:
 def examples(family: Family, prompt: gr.Textbox, *, visible: bool) -> gr.Column:
     """Lay out a family's examples, and its vocabulary."""
     with gr.Column(visible=visible, elem_classes="hs-examples") as column:
-        prompts = _SCENES if family.world else _PROMPTS
+        prompts = _SCENES if family.has(Capability.SCENES) else _PROMPTS
         gr.Examples([[text] for text in prompts], inputs=[prompt], label="Try", api_visibility="private")
-        if family.world:
+        if family.has(Capability.SCENES):
             gr.HTML(result_cards.vocabulary(family))
     return column
 

@@ -13,7 +13,7 @@ from PIL import Image
 from app.templating import render
 from hypersd.models.families.embedded import backgrounds_of, objects_of
 from hypersd.models.machine import Machine
-from hypersd.models.specs import Family, ModelSpec
+from hypersd.models.specs import Capability, Family, ModelSpec
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import png_info
 from hypersd.sampling.record import control_record, picture_texts, run_record, versions
@@ -86,7 +86,7 @@ def unknown_words(family: Family, prompt: str) -> str:
 
 def vocabulary(family: Family) -> str:
     """All that a family can draw, folded away; nothing for one that knows any word."""
-    if family.world is None:
+    if not family.has(Capability.SCENES):
         return ""
     backgrounds = listed(backgrounds_of(family), last="or")
     return render("vocabulary", objects=objects_of(family), backgrounds=backgrounds)

@@ -19,7 +19,7 @@ from app.services.loop_runner import LoopRunner, NotAllowed, Owner
 from app.templating import render
 from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.votes.battle import KINDS, Kind
-from hypersd.feedback.loop.results import CONTESTANT, REPORT
+from hypersd.feedback.loop.round_stages import CONTESTANT, REPORT
 from hypersd.feedback.loop.rounds import Round
 from hypersd.models.registered import registered_models
 

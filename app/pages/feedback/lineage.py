@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.templating import render
-from hypersd.feedback.loop.results import CONTESTANT, REWARD
+from hypersd.feedback.loop.round_stages import CONTESTANT, REWARD
 from hypersd.feedback.loop.rounds import Round
 from hypersd.models.registered import RegisteredModel
 

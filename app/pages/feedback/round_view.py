@@ -9,8 +9,9 @@ from app.markdown import to_html
 from app.services.loop_runner import RoundProgress
 from app.templating import render
 from hypersd.arena.votes.battle import KINDS, Kind
-from hypersd.feedback.loop.results import STAGES, VOTES, VotesResult
+from hypersd.feedback.loop.results import VotesResult
 from hypersd.feedback.loop.round_report import text
+from hypersd.feedback.loop.round_stages import STAGES, VOTES
 from hypersd.feedback.loop.rounds import Round
 
 WHO: Mapping[Kind, str] = MappingProxyType({"human": "People", "simulated": "Simulated voters"})

@@ -165,7 +165,7 @@ def _runs(family: Family, models: list[str], steps: list[int]) -> tuple[Run, ...
     Raises:
         ValueError: nothing is chosen, or no model runs at any of the steps.
     """
-    from hypersd.sampling.comparison import expand  # noqa: PLC0415 - brings torch
+    from hypersd.sampling.runs import expand  # noqa: PLC0415 - brings torch
 
     if not models:
         raise ValueError("no model is chosen; choose at least one")

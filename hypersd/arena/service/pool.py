@@ -1,4 +1,4 @@
-"""Pool of prepared pairs: a worker keeps it filled, so that voting never waits for a model."""
+"""Prepared pairs: the one way in which they are drawn, at once or by a worker that keeps voting from waiting."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from hypersd.arena.service.image_generator import GenerationError, GenerationInterrupted, ImageGenerator
 from hypersd.arena.service.matchmaking import draw, least_used_prompt
 from hypersd.arena.store.store import Store
+from hypersd.arena.store.tables import PAIRS
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore, same_pixels
 
@@ -31,51 +33,6 @@ _TILES = 8
 
 _RELEASE_SECONDS = 60
 """Seconds between searches for abandoned pairs; each search reads all pairs."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedImage:
-    """One picture, with its cost and the version of the weights."""
-
-    image: Image.Image
-    seconds: float
-    calls: int
-    version: str
-
-
-class GenerationError(RuntimeError):
-    """Generation by `contestant` failed; the message says why."""
-
-    def __init__(self, contestant: Contestant, reason: str) -> None:
-        super().__init__(reason)
-        self.contestant = contestant
-
-
-class GenerationInterrupted(Exception):  # noqa: N818 - not an error
-    """Generation stopped because a visitor needs the models now; no contestant failed."""
-
-
-class ImageGenerator(Protocol):
-    """Generator of images: the package's sampler, in the app."""
-
-    @property
-    def device(self) -> str:
-        """Device and precision of the generation."""
-        ...
-
-    @property
-    def software(self) -> Mapping[str, str]:
-        """Versions of the libraries that affect pictures, by name."""
-        ...
-
-    def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
-        """Draw one prompt and one seed with each contestant.
-
-        Raises:
-            GenerationError: one of them failed.
-            GenerationInterrupted: a visitor needs the models.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +54,7 @@ class PairSource:
 
 @dataclass
 class PairPool:
-    """Pool of prepared pairs, filled by one worker, one pair after another.
+    """Pool of prepared pairs, filled one pair after another: up to a number at once (`fill`), or by a worker (`run`).
 
     Args:
         busy: tells whether a visitor waits for the models; the worker then pauses.
@@ -132,6 +89,22 @@ class PairPool:
             except Exception:
                 log.exception("no pair could be prepared; trying again")
                 stop.wait(10 * self.pause)
+
+    def fill(self, source: PairSource, count: int, progress: Callable[[str], None] = lambda _line: None) -> None:
+        """Draw pairs of a source until there are `count`; where a contestant fails, a turn passes without one.
+
+        Its prompts take turns in their order, and go on where they stopped: a reward model learns prompts, not votes,
+        and none shall come twice before all have come.
+
+        Args:
+            source: of the pairs; it has a prompt at least.
+            count: of its pairs that nobody owns, with those that are there.
+            progress: takes a line before each pair.
+        """
+        drawn = count_pairs(self.store, source.study)
+        for number in range(drawn, count):
+            progress(f"drawing pair {number - drawn + 1} of {count - drawn}")
+            self.add_pair(replace(source, prompts=[source.prompts[number % len(source.prompts)]]))
 
     def next_source_to_fill(self) -> PairSource | None:
         """The low source with the smallest fill ratio; first releases abandoned pairs.
@@ -250,6 +223,11 @@ class PairPool:
         log.warning("%s failed: %s", error.contestant.label, error)
         if self.failures[error.contestant] >= TRIES:
             self.store.bench(error.contestant, str(error))
+
+
+def count_pairs(store: Store, study: str | None) -> int:
+    """Number of pairs of the open arena (None) or of a study that nobody owns."""
+    return len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == study))
 
 
 def shuffle_tiles(picture: Image.Image) -> Image.Image:

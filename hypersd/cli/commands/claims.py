@@ -7,8 +7,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.arguments import argument, path
 from hypersd.cli.folders import CLAIMS, command_folder
-from hypersd.cli.options import add_json, argument, path
+from hypersd.cli.options import add_json, add_out
 from hypersd.cli.output import emit, note, say
 from hypersd.utils.files import finite
 
@@ -32,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         help="the results of one training seed: DIR,DIR,… that `evaluate` left; NAME=DIR calls the adapter measured "
         "there (--adapter) NAME: tscd, tcd, lcm, one-step, one-step-dmd, hyper-plain (before feedback), …",
     )
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 

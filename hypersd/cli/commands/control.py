@@ -6,17 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.commands.compare import runnable
-from hypersd.cli.comparison_folder import GRID, compare_into, picture_files, report
+from hypersd.cli.arguments import argument, control_mode, number, path, step_counts
+from hypersd.cli.comparison_report import comparison_report, report_failures
 from hypersd.cli.folders import CONTROL, CONTROL_IMAGE, command_folder
-from hypersd.cli.options import add_family, add_json, add_seed, argument, number, path, step_counts
+from hypersd.cli.options import add_family, add_json, add_out, add_seed
 from hypersd.cli.output import emit, note, say
-from hypersd.cli.parser import FAILED, complain
 from hypersd.models.control_availability import control_availability
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
 from hypersd.models.specs import Family
+from hypersd.sampling.comparison_files import GRID, picture_files
 
 if TYPE_CHECKING:
     from hypersd.sampling.request import Control, Request
@@ -58,21 +58,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--eta", type=argument(number), metavar="X", help="noise that each step adds anew, 0 to 1")
     add_seed(parser)
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(parser)
     add_json(parser)
     parser.set_defaults(run=run)
-
-
-def control_mode(text: str) -> ControlMode:
-    """A mode by its name.
-
-    Raises:
-        ValueError: there is none; the message lists those that exist.
-    """
-    try:
-        return ControlMode(text)
-    except ValueError as error:
-        raise ValueError(f"unknown mode {text[:40]!r}; choose from: {', '.join(ControlMode)}") from error
 
 
 def run(options: argparse.Namespace) -> int:
@@ -88,11 +76,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         emit(record)
     else:
-        say(report(record))
-    failures = [each for each in record["runs"] if each["file"] is None]
-    for failed in failures:
-        complain(f"{failed['model']} at {failed['steps']} steps: {failed['error']}")
-    return FAILED if failures else 0
+        say(comparison_report(record))
+    return report_failures([record])
 
 
 def check_controllable(chosen: Family, mode: ControlMode, machine: Machine) -> None:
@@ -115,12 +100,13 @@ def request_for(options: argparse.Namespace, chosen: Family, machine: Machine) -
     """
     from hypersd.sampling.planning import planned
     from hypersd.sampling.request import Request, SamplingParameters
+    from hypersd.sampling.runs import runnable
 
     request = Request(
         prompt=options.prompt,
         seed=options.seed,
         family=chosen.name,
-        runs=runnable(chosen, (chosen.unified.name,), options.steps, machine),
+        runs=runnable(chosen, (chosen.unified.name,), options.steps, machine, note),
         parameters=SamplingParameters(eta=options.eta),
         control=control_of(options.image, options.mode, options.scale, drawing=options.drawing, side=chosen.pixels),
     )
@@ -148,8 +134,9 @@ def control_of(file: Path, mode: ControlMode, scale: float | None, *, drawing: b
 def drawn(out: Path, request: Request, chosen: Family, machine: Machine) -> dict[str, Any]:
     """Draw a request and write its files; returns the record."""
     from hypersd.models.engine import Engine
+    from hypersd.sampling.comparison_folder import compare_into
     from hypersd.sampling.png import write_png
 
     if request.control is not None:
         write_png(out / CONTROL_IMAGE, request.control.image, {"mode": request.control.mode.value})
-    return compare_into(out, request, Engine(chosen, machine), record_file=CONTROL)
+    return compare_into(out, request, Engine(chosen, machine), record_file=CONTROL, progress=note)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.arguments import NONE, argument, finite_number, limit, source, whole_number
 from hypersd.cli.folders import FILTERED, command_folder
-from hypersd.cli.options import add_json, argument, path, source, whole_number
+from hypersd.cli.options import add_json, add_out
 from hypersd.cli.output import emit, note, say, show_log, table
 from hypersd.models.downloads import DownloadError
 from hypersd.models.machine import Machine
@@ -18,11 +17,9 @@ from hypersd.training.filters.limits import FilterLimits
 from hypersd.training.sources.opening import FORMS, HUB, open_source
 
 if TYPE_CHECKING:
-    from hypersd.training.filters.measurements import AestheticModel
     from hypersd.training.sources.filtered_pictures import FilterRecord
     from hypersd.training.sources.picture_source import PictureSource
 
-_NONE = "none"
 _MOST_PIXELS = 1_000_000
 _USUAL = FilterLimits()
 
@@ -40,18 +37,18 @@ def add_parser(subparsers: Any) -> None:
         "Several processes (torchrun) share the pictures.",
     )
     filtering.add_argument("--data", type=argument(source), required=True, metavar="SOURCE", help=FORMS)
-    filtering.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(filtering)
     filtering.add_argument("--caption-column", metavar="NAME", help="column of the captions (default: the likeliest)")
     filtering.add_argument(
         "--side",
-        type=argument(_limit(_pixels)),
+        type=argument(limit(lambda text: whole_number(text, 1, _MOST_PIXELS, "the side"))),
         default=_USUAL.side,
         metavar="N|none",
         help=f"pixels of the smaller side, at least (default: {_USUAL.side}, as in the paper)",
     )
     filtering.add_argument(
         "--aesthetic",
-        type=argument(_limit(_number)),
+        type=argument(limit(finite_number)),
         default=_USUAL.aesthetic,
         metavar="X|none",
         help=f"LAION's aesthetic score, more than (default: {_USUAL.aesthetic}, as in the paper); its model is fetched "
@@ -59,7 +56,7 @@ def add_parser(subparsers: Any) -> None:
     )
     filtering.add_argument(
         "--sharpness",
-        type=argument(_limit(_number)),
+        type=argument(limit(finite_number)),
         default=_USUAL.sharpness,
         metavar="X|none",
         help="variance of the Laplacian of the grey picture, its smaller side scaled down to 1024, at least (default: "
@@ -91,7 +88,11 @@ def run_filter(options: argparse.Namespace) -> int:
         duplicates=options.keep_duplicates,
     )
     with command_folder(options.out, "data filter", FILTERED, keep=True) as out:
-        scorer = None if options.aesthetic is None else aesthetic_model(machine)
+        scorer = None
+        if options.aesthetic is not None:
+            from hypersd.evaluate.hub_sources import AestheticScorer
+
+            scorer = AestheticScorer.published(machine).scores
         files = measure_source(pictures, out / FOLDER, scorer)
         if not joined_processes().is_main_process:
             return 0
@@ -114,18 +115,7 @@ def check_aesthetic(machine: Machine) -> None:
         for model in (CLIP_L14, AESTHETIC):
             model.check(machine)
     except DownloadError as error:
-        raise DownloadError(f"{error}, or leave the aesthetic score out with --aesthetic {_NONE}") from error
-
-
-def aesthetic_model(machine: Machine) -> AestheticModel:
-    """LAION's aesthetic predictor, fetched if need be.
-
-    Raises:
-        OSError: it cannot be fetched, or is damaged.
-    """
-    from hypersd.evaluate.hub_sources import AestheticScorer
-
-    return AestheticScorer.published(machine).scores
+        raise DownloadError(f"{error}, or leave the aesthetic score out with --aesthetic {NONE}") from error
 
 
 def report(record: FilterRecord, options: argparse.Namespace) -> None:
@@ -149,22 +139,3 @@ def _pictures(options: argparse.Namespace, text: str) -> PictureSource:
     if Path(text).is_dir() and options.out.resolve().is_relative_to(Path(text).resolve()):
         raise ValueError(f"{options.out} is among the pictures in {options.data}; choose another folder with --out")
     return opened
-
-
-def _limit(parse: Callable[[str], float]) -> Callable[[str], float | None]:
-    """A number, or None for the word that leaves a limit out."""
-    return lambda text: None if text.strip().lower() == _NONE else parse(text)
-
-
-def _pixels(text: str) -> int:
-    return whole_number(text, 1, _MOST_PIXELS, "the side")
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"expected a number or {_NONE}, not {text[:40]!r}")
-    return value

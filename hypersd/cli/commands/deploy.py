@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hypersd.cli.options import add_json, argument
+from hypersd.cli.arguments import argument
+from hypersd.cli.options import add_json
 from hypersd.cli.output import emit, note, say, table
 from hypersd.deploy.space_files import SpaceFile, space_files
 from hypersd.resources import assets_folder

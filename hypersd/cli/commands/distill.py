@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hypersd.cli.arguments import argument, path, source
 from hypersd.cli.distillation_plan import show_plan
 from hypersd.cli.folders import KOHYA, command_folder, training_names
-from hypersd.cli.options import add_family, add_json, add_seed, add_shorten, argument, path, source
+from hypersd.cli.options import add_family, add_file, add_folder, add_json, add_seed, add_shorten
 from hypersd.cli.output import emit, say, show_log
 from hypersd.cli.training_options import add_training, distillation_options
 from hypersd.cli.training_sources import TrainingSource
 from hypersd.distill.catalog import METHODS, Need, check_feedback, methods_that_need
+from hypersd.distill.distillation_inputs import check_inputs
 from hypersd.models.registry import family
 from hypersd.training.sources.opening import FORMS
 from hypersd.training.states import check_states
-from hypersd.utils.model_folders import LATENTS, check_clip, check_pipeline, latent_shape
-from hypersd.utils.readers import check_array
-
-if TYPE_CHECKING:
-    import torch
-
-    from hypersd.distill.one_step import FeedbackLoss
 
 
 def add_parser(subparsers: Any) -> None:
@@ -37,12 +30,8 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("method", choices=METHODS, metavar="METHOD", help=" | ".join(METHODS))
     add_family(parser)
-    parser.add_argument(
-        "--out", type=argument(path), metavar="DIR", help="adapters, logs, samples, checkpoints; needed to train"
-    )
-    parser.add_argument(
-        "--base", type=argument(path), metavar="DIR", help="a diffusers pipeline in the place of the family's base"
-    )
+    add_folder(parser, "--out", "adapters, logs, samples, checkpoints; needed to train")
+    add_folder(parser, "--base", "a diffusers pipeline in the place of the family's base")
     parser.add_argument(
         "--data",
         type=argument(source),
@@ -53,12 +42,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--caption-column", metavar="NAME", help="column of the captions (default: text, caption, prompt, …)"
     )
-    parser.add_argument(
-        "--adapter",
-        type=argument(path),
-        metavar="FILE",
-        help="what backward and one-step start from (default: the family's own hyper)",
-    )
+    add_file(parser, "--adapter", "what backward and one-step start from (default: the family's own hyper)")
     parser.add_argument(
         "--reward",
         type=argument(path),
@@ -97,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     check_options(options)
     training = TrainingSource.of(options, chosen)
     base = training.base(options.base)
-    check_files(options, base.folder, training.folder or options.out)
+    check_inputs(options.method, base.folder, training.folder or options.out, options.adapter)
     if options.resume:
         check_states(options.out)
     show_log()
@@ -110,7 +94,11 @@ def run(options: argparse.Namespace) -> int:
     size = options.batch or METHODS[options.method].batch_size
     methods.check_options(options.method, chosen_options, size, state.num_processes)
     methods.check_out(options.out, resume=options.resume)
-    feedback = feedback_loss(options.reward, state.device or torch.device("cpu"))
+    feedback = None
+    if options.reward:
+        from hypersd.feedback.tuning.hinge import HingeFeedback
+
+        feedback = HingeFeedback.load(options.reward, state.device or torch.device("cpu"))
     with command_folder(options.out, "distill", names, keep=True) as out:
         methods.distill(
             options.method,
@@ -144,22 +132,6 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def feedback_loss(rewards: Sequence[Path], device: torch.device) -> FeedbackLoss | None:
-    """The human-feedback loss of these reward models on a device; None without any.
-
-    Raises:
-        FileNotFoundError, ValueError: as `check_tunable`.
-    """
-    if not rewards:
-        return None
-    from hypersd.feedback.reward.reward_folder import check_tunable
-    from hypersd.feedback.reward.reward_model import RewardModel
-    from hypersd.feedback.tuning.hinge import HingeFeedback
-
-    check_tunable(rewards)
-    return HingeFeedback.of([RewardModel.load(folder).to(device) for folder in rewards])
-
-
 def check_options(options: argparse.Namespace) -> None:
     """See that the options fit the method, and that what they name is there.
 
@@ -171,23 +143,3 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.method} starts from the base; --adapter is for {others}")
     if options.adapter is not None and not options.adapter.exists():
         raise ValueError(f"{options.adapter}: no such adapter")
-
-
-def check_files(options: argparse.Namespace, folder: Path, data: Path) -> None:
-    """See that the files of a family in `folder`, and in `data` and others those that the method reads, are whole.
-
-    Raises:
-        OSError: a file is missing.
-        ValueError: a file is damaged or something else.
-    """
-    needs = METHODS[options.method].needs
-    check_pipeline(folder)
-    if Need.CLIP in needs:
-        check_clip(folder / "clip")
-    latents = data / LATENTS
-    if Need.LATENTS in needs and latents.exists():
-        check_array(latents, latent_shape(folder), "latents of scenes")
-    if Need.ADAPTER in needs:
-        from hypersd.models.adapter_fit import fit_file
-
-        fit_file(options.adapter or folder / "adapters" / "hyper.safetensors", folder / "unet")

@@ -11,9 +11,10 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from hypersd.cli.arguments import counted
 from hypersd.cli.folders import command_folder
 from hypersd.cli.model_card import model_card
-from hypersd.cli.options import add_json, add_seed, add_shorten, argument, path, whole_number
+from hypersd.cli.options import add_folder, add_json, add_out, add_seed, add_shorten
 from hypersd.cli.output import emit, note, say, table
 from hypersd.cli.rebuild_plan import (
     RECORDS,
@@ -46,16 +47,15 @@ def add_parser(actions: Any) -> None:
         "card from the results: DIR/training/family. Each stage is a command; one that is done is not run again, and "
         "after a stop the same command goes on.",
     )
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
-    parser.add_argument(
+    add_out(parser)
+    add_folder(
+        parser,
         "--reward",
-        type=argument(path),
-        metavar="DIR",
-        help="a reward model of `reward train` for the stage of human feedback (default: that stage is left out)",
+        "a reward model of `reward train` for the stage of human feedback (default: that stage is left out)",
     )
     parser.add_argument(
         "--batch",
-        type=argument(lambda text: whole_number(text, 1, 65_536, "the batch")),
+        type=counted(1, 65_536, "the batch"),
         metavar="N",
         help="samples a step of the distillations (default: each method's own)",
     )

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
-from hypersd.cli.commands.compare import runnable
-from hypersd.cli.commands.control import control_mode
+from hypersd.cli.arguments import argument, control_mode, counted, names
 from hypersd.cli.commands.evaluate_control import run_control
 from hypersd.cli.commands.evaluate_tables import run_tables
-from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
+from hypersd.cli.evaluations import evaluated, report_failures
 from hypersd.cli.options import (
     add_base_first,
     add_family,
+    add_file,
+    add_folder,
     add_models_and_steps,
-    argument,
-    names,
-    path,
-    seed_number,
-    whole_number,
+    add_out,
+    add_resume,
+    add_seed,
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 STEPS = (1, 2, 4, 8, 25)
 PROMPTS = 64
-MOST_SEEDS = 64
 
 
 def add_parser(subparsers: Any) -> None:
@@ -65,58 +62,39 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
-    parser.add_argument(
-        "--adapter",
-        type=argument(path),
-        metavar="FILE",
-        help="measure this adapter, as the model `adapter`; alone, if --models names no other",
-    )
+    add_file(parser, "--adapter", "measure this adapter, as the model `adapter`; alone, if --models names no other")
     parser.add_argument(
         "--like",
         metavar="MODEL",
         help="run the adapter by the recipes of this model (default: the family's unified Hyper-SD, or else hyper)",
     )
     add_base_first(parser)
-    parser.add_argument("--prompts", type=argument(path), metavar="FILE", help=f"prompts instead: {PROMPT_FILE}")
+    add_file(parser, "--prompts", f"prompts instead: {PROMPT_FILE}")
     parser.add_argument(
         "--count",
-        type=argument(lambda text: whole_number(text, 1, 100_000, "count")),
+        type=counted(1, 100_000, "count"),
         metavar="N",
         help=f"how many of the family's prompts (default: {PROMPTS})",
     )
-    parser.add_argument(
-        "--seed", type=argument(seed_number), default=0, metavar="N", help="of the first prompt (default: 0)"
-    )
+    add_seed(parser, "of the first prompt (default: 0)")
     parser.add_argument(
         "--seeds",
-        type=argument(lambda text: whole_number(text, 1, MOST_SEEDS, "seeds")),
+        type=counted(1, 64, "seeds"),
         default=1,
         metavar="N",
         help="pictures a prompt, from its seed on; their diversity is measured from 2 on (default: 1)",
     )
-    parser.add_argument(
-        "--reward",
-        type=argument(path),
-        metavar="DIR",
-        help="also measure the reward, by the reward model in this folder",
-    )
-    parser.add_argument(
+    add_folder(parser, "--reward", "also measure the reward, by the reward model in this folder")
+    add_folder(
+        parser,
         "--reference",
-        type=argument(path),
-        metavar="DIR",
-        help="also measure FID from the pictures in this folder, for families of the Hub: Inception v3 with "
+        "also measure FID from the pictures in this folder, for families of the Hub: Inception v3 with "
         "TensorFlow's weights, which are fetched once (the embedded family has scenes of its own)",
     )
-    parser.add_argument(
-        "--metrics",
-        type=argument(names),
-        metavar="A,B",
-        help="which metrics (default: all by which the family is measured)",
-    )
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on in DIR where the same command was interrupted; keep what is there"
-    )
+    metrics_help = "which metrics (default: all by which the family is measured)"
+    parser.add_argument("--metrics", type=argument(names), metavar="A,B", help=metrics_help)
+    add_out(parser)
+    add_resume(parser, "what is there")
     parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
     parser.set_defaults(run=run)
 
@@ -124,14 +102,13 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     machine = Machine.here()
-    if options.what == "tables":
-        return run_tables(options, machine)
-    if options.what == "control":
-        return run_control(options, machine)
-    chosen, runs = models_of(options, machine)
-    prompts = prompts_of(options, chosen, PROMPTS)
+    if options.what is not None:
+        return {"tables": run_tables, "control": run_control}[options.what](options, machine)
+    from hypersd.evaluate.evaluation_prompts import evaluation_prompts
     from hypersd.models.engine import Engine
 
+    chosen, runs = models_of(options, machine)
+    prompts = evaluation_prompts(chosen, options.prompts, count=options.count, default=PROMPTS, seed=options.seed)
     with evaluated(options, Engine(chosen, machine), runs, prompts) as results:
         return 0 if results is None else report(results, options)
 
@@ -156,19 +133,19 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
         OSError: the adapter is missing, damaged, or made for another family.
         ValueError: a model or a number of steps is unknown, or cannot be run here.
     """
-    from hypersd.models.user_adapter import ADAPTER, adapter_spec
+    from hypersd.models.user_adapter import ADAPTER, with_user_adapter
+    from hypersd.sampling.runs import runnable
 
     chosen = family(options.family)
     models = options.models
     if options.adapter is not None:
-        spec = adapter_spec(chosen, options.adapter, options.like, machine)
-        chosen = replace(chosen, specs=(*chosen.specs, spec))
+        chosen = with_user_adapter(chosen, options.adapter, options.like, machine)
         models = (*(name for name in models or () if name != ADAPTER), ADAPTER)
     elif options.like is not None:
         raise ValueError("--like says how an adapter is run; name the adapter with --adapter")
     if options.base_first:
         chosen = with_base_first(chosen, options.base_first)
-    runs = runnable(chosen, models, options.steps or STEPS, machine)
+    runs = runnable(chosen, models, options.steps or STEPS, machine, note)
     if options.adapter is not None:
         note(f"{ADAPTER}: {chosen.spec(ADAPTER).note}")
     return chosen, runs

@@ -6,14 +6,13 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.commands.compare import runnable
 from hypersd.cli.commands.control import check_controllable
 from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
-from hypersd.cli.output import emit, note, say, table, write_json
+from hypersd.cli.output import emit, note, say, table
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
 from hypersd.models.specs import Family
-from hypersd.utils.files import finite
+from hypersd.utils.files import finite, write_document
 
 if TYPE_CHECKING:
     from hypersd.sampling.request import Request
@@ -57,7 +56,7 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
             write_png(out / AGREEMENT_SHEET.format(steps), sheet(pictures[:_SHOWN]), {"mode": options.mode})
         document = {"family": chosen.name, "mode": options.mode, "model": chosen.unified.name, "seed": options.seed}
         document["rows"] = rows
-        write_json(out / AGREEMENT, document)
+        write_document(out / AGREEMENT, document)
     if options.json:
         emit(document)
     else:
@@ -74,11 +73,12 @@ def requests_for(options: argparse.Namespace, chosen: Family, steps: int, machin
     from hypersd.models.families.embedded import prompt_source, rendered_scenes
     from hypersd.sampling.control_image import control_image
     from hypersd.sampling.request import Control, Request
+    from hypersd.sampling.runs import runnable
 
     count = options.count or PROMPTS
     prompts = prompt_source(chosen, "be judged").held_out(count, options.seed)
     scenes = rendered_scenes(chosen, prompts, count, options.seed)
-    runs = runnable(chosen, (chosen.unified.name,), (steps,), machine)
+    runs = runnable(chosen, (chosen.unified.name,), (steps,), machine, note)
     return [
         Request(
             prompt=prompt,

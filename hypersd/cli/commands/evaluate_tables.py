@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypersd.cli.evaluations import evaluated, prompts_of, report_failures
+from hypersd.cli.evaluations import evaluated, report_failures
 from hypersd.cli.output import emit, note, say
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
@@ -35,6 +35,7 @@ def run_tables(options: argparse.Namespace, machine: Machine) -> int:
         OSError: a file is missing or damaged, or cannot be written.
         ValueError: an option does not belong here, or no model of the tables can be run here.
     """
+    from hypersd.evaluate.evaluation_prompts import evaluation_prompts
     from hypersd.evaluate.paper_results import absence, paper_results
     from hypersd.models.engine import Engine
     from hypersd.sampling.request import Run
@@ -53,7 +54,7 @@ def run_tables(options: argparse.Namespace, machine: Machine) -> int:
         raise ValueError(
             f"no model of the paper's tables can be run here: {'; '.join(dict.fromkeys(reasons.values()))}"
         )
-    prompts = prompts_of(options, chosen, PROMPTS)
+    prompts = evaluation_prompts(chosen, options.prompts, count=options.count, default=PROMPTS, seed=options.seed)
     engine = Engine(chosen, machine)
     with evaluated(options, engine, runs, prompts) as results:
         if results is None:

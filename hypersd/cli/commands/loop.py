@@ -7,20 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.commands.feedback import METHODS
-from hypersd.cli.commands.votes import add_kind
+from hypersd.cli.arguments import argument, counted, source
 from hypersd.cli.folders import ROUNDS, command_folder
-from hypersd.cli.options import (
-    add_family,
-    add_json,
-    add_seed,
-    add_shorten,
-    argument,
-    path,
-    source,
-    whole_number,
-)
+from hypersd.cli.options import add_family, add_json, add_kind, add_out, add_seed, add_shorten
 from hypersd.cli.output import emit, say, show_log
+from hypersd.feedback.tuning.tuning_methods import METHODS
 from hypersd.models.families.embedded import check_world
 from hypersd.models.machine import Machine
 from hypersd.models.registered import registered_folder
@@ -50,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         help=f"{SIMULATE}: voters are simulated; or an export as for `reward train` (default: the vote store)",
     )
     add_kind(parser, None)
-    rounds = argument(lambda text: whole_number(text, 1, 100, "rounds"))
+    rounds = counted(1, 100, "rounds")
     parser.add_argument("--rounds", type=rounds, default=1, metavar="N", help="default: 1")
     parser.add_argument("--model", default="hyper", help="which model the first round tunes (default: hyper)")
     parser.add_argument("--method", choices=METHODS, default="refl", help="default: refl")
@@ -58,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
         "--beside", choices=METHODS, help="tune with the same votes by this method too, and compare the two"
     )
     parser.add_argument("--taste", choices=_TASTES, default="plain", help="of simulated voters (default: plain)")
-    parser.add_argument("--out", type=argument(path), required=True, metavar="DIR", help="a folder for each round")
+    add_out(parser, "a folder for each round")
     add_family(parser)
     add_shorten(parser, "this fraction of everything but the reward model's training")
     add_seed(parser)
@@ -115,7 +106,7 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
         OSError: one is missing.
         ValueError: one is damaged, or something else.
     """
-    from hypersd.feedback.loop.results import STAGES
+    from hypersd.feedback.loop.round_stages import STAGES
     from hypersd.feedback.loop.rounds import rounds
     from hypersd.feedback.preferences.gathering import check_votes
 
@@ -134,7 +125,7 @@ def check_files(options: argparse.Namespace, family: Family, world: Path) -> Non
 
 def summary(current: Round) -> dict[str, Any]:
     """A round as JSON."""
-    from hypersd.feedback.loop.results import BATTLES, CONTESTANT, REWARD
+    from hypersd.feedback.loop.round_stages import BATTLES, CONTESTANT, REWARD
     from hypersd.feedback.loop.rounds import REPORT_FILE
 
     return {
@@ -148,7 +139,7 @@ def summary(current: Round) -> dict[str, Any]:
 
 def sentence(current: Round) -> str:
     """A round for people."""
-    from hypersd.feedback.loop.results import BATTLES, CONTESTANT
+    from hypersd.feedback.loop.round_stages import BATTLES, CONTESTANT
     from hypersd.feedback.loop.rounds import REPORT_FILE
 
     wins = ", ".join(

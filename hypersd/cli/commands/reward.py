@@ -7,17 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypersd.cli.commands.votes import add_kind
+from hypersd.cli.arguments import argument, path, source
 from hypersd.cli.folders import REWARD, command_folder
-from hypersd.cli.options import (
-    add_family,
-    add_json,
-    add_seed,
-    add_shorten,
-    argument,
-    path,
-    source,
-)
+from hypersd.cli.options import add_family, add_json, add_kind, add_out, add_seed, add_shorten, add_votes
 from hypersd.cli.output import emit, say, show_log, table
 from hypersd.feedback.reward.reward_folder import check_reward
 from hypersd.models.registry import family
@@ -35,9 +27,7 @@ def add_parser(subparsers: Any) -> None:
     training = commands.add_parser("train", help="learn from votes which of two pictures people prefer")
     add_votes(training)
     add_kind(training, None)
-    training.add_argument(
-        "--out", type=argument(path), required=True, metavar="DIR", help="the model and the report on it"
-    )
+    add_out(training, "the model and the report on it")
     training.add_argument(
         "--backbone",
         type=argument(source),
@@ -61,17 +51,6 @@ def add_parser(subparsers: Any) -> None:
     scoring.set_defaults(run=run_score)
     for command in (training, scoring):
         add_json(command)
-
-
-def add_votes(parser: argparse.ArgumentParser) -> None:
-    """Add `--votes`."""
-    parser.add_argument(
-        "--votes",
-        type=argument(source),
-        metavar="SOURCE",
-        help="an export of the arena or pickapic format: a folder, a file, hf://datasets/OWNER/NAME; "
-        "default: the vote store",
-    )
 
 
 def run_train(options: argparse.Namespace) -> int:

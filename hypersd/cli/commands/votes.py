@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hypersd.arena.votes.battle import KINDS, Kind
-from hypersd.cli.options import (
-    add_family,
-    add_json,
-    add_seed,
-    argument,
-    path,
-    source,
-    whole_number,
-    writable_folder,
-)
+from hypersd.arena.votes.battle import KINDS
+from hypersd.cli.arguments import argument, counted, source
+from hypersd.cli.folders import writable_folder
+from hypersd.cli.leaderboard_report import note_skipped
+from hypersd.cli.options import add_family, add_json, add_kind, add_out, add_seed
 from hypersd.cli.output import emit, note, say, table
 from hypersd.models.machine import Machine
 from hypersd.models.registry import availability, family
 
-if TYPE_CHECKING:
-    from hypersd.arena.dataset.vote_files import Skipped
-
-_LISTED = 5
-"""Number of left-out rows that are named one by one, at most."""
 _VOTES_A_PAIR, _FEWEST_PAIRS = 4, 60
 
 _FORMATS = ("pickapic", "preference", "arena", "imagereward")
@@ -39,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
     exporting = commands.add_parser("export", help="write votes as Parquet that datasets.load_dataset opens")
     exporting.add_argument("--format", choices=_FORMATS, required=True)
     exporting.add_argument("--drop-ties", action="store_true", help="in pickapic: without ties, as DPO training needs")
-    exporting.add_argument("--out", type=argument(path), required=True, metavar="DIR")
+    add_out(exporting)
     add_kind(exporting)
     exporting.set_defaults(run=run_export)
     importing = commands.add_parser("import", help="read votes: exports, Pick-a-Pic, other arenas' logs")
@@ -57,13 +45,11 @@ def add_parser(subparsers: Any) -> None:
     add_kind(counting)
     counting.set_defaults(run=run_stats)
     simulating = commands.add_parser("simulate", help="let simulated voters vote, marked as simulated")
-    simulating.add_argument("--n", type=argument(lambda text: whole_number(text, 1, 10**6, "n")), required=True)
-    voters = argument(lambda text: whole_number(text, 1, 10_000, "voters"))
-    simulating.add_argument("--voters", type=voters, default=20, metavar="V")
-    pairs = argument(lambda text: whole_number(text, 1, 10**5, "pairs"))
+    simulating.add_argument("--n", type=counted(1, 10**6, "n"), required=True)
+    simulating.add_argument("--voters", type=counted(1, 10_000, "voters"), default=20, metavar="V")
     simulating.add_argument(
         "--pairs",
-        type=pairs,
+        type=counted(1, 10**5, "pairs"),
         metavar="P",
         help="draw pairs until the pool has so many, each of another prompt while there are any: a reward model learns "
         f"prompts, not votes; a pair takes half a second of a core (default: one for {_VOTES_A_PAIR} votes, "
@@ -75,12 +61,6 @@ def add_parser(subparsers: Any) -> None:
     simulating.set_defaults(run=run_simulate)
     for command in (exporting, importing, counting, simulating):
         add_json(command)
-
-
-def add_kind(parser: argparse.ArgumentParser, default: Kind | None = "human") -> None:
-    """Add `--kind`: simulated votes never stand among human ones."""
-    default_text = default or "human if there are any votes of people, else simulated"
-    parser.add_argument("--kind", choices=KINDS, default=default, help=f"of the voters (default: {default_text})")
 
 
 def run_export(options: argparse.Namespace) -> int:
@@ -118,14 +98,6 @@ def run_import(options: argparse.Namespace) -> int:
         if elsewhere := whereabouts(done.studies):
             say(f"{elsewhere}.")
     return 0
-
-
-def note_skipped(skipped: Sequence[Skipped]) -> None:
-    """Say on standard error which rows of files are no votes, and why; of many, the first ones."""
-    for row in skipped[:_LISTED]:
-        note(f"{row.file}, row {row.row} is left out: {row.reason}")
-    if len(skipped) > _LISTED:
-        note(f"{len(skipped):,} rows are left out in all")
 
 
 def run_stats(options: argparse.Namespace) -> int:

@@ -7,47 +7,39 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from hypersd.arena.service.simulation import Scorer
-from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
-from hypersd.feedback.generator import contestants
 from hypersd.feedback.loop.head_to_head import open_folder, run_head_to_head
 from hypersd.feedback.loop.lock import round_lock
 from hypersd.feedback.loop.results import (
-    BATTLES,
-    BESIDE,
-    CONTESTANT,
-    FEEDBACK,
-    METRICS,
-    REPORT,
-    REWARD,
-    VOTES,
     BattleResult,
     BesideResult,
     Lineage,
     MetricsResult,
     RewardResult,
-    TuningMethod,
     TuningResult,
-    VotesResult,
 )
 from hypersd.feedback.loop.round_metrics import measure
 from hypersd.feedback.loop.round_report import write_report
+from hypersd.feedback.loop.round_stages import BATTLES, BESIDE, CONTESTANT, FEEDBACK, METRICS, REPORT, REWARD, VOTES
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.loop.scale import LoopScale
-from hypersd.feedback.loop.simulated_voters import all_pairs, cast_votes, few_step_contestants, fill_pool, sample_voters
+from hypersd.feedback.loop.simulated_voters import sample_voters
+from hypersd.feedback.loop.training_votes import Unseen, Votes, cast_training_votes, unseen_prompts, votes_result
 from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences, from_votes
 from hypersd.feedback.reward.train import RewardTask
 from hypersd.feedback.tuning.task import Tuned, digest
 from hypersd.feedback.tuning.tune import AdapterGroup, enter, gained, groups_of, tune
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import PromptSource, match_scorer, prompt_source
 from hypersd.models.machine import Machine
@@ -55,12 +47,6 @@ from hypersd.models.registered import registered_models, with_registered
 from hypersd.models.specs import Capability, Family
 
 log = logging.getLogger(__name__)
-
-Votes = Callable[[], tuple[Preferences, ImageStore]]
-"""The preferences of a round and their pictures."""
-
-Unseen = Callable[[int, int], list[str]]
-"""So many held-out prompts, chosen by a seed."""
 
 _BATTLE_STEPS = (1, 2, 4)
 _NOTHING = "None was fought: no weight of what was tuned is better than the model as it was, so nothing entered."
@@ -120,7 +106,7 @@ class FeedbackLoop:
         if current.stage is not None:
             current.begin(self._plan(parent))
         votes = cache(lambda: self._votes(current, parent))  # read once, and only if a stage needs them
-        summary = current.do(VOTES, lambda: self._summary(votes()[0]))
+        summary = current.do(VOTES, lambda: votes_result(votes()[0], None if self.gather else self.taste))
         log.info("round %d: reward", current.number)
         reward = current.do(REWARD, lambda: self._reward(current, *votes()))
         log.info("round %d: feedback", current.number)
@@ -128,14 +114,14 @@ class FeedbackLoop:
         tuned = current.do(FEEDBACK, lambda: self._feedback(current, parent, self.method, lineage, votes))
         contestant = current.do(CONTESTANT, lambda: replace(tuned, parent=parent))
         log.info("round %d: battles", current.number)
-        unseen = self._unseen(votes)
+        unseen = unseen_prompts(self._prompts(), votes)
         current.do(BATTLES, lambda: self._battles(current, contestant, parent, unseen))
         log.info("round %d: metrics", current.number)
         current.do(METRICS, lambda: self._metrics(current, contestant, unseen))
         current.do(BESIDE, lambda: self._beside(current, contestant, lineage, votes, unseen))
         current.do(REPORT, lambda: write_report(current, self._engine()))
 
-    def _plan(self, parent: str) -> dict[str, Any]:
+    def _plan(self, parent: str) -> Mapping[str, JsonValue]:
         """Settings that a round that goes on must keep: else half of it would be of one kind, half of another."""
         return {
             "model": parent,
@@ -168,31 +154,19 @@ class FeedbackLoop:
             return cached_preferences(preferences, current.folder / "choices.json"), pictures
         store, pictures = open_folder(current.folder / "training-votes")
         if store.count_votes() < self.scale.votes:
-            self._simulate(store, pictures, current, parent)
+            cast_training_votes(
+                self._engine(),
+                store,
+                pictures,
+                strangers={each.name for each in registered_models(self.registered)} - {parent},
+                prompts=self._prompts(),
+                scorer=self._scorer(),
+                taste=self.taste,
+                scale=self.scale,
+                name=f"train-{current.number}",
+                seed=self.seed * 1000 + current.number,
+            )
         return from_votes(store.votes(), "simulated"), pictures
-
-    def _summary(self, preferences: Preferences) -> VotesResult:
-        return VotesResult(
-            kind=preferences.kind,
-            data=preferences.digest,
-            votes=len(preferences.examples),
-            cast=preferences.cast,
-            voters=len({example.voter for example in preferences.examples}),
-            taste=self.taste if self.gather is None else None,
-        )
-
-    def _simulate(self, store: Store, pictures: ImageStore, current: Round, parent: str) -> None:
-        engine = self._engine()
-        registered = {registered_model.name for registered_model in registered_models(self.registered)}
-        wanted = few_step_contestants(contestants(engine.family, engine.machine), registered - {parent})
-        seed = self.seed * 1000 + current.number
-        # Battles and metrics are on prompts that are held out.
-        prompts = self._prompts().common(self.scale.pairs, seed)
-        fill_pool(engine, store, pictures, all_pairs(wanted), prompts, count=self.scale.pairs, seed=seed)
-        missing = self.scale.votes - store.count_votes()
-        tastes = sample_voters(self.taste, self.scale.voters, random.Random(seed))  # noqa: S311 - repeatable
-        name = f"train-{current.number}"
-        cast_votes(store, pictures, self._scorer(), tastes, count=missing, name=name, seed=seed)
 
     def _reward(self, current: Round, preferences: Preferences, pictures: ImageStore) -> RewardResult:
         folder = current.folder / "reward"
@@ -230,9 +204,7 @@ class FeedbackLoop:
         entered = gained(results)
         if entered and name not in {registered_model.name for registered_model in registered_models(self.registered)}:
             enter(name, self.family, self.start, results, folder=self.registered, lineage=asdict(lineage))
-        adapters = tuple(
-            tuned.result(group.file.stem, [recipe.steps for recipe in group.recipes]) for group, tuned in results
-        )
+        adapters = tuple(tuned.result(group.file.stem, group.steps) for group, tuned in results)
         return TuningResult(name=name, entered=entered, method=method, adapters=adapters, lineage=lineage)
 
     def _beside(
@@ -286,16 +258,6 @@ class FeedbackLoop:
             seed=seed,
         )
         return replace(result, taste=self.taste)
-
-    def _unseen(self, votes: Votes) -> Unseen:
-        """Held-out prompts that none of the round's votes was about: people vote on some of them in the arena."""
-
-        def prompts(count: int, seed: int) -> list[str]:
-            seen = {example.prompt for example in votes()[0].examples}
-            held_out = self._prompts().held_out(count + len(seen), seed)
-            return [prompt for prompt in held_out if prompt not in seen][:count]
-
-        return prompts
 
     def _metrics(self, current: Round, tuned: TuningResult, unseen: Unseen) -> MetricsResult | None:
         if not tuned.entered:

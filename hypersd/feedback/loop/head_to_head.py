@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def run_head_to_head(
     fill_pool(engine, store, pictures, pairs, prompts, count=len(prompts), seed=seed)
     missing = votes * len(pairs) - store.count_votes()
     policy = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0.3)
-    cast_votes(store, pictures, scorer, tastes, count=missing, name=name, seed=seed, policy=policy)
+    rng = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
+    cast_votes(store, pictures, scorer, tastes, count=missing, name=name, rng=rng, policy=policy)
     given = list(store.votes())
     export(given, pictures, "arena", folder / "dataset", kind="simulated")
     kept = clean(given, kind="simulated").kept

@@ -1,21 +1,18 @@
-"""Typed results of a round's stages, and the JSON in which a round's folder keeps them.
+"""Typed results of a round's stages.
 
-The keys are those of the stages' files; a field that older rounds did not write has a default.
+Their fields are the keys of the stages' files (see `round_stages`); what older rounds did not write has a default.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Annotated, Any, Generic, Literal, TypeVar, cast
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue
 
 from hypersd.arena.votes.battle import Kind
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
 from hypersd.utils.estimates import Estimate
-
-TuningMethod = Literal["refl", "dpo"]
-Result = TypeVar("Result")
 
 
 def _null_as_nan(share: Any) -> Any:
@@ -237,55 +234,3 @@ class ReportResult:
     report: str
     before: str
     after: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stage(Generic[Result]):
-    """A stage of a round.
-
-    Args:
-        name: of the stage and of its file.
-        result: the dataclass of its result.
-        optional: the stage may have nothing to do; its file is then an empty object, its result None.
-    """
-
-    name: str
-    result: type[Any]
-    optional: bool = False
-
-    def read(self, document: JsonValue) -> Result:
-        """A result from its JSON.
-
-        Raises:
-            ValueError: the JSON is of something else; the message says where.
-        """
-        if self.optional and document == {}:
-            return cast("Result", None)
-        try:
-            return _adapter(self.result).validate_python(document)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or self.name
-            raise ValueError(f"{place}: {first['msg']}") from error
-
-    def document(self, result: Result) -> Any:
-        """A result as JSON."""
-        return {} if result is None else _adapter(self.result).dump_python(result, mode="json", by_alias=True)
-
-
-@cache
-def _adapter(result: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(result)
-
-
-VOTES: Stage[VotesResult] = Stage("votes", VotesResult)
-REWARD: Stage[RewardResult] = Stage("reward", RewardResult)
-FEEDBACK: Stage[TuningResult] = Stage("feedback", TuningResult)
-CONTESTANT: Stage[TuningResult] = Stage("contestant", TuningResult)
-BATTLES: Stage[BattleResult] = Stage("battles", BattleResult)
-METRICS: Stage[MetricsResult | None] = Stage("metrics", MetricsResult, optional=True)
-BESIDE: Stage[BesideResult | None] = Stage("beside", BesideResult, optional=True)
-REPORT: Stage[ReportResult] = Stage("report", ReportResult)
-
-STAGES: tuple[Stage[Any], ...] = (VOTES, REWARD, FEEDBACK, CONTESTANT, BATTLES, METRICS, BESIDE, REPORT)
-"""All stages in their order."""

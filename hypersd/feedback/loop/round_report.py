@@ -10,12 +10,6 @@ import torch
 from PIL import Image
 
 from hypersd.feedback.loop.results import (
-    BATTLES,
-    BESIDE,
-    CONTESTANT,
-    METRICS,
-    REWARD,
-    VOTES,
     AdapterResult,
     BattleResult,
     BesideResult,
@@ -25,6 +19,7 @@ from hypersd.feedback.loop.results import (
     TuningResult,
     VotesResult,
 )
+from hypersd.feedback.loop.round_stages import BATTLES, BESIDE, CONTESTANT, METRICS, REWARD, VOTES
 from hypersd.feedback.loop.rounds import REPORT_FILE, Round
 from hypersd.models.engine import Engine
 from hypersd.sampling.comparison import compare

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypersd.feedback.loop.results import STAGES, Result, Stage
+from pydantic import JsonValue
+
+from hypersd.feedback.loop.round_stages import STAGES, Result, Stage
 from hypersd.utils.errors import gist
 from hypersd.utils.files import write_json
 from hypersd.utils.readers import read_object
@@ -24,7 +26,7 @@ class Round:
     number: int
     folder: Path
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
+    def begin(self, plan: Mapping[str, JsonValue]) -> None:
         """Write the round's plan. A round that goes on keeps to the plan that it was begun with.
 
         Raises:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
 
 import numpy as np
 
-from hypersd.arena.service.battles import BattleService
 from hypersd.arena.service.matchmaking import pair_probabilities
-from hypersd.arena.service.pool import PairPool, PairSource
-from hypersd.arena.service.pool_filling import fill_in_turn
-from hypersd.arena.service.simulation import Scorer, SimulatedClock, SimulatedVoters, population
+from hypersd.arena.service.pool import PairPool, PairSource, count_pairs
+from hypersd.arena.service.simulation import Scorer, population
 from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.store.store import Store
-from hypersd.arena.store.tables import PAIRS
-from hypersd.arena.votes.battle import now
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.generator import EngineGenerator, contestants
-from hypersd.feedback.loop.simulated_voters import SECONDS_A_VOTE
+from hypersd.feedback.loop.simulated_voters import cast_votes
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import prompt_source
 
@@ -43,8 +38,7 @@ def fill_arena(
         ValueError, OSError: the family has no prompts, and there is no study.
     """
     name = study.name if study else None
-    drawn = len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == name))
-    if drawn >= count:
+    if count_pairs(store, name) >= count:
         return
     able = [each.label for each in contestants(engine.family, engine.machine)]
     if study:
@@ -55,12 +49,11 @@ def fill_arena(
     source = PairSource(
         study=name,
         probabilities=lambda: shares,
-        prompts=prompts,
+        prompts=random.Random(seed).sample(prompts, len(prompts)),  # noqa: S311 - repeatable
         prompt_set=study.prompts if study else "held-out",
     )
     pool = PairPool(store, pictures, EngineGenerator(engine), [source], rng=np.random.default_rng(seed))
-    shuffled = random.Random(seed).sample(prompts, len(prompts))  # noqa: S311 - repeatable
-    fill_in_turn(pool, source, shuffled, range(drawn, count), progress)
+    pool.fill(source, count, progress)
 
 
 def simulate_votes(
@@ -79,15 +72,5 @@ def simulate_votes(
     """
     rng = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
     labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
-    choices = {study.name: study.choices()} if study else {}
-    # The simulated clock begins so long ago that no vote is cast in the future.
-    began = now() - timedelta(seconds=SECONDS_A_VOTE * count)
-    crowd = SimulatedVoters(
-        service=BattleService(store, choices=choices, rng=rng, clock=SimulatedClock(began)),
-        pictures=pictures,
-        scorer=scorer,
-        tastes=population(voters, rng, contestants=labels),
-        rng=rng,
-        name=f"sim-{seed}",
-    )
-    return crowd.vote(count, study.name if study else None)
+    tastes = population(voters, rng, contestants=labels)
+    return cast_votes(store, pictures, scorer, tastes, count=count, name=f"sim-{seed}", rng=rng, study=study)

@@ -7,21 +7,20 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import combinations
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
 from hypersd.arena.service.battles import BattlePolicy, BattleService
-from hypersd.arena.service.pool import PairPool, PairSource
-from hypersd.arena.service.pool_filling import fill_in_turn
+from hypersd.arena.service.pool import PairPool, PairSource, count_pairs
 from hypersd.arena.service.simulation import Scorer, SimulatedClock, SimulatedVoters, Taste
+from hypersd.arena.service.studies import Study
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, now
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.generator import EngineGenerator
 from hypersd.models.engine import Engine
 
-SECONDS_A_VOTE = 40
+_SECONDS_A_VOTE = 40
 """More than a vote takes by the simulated clock."""
 
 _MOST_STEPS = 8
@@ -74,10 +73,8 @@ def fill_pool(
     labels = [(one.label, other.label) for one, other in pairs]
     shares = dict.fromkeys(labels, 1 / len(labels))
     source = PairSource(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
-    drawn = len(store.pairs())
-    rng = np.random.default_rng((seed, max(0, count - drawn)))
-    pool = PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng)
-    fill_in_turn(pool, source, prompts, range(drawn, count))
+    rng = np.random.default_rng((seed, max(0, count - count_pairs(store, None))))
+    PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng).fill(source, count)
 
 
 def cast_votes(
@@ -88,16 +85,29 @@ def cast_votes(
     *,
     count: int,
     name: str,
-    seed: int,
+    rng: random.Random,
     policy: BattlePolicy | None = None,
+    study: Study | None = None,
 ) -> int:
-    """Let voters of these tastes vote `count` times, through the battle service; returns how many votes were cast."""
-    rng: Any = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
-    began = now() - timedelta(seconds=SECONDS_A_VOTE * count)
-    service = BattleService(store, policy or BattlePolicy(), rng=rng, clock=SimulatedClock(began))
-    return SimulatedVoters(service=service, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name).vote(
-        count
-    )
+    """Let voters of these tastes vote through the battle service; returns how many votes were cast.
+
+    Args:
+        store: of the votes.
+        pictures: of the pairs in it.
+        scorer: how well a picture fits its prompt, as these voters see it.
+        tastes: a voter each.
+        count: of votes.
+        name: what the voters' names begin with.
+        rng: of their choices; simulated voters must be repeatable.
+        policy: of the battles that they get.
+        study: its pairs and its choices; None is the open arena.
+    """
+    # The simulated clock begins so long ago that no vote is cast in the future.
+    began = now() - timedelta(seconds=_SECONDS_A_VOTE * count)
+    choices = {study.name: study.choices()} if study else {}
+    service = BattleService(store, policy or BattlePolicy(), choices=choices, rng=rng, clock=SimulatedClock(began))
+    voters = SimulatedVoters(service=service, pictures=pictures, scorer=scorer, tastes=tastes, rng=rng, name=name)
+    return voters.vote(count, study.name if study else None)
 
 
 def few_step_contestants(contestants: Iterable[Contestant], strangers: Container[str]) -> list[Contestant]:

@@ -10,9 +10,8 @@ how plain a ground). The head reads as many of these as the votes can tell apart
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from hypersd.feedback.reward.colour import colour
 from hypersd.feedback.reward.composition import NAMES as COMPOSITION
 from hypersd.feedback.reward.composition import composition
 from hypersd.feedback.reward.image_statistics import NAMES, as_tensor, statistics
-from hypersd.feedback.reward.reward_folder import FORMAT, METADATA, WEIGHTS, check_reward
+from hypersd.feedback.reward.reward_folder import FORMAT, METADATA, WEIGHTS, RewardMetadata, check_reward
 from hypersd.feedback.reward.texture import NAMES as TEXTURE
 from hypersd.feedback.reward.texture import texture
 from hypersd.scorers import image_reward
@@ -55,7 +54,7 @@ class RewardModel(nn.Module):
         metadata: where it comes from (JSON): written with it, not read by it.
     """
 
-    def __init__(self, backbone: Backbone, metadata: dict[str, Any]) -> None:
+    def __init__(self, backbone: Backbone, metadata: RewardMetadata) -> None:
         super().__init__()
         self.backbone, self.metadata = backbone, metadata
         self.center, self.scale = nn.Buffer(torch.zeros(len(LOOKS))), nn.Buffer(torch.ones(len(LOOKS)))
@@ -85,7 +84,7 @@ class RewardModel(nn.Module):
             ValueError: it is of an earlier version, or a file is damaged; the message names it.
         """
         folder = Path(folder)
-        facts = dict(check_reward(folder))
+        facts = check_reward(folder)
         try:
             model = cls(_saved(folder), facts)
             model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
@@ -116,13 +115,17 @@ class RewardModel(nn.Module):
             write_json(part / METADATA, {**self.metadata, "format": FORMAT})
 
     @property
+    def preferred(self) -> Mapping[str, float]:
+        """Quantiles of the rewards of pictures that people preferred, by their share; none before a training."""
+        return self.metadata.get("preferred", {})
+
+    @property
     def reward_iqr(self) -> float:
         """The quartile distance of preferred pictures' rewards.
 
         Rewards have a scale of their own, by how sure their voters were; nothing else must depend on it.
         """
-        quantiles = self.metadata["preferred"]
-        return max(1e-3, float(quantiles["0.75"] - quantiles["0.25"]))
+        return max(1e-3, float(self.preferred["0.75"] - self.preferred["0.25"]))
 
     @property
     def pixels(self) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from hypersd.arena.dataset.splits import count_prompts
 from hypersd.arena.votes.battle import Kind
@@ -80,7 +80,7 @@ class RewardReport:
         """True if it predicts unseen choices better than chance, beyond doubt: the interval lies above one half."""
         return self.accuracy.low > 0.5
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JsonValue]:
         """For JSON: what is not a number is null; `accuracy` is the number, its interval stands beside it."""
         document = finite(asdict(self))
         interval = document["accuracy"]

@@ -17,7 +17,7 @@ from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig, choice_loss
 from hypersd.feedback.reward.feature_selection import Comparisons, Selected, select
-from hypersd.feedback.reward.reward_folder import SECOND
+from hypersd.feedback.reward.reward_folder import SECOND, RewardMetadata
 from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
 from hypersd.feedback.reward.reward_report import RewardReport, accuracy, examine, write
 
@@ -78,15 +78,17 @@ class RewardTask:
             second=accuracy(second, train),
             reads=[LOOKS[place] for place in selected.read],
         )
-        common = {"data": report.data, "kind": report.kind, "seed": self.seed}
-        model.metadata |= common | {
-            "votes": report.votes,
-            "accuracy": report.accuracy.value,
-            "accuracy_interval": [report.accuracy.low, report.accuracy.high],
-            "reads": report.reads,
-            "preferred": preferred_quantiles(model, train),
-        }
-        second.metadata |= common | {"preferred": preferred_quantiles(second, test)}
+        common = RewardMetadata(data=report.data, kind=report.kind, seed=self.seed)
+        model.metadata |= common
+        model.metadata |= RewardMetadata(
+            votes=report.votes,
+            accuracy=report.accuracy.value,
+            accuracy_interval=[report.accuracy.low, report.accuracy.high],
+            reads=report.reads,
+            preferred=preferred_quantiles(model, train),
+        )
+        second.metadata |= common
+        second.metadata |= RewardMetadata(preferred=preferred_quantiles(second, test))
         model.save(self.out)
         second.save(self.out / SECOND)
         write(report, self.out)
@@ -123,7 +125,7 @@ def fit_head(start: RewardModel, table: ChoiceTable, config: RewardConfig) -> tu
         ValueError: all choices are on one prompt.
     """
     selected = select(Comparisons.of(table), config)
-    model = RewardModel(start.backbone, dict(start.metadata))
+    model = RewardModel(start.backbone, RewardMetadata(**start.metadata))
     model.set_head(table.features.mean(dim=0), torch.from_numpy(selected.scale), torch.from_numpy(selected.weights))
     compared = [one for one in table.examples if not one.both_bad]
     toward = np.array([2 * one.target - 1 for one in compared])

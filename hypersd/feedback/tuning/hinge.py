@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
 
 
@@ -32,7 +34,17 @@ class HingeFeedback:
         Raises:
             KeyError: the models do not keep this quantile.
         """
-        return cls(rewards, [float(model.metadata["preferred"][quantile]) for model in rewards])
+        return cls(rewards, [float(model.preferred[quantile]) for model in rewards])
+
+    @classmethod
+    def load(cls, folders: Sequence[Path], device: torch.device) -> HingeFeedback:
+        """The loss of the reward models in some folders, on a device.
+
+        Raises:
+            FileNotFoundError, ValueError: as `check_tunable`.
+        """
+        check_tunable(folders)
+        return cls.of([RewardModel.load(folder).to(device) for folder in folders])
 
     @property
     def fingerprint(self) -> str:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -47,10 +46,6 @@ class ValidationMetrics:
     diversity: float
     distance: float
     statistics: Mapping[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +189,7 @@ class RewardHackingMonitor:
 
     def _remember(self) -> None:
         if self.file is not None:
-            write_json(self.file, [(step, one.as_dict()) for step, one in self.history[1:]])
+            write_json(self.file, [(step, asdict(one)) for step, one in self.history[1:]])
 
     def violation(self, check: ValidationMetrics, second: float, slack: float = 1.0) -> str:
         """Describe the limit that these metrics violate, compared with the start; empty if none.

@@ -147,6 +147,15 @@ class PhotographFeedback:
     network: MaskRCNN
     batch_size: int = 1
 
+    @classmethod
+    def load(cls, photographs: Path, detector: Path) -> PhotographFeedback:
+        """The loss on COCO's photographs in a folder, by the detector in a file.
+
+        Raises:
+            OSError, ValueError: as `read_photographs` and `load_detector`.
+        """
+        return cls(read_photographs(photographs), load_detector(detector))
+
     def __call__(self, student: Student, recipes: Sequence[Recipe], step: StepContext) -> Tensor:
         """The sum of the network's losses; its gradient passes one call of the student.
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hypersd.distill.student import Conditioning, Student
-from hypersd.models.loading import build_scheduler
+from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Recipe
 from hypersd.sampling.denoising import denoised, set_timesteps
 from hypersd.sampling.sampler import clean_latents, step_arguments

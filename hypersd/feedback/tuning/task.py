@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from hypersd.arena.votes.images import ImageStore
 from hypersd.distill.student import Student
-from hypersd.feedback.loop.results import AdapterResult, SweepResult, TuningMethod
+from hypersd.feedback.loop.results import AdapterResult, SweepResult
 from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.reward_folder import SECOND, WEIGHTS, check_tunable
 from hypersd.feedback.reward.reward_model import RewardModel
@@ -24,7 +24,8 @@ from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, Valida
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
-from hypersd.models.loading import ModelSource
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
+from hypersd.models.model_source import ModelSource
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
@@ -62,7 +63,7 @@ class Tuned:
     def result(self, name: str, steps: Sequence[int]) -> AdapterResult:
         """The adapter as a round's folder keeps it: its file's name, the steps at which it is run, and the sweep."""
         points = tuple(
-            SweepResult(weight=point.weight, objection=point.violation, **point.metrics.as_dict())
+            SweepResult(weight=point.weight, objection=point.violation, **asdict(point.metrics))
             for point in self.points
         )
         return AdapterResult(name=name, steps=tuple(steps), weight=self.weight, stopped=self.stopped, points=points)
@@ -188,8 +189,8 @@ class TuningTask:
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:
         return {
-            "votes": reward.metadata["data"],
-            "kind": reward.metadata["kind"],
+            "votes": reward.metadata.get("data", ""),
+            "kind": reward.metadata.get("kind", ""),
             "reward": ", ".join(digest(folder / WEIGHTS) for folder in self.rewards),
             "adapter": digest(self.few_steps),
         }
@@ -201,9 +202,9 @@ class TuningTask:
             "weight": tuned.weight,
             "stopped": tuned.stopped,
             "lineage": tuned.lineage,
-            "history": [{"step": step, **check.as_dict()} for step, check in monitor.history],
+            "history": [{"step": step, **asdict(check)} for step, check in monitor.history],
             "merge": [
-                {"weight": point.weight, "objection": point.violation, **point.metrics.as_dict()}
+                {"weight": point.weight, "objection": point.violation, **asdict(point.metrics)}
                 for point in tuned.points
             ],
         }

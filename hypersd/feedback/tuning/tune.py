@@ -6,19 +6,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.votes.images import ImageStore
-from hypersd.feedback.loop.results import TuningMethod
 from hypersd.feedback.preferences.dataset import Preferences, read_preferences
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.feedback.tuning.perception_scenes import SceneFeedback
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.task import Tuned, TuningTask, digest
+from hypersd.feedback.tuning.tuning_methods import TuningMethod
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.families.embedded import prompt_source, scene_perception, training_scenes
@@ -27,7 +27,7 @@ from hypersd.models.machine import Machine
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.registry import family as find_family
 from hypersd.models.registry import is_local
-from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.specs import Capability, Family, Recipe, Weights
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,11 @@ class AdapterGroup:
 
     file: Path
     recipes: tuple[Recipe, ...]
+
+    @property
+    def steps(self) -> list[int]:
+        """Numbers of steps at which the adapter is run."""
+        return [recipe.steps for recipe in self.recipes]
 
     @property
     def trained(self) -> tuple[Recipe, ...]:
@@ -203,13 +208,13 @@ def tune_model(
 
 def _prompts(family: Family, given: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
     """Prompts to train on, and others to look at."""
-    if given is not None or family.world is None:
+    if given is not None or not family.has(Capability.SCENES):
         known = read_prompts(family.prompt_set) if given is None else given
         last = max(1, len(known) // 10)
         if len(known) < 4:
             raise ValueError(f"{len(known)} prompts are too few; write at least four")
         return known[:-last], known[-last:]
-    scenes, rng = training_scenes(family.world), np.random.default_rng(5)
+    scenes, rng = training_scenes(family.require(Capability.SCENES, "be tuned").parent), np.random.default_rng(5)
     captions = [scenes.caption(index, rng) for index in range(_PROMPTS)]
     return captions, prompt_source(family, "be tuned").held_out(_VALIDATION, _VALIDATION_SEED)
 
@@ -219,6 +224,11 @@ def gained(results: Sequence[tuple[AdapterGroup, Tuned]]) -> bool:
     return any(tuned.weight for _, tuned in results)
 
 
+def lineage_of(results: Sequence[tuple[AdapterGroup, Tuned]]) -> Mapping[str, str]:
+    """The origin of a tuned model: votes and reward models. That of each adapter is recorded beside it (`enter`)."""
+    return {name: value for name, value in results[0][1].lineage.items() if name != "adapter"}
+
+
 def enter(
     name: str,
     family: Family,
@@ -226,7 +236,7 @@ def enter(
     results: Sequence[tuple[AdapterGroup, Tuned]],
     *,
     folder: Path,
-    lineage: Mapping[str, Any],
+    lineage: Mapping[str, JsonValue],
 ) -> Path:
     """Register a tuned model as a contestant: the arena draws it, blind, from its next pair on.
 

@@ -121,27 +121,26 @@ def read_prompt(family: Family, prompt: str) -> Reading | None:
 
 
 def prompt_reader(family: Family) -> Callable[[str], Reading] | None:
-    """Parser of prompts by the family's vocabulary; None for a family with open vocabulary."""
-    if family.world is None:
+    """Function that puts prompts in the terms of the family's world; None for a family that knows any word."""
+    scenes = family.part(Capability.SCENES)
+    if scenes is None:
         return None
     from hypersd.emoji.captions import read  # noqa: PLC0415 - as above
 
-    world = _world(family.world)
+    world = _world(scenes.parent)
     return lambda prompt: read(world, prompt)
 
 
 def objects_of(family: Family) -> tuple[str, ...]:
-    """The names of all objects of the family; empty for a family with open vocabulary."""
-    if family.world is None:
-        return ()
-    return tuple(_world(family.world).objects)
+    """The names of all things that the family can draw; none for a family that knows any word."""
+    scenes = family.part(Capability.SCENES)
+    return () if scenes is None else tuple(_world(scenes.parent).objects)
 
 
 def backgrounds_of(family: Family) -> tuple[str, ...]:
-    """The sorted names of all backgrounds of the family; empty for a family with open vocabulary."""
-    if family.world is None:
-        return ()
-    return tuple(sorted(_world(family.world).backgrounds))
+    """The names of all backgrounds that the family can draw, sorted; none for a family that knows any word."""
+    scenes = family.part(Capability.SCENES)
+    return () if scenes is None else tuple(sorted(_world(scenes.parent).backgrounds))
 
 
 def picture_judge(family: Family, purpose: str = "be judged") -> SpriteJudge:

@@ -16,15 +16,8 @@ from PIL import Image
 
 from hypersd.arena.service import pool
 from hypersd.arena.service.battles import BattlePolicy, BattleService
-from hypersd.arena.service.pool import (
-    GeneratedImage,
-    GenerationError,
-    GenerationInterrupted,
-    PairPool,
-    PairSource,
-    shuffle_tiles,
-)
-from hypersd.arena.service.pool_filling import fill_in_turn
+from hypersd.arena.service.image_generator import GeneratedImage, GenerationError, GenerationInterrupted
+from hypersd.arena.service.pool import PairPool, PairSource, shuffle_tiles
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
 from hypersd.arena.votes.images import ImageStore
@@ -379,8 +372,9 @@ def test_prompts_are_cycled_and_filling_continues(store: Store, tmp_path: Path) 
     worker = working(store, tmp_path / "pictures", Squares())
     prompts = ["a cat", "a dog", "a car"]
     lines: list[str] = []
-    fill_in_turn(worker, worker.sources[0], prompts, range(2), lines.append)
+    source = replace(worker.sources[0], prompts=prompts)
+    worker.fill(source, 2, lines.append)
     assert Counter(pair.prompt for pair in store.pairs()) == {"a cat": 1, "a dog": 1}
-    fill_in_turn(worker, worker.sources[0], prompts, range(2, 6), lines.append)
+    worker.fill(source, 6, lines.append)
     assert Counter(pair.prompt for pair in store.pairs()) == dict.fromkeys(prompts, 2)
     assert lines[:3] == ["drawing pair 1 of 2", "drawing pair 2 of 2", "drawing pair 1 of 4"]

@@ -111,7 +111,7 @@ def test_what_cannot_be_run_is_left_out_when_nothing_is_named(
         here = getattr(card, "name", "") == "hyper"
         return Found(available=here, reason="" if here else "it is raining")
 
-    monkeypatch.setattr("hypersd.cli.commands.compare.availability", only_hyper)
+    monkeypatch.setattr("hypersd.sampling.runs.availability", only_hyper)
     result = call("compare", CAT, "--steps", "1", "--out", tmp_path, "--json")
     assert [run["model"] for run in result.document["runs"]] == ["hyper"]
     assert "without base: it is raining" in result.err

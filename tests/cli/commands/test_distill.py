@@ -42,7 +42,7 @@ def test_a_method_is_run_on_the_embedded_family(call: Call, tmp_path: Path, aske
         "adapters": ["one.safetensors"],
     }
     assert asked[0]["method"] == "tscd"
-    assert asked[0]["folder"] == FAMILIES[DEFAULT_FAMILY].world
+    assert asked[0]["folder"] == FAMILIES[DEFAULT_FAMILY].folder
     assert asked[0]["data"] is None
     assert asked[0]["resume"] is False
 

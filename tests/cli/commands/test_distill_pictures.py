@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from hypersd.models.families.sd15 import SD15
 from hypersd.models.families.sdxl import SDXL
-from hypersd.models.loading import Loader, ModelSource
+from hypersd.models.loading import Loader
+from hypersd.models.model_source import ModelSource
 from hypersd.models.specs import Family
 from tests.cli.conftest import Call
 from tests.families import hub_cache, machine, write_emoji

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.cli.commands.emoji import shipped_world
 from hypersd.emoji.captions import read
 from hypersd.emoji.training.rebuild import EmojiTrainingConfig
+from hypersd.emoji.world import World
+from hypersd.models.registry import shipped_folder
 from tests.cli.conftest import Call
 
 
@@ -22,7 +23,7 @@ def test_scenes_are_drawn_with_their_captions(call: Call, tmp_path: Path) -> Non
     for scene in document["scenes"]:
         with Image.open(tmp_path / scene["file"]) as picture:
             assert picture.size == (128, 128)
-        reading = read(shipped_world(), scene["caption"])
+        reading = read(World.load(shipped_folder()), scene["caption"])
         assert list(reading.objects) == [placed["name"] for placed in scene["objects"]]
         assert reading.background == scene["background"]
 
@@ -34,13 +35,13 @@ def test_a_prompt_says_what_is_drawn(call: Call, tmp_path: Path) -> None:
     with Image.open(tmp_path / "0000.png") as picture:
         corner = np.asarray(picture)[0, 0]
         assert picture.size == (64, 64)
-    assert tuple(corner) == shipped_world().backgrounds["pink"]
+    assert tuple(corner) == World.load(shipped_folder()).backgrounds["pink"]
 
 
 def test_held_out_scenes_are_held_out(call: Call, tmp_path: Path) -> None:
     words = ("emoji", "render", "--held-out", "--count", "20", "--out", tmp_path, "--json")
     for scene in call(*words).document["scenes"]:
-        assert (scene["objects"][0]["name"], scene["background"]) in shipped_world().held_out
+        assert (scene["objects"][0]["name"], scene["background"]) in World.load(shipped_folder()).held_out
 
 
 def test_the_same_seed_draws_the_same_scenes(call: Call, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from hypersd.cli.evaluations import reward_in
 from hypersd.evaluate.picture_metrics import ImageMetrics, read_pictures
 from hypersd.evaluate.reference_pictures import check_reference
+from hypersd.feedback.reward.reward_model import RewardModel
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
 from hypersd.scorers import inception
@@ -82,7 +82,7 @@ def test_a_reward_model_must_be_there(call: Call, tmp_path: Path) -> None:
     assert not out.exists()
     (tmp_path / "file").touch()
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        reward_in(tmp_path / "file")
+        RewardModel.load(tmp_path / "file")
 
 
 def test_metrics_may_be_chosen(call: Call, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from hypersd.arena.store.store import Store
-from hypersd.feedback.loop.results import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES, VotesResult
+from hypersd.feedback.loop.results import VotesResult
+from hypersd.feedback.loop.round_stages import BATTLES, BESIDE, CONTESTANT, FEEDBACK, STAGES, VOTES
 from hypersd.feedback.loop.rounds import Round, rounds
 from hypersd.models.registered import registered_models
 from tests.cli.conftest import Call, Result

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hypersd.feedback.loop.feedback_loop import FeedbackLoop
-from hypersd.feedback.loop.results import BATTLES, CONTESTANT
+from hypersd.feedback.loop.round_stages import BATTLES, CONTESTANT
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences

@@ -16,7 +16,7 @@ from hypersd.cli.main import main
 from hypersd.distill.student import Student
 from hypersd.feedback.tuning.perception_coco import PhotographFeedback, boxes, load_detector, read_photographs, square
 from hypersd.feedback.tuning.rollout import times_of
-from hypersd.models.loading import ModelSource
+from hypersd.models.model_source import ModelSource
 from hypersd.models.registry import FAMILIES
 from hypersd.training.objective import StepContext
 

@@ -35,9 +35,10 @@ from hypersd.feedback.tuning.rollout import (
 )
 from hypersd.feedback.tuning.task import TuningTask
 from hypersd.feedback.tuning.tune import AdapterGroup, enter, groups_of, tune
-from hypersd.models.loading import ModelSource, build_scheduler
+from hypersd.models.model_source import ModelSource
 from hypersd.models.registered import with_registered
 from hypersd.models.registry import FAMILIES
+from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family, Recipe
 from hypersd.training.adapters import disable_adapter, save_adapter
 from hypersd.training.objective import StepContext, StopTraining

@@ -81,5 +81,5 @@ def test_unknown_words_are_named_and_only_where_words_are_limited() -> None:
 
 @pytest.mark.parametrize("prompt", _SCENES)
 def test_the_examples_are_within_the_family_s_words(prompt: str) -> None:
-    assert FAMILY.world is not None
-    assert read(World.load(FAMILY.world), prompt).unknown == ()
+    assert FAMILY.folder is not None
+    assert read(World.load(FAMILY.folder), prompt).unknown == ()

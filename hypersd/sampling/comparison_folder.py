@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hypersd.cli.folders import COMPARISON
-from hypersd.cli.output import note, table, write_json
+from PIL import Image
+
+from hypersd.models.engine import Engine
+from hypersd.models.families.embedded import read_prompt
+from hypersd.models.registry import BASE
+from hypersd.sampling.comparison import compare, grid
+from hypersd.sampling.comparison_files import COMPARISON, GRID, picture_files
+from hypersd.sampling.planning import plan_run
+from hypersd.sampling.png import write_png
 from hypersd.sampling.record import (
     control_record,
     grid_texts,
@@ -20,33 +27,38 @@ from hypersd.sampling.record import (
     versions,
     weights_record,
 )
-
-if TYPE_CHECKING:
-    from hypersd.cli.sweep_options import SweepOptions
-    from hypersd.models.engine import Engine
-    from hypersd.sampling.request import Generation, Request, Run
-
-GRID = "grid.png"
+from hypersd.sampling.remarks import word_remarks
+from hypersd.sampling.request import Generation, Request
+from hypersd.utils.files import write_document
 
 
-def picture_files(runs: Sequence[Run], seeds: Sequence[int]) -> dict[tuple[str, int | None, int], str]:
-    """Names of the pictures, by model, steps and seed.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DrawnComparison:
+    """A comparison whose pictures are drawn.
 
-    Without the steps where a model runs at one number of them, and without the seed where there is but one.
+    Args:
+        request: what was asked for.
+        engine: that drew.
+        generations: the results.
+        runs: the record of each.
+        context: what all of them have in common, such as versions.
     """
-    often = Counter(run.model for run in runs)
-    return {
-        (run.model, run.steps, seed): "-".join(
-            [
-                run.model,
-                *([str(run.steps)] if often[run.model] > 1 else []),
-                *([f"seed-{seed}"] if len(seeds) > 1 else []),
-            ]
-        )
-        + ".png"
-        for run in runs
-        for seed in seeds
-    }
+
+    request: Request
+    engine: Engine
+    generations: Sequence[Generation]
+    runs: Sequence[Mapping[str, Any]]
+    context: Mapping[str, Any]
+
+
+def write_grid(file: Path, drawn: DrawnComparison) -> dict[str, Any]:
+    """Write the picture of all pictures, a column for each run; nothing is added to the record.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_png(file, grid(drawn.request, drawn.generations), grid_texts(drawn.request, drawn.runs, drawn.context))
+    return {}
 
 
 def compare_into(
@@ -55,7 +67,8 @@ def compare_into(
     engine: Engine,
     *,
     record_file: str = COMPARISON,
-    sweep: SweepOptions | None = None,
+    write_sheet: Callable[[Path, DrawnComparison], dict[str, Any]] = write_grid,
+    progress: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, Any]:
     """Run a request, write its files to `folder`, and return what comparison.json says; that is written last.
 
@@ -64,16 +77,12 @@ def compare_into(
         request: what to draw.
         engine: that draws.
         record_file: name of the record, if not comparison.json.
-        sweep: options of a grid of models × steps; None is a grid of one row a seed.
+        write_sheet: writes the picture of all pictures; returns what it adds to the record.
+        progress: takes a line for each picture.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    from hypersd.cli.sweep_folder import write_sweep
-    from hypersd.sampling.comparison import compare, grid
-    from hypersd.sampling.png import write_png
-    from hypersd.sampling.request import Generation
-
     files = picture_files(request.runs, request.seeds)
     context = common(engine, request)
     generations: list[Generation] = []
@@ -86,21 +95,17 @@ def compare_into(
             if result.image is not None:
                 texts = picture_texts(request, runs[-1], context, result.image.size)
                 write_png(folder / file, result.image, texts)
-                note(f"  {file}: {result.seconds:.2f} s")
-    swept: dict[str, Any] = {}
-    if any(generation.image is not None for generation in generations):
-        if sweep is None:
-            write_png(folder / GRID, grid(request, generations), grid_texts(request, runs, context))
-        else:
-            swept["sweep"] = write_sweep(folder / GRID, request, engine, (generations, runs), context, options=sweep)
+                progress(f"  {file}: {result.seconds:.2f} s")
+    drawn = DrawnComparison(request=request, engine=engine, generations=generations, runs=runs, context=context)
+    pictured = any(generation.image is not None for generation in generations)
     record = {
         **request_record(request),
         "runs": runs,
-        **swept,
+        **(write_sheet(folder / GRID, drawn) if pictured else {}),
         **context,
         **remarks(request, generations, engine),
     }
-    write_json(folder / record_file, record)
+    write_document(folder / record_file, record)
     return record
 
 
@@ -114,8 +119,6 @@ def recorded(generation: Generation, file: str, engine: Engine, request: Request
 
 def common(engine: Engine, request: Request) -> dict[str, Any]:
     """Facts that all runs of a request share: device, precision, base, versions, and the control if there is one."""
-    from hypersd.models.registry import BASE
-
     family, machine = engine.family, engine.machine
     base = weights_record(BASE, engine.sha256(BASE)) | {"repository": family.repository}
     control = request.control and control_record(
@@ -131,9 +134,6 @@ def common(engine: Engine, request: Request) -> dict[str, Any]:
 
 def remarks(request: Request, generations: Sequence[Generation], engine: Engine) -> dict[str, Any]:
     """Parts of a prompt that are not drawn as written: words not read, unknown, or not drawable; and in sentences."""
-    from hypersd.models.families.embedded import read_prompt
-    from hypersd.sampling.remarks import word_remarks
-
     reading = read_prompt(engine.family, request.prompt)
     sentences = [*word_remarks(engine.family, request.prompt), *(each for one in generations for each in one.warnings)]
     return {
@@ -144,14 +144,30 @@ def remarks(request: Request, generations: Sequence[Generation], engine: Engine)
     }
 
 
+def finished_comparisons(
+    folders: Sequence[Path], requests: Sequence[Request], engine: Engine, *, sweep: bool = False
+) -> dict[Path, dict[str, Any]]:
+    """The records of the requests that were drawn before, by their folders.
+
+    Raises:
+        ValueError: something else was drawn there, or as a sweep where none is asked for, or the other way round.
+    """
+    records = {folder: finished(folder, request, engine) for folder, request in zip(folders, requests, strict=True)}
+    for folder, record in records.items():
+        if record is not None and ("sweep" in record) != sweep:
+            raise ValueError(
+                f"cannot resume: {folder} was drawn with{'out' if sweep else ''} --grid; give the same options as "
+                "before, or choose another folder"
+            )
+    return {folder: record for folder, record in records.items() if record is not None}
+
+
 def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] | None:
     """The record of a request that was drawn into a folder before; None if it was not, or not to its end.
 
     Raises:
         ValueError: something else was drawn there: another prompt, seed or family, other models or settings.
     """
-    from hypersd.sampling.planning import plan_run
-
     try:
         record: dict[str, Any] = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
         before = {(run["model"], run["steps"], run.get("seed", record["seed"])): run for run in record["runs"]}
@@ -191,19 +207,9 @@ def _labels(runs: Iterable[tuple[str, int | None, int]]) -> str:
 
 
 def _whole(picture: Path) -> bool:
-    from PIL import Image
-
     try:
         with Image.open(picture) as image:
             image.load()
     except OSError:
         return False
     return True
-
-
-def report(record: Mapping[str, Any]) -> str:
-    """A comparison as a table for people."""
-    keys = ("model", "steps", "calls", "guidance_scale", "seconds", "file")
-    header = ("model", "steps", "calls", "guidance", "seconds", "file")
-    rows = [[run[key] if run[key] is not None else "failed" for key in keys] for run in record["runs"]]
-    return f"{record['prompt']} (seed {record['seed']})\n{table(header, rows)}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypersd.cli.options import fraction, names, step_counts, whole_number, writable_folder
+from hypersd.cli.arguments import fraction, names, step_counts, whole_number
 
 
 def test_names_are_separated_by_commas() -> None:
@@ -52,21 +51,3 @@ def test_fractions(text: str, value: float) -> None:
 def test_what_is_no_fraction_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="above 0 and up to 1"):
         fraction(text)
-
-
-def test_a_folder_is_made_with_what_is_above_it(tmp_path: Path) -> None:
-    folder = writable_folder(tmp_path / "one" / "two")
-    assert folder.is_dir()
-    assert not list(folder.iterdir())
-
-
-def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match="cannot write to"):
-            writable_folder(folder)
-
-
-def test_a_folder_that_cannot_be_written_is_refused() -> None:
-    with pytest.raises(OSError, match="cannot write to /proc/hypersd"):
-        writable_folder(Path("/proc/hypersd"))

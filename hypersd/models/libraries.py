@@ -1,0 +1,46 @@
+"""Calls of diffusers and transformers: without their noise, and with their errors in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from diffusers.utils import logging as diffusers_logging
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from hypersd.utils.errors import gist
+
+
+@contextmanager
+def quietly() -> Generator[None]:
+    """Within this context the libraries show no progress bars of their own and only report errors.
+
+    They warn at every load of a pipeline whose VAE is an AutoencoderTiny.
+    """
+    libraries = (diffusers_logging, transformers_logging)
+    before = [(library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
+    for library in libraries:
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, (level, bars) in zip(libraries, before, strict=True):
+            library.set_verbosity(level)
+            if bars:
+                library.enable_progress_bar()
+
+
+@contextmanager
+def fitting(folder: Path) -> Generator[None]:
+    """Within this context, a library that cannot put a model together says so in one sentence.
+
+    Raises:
+        ValueError: it cannot; the message names the folder.
+    """
+    try:
+        yield
+    except (AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError, SafetensorError) as error:
+        raise ValueError(f"the files of the model in {folder} do not belong together: {gist(error)}") from error

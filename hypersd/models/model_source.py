@@ -1,0 +1,67 @@
+"""Base models on disk, as diffusers pipelines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import DiffusionPipeline, UNet2DConditionModel
+
+from hypersd.models.blobs import check_hash
+from hypersd.models.libraries import fitting, quietly
+from hypersd.utils.model_folders import INDEX, check_network, check_pipeline
+from hypersd.utils.readers import read_object
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Location of a base model on disk.
+
+    Args:
+        folder: of a diffusers pipeline.
+        variant: of its weight files ("fp16"), or None.
+        vae: a folder whose VAE replaces the pipeline's own, or None.
+    """
+
+    folder: Path
+    variant: str | None = None
+    vae: Path | None = None
+
+    def pipeline(self, dtype: torch.dtype) -> DiffusionPipeline:
+        """Read all that drawing needs.
+
+        Raises:
+            OSError: a file of the pipeline is missing.
+            ValueError: a file of it is damaged, or they do not belong together.
+        """
+        check_pipeline(self.folder)
+        for file in (*self.folder.glob("*/*.safetensors"), *(self.vae.glob("*.safetensors") if self.vae else ())):
+            check_hash(file)
+        replaced: dict[str, Any] = {}
+        if self.vae:
+            # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
+            replaced["vae"] = diffusers.AutoencoderKL.from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
+        index = read_object(self.folder / INDEX, "the index of a diffusers pipeline")
+        # Not needed to draw, and large.
+        replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
+        with quietly(), fitting(self.folder):
+            return DiffusionPipeline.from_pretrained(
+                self.folder, dtype=dtype, variant=self.variant, use_safetensors=True, **replaced
+            )
+
+    def unet(self, dtype: torch.dtype) -> UNet2DConditionModel:
+        """Read the UNet alone.
+
+        Raises:
+            OSError: there is none.
+            ValueError: it is damaged.
+        """
+        check_network(self.folder / "unet")
+        for file in (self.folder / "unet").glob("*.safetensors"):
+            check_hash(file)
+        return UNet2DConditionModel.from_pretrained(
+            self.folder, subfolder="unet", dtype=dtype, variant=self.variant, use_safetensors=True
+        )
