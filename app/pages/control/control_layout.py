@@ -10,7 +10,7 @@ import gradio as gr
 from app.pages.control.canvas import canvas
 from app.services.engines import EngineManager
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.specs import Family
+from hypersd.models.specs import Capability, Family
 from hypersd.sampling.request import MAX_CONTROL
 
 EMPTY = """
@@ -58,7 +58,9 @@ def control_layout(engines: EngineManager) -> ControlComponents:
             drawn = canvas()
         with gr.Column(elem_id="hs-control-ask", min_width=280):
             prompt = gr.Textbox(
-                "a big cat on a blue background" if first.world else "a red fox sleeping in fresh snow",
+                "a big cat on a blue background"
+                if first.has(Capability.SCENES)
+                else "a red fox sleeping in fresh snow",
                 label="Prompt",
                 max_lines=1,
                 elem_id="hs-control-prompt",
