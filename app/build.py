@@ -12,6 +12,7 @@ from app.api.routes import routes
 from app.pages.arena_tab import build_arena
 from app.pages.compare import result_cards
 from app.pages.compare.compare_tab import build_compare
+from app.pages.control.control_tab import build_control
 from app.pages.feedback.feedback_tab import build_feedback
 from app.pages.results.results_tab import build_results
 from app.pages.sweep.sweep_tab import build_sweep
@@ -31,7 +32,7 @@ _HEADER = """
 <p>One prompt, one seed, the same initial noise. Compare the quality and the cost of methods for fast diffusion.</p>
 </header>
 """
-_TABS = ("compare", "sweep", "arena", "results", "feedback")
+_TABS = ("compare", "sweep", "control", "arena", "results", "feedback")
 
 
 def build(settings: AppSettings) -> gr.Blocks:
@@ -86,6 +87,8 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
                 build_compare(demo, engines, status)
             with gr.Tab("Sweep", id="sweep"):
                 build_sweep(engines)
+            with gr.Tab("Control", id="control") as control:
+                build_control(control, engines)
             with gr.Tab("Arena", id="arena"):
                 build_arena(open_=arena is not None, published=bool(settings.publish))
             with gr.Tab("Results", id="results"):

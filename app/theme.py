@@ -7,21 +7,23 @@ from pathlib import Path
 from gradio.themes import Base, LocalFont, colors, sizes
 
 _STATIC = Path(__file__).parent / "static"
-CSS_FILES = [_STATIC / name for name in ("page.css", "sweep.css", "arena.css", "results.css", "feedback.css")]
+_SHEETS = ("page.css", "together.css", "sweep.css", "control.css", "arena.css", "results.css", "feedback.css")
+CSS_FILES = [_STATIC / name for name in _SHEETS]
+CANVAS_SCRIPT = _STATIC / "canvas.js"
 DICE_ICON = _STATIC / "dice.svg"
 _INK, _PAPER = "*neutral_900", "*neutral_50"
 
 
 def page_script() -> str:
-    """JavaScript that Gradio runs once when the page is loaded: keys, full-size view, link copying, the arena.
+    """JavaScript that Gradio runs once when the page is loaded: keys, full-size and side-by-side views, links, arena.
 
     Each file is a function; the arena's calls those for zooming and for the receipt after a vote.
     """
-    closer, receipt, page, arena = (
+    closer, receipt, page, together, arena = (
         (_STATIC / name).read_text(encoding="utf-8").strip()
-        for name in ("zoom.js", "receipt.js", "page.js", "arena.js")
+        for name in ("zoom.js", "receipt.js", "page.js", "together.js", "arena.js")
     )
-    return f"() => {{ const createZoom = {closer}, afterVote = {receipt}; ({page})(); ({arena})(); }}"
+    return f"() => {{ const createZoom = {closer}, afterVote = {receipt}; ({page})(); ({together})(); ({arena})(); }}"
 
 
 class Calm(Base):

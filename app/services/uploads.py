@@ -1,4 +1,4 @@
-"""Limit on the size of requests. The page accepts no files, so uploads are rejected and not stored."""
+"""Limit on the size of requests. Uploads are rejected and not stored: the Control tab's picture comes in its event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY: Final = 4 * 2**20
-"""Largest request body in bytes. The page's own requests have some thousands."""
+"""Largest request body in bytes. The page's own requests have some thousands, with a full canvas up to 1.5 million."""
 
 _UPLOADS = "/gradio_api/upload"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}

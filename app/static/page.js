@@ -50,7 +50,8 @@
       if (event.key === "ArrowLeft") show(shown - 1);
       return;
     }
-    if (event.key === "Escape") press("#hs-stop, #hs-sweep-stop");
-    if (event.key === "Enter" && !event.isComposing && !busyWith(event.target)) press("#hs-run, #hs-sweep-run");
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape") press("#hs-stop, #hs-sweep-stop, #hs-control-stop");
+    if (event.key === "Enter" && !event.isComposing && !busyWith(event.target)) press("#hs-run, #hs-sweep-run, #hs-control-run");
   });
 }
