@@ -1,4 +1,4 @@
-"""A prompt as text encoders give it to the UNet, and the end of it that they do not read."""
+"""A prompt as the text encoders pass it to the UNet, and the end of it that they cut off."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 from hypersd.models.libraries import quietly
 
 _LONGEST_WORD = 40
-"""Characters; what is longer is no word that could be named as a whole."""
+"""Characters; anything longer is not reported as a whole word."""
 
 
 @dataclass(frozen=True, eq=False)
 class PromptEmbeds:
-    """A prompt for the UNet, after what guidance leads away from: `(2, tokens, channels)`, pooled `(2, C)`.
-
-    That is the negative prompt, or what stands for no prompt.
+    """Embeddings of the negative (or empty) prompt and of the prompt, in this order.
 
     Args:
-        unread: the end of the prompt, from the first word on that is not wholly in what the text encoders read.
+        hidden: `(2, tokens, channels)`.
+        pooled: `(2, C)`; None for a family without pooled embeddings.
+        unread: the end of the prompt that the text encoders cut off, from the first incomplete word on.
     """
 
     hidden: Tensor
@@ -30,8 +30,8 @@ class PromptEmbeds:
 
 
 def unread(tokenizer: Any, prompt: str) -> str:
-    """The end of a prompt that is beyond what a tokenizer's model takes: from the first word on that is cut."""
-    with quietly():  # it warns of prompts that are too long, which is what is asked here
+    """The end of a prompt beyond the length limit of a tokenizer, from the first incomplete word on."""
+    with quietly():  # it would warn about long prompts; this function reports them
         encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
     offsets: list[tuple[int, int]] = encoded["offset_mapping"]
     room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()

@@ -16,7 +16,7 @@ ADAPTER = "adapter"
 
 
 def with_user_adapter(family: Family, file: Path, like: str | None, machine: Machine) -> Family:
-    """The family with one model more, `ADAPTER`: what an adapter file makes of its base.
+    """The family with one more model, `ADAPTER`: its base with an adapter file.
 
     Args:
         family: has the base of the adapter.

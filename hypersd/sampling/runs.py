@@ -1,4 +1,4 @@
-"""Runs: models at numbers of steps, by a choice of both, and those of them that a machine can do."""
+"""Runs: combinations of models and numbers of steps, and those that are possible on a machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypersd.sampling.request import Run
 
 
 def expand(family: Family, models: Sequence[str] | None, steps: Sequence[int] | None) -> tuple[Run, ...]:
-    """The runs that a choice of models and numbers of steps means.
+    """The runs of a choice of models and numbers of steps.
 
     No models means all of the family's; no steps means each model's default. With steps, a model that was not named
     is left out where it does not run at them.
@@ -45,14 +45,14 @@ def runnable(
     machine: Machine,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> tuple[Run, ...]:
-    """The runs that a choice of models and numbers of steps means, of models that can be run on a machine.
+    """The runs of a choice of models and numbers of steps, without the models that cannot run on a machine.
 
     Args:
         family: of the models.
-        models: their names; None is all of the family's that can be run.
-        steps: numbers of steps; None is each model's default.
-        machine: on which they are to run.
-        progress: takes a line for each model that is left out, with the reason.
+        models: their names; None means all of the family that can run.
+        steps: numbers of steps; None means each model's default.
+        machine: runs them.
+        progress: receives a line for each model that is left out, with the reason.
 
     Raises:
         ValueError: a model is unknown; or it was named but cannot be run here; or none can; or none has these steps.

@@ -1,4 +1,4 @@
-"""Generators of images, as the pool of pairs asks them: what they give, and how they fail."""
+"""Interface of image generators for the pool of pairs, with their results and errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypersd.arena.votes.battle import Contestant
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """One picture, what it took, and of which weights it is."""
+    """One picture, its cost, and the version of the weights that drew it."""
 
     image: Image.Image
     seconds: float
@@ -22,7 +22,7 @@ class GeneratedImage:
 
 
 class GenerationError(RuntimeError):
-    """A contestant could not draw; `contestant` says which, the message why."""
+    """A contestant failed to draw; `contestant` names it, the message says why."""
 
     def __init__(self, contestant: Contestant, reason: str) -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class GenerationError(RuntimeError):
 
 
 class GenerationInterrupted(Exception):  # noqa: N818 - nothing is wrong
-    """Somebody else needs the models now: no pair was made, and nobody failed."""
+    """The models are needed elsewhere: no pair was drawn, and no contestant failed."""
 
 
 class ImageGenerator(Protocol):
@@ -38,12 +38,12 @@ class ImageGenerator(Protocol):
 
     @property
     def device(self) -> str:
-        """Device and precision that draw."""
+        """Device and precision of the drawing."""
         ...
 
     @property
     def software(self) -> Mapping[str, str]:
-        """Versions that matter, by name."""
+        """Versions of the libraries that affect the pictures, by name."""
         ...
 
     def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
@@ -51,6 +51,6 @@ class ImageGenerator(Protocol):
 
         Raises:
             GenerationError: one of them failed.
-            GenerationInterrupted: it had to make room.
+            GenerationInterrupted: the models were needed elsewhere.
         """
         ...

@@ -91,15 +91,15 @@ class PairPool:
                 stop.wait(10 * self.pause)
 
     def fill(self, source: PairSource, count: int, progress: Callable[[str], None] = lambda _line: None) -> None:
-        """Draw pairs of a source until there are `count`; where a contestant fails, a turn passes without one.
+        """Draw pairs of a source until there are `count`; a turn in which a contestant fails adds no pair.
 
-        Its prompts take turns in their order, and go on where they stopped: a reward model learns prompts, not votes,
-        and none shall come twice before all have come.
+        The prompts are used in cyclic order, continuing after the last one used. No prompt is repeated before all were
+        used, because a reward model needs many different prompts.
 
         Args:
-            source: of the pairs; it has a prompt at least.
-            count: of its pairs that nobody owns, with those that are there.
-            progress: takes a line before each pair.
+            source: of the pairs, with at least one prompt.
+            count: pairs without an owner that the pool shall have, including the present ones.
+            progress: receives a line before each pair.
         """
         drawn = count_pairs(self.store, source.study)
         for number in range(drawn, count):
