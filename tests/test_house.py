@@ -550,6 +550,23 @@ def test_the_readme_s_links_and_pictures_exist(root: Path) -> None:
             assert target.startswith("https://") or (root / target).exists(), f"{document}: {target}"
 
 
+def test_the_drawn_tree_names_every_module(root: Path) -> None:
+    text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = set(re.findall(r"\w+", text[text.index("## The tree") : text.index("### The tree before")]))
+    in_sum = {
+        "commands",
+        "recipes",
+        "migrations",
+        "versions",
+    }  # described as a whole: a file a command, a method, a revision
+    missing = [
+        str(file.relative_to(root))
+        for file in [*(root / "hypersd").rglob("*.py"), *(root / "app").rglob("*.py")]
+        if not file.stem.startswith("__") and file.parent.name not in in_sum and file.stem not in tree
+    ]
+    assert not missing
+
+
 def test_the_weights_stay_under_60_megabytes(root: Path) -> None:
     weights = list((root / "assets").rglob("*.safetensors"))
     assert sum(file.stat().st_size for file in weights) < 60e6
