@@ -107,9 +107,9 @@ class EngineManager:
             for name, engine in self._engines.items():
                 engine.family = families[name]
 
-    def availability(self, family: Family, spec: ModelSpec) -> Availability | None:
-        """Availability of a model on this machine; None while unknown."""
-        return availability(family, spec, self.machine) if self.machine else None
+    def availability(self, family: Family, spec: ModelSpec, steps: int | None = None) -> Availability | None:
+        """Availability of a model on this machine, at a number of steps or its default; None while unknown."""
+        return availability(family, spec, self.machine, steps) if self.machine else None
 
     def state(self, name: str) -> str:
         """State of a family: "starting", "idle", "fetching …", "loading", "ready", or "failed: " and why."""
@@ -189,7 +189,7 @@ class EngineManager:
         family = self.family(request.family)
         for run in request.runs:
             spec = family.spec(run.model)
-            can = self.availability(family, spec)
+            can = self.availability(family, spec, run.steps)
             if can and not can.available:
                 raise ValueError(f"{family.title} {spec.title} cannot run here: {can.reason}")
         if request.control and self.machine:

@@ -10,6 +10,7 @@ from hypersd.cli.output import emit, say, table
 from hypersd.cli.training_options import distillation_options
 from hypersd.cli.training_sources import TrainingSource
 from hypersd.distill.catalog import METHODS
+from hypersd.distill.distillation_inputs import check_size
 from hypersd.models.specs import Family
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def show_plan(options: argparse.Namespace, family: Family) -> int:
     state, chosen = joined_processes(), distillation_options(options)
     size = options.batch or METHODS[options.method].batch_size
     check_options(options.method, chosen, size, state.num_processes)
+    if folder := options.base or family.folder:
+        check_size(options.method, folder, chosen.trained(options.method))
     blueprint = _blueprint(options, family, on_cpu=str(state.device) == "cpu")
     plans = dry_run(
         options.method,

@@ -55,7 +55,9 @@ class TrainingSource:
         if family.folder is None:
             _check_named(options, family)
         own = family.has(Capability.SCENES)
-        if options.data is None or (own and _is_emoji_training(Path(options.data), options.out)):
+        if own and options.data is not None and _is_empty(Path(options.data)):
+            raise ValueError(f"{options.data} is empty: it holds nothing to train on; leave out --data for new scenes")
+        if options.data is None or (own and _is_emoji_training(Path(options.data))):
             if options.caption_column is not None:
                 raise ValueError("--caption-column is for pictures; name them with --data")
             family.require(Capability.SCENES, "be distilled")
@@ -121,14 +123,16 @@ def _check_named(options: argparse.Namespace, family: Family) -> None:
         raise ValueError(f"{options.method} needs {Need.ADAPTER.value}; name one for {family.name} with --adapter")
 
 
-def _is_emoji_training(folder: Path, out: Path | None) -> bool:
-    """True for what `emoji train` or a distillation left, or a folder that is empty, but for `out`."""
+def _is_emoji_training(folder: Path) -> bool:
+    """True for what `emoji train` or a distillation left."""
     if not folder.is_dir() or (folder / METADATA).exists():
         return False
-    if all(out is not None and out.resolve().is_relative_to(entry.resolve()) for entry in folder.iterdir()):
-        return True
     if (folder / FAMILY_FOLDER / INDEX).is_file() or (folder / RECORD).is_file() or any(folder.glob("*.npy")):
         return True
     from hypersd.training.shared_files import MANIFEST
 
     return any((folder / name / MANIFEST).is_file() for name in _CACHES)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())

@@ -39,6 +39,7 @@ class DistillationMethod:
         batch_size: samples a step, over all processes.
         needs: see `Need`.
         guidance: range from which the teacher's scale is drawn, low and high; None if no teacher is guided.
+        adversarial: names of its stages with a discriminator of latents.
     """
 
     title: str
@@ -47,6 +48,7 @@ class DistillationMethod:
     batch_size: int
     needs: frozenset[Need]
     guidance: tuple[float, float] | None = None
+    adversarial: tuple[str, ...] = ()
 
     def trainer(self) -> Callable[..., None]:
         """The function that trains the stages of a `DistillationTask` by this method."""
@@ -61,6 +63,7 @@ METHODS = {
         batch_size=32,
         needs=frozenset({Need.LATENTS, Need.DISCRIMINATOR}),
         guidance=(2.5, 4.0),
+        adversarial=("segments-2", "segments-1", "segments-1-unconditional"),
     ),
     "unified": DistillationMethod(
         title="one adapter for 1 to 8 steps: one segment and one-step enhancement at once (Hyper-SD)",
@@ -123,6 +126,7 @@ METHODS = {
         batch_size=24,
         needs=frozenset({Need.LATENTS, Need.DISCRIMINATOR}),
         guidance=(3.0, 3.0),
+        adversarial=("2-step", "1-step", "1-step-unconditional"),
     ),
     "turbo": DistillationMethod(
         title="adversarial diffusion distillation (SDXL-Turbo)",

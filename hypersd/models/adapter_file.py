@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from hypersd.utils.errors import gist
 from hypersd.utils.file_kinds import kind_of
 from hypersd.utils.readers import tensor_header
 
@@ -182,6 +183,24 @@ def inspect(path: Path) -> AdapterFile:
     return AdapterFile(
         path=path, format="kohya" if 2 * kohya > len(keys) else "diffusers", shapes=shapes, metadata=metadata
     )
+
+
+def lora_problem(file: Path) -> str:
+    """Fault of a LoRA file that makes it unusable with any model, as one sentence; empty if there is none.
+
+    A file that has not changed since the last call is not read again.
+    """
+    status = file.stat()
+    return _lora_problem(file, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _lora_problem(file: Path, _size: int, _modified: int) -> str:
+    try:
+        inspect(file)
+    except OSError as error:
+        return gist(error)
+    return ""
 
 
 def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:

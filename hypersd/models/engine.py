@@ -21,6 +21,7 @@ from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
 from hypersd.models.control_specs import ControlMode
+from hypersd.models.libraries import quietly
 from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine
 from hypersd.models.prompt_embeds import PromptEmbeds, unread
@@ -267,9 +268,10 @@ class Engine:
 
     def _conditioning(self, prompt: str, *, guided: bool = False) -> list[tuple[Tensor, Tensor | None]]:
         """Hidden states and pooled text of a prompt and, if `guided`, of what stands for no prompt."""
-        hidden, empty, *pooled = self._pipeline.encode_prompt(
-            prompt, device=self.machine.device, num_images_per_prompt=1, do_classifier_free_guidance=guided
-        )
+        with quietly():  # the libraries print a long prompt whole; `unread` reports its end
+            hidden, empty, *pooled = self._pipeline.encode_prompt(
+                prompt, device=self.machine.device, num_images_per_prompt=1, do_classifier_free_guidance=guided
+            )
         first, second = pooled or (None, None)
         return [(hidden, first), (empty, second)]
 

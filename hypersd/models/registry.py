@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from huggingface_hub import try_to_load_from_cache
 
+from hypersd.models.adapter_file import lora_problem
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sd15 import SD15
 from hypersd.models.families.sd21 import SD21
@@ -86,17 +87,24 @@ _LARGE_GB = 1.0
 """Memory from which on half precision and the layout of weights matter more than the cost of a call."""
 
 
-def availability(family: Family, spec: ModelSpec, machine: Machine) -> Availability:
-    """Check if a model can run on a machine, at its default number of steps: its files, its memory, the network."""
-    usual = spec.recipe().weights
+def availability(family: Family, spec: ModelSpec, machine: Machine, steps: int | None = None) -> Availability:
+    """Check if a model can run on a machine: its files, its memory, the network.
+
+    Args:
+        family: of the model.
+        spec: the model.
+        machine: where it is to run.
+        steps: number of steps, each of which may have a file of its own; None is the model's default.
+    """
+    weights = spec.recipe(steps).weights
     if family.folder is not None:
-        return _availability_in(family.folder, family, usual, machine)
-    downloaded, local = is_local(family, BASE, machine), is_local(family, usual, machine)
-    if shortage := _shortage_of(family, usual, machine):
+        return _availability_in(family.folder, family, weights, machine)
+    downloaded, local = is_local(family, BASE, machine), is_local(family, weights, machine)
+    if shortage := _shortage_of(family, weights, machine):
         return Availability(False, shortage)
     if not (downloaded and local) and not machine.online:
         return Availability(False, "not downloaded and no network")
-    problem = _download_problem(family, usual, machine) if downloaded and local else ""
+    problem = _download_problem(family, weights, machine) if downloaded and local else ""
     return Availability(not problem, problem)
 
 
@@ -136,18 +144,23 @@ def _availability_in(folder: Path, family: Family, weights: Weights, machine: Ma
         return Availability(False, f"no base model in {folder}: {folder / INDEX} is missing")
     if not is_local(family, weights, machine):
         return Availability(False, f"{weights.file} is not in {folder}")
-    problem = pipeline_problem(folder) or (adapter_problem(folder / weights.file) if weights.file else "")
+    problem = pipeline_problem(folder) or (_file_problem(folder / weights.file, weights) if weights.file else "")
     return Availability(not problem, problem)
 
 
 def _download_problem(family: Family, weights: Weights, machine: Machine) -> str:
     """Fault of the downloaded UNets that a model needs; empty if there is none."""
-    files = [_unet_file(str(family.repository), family.variant, machine)]
+    files = {_unet_file(str(family.repository), family.variant, machine): BASE}
     if weights.kind == "pipeline":
-        files.append(_unet_file(str(weights.repository), family.variant, machine))
+        files[_unet_file(str(weights.repository), family.variant, machine)] = weights
     elif weights.repository:
-        files.append(_cached(weights.repository, str(weights.file), machine))
-    return next((problem for file in files if file and (problem := adapter_problem(file))), "")
+        files[_cached(weights.repository, str(weights.file), machine)] = weights
+    return next((problem for file, kind in files.items() if file and (problem := _file_problem(file, kind))), "")
+
+
+def _file_problem(file: Path, weights: Weights) -> str:
+    """Fault of a file of weights, as one sentence; empty if there is none."""
+    return lora_problem(file) if weights.kind == "lora" else adapter_problem(file)
 
 
 def tunable(family: Family, name: str) -> ModelSpec:

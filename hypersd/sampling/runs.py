@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hypersd.models.machine import Machine
 from hypersd.models.registry import availability
@@ -59,14 +59,26 @@ def runnable(
     """
     specs = family.specs if models is None else [family.spec(name) for name in models]
     reasons = {spec.name: able.reason for spec in specs if not (able := availability(family, spec, machine)).available}
-    if reasons and (models is not None or len(reasons) == len(specs)):
-        raise ValueError("; ".join(f"{name} cannot be run here: {reason}" for name, reason in reasons.items()))
-    for name, reason in reasons.items():
-        progress(f"without {name}: {reason}")
+    _leave_out(reasons, progress, refused=models is not None or len(reasons) == len(specs))
     wanted = [spec.name for spec in specs if spec.name not in reasons]
     # Models that have only some of the step counts run at those; expand() would refuse them if it knew their names.
     runs = tuple(run for run in expand(family, None, steps) if run.model in wanted)
     idle = [name for name in wanted if name not in {run.model for run in runs}]
     if steps and idle and (models is not None or not runs):
         family.spec(idle[0]).recipe(steps[0])  # raises, and lists the step counts that there are
-    return runs
+    able = {run: availability(family, family.spec(run.model), machine, run.steps) for run in runs}
+    reasons = {f"{run.model} at {run.steps} steps": can.reason for run, can in able.items() if not can.available}
+    _leave_out(reasons, progress, refused=models is not None or len(reasons) == len(runs))
+    return tuple(run for run, can in able.items() if can.available)
+
+
+def _leave_out(reasons: Mapping[str, str], progress: Callable[[str], None], *, refused: bool) -> None:
+    """Report what cannot be run, with the reasons.
+
+    Raises:
+        ValueError: there is something, and it is `refused`.
+    """
+    if reasons and refused:
+        raise ValueError("; ".join(f"{name} cannot be run here: {reason}" for name, reason in reasons.items()))
+    for name, reason in reasons.items():
+        progress(f"without {name}: {reason}")

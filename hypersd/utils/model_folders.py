@@ -8,7 +8,7 @@ another model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class _UNetConfig:
 
     in_channels: int
     sample_size: int
+    block_out_channels: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +184,22 @@ def latent_shape(folder: Path) -> tuple[int, int, int]:
         OSError: the UNet's configuration is missing.
         ValueError: it is damaged.
     """
-    config: _UNetConfig = read_json(folder / "unet" / "config.json", _UNetConfig, "the configuration of a UNet")
+    config = _unet_config(folder)
     return config.in_channels, config.sample_size, config.sample_size
+
+
+def feature_side(folder: Path) -> int:
+    """Side of the features in the middle of the UNet of the pipeline in a folder: each level but the last halves it.
+
+    Raises:
+        OSError, ValueError: as `latent_shape`.
+    """
+    config = _unet_config(folder)
+    return -(-config.sample_size // 2 ** max(0, len(config.block_out_channels) - 1))
+
+
+def _unet_config(folder: Path) -> _UNetConfig:
+    return read_json(folder / "unet" / "config.json", _UNetConfig, "the configuration of a UNet")
 
 
 def picture_side(folder: Path, vae: Path | None = None) -> int:

@@ -12,6 +12,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
+from hypersd.distill import lightning, tscd
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.methods import METHODS, distill
 from hypersd.emoji.scenes import TrainingScenes
@@ -142,3 +143,8 @@ def test_a_method_s_gradients_may_be_accumulated(
     whole, spread = (first_losses(tmp_path / str(passes)) for passes in (1, 2))
     assert len(whole) >= len(METHODS[method].stages)
     assert spread == pytest.approx(whole, rel=1e-3, abs=1e-4)
+
+
+def test_the_catalog_names_the_stages_with_a_discriminator_of_latents() -> None:
+    for method, stages in (("tscd", tscd.STAGES), ("lightning", lightning.STAGES)):
+        assert METHODS[method].adversarial == tuple(stage.name for stage in stages if stage.adversarial)

@@ -6,39 +6,50 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.registry import availability, family, tuning_availability
 from hypersd.models.specs import Family
-from tests import families
+from tests.families import machine, write_emoji
 from tests.models.hub import serve
 
 
 def test_the_embedded_family_is_available_without_a_network(emoji: Family, tmp_path: Path) -> None:
-    machine = families.machine(tmp_path)
+    here = machine(tmp_path)
     for spec in emoji.specs:
-        availability_ = availability(emoji, spec, machine)
+        availability_ = availability(emoji, spec, here)
         assert (availability_.available, availability_.reason) == (True, "")
 
 
 def test_a_missing_adapter_is_named(emoji: Family, tmp_path: Path) -> None:
     spec = emoji.spec("hyper")
     other = replace(emoji, folder=tmp_path)
-    availability_ = availability(other, spec, families.machine(tmp_path))
+    availability_ = availability(other, spec, machine(tmp_path))
     assert not availability_.available
     assert str(tmp_path) in availability_.reason
     (tmp_path / "model_index.json").write_text("{}")
-    availability_ = availability(other, spec, families.machine(tmp_path))
+    availability_ = availability(other, spec, machine(tmp_path))
     assert not availability_.available
     assert str(spec.recipe().weights.file) in availability_.reason
 
 
+def test_an_adapter_file_without_a_lora_is_named(tmp_path: Path) -> None:
+    write_emoji(tmp_path, ["hyper", "hyper-1-step"])
+    mine, here = replace(EMOJI, folder=tmp_path), machine(tmp_path)
+    save_file({"other.weight": torch.zeros(2, 2)}, tmp_path / "adapters" / "hyper-1-step.safetensors")
+    assert availability(mine, mine.spec("hyper"), here).available
+    assert "hyper-1-step.safetensors has no LoRA in it" in availability(mine, mine.spec("hyper"), here, 1).reason
+    save_file({"x.hada_w1_a": torch.zeros(2, 2)}, tmp_path / "adapters" / "hyper.safetensors")
+    assert "hyper.safetensors is a LoHa" in availability(mine, mine.spec("hyper"), here).reason
+
+
 def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
     spec = SDXL.spec("hyper")
-    assert availability(SDXL, spec, families.machine(tmp_path)).reason == (
-        "needs about 22 GB of free memory; 1 GB are free"
-    )
-    gpu = families.machine(tmp_path, device="cuda", memory_gb=24.0)
+    assert availability(SDXL, spec, machine(tmp_path)).reason == ("needs about 22 GB of free memory; 1 GB are free")
+    gpu = machine(tmp_path, device="cuda", memory_gb=24.0)
     assert availability(SDXL, spec, gpu).reason == "not downloaded and no network"
     with serve(tmp_path) as hub:
         online = replace(gpu, offline=False, hub=hub.address)
@@ -54,17 +65,17 @@ def test_published_weights_need_a_gpu_or_a_download(tmp_path: Path) -> None:
 
 def test_a_unet_of_its_own_needs_memory_beside_the_base(tmp_path: Path, sdxl: Family, cache: Path) -> None:
     with serve(tmp_path) as hub:
-        gpu = families.machine(tmp_path, device="cuda", memory_gb=12.0, offline=False, hub=hub.address)
+        gpu = machine(tmp_path, device="cuda", memory_gb=12.0, offline=False, hub=hub.address)
         assert availability(SDXL, SDXL.spec("hyper"), gpu).available
         assert availability(SDXL, SDXL.spec("turbo"), gpu).reason == "needs about 16 GB of GPU memory"
         assert availability(SDXL, SDXL.spec("turbo"), replace(gpu, memory_gb=16.0)).available
-    assert availability(sdxl, sdxl.spec("turbo"), families.machine(cache)).available, "what is downloaded is small"
+    assert availability(sdxl, sdxl.spec("turbo"), machine(cache)).available, "what is downloaded is small"
 
 
 def test_what_stands_in_the_cache_is_available(sdxl: Family, sd15: Family, cache: Path) -> None:
-    machine = families.machine(cache)
+    here = machine(cache)
     for each in (sdxl, sd15):
-        assert {spec.name: availability(each, spec, machine).reason for spec in each.specs} == {
+        assert {spec.name: availability(each, spec, here).reason for spec in each.specs} == {
             spec.name: "" for spec in each.specs
         }
 
@@ -72,7 +83,7 @@ def test_what_stands_in_the_cache_is_available(sdxl: Family, sd15: Family, cache
 def test_a_cpu_draws_what_its_memory_holds(tmp_path: Path) -> None:
     spec = SDXL.spec("hyper")
     with serve(tmp_path) as hub:
-        cpu = families.machine(tmp_path, memory_gb=12.0, bfloat16=True, offline=False, hub=hub.address)
+        cpu = machine(tmp_path, memory_gb=12.0, bfloat16=True, offline=False, hub=hub.address)
         assert availability(SDXL, spec, cpu).available
         assert tuning_availability(SDXL, spec, cpu).reason == "needs about 22 GB of free memory; 12 GB are free"
         plain = replace(cpu, bfloat16=False)

@@ -83,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("there must be a folder for the results; name one with --out")
     training = TrainingSource.of(options, chosen)
     base = training.base(options.base)
-    check_inputs(options.method, base.folder, training.folder or options.out, options.adapter)
+    stages = chosen_options.trained(options.method)
+    check_inputs(options.method, base.folder, training.folder or options.out, options.adapter, stages)
     if options.resume:
         check_states(options.out)
     show_log()

@@ -48,6 +48,7 @@ def test_a_method_is_run_on_the_embedded_family(call: Call, tmp_path: Path, aske
 
 
 def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    (tmp_path / "jumps.npy").touch()
     words = ("--resume", "--data", tmp_path, "--shorten", "0.5", "--seed", "3", "--out", tmp_path / "out")
     result = call("distill", "turbo", *words)
     assert result.out == f"Adapters in {tmp_path / 'out'}: one.safetensors\n"
@@ -133,20 +134,38 @@ def test_scenes_of_an_own_family_are_distilled_with_it(call: Call, tmp_path: Pat
     assert asked[0]["adapter"] == tmp_path / "mine.safetensors"
 
 
-@pytest.mark.parametrize(
-    "left", ["family/model_index.json", "jumps.npy", "latents/made-from.json", "", "out/samples/1.png"]
-)
+@pytest.mark.parametrize("left", ["family/model_index.json", "jumps.npy", "latents/made-from.json"])
 def test_a_folder_of_an_emoji_training_is_no_source_of_pictures(
     call: Call, tmp_path: Path, asked: list[dict[str, Any]], left: str
 ) -> None:
     if left.startswith("family"):
         write_emoji(tmp_path / "family", [])
-    elif left:
+    else:
         (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / left).touch()
     assert call("distill", "tscd", "--data", tmp_path, "--out", tmp_path / "out").status == 0
     assert asked[0]["data"] == tmp_path
     assert isinstance(asked[0]["examples"], TrainingScenes)
+
+
+@pytest.mark.parametrize("words", ["tscd", "tscd --dry-run", "lightning --stages 1-step"])
+def test_a_base_too_small_for_a_discriminator_is_refused_before_the_work(
+    call: Call, tmp_path: Path, asked: list[dict[str, Any]], words: str
+) -> None:
+    write_emoji(tmp_path / "family", [])
+    given = (*words.split(), "--base", tmp_path / "family", "--out", tmp_path / "out")
+    assert "makes 2 × 2 of latents of 4 × 4, and 4 × 4 are needed" in call("distill", *given).complaint
+    assert not asked
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_small_base_is_distilled_without_a_discriminator(
+    call: Call, tmp_path: Path, asked: list[dict[str, Any]]
+) -> None:
+    write_emoji(tmp_path / "family", [])
+    words = ("--base", tmp_path / "family", "--out", tmp_path / "out", "--stages", "segments-8,segments-4")
+    assert call("distill", "tscd", *words).status == 0
+    assert asked
 
 
 @pytest.mark.parametrize(

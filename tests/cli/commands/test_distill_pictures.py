@@ -99,7 +99,9 @@ def test_the_embedded_family_learns_from_pictures_and_goes_on_where_it_broke_off
         ("tscd --family sdxl --data note.md", "note.md is no source of pictures; give a folder"),
         ("tscd --data s3://bucket/pictures", "is no source of pictures"),
         ("tscd --caption-column words", "--caption-column is for pictures"),
-        ("tscd --data empty --caption-column words", "--caption-column is for pictures"),
+        ("tscd --data empty", "empty is empty: it holds nothing to train on; leave out --data for new scenes"),
+        ("tscd --data empty --dry-run", "empty is empty"),
+        ("tscd --data parent --out parent/out", "parent holds no pictures to train on"),
         ("tscd --data pictures --caption-column words", "has no column words for captions; it has text"),
         ("tscd --data pictures --out pictures/out", "is among the pictures"),
         ("backward --family sdxl --data pictures", "name one for sdxl with --adapter"),
@@ -120,6 +122,7 @@ def test_what_is_missing_is_said_before_any_work(  # noqa: PLR0917 - fixtures
     assert not cache.exists()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "parent" / "out").mkdir(parents=True)
     (tmp_path / "note.md").write_text("no pictures")
     given = words.split()
     out = () if "--out" in given else ("--out", "out")
