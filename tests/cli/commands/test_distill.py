@@ -143,7 +143,7 @@ def test_a_folder_of_an_emoji_training_is_no_source_of_pictures(
     else:
         (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / left).touch()
-    assert call("distill", "tscd", "--data", tmp_path, "--out", tmp_path / "out").status == 0
+    assert call("distill", "lcm", "--data", tmp_path, "--out", tmp_path / "out").status == 0
     assert asked[0]["data"] == tmp_path
     assert isinstance(asked[0]["examples"], TrainingScenes)
 
