@@ -208,5 +208,5 @@ def test_an_unreachable_source_is_named(there: tuple[Store, ImageStore], tmp_pat
         import_votes(tmp_path / "nowhere", *there)
     with pytest.raises(OSError, match="nobody/nothing"):
         import_votes("hf://datasets/nobody/nothing", *there)
-    with pytest.raises(ValueError, match="Protocol not known"):
+    with pytest.raises(OSError, match="Protocol not known"):
         import_votes("gopher://votes", *there)
