@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_what_the_text_encoders_do_not_read_is_told_with_the_result(engine: Engi
     assert result.unread == "a cat"
     assert result.warnings == (unread_remark("a cat"),)
     assert "not read: “a cat”" in result.warnings[0]
+
+
+def test_the_libraries_print_nothing_of_a_long_prompt(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = lines.append  # type: ignore[method-assign]
+    engine.load()
+    for library in ("transformers", "diffusers"):
+        monkeypatch.setattr(logging.getLogger(library), "handlers", [handler])
+    engine.encode("very " * 100)
+    assert not [line.getMessage() for line in lines]
 
 
 def test_a_long_end_is_quoted_in_part() -> None:
