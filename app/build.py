@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app.api.routes import routes
+from app.api.health_routes import health_routes
+from app.api.routes import SerialQueue, routes
 from app.pages.arena_tab import build_arena
 from app.pages.compare import result_cards
 from app.pages.compare.compare_tab import build_compare
@@ -20,6 +21,7 @@ from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
 from app.services.background import short_turns
 from app.services.engines import EngineManager
+from app.services.health import HealthMonitor
 from app.services.loop_runner import Owner, open_runner
 from app.services.settings import AppSettings
 from app.services.uploads import BodyLimit
@@ -53,7 +55,18 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
     engines = EngineManager(settings.families(), settings.family, settings.families)
     arena = open_arena(engines, settings)
     demo = _build(settings, engines, arena)
-    served = {"routes": routes(arena) if arena else [], "middleware": [Middleware(BodyLimit)]}
+    own_prompts = SerialQueue()
+    monitor = HealthMonitor(
+        engines,
+        arena,
+        settings.storage.data,
+        waiting=lambda: len(own_prompts.waiting) + _queue_length(demo),
+    )
+    monitor.failures.attach()
+    served = {
+        "routes": [*health_routes(monitor), *(routes(arena, own_prompts) if arena else [])],
+        "middleware": [Middleware(BodyLimit)],
+    }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
     engines.wake()
     if arena:
@@ -61,6 +74,11 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
     if block:
         demo.block_thread()
     return demo
+
+
+def _queue_length(demo: gr.Blocks) -> int:
+    """Events in the page's queue; Gradio tells it only over HTTP."""
+    return len(demo._queue)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def launch_options() -> dict[str, Any]:

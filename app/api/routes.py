@@ -40,10 +40,14 @@ _AWAY = "the arena cannot be reached for a moment; please try again"
 _NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not counted, so please try again"
 
 
-def routes(arena: Arena) -> list[Route]:
+def routes(arena: Arena, own_prompts: SerialQueue | None = None) -> list[Route]:
     """POST routes under `/arena`; each takes and answers a JSON object. The visitor's token is in `X-Voter`.
 
     `GET /arena/receipt/RECEIPT` needs no token: it tells only whether the vote of a receipt is stored.
+
+    Args:
+        arena: of the page.
+        own_prompts: the queue of visitors whose own prompts are drawn; a new one by default.
     """
     handlers: dict[str, Handler] = {
         "draw": lambda voter, words: arena.draw(
@@ -56,7 +60,7 @@ def routes(arena: Arena) -> list[Route]:
         "own": lambda voter, words: arena.own(voter, text(words, "prompt")),
         "progress": lambda voter, _: arena.progress(voter),
     }
-    workers: dict[str, Worker] = {"own": SerialQueue()}
+    workers: dict[str, Worker] = {"own": own_prompts or SerialQueue()}
     away: dict[str, str] = {"vote": _NOT_TAKEN, "answer": _NOT_TAKEN}
     receipt = Route("/arena/receipt/{receipt}", receipt_endpoint(arena), methods=["GET"])
     return [receipt] + [

@@ -165,6 +165,11 @@ class EngineManager:
         """True if a visitor waits for the models."""
         return self._at_work > 0
 
+    @property
+    def at_work(self) -> int:
+        """Number of visitors' requests that use the models or wait for them."""
+        return self._at_work
+
     def _work(self, job: Job) -> None:
         try:
             while not self._machine_known.wait(timeout=0.1):
