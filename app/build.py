@@ -9,6 +9,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.api.health_routes import health_routes
+from app.api.metrics_routes import metrics_routes
 from app.api.routes import SerialQueue, routes
 from app.pages.arena_tab import build_arena
 from app.pages.compare import result_cards
@@ -22,6 +23,7 @@ from app.services.arena_workers import ArenaWorkers
 from app.services.background import short_turns
 from app.services.engines import EngineManager
 from app.services.health import HealthMonitor
+from app.services.health_collector import HealthCollector
 from app.services.loop_runner import Owner, open_runner
 from app.services.settings import AppSettings
 from app.services.uploads import BodyLimit
@@ -63,9 +65,14 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
         waiting=lambda: len(own_prompts.waiting) + _queue_length(demo),
     )
     monitor.failures.attach()
+    engines.metrics.registry.register(HealthCollector(monitor.report))
     served = {
-        "routes": [*health_routes(monitor), *(routes(arena, own_prompts) if arena else [])],
-        "middleware": [Middleware(BodyLimit)],
+        "routes": [
+            *health_routes(monitor),
+            *metrics_routes(engines.metrics.registry, settings.owner_token),
+            *(routes(arena, own_prompts) if arena else []),
+        ],
+        "middleware": [Middleware(BodyLimit, metrics=engines.metrics)],
     }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
     engines.wake()

@@ -128,15 +128,16 @@ def endpoint(
             voter = arena.voter(home, request.headers.get("x-voter", ""))
             return JSONResponse(await worker(handle, voter, words))
         except RateLimited as later:
-            said, status = str(later), 429
+            said, status, reason = str(later), 429, "rate limit"
             headers["retry-after"] = str(math.ceil(later.seconds))
         except DuplicateVote:
-            said, status = _COUNTED, 409
+            said, status, reason = _COUNTED, 409, "duplicate vote"
         except (VoteRejected, ValueError) as error:
-            said, status = str(error).strip(), 422
+            said, status, reason = str(error).strip(), 422, "invalid"
         except Exception:
             log.exception("a request to the arena failed")
-            said, status = unavailable_message, 503
+            said, status, reason = unavailable_message, 503, "unavailable"
+        arena.metrics.count_refusal(reason)
         return JSONResponse({"error": sentence(said)}, status, headers=headers)
 
     async def timed(request: Request) -> JSONResponse:
@@ -162,8 +163,10 @@ def receipt_endpoint(arena: Arena) -> Callable[[Request], Any]:
         except RateLimited as later:
             said, status = str(later), 429
             headers["retry-after"] = str(math.ceil(later.seconds))
+            arena.metrics.count_refusal("rate limit")
         except Exception:
             log.exception("a receipt could not be looked up")
+            arena.metrics.count_refusal("unavailable")
             said, status = _AWAY, 503
         else:
             if kept:
