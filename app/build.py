@@ -28,6 +28,7 @@ from app.services.loop_runner import Owner, open_runner
 from app.services.settings import AppSettings
 from app.services.uploads import BodyLimit
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
+from hypersd.utils.log_format import adopt_server_logs
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
         "middleware": [Middleware(BodyLimit, metrics=engines.metrics)],
     }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
+    adopt_server_logs()
     engines.wake()
     if arena:
         ArenaWorkers(arena).start()
