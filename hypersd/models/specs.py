@@ -186,6 +186,8 @@ class Family:
     variant: str | None = None
     vae: str | None = None
     unet_gb: float = 0
+    unet_tflop: float = 0
+    decode_tflop: float = 0
     size_multiple: int = 64
     is_reimplementation: bool = False
     parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))
