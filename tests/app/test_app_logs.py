@@ -23,7 +23,7 @@ SECRETS = {
 
 @pytest.fixture
 def stderr(root: Path, tmp_path: Path, emoji_folder: Path) -> list[str]:
-    """What the page has written when its store did not answer and its health was asked."""
+    """Lines that the page has written when its store did not answer and its health was asked."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
