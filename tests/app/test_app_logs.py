@@ -40,7 +40,7 @@ def stderr(root: Path, tmp_path: Path, emoji_folder: Path) -> list[str]:
                 answer = httpx.get(f"http://127.0.0.1:{port}/health", timeout=30)
             except httpx.TransportError:
                 continue
-        assert answer is not None
+        assert answer is not None, (tmp_path / "stderr").read_text()
         assert answer.status_code == 503, "the store does not answer"
         assert not [value for value in (*SECRETS.values(), "rosebud") if value in answer.text]
     finally:
