@@ -18,7 +18,15 @@ from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, family, unet_folder
 from hypersd.models.specs import Family, ModelSpec, Weights
-from hypersd.models.unet_traits import UNetTraits, check_whole, checkpoint_traits, pickled, wrong_prediction
+from hypersd.models.unet_traits import (
+    UNetTraits,
+    architecture_traits,
+    check_whole,
+    checkpoint_traits,
+    config_traits,
+    pickled,
+    wrong_prediction,
+)
 from hypersd.resources import assets_folder
 from hypersd.utils.model_folders import check_pipeline, pipeline_problem
 from hypersd.utils.readers import read_object
@@ -28,7 +36,6 @@ _ON_ANY_BASE = ("none", "lora", "delta")
 """Kinds of weights that need no base of their own."""
 
 _UNET, _SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
-_UNET_ENTRIES = ("_class_name", "in_channels", "cross_attention_dim")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +130,7 @@ def _folder_traits(folder: Path) -> UNetTraits:
 
 def _traits(config: Path, scheduler: Path, source: str) -> UNetTraits:
     noise = read_object(scheduler, "the configuration of a scheduler", "_class_name")
-    traits = UNetTraits.of_config(config, read_object(config, "the configuration of a UNet", *_UNET_ENTRIES))
+    traits = config_traits(config)
     if noise.get("prediction_type", "epsilon") != "epsilon" or str(noise["_class_name"]).startswith("EDM"):
         raise wrong_prediction(source)
     return traits
@@ -164,9 +171,8 @@ def _family_traits(chosen: Family, machine: Machine) -> UNetTraits | None:
         return None
     if (folder := unet_folder(chosen, machine)) is not None:
         config = folder / "config.json"
-        return UNetTraits.of_config(config, read_object(config, "the configuration of a UNet", *_UNET_ENTRIES))
-    file = assets_folder() / "architectures" / f"{chosen.name}.json"
-    return UNetTraits.of_config(file, read_object(file, "the architecture of a family", "unet")["unet"])
+        return config_traits(config)
+    return architecture_traits(assets_folder() / "architectures" / f"{chosen.name}.json")
 
 
 def _on(based: Family, name: str, source: str) -> OtherBase:

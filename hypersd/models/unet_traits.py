@@ -1,21 +1,17 @@
-"""Traits by which the UNets of base models are told apart, from the names and shapes of weights."""
+"""Traits by which the UNets of base models are told apart, from configurations and headers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from diffusers import UNet2DConditionModel
+from hypersd.models.adapter_file import ARCHITECTURES
+from hypersd.utils.readers import read_json, tensor_header
 
-from hypersd.models.adapter_file import ARCHITECTURES, Shapes
-from hypersd.models.blueprint import META
-from hypersd.models.libraries import fitting, quietly
-from hypersd.utils.readers import tensor_header
-
-_SINGLE_FILE = "model.diffusion_model."
-"""Beginning of the names of a UNet's weights in a single-file checkpoint."""
+_FIRST = "model.diffusion_model.input_blocks.0.0.weight"
+_ADDED = "model.diffusion_model.label_emb.0.0.weight"
+"""Names of a UNet's weights in a single-file checkpoint."""
 
 _VAE = "first_stage_model.decoder.conv_in.weight"
 _CLIP = "transformer.text_model.embeddings.position_embedding.weight"
@@ -34,6 +30,54 @@ _OTHER_PREDICTION = ("v_pred", "edm_vpred.sigma_max", "edm_mean")
 
 _PICKLES = {".ckpt", ".bin", ".pt", ".pth"}
 
+Layers = int | list[int | list[int]]
+"""A number of layers for all blocks, or for each; or, for a block, for each of its parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UNetConfig:
+    """The entries of a UNet's configuration that determine its traits."""
+
+    in_channels: int
+    block_out_channels: list[int]
+    cross_attention_dim: int | list[int] | None
+    down_block_types: list[str]
+    up_block_types: list[str]
+    layers_per_block: int | list[int] = 2
+    transformer_layers_per_block: Layers = 1
+    reverse_transformer_layers_per_block: Layers | None = None
+    mid_block_type: str | None = "UNetMidBlock2DCrossAttn"
+    addition_embed_type: str | None = None
+    projection_class_embeddings_input_dim: int | None = None
+
+    @property
+    def depth(self) -> int:
+        """Cross-attention layers of all blocks."""
+        blocks = len(self.down_block_types)
+        down = _for_each(self.transformer_layers_per_block, blocks)
+        reverse = self.reverse_transformer_layers_per_block
+        up = down[::-1] if reverse is None else _for_each(reverse, blocks)
+        parts = [self.layers_per_block] * blocks if isinstance(self.layers_per_block, int) else self.layers_per_block
+        lengths = [*parts, *(length + 1 for length in parts[::-1])]
+        kinds = [*self.down_block_types, *self.up_block_types]
+        rows = zip(kinds, lengths, [*down, *up], strict=False)
+        attended = sum(_layers(each, length) for kind, length, each in rows if "CrossAttn" in kind)
+        middle = down[-1:] if "CrossAttn" in str(self.mid_block_type) else []
+        return attended + sum(_layers(each, 1) for each in middle)
+
+
+def _for_each(layers: Layers, blocks: int) -> list[int | list[int]]:
+    return [layers] * blocks if isinstance(layers, int) else layers
+
+
+def _layers(each: int | list[int], length: int) -> int:
+    return length * each if isinstance(each, int) else sum(each)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Architecture:
+    unet: _UNetConfig
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UNetTraits:
@@ -43,7 +87,7 @@ class UNetTraits:
         channels: that it reads.
         width: of its first block.
         text: width of its text conditioning; 0 if it has none.
-        added: width of what is conditioned on beside the text, as SDXL's pictures sizes are; 0 for none.
+        added: width of what is conditioned on beside the text, such as SDXL's sizes; 0 for none.
         depth: cross-attention layers.
     """
 
@@ -53,34 +97,42 @@ class UNetTraits:
     added: int
     depth: int
 
-    @classmethod
-    def of_config(cls, file: Path, config: Mapping[str, Any]) -> UNetTraits:
-        """Traits of the UNet that a configuration in diffusers' format describes; `file` is named in complaints.
-
-        Raises:
-            ValueError: no UNet can be made by it.
-        """
-        with fitting(file.parent), META, quietly():
-            unet: Any = UNet2DConditionModel.from_config(dict(config))
-        shapes = {name: tuple(value.shape) for name, value in unet.named_parameters()}
-        return cls._of(shapes, "conv_in.weight", "add_embedding.linear_1.weight")
-
-    @classmethod
-    def of_checkpoint(cls, shapes: Shapes) -> UNetTraits:
-        """Traits of the UNet in a single-file checkpoint."""
-        return cls._of(shapes, f"{_SINGLE_FILE}input_blocks.0.0.weight", f"{_SINGLE_FILE}label_emb.0.0.weight")
-
-    @classmethod
-    def _of(cls, shapes: Shapes, first: str, added: str) -> UNetTraits:
-        text = [shape[-1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")]
-        width, channels = shapes[first][:2]
-        extra = shapes.get(added, (0, 0))[1]
-        return cls(channels=channels, width=width, text=text[0] if text else 0, added=extra, depth=len(text))
-
     def __str__(self) -> str:
         """The traits in words."""
         whose = f" ({ARCHITECTURES[self.text]}'s)" if self.text in ARCHITECTURES else ""
         return f"{self.depth} attention layers for a text of width {self.text}{whose}"
+
+
+def config_traits(file: Path) -> UNetTraits:
+    """Traits of the UNet that a configuration in diffusers' format describes.
+
+    Raises:
+        OSError: the file is missing.
+        ValueError: it is damaged, or describes another network.
+    """
+    config: _UNetConfig = read_json(file, _UNetConfig, "the configuration of a UNet")
+    return _of_config(config)
+
+
+def architecture_traits(file: Path) -> UNetTraits:
+    """Traits of the UNet in a file of architectures that this package states.
+
+    Raises:
+        OSError, ValueError: as `config_traits`.
+    """
+    parts: _Architecture = read_json(file, _Architecture, "the architecture of a family")
+    return _of_config(parts.unet)
+
+
+def _of_config(config: _UNetConfig) -> UNetTraits:
+    text, added = config.cross_attention_dim, config.projection_class_embeddings_input_dim
+    return UNetTraits(
+        channels=config.in_channels,
+        width=next(iter(config.block_out_channels), 0),
+        text=(next(iter(text), 0) if isinstance(text, list) else text) or 0,
+        added=(added or 0) if config.addition_embed_type else 0,
+        depth=config.depth,
+    )
 
 
 def checkpoint_traits(file: Path) -> UNetTraits:
@@ -93,14 +145,18 @@ def checkpoint_traits(file: Path) -> UNetTraits:
     if file.suffix.lower() in _PICKLES:
         raise pickled(file)
     shapes, metadata = tensor_header(file)
-    if f"{_SINGLE_FILE}input_blocks.0.0.weight" not in shapes:
+    first = shapes.get(_FIRST, ())
+    if len(first) < 2:
         raise ValueError(
-            f"{file} is no single-file checkpoint of SDXL or SD 1.5 (it has no {_SINGLE_FILE}input_blocks.0.0.weight); "
+            f"{file} is no single-file checkpoint of SDXL or SD 1.5 (it has no {_FIRST}); "
             "give a checkpoint, a diffusers folder or a repository of the Hub"
         )
     if any(name in shapes for name in _OTHER_PREDICTION) or metadata.get("modelspec.prediction_type", "e")[:1] == "v":
         raise wrong_prediction(file)
-    return UNetTraits.of_checkpoint(shapes)
+    text = [shape[-1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")]
+    width, channels = first[:2]
+    added = shapes.get(_ADDED, (0, 0))[-1]
+    return UNetTraits(channels=channels, width=width, text=text[0] if text else 0, added=added, depth=len(text))
 
 
 def check_whole(file: Path) -> None:
@@ -111,7 +167,7 @@ def check_whole(file: Path) -> None:
         ValueError: it lacks one.
     """
     shapes = tensor_header(file)[0]
-    needed = _BESIDE_UNET["SDXL" if f"{_SINGLE_FILE}label_emb.0.0.weight" in shapes else "SD 1.5"]
+    needed = _BESIDE_UNET["SDXL" if _ADDED in shapes else "SD 1.5"]
     if missing := [part for part, name in needed.items() if name not in shapes]:
         raise ValueError(f"{file} is incomplete: it has no {' and no '.join(missing)}; give a whole checkpoint")
 
