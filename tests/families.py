@@ -362,10 +362,15 @@ def hub_cache(family: Family, cache: Path) -> Family:
     if family.vae is not None:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)
-    config = home / "scheduler" / "scheduler_config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), **_PUBLISHED_SCHEDULER}))
+    publish_scheduler(home)
     as_blobs(cache)
     return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
+
+
+def publish_scheduler(pipeline: Path) -> None:
+    """Give the pipeline in a folder the scheduler's configuration that the published ones have."""
+    config = pipeline / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **_PUBLISHED_SCHEDULER}))
 
 
 def with_adapter(family: Family, model: str, file: Path, change: Callable[[Tensor], Tensor]) -> Family:
