@@ -1,4 +1,4 @@
-"""`--base`: Hyper-SD's LoRAs on other bases, from the Hub's cache, a folder and a single file, equal to plain diffusers."""
+"""`--base`: Hyper-SD's LoRAs on other bases (of the Hub, in a folder, in a single file), equal to plain diffusers."""
 
 from __future__ import annotations
 
