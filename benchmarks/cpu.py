@@ -74,7 +74,7 @@ def package(cache: Path, steps: int) -> Callable[[], None]:
     """This package's comparison, with one model."""
     machine = Machine.here()
     engine = Engine(SD15, Machine(**{**_fields(machine), "cache": cache, "offline": True}))
-    request = Request(prompt=PROMPT, seed=0, family="sd15", runs=(Run(MODEL, steps),))
+    request = Request(prompt=PROMPT, seed=0, family="sd15", runs=(Run(model=MODEL, steps=steps),))
 
     def draw() -> None:
         for event in compare(request, engine):

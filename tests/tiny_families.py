@@ -42,3 +42,16 @@ def sd15(cache: Path) -> Family:
 def sd21(cache: Path) -> Family:
     """The published family of SD-Turbo, tiny and random, in the cache."""
     return families.hub_cache(SD21, cache)
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path) -> Path:
+    """A Hub cache with a sparse file of SD1.5's size in the place of its UNet."""
+    folder = tmp_path / f"models--{str(SD15.repository).replace('/', '--')}"
+    unet = folder / "snapshots" / "0" / "unet"
+    unet.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("0")
+    with (unet / "diffusion_pytorch_model.fp16.safetensors").open("wb") as file:
+        file.truncate(1_720_000_000)
+    return tmp_path

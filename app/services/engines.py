@@ -111,6 +111,19 @@ class EngineManager:
         """Availability of a model on this machine; None while unknown."""
         return availability(family, spec, self.machine) if self.machine else None
 
+    def expected_time(self, request: Request) -> str:
+        """Sentence about the seconds that a request takes; empty where they are few or unknown.
+
+        Raises:
+            ValueError: a model is unknown, or does not run as requested.
+        """
+        family = self.family(request.family)
+        if self.machine is None or not family.unet_tflop:
+            return ""
+        from hypersd.sampling.expected_time import expected_time  # noqa: PLC0415 - brings torch
+
+        return expected_time(family, request, self.machine)
+
     def state(self, name: str) -> str:
         """State of a family: "starting", "idle", "fetching …", "loading", "ready", or "failed: " and why."""
         if self._failure:

@@ -188,6 +188,8 @@ class Family:
     vae: str | None = None
     base: Path | None = None
     unet_gb: float = 0
+    unet_tflop: float = 0
+    decode_tflop: float = 0
     size_multiple: int = 64
     is_reimplementation: bool = False
     parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -71,7 +71,7 @@ def test_a_shortened_run_prepares_as_few_examples_and_keeps_them_to_itself(
         (lambda file: file.write_bytes(b""), "is empty"),
         (lambda file: file.write_bytes(b"latents"), "is damaged"),
         (lambda file: file.write_bytes(file.read_bytes()[:300]), "is damaged"),
-        (lambda file: np.save(file, np.zeros((16, 4, 8, 8), np.float16)), "another family's"),
+        (lambda file: np.save(file, np.zeros((16, 4, 8, 8), np.float16)), "they belong to another family"),
         (lambda file: np.save(file, np.zeros((0, 12, 16, 16), np.float16)), "its numbers are not float16"),
         (lambda file: np.save(file, np.array([{}], dtype=object)), "is damaged"),
     ],

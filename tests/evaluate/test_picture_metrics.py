@@ -54,7 +54,7 @@ def test_no_pictures_are_a_file_too(tmp_path: Path) -> None:
 
 def test_another_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("model,steps\nhyper,4\n")
-    with pytest.raises(ValueError, match="no table of pictures: it has no column 'prompt'"):
+    with pytest.raises(ValueError, match="not a table of pictures: it has no column 'prompt'"):
         read_pictures(tmp_path / "metrics.csv")
 
 

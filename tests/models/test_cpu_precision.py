@@ -14,19 +14,6 @@ from hypersd.models.specs import Family
 from tests import families
 
 
-@pytest.fixture
-def downloaded(tmp_path: Path) -> Path:
-    """A Hub cache with a sparse file of SD1.5's size in the place of its UNet."""
-    folder = tmp_path / f"models--{str(SD15.repository).replace('/', '--')}"
-    unet = folder / "snapshots" / "0" / "unet"
-    unet.mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text("0")
-    with (unet / "diffusion_pytorch_model.fp16.safetensors").open("wb") as file:
-        file.truncate(1_720_000_000)
-    return tmp_path
-
-
 @pytest.mark.parametrize(("faster", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_a_large_family_comes_in_what_is_faster(
     downloaded: Path, monkeypatch: pytest.MonkeyPatch, *, faster: bool, dtype: torch.dtype

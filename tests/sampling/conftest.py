@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.tiny_families import cache, emoji, sd15, sd21, sdxl
+from tests.tiny_families import cache, downloaded, emoji, sd15, sd21, sdxl
 
-__all__ = ["cache", "emoji", "sd15", "sd21", "sdxl"]
+__all__ = ["cache", "downloaded", "emoji", "sd15", "sd21", "sdxl"]

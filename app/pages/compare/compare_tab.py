@@ -94,11 +94,10 @@ class _Handlers:
             parts.timer: gr.Timer(active=True),
         }
 
-    @staticmethod
-    def _ahead(family: Family, request: Request) -> str:
-        """Sentences about what will not be drawn as asked, as far as it is known before anything is drawn."""
-        words = result_cards.unknown_words(family, request.prompt)
-        return " ".join(filter(None, (words, *warnings_of(planned(family, request)))))
+    def _ahead(self, family: Family, request: Request) -> str:
+        """Sentences, before anything is drawn, about what will not be drawn as asked, and about the time it takes."""
+        words, expected = result_cards.unknown_words(family, request.prompt), self.engines.expected_time(request)
+        return " ".join(filter(None, (words, *warnings_of(planned(family, request)), expected)))
 
     def _refused(self, error: Exception) -> Updates:
         return {

@@ -96,10 +96,10 @@ class ControlHandlers:
         )
 
     def _ahead(self, request: Request) -> str:
-        """Sentences about what will not be drawn as asked, as far as it is known before anything is drawn."""
+        """Sentences, before anything is drawn, about what will not be drawn as asked, and about the time it takes."""
         family = self.engines.family(request.family)
-        words = result_cards.unknown_words(family, request.prompt)
-        return " ".join(filter(None, (words, *warnings_of(planned(family, request)))))
+        words, expected = result_cards.unknown_words(family, request.prompt), self.engines.expected_time(request)
+        return " ".join(filter(None, (words, *warnings_of(planned(family, request)), expected)))
 
     def draw(self, job: Job | None, shown: ControlShown | None) -> Iterator[Updates]:
         """Draw a job, changing the page as pictures come; one that was superseded changes nothing more."""

@@ -80,6 +80,10 @@ def run(options: argparse.Namespace) -> int:
     planned(chosen, requests[0])  # complains about a parameter that no model bears
     from hypersd.models.engine import Engine
     from hypersd.sampling.comparison_folder import compare_into, finished_comparisons, write_grid
+    from hypersd.sampling.expected_time import expected_time
+
+    if expected := expected_time(chosen, requests[0], machine):
+        note(expected)
 
     homes = [Path() if options.prompts is None else Path(f"{index:04d}") for index in range(len(requests))]
     files = (*picture_files(runs, requests[0].seeds).values(), GRID, COMPARISON, *([SWEEP] if options.grid else []))

@@ -46,6 +46,8 @@ SD15 = Family(
     pixels=_PIXELS,
     memory_gb=4,
     unet_gb=2,
+    unet_tflop=0.80,
+    decode_tflop=2.51,
     prompt_set=PROMPT_SET,
     controlnets=tuple(
         ControlNetSpec(

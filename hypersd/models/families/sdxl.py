@@ -79,6 +79,8 @@ SDXL = Family(
     pixels=_PIXELS,
     memory_gb=11,
     unet_gb=5,
+    unet_tflop=6.76,
+    decode_tflop=10.5,
     prompt_set=PROMPT_SET,
     controlnets=(
         ControlNetSpec(

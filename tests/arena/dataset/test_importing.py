@@ -204,9 +204,9 @@ def test_any_fsspec_url_is_a_source(store: Store, pictures: ImageStore, there: t
 
 
 def test_an_unreachable_source_is_named(there: tuple[Store, ImageStore], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere contains neither Parquet"):
+    with pytest.raises(FileNotFoundError, match="nowhere: No such file or directory; name a file"):
         import_votes(tmp_path / "nowhere", *there)
     with pytest.raises(OSError, match="nobody/nothing"):
         import_votes("hf://datasets/nobody/nothing", *there)
-    with pytest.raises(ValueError, match="Protocol not known"):
+    with pytest.raises(OSError, match="Protocol not known"):
         import_votes("gopher://votes", *there)

@@ -264,6 +264,8 @@ def test_what_is_not_downloaded_is_told_in_one_line(
 ) -> None:
     words = ["feedback", "--family", family.name, "--reward", "x", "--out", str(tmp_path / "out")]
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
+    small = families.machine(tmp_path / "empty", memory_gb=2.0)
+    monkeypatch.setattr(Machine, "here", lambda: small)
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"hyper of {family.name} cannot be tuned here: needs about" in line
