@@ -65,11 +65,14 @@ class Loader:
         Raises:
             DownloadError: it cannot be fetched.
         """
-        base, vae = self.family.base, self._snapshot(self.family.vae) if self.family.vae else None
-        if base is not None and base.is_file():
-            return ModelSource(self._configurations(), vae=vae, checkpoint=base)
-        folder = base or self.family.folder or self._snapshot(str(self.family.repository))
-        return ModelSource(folder, self._variant(folder), vae)
+        base = self.family.base
+        checkpoint = base if base is not None and base.is_file() else None
+        if checkpoint is not None:
+            folder = self._configurations()
+        else:
+            folder = base or self.family.folder or self._snapshot(str(self.family.repository))
+        vae = self._snapshot(self.family.vae) if self.family.vae else None
+        return ModelSource(folder, self._variant(folder), vae, checkpoint)
 
     def fetch(self, weights: Weights) -> None:
         """See to it that these weights are on disk; for those of kind "none", that the base is.
