@@ -264,7 +264,7 @@ EMOJI = Family(
             ),
             default_steps=4,
             pixels=_PIXELS,
-            note="Trajectory-segmented consistency distillation alone, without human feedback.",
+            note="Trajectory-segmented consistency distillation; score distillation for one step. No human feedback.",
             licence=_LICENCE,
             source=_SOURCE,
         ),
