@@ -6,10 +6,14 @@ import sys
 
 from app.build import launch
 from app.services.settings import AppSettings
+from hypersd.utils.environment import Environment, secrets
+from hypersd.utils.log_format import configure_logging
 
 if __name__ == "__main__":
     try:
-        config = AppSettings.from_environment()
+        environment = Environment.read()
+        config = AppSettings.from_environment(environment)
     except ValueError as error:
         sys.exit(str(error))
+    configure_logging(environment.log, secrets())
     launch(config)

@@ -8,7 +8,9 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app.api.routes import routes
+from app.api.health_routes import health_routes
+from app.api.metrics_routes import metrics_routes
+from app.api.routes import SerialQueue, routes
 from app.pages.arena_tab import build_arena
 from app.pages.compare import result_cards
 from app.pages.compare.compare_tab import build_compare
@@ -20,10 +22,13 @@ from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
 from app.services.background import short_turns
 from app.services.engines import EngineManager
+from app.services.health import HealthMonitor
+from app.services.health_collector import HealthCollector
 from app.services.loop_runner import Owner, open_runner
 from app.services.settings import AppSettings
 from app.services.uploads import BodyLimit
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
+from hypersd.utils.log_format import adopt_server_logs
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +58,36 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
     engines = EngineManager(settings.families(), settings.family, settings.families)
     arena = open_arena(engines, settings)
     demo = _build(settings, engines, arena)
-    served = {"routes": routes(arena) if arena else [], "middleware": [Middleware(BodyLimit)]}
+    own_prompts = SerialQueue()
+    monitor = HealthMonitor(
+        engines,
+        arena,
+        settings.storage.data,
+        waiting=lambda: len(own_prompts.waiting) + _queue_length(demo),
+    )
+    monitor.failures.attach()
+    engines.metrics.registry.register(HealthCollector(monitor.report))
+    served = {
+        "routes": [
+            *health_routes(monitor),
+            *metrics_routes(engines.metrics.registry, settings.owner_token),
+            *(routes(arena, own_prompts) if arena else []),
+        ],
+        "middleware": [Middleware(BodyLimit, metrics=engines.metrics)],
+    }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
+    adopt_server_logs()
     engines.wake()
     if arena:
         ArenaWorkers(arena).start()
     if block:
         demo.block_thread()
     return demo
+
+
+def _queue_length(demo: gr.Blocks) -> int:
+    """Events in the page's queue; Gradio tells it only over HTTP."""
+    return len(demo._queue)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def launch_options() -> dict[str, Any]:

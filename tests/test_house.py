@@ -40,6 +40,7 @@ GROUND = (
     "hypersd.utils.outputs",
     "hypersd.utils.errors",
     "hypersd.utils.environment",
+    "hypersd.utils.log_format",
     "hypersd.resources",
     "hypersd.utils.file_kinds",
 )

@@ -40,10 +40,14 @@ _AWAY = "the arena cannot be reached for a moment; please try again"
 _NOT_TAKEN = "the arena cannot be reached for a moment; your vote was not counted, so please try again"
 
 
-def routes(arena: Arena) -> list[Route]:
+def routes(arena: Arena, own_prompts: SerialQueue | None = None) -> list[Route]:
     """POST routes under `/arena`; each takes and answers a JSON object. The visitor's token is in `X-Voter`.
 
     `GET /arena/receipt/RECEIPT` needs no token: it tells only whether the vote of a receipt is stored.
+
+    Args:
+        arena: of the page.
+        own_prompts: the queue of visitors whose own prompts are drawn; a new one by default.
     """
     handlers: dict[str, Handler] = {
         "draw": lambda voter, words: arena.draw(
@@ -56,7 +60,7 @@ def routes(arena: Arena) -> list[Route]:
         "own": lambda voter, words: arena.own(voter, text(words, "prompt")),
         "progress": lambda voter, _: arena.progress(voter),
     }
-    workers: dict[str, Worker] = {"own": SerialQueue()}
+    workers: dict[str, Worker] = {"own": own_prompts or SerialQueue()}
     away: dict[str, str] = {"vote": _NOT_TAKEN, "answer": _NOT_TAKEN}
     receipt = Route("/arena/receipt/{receipt}", receipt_endpoint(arena), methods=["GET"])
     return [receipt] + [
@@ -124,15 +128,16 @@ def endpoint(
             voter = arena.voter(home, request.headers.get("x-voter", ""))
             return JSONResponse(await worker(handle, voter, words))
         except RateLimited as later:
-            said, status = str(later), 429
+            said, status, reason = str(later), 429, "rate limit"
             headers["retry-after"] = str(math.ceil(later.seconds))
         except DuplicateVote:
-            said, status = _COUNTED, 409
+            said, status, reason = _COUNTED, 409, "duplicate vote"
         except (VoteRejected, ValueError) as error:
-            said, status = str(error).strip(), 422
+            said, status, reason = str(error).strip(), 422, "invalid"
         except Exception:
             log.exception("a request to the arena failed")
-            said, status = unavailable_message, 503
+            said, status, reason = unavailable_message, 503, "unavailable"
+        arena.metrics.count_refusal(reason)
         return JSONResponse({"error": sentence(said)}, status, headers=headers)
 
     async def timed(request: Request) -> JSONResponse:
@@ -158,8 +163,10 @@ def receipt_endpoint(arena: Arena) -> Callable[[Request], Any]:
         except RateLimited as later:
             said, status = str(later), 429
             headers["retry-after"] = str(math.ceil(later.seconds))
+            arena.metrics.count_refusal("rate limit")
         except Exception:
             log.exception("a receipt could not be looked up")
+            arena.metrics.count_refusal("unavailable")
             said, status = _AWAY, 503
         else:
             if kept:

@@ -15,6 +15,7 @@ from app.services.client_ip import is_local_address
 from app.services.engines import EngineManager
 from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
+from app.services.page_metrics import MeasuredGenerator, PageMetrics
 from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
@@ -91,6 +92,11 @@ class Arena:
         self.sheet = lru_cache(maxsize=64)(self._sheet)
 
     @property
+    def metrics(self) -> PageMetrics:
+        """Counters of the page."""
+        return self.engines.metrics
+
+    @property
     def family(self) -> Family:
         """The family of the contestants."""
         return self.engines.family(self.engines.first)
@@ -149,6 +155,7 @@ class Arena:
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
         """Store a vote, then reveal the contestants."""
         vote = self.service.vote(battle, voter, choice, client)
+        self.metrics.count_vote(vote.choice)
         answer = reveal_battle(self.engines, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
         try:
             count = self.store.count_of(voter)
@@ -216,7 +223,8 @@ class Arena:
         if not pairs:
             raise VoteRejected("no two models can run here, so there is nothing to compare")
         with self.engines.drawing():
-            pool = PairPool(self.store, self.pictures, EngineGenerator(engine), [])
+            generator = MeasuredGenerator(EngineGenerator(engine), self.metrics)
+            pool = PairPool(self.store, self.pictures, generator, [])
             pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
         if pair is None:
             raise VoteRejected("the models could not draw that; try other words")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from app.services.arena import Arena
 from app.services.background import start_background
+from app.services.page_metrics import MeasuredGenerator
 from hypersd.arena.ranking.leaderboard import next_pair_probabilities
 from hypersd.arena.service.studies import read_prompts
 
@@ -80,7 +81,8 @@ class ArenaWorkers:
             prompt_set=name,
             low=arena.low,
         )
-        image_generator = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
+        drawing = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
+        image_generator = MeasuredGenerator(drawing, arena.metrics)
         sources = [source, *arena.studies.sources(arena.low)]
         PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy).run(self._stop)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from app.services.page_metrics import PageMetrics
 from hypersd.models.control_availability import control_availability
 from hypersd.models.machine import Machine
 from hypersd.models.registry import Availability, availability
@@ -69,9 +70,13 @@ class EngineManager:
     """
 
     def __init__(
-        self, families: Mapping[str, Family], first: str, again: Callable[[], Mapping[str, Family]] | None = None
+        self,
+        families: Mapping[str, Family],
+        first: str,
+        again: Callable[[], Mapping[str, Family]] | None = None,
     ) -> None:
         """`again` reads the families again, to find contestants registered while the page is served."""
+        self.metrics = PageMetrics()
         self.families, self.first, self._again = families, first, again or (lambda: families)
         self.machine: Machine | None = None
         self._failure = ""
@@ -178,6 +183,11 @@ class EngineManager:
         """True if a visitor waits for the models."""
         return self._at_work > 0
 
+    @property
+    def at_work(self) -> int:
+        """Number of visitors' requests that use the models or wait for them."""
+        return self._at_work
+
     def _work(self, job: Job) -> None:
         try:
             while not self._machine_known.wait(timeout=0.1):
@@ -193,6 +203,9 @@ class EngineManager:
                 for request in requests:
                     for event in compare(request, engine, cancelled=job.cancelled.is_set, previews=job.previews):
                         job.events.put(event)
+                        if isinstance(event, Generation):
+                            seconds = None if event.error else event.seconds
+                            self.metrics.count_draw(request.family, event.model, seconds)
         except Exception as error:  # noqa: BLE001 - it is raised where somebody can show it
             job.events.put(error)
         finally:

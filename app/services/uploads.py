@@ -7,6 +7,8 @@ from typing import Final
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.services.page_metrics import PageMetrics
+
 LARGEST_BODY: Final = 4 * 2**20
 """Largest request body in bytes. The page's own requests have some thousands, with a full canvas up to 1.5 million."""
 
@@ -22,8 +24,9 @@ class BodyLimit:
     A body is read completely before the app gets it, so no part of a rejected one reaches a file.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, metrics: PageMetrics) -> None:
+        """`metrics` counts the rejected requests."""
+        self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -31,10 +34,12 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         if scope["path"].rstrip("/").endswith(_UPLOADS):
+            self.metrics.count_refusal("upload")
             await _refuse(_NO_FILES, scope, receive, send)
             return
         messages = [] if _declared(scope) > LARGEST_BODY else await _read(receive)
         if not messages:
+            self.metrics.count_refusal("too large")
             await _refuse(_TOO_LARGE, scope, receive, send)
             return
 

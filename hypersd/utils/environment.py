@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from hypersd.utils.log_format import LogFormat
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PAGE_SECRETS = frozenset({"HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"})
 """Variables that are removed from child processes of the page. The last of them is read by Gradio."""
+
+_SECRET_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|PRIVATE_KEY)$")
+"""Ends of the names of variables with secrets, such as HF_TOKEN, PGPASSWORD or AWS_SECRET_ACCESS_KEY."""
+
+_SHORTEST_SECRET = 4
+"""Characters of a value that is looked for in logs: a shorter one would be in every line."""
 
 _ON, _OFF = {"1", "ON", "YES", "TRUE"}, {"0", "OFF", "NO", "FALSE"}
 """Values of a switch, in any letter case; the first are those of huggingface_hub."""
@@ -43,6 +53,19 @@ def _networks(text: str) -> tuple[Network, ...]:
             )
         networks.append(network)
     return tuple(networks)
+
+
+def _log_format(text: str) -> LogFormat:
+    """A format of logs.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    if (word := text.strip().lower()) == "json":
+        return "json"
+    if word != "text":
+        raise ValueError(f"is {text!r}; write text or json")
+    return "text"
 
 
 def _switch(text: str) -> bool:
@@ -96,6 +119,9 @@ class Environment:
     owner_token: str = field(default="", repr=False, metadata=_variable("HYPERSD_OWNER_TOKEN"))
     """Token with which the page's owner may start rounds; empty disables it."""
 
+    log: LogFormat = field(default="text", metadata=_variable("HYPERSD_LOG", _log_format))
+    """Format of the page's log: `text`, or `json` for one object a line."""
+
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
     """Switch: load published weights only from the local cache."""
 
@@ -143,6 +169,27 @@ class Environment:
         path = os.pathsep.join([str(packages), *filter(None, [os.environ.get("PYTHONPATH")])])
         variables = {**os.environ, "PYTHONPATH": path, **self.variables()}
         return {name: value for name, value in variables.items() if name not in PAGE_SECRETS}
+
+
+def secrets(variables: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Secrets in the environment, by default this process's: they must not be in a log.
+
+    The values of variables with the name of a secret, and the passwords of URLs, as written and decoded.
+    """
+    given = os.environ if variables is None else variables
+    values = {value for name, value in given.items() if _SECRET_NAMES.search(name)}
+    for value in given.values():
+        if "://" in value and "@" in value:
+            values |= _passwords(value)
+    return frozenset(value for value in values if len(value) >= _SHORTEST_SECRET)
+
+
+def _passwords(url: str) -> set[str]:
+    try:
+        password = urlsplit(url).password or ""
+    except ValueError:
+        return set()
+    return {password, unquote(password)}
 
 
 def _text(value: Any) -> str:

@@ -23,6 +23,7 @@ SET = Environment(
     studies=Path("/studies"),
     reward=Path("/reward"),
     owner_token="open",  # noqa: S106 - of nobody
+    log="json",
     offline=True,
     on_space=True,
     space_author="ann",

@@ -62,6 +62,7 @@ class Publisher:
         least_seconds: shortest time between attempts: the Hub accepts 128 commits an hour.
         boot: prefix of the shards' names.
         aside: votes that cannot be sent now, and why; each attempt tries them again.
+        failed_attempts: number of attempts since the start that failed, or sent only a part.
     """
 
     store: Store
@@ -73,6 +74,7 @@ class Publisher:
     health: Health = field(default_factory=lambda: Health(0, None, ""))
     boot: str = field(default_factory=lambda: new_id()[:12])
     aside: dict[str, str] = field(default_factory=dict[str, str])
+    failed_attempts: int = 0
     _unread: str = ""
     _has_card: bool = False
 
@@ -122,6 +124,7 @@ class Publisher:
             some = next(iter(self.aside.values()))
             failure = failure or f"{len(self.aside):,} of the votes cannot be sent, since {some}"
         self.health = Health(waiting, last, failure)
+        self.failed_attempts += bool(failure)
         return not (failure or waiting)
 
     def publish(self) -> int:
