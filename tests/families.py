@@ -67,11 +67,11 @@ def _tokenizer(length: int) -> CLIPTokenizer:
     return CLIPTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, merges=[], model_max_length=length)
 
 
-def _text_config(tokenizer: CLIPTokenizer, length: int) -> CLIPTextConfig:
+def _text_config(tokenizer: CLIPTokenizer, length: int, width: int = _WIDTH) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
-        hidden_size=_WIDTH,
-        intermediate_size=2 * _WIDTH,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=length,
@@ -121,6 +121,8 @@ def sdxl_pipeline(*, emoji: bool) -> StableDiffusionXLPipeline:
     length = 24 if emoji else 77
     tokenizer = _tokenizer(length)
     channels = _LATENT_CHANNELS if emoji else 4
+    # The published encoders differ in their width, by which diffusers finds them in a single file.
+    first, second = (_WIDTH, _WIDTH) if emoji else (_WIDTH - 8, _WIDTH + 8)
     tiny = AutoencoderTiny(
         latent_channels=channels,
         encoder_block_out_channels=(16,) * 4,
@@ -131,8 +133,8 @@ def sdxl_pipeline(*, emoji: bool) -> StableDiffusionXLPipeline:
     spaced = DDIMScheduler(**_BETAS, clip_sample=False, set_alpha_to_one=False, steps_offset=1)
     return StableDiffusionXLPipeline(
         vae=tiny if emoji else _kl(),
-        text_encoder=CLIPTextModel(_text_config(tokenizer, length)),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, length)),
+        text_encoder=CLIPTextModel(_text_config(tokenizer, length, first)),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, length, second)),
         tokenizer=tokenizer,
         tokenizer_2=tokenizer,
         unet=_unet(channels, conditioned=True, sample_size=_EMOJI_PIXELS // 8 if emoji else 8),
@@ -360,10 +362,15 @@ def hub_cache(family: Family, cache: Path) -> Family:
     if family.vae is not None:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)
-    config = home / "scheduler" / "scheduler_config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), **_PUBLISHED_SCHEDULER}))
+    publish_scheduler(home)
     as_blobs(cache)
     return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
+
+
+def publish_scheduler(pipeline: Path) -> None:
+    """Give the pipeline in a folder the scheduler's configuration that the published ones have."""
+    config = pipeline / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **_PUBLISHED_SCHEDULER}))
 
 
 def with_adapter(family: Family, model: str, file: Path, change: Callable[[Tensor], Tensor]) -> Family:

@@ -6,9 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from hypersd.cli.options import DEFAULT_FAMILY
+from hypersd.models.machine import Machine
+from hypersd.models.specs import Family
 
 if TYPE_CHECKING:
-    from hypersd.sampling.request import Run
+    from hypersd.sampling.stored_request import StoredBase, StoredRequest
 
 _USUAL = {"family": DEFAULT_FAMILY, "seed": 0, "count": 1}
 _SETTINGS = (
@@ -17,12 +19,13 @@ _SETTINGS = (
 )
 
 
-def take_like(options: argparse.Namespace) -> tuple[Run, ...]:
-    """Put what the picture of `--like` says of its making in the place of the options; return its runs.
+def take_like(options: argparse.Namespace) -> StoredRequest:
+    """Put what the picture of `--like` says of its making in the place of the options; return it.
 
     Raises:
         OSError: the picture cannot be read.
-        ValueError: it does not say how it was made, or such an option was given beside it.
+        ValueError: it does not say how it was made, or such an option was given beside it; or its base is a file or
+            folder, and no `--base` says where it is now.
     """
     from hypersd.sampling.stored_request import read_request
 
@@ -31,6 +34,7 @@ def take_like(options: argparse.Namespace) -> tuple[Run, ...]:
         raise ValueError(f"--like takes all settings from the picture; leave out {word}")
     stored = read_request(options.like)
     request, given = stored.request, stored.request.parameters
+    options.base = _base(options, stored.base)
     options.prompt, options.family = request.prompt, request.family
     options.seed, options.count = request.seed, request.count
     options.models = tuple(dict.fromkeys(run.model for run in request.runs))
@@ -38,4 +42,32 @@ def take_like(options: argparse.Namespace) -> tuple[Run, ...]:
     options.base_first = stored.base_first or None
     options.eta, options.strength, options.size = given.eta, given.strength, given.size
     options.guidance, options.negative = given.guidance_scale, given.negative_prompt
-    return request.runs
+    return stored
+
+
+def _base(options: argparse.Namespace, stored: StoredBase | None) -> str | None:
+    """The base to draw on: the picture's repository, or where `--base` says that its file or folder is."""
+    if stored is None or stored.file is None:
+        if options.base is not None:
+            raise ValueError("--like takes the base from the picture; leave out --base")
+        return stored and stored.repository
+    if options.base is None:
+        raise ValueError(f"{options.like} was drawn on {stored.file}; say where it is with --base")
+    return options.base
+
+
+def check_like(options: argparse.Namespace, stored: StoredRequest, chosen: Family, machine: Machine) -> None:
+    """Check that a base on disk is the one on which a picture was drawn, by its hash.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is another one.
+    """
+    from hypersd.models.engine import Engine
+    from hypersd.models.registry import BASE
+
+    if chosen.base is None or stored.base is None or stored.base.sha256 == Engine(chosen, machine).sha256(BASE):
+        return
+    raise ValueError(
+        f"{options.like} was drawn on another {stored.base.file} than {chosen.base}; give that one with --base"
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,19 @@ def fetched(what: str, fetch: Callable[[], str], repository: str = "") -> Path:
     Raises:
         DownloadError: the download failed.
     """
-    try:
+    with explained(what, repository):
         return Path(fetch())
+
+
+@contextmanager
+def explained(what: str, repository: str = "") -> Generator[None]:
+    """Within this context, the Hub's client says in one sentence why it cannot fetch something; as for `fetched`.
+
+    Raises:
+        DownloadError: it cannot.
+    """
+    try:
+        yield
     except LocalEntryNotFoundError as error:
         reason = f" ({gist(error.__cause__)})" if error.__cause__ else ""  # none if the Hub was not asked
         raise DownloadError(

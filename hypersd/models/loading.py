@@ -65,8 +65,14 @@ class Loader:
         Raises:
             DownloadError: it cannot be fetched.
         """
-        folder = self.family.folder or self._snapshot(str(self.family.repository))
-        return ModelSource(folder, self._variant(folder), self._snapshot(self.family.vae) if self.family.vae else None)
+        base = self.family.base
+        checkpoint = base if base is not None and base.is_file() else None
+        if checkpoint is not None:
+            folder = self._configurations()
+        else:
+            folder = base or self.family.folder or self._snapshot(str(self.family.repository))
+        vae = self._snapshot(self.family.vae) if self.family.vae else None
+        return ModelSource(folder, self._variant(folder), vae, checkpoint)
 
     def fetch(self, weights: Weights) -> None:
         """See to it that these weights are on disk; for those of kind "none", that the base is.
@@ -200,19 +206,31 @@ class Loader:
         """
         if weights.file is not None:
             return (self.file(weights),)
-        folder = self.source().folder if weights.kind == "none" else self._unet_folder(weights)
+        source = self.source() if weights.kind == "none" else ModelSource(self._unet_folder(weights))
+        if source.checkpoint is not None:
+            return (source.checkpoint,)
+        folder = source.folder
         variant = self._variant(folder)
         return tuple(sorted((folder / "unet").glob(f"*.{variant}.safetensors" if variant else "*.safetensors")))
 
     def _snapshot(self, repository: str, only: str = "") -> Path:
         """The folder of a repository, with the weights of the family's variant where it has one for them."""
-        weights = f"{only}*.{self.family.variant}.safetensors" if repository != self.family.vae else "*.safetensors"
+        variant = f".{self.family.variant}" if self.family.variant else ""
+        # Beside the folders of a pipeline, a repository may have it as a single file too.
+        weights = f"{only or '*/'}*{variant}.safetensors" if repository != self.family.vae else "*.safetensors"
+        return self._matching(repository, f"{only}*.json", f"{only}*.txt", weights)
+
+    def _configurations(self) -> Path:
+        """The folder of the base's repository, with everything but weights."""
+        return self._matching(str(self.family.repository), "*.json", "*.txt")
+
+    def _matching(self, repository: str, *patterns: str) -> Path:
         return self._fetched(
             repository,
             repository,
             lambda: snapshot_download(
                 repository,
-                allow_patterns=[f"{only}*.json", f"{only}*.txt", weights],
+                allow_patterns=list(patterns),
                 ignore_patterns=_NOT_NEEDED,
                 cache_dir=self.machine.cache,
                 endpoint=self.machine.hub,

@@ -24,11 +24,13 @@ class ModelSource:
         folder: of a diffusers pipeline.
         variant: of its weight files ("fp16"), or None.
         vae: a folder whose VAE replaces the pipeline's own, or None.
+        checkpoint: a single file with all the weights, of which the folder has only the configurations; or None.
     """
 
     folder: Path
     variant: str | None = None
     vae: Path | None = None
+    checkpoint: Path | None = None
 
     def pipeline(self, dtype: torch.dtype) -> DiffusionPipeline:
         """Read all that drawing needs.
@@ -37,16 +39,24 @@ class ModelSource:
             OSError: a file of the pipeline is missing.
             ValueError: a file of it is damaged, or they do not belong together.
         """
-        check_pipeline(self.folder)
-        for file in (*self.folder.glob("*/*.safetensors"), *(self.vae.glob("*.safetensors") if self.vae else ())):
+        if self.checkpoint is None:
+            check_pipeline(self.folder)
+        own = [self.checkpoint] if self.checkpoint else self.folder.glob("*/*.safetensors")
+        for file in (*own, *(self.vae.glob("*.safetensors") if self.vae else ())):
             check_hash(file)
         replaced: dict[str, Any] = {}
         if self.vae:
             # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
             replaced["vae"] = diffusers.AutoencoderKL.from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
-        index = read_object(self.folder / INDEX, "the index of a diffusers pipeline")
+        index = read_object(self.folder / INDEX, "the index of a diffusers pipeline", "_class_name")
         # Not needed to draw, and large.
         replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
+        if self.checkpoint is not None:
+            kind: Any = getattr(diffusers, str(index["_class_name"]))
+            with quietly(), fitting(self.checkpoint):
+                return kind.from_single_file(
+                    str(self.checkpoint), config=str(self.folder), dtype=dtype, local_files_only=True, **replaced
+                )
         with quietly(), fitting(self.folder):
             return DiffusionPipeline.from_pretrained(
                 self.folder, dtype=dtype, variant=self.variant, use_safetensors=True, **replaced
@@ -59,6 +69,13 @@ class ModelSource:
             OSError: there is none.
             ValueError: it is damaged.
         """
+        if self.checkpoint is not None:
+            check_hash(self.checkpoint)
+            with quietly(), fitting(self.checkpoint):
+                unet: Any = UNet2DConditionModel.from_single_file(
+                    str(self.checkpoint), config=str(self.folder), subfolder="unet", dtype=dtype, local_files_only=True
+                )
+            return unet
         check_network(self.folder / "unet")
         for file in (self.folder / "unet").glob("*.safetensors"):
             check_hash(file)

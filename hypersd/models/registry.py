@@ -150,7 +150,7 @@ def _availability_in(folder: Path, family: Family, weights: Weights, machine: Ma
 
 def _download_problem(family: Family, weights: Weights, machine: Machine) -> str:
     """Fault of the downloaded UNets that a model needs; empty if there is none."""
-    files = {_unet_file(str(family.repository), family.variant, machine): BASE}
+    files = {} if family.base else {_unet_file(str(family.repository), family.variant, machine): BASE}
     if weights.kind == "pipeline":
         files[_unet_file(str(weights.repository), family.variant, machine)] = weights
     elif weights.repository:
@@ -194,8 +194,17 @@ def local_file(family: Family, weights: Weights, machine: Machine) -> Path | Non
 
 def _base_is_local(family: Family, machine: Machine) -> bool:
     repository = str(family.repository)
-    pipeline = _cached(repository, "model_index.json", machine) and _unet_file(repository, family.variant, machine)
+    if family.base is None:
+        pipeline = _cached(repository, INDEX, machine) and _unet_file(repository, family.variant, machine)
+    else:
+        pipeline = family.base if family.base.is_dir() else _configurations(repository, machine)
     return pipeline is not None and (family.vae is None or _cached(family.vae, "config.json", machine) is not None)
+
+
+def _configurations(repository: str, machine: Machine) -> Path | None:
+    """The index of a cached repository of which all configurations are there, as a single-file checkpoint needs."""
+    files = [_cached(repository, name, machine) for name in (INDEX, "unet/config.json", "vae/config.json")]
+    return files[0] if all(files) else None
 
 
 def is_large(family: Family, machine: Machine) -> bool:
@@ -208,8 +217,11 @@ def base_gb(family: Family, machine: Machine) -> float:
 
     A small stand-in of the same names needs less than the published weights.
     """
-    unet = _unet_file(str(family.repository), family.variant, machine)
-    held = sum(file.stat().st_size for file in unet.parents[1].rglob("*.safetensors")) if unet else 0
+    if family.base is not None and family.base.is_file():
+        held = family.base.stat().st_size
+    else:
+        unet = unet_folder(family, machine)
+        held = sum(file.stat().st_size for file in unet.parent.rglob("*.safetensors")) if unet else 0
     return min(family.memory_gb, _WITH_ACTIVATIONS * held / 1e9)
 
 
@@ -221,9 +233,9 @@ def _unet_gb(family: Family, weights: Weights, machine: Machine) -> float:
 
 
 def unet_folder(family: Family, machine: Machine) -> Path | None:
-    """Folder of the base's UNet; None if it is not downloaded."""
-    if family.folder is not None:
-        return family.folder / "unet"
+    """Folder of the base's UNet; None if it is not downloaded, or part of a single file."""
+    if (folder := family.base or family.folder) is not None:
+        return None if folder.is_file() else folder / "unet"
     file = _unet_file(str(family.repository), family.variant, machine)
     return file.parent if file else None
 

@@ -18,6 +18,7 @@ from hypersd.sampling.comparison_files import COMPARISON, GRID, picture_files
 from hypersd.sampling.planning import plan_run
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import (
+    base_record,
     control_record,
     grid_texts,
     picture_texts,
@@ -25,7 +26,6 @@ from hypersd.sampling.record import (
     run_record,
     settings_record,
     versions,
-    weights_record,
 )
 from hypersd.sampling.remarks import word_remarks
 from hypersd.sampling.request import Generation, Request
@@ -120,7 +120,7 @@ def recorded(generation: Generation, file: str, engine: Engine, request: Request
 def common(engine: Engine, request: Request) -> dict[str, Any]:
     """Facts that all runs of a request share: device, precision, base, versions, and the control if there is one."""
     family, machine = engine.family, engine.machine
-    base = weights_record(BASE, engine.sha256(BASE)) | {"repository": family.repository}
+    base = base_record(family, engine.sha256(BASE))
     control = request.control and control_record(
         family, request.control, engine.sha256(family.controlnet(request.control.mode).weights)
     )
@@ -180,6 +180,7 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
         if record.get(key) != asked.get(key):
             what = "set of parameters" if key == "parameters" else key
             raise _other(folder, what, record.get(key), asked.get(key))
+    _check_base(folder, record, engine)
     now = picture_files(request.runs, request.seeds)
     if before.keys() != now.keys():
         raise _other(folder, "models", _labels(before), _labels(now))
@@ -193,6 +194,12 @@ def finished(folder: Path, request: Request, engine: Engine) -> dict[str, Any] |
             if key in drawn and drawn[key] != value:
                 raise _other(folder, f"{key} of {model}", drawn[key], value)
     return record
+
+
+def _check_base(folder: Path, record: Mapping[str, Any], engine: Engine) -> None:
+    drawn, base = record.get("base"), base_record(engine.family)
+    if isinstance(drawn, dict) and any(drawn.get(key) != value for key, value in base.items()):
+        raise _other(folder, "base", drawn.get("file") or drawn.get("repository"), base["file"] or base["repository"])
 
 
 def _other(folder: Path, what: str, before: object, now: object) -> ValueError:

@@ -57,6 +57,13 @@ def weights_record(weights: Weights, sha256: str | None = None) -> dict[str, Any
     return record | ({} if sha256 is None else {"sha256": sha256})
 
 
+def base_record(family: Family, sha256: str | None = None) -> dict[str, Any]:
+    """A family's base as a JSON object, with the hash of its UNet; another one on disk is named without its path."""
+    place = None if family.base is None else family.base.resolve()
+    record = weights_record(Weights(file=None if place is None else str(place)), sha256)
+    return record | {"repository": family.repository if family.base is None else None}
+
+
 def settings_record(run: PlannedRun, sha256: str | None = None) -> dict[str, Any]:
     """Settings that determine a picture, besides prompt and seed: model, steps, guidance, scheduler, eta and weights.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,30 @@ from hypersd.utils.readers import read_picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBase:
+    """The base of a picture, if it is not its family's own: a repository of the Hub, or a file or folder by its name.
+
+    Args:
+        sha256: of its UNet's weights, or of the whole single file.
+    """
+
+    repository: str | None
+    file: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRequest:
-    """A request, and the number of first steps by the base in every few-step model."""
+    """A request, with what is not part of it.
+
+    Args:
+        base_first: number of first steps by the base in every few-step model.
+        base: another base than the family's own, or None.
+    """
 
     request: Request
     base_first: int = 0
+    base: StoredBase | None = None
 
 
 def stored_record(file: Path) -> dict[str, Any]:
@@ -57,6 +76,7 @@ def read_request(file: Path) -> StoredRequest:
         raise ValueError(f"{file} follows the lines of a control image, which is not in it; draw it with `control`")
     try:
         stored = _of_grid(record) if "runs" in record else _of_picture(record)
+        stored = replace(stored, base=_base(record, family(stored.request.family)))
         known = _known(stored.request.family, stored.base_first)
         for run in stored.request.runs:
             known.spec(run.model).recipe(run.steps)
@@ -65,6 +85,13 @@ def read_request(file: Path) -> StoredRequest:
     except ValueError as error:
         raise ValueError(f"{file} cannot be drawn again: {error}") from error
     return stored
+
+
+def _base(record: Mapping[str, Any], usual: Family) -> StoredBase | None:
+    base = record.get("base")
+    if base is None or (base["file"] is None and base["repository"] == usual.repository):
+        return None
+    return StoredBase(repository=base["repository"], file=base["file"], sha256=base.get("sha256"))
 
 
 def _known(name: str, base_first: int) -> Family:

@@ -69,6 +69,11 @@ def below(folder: str, files: tuple[str, ...]) -> tuple[str, ...]:
 ADAPTERS = ("family/adapters/hyper.safetensors", "home/contestants/mine/contestant.json")
 COMMANDS = (
     Command(words="compare CAT --models hyper", files=(*below("family", PIPELINE), *ADAPTERS), out="--out"),
+    Command(
+        words="compare CAT --models hyper --base data/family",
+        files=below("data/family", (*PIPELINE[:4], "vae/diffusion_pytorch_model.safetensors")),
+        out="--out",
+    ),
     Command(words="compare --prompts prompts.txt --models base", files=("prompts.txt",), out="--out"),
     Command(
         words="evaluate --models hyper --reward reward",

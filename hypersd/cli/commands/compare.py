@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE, read_prompt_file
+from hypersd.cli.base_option import add_base, chosen_family
 from hypersd.cli.comparison_report import comparison_report, report_failures, sweep_report
 from hypersd.cli.folders import command_folder
-from hypersd.cli.like import take_like
+from hypersd.cli.like import check_like, take_like
 from hypersd.cli.options import (
     add_base_first,
     add_family,
@@ -25,7 +26,6 @@ from hypersd.cli.output import emit, note, say
 from hypersd.cli.sweep_options import add_sweep, check_sweep, steps_of, sweep_writer
 from hypersd.models.base_first import with_base_first
 from hypersd.models.machine import Machine
-from hypersd.models.registry import family
 from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP, picture_files
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("prompt", nargs="?", metavar="PROMPT")
     add_file(parser, "--prompts", f"prompts instead of PROMPT: {PROMPT_FILE}")
     add_family(parser)
+    add_base(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
     add_base_first(parser)
     add_seed(parser)
@@ -66,14 +67,15 @@ def run(options: argparse.Namespace) -> int:
 
     check_sweep(options)
     like = None if options.like is None else take_like(options)
-    chosen = family(options.family)
-    if options.base_first:
-        chosen = with_base_first(chosen, options.base_first)
     prompts = prompts_of(options)
     machine = Machine.here()
+    chosen = chosen_family(options, options.models, machine)
+    if options.base_first:
+        chosen = with_base_first(chosen, options.base_first)
     runs = runnable(chosen, options.models, steps_of(options, chosen), machine, note)
     if like is not None:
-        runs = tuple(run for run in runs if run in like)
+        runs = tuple(run for run in runs if run in like.request.runs)
+        check_like(options, like, chosen, machine)
     requests = list(requests_for(prompts, options, runs))
     planned(chosen, requests[0])  # complains about a parameter that no model bears
     from hypersd.models.engine import Engine

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.arguments import argument, control_mode, number, path, step_counts
+from hypersd.cli.base_option import add_base, chosen_family
 from hypersd.cli.comparison_report import comparison_report, report_failures
 from hypersd.cli.folders import CONTROL, CONTROL_IMAGE, command_folder
 from hypersd.cli.options import add_family, add_json, add_out, add_seed
@@ -14,7 +15,6 @@ from hypersd.cli.output import emit, note, say
 from hypersd.models.control_availability import control_availability
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.machine import Machine
-from hypersd.models.registry import family
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison_files import GRID, picture_files
 
@@ -46,6 +46,7 @@ def add_parser(subparsers: Any) -> None:
         "--drawing", action="store_true", help="FILE is a drawing, dark lines on white, and is followed as it is"
     )
     add_family(parser)
+    add_base(parser)
     parser.add_argument(
         "--steps",
         type=argument(step_counts),
@@ -65,7 +66,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw; returns the exit status."""
-    chosen, machine = family(options.family), Machine.here()
+    machine = Machine.here()
+    chosen = chosen_family(options, None, machine)
     check_controllable(chosen, options.mode, machine)
     request = request_for(options, chosen, machine)
     names = [*picture_files(request.runs, request.seeds).values(), GRID, CONTROL_IMAGE, CONTROL]

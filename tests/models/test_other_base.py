@@ -1,0 +1,75 @@
+"""Other bases that are still on the Hub: what they are is known before their weights are fetched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from hypersd.models.machine import Machine
+from hypersd.models.other_base import other_base
+from tests import families
+from tests.http_server import served
+
+CONFIGS = ("unet/config.json", "scheduler/scheduler_config.json")
+WEIGHTS = {
+    "owner/half": "unet/diffusion_pytorch_model.fp16.safetensors",
+    "owner/full": "unet/diffusion_pytorch_model.safetensors",
+    "owner/pickle": "unet/diffusion_pytorch_model.bin",
+}
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with SD 1.5 in its cache, the others' configurations, and a Hub that lists their files."""
+    cache = tmp_path_factory.mktemp("hub")
+    for repository in ("stable-diffusion-v1-5/stable-diffusion-v1-5", *WEIGHTS):
+        families.sd_pipeline().save_pretrained(families.hub_file(cache, repository, "model_index.json").parent)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.partition("?")[0].removeprefix("/api/models/")
+            files = [{"rfilename": file} for file in (*CONFIGS, WEIGHTS.get(name)) if file]
+            content = json.dumps({"id": name, "siblings": files}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    with served(Handler) as address:
+        yield families.machine(cache, hub=address, offline=False)
+
+
+@pytest.fixture(autouse=True)
+def _online(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+
+@pytest.mark.parametrize(("repository", "variant"), [("owner/half", "fp16"), ("owner/full", None)])
+def test_half_precision_is_fetched_where_a_repository_has_it(
+    machine: Machine, repository: str, variant: str | None
+) -> None:
+    based = other_base(repository, machine, lambda _line: None).family
+    assert (based.name, based.repository, based.variant, based.base) == ("sd15", repository, variant, None)
+    assert based.spec("base").title == repository.removeprefix("owner/")
+
+
+def test_a_repository_of_pickles_is_refused(machine: Machine) -> None:
+    with pytest.raises(ValueError, match="owner/pickle/unet is a pickle, which is not opened since it can run code"):
+        other_base("owner/pickle", machine, lambda _line: None)
+
+
+def test_the_pictures_of_a_gpu_are_decoded_by_a_vae_that_bears_half_precision(machine: Machine, tmp_path: Path) -> None:
+    families.sdxl_pipeline(emoji=False).save_pretrained(tmp_path)
+    published = families.hub_file(machine.cache, "stabilityai/stable-diffusion-xl-base-1.0", "model_index.json").parent
+    families.sdxl_pipeline(emoji=False).save_pretrained(published)
+    half = families.machine(machine.cache, precision="float16")
+    assert other_base(str(tmp_path), half, lambda _line: None).family.vae == "madebyollin/sdxl-vae-fp16-fix"
+    assert other_base(str(tmp_path), families.machine(machine.cache), lambda _line: None).family.vae is None
