@@ -56,7 +56,7 @@ def change(file: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said", "status"),
     [
-        (cut, f"without hyper: .*{HYPER} is .*truncated", 0),
+        (cut, f"without hyper: .*{HYPER} is damaged or incomplete", 0),
         (Path.unlink, "without hyper: not downloaded and no network", 0),
         (change, f"hyper at 4 steps: .*{HYPER} is not the published file .*; delete ", 1),
     ],
@@ -73,11 +73,17 @@ def test_a_spoilt_adapter_is_named_and_the_others_are_drawn(  # noqa: PLR0917 - 
     assert "Traceback" not in result.err
 
 
-def test_a_missing_file_of_another_number_of_steps_fails_alone(call: Call, cache: Path, tmp_path: Path) -> None:
+def test_a_missing_file_of_another_number_of_steps_is_known_before_anything_is_drawn(
+    call: Call, cache: Path, tmp_path: Path
+) -> None:
     families.hub_file(cache, "ByteDance/Hyper-SD", "Hyper-SD15-2steps-lora.safetensors").unlink()
-    result = compared(call, tmp_path / "out", "--models", "hyper,lcm", "--steps", "2")
-    assert result.status == 1
-    assert "hyper at 2 steps: Hyper-SD15-2steps-lora.safetensors is not downloaded" in result.err
+    result = compared(call, tmp_path / "named", "--models", "hyper,lcm", "--steps", "2")
+    assert result.status == 2
+    assert "hyper at 2 steps cannot be run here: not downloaded and no network" in result.err
+    assert not (tmp_path / "named").exists()
+    result = compared(call, tmp_path / "out", "--steps", "2")
+    assert result.status == 0
+    assert "without hyper at 2 steps: not downloaded and no network" in result.err
     assert (tmp_path / "out" / "lcm.png").exists()
 
 

@@ -107,7 +107,7 @@ def test_a_model_that_cannot_be_run_here_says_why(call: Call, tmp_path: Path) ->
 def test_what_cannot_be_run_is_left_out_when_nothing_is_named(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def only_hyper(_: object, card: object, __: Machine) -> Found:
+    def only_hyper(_: object, card: object, __: Machine, ___: int | None = None) -> Found:
         here = getattr(card, "name", "") == "hyper"
         return Found(available=here, reason="" if here else "it is raining")
 
