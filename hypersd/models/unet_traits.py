@@ -99,8 +99,8 @@ class UNetTraits:
 
     def __str__(self) -> str:
         """The traits in words."""
-        whose = f" ({ARCHITECTURES[self.text]}'s)" if self.text in ARCHITECTURES else ""
-        return f"{self.depth} attention layers for a text of width {self.text}{whose}"
+        architecture = f" ({ARCHITECTURES[self.text]}'s)" if self.text in ARCHITECTURES else ""
+        return f"{self.depth} attention layers for a text of width {self.text}{architecture}"
 
 
 def config_traits(file: Path) -> UNetTraits:
