@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gradio as gr
+from app.build import launch
+from app.services.settings import AppSettings
+from hypersd.arena.storage import StorageConfig
 
 SECRETS = {
     "HF_TOKEN": "hf_abcdefghijklmnopqrst",
@@ -43,8 +45,17 @@ def test_a_page_without_its_store_logs_json_without_secrets(root: Path, tmp_path
     assert not [value for value in (*SECRETS.values(), "rosebud") if value in done.stderr]
 
 
-def test_the_web_server_s_logs_go_where_ours_go(demo: gr.Blocks) -> None:
-    assert demo.is_running
-    for name in ("uvicorn", "uvicorn.access", "uvicorn.error"):
-        assert logging.getLogger(name).handlers == []
-        assert logging.getLogger(name).propagate
+def test_the_web_server_s_logs_go_where_ours_go(emoji_folder: Path, tmp_path: Path) -> None:
+    # A server sets the loggers of its whole process at its start: the one that other tests share may not be the last.
+    served = launch(
+        AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path)),
+        block=False,
+        quiet=True,
+        server_name="127.0.0.1",
+    )
+    try:
+        for name in ("uvicorn", "uvicorn.access", "uvicorn.error"):
+            assert logging.getLogger(name).handlers == []
+            assert logging.getLogger(name).propagate
+    finally:
+        served.close()
