@@ -167,6 +167,7 @@ class Family:
         variant: of the base's weight files ("fp16"), or None.
         vae: a repository whose VAE replaces the base's, or None.
         base: another base on disk, a diffusers folder or a single-file checkpoint (see `hypersd.models.other_base`).
+        styles: LoRAs that are fused into the base (see `hypersd.models.style_lora`).
         prompt_set: name of the prompts of its battles, in assets/prompts.
         memory_gb: memory of its base on the device, in half precision.
         unet_gb: additional memory of a model with its own UNet.
@@ -187,6 +188,7 @@ class Family:
     variant: str | None = None
     vae: str | None = None
     base: Path | None = None
+    styles: tuple[Weights, ...] = ()
     unet_gb: float = 0
     unet_tflop: float = 0
     decode_tflop: float = 0

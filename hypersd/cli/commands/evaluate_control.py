@@ -22,7 +22,9 @@ PROMPTS = 64
 STEPS = 4
 _SHOWN = 8
 _NOT_HERE = {
-    **dict.fromkeys(("models", "adapter", "like", "base_first", "reward", "reference", "metrics", "prompts")),
+    **dict.fromkeys(
+        ("base", "style", "models", "adapter", "like", "base_first", "reward", "reference", "metrics", "prompts")
+    ),
     "seeds": 1,
     "resume": False,
 }
