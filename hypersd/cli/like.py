@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _USUAL = {"family": DEFAULT_FAMILY, "seed": 0, "count": 1}
 _SETTINGS = (
-    *("prompt", "prompts", "family", "models", "steps", "base_first", "seed", "count"),
+    *("prompt", "prompts", "family", "decoder", "models", "steps", "base_first", "seed", "count"),
     *("eta", "strength", "guidance", "negative", "size"),
 )
 
@@ -45,6 +45,7 @@ def take_like(options: argparse.Namespace) -> StoredRequest:
     options.models = tuple(dict.fromkeys(run.model for run in request.runs))
     options.steps = tuple(sorted({run.steps for run in request.runs if run.steps}))
     options.base_first = stored.base_first or None
+    options.decoder = "tiny" if stored.tiny_decoder else None
     options.eta, options.strength, options.size = given.eta, given.strength, given.size
     options.guidance, options.negative = given.guidance_scale, given.negative_prompt
     return stored

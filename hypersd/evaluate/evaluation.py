@@ -94,6 +94,7 @@ class EvaluationPlan:
             "reference": self.reference,
             "base": base_record(self.family, _sha256(engine, BASE)),
             "styles": [weights_record(style, engine.sha256(style)) for style in self.family.styles],
+            "vae": self.family.vae,
             "models": [self._model_record(engine, model, steps) for model, steps in self.settings],
             "versions": versions(),
         }

@@ -130,6 +130,7 @@ def common(engine: Engine, request: Request) -> dict[str, Any]:
         "dtype": machine.precision,
         "base": base,
         **({"styles": styles_record(engine)} if family.styles else {}),
+        **({"vae": family.vae} if family.vae else {}),
         "versions": versions(),
     }
 
@@ -210,6 +211,8 @@ def _check_base(folder: Path, record: Mapping[str, Any], engine: Engine) -> None
     before, now = record.get("styles", []), styles_record(engine)
     if before != now:
         raise _other(folder, "set of styles", before, now)
+    if "vae" in record and record["vae"] != engine.family.vae:
+        raise _other(folder, "VAE", record["vae"], engine.family.vae)
 
 
 def _other(folder: Path, what: str, before: object, now: object) -> ValueError:

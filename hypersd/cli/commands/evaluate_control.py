@@ -18,9 +18,8 @@ PROMPTS = 64
 STEPS = 4
 _SHOWN = 8
 _NOT_HERE = {
-    **dict.fromkeys(
-        ("base", "style", "models", "adapter", "like", "base_first", "reward", "reference", "metrics", "prompts")
-    ),
+    **dict.fromkeys(("base", "style", "decoder", "models", "adapter", "like", "base_first")),
+    **dict.fromkeys(("reward", "reference", "metrics", "prompts")),
     "seeds": 1,
     "resume": False,
 }
