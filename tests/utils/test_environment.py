@@ -69,6 +69,13 @@ def test_a_switch_that_is_neither_is_named() -> None:
         Environment.read({"HF_HUB_OFFLINE": "maybe"})
 
 
+@pytest.mark.parametrize("text", ["0", "-3", "many", "1.5", "10001", "٣٣٣٣٣٣"])
+def test_a_pool_that_cannot_be_is_named(text: str) -> None:
+    assert Environment.read({"HYPERSD_POOL": " 12 "}).pool == 12
+    with pytest.raises(ValueError, match=r"^HYPERSD_POOL is .*; write a whole number of pairs from 1 to 10000$"):
+        Environment.read({"HYPERSD_POOL": text})
+
+
 @pytest.mark.parametrize("text", ["", " ", " , "])
 def test_no_proxies_are_none(text: str) -> None:
     assert Environment.read({"HYPERSD_TRUSTED_PROXIES": text}).proxies == ()
