@@ -21,6 +21,7 @@ SET = Environment(
     family="sdxl",
     emoji=Path("/family"),
     studies=Path("/studies"),
+    pool=12,
     reward=Path("/reward"),
     owner_token="open",  # noqa: S106 - of nobody
     log="json",
