@@ -189,6 +189,7 @@ class Family:
         is_reimplementation: trained by this package at toy scale, not the published weights.
         parts: its optional parts, each with its file or folder below `folder`.
         controlnets: ControlNets for its models.
+        trained_later: models that it also has where their adapters are in `folder` (see `registry.living_in`).
     """
 
     name: str
@@ -211,6 +212,7 @@ class Family:
     is_reimplementation: bool = False
     parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))
     controlnets: tuple[ControlNetSpec, ...] = ()
+    trained_later: tuple[ModelSpec, ...] = ()
 
     def controlnet(self, mode: ControlMode) -> ControlNetSpec:
         """The ControlNet for control images of a mode.
