@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from hypersd.emoji.training.stages import SCENES
 from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP
 from hypersd.utils.outputs import output_folder
 
-SCENES, CONTROL = "scenes.json", "control.json"
+CONTROL = "control.json"
 CONTROL_IMAGE = "control.png"
 AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
 EVALUATION = (
