@@ -391,9 +391,22 @@ def _write_hub_cache(family: Family, cache: Path) -> None:
         controlnet.half().save_pretrained(place, **half)
     if family.vae is not None:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
+    if family.tiny_decoder is not None:
+        tiny_autoencoder().save_pretrained(hub_file(cache, family.tiny_decoder.repository, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)
     publish_scheduler(home)
     as_blobs(cache)
+
+
+def tiny_autoencoder() -> AutoencoderTiny:
+    """A small random TAESD: four halvings of the picture's sides, as the families' own VAEs have here."""
+    torch.manual_seed(8)
+    return AutoencoderTiny(
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 4,
+    )
 
 
 def publish_scheduler(pipeline: Path) -> None:
