@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hypersd.emoji.training.stages import SCENES
 from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP
+from hypersd.utils.model_folders import SCENES
 from hypersd.utils.outputs import output_folder
 
 CONTROL = "control.json"

@@ -9,8 +9,8 @@ from hypersd.cli.arguments import counted
 from hypersd.cli.folders import command_folder
 from hypersd.cli.options import add_json, add_out, add_seed
 from hypersd.cli.output import emit, note, say
-from hypersd.emoji.training.stages import SCENES
 from hypersd.models.registry import shipped_folder
+from hypersd.utils.model_folders import SCENES
 
 MAX_SCENES = 100_000
 SIDES = (32, 1024)

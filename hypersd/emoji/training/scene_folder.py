@@ -12,10 +12,10 @@ from PIL import Image
 
 from hypersd.emoji.captions import caption, read
 from hypersd.emoji.prompt_scenes import prompted_scene
-from hypersd.emoji.training.stages import SCENES
 from hypersd.emoji.world import Scene, World, render, sample_scene
 from hypersd.sampling.png import write_png
 from hypersd.utils.files import write_document
+from hypersd.utils.model_folders import SCENES
 
 
 def scene_files(count: int) -> list[str]:

@@ -10,9 +10,6 @@ from hypersd.utils.model_folders import FAMILY_FOLDER, LATENTS, check_part
 from hypersd.utils.readers import check_array
 
 STAGES = ("autoencoder", "clip", "latents", "base", "control")
-SCENES = "scenes.json"
-"""Document of a folder of drawn scenes."""
-
 LATENT_SHAPE = (12, 16, 16)
 """(C, H, W) of a scene of 128 × 128 pixels."""
 
