@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from hypersd.cli.main import build_parser, main
-from hypersd.resources import assets_folder
 from tests.documents import DOCUMENTS, ROOT, shell_commands
 
 Words = tuple[str, ...]
@@ -38,24 +37,22 @@ ELSEWHERE = {
     "loop": "tests/cli/commands/test_loop.py",
     "reward": "tests/cli/commands/test_loop.py",
     "feedback": "tests/cli/commands/test_loop.py",
+    "evaluate": "tests/cli/commands/test_evaluate.py",
     "claims": "tests/cli/commands/test_claims.py",
     "data filter": "tests/cli/commands/test_data_filter.py",
     "emoji train": "tests/cli/commands/test_emoji.py",
     "emoji perceive": "tests/emoji/perception/test_solo_training.py",
+    "distill": "tests/cli/commands/test_distill.py",
     "distill tscd --data": "tests/cli/commands/test_distill_pictures.py",
-    "distill tscd --out out/hyper --resume": "tests/cli/commands/test_distill.py",
 }
 """Beginnings of commands that these tests run at small size, on what the command needs."""
 
 SMALL = {
     "compare --like": "",
     "compare a big cat on a blue background --models hyper": "",
+    "compare a big cat on a blue background --grid": "--steps 1,2 --models hyper,turbo",
     "compare": "--steps 1",
     "control": "--steps 1",
-    "evaluate --adapter": "--steps 1 --count 2",
-    "evaluate": "--steps 1 --count 2 --models hyper",
-    "evaluate tables": "",
-    "distill": "--shorten 0.0001 --batch 1",
     "votes simulate --n 20": "--n 2 --pairs 2",
     "votes simulate": "--n 8 --pairs 3",
     "votes export": "--kind simulated",
@@ -121,14 +118,15 @@ def status(words: Words) -> int:
 
 
 @pytest.fixture(scope="module")
-def statuses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Words, int]]:
+def statuses(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Words, int]]:
     """The exit status of each command, run one after the other in one folder, as a reader would."""
     folder = tmp_path_factory.mktemp("reader")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("HYPERSD_DATA", str(folder / "data"))
+        patch.setenv("HYPERSD_EMOJI", str(tiny_folder))
         patch.delenv("DATABASE_URL", raising=False)
-        shutil.copy(assets_folder() / "emoji-xl" / "adapters" / "hyper.safetensors", "my.safetensors")
+        shutil.copy(tiny_folder / "adapters" / "hyper.safetensors", "my.safetensors")
         shutil.copy(ROOT / "docs" / "compare.png", "cat.png")
         (folder / "photos").mkdir()
         shutil.copy(ROOT / "docs" / "compare.png", "photos/a.png")
