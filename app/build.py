@@ -98,6 +98,7 @@ def launch_options() -> dict[str, Any]:
         "js": page_script(),
         "footer_links": [],
         "run_history": False,
+        "enable_monitoring": False,  # anyone could make it print its key
         "ssr_mode": False,
     }
 
