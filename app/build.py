@@ -117,7 +117,11 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
             with gr.Tab("Control", id="control") as control:
                 build_control(control, engines)
             with gr.Tab("Arena", id="arena"):
-                build_arena(open_=arena is not None, published=bool(settings.publish))
+                build_arena(
+                    open_=arena is not None,
+                    published=bool(settings.publish),
+                    draws=not (arena and arena.library),
+                )
             with gr.Tab("Results", id="results"):
                 build_results(demo, arena)
             with gr.Tab("Feedback", id="feedback"):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from hypersd import __version__
 from hypersd.cli.commands import (
+    arena_init,
     claims,
     compare,
     control,
@@ -40,7 +41,7 @@ def build_parser() -> Parser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
     for group in (
         *(models, compare, control, evaluate, claims, data_filter, distill),
-        *(votes, rank, reward, feedback, loop, emoji, deploy),
+        *(votes, arena_init, rank, reward, feedback, loop, emoji, deploy),
     ):
         group.add_parser(subparsers)
     return parser
