@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from hypersd.arena.library.picture_library import Scene, WatchedLibrary
+from hypersd.arena.library.picture_library import PromptSeed, WatchedLibrary
 from hypersd.arena.service.image_generator import GeneratedImage, GenerationError
 from hypersd.arena.service.pool import PairSource
 from hypersd.arena.store.store import Store
@@ -34,7 +34,7 @@ class LibrarySource:
     low: int
     device: str = ""
     software: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    _met: set[tuple[frozenset[str], Scene]] = field(default_factory=set[tuple[frozenset[str], Scene]])
+    _met: set[tuple[frozenset[str], PromptSeed]] = field(default_factory=set[tuple[frozenset[str], PromptSeed]])
     _read_at: float = -_READ_SECONDS
 
     def source(self) -> PairSource:
@@ -48,7 +48,7 @@ class LibrarySource:
             scenes=self.scenes,
         )
 
-    def scenes(self, pair: tuple[str, str]) -> Sequence[Scene]:
+    def scenes(self, pair: tuple[str, str]) -> Sequence[PromptSeed]:
         """The scenes on which two contestants (labels) have not met."""
         labels = frozenset(pair)
         pairs = self.library.latest.pairs

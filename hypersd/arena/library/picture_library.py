@@ -30,8 +30,8 @@ _SMALLEST, _LARGEST = 16, 4096
 
 _KIND = "the list of an arena's pictures"
 
-Scene = tuple[str, int]
-"""A prompt and a seed: pictures of one scene are compared."""
+PromptSeed = tuple[str, int]
+"""A scene: pictures of one prompt and seed are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class LibraryPicture:
     pixels: str
 
     @property
-    def scene(self) -> Scene:
+    def scene(self) -> PromptSeed:
         """The prompt and the seed."""
         return self.prompt, self.seed
 
@@ -133,17 +133,17 @@ class PictureLibrary:
         return sorted({self.contestant(picture) for picture in self.pictures})
 
     @cached_property
-    def scenes(self) -> Mapping[Scene, Mapping[str, LibraryPicture]]:
+    def scenes(self) -> Mapping[PromptSeed, Mapping[str, LibraryPicture]]:
         """The pictures of each scene by their contestants' labels."""
-        scenes: defaultdict[Scene, dict[str, LibraryPicture]] = defaultdict(dict)
+        scenes: defaultdict[PromptSeed, dict[str, LibraryPicture]] = defaultdict(dict)
         for picture in self.pictures:
             scenes[picture.scene][self.contestant(picture).label] = picture
         return scenes
 
     @cached_property
-    def pairs(self) -> Mapping[tuple[str, str], Sequence[Scene]]:
+    def pairs(self) -> Mapping[tuple[str, str], Sequence[PromptSeed]]:
         """The scenes of each pair of contestants (labels, in their order) whose pictures of the scene differ."""
-        pairs: defaultdict[tuple[str, str], list[Scene]] = defaultdict(list)
+        pairs: defaultdict[tuple[str, str], list[PromptSeed]] = defaultdict(list)
         order = [contestant.label for contestant in self.contestants]
         for scene, pictures in self.scenes.items():
             for first, second in combinations([label for label in order if label in pictures], 2):
@@ -151,7 +151,7 @@ class PictureLibrary:
                     pairs[first, second].append(scene)
         return pairs
 
-    def open(self, scene: Scene, contestant: Contestant) -> Image.Image:
+    def open(self, scene: PromptSeed, contestant: Contestant) -> Image.Image:
         """A contestant's picture of a scene.
 
         Raises:
