@@ -92,8 +92,9 @@ def _rows(source: Path) -> Iterator[tuple[str, Path, Mapping[str, Any] | str]]:
 
 def _table(file: Path) -> Iterator[tuple[str, Path, Mapping[str, Any] | str]]:
     try:
-        for number, row in read_rows(file.read_bytes()):
-            yield f"row {number}", file.parent, row
+        with file.open("rb") as opened:
+            for number, row in read_rows(opened):
+                yield f"row {number}", file.parent, row
     except ValueError as error:
         raise ValueError(f"{file} is not a list of pictures: {error}; it needs {_LAYOUT}") from error
 
