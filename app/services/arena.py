@@ -281,6 +281,7 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
         proxies=settings.proxies,
         on_space=settings.on_space,
         library=WatchedLibrary(library) if library else None,
+        low=settings.pool,
     )
     arena.check_key()
     return arena
