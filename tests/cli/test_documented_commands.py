@@ -20,6 +20,8 @@ OTHERS = {
     "pytest": "the tests",
     "ruff check": "a check, which .ci/run runs",
     "python -c": "needs torchvision's published file",
+    "HYPERSD_DATA=my-arena python": "serves the page, as the tests of tests/app do",
+    "export HYPERSD_DATA=my-arena": "a variable of the shell",
     "POSTGRES_PASSWORD=... docker": "no Docker here; tests/test_containers.py reads its files",
 }
 """Beginnings of the commands that are not ours, with the reason why they are not run here."""
@@ -42,6 +44,7 @@ ELSEWHERE = {
     "evaluate": "tests/cli/commands/test_evaluate.py",
     "votes": "tests/cli/commands/test_votes.py",
     "rank": "tests/cli/commands/test_rank.py",
+    "arena init": "tests/app/services/test_picture_arena.py",
     "claims": "tests/cli/commands/test_claims.py",
     "data filter": "tests/cli/commands/test_data_filter.py",
     "emoji train": "tests/cli/commands/test_emoji.py",
