@@ -44,7 +44,7 @@ ELSEWHERE = {
     "evaluate": "tests/cli/commands/test_evaluate.py",
     "votes": "tests/cli/commands/test_votes.py",
     "rank": "tests/cli/commands/test_rank.py",
-    "arena init": "tests/app/services/test_picture_arena.py",
+    "arena init": "tests/cli/commands/test_arena_init.py",
     "claims": "tests/cli/commands/test_claims.py",
     "data filter": "tests/cli/commands/test_data_filter.py",
     "emoji train": "tests/cli/commands/test_emoji.py",
