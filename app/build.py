@@ -22,6 +22,7 @@ from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
 from app.services.background import short_turns
 from app.services.engines import EngineManager
+from app.services.gpu_calls import ZeroGPU
 from app.services.health import HealthMonitor
 from app.services.health_collector import HealthCollector
 from app.services.loop_runner import Owner, open_runner
@@ -46,16 +47,18 @@ def build(settings: AppSettings) -> gr.Blocks:
     return _build(settings, engines, open_arena(engines, settings))
 
 
-def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.Blocks:
+def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = None, **options: Any) -> gr.Blocks:
     """Serve the page, then load the models and start the arena's workers in the background.
 
     Args:
         settings: of the page.
         block: do not return while the page is served.
+        gpu: draws in GPU calls, on a ZeroGPU Space.
         options: more arguments for Gradio's `launch`.
     """
     short_turns()
-    engines = EngineManager(settings.families(), settings.family, settings.families)
+    engines = EngineManager(settings.families(), settings.family, settings.families, gpu)
+    engines.place()
     arena = open_arena(engines, settings)
     demo = _build(settings, engines, arena)
     own_prompts = SerialQueue()

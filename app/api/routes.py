@@ -9,9 +9,12 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
+from gradio.context import LocalContext
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -106,7 +109,8 @@ class SerialQueue:
             raise VoteRejected("many visitors wait for the models; try again in a minute")
         self.waiting.add(voter)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.thread, handle, voter, words)
+            work = copy_context().run  # GPU calls read from it whose request this is
+            return await asyncio.get_running_loop().run_in_executor(self.thread, work, handle, voter, words)
         finally:
             self.waiting.discard(voter)
 
@@ -126,6 +130,8 @@ def endpoint(
             words = parsed(await _body(request))
             admit(arena, home, own=own)
             voter = arena.voter(home, request.headers.get("x-voter", ""))
+            if own:
+                LocalContext.request.set(gr.Request(request))
             return JSONResponse(await worker(handle, voter, words))
         except RateLimited as later:
             said, status, reason = str(later), 429, "rate limit"

@@ -12,10 +12,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from app.services.client_ip import is_local_address
-from app.services.engines import EngineManager
+from app.services.engines import EngineManager, Job
 from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
-from app.services.page_metrics import MeasuredGenerator, PageMetrics
+from app.services.page_metrics import PageMetrics
 from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
@@ -210,6 +210,7 @@ class Arena:
         Raises:
             ValueError: the prompt cannot be drawn.
             VoteRejected: the models are not ready, or a contestant failed.
+            GPURefused: the visitor gets no GPU.
         """
         from hypersd.arena.service.pool import PairPool  # noqa: PLC0415 - torch takes seconds to import
         from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
@@ -222,10 +223,9 @@ class Arena:
         pairs = list(combinations(map(Contestant.parse, self.labels()), 2))
         if not pairs:
             raise VoteRejected("no two models can run here, so there is nothing to compare")
-        with self.engines.drawing():
-            generator = MeasuredGenerator(EngineGenerator(engine), self.metrics)
-            pool = PairPool(self.store, self.pictures, generator, [])
-            pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
+        generator = EngineGenerator(engine, draw=lambda request: self.engines.draw(Job(request, previews=False)))
+        pool = PairPool(self.store, self.pictures, generator, [])
+        pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
         if pair is None:
             raise VoteRejected("the models could not draw that; try other words")
         battle = self.service.custom_battle(pair, voter)

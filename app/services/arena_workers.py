@@ -69,6 +69,8 @@ class ArenaWorkers:
         """Prepare pairs. The page must be ready before this imports torch, which takes seconds."""
         arena, engine = self.arena, self._engine()
         if engine is None:
+            if not self._stop.is_set():
+                log.info("no pairs are prepared here: this family needs a GPU, which only a visitor's request gets")
             return
         from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
         from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
@@ -95,8 +97,8 @@ class ArenaWorkers:
 
     def _engine(self) -> Engine | None:
         while not self._stop.is_set():
-            if engine := self.arena.engines.engine(timeout=1):
-                return engine
+            if self.arena.engines.engine(timeout=1):
+                return self.arena.engines.engine_without_visitor()
         return None
 
     def _compute(self) -> None:

@@ -128,6 +128,9 @@ class Environment:
     on_space: bool = field(default=False, metadata=_variable("SPACE_ID", bool))
     """True on a Hugging Face Space, which sets it to the Space's name."""
 
+    zero_gpu: bool = field(default=False, metadata=_variable("SPACES_ZERO_GPU", _switch))
+    """True on a Space with ZeroGPU, which sets it: a GPU only within a visitor's call."""
+
     space_author: str = field(default="", metadata=_variable("SPACE_AUTHOR_NAME"))
     """Name of the Space's owner, set by the Space."""
 

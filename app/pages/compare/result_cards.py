@@ -10,7 +10,9 @@ from types import MappingProxyType
 
 from PIL import Image
 
+from app.services.gpu_calls import GPURefused
 from app.templating import render
+from app.texts import sentence
 from hypersd.models.families.embedded import backgrounds_of, objects_of
 from hypersd.models.machine import Machine
 from hypersd.models.specs import Capability, Family, ModelSpec
@@ -19,6 +21,7 @@ from hypersd.sampling.png import png_info
 from hypersd.sampling.record import control_record, picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
+from hypersd.utils.errors import gist
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 _STATES = {"starting": "starting", "idle": "loads with the first run", "loading": "loading models", "ready": "ready"}
@@ -76,6 +79,11 @@ def status(family: Family, machine: Machine | None, state: str) -> str:
 def message(text: str, *, error: bool = False) -> str:
     """A sentence for the visitor; empty text is nothing."""
     return render("message", text=text, error=error) if text else ""
+
+
+def complaint(error: Exception) -> str:
+    """The message of an error; a visitor without a GPU is shown the way to prepared pairs."""
+    return render("message", text=sentence(gist(error)), error=True, pairs=isinstance(error, GPURefused))
 
 
 def unknown_words(family: Family, prompt: str) -> str:
