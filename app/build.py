@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 from typing import Any
 
 import gradio as gr
@@ -26,9 +28,11 @@ from app.services.gpu_calls import ZeroGPU
 from app.services.health import HealthMonitor
 from app.services.health_collector import HealthCollector
 from app.services.loop_runner import Owner, open_runner
+from app.services.same_origin import SameOriginSession
 from app.services.settings import AppSettings
 from app.services.uploads import BodyLimit
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
+from hypersd.utils.hub_client import limit_silence
 from hypersd.utils.log_format import adopt_server_logs
 
 log = logging.getLogger(__name__)
@@ -57,6 +61,8 @@ def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = N
         options: more arguments for Gradio's `launch`.
     """
     short_turns()
+    if settings.publish.startswith("hf://"):
+        limit_silence()
     engines = EngineManager(settings.families(), settings.family, settings.families, gpu)
     engines.place()
     arena = open_arena(engines, settings)
@@ -76,16 +82,28 @@ def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = N
             *metrics_routes(engines.metrics.registry, settings.owner_token),
             *(routes(arena, own_prompts) if arena else []),
         ],
-        "middleware": [Middleware(BodyLimit, metrics=engines.metrics)],
+        "middleware": [Middleware(SameOriginSession), Middleware(BodyLimit, metrics=engines.metrics)],
     }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
     adopt_server_logs()
     engines.wake()
-    if arena:
-        ArenaWorkers(arena).start()
+    workers = ArenaWorkers(arena) if arena else None
+    if workers:
+        workers.start()
     if block:
-        demo.block_thread()
+        _serve_until_end(demo, workers)
     return demo
+
+
+def _serve_until_end(demo: gr.Blocks, workers: ArenaWorkers | None) -> None:
+    """Serve until the process is told to end; then take no more votes, and publish the last ones."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        demo.block_thread()
+    finally:
+        demo.close()
+        if workers:
+            workers.stop()
 
 
 def _queue_length(demo: gr.Blocks) -> int:
@@ -120,7 +138,7 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
             with gr.Tab("Control", id="control") as control:
                 build_control(control, engines)
             with gr.Tab("Arena", id="arena"):
-                build_arena(open_=arena is not None, published=bool(settings.publish))
+                build_arena(open_=arena is not None, published=bool(settings.publish), signs_in=settings.signs_in)
             with gr.Tab("Results", id="results"):
                 build_results(demo, arena)
             with gr.Tab("Feedback", id="feedback"):

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,7 @@ from starlette.routing import Route
 
 from app.services.arena import Arena
 from app.services.client_ip import client_address, is_local_address, network_of
+from app.services.same_origin import signed_in_account
 from app.texts import sentence
 from hypersd.arena.service.battles import RateLimited, VoteRejected
 from hypersd.arena.store.store import DuplicateVote
@@ -109,8 +111,9 @@ class SerialQueue:
             raise VoteRejected("many visitors wait for the models; try again in a minute")
         self.waiting.add(voter)
         try:
-            work = copy_context().run  # GPU calls read from it whose request this is
-            return await asyncio.get_running_loop().run_in_executor(self.thread, work, handle, voter, words)
+            # GPU calls read from the context whose request this is.
+            work = partial(copy_context().run, handle, voter, words)
+            return await asyncio.get_running_loop().run_in_executor(self.thread, work)
         finally:
             self.waiting.discard(voter)
 
@@ -129,7 +132,7 @@ def endpoint(
         try:
             words = parsed(await _body(request))
             admit(arena, home, own=own)
-            voter = arena.voter(home, request.headers.get("x-voter", ""))
+            voter = arena.voter(home, request.headers.get("x-voter", ""), signed_in_account(request.scope))
             if own:
                 LocalContext.request.set(gr.Request(request))
             return JSONResponse(await worker(handle, voter, words))

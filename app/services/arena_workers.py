@@ -25,8 +25,8 @@ _REFRESH_SECONDS = 20.0
 _PATIENCE_SECONDS = 0.5
 """Seconds between checks of the leaderboards' worker for requests and for the stop event."""
 
-_LAST_SECONDS = 10.0
-"""Seconds to wait for each worker at the end."""
+_LAST_SECONDS = 20.0
+"""Seconds to wait for each worker at the end: a Space is killed 30 seconds after the signal to end."""
 
 _REST = 10
 """Pause after a computation over all votes, as a multiple of its time, because votes have priority."""

@@ -125,6 +125,9 @@ class Environment:
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
     """Switch: load published weights only from the local cache."""
 
+    platform: str = field(default="", metadata=_variable("SYSTEM"))
+    """`spaces` on a Hugging Face Space, which sets it."""
+
     on_space: bool = field(default=False, metadata=_variable("SPACE_ID", bool))
     """True on a Hugging Face Space, which sets it to the Space's name."""
 

@@ -76,14 +76,14 @@ def status(family: Family, machine: Machine | None, state: str) -> str:
     return render("status", family=family, state=_STATES.get(state, state), kind=kind, where=where, whose=whose)
 
 
-def message(text: str, *, error: bool = False) -> str:
-    """A sentence for the visitor; empty text is nothing."""
-    return render("message", text=text, error=error) if text else ""
+def message(text: str, *, error: bool = False, pairs: bool = False) -> str:
+    """A sentence for the visitor, with a link to the arena's prepared `pairs` if wanted; empty text is nothing."""
+    return render("message", text=text, error=error, pairs=pairs) if text else ""
 
 
 def complaint(error: Exception) -> str:
     """The message of an error; a visitor without a GPU is shown the way to prepared pairs."""
-    return render("message", text=sentence(gist(error)), error=True, pairs=isinstance(error, GPURefused))
+    return message(sentence(gist(error)), error=True, pairs=isinstance(error, GPURefused))
 
 
 def unknown_words(family: Family, prompt: str) -> str:
