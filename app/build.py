@@ -112,14 +112,16 @@ def _queue_length(demo: gr.Blocks) -> int:
 
 
 def launch_options() -> dict[str, Any]:
-    """Arguments for Gradio's `launch`: our theme and scripts, without installable app, analytics or remote files."""
+    """Arguments for Gradio's `launch`: our theme and scripts, without installable app, analytics or remote files.
+
+    Rendering on a Node server is up to the environment (`GRADIO_SSR_MODE`), which alone decides on a Space.
+    """
     return {
         "theme": Calm(),
         "css_paths": CSS_FILES,
         "js": page_script(),
         "footer_links": [],
         "run_history": False,
-        "ssr_mode": False,
     }
 
 

@@ -39,6 +39,7 @@ class RepoHub:
         name: OWNER/NAME.
         files: of the repository, by path.
         created: what it was created with; None before that.
+        variables: of a Space.
         refusal: status with which it answers a commit; 0 is none.
         limits: seconds of `Retry-After` with which it answers the next commits, one each, with status 429.
         faults: number of the next requests that it answers with status 500.
@@ -51,6 +52,7 @@ class RepoHub:
     name: str
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     created: dict[str, Any] | None = None
+    variables: dict[str, str] = field(default_factory=dict[str, str])
     refusal: int = 0
     limits: list[int] = field(default_factory=list[int])
     faults: int = 0
@@ -87,6 +89,8 @@ class RepoHub:
         if path == "/api/repos/create":
             self.created = json.loads(body)
             return Answer({"url": f"{self.address}/{self.kind}s/{self.name}"})
+        if path == f"{self.api}/variables":
+            return self._variable(json.loads(body))
         if path == "/api/validate-yaml":
             return Answer({"errors": [], "warnings": []})
         if path.startswith(f"{self.api}/preupload/main"):
@@ -94,6 +98,10 @@ class RepoHub:
             return Answer({"files": [{**file, "uploadMode": "regular", "shouldIgnore": False} for file in files]})
         assert path.startswith(f"{self.api}/commit/main"), path
         return self._committed(body)
+
+    def _variable(self, given: dict[str, str]) -> Answer:
+        self.variables[given["key"]] = given["value"]
+        return Answer({key: {"value": value} for key, value in self.variables.items()})
 
     def _committed(self, body: bytes) -> Answer:
         self.commits += 1

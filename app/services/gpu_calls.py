@@ -142,7 +142,7 @@ def refusal(error: gr.Error) -> Exception:
     """An error of `spaces` as a refusal for the visitor; other errors are returned as they are."""
     if error.title in _QUOTA:
         later = re.search(r"[Tt]ry again in ([\d:]+)", str(error.message))
-        return GPURefused(_USED_UP.format(later=f" for {later[1]} hours" if later else ""))
+        return GPURefused(_USED_UP.format(later=f" (you get more in {later[1]} hours)" if later else ""))
     if error.title == "ZeroGPU illegal duration":
         return GPURefused(_TOO_LONG)
     if error.title in {"ZeroGPU queue timeout", "ZeroGPU client error"}:

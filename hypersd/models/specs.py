@@ -165,6 +165,7 @@ class Family:
         repository: the base on the Hub; None if the family lives in `folder`.
         folder: the base on disk, for a shipped family.
         variant: of the base's weight files ("fp16"), or None.
+        text_encoders: number of its base's text encoders.
         vae: a repository whose VAE replaces the base's, or None.
         base: another base on disk, a diffusers folder or a single-file checkpoint (see `hypersd.models.other_base`).
         prompt_set: name of the prompts of its battles, in assets/prompts.
@@ -185,6 +186,7 @@ class Family:
     repository: str | None = None
     folder: Path | None = None
     variant: str | None = None
+    text_encoders: int = 1
     vae: str | None = None
     base: Path | None = None
     unet_gb: float = 0

@@ -30,7 +30,10 @@ def test_a_space_is_created_and_holds_just_these_files(hub: RepoHub, tmp_path: P
     on_disk = tmp_path / "page.css"
     on_disk.write_bytes(b"body {}")
     hub.files = {"old.py": b"", ".gitattributes": b"*.safetensors filter=lfs\n", "app.py": b"another\n"}
-    done = deploy(api(hub), "me/hyper", (*FILES, SpaceFile("app/page.css", on_disk)), private=True)
+    done = deploy(
+        api(hub), "me/hyper", (*FILES, SpaceFile("app/page.css", on_disk)), private=True, variables={"A": "b"}
+    )
+    assert hub.variables == {"A": "b"}
     assert done.removed == ("old.py",)
     assert done.url == f"{hub.address}/spaces/me/hyper"
     assert hub.files == {

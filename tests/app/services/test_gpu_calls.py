@@ -111,7 +111,9 @@ def test_a_stopped_job_ends_with_the_next_event_and_frees_the_process(engines: E
 
 def test_a_used_up_quota_is_a_sentence_with_the_way_to_prepared_pairs(engines: EngineManager, gpu: StandInGPU) -> None:
     gpu.left = 1
-    with pytest.raises(GPURefused, match=r"used up for 3:10:20 hours; until then, vote on pairs") as refused:
+    with pytest.raises(
+        GPURefused, match=r"used up \(you get more in 3:10:20 hours\); until then, vote on pairs"
+    ) as refused:
         drawn(engines, Job(LATER))
     assert '<a href="?tab=arena">' in complaint(refused.value)
     assert "href" not in complaint(ValueError("the seed is no number"))
