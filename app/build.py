@@ -82,7 +82,10 @@ def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = N
             *metrics_routes(engines.metrics.registry, settings.owner_token),
             *(routes(arena, own_prompts) if arena else []),
         ],
-        "middleware": [Middleware(SameOriginSession), Middleware(BodyLimit, metrics=engines.metrics)],
+        "middleware": [
+            Middleware(SameOriginSession, hosts=settings.hosts),
+            Middleware(BodyLimit, metrics=engines.metrics),
+        ],
     }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
     adopt_server_logs()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Event = Preview | Generation
+CallEvent = Preview | Generation
 Decorator = Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]]
 """`spaces.GPU`: called with `duration`, a function of the arguments of the decorated function."""
 
@@ -85,14 +85,16 @@ class GPUCalls:
     gpu: ZeroGPU
     engine: Callable[[str], Engine]
     forked: Callable[[], None]
-    _call: Callable[..., Generator[Event]] = field(init=False)
+    _call: Callable[..., Generator[CallEvent]] = field(init=False)
 
     time: GPUTime = field(default_factory=GPUTime)
 
     def __post_init__(self) -> None:
         self._call = self.gpu.decorate(duration=self.seconds)(self.work)
 
-    def draw(self, requests: Sequence[Request], *, previews: bool, cancelled: Callable[[], bool]) -> Generator[Event]:
+    def draw(
+        self, requests: Sequence[Request], *, previews: bool, cancelled: Callable[[], bool]
+    ) -> Generator[CallEvent]:
         """Draw the requests, all of one family, in one call; it ends with the next event once `cancelled` is true.
 
         Raises:
@@ -128,7 +130,7 @@ class GPUCalls:
         load = WeightLoad(placed_gb=base if engine.loaded else 0, unplaced_gb=own + (0 if engine.loaded else base))
         return self.time.seconds(family, requests, load, preview_every=_PREVIEW_EVERY if previews else 0)
 
-    def work(self, requests: Sequence[Request], previews: bool) -> Generator[Event]:  # noqa: FBT001 - it is called by `spaces`
+    def work(self, requests: Sequence[Request], previews: bool) -> Generator[CallEvent]:  # noqa: FBT001 - it is called by `spaces`
         """Draw the requests where the GPU is. Arguments and events are pickled."""
         from hypersd.sampling.comparison import compare  # noqa: PLC0415 - torch is there by now
 

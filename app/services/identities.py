@@ -23,9 +23,9 @@ class Identities:
     def connect(self, anonymous: str, account: str) -> None:
         """Remember that a browser has both pseudonyms."""
         with self._lock:
-            for one, other in ((anonymous, account), (account, anonymous)):
-                self._others[one] = other
-                self._others.move_to_end(one)
+            for name, other in ((anonymous, account), (account, anonymous)):
+                self._others[name] = other
+                self._others.move_to_end(name)
             while len(self._others) > _MOST:
                 self._others.popitem(last=False)
 

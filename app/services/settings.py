@@ -37,6 +37,7 @@ class AppSettings:
         owner_name: sign-in name of the owner (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`); empty disables
             signing in.
         signs_in: visitors can sign in with their Hugging Face account (on a Space with `OAUTH_CLIENT_ID`).
+        hosts: host names of the Space (`SPACE_HOST`).
         on_space: the page is served by a Hugging Face Space, behind its proxy (`SPACE_ID`).
     """
 
@@ -51,6 +52,7 @@ class AppSettings:
     owner_token: str = field(default="", repr=False)
     owner_name: str = ""
     signs_in: bool = False
+    hosts: tuple[str, ...] = ()
     on_space: bool = False
 
     @classmethod
@@ -87,6 +89,7 @@ class AppSettings:
             owner_token=environment.owner_token,
             owner_name=environment.space_author if signs_in else "",
             signs_in=signs_in,
+            hosts=environment.space_hosts,
             on_space=environment.on_space,
         )
 

@@ -55,6 +55,11 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    """Words, separated by commas or spaces."""
+    return tuple(text.replace(",", " ").split())
+
+
 def _log_format(text: str) -> LogFormat:
     """A format of logs.
 
@@ -124,6 +129,9 @@ class Environment:
 
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
     """Switch: load published weights only from the local cache."""
+
+    space_hosts: tuple[str, ...] = field(default=(), metadata=_variable("SPACE_HOST", _words))
+    """Host names of the Space, which sets them: its own, and custom domains."""
 
     platform: str = field(default="", metadata=_variable("SYSTEM"))
     """`spaces` on a Hugging Face Space, which sets it."""

@@ -83,7 +83,9 @@ def space(arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     with gr.Blocks(analytics_enabled=False) as demo:
         build_arena(open_=True, signs_in=True)
         build_feedback(demo, runner, Owner("sesame", "ann"), arena=None, contestants=tmp_path)
-    app = App.create_app(demo, app_kwargs={"routes": routes(arena), "middleware": [Middleware(SameOriginSession)]})
+    app = App.create_app(
+        demo, app_kwargs={"routes": routes(arena), "middleware": [Middleware(SameOriginSession, hosts=["my.example"])]}
+    )
     with TestClient(app, base_url=_HOST) as client:
         yield Space(client, demo, runner, arena)
     if runner.pid() is not None:
@@ -113,6 +115,7 @@ def test_the_owner_starts_and_cancels_by_account_or_token(space: Space) -> None:
     assert "has begun" in space.click("start", {**ANN, "origin": _HOST})
     assert space.runner.pid()
     assert "Only the owner" in space.click("cancel", BEN)
+    assert "running already" in space.click("start", {**ANN, "origin": "https://my.example"})
     assert space.runner.pid()
     assert "was cancelled" in space.click("cancel", NOBODY, token="sesame")  # noqa: S106 - the right one
     assert space.runner.pid() is None
