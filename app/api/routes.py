@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -112,8 +111,10 @@ class SerialQueue:
         self.waiting.add(voter)
         try:
             # GPU calls read from the context whose request this is.
-            work = partial(copy_context().run, handle, voter, words)
-            return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+            context = copy_context()
+            return await asyncio.get_running_loop().run_in_executor(
+                self.thread, lambda: context.run(handle, voter, words)
+            )
         finally:
             self.waiting.discard(voter)
 

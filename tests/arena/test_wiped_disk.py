@@ -5,23 +5,32 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from app.services.arena import open_arena
+from app.services.engines import EngineManager
+from app.services.health import HealthMonitor
+from app.services.settings import AppSettings
 from hypersd.arena.service.battles import BattleService
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.votes.keys import voter_key
+from hypersd.models.registry import FAMILIES
 from tests.arena.conftest import Postgres
 from tests.arena.voted import vote
 
 
 def test_postgresql_and_a_bucket_lose_nothing(postgres: Postgres, tmp_path: Path) -> None:
     data, bucket = tmp_path / "data", tmp_path / "bucket"
-    storage = StorageConfig(data=data, database=postgres.database("wiped"), pictures=f"file://{bucket}")
+    database = postgres.database("wiped")
+    storage = StorageConfig(data=data, database=database, pictures=f"file://{bucket}")
     store, pictures = storage.open()
     data.mkdir(exist_ok=True)
     key = voter_key(store.engine, "", data / "voters.key")
     kept = [vote(store, pictures, number, voter=f"voter {number}") for number in range(3)]
     store.engine.dispose()
     shutil.rmtree(data)
-    store, pictures = storage.open()
+    opened = open_arena(EngineManager({"emoji": FAMILIES["emoji"]}, "emoji"), AppSettings(storage=storage))
+    assert opened is not None
+    assert HealthMonitor(opened.engines, opened, data).report().lost_with_disk == "none"
+    store, pictures = opened.store, opened.pictures
     assert list(store.votes()) == kept
     assert voter_key(store.engine, "", data / "voters.key") == key, "voters keep their pseudonyms"
     battle = BattleService(store).next_battle("voter 0")

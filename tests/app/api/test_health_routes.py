@@ -68,6 +68,7 @@ def test_browsers_get_a_page(client: TestClient) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "<h1>Health: ok</h1>" in answer.text
     assert FAMILIES["emoji"].title in answer.text
+    assert "at most those of the last 330 s, none after an orderly end" in answer.text
 
 
 @pytest.mark.parametrize("headers", [{}, BROWSER])
