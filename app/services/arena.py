@@ -295,6 +295,7 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
         declared,
         proxies=settings.proxies,
         on_space=settings.on_space,
+        low=settings.pool,
     )
     arena.check_key()
     return arena
