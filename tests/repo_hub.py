@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 
+import pytest
+from huggingface_hub import HfFileSystem, constants
+
 from tests.http_server import served
 
 _COMMIT = "1" * 40
@@ -171,3 +174,13 @@ def serve(kind: Literal["space", "dataset"] = "space", name: str = "me/hyper") -
         hub = RepoHub(address, kind, name)
         hub.flowing.set()
         yield hub
+
+
+def use(hub: RepoHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the Hub's client of this process ask this Hub, until the test ends."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+    files = f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    HfFileSystem.clear_instance_cache()

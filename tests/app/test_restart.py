@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import HfFileSystem, constants
+from huggingface_hub import HfFileSystem
 
 from benchmarks.startup import free_port
 from hypersd.arena.dataset.publish import restore
@@ -22,7 +22,7 @@ from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Vote
 from hypersd.arena.votes.images import ImageStore
 from tests.arena.voted import fresh, vote
-from tests.repo_hub import serve
+from tests.repo_hub import serve, use
 
 
 def ask(url: str, words: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -71,12 +71,7 @@ def test_a_signal_to_end_publishes_first(root: Path, tmp_path: Path, monkeypatch
         finally:
             process.kill()
             process.wait()
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-        files = f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
-        monkeypatch.setenv("HF_TOKEN", "hf_test")
-        HfFileSystem.clear_instance_cache()
+        use(hub, monkeypatch)
         other, elsewhere = fresh(tmp_path, "wiped")
         assert restore(other, elsewhere, "hf://datasets/me/votes") == 2
         restored = {one.battle.id: one.choice for one in other.votes()}

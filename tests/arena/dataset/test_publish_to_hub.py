@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfFileSystem, close_session, constants, set_client_factory
+from huggingface_hub import HfFileSystem, close_session, set_client_factory
 from huggingface_hub.utils import _http
 
 from hypersd.arena.dataset.publish import Publisher, restore
@@ -16,7 +16,7 @@ from hypersd.arena.store.store import Store
 from hypersd.arena.votes.images import ImageStore
 from hypersd.utils.hub_client import limit_silence
 from tests.arena.voted import fresh, vote
-from tests.repo_hub import RepoHub, serve
+from tests.repo_hub import RepoHub, serve, use
 
 URL = "hf://datasets/me/votes"
 
@@ -28,13 +28,8 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[RepoHub]:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_TOKEN", "hf_test")
     with serve("dataset", "me/votes") as served:
-        monkeypatch.setattr(constants, "ENDPOINT", served.address)
-        files = f"{served.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
-        HfFileSystem.clear_instance_cache()
+        use(served, monkeypatch)
         yield served
         served.flowing.set()
     HfFileSystem.clear_instance_cache()
