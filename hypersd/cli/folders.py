@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP
+from hypersd.utils.model_folders import SCENES
 from hypersd.utils.outputs import output_folder
 
-SCENES, CONTROL = "scenes.json", "control.json"
+CONTROL = "control.json"
 CONTROL_IMAGE = "control.png"
 AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
 EVALUATION = (

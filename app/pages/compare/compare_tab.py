@@ -33,11 +33,11 @@ _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 
 def build_compare(demo: gr.Blocks, engines: EngineManager, status: gr.HTML) -> None:
     """Lay out the tab and connect it."""
-    _Handlers(engines, layout(engines, status)).connect(demo)
+    CompareHandlers(engines, layout(engines, status)).connect(demo)
 
 
 @dataclass(frozen=True, eq=False)
-class _Handlers:
+class CompareHandlers:
     """Handlers of events. Each returns only what changes; drawing happens one job at a time, the rest at once."""
 
     engines: EngineManager
@@ -82,13 +82,14 @@ class _Handlers:
 
     def _begun(self, request: Request) -> Updates:
         parts, family = self.parts, self.engines.family(request.family)
+        ahead = self._ahead(family, request)
         return {
             parts.board: result_cards.board(family, request, {}, running=True),
-            parts.message: result_cards.message(self._ahead(family, request)),
+            parts.message: result_cards.message(ahead),
             parts.run: gr.Button(visible=False),
             parts.stop: gr.Button(visible=True),
             parts.closer: gr.Column(visible=False),
-            parts.job: Job(request),
+            parts.job: Job(request, ahead=ahead),
             parts.timer: gr.Timer(active=True),
         }
 
@@ -125,8 +126,8 @@ class _Handlers:
                     event, result_cards.texts(family, job.request, event)
                 )
                 board = result_cards.board(family, job.request, shown, running=True)
-                yield {self.parts.board: board, **self._remarks(job.request, shown)}
-            last = self._finished(job.request, shown)
+                yield {self.parts.board: board, **self._remarks(job, shown)}
+            last = self._finished(job, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
         except Exception as error:  # after any error the page must stop waiting and keep the finished pictures
@@ -135,31 +136,29 @@ class _Handlers:
             last = {**self._refused(error), self.parts.board: board}
         yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
 
-    def _finished(self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
+    def _finished(self, job: Job, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
+        request = job.request
         parts, family = self.parts, self.engines.family(request.family)
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
         wanted = len(request.runs) * request.count
         stopped = "Stopped. What was finished is kept." if len(ends) < wanted else ""
-        updates |= self._remarks(request, shown, stopped)
+        updates |= self._remarks(job, shown, stopped)
         if drawn:
             updates |= self._closer(request, drawn)
         return updates
 
-    def _remarks(
-        self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = ""
-    ) -> Updates:
+    def _remarks(self, job: Job, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = "") -> Updates:
         """Show parts of the request that were not applied; some are known only after the models are loaded."""
         ends = (one.event for one in shown.values() if isinstance(one.event, Generation))
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        family = self.engines.family(request.family)
-        ahead = self._ahead(family, request)
-        known = {warning for run in planned(family, request) for warning in run.warnings}
+        runs = planned(self.engines.family(job.request.family), job.request)
+        known = {warning for run in runs for warning in run.warnings}
         later = (warning for warning in warnings if warning not in known)
-        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, ahead, *later))))}
+        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, job.ahead, *later))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.engines.family(request.family)

@@ -18,7 +18,6 @@ from PIL import Image
 from hypersd.arena.service.image_generator import GenerationError, GenerationInterrupted, ImageGenerator
 from hypersd.arena.service.matchmaking import draw, least_used_prompt
 from hypersd.arena.store.store import Store
-from hypersd.arena.store.tables import PAIRS
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore, same_pixels
 
@@ -101,7 +100,7 @@ class PairPool:
             count: pairs without an owner that the pool shall have, including the present ones.
             progress: receives a line before each pair.
         """
-        drawn = count_pairs(self.store, source.study)
+        drawn = self.store.count_pairs(source.study)
         for number in range(drawn, count):
             progress(f"drawing pair {number - drawn + 1} of {count - drawn}")
             self.add_pair(replace(source, prompts=[source.prompts[number % len(source.prompts)]]))
@@ -223,11 +222,6 @@ class PairPool:
         log.warning("%s failed: %s", error.contestant.label, error)
         if self.failures[error.contestant] >= TRIES:
             self.store.bench(error.contestant, str(error))
-
-
-def count_pairs(store: Store, study: str | None) -> int:
-    """Number of pairs of the open arena (None) or of a study that nobody owns."""
-    return len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == study))
 
 
 def shuffle_tiles(picture: Image.Image) -> Image.Image:

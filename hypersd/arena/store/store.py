@@ -71,6 +71,12 @@ class Store:
         with reading(self.engine) as connection:
             return connection.scalar(waiting) or 0
 
+    def count_pairs(self, study: str | None) -> int:
+        """Count the pairs of a study (None: of the open arena) that nobody owns, withdrawn and gold ones too."""
+        counted = select(func.count()).where(PAIRS.c.owner.is_(None), queries.of(study))
+        with reading(self.engine) as connection:
+            return connection.scalar(counted) or 0
+
     def release(self, moment: datetime) -> int:
         """Return pairs to the pool that were handed out but not voted on in time; return their number.
 
