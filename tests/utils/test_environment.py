@@ -30,6 +30,7 @@ SET = Environment(
     platform="spaces",
     space_hosts=("ann-hyper.hf.space", "hyper.example"),
     zero_gpu=True,
+    ray="10.0.0.1:6379",
     space_author="ann",
     signs_in=True,
     holds_round_lock=True,
