@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from app.services.arena import Arena
 from app.services.background import start_background
 from app.services.page_metrics import MeasuredGenerator
+from hypersd.arena.library.picture_library import WatchedLibrary
 from hypersd.arena.ranking.leaderboard import next_pair_probabilities
 from hypersd.arena.service.studies import read_prompts
 
 if TYPE_CHECKING:
+    from hypersd.arena.service.pool import PairPool
     from hypersd.models.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -66,12 +68,28 @@ class ArenaWorkers:
         return self._known_probabilities
 
     def _supply(self) -> None:
-        """Prepare pairs. The page must be ready before this imports torch, which takes seconds."""
+        """Prepare pairs, drawn by the models or of pictures that exist already."""
+        library = self.arena.library
+        pool = self._library_pool(library) if library else self._engine_pool()
+        if pool:
+            pool.run(self._stop)
+
+    def _library_pool(self, library: WatchedLibrary) -> PairPool:
+        """The pool of an arena of one's own pictures; it waits for no model."""
+        from hypersd.arena.library.library_source import LibrarySource  # noqa: PLC0415 - brings scipy
+        from hypersd.arena.service.pool import PairPool  # noqa: PLC0415
+
+        arena = self.arena
+        library_source = LibrarySource(library, arena.store, self._pair_probabilities, arena.low)
+        return PairPool(arena.store, arena.pictures, library_source, [library_source.source()])
+
+    def _engine_pool(self) -> PairPool | None:
+        """The pool of pairs that the models draw. The page must be ready before this imports torch (seconds)."""
         arena, engine = self.arena, self._engine()
         if engine is None:
             if not self._stop.is_set():
                 log.info("no pairs are prepared here: this family needs a GPU, which only a visitor's request gets")
-            return
+            return None
         from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
         from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
 
@@ -86,7 +104,7 @@ class ArenaWorkers:
         drawing = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
         image_generator = MeasuredGenerator(drawing, arena.metrics)
         sources = [source, *arena.studies.sources(arena.low)]
-        PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy).run(self._stop)
+        return PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy)
 
     def _publish(self) -> None:
         """Publish votes."""

@@ -12,22 +12,23 @@ from typing import Any
 
 import gradio as gr
 
-from app.api.compare_endpoint import CompareEndpoint
 from app.pages.compare import result_cards
 from app.pages.compare.layout import EMPTY, CompareComponents, layout
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.services.engines import EngineManager, Job, Stopping
+from app.services.grid_picture import grid_picture
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.png import write_png
-from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.request import Generation, Request, parse_seed
 
 log = logging.getLogger(__name__)
 
 _ROLL = "() => String(Math.floor(Math.random() * 2 ** 32))"
-_WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
+WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
+"""The queue of events that draw: one at a time."""
+
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -49,16 +50,15 @@ class CompareHandlers:
         at_once: dict[str, Any] = {"queue": False, **_QUIET}
         triggers = [parts.run.click, parts.prompt.submit, parts.seed.submit]
         asked = gr.on(triggers, self.begin, parts.inputs, results, **at_once)
-        asked.then(self.draw, parts.job, results, trigger_mode="multiple", **_WORKER, **_QUIET)
+        asked.then(self.draw, parts.job, results, trigger_mode="multiple", **WORKER, **_QUIET)
         opened = demo.load(self.restore, None, out, **at_once)
-        opened.then(self.draw, parts.job, results, **_WORKER, **_QUIET)
+        opened.then(self.draw, parts.job, results, **WORKER, **_QUIET)
         parts.stop.click(self.stop, parts.job, results, **at_once)
         parts.timer.tick(self.tick, [parts.family, parts.job], out, **at_once)
         parts.family.change(self.show_family, parts.family, out, **at_once)
         parts.dice.click(None, None, parts.seed, js=_ROLL, api_visibility="private")
         for side in (parts.left, parts.right):
             side.input(self.look_closer, [parts.drawn, parts.left, parts.right], parts.slider, **at_once)
-        gr.api(CompareEndpoint(self.engines).compare, api_name="compare", **_WORKER)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
         """Run or Enter: validate the request and create a job."""
@@ -230,12 +230,7 @@ class CompareHandlers:
 
 
 def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str:
-    from hypersd.sampling.comparison import grid  # noqa: PLC0415 - brings torch
-
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"
-    texts = grid_texts(
-        request, [run_record(each, family, None, None, request) for each in drawn], {"versions": versions()}
-    )
-    write_png(file, grid(request, drawn), texts)
+    write_png(file, *grid_picture(family, request, drawn))
     return str(file)
