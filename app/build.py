@@ -20,7 +20,7 @@ from app.pages.results.results_tab import build_results
 from app.pages.sweep.sweep_tab import build_sweep
 from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
-from app.services.background import short_turns
+from app.services.background import settle_memory, short_turns
 from app.services.engines import EngineManager
 from app.services.health import HealthMonitor
 from app.services.health_collector import HealthCollector
@@ -81,6 +81,9 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
     if arena:
         ArenaWorkers(arena).start()
     if block:
+        settle_memory()
+        engines.join()
+        settle_memory()
         demo.block_thread()
     return demo
 

@@ -19,17 +19,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import secrets
-import signal
 import ssl
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,76 +32,14 @@ from typing import Any
 import httpx
 
 from benchmarks.accounting import account, quantiles
-from benchmarks.startup import free_port
+from benchmarks.served import PAGE, STILL, Server
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.store.store import Store
 
-ROOT = Path(__file__).resolve().parents[1]
 THINK_SECONDS = 2.0
 _ARRIVAL_SECONDS = 10.0
 _POOL = 40
 _PATIENCE_SECONDS = 120.0
-
-
-@dataclass
-class Server:
-    """The app in a process of its own, on the shipped family."""
-
-    folder: Path
-    still: bool = False
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Address at which it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def store(self) -> Store:
-        """Its votes."""
-        return Store(f"sqlite:///{self.folder}/arena.sqlite")
-
-    def start(self) -> None:
-        """Start the server, and wait until it answers."""
-        environment = {
-            **os.environ,
-            "GRADIO_SERVER_PORT": str(self.port),
-            "HYPERSD_DATA": str(self.folder),
-            "HF_HUB_OFFLINE": "1",
-            "HYPERSD_SECRET": "benchmark",
-        }
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(
-            [sys.executable, *(["-m", "benchmarks.arena_still"] if self.still else ["app.py"])],
-            cwd=ROOT,
-            env=environment,
-            **quiet,
-        )
-        for _ in range(1200):
-            with suppress(httpx.HTTPError):
-                if httpx.post(f"{self.url}/arena/progress", json={}, headers={"x-voter": "x" * 32}).is_success:
-                    return
-            time.sleep(0.1)
-        raise RuntimeError("the server does not answer; start it by hand to see why")
-
-    def kill(self) -> None:
-        """Kill it without warning."""
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-
-    def cpu_ms(self) -> float:
-        """Milliseconds of the processor that it has used since it started (Linux)."""
-        assert self.process
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def peak_mib(self) -> float:
-        """The most memory that it ever held, in MiB (Linux)."""
-        assert self.process
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,17 +160,17 @@ async def under_way(seen: Seen, voters: int) -> None:
 def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str, Any]:
     """One run on a fresh store."""
     with tempfile.TemporaryDirectory(prefix="hypersd-load-") as folder:
-        server = Server(Path(folder), still)
+        server = Server(Path(folder), STILL if still else PAGE)
         server.start()
+        store = Store(f"sqlite:///{folder}/arena.sqlite")
         try:
-            while server.store.pool_size(None) < _POOL:
+            while store.pool_size(None) < _POOL:
                 time.sleep(1)
             before, start = server.cpu_ms(), time.monotonic()
             seen = asyncio.run(load(server, voters, seconds, kills))
-            used, peak, took = server.cpu_ms() - before, server.peak_mib(), time.monotonic() - start
+            used, peak, took = server.cpu_ms() - before, server.memory_mib("VmHWM"), time.monotonic() - start
         finally:
             server.kill()
-        store = server.store
         kept = list(store.votes())
         accounts = account(seen.acknowledged, [vote.battle.id for vote in kept])
         leaderboard, pool = compute_leaderboard(kept), store.pool_size(None)

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 
 from app.api.routes import routes
 from app.services.arena import Arena, open_arena
+from app.services.background import settle_memory, short_turns
 from app.services.engines import EngineManager
 from app.services.settings import AppSettings
 from hypersd.arena.store.mapping import pair_row
@@ -58,6 +59,8 @@ def main() -> None:
         raise SystemExit("the store cannot be opened")
     fill(arena, options.pairs - arena.store.pool_size(None))
     port = int(os.environ["GRADIO_SERVER_PORT"])
+    short_turns()
+    settle_memory()
     uvicorn.run(Starlette(routes=routes(arena)), host="127.0.0.1", port=port, log_level="error")
 
 

@@ -92,6 +92,10 @@ class EngineManager:
             if self._waker.ident is None:
                 self._waker.start()
 
+    def join(self) -> None:
+        """Wait until the first family is loaded, or has failed to load; `wake` must have been called."""
+        self._waker.join()
+
     def family(self, name: str) -> Family:
         """A family by name.
 
