@@ -55,8 +55,9 @@ def cpu_ms_a_vote(server: Server, votes: int) -> float:
 
 def measure(votes: int, rounds: int) -> dict[str, float]:
     """The medians of both servers over the rounds, and their ratio."""
+    pairs = str(2 * (_WARM_UP + votes * rounds))  # some battles show two pairs in turn, others one again
     with ExitStack() as stack:
-        servers = [stack.enter_context(running(command)) for command in (STILL, BARE)]
+        servers = [stack.enter_context(running(command)) for command in ((*STILL, "--pairs", pairs), BARE)]
         for server in servers:
             cpu_ms_a_vote(server, _WARM_UP)
         turns = [[cpu_ms_a_vote(server, votes) for server in servers] for _ in range(rounds)]

@@ -24,7 +24,7 @@ from hypersd.arena.service.rate_limit import SHARED, RateLimiter
 from hypersd.arena.service.studies import Study
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
-from hypersd.arena.votes.images import DamagedImage, ImageStore, same_pixels, side_by_side
+from hypersd.arena.votes.images import DamagedImage, IdenticalImages, ImageStore
 from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.votes.receipts import receipt_of, vote_id_of
 from hypersd.models.specs import Family
@@ -47,10 +47,6 @@ _STRANGERS = (
     "came into use: when they return they count as new voters. If they voted on this page, set HYPERSD_SECRET "
     "to the secret of that time and start the page again"
 )
-
-
-class Identical(Exception):  # noqa: N818 - not an error
-    """Two pictures with equal pixels."""
 
 
 @dataclass
@@ -140,7 +136,7 @@ class Arena:
             except (FileNotFoundError, DamagedImage):
                 log.exception("the pictures of a pair are lost; the pair is withdrawn")
                 self.store.withdraw(battle.pair.id)
-            except Identical:
+            except IdenticalImages:
                 log.warning("the pictures of a pair are equal; the pair is withdrawn")
                 self.store.withdraw(battle.pair.id)
             else:
@@ -262,11 +258,7 @@ class Arena:
         return [one.label for one in able if one not in benched]
 
     def _sheet(self, left: str, right: str) -> str:
-        pictures = self.pictures.open(left), self.pictures.open(right)
-        if same_pixels(*pictures):
-            raise Identical
-        data = side_by_side(*pictures)
-        return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+        return f"data:image/webp;base64,{base64.b64encode(self.pictures.sheet(left, right)).decode()}"
 
 
 def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:

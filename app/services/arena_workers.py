@@ -84,7 +84,7 @@ class ArenaWorkers:
         drawing = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
         image_generator = MeasuredGenerator(drawing, arena.metrics)
         sources = [source, *arena.studies.sources(arena.low)]
-        PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy).run(self._stop)
+        PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy, shown=True).run(self._stop)
 
     def _publish(self) -> None:
         """Publish votes."""

@@ -59,6 +59,7 @@ class PairPool:
     Args:
         busy: tells whether a visitor waits for the models; the worker then pauses.
         pause: seconds between checks of the pool when it is full, or the models are busy.
+        shown: a page will show the pairs: what it sends is prepared too.
     """
 
     store: Store
@@ -67,6 +68,7 @@ class PairPool:
     sources: Sequence[PairSource]
     busy: Callable[[], bool] = lambda: False
     pause: float = 0.5
+    shown: bool = False
     rng: Any = field(default_factory=np.random.default_rng)
     failures: Counter[Contestant] = field(default_factory=Counter)
     last_release: float = field(default=-math.inf, init=False)
@@ -139,6 +141,8 @@ class PairPool:
             prompt, source.prompt_set, contestants, probability=drawn.probability, study=source.study, gold=gold
         )
         if pair:
+            if self.shown:
+                self.pictures.prepare_sheets(*(entry.picture for entry in pair.entries))
             self.store.add_pair(pair)
         return pair
 
