@@ -21,6 +21,7 @@ from app.pages.sweep.sweep_tab import build_sweep
 from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
 from app.services.background import settle_memory, short_turns
+from app.services.drawing_process import DrawingProcess, worker_environment
 from app.services.engines import EngineManager
 from app.services.health import HealthMonitor
 from app.services.health_collector import HealthCollector
@@ -79,7 +80,9 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
     adopt_server_logs()
     engines.wake()
     if arena:
-        ArenaWorkers(arena).start()
+        apart = settings.draws == "apart"
+        process = DrawingProcess(worker_environment(settings), engines.busy, engines.metrics) if apart else None
+        ArenaWorkers(arena, process, supplied=settings.draws == "elsewhere").start()
     if block:
         settle_memory()
         engines.join()

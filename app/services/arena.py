@@ -16,6 +16,7 @@ from app.services.engines import EngineManager
 from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
 from app.services.page_metrics import MeasuredGenerator, PageMetrics
+from app.services.pair_supply import POOL, drawable_labels
 from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
@@ -73,7 +74,7 @@ class Arena:
     reward_scores: RewardScores
     publish: str = ""
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
-    low: int = 40
+    low: int = POOL
     proxies: Sequence[Network] = ()
     on_space: bool = False
 
@@ -249,13 +250,7 @@ class Arena:
 
     def labels(self) -> list[str]:
         """Labels of the contestants that can run on this machine and are not benched."""
-        from hypersd.feedback.generator import contestants  # noqa: PLC0415 - see `own`
-
-        self.engines.refresh()
-        machine = self.engines.machine
-        able = contestants(self.family, machine) if machine else []
-        benched = self.store.benched()
-        return [one.label for one in able if one not in benched]
+        return drawable_labels(self.engines, self.store)
 
     def _sheet(self, left: str, right: str) -> str:
         return f"data:image/webp;base64,{base64.b64encode(self.pictures.sheet(left, right)).decode()}"

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -133,7 +134,7 @@ class HealthMonitor:
             supply=supply,
             publishing=publishing,
             failures=self.failures.latest(),
-            resident_bytes=psutil.Process().memory_info().rss,
+            resident_bytes=_resident(),
             free_disk_bytes=psutil.disk_usage(str(_existing(self.folder))).free,
         )
 
@@ -173,6 +174,16 @@ def _publishing(arena: Arena) -> PublishState:
         failed_attempts=publisher.failed_attempts if publisher else 0,
         failure=without_folders(publisher.health.failure) if publisher else "",
     )
+
+
+def _resident() -> int:
+    """Memory of this process and its children: the one that draws pairs, and a round."""
+    own = psutil.Process()
+    total = own.memory_info().rss
+    for child in own.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            total += child.memory_info().rss
+    return total
 
 
 def _existing(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from hypersd.arena.storage import StorageConfig
 from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 from hypersd.models.specs import Family
-from hypersd.utils.environment import Environment, Network
+from hypersd.utils.environment import Drawing, Environment, Network
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ class AppSettings:
         owner_token: token of the page's owner (`HYPERSD_OWNER_TOKEN`); empty disables it.
         owner_name: sign-in name of the owner (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`); empty disables
             signing in.
+        drawing: where the arena's pairs are drawn (`HYPERSD_DRAWING`); None is a process of their own, unless the
+            weights are downloaded ones, which are too large to be in memory twice.
         on_space: the page is served by a Hugging Face Space, behind its proxy (`SPACE_ID`).
     """
 
@@ -49,6 +51,7 @@ class AppSettings:
     reward: Path | None = None
     owner_token: str = field(default="", repr=False)
     owner_name: str = ""
+    drawing: Drawing | None = None
     on_space: bool = False
 
     @classmethod
@@ -82,6 +85,7 @@ class AppSettings:
             reward=reward,
             owner_token=environment.owner_token,
             owner_name=environment.space_author if environment.signs_in else "",
+            drawing=environment.drawing,
             on_space=environment.on_space,
         )
 
@@ -89,6 +93,11 @@ class AppSettings:
     def registered(self) -> Path:
         """The folder of the contestants tuned on this machine."""
         return registered_folder(self.storage.data)
+
+    @property
+    def draws(self) -> Drawing:
+        """Where the arena's pairs are drawn."""
+        return self.drawing or ("apart" if self.families()[self.family].folder else "here")
 
     def families(self) -> dict[str, Family]:
         """All families, with the embedded one of the settings, and the contestants tuned on this machine.

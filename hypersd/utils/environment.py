@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from hypersd.utils.log_format import LogFormat
+
+Drawing = Literal["apart", "here", "elsewhere"]
+"""Where the arena's pairs are drawn, relative to the page's process."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -68,6 +71,19 @@ def _log_format(text: str) -> LogFormat:
     return "text"
 
 
+def _drawing(text: str) -> Drawing:
+    """A place where pairs are drawn.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    places: tuple[Drawing, ...] = get_args(Drawing)
+    for place in places:
+        if place == text.strip().lower():
+            return place
+    raise ValueError(f"is {text!r}; write one of: {', '.join(places)}")
+
+
 def _switch(text: str) -> bool:
     """True or false.
 
@@ -121,6 +137,10 @@ class Environment:
 
     log: LogFormat = field(default="text", metadata=_variable("HYPERSD_LOG", _log_format))
     """Format of the page's log: `text`, or `json` for one object a line."""
+
+    drawing: Drawing | None = field(default=None, metadata=_variable("HYPERSD_DRAWING", _drawing))
+    """Place where the arena's pairs are drawn: in a process `apart`, `here` in the page's, or `elsewhere`; None decides
+    by the family."""
 
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
     """Switch: load published weights only from the local cache."""
