@@ -109,15 +109,24 @@ class PairPool:
             self.add_pair(replace(source, prompts=[source.prompts[number % len(source.prompts)]]))
 
     def next_source_to_fill(self) -> PairSource | None:
-        """The low source with the smallest fill ratio; first releases abandoned pairs.
+        """The low source with the smallest fill ratio; first releases abandoned pairs, and images that were shown.
 
         Sources without pairs to draw, such as a complete study, are skipped.
         """
         source = self._emptiest()
         if source and time.monotonic() - self.last_release > _RELEASE_SECONDS:
             self.last_release = time.monotonic()
+            if self.shown:
+                self._remove_sheets()
             source = self._emptiest() if self.store.release(now()) else source
         return source
+
+    def _remove_sheets(self) -> None:
+        """Keep the prepared images of pairs that nobody has seen, and of gold pairs, which every voter sees."""
+        pairs = self.store.pairs((PAIRS.c.served == 0) | (PAIRS.c.gold.is_not(None) & (PAIRS.c.served > 0)))
+        self.pictures.remove_sheets(
+            (first.picture, second.picture) for first, second in (pair.entries for pair in pairs)
+        )
 
     def _emptiest(self) -> PairSource | None:
         filled = [(self.store.pool_size(source.study) / source.low, index) for index, source in enumerate(self.sources)]

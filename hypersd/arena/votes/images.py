@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -127,9 +128,7 @@ class ImageStore:
             _write_whole(*self._at_sheet(left, right), sha256(data).digest() + data)
 
     def sheet(self, left: str, right: str) -> bytes:
-        """The side-by-side image of a battle: the prepared one, which is then removed, or a new one.
-
-        Most pairs are shown once, so that prepared images take no more room than the pool has pairs.
+        """The side-by-side image of a battle: the prepared one, or a new one.
 
         Raises:
             IdenticalImages: the pictures have equal pixels.
@@ -140,11 +139,21 @@ class ImageStore:
             data: bytes = system.cat_file(path)
         except OSError:
             return self._compose(left, right)
-        for place in (path, self._at_sheet(right, left)[1]):
-            with suppress(OSError):  # another server was faster, or one order was shown before
-                system.rm_file(place)
         digest, data = data[:_DIGEST], data[_DIGEST:]
         return data if sha256(data).digest() == digest else self._compose(left, right)
+
+    def remove_sheets(self, kept: Iterable[tuple[str, str]]) -> None:
+        """Remove the prepared images of all pairs of pictures but these: most pairs are shown only once.
+
+        Raises:
+            OSError: they cannot be listed or removed.
+        """
+        system, folder = self._at_sheets()
+        keep = {f"{left}-{right}" for pair in kept for left, right in (pair, pair[::-1])}
+        files: list[str] = system.ls(folder, detail=False) if system.exists(folder) else []
+        for file in files:
+            if file.rpartition("/")[2] not in keep:
+                system.rm_file(file)
 
     def _compose(self, left: str, right: str) -> bytes:
         pictures = self.open(left), self.open(right)
@@ -162,9 +171,13 @@ class ImageStore:
         system, root = self._location
         return system, f"{root}/{name[:2]}/{name}.webp"
 
-    def _at_sheet(self, left: str, right: str) -> tuple[Any, str]:
+    def _at_sheets(self) -> tuple[Any, str]:
         system, root = self._location
-        return system, f"{root}/sheets/{left}-{right}"
+        return system, f"{root}/sheets"
+
+    def _at_sheet(self, left: str, right: str) -> tuple[Any, str]:
+        system, folder = self._at_sheets()
+        return system, f"{folder}/{left}-{right}"
 
 
 def _write_whole(system: Any, path: str, data: bytes) -> None:
