@@ -6,16 +6,18 @@ import itertools
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psutil
 
 from benchmarks.postgres import Postgres, running_postgres
 from benchmarks.served import ROOT, STILL, Server, process_cpu_ms
-from benchmarks.startup import answers, free_port
+from benchmarks.startup import free_port
 
 _HTTP = """
 daemon off;
@@ -97,6 +99,7 @@ def running_replicas(folder: Path, count: int, pairs: int = 2000) -> Iterator[Re
 
     Raises:
         FileNotFoundError: PostgreSQL or nginx is not installed.
+        RuntimeError: one of them does not start.
     """
     if not shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin"):
         raise FileNotFoundError("needs nginx: apt-get install nginx-light")
@@ -127,6 +130,9 @@ def _start_nginx(folder: Path, port: int, servers: Sequence[Server]) -> subproce
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     assert program
     process = subprocess.Popen([program, "-p", str(folder), "-c", str(file)], stderr=subprocess.DEVNULL)
-    while not answers(port) and process.poll() is None:
-        pass
-    return process
+    while process.poll() is None:
+        with suppress(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/")
+            return process
+        time.sleep(0.05)
+    raise RuntimeError(f"nginx ended; see {folder}/error.log")
