@@ -35,6 +35,8 @@ for name in (
 
 ROOT = Path(__file__).resolve().parents[1]
 
+from tests.processes import Processes  # noqa: E402 - its server inherits the environment that is set above
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _remove_cache() -> Iterator[None]:
@@ -47,3 +49,11 @@ def _remove_cache() -> Iterator[None]:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Processes of their own, which end with the test."""
+    given = Processes(tmp_path_factory.mktemp("processes"))
+    yield given
+    given.kill()

@@ -5,8 +5,11 @@ Everything has the real layout, the real file names and the real key formats; on
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +48,15 @@ from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family, Weights
 from hypersd.training.control_lora_training import save_control_lora, trainable_controlnet
+
+SMALL_POOL = 8
+"""Pairs that the arena of a test's page keeps ready; the usual 40, and 10 of each study, take a minute to draw."""
+
+_MODELS = tempfile.TemporaryDirectory(prefix="hypersd-models-", ignore_cleanup_errors=True)
+"""Folder of the families that were written once for all tests of a process."""
+
+_HUB_CACHES: dict[tuple[str, ...], Path] = {}
+"""Folders of published families in it, by the name of the family and its files."""
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -281,11 +293,19 @@ def _image_reward_weights(words: int) -> dict[str, Tensor]:
 def emoji_family(family: Family, folder: Path, *, without: Iterable[str] = ()) -> Family:
     """`family`, but tiny and in `folder`: with all the adapter files its recipes name, except those named here."""
     files = {recipe.weights.file for spec in family.specs for recipe in spec.recipes if recipe.weights.file}
-    names = sorted(Path(file).stem for file in files)
-    write_emoji(folder, [name for name in names if name not in set(without)])
-    write_control_lora(folder)
+    names = {Path(file).stem for file in files} - set(without)
+    shutil.copytree(_emoji_folder(tuple(sorted(names))), folder, dirs_exist_ok=True)
     specs = tuple(replace(spec, pixels=_EMOJI_PIXELS) for spec in family.specs)
     return replace(family, folder=folder, pixels=_EMOJI_PIXELS, specs=specs)
+
+
+@functools.cache
+def _emoji_folder(adapters: tuple[str, ...]) -> Path:
+    """A family's folder with these adapters and a Control-LoRA, which is written once and copied where it is needed."""
+    folder = Path(tempfile.mkdtemp(dir=_MODELS.name))
+    write_emoji(folder, adapters)
+    write_control_lora(folder)
+    return folder
 
 
 def write_control_lora(folder: Path) -> None:
@@ -334,6 +354,16 @@ SMALLEST_SIDES = {"sdxl": 512, "sd15": 256, "sd21": 256}
 
 def hub_cache(family: Family, cache: Path) -> Family:
     """Fill a Hub cache with what a published family needs, and return the family at a size that a test can draw."""
+    weights = {recipe.weights for spec in family.specs for recipe in spec.recipes}
+    key = (family.name, *sorted(f"{one.repository}/{one.file}" for one in weights))
+    if key not in _HUB_CACHES:
+        _HUB_CACHES[key] = Path(tempfile.mkdtemp(dir=_MODELS.name))
+        _write_hub_cache(family, _HUB_CACHES[key])
+    shutil.copytree(_HUB_CACHES[key], cache, symlinks=True, dirs_exist_ok=True)
+    return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
+
+
+def _write_hub_cache(family: Family, cache: Path) -> None:
     published = sd_pipeline() if family.vae is None else sdxl_pipeline(emoji=False)
     half = {"variant": family.variant, "safe_serialization": True}
     assert family.repository is not None
@@ -361,10 +391,22 @@ def hub_cache(family: Family, cache: Path) -> Family:
         controlnet.half().save_pretrained(place, **half)
     if family.vae is not None:
         published.vae.save_pretrained(hub_file(cache, family.vae, "config.json").parent)
+    if family.tiny_decoder is not None:
+        tiny_autoencoder().save_pretrained(hub_file(cache, family.tiny_decoder.repository, "config.json").parent)
     published.to(torch.float16).save_pretrained(home, **half)
     publish_scheduler(home)
     as_blobs(cache)
-    return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
+
+
+def tiny_autoencoder() -> AutoencoderTiny:
+    """A small random TAESD: four halvings of the picture's sides, as the families' own VAEs have here."""
+    torch.manual_seed(8)
+    return AutoencoderTiny(
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 4,
+    )
 
 
 def publish_scheduler(pipeline: Path) -> None:

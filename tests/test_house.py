@@ -515,8 +515,8 @@ def test_every_library_that_is_imported_is_required(root: Path) -> None:
     assert not missing
 
 
-BY_NAME_ONLY = frozenset({"psycopg"})
-"""Libraries that are loaded by their name in a setting: SQLAlchemy imports the driver that `DATABASE_URL` names."""
+BY_NAME_ONLY = frozenset({"psycopg", "httptools", "uvloop"})
+"""Libraries that others load by name: SQLAlchemy the driver that `DATABASE_URL` names, uvicorn its faster parts."""
 
 
 def test_every_library_that_is_required_is_imported(root: Path) -> None:

@@ -16,7 +16,7 @@ from app.services.engines import EngineManager
 from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
 from app.services.page_metrics import MeasuredGenerator, PageMetrics
-from app.services.pair_supply import POOL, drawable_labels
+from app.services.pair_supply import drawable_labels
 from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
@@ -74,7 +74,7 @@ class Arena:
     reward_scores: RewardScores
     publish: str = ""
     declared: Mapping[str, Study] = field(default_factory=dict[str, Study])
-    low: int = POOL
+    low: int = 40
     proxies: Sequence[Network] = ()
     on_space: bool = False
 
@@ -276,6 +276,7 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
         declared,
         proxies=settings.proxies,
         on_space=settings.on_space,
+        low=settings.pool,
     )
     arena.check_key()
     return arena

@@ -110,4 +110,5 @@ def worker_environment(settings: AppSettings) -> Mapping[str, str]:
         family=settings.family,
         emoji=settings.emoji.resolve() if settings.emoji else None,
         studies=settings.studies.resolve(),
+        pool=settings.pool,
     ).for_child(_ROOT)

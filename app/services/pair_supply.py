@@ -19,9 +19,6 @@ from hypersd.arena.votes.images import ImageStore
 if TYPE_CHECKING:
     from hypersd.models.engine import Engine
 
-POOL = 40
-"""Number of unseen pairs that the open arena's pool should have."""
-
 _REFRESH_SECONDS = 20.0
 _REST = 10
 """Pause after a computation over all votes, as a multiple of its time, because votes have priority."""
@@ -48,7 +45,7 @@ class PairSupply:
     counter: DrawCounter
     stop: threading.Event
     busy: Callable[[], bool]
-    low: int = POOL
+    low: int
     _known_probabilities: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     _known_until: float = 0.0
 

@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> None:
     if attached:
         threading.Thread(target=link.listen, args=(sys.stdin,), name="page", daemon=True).start()
     engines.wake()
-    PairSupply(engines, store, pictures, studies, link, stop, link.busy).run()
+    PairSupply(engines, store, pictures, studies, link, stop, link.busy, settings.pool).run()
 
 
 if __name__ == "__main__":

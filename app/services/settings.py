@@ -29,6 +29,7 @@ class AppSettings:
         storage: of the arena's votes and pictures (`HYPERSD_DATA`, `DATABASE_URL`, `HYPERSD_PICTURES`).
         studies: the folder of declared studies, if not the one in assets/ (`HYPERSD_STUDIES`).
         publish: location of published votes (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
+        pool: number of pairs that the open arena keeps ready (`HYPERSD_POOL`).
         secret: the key for voters' pseudonyms (`HYPERSD_SECRET`); empty is a key that is stored with the votes.
         proxies: trusted proxies, which forward visitors' addresses (`HYPERSD_TRUSTED_PROXIES`).
         reward: a folder of `reward train` whose model is used on the Results tab (`HYPERSD_REWARD`); None is the
@@ -45,6 +46,7 @@ class AppSettings:
     emoji: Path | None = None
     storage: StorageConfig = field(default_factory=StorageConfig)
     studies: Path = STUDIES
+    pool: int = 40
     secret: str = field(default="", repr=False)
     proxies: tuple[Network, ...] = ()
     publish: str = ""
@@ -81,6 +83,7 @@ class AppSettings:
             studies=studies or STUDIES,
             secret=environment.secret,
             proxies=environment.proxies,
+            pool=environment.pool,
             publish=environment.publish,
             reward=reward,
             owner_token=environment.owner_token,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.specs import MAX_STEPS
+from hypersd.models.specs import MAX_STEPS, Weights
 
 Value = TypeVar("Value")
 
@@ -54,6 +54,21 @@ def path(text: str) -> Path:
     if not text.strip():
         raise ValueError("expected the name of a file or folder, not an empty text")
     return Path(text)
+
+
+def style_lora(text: str) -> Weights:
+    """A LoRA file, with its strength behind a colon if that is not 1.
+
+    Raises:
+        ValueError: there is no file name, or the strength is out of range.
+    """
+    from hypersd.sampling.request import SamplingParameters, parse_number
+
+    file, colon, strength = text.rpartition(":")
+    if not colon or Path(text).exists():
+        return Weights(kind="lora", file=str(path(text).resolve()))
+    parameters = SamplingParameters(strength=parse_number(strength))  # checks the range
+    return Weights(kind="lora", file=str(path(file).resolve()), scale=parameters.strength or 1.0)
 
 
 def source(text: str) -> str:

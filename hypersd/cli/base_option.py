@@ -1,19 +1,21 @@
-"""`--base`: the models of a family on another base."""
+"""`--base`, `--style` and `--decoder`: the models of a family on another base, in a style, with a tiny decoder."""
 
 from __future__ import annotations
 
 import argparse
 
-from hypersd.cli.arguments import argument, source
+from hypersd.cli.arguments import argument, source, style_lora
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.cli.output import note
+from hypersd.models.changed_base import ChangedBase
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
 from hypersd.models.specs import Family
+from hypersd.models.tiny_decoder import with_tiny_decoder
 
 
 def add_base(parser: argparse.ArgumentParser) -> None:
-    """Add `--base`."""
+    """Add `--base`, `--style` and `--decoder`."""
     parser.add_argument(
         "--base",
         type=argument(source),
@@ -21,33 +23,58 @@ def add_base(parser: argparse.ArgumentParser) -> None:
         help="run the LoRAs of its family on another base: OWNER/NAME on the Hub, a diffusers folder, or a checkpoint "
         "(.safetensors)",
     )
+    parser.add_argument(
+        "--style",
+        type=argument(style_lora),
+        action="append",
+        metavar="FILE[:STRENGTH]",
+        help="put a style LoRA on the base, below the models' own; may be repeated (strength: up to 2, default 1)",
+    )
+    parser.add_argument(
+        "--decoder",
+        choices=("full", "tiny"),
+        help="tiny: TAESD or TAESDXL, much faster on a CPU, a little softer (default: full)",
+    )
 
 
 def chosen_family(options: argparse.Namespace, models: tuple[str, ...] | None, machine: Machine) -> Family:
-    """The family of `--family`, or that of `--base` on its base; `options.family` is then its name.
+    """The family of `--family`, or that of `--base` on its base, in the styles of `--style`, with `--decoder`.
+
+    `options.family` is then its name.
 
     Args:
-        options: with `family` and `base`.
+        options: with `family`, `base`, `style` and `decoder`.
         models: that are asked for by name, or None.
         machine: has the base, or fetches its configurations.
 
     Raises:
-        DownloadError, OSError: a file of the base is missing, or cannot be fetched.
-        ValueError: the base cannot be used, is another family's, or a model that is asked for does not run on it.
+        DownloadError, OSError: a file of the base is missing, or cannot be fetched; or a style does not fit it.
+        ValueError: the base cannot be used, is another family's, or a model that is asked for does not run on it; or
+            there is no tiny decoder.
     """
-    if options.base is None:
-        return family(options.family)
+    changed = _other_base(options, machine) if options.base is not None else None
+    chosen = family(options.family) if changed is None else changed.family
+    left_out = {} if changed is None else dict(changed.left_out)
+    if options.style:
+        from hypersd.models.style_lora import with_styles
+
+        styled = with_styles(chosen, options.style, machine)
+        chosen, left_out = styled.family, {**left_out, **styled.left_out}
+    for name in models or ():
+        if name in left_out:
+            raise ValueError(f"{name} does not run on another base: {left_out[name]}; choose another model")
+    for name, reason in left_out.items() if models is None else ():
+        note(f"without {name}: {reason}")
+    options.family = chosen.name
+    return with_tiny_decoder(chosen) if options.decoder == "tiny" else chosen
+
+
+def _other_base(options: argparse.Namespace, machine: Machine) -> ChangedBase:
     from hypersd.models.other_base import other_base
 
-    based = other_base(options.base, machine, note if machine.online else lambda _line: None)
-    if options.family not in {DEFAULT_FAMILY, based.family.name}:
+    changed = other_base(options.base, machine, note if machine.online else lambda _line: None)
+    if options.family not in {DEFAULT_FAMILY, changed.family.name}:
         raise ValueError(
-            f"{options.base} is a base of {based.family.name}, not of {options.family}; leave out --family"
+            f"{options.base} is a base of {changed.family.name}, not of {options.family}; leave out --family"
         )
-    for name in models or ():
-        if name in based.left_out:
-            raise ValueError(f"{name} does not run on another base: {based.left_out[name]}; choose another model")
-    for name, reason in based.left_out.items() if models is None else ():
-        note(f"without {name}: {reason}")
-    options.family = based.family.name
-    return based.family
+    return changed

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _USUAL = {"family": DEFAULT_FAMILY, "seed": 0, "count": 1}
 _SETTINGS = (
-    *("prompt", "prompts", "family", "models", "steps", "base_first", "seed", "count"),
+    *("prompt", "prompts", "family", "decoder", "models", "steps", "base_first", "seed", "count"),
     *("eta", "strength", "guidance", "negative", "size"),
 )
 
@@ -25,7 +25,7 @@ def take_like(options: argparse.Namespace) -> StoredRequest:
     Raises:
         OSError: the picture cannot be read.
         ValueError: it does not say how it was made, or such an option was given beside it; or its base is a file or
-            folder, and no `--base` says where it is now.
+            folder, and no `--base` says where it is now; or it has styles that no `--style` names.
     """
     from hypersd.sampling.stored_request import read_request
 
@@ -35,11 +35,17 @@ def take_like(options: argparse.Namespace) -> StoredRequest:
     stored = read_request(options.like)
     request, given = stored.request, stored.request.parameters
     options.base = _base(options, stored.base)
+    if stored.styles and len(options.style or ()) != len(stored.styles):
+        names = ", ".join(str(style["file"]) for style in stored.styles)
+        raise ValueError(f"{options.like} was drawn with the styles {names}; name each file with --style")
+    if options.style and not stored.styles:
+        raise ValueError("--like takes the styles from the picture, which has none; leave out --style")
     options.prompt, options.family = request.prompt, request.family
     options.seed, options.count = request.seed, request.count
     options.models = tuple(dict.fromkeys(run.model for run in request.runs))
     options.steps = tuple(sorted({run.steps for run in request.runs if run.steps}))
     options.base_first = stored.base_first or None
+    options.decoder = "tiny" if stored.tiny_decoder else None
     options.eta, options.strength, options.size = given.eta, given.strength, given.size
     options.guidance, options.negative = given.guidance_scale, given.negative_prompt
     return stored
@@ -57,17 +63,26 @@ def _base(options: argparse.Namespace, stored: StoredBase | None) -> str | None:
 
 
 def check_like(options: argparse.Namespace, stored: StoredRequest, chosen: Family, machine: Machine) -> None:
-    """Check that a base on disk is the one on which a picture was drawn, by its hash.
+    """Check that a base on disk and the styles are those with which a picture was drawn, by their hashes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: a file cannot be read.
         ValueError: it is another one.
     """
     from hypersd.models.engine import Engine
     from hypersd.models.registry import BASE
+    from hypersd.sampling.record import weights_record
 
-    if chosen.base is None or stored.base is None or stored.base.sha256 == Engine(chosen, machine).sha256(BASE):
-        return
-    raise ValueError(
-        f"{options.like} was drawn on another {stored.base.file} than {chosen.base}; give that one with --base"
-    )
+    engine = Engine(chosen, machine)
+    if chosen.base is not None and stored.base is not None and stored.base.sha256 != engine.sha256(BASE):
+        raise ValueError(
+            f"{options.like} was drawn on another {stored.base.file} than {chosen.base}; give that one with --base"
+        )
+    for before, style in zip(stored.styles, chosen.styles, strict=True):
+        now = weights_record(style, engine.sha256(style))
+        if (before["sha256"], before.get("scale")) != (now["sha256"], now.get("scale")):
+            strength = before.get("scale", 1)
+            raise ValueError(
+                f"{options.like} was drawn with {before['file']} at strength {strength:g}; give that file with "
+                f"--style FILE:{strength:g}"
+            )

@@ -6,7 +6,8 @@ Nothing here imports torch, so that `--help`, `models` and a complaint about bad
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, ModuleType
 
 from hypersd import __version__
 from hypersd.cli.commands import (
@@ -28,9 +29,29 @@ from hypersd.cli.commands import (
 from hypersd.cli.parser import Parser, guarded
 from hypersd.utils.environment import disable_telemetry
 
+COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
+    {
+        "models": models,
+        "compare": compare,
+        "control": control,
+        "evaluate": evaluate,
+        "claims": claims,
+        "data": data_filter,
+        "distill": distill,
+        "votes": votes,
+        "rank": rank,
+        "reward": reward,
+        "feedback": feedback,
+        "loop": loop,
+        "emoji": emoji,
+        "deploy": deploy,
+    }
+)
+"""Groups of commands by their first word, in the order of `--help`."""
 
-def build_parser() -> Parser:
-    """The parser of every command."""
+
+def build_parser(words: Sequence[str] = ()) -> Parser:
+    """The parser of every command or, if the first word names one, of this one alone, which is built sooner."""
     parser = Parser(
         prog="python -m hypersd",
         description="Hyper-SD beside its rivals: run them, train them, compare them.",
@@ -38,10 +59,8 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for group in (
-        *(models, compare, control, evaluate, claims, data_filter, distill),
-        *(votes, rank, reward, feedback, loop, emoji, deploy),
-    ):
+    asked = COMMANDS.get(words[0]) if words else None
+    for group in COMMANDS.values() if asked is None else (asked,):
         group.add_parser(subparsers)
     return parser
 
@@ -55,5 +74,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    options = build_parser().parse_args(words)
+    options = build_parser(words).parse_args(words)
     return options.run(options)

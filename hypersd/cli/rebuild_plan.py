@@ -74,7 +74,12 @@ def rebuild_plan(options: RebuildOptions) -> list[RebuildStage]:
             outputs=("perception/model.safetensors",),
         ),
         # Until they are trained, Hyper's own adapters are the few-step model that they start from.
-        _distilled(options, "tscd", "segments-1-unconditional", {"hyper": few_steps, "hyper-1-step": few_steps}),
+        _distilled(
+            options,
+            "tscd",
+            "segments-1-unconditional",
+            {"hyper": few_steps, "hyper-1-step": few_steps, "tscd": few_steps},
+        ),
     ]
     start = ("tscd", few_steps)
     if options.reward is not None:
@@ -83,7 +88,13 @@ def rebuild_plan(options: RebuildOptions) -> list[RebuildStage]:
     unified = "unified/unified.safetensors"
     stages += [
         _distilled(options, "unified", "unified", {"hyper": unified}, start=start),
-        _distilled(options, "one-step", "score", {"hyper-1-step": "one-step/score.safetensors"}, start=start),
+        _distilled(
+            options,
+            "one-step",
+            "score",
+            dict.fromkeys(("hyper-1-step", "one-step"), "one-step/score.safetensors"),
+            start=start,
+        ),
         _distilled(
             options,
             "backward",

@@ -32,7 +32,7 @@ from hypersd.models.registry import BASE, is_local
 from hypersd.models.specs import Family, Weights
 from hypersd.sampling.comparison import compare, grid
 from hypersd.sampling.png import write_png
-from hypersd.sampling.record import grid_texts, recipe_record, run_record, versions, weights_record
+from hypersd.sampling.record import base_record, grid_texts, recipe_record, run_record, versions, weights_record
 from hypersd.sampling.request import MAX_SEED, Generation, Request, Run
 
 GRIDS = 4
@@ -92,7 +92,9 @@ class EvaluationPlan:
             "metrics": list(metrics),
             "reward": self.reward,
             "reference": self.reference,
-            "base": _sha256(engine, BASE),
+            "base": base_record(self.family, _sha256(engine, BASE)),
+            "styles": [weights_record(style, engine.sha256(style)) for style in self.family.styles],
+            "vae": self.family.vae,
             "models": [self._model_record(engine, model, steps) for model, steps in self.settings],
             "versions": versions(),
         }
@@ -105,7 +107,8 @@ class EvaluationPlan:
 
 def _sha256(engine: Engine, weights: Weights) -> str | None:
     """The hash of weights that are files of this machine; those of the Hub are known by their names."""
-    own = weights.repository is None and (weights.file is not None or engine.family.folder is not None)
+    family = engine.family
+    own = weights.repository is None and bool(weights.file or family.folder or family.base)
     return engine.sha256(weights) if own and is_local(engine.family, weights, engine.machine) else None
 
 

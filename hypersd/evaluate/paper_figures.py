@@ -44,12 +44,17 @@ def write_figure(
     write_text(name.with_suffix(".md"), "\n".join(caption) + "\n")
     if not columns:
         return [name.with_suffix(".md")]
-    rows = [_row(prompt, columns, engine, seed) for prompt in prompts]
+    sheet = stacked([_row(prompt, columns, engine, seed) for prompt in prompts])
+    write_png(name.with_suffix(".png"), sheet, {"figure": caption[0], "command": command})
+    return [name.with_suffix(".png"), name.with_suffix(".md")]
+
+
+def stacked(rows: Sequence[Image.Image]) -> Image.Image:
+    """Rows of one size, one below the other."""
     sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
     for place, row in enumerate(rows):
         sheet.paste(row, (0, place * row.height))
-    write_png(name.with_suffix(".png"), sheet, {"figure": caption[0], "command": command})
-    return [name.with_suffix(".png"), name.with_suffix(".md")]
+    return sheet
 
 
 def _row(prompt: str, columns: Sequence[FigureColumn], engine: Engine, seed: int) -> Image.Image:

@@ -122,6 +122,7 @@ class Engine:
         with self._in_use:
             start = time.perf_counter()
             try:
+                warnings = [self._warning(weights) for weights in (*self.family.styles, recipe.weights)]
                 unet = self._unet(recipe.weights)
             finally:
                 self.state = "ready"  # the base is, and fetching the recipe's weights may have said otherwise
@@ -134,7 +135,7 @@ class Engine:
                 dtype=self._loader.dtype,
                 switch_seconds=time.perf_counter() - start,
                 base=lambda: self._without_adapter(switched_on=unet is pipeline.unet and recipe.weights.kind == "lora"),
-                warning=self._warnings.get(recipe.weights, ""),
+                warning="; ".join(filter(None, warnings)),
             )
 
     def controlnet(self, mode: ControlMode, cancelled: Callable[[], bool] = lambda: False) -> ControlNetModel:
@@ -191,8 +192,6 @@ class Engine:
 
     def _unet(self, weights: Weights) -> UNet2DConditionModel:
         base = self._pipeline.unet
-        if weights.kind == "lora" and weights not in self._warnings:
-            self._warnings[weights] = self._loader.adapter_fit(base, weights).warning
         if weights.kind == "lora" and self._shares():
             return self._switch(base, weights)
         if self._adapters:
@@ -204,6 +203,12 @@ class Engine:
         unet = self._unets.pop(weights, None) or self._loader.unet(base, weights)
         self._unets[weights] = unet  # the last one is the one used last
         return unet
+
+    def _warning(self, weights: Weights) -> str:
+        """A sentence about layers of an adapter that are not applied; empty if all are."""
+        if weights.kind == "lora" and weights not in self._warnings:
+            self._warnings[weights] = self._loader.adapter_fit(self._pipeline.unet, weights).warning
+        return self._warnings.get(weights, "")
 
     @contextmanager
     def _without_adapter(self, *, switched_on: bool) -> Generator[UNet2DConditionModel]:

@@ -46,14 +46,16 @@ class Loader:
         return compute_dtype(self.family, self.machine)
 
     def base(self) -> DiffusionPipeline:
-        """The base pipeline, on the device.
+        """The base pipeline in the family's styles, on the device.
 
         Raises:
             DownloadError: it cannot be fetched.
-            OSError: the folder is not a pipeline.
+            OSError: the folder is not a pipeline; or a style is missing, damaged, or has nothing for its UNet.
         """
         source = self.source()
         pipeline: Any = source.pipeline(self.dtype).to(self.machine.device)
+        for style in self.family.styles:
+            self._fuse(pipeline.unet, style)
         if self.machine.device == "cpu" and is_large(self.family, self.machine):
             for network in (pipeline.unet, pipeline.vae):
                 network.to(memory_format=torch.channels_last)  # the layout of a CPU's fastest convolutions
@@ -121,11 +123,14 @@ class Loader:
                 raise AdapterError(f"{path} is no UNet of {self.family.title}; name the right file") from error
             return bare.to(self.machine.device, self.dtype).requires_grad_(False).eval()
         unet = copy.deepcopy(base)
+        self._fuse(unet, weights)
+        _share_equal(unet, base)
+        return unet.requires_grad_(False).eval()
+
+    def _fuse(self, unet: UNet2DConditionModel, weights: Weights) -> None:
         self.add_adapter(unet, weights, "fused")
         unet.fuse_lora(lora_scale=weights.scale, safe_fusing=True)
         unet.unload_lora()
-        _share_equal(unet, base)
-        return unet.requires_grad_(False).eval()
 
     def add_adapter(self, unet: UNet2DConditionModel, weights: Weights, name: str) -> AdapterFit:
         """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name; returns what of it is applied.

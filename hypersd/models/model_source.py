@@ -46,8 +46,8 @@ class ModelSource:
             check_hash(file)
         replaced: dict[str, Any] = {}
         if self.vae:
-            # It replaces one that overflows in half precision, so it comes in full precision and has one variant only.
-            replaced["vae"] = diffusers.AutoencoderKL.from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
+            # It is published in full precision, and has one variant only.
+            replaced["vae"] = _autoencoder(self.vae).from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
         index = read_object(self.folder / INDEX, "the index of a diffusers pipeline", "_class_name")
         # Not needed to draw, and large.
         replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
@@ -82,3 +82,14 @@ class ModelSource:
         return UNet2DConditionModel.from_pretrained(
             self.folder, subfolder="unet", dtype=dtype, variant=self.variant, use_safetensors=True
         )
+
+
+def _autoencoder(folder: Path) -> Any:
+    """The class of a VAE: a tiny one, or Stable Diffusion's own.
+
+    Raises:
+        OSError: there is no VAE in the folder.
+        ValueError: its configuration is damaged.
+    """
+    name = read_object(folder / "config.json", "the configuration of a VAE", "_class_name")["_class_name"]
+    return diffusers.AutoencoderTiny if name == "AutoencoderTiny" else diffusers.AutoencoderKL

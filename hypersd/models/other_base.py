@@ -7,17 +7,17 @@ differences of weights, run on it; those with a UNet of their own are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import HfApi
 
+from hypersd.models.changed_base import ChangedBase, adaptable, on_changed_base
 from hypersd.models.downloads import ProgressCallback, explained
 from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, family, unet_folder
-from hypersd.models.specs import Family, ModelSpec, Weights
+from hypersd.models.specs import Family, Weights
 from hypersd.models.unet_traits import (
     UNetTraits,
     architecture_traits,
@@ -32,26 +32,10 @@ from hypersd.utils.model_folders import check_pipeline, pipeline_problem
 from hypersd.utils.readers import read_object
 
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
-_ON_ANY_BASE = ("none", "lora", "delta")
-"""Kinds of weights that need no base of their own."""
-
 _UNET, _SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherBase:
-    """A family on another base.
-
-    Args:
-        family: with the models that run on it.
-        left_out: the models that do not, each with the reason.
-    """
-
-    family: Family
-    left_out: Mapping[str, str]
-
-
-def other_base(source: str, machine: Machine, progress: ProgressCallback) -> OtherBase:
+def other_base(source: str, machine: Machine, progress: ProgressCallback) -> ChangedBase:
     """The family of a base's architecture, on this base.
 
     Args:
@@ -81,7 +65,7 @@ def other_base(source: str, machine: Machine, progress: ProgressCallback) -> Oth
     return _of_hub(source, machine, progress)
 
 
-def _of_hub(repository: str, machine: Machine, progress: ProgressCallback) -> OtherBase:
+def _of_hub(repository: str, machine: Machine, progress: ProgressCallback) -> ChangedBase:
     probe = Family(
         name=repository, title=repository, pixels=0, memory_gb=0, specs=(), prompt_set="", repository=repository
     )
@@ -167,7 +151,7 @@ def _like(source: str, traits: UNetTraits, machine: Machine) -> Family:
 
 def _family_traits(chosen: Family, machine: Machine) -> UNetTraits | None:
     """Traits of a family's own base, from the disk or as this package states them; None if no model could run."""
-    if not any(_fitting(spec) for spec in chosen.specs if spec.recipe().weights.kind != "none"):
+    if not any(adaptable(spec) for spec in chosen.specs if spec.recipe().weights.kind != "none"):
         return None
     if (folder := unet_folder(chosen, machine)) is not None:
         config = folder / "config.json"
@@ -175,28 +159,5 @@ def _family_traits(chosen: Family, machine: Machine) -> UNetTraits | None:
     return architecture_traits(assets_folder() / "architectures" / f"{chosen.name}.json")
 
 
-def _on(based: Family, name: str, source: str) -> OtherBase:
-    """The family with the models that run on its new base."""
-    specs = [fitted for spec in based.specs if (fitted := _fitting(spec))]
-    left_out = {
-        spec.name: "it has a UNet of its own, which another base does not change"
-        for spec in based.specs
-        if not _fitting(spec)
-    }
-    named = [
-        replace(spec, title=name, licence="unknown; read its own", source=source, note="")
-        if spec.recipe().weights.kind == "none"
-        else spec
-        for spec in specs
-    ]
-    return OtherBase(family=replace(based, specs=tuple(named)), left_out=left_out)
-
-
-def _fitting(spec: ModelSpec) -> ModelSpec | None:
-    """The model with the recipes that need no UNet of its own; None if there are none."""
-    recipes = tuple(recipe for recipe in spec.recipes if recipe.weights.kind in _ON_ANY_BASE)
-    if not recipes or recipes == spec.recipes:
-        return spec if recipes else None
-    steps = [recipe.steps for recipe in recipes]
-    default = spec.default_steps if spec.default_steps in steps else steps[0]
-    return replace(spec, recipes=recipes, default_steps=default, note="")
+def _on(based: Family, name: str, source: str) -> ChangedBase:
+    return on_changed_base(based, name, "unknown; read its own", source)

@@ -62,8 +62,14 @@ def embedded_folder(environment: Environment) -> Path | None:
 
 
 def living_in(folder: Path | None, family: Family) -> Family:
-    """The family, in another folder if one is given and the family has a folder."""
-    return replace(family, folder=folder) if folder and family.folder else family
+    """The family in its folder, or another one if the family has one, with the models that were trained there later."""
+    home = folder or family.folder
+    if family.folder is None or home is None:
+        return family
+    trained = (
+        spec for spec in family.trained_later if all((home / str(each.weights.file)).exists() for each in spec.recipes)
+    )
+    return replace(family, folder=home, specs=(*family.specs, *trained), trained_later=())
 
 
 @dataclass(frozen=True, slots=True)

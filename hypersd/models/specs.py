@@ -148,6 +148,19 @@ class ControlNetSpec:
     memory_gb: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyDecoder:
+    """A small autoencoder for a family's latents.
+
+    Args:
+        repository: on the Hub.
+        decode_tflop: 10¹² operations to decode a picture of the family's usual size.
+    """
+
+    repository: str
+    decode_tflop: float
+
+
 class Capability(StrEnum):
     """An optional part of a family; the value completes "it has no …"."""
 
@@ -166,7 +179,9 @@ class Family:
         folder: the base on disk, for a shipped family.
         variant: of the base's weight files ("fp16"), or None.
         vae: a repository whose VAE replaces the base's, or None.
+        tiny_decoder: that may replace the VAE (see `hypersd.models.tiny_decoder`), or None.
         base: another base on disk, a diffusers folder or a single-file checkpoint (see `hypersd.models.other_base`).
+        styles: LoRAs that are fused into the base (see `hypersd.models.style_lora`).
         prompt_set: name of the prompts of its battles, in assets/prompts.
         memory_gb: memory of its base on the device, in half precision.
         unet_gb: additional memory of a model with its own UNet.
@@ -174,6 +189,7 @@ class Family:
         is_reimplementation: trained by this package at toy scale, not the published weights.
         parts: its optional parts, each with its file or folder below `folder`.
         controlnets: ControlNets for its models.
+        trained_later: models that it also has where their adapters are in `folder` (see `registry.living_in`).
     """
 
     name: str
@@ -186,7 +202,9 @@ class Family:
     folder: Path | None = None
     variant: str | None = None
     vae: str | None = None
+    tiny_decoder: TinyDecoder | None = None
     base: Path | None = None
+    styles: tuple[Weights, ...] = ()
     unet_gb: float = 0
     unet_tflop: float = 0
     decode_tflop: float = 0
@@ -194,6 +212,7 @@ class Family:
     is_reimplementation: bool = False
     parts: Mapping[Capability, str] = field(default_factory=lambda: MappingProxyType({}))
     controlnets: tuple[ControlNetSpec, ...] = ()
+    trained_later: tuple[ModelSpec, ...] = ()
 
     def controlnet(self, mode: ControlMode) -> ControlNetSpec:
         """The ControlNet for control images of a mode.

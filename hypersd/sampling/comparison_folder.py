@@ -26,6 +26,7 @@ from hypersd.sampling.record import (
     run_record,
     settings_record,
     versions,
+    weights_record,
 )
 from hypersd.sampling.remarks import word_remarks
 from hypersd.sampling.request import Generation, Request
@@ -128,8 +129,15 @@ def common(engine: Engine, request: Request) -> dict[str, Any]:
         "device": machine.device,
         "dtype": machine.precision,
         "base": base,
+        **({"styles": styles_record(engine)} if family.styles else {}),
+        **({"vae": family.vae} if family.vae else {}),
         "versions": versions(),
     }
+
+
+def styles_record(engine: Engine) -> list[dict[str, Any]]:
+    """The LoRAs that are fused into an engine's base, as JSON objects with the hashes of their files."""
+    return [weights_record(style, engine.sha256(style)) for style in engine.family.styles]
 
 
 def remarks(request: Request, generations: Sequence[Generation], engine: Engine) -> dict[str, Any]:
@@ -200,6 +208,11 @@ def _check_base(folder: Path, record: Mapping[str, Any], engine: Engine) -> None
     drawn, base = record.get("base"), base_record(engine.family)
     if isinstance(drawn, dict) and any(drawn.get(key) != value for key, value in base.items()):
         raise _other(folder, "base", drawn.get("file") or drawn.get("repository"), base["file"] or base["repository"])
+    before, now = record.get("styles", []), styles_record(engine)
+    if before != now:
+        raise _other(folder, "set of styles", before, now)
+    if "vae" in record and record["vae"] != engine.family.vae:
+        raise _other(folder, "VAE", record["vae"], engine.family.vae)
 
 
 def _other(folder: Path, what: str, before: object, now: object) -> ValueError:

@@ -35,11 +35,15 @@ class StoredRequest:
     Args:
         base_first: number of first steps by the base in every few-step model.
         base: another base than the family's own, or None.
+        styles: records of the LoRAs that were fused into the base.
+        tiny_decoder: the picture was decoded by the family's tiny decoder.
     """
 
     request: Request
     base_first: int = 0
     base: StoredBase | None = None
+    styles: tuple[Mapping[str, Any], ...] = ()
+    tiny_decoder: bool = False
 
 
 def stored_record(file: Path) -> dict[str, Any]:
@@ -76,7 +80,15 @@ def read_request(file: Path) -> StoredRequest:
         raise ValueError(f"{file} follows the lines of a control image, which is not in it; draw it with `control`")
     try:
         stored = _of_grid(record) if "runs" in record else _of_picture(record)
-        stored = replace(stored, base=_base(record, family(stored.request.family)))
+        styles = tuple(dict(style) for style in record.get("styles", ()))
+        usual = family(stored.request.family)
+        decoder = usual.tiny_decoder
+        stored = replace(
+            stored,
+            base=_base(record, usual),
+            styles=styles,
+            tiny_decoder=decoder is not None and record.get("vae") == decoder.repository,
+        )
         known = _known(stored.request.family, stored.base_first)
         for run in stored.request.runs:
             known.spec(run.model).recipe(run.steps)

@@ -27,6 +27,9 @@ _SECRET_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|PR
 _SHORTEST_SECRET = 4
 """Characters of a value that is looked for in logs: a shorter one would be in every line."""
 
+_LARGEST_POOL = 10_000
+"""Prepared pairs: more would be hours of work, and as many gigabytes of pictures."""
+
 _ON, _OFF = {"1", "ON", "YES", "TRUE"}, {"0", "OFF", "NO", "FALSE"}
 """Values of a switch, in any letter case; the first are those of huggingface_hub."""
 
@@ -84,6 +87,18 @@ def _drawing(text: str) -> Drawing:
     raise ValueError(f"is {text!r}; write one of: {', '.join(places)}")
 
 
+def _pool(text: str) -> int:
+    """A number of prepared pairs.
+
+    Raises:
+        ValueError: it is no whole number, or out of range.
+    """
+    word = text.strip()
+    if not word.isdecimal() or not 1 <= int(word) <= _LARGEST_POOL:
+        raise ValueError(f"is {text!r}; write a whole number of pairs from 1 to {_LARGEST_POOL}")
+    return int(word)
+
+
 def _switch(text: str) -> bool:
     """True or false.
 
@@ -128,6 +143,9 @@ class Environment:
 
     studies: Path | None = field(default=None, metadata=_variable("HYPERSD_STUDIES", Path))
     """Folder of declared studies; None is the shipped one."""
+
+    pool: int = field(default=40, metadata=_variable("HYPERSD_POOL", _pool))
+    """Number of pairs that the open arena keeps ready; each study has a quarter of it."""
 
     reward: Path | None = field(default=None, metadata=_variable("HYPERSD_REWARD", Path))
     """Folder of the reward model on the Results tab; None is the newest of the loop."""

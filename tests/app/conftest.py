@@ -12,7 +12,7 @@ from app.build import launch
 from app.services.settings import AppSettings
 from hypersd.arena.storage import StorageConfig
 from hypersd.models.registry import FAMILIES
-from tests.families import emoji_family
+from tests.families import SMALL_POOL, emoji_family
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,12 @@ def emoji_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo(emoji_folder: Path) -> Iterator[gr.Blocks]:
     """The page, served on a free port of this machine."""
     served = launch(
-        AppSettings(drawing="here", emoji=emoji_folder, storage=StorageConfig(data=emoji_folder.parent / "data")),
+        AppSettings(
+            drawing="here",
+            emoji=emoji_folder,
+            storage=StorageConfig(data=emoji_folder.parent / "data"),
+            pool=SMALL_POOL,
+        ),
         block=False,
         quiet=True,
         server_name="127.0.0.1",

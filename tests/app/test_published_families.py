@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gradio_client import Client
+from huggingface_hub import constants
 from PIL import Image
 
+from hypersd.cli.main import main
 from hypersd.models.specs import Family
 from tests import families
 
@@ -34,7 +36,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for family in families.PUBLISHED:
         families.hub_cache(family, cache)
     home = {"HYPERSD_DATA": str(tmp_path_factory.mktemp("data")), "HF_HUB_CACHE": str(cache)}
-    return {**os.environ, **home, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **home, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HYPERSD_POOL": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +68,23 @@ def pixels(picture: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("family", families.PUBLISHED, ids=lambda family: family.name)
-def test_every_card_is_drawn_by_the_page(
-    client: Client, environment: dict[str, str], root: Path, tmp_path: Path, family: Family
+def test_every_card_is_drawn_by_the_page(  # noqa: PLR0917 - fixtures and a row
+    client: Client,
+    environment: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    family: Family,
 ) -> None:
     side = str(families.SMALLEST_SIDES[family.name])
     models = [spec.name for spec in family.specs if spec.name != "base"]  # the base takes as long as all the others
     records = client.predict("a red fox", 3, family.name, models, [], size=side, api_name="/compare")
     assert [record["error"] for record in records] == [None] * len(models)
     words = ["compare", "a red fox", "--family", family.name, "--models", ",".join(models), "--seed", "3"]
-    command = [sys.executable, "-m", "hypersd", *words, "--size", side, "--out", str(tmp_path), "--json"]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
-    by_command = {(run["model"], run["steps"]): tmp_path / run["file"] for run in json.loads(done.stdout)["runs"]}
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", environment["HF_HUB_CACHE"])
+    assert main([*words, "--size", side, "--out", str(tmp_path), "--json"]) == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    by_command = {(run["model"], run["steps"]): tmp_path / run["file"] for run in runs}
     assert by_command.keys() == {(record["model"], record["steps"]) for record in records}
     for record in records:
         picture = io.BytesIO(base64.b64decode(str(record["image"]).partition(",")[2]))

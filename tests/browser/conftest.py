@@ -16,7 +16,7 @@ from app.services.settings import AppSettings
 from hypersd.arena.service.studies import STUDIES
 from hypersd.arena.storage import StorageConfig
 from hypersd.models.registry import FAMILIES
-from tests.families import emoji_family
+from tests.families import SMALL_POOL, emoji_family
 
 PATIENCE_MS = 120_000
 
@@ -55,7 +55,7 @@ def served(folder: Path, studies: Path = STUDIES) -> Generator[str]:
     """A page over a new family in `folder`; its address."""
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
     storage = StorageConfig(data=folder / "data")
-    settings = AppSettings(drawing="here", emoji=folder / "emoji-xl", storage=storage, studies=studies)
+    settings = AppSettings(drawing="here", emoji=folder / "emoji-xl", storage=storage, studies=studies, pool=SMALL_POOL)
     demo = launch(settings, block=False, quiet=True, server_name="127.0.0.1")
     yield demo.local_url
     demo.close()

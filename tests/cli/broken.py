@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -205,4 +206,8 @@ def damaged(file: Path, how: str) -> Generator[None]:
 
 def files_below(folder: Path) -> set[str]:
     """The names of all files below a folder."""
-    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    return {
+        f"{place}/{name}".removeprefix(f"{folder}/")  # a path object for each would take ten times as long
+        for place, _, names in os.walk(folder)
+        for name in names
+    }

@@ -1,15 +1,18 @@
-"""Calling the command line inside the test's own process."""
+"""Calling the command line inside the test's own process, and a family that is drawn at once."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hypersd.cli.main import main
+from hypersd.models.families.embedded import EMOJI
+from tests.families import emoji_family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +56,17 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
         return Result(status=status, out=printed.out, err=printed.err)
 
     return called
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random family of the embedded one's form."""
+    folder = tmp_path_factory.mktemp("tiny") / "emoji-xl"
+    emoji_family(EMOJI, folder)
+    return folder
+
+
+@pytest.fixture
+def tiny(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded family is the tiny one."""
+    monkeypatch.setenv("HYPERSD_EMOJI", str(tiny_folder))

@@ -14,37 +14,32 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from hypersd.cli.parser import guarded
 from tests.cli.broken import files_below
-
-PROMPT = "a big cat on a blue background"
-
-
-def started(root: Path, tmp_path: Path, *words: str) -> subprocess.Popen[str]:
-    """A command in a process of its own."""
-    environment = {**os.environ, "HYPERSD_DATA": str(tmp_path / "data"), "PYTHONPATH": str(root)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "hypersd", *words],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+from tests.processes import Processes, hypersd
 
 
-@pytest.mark.parametrize("words", [("evaluate", "--count", "64"), ("emoji", "train")], ids=" ".join)
-def test_ctrl_c_is_one_line_and_status_130(root: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
-    process = started(root, tmp_path, *words, "--out", "out")
+@pytest.mark.parametrize(
+    ("words", "begun"),
+    [
+        (("evaluate", "--count", "64", "--models", "turbo", "--steps", "1"), "measured/00000.safetensors"),
+        (("emoji", "train"), "autoencoder/run.json"),
+    ],
+    ids=["evaluate", "emoji train"],
+)
+def test_ctrl_c_is_one_line_and_status_130(
+    processes: Processes, tmp_path: Path, words: tuple[str, ...], begun: str
+) -> None:
+    environment = {"HYPERSD_DATA": str(tmp_path / "data")}
+    command = processes.start(hypersd, *words, "--out", "out", cwd=tmp_path, environment=environment)
     end = time.monotonic() + 120
-    while not (tmp_path / "out").exists() and time.monotonic() < end:
-        time.sleep(0.1)
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
-    assert err.splitlines()[-1].endswith("hypersd: error: interrupted")
-    assert out == ""
+    while not (tmp_path / "out" / begun).exists():
+        assert time.monotonic() < end, "it has not begun"
+        time.sleep(0.02)
+    os.kill(command.process.pid or 0, signal.SIGINT)
+    done = command.done()
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("hypersd: error: interrupted")
+    assert done.stdout == ""
     assert not [name for name in files_below(tmp_path) if name.endswith(".part") or "unfinished" in name]
 
 

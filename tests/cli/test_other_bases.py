@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 from huggingface_hub import constants, hf_hub_download
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -62,9 +62,15 @@ def compared(call: Call, base: object, name: str, out: Path, *more: object) -> R
     return call("compare", PROMPT, "--base", base, *given, "--out", out, "--json", *more)
 
 
-def by_diffusers(folder: Path, name: str) -> Image.Image:
+def hub_folder(repository: str) -> Path:
+    return Path(hf_hub_download(repository, "config.json")).parent
+
+
+def by_diffusers(folder: Path, name: str, decoder: AutoencoderTiny | None = None) -> Image.Image:
     kind: Any = StableDiffusionXLPipeline if name == "sdxl" else StableDiffusionPipeline
     pipeline = kind.from_pretrained(folder, dtype=torch.float32)
+    if decoder is not None:
+        pipeline.vae = decoder
     pipeline.load_lora_weights(hf_hub_download("ByteDance/Hyper-SD", f"Hyper-{name.upper()}-4steps-lora.safetensors"))
     pipeline.fuse_lora()
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
@@ -100,6 +106,27 @@ def test_a_lora_on_another_base_draws_as_plain_diffusers_does(
     given = ("--family", name, "--models", "hyper", "--steps", 4, "--seed", 3)
     call("compare", PROMPT, *given, "--size", families.SMALLEST_SIDES[name], "--out", tmp_path / "own")
     assert np.abs(pixels(tmp_path / "own" / "hyper.png") - expected).max() > 1
+
+
+def test_a_tiny_decoder_decodes_as_in_plain_diffusers(
+    call: Call, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--models", "hyper", "--steps", 4, "--seed", 3, "--size", families.SMALLEST_SIDES["sd15"])
+    tiny = ("compare", PROMPT, "--base", places / "sd15", *given, "--decoder", "tiny")
+    document = call(*tiny, "--out", tmp_path / "tiny", "--json").document
+    assert document["vae"] == "madebyollin/taesd"
+    decoder = AutoencoderTiny.from_pretrained(hub_folder("madebyollin/taesd"), dtype=torch.float32)
+    expected = pixels(by_diffusers(places / "sd15", "sd15", decoder))
+    assert np.abs(pixels(tmp_path / "tiny" / "hyper.png") - expected).max() <= 1
+    assert np.abs(pixels(by_diffusers(places / "sd15", "sd15")) - expected).max() > 1
+    like = ("compare", "--like", tmp_path / "tiny" / "hyper.png")
+    assert call(*like, "--base", places / "sd15", "--out", tmp_path / "again").status == 0
+    assert np.array_equal(pixels(tmp_path / "again" / "hyper.png"), pixels(tmp_path / "tiny" / "hyper.png"))
+    assert "leave out --decoder" in call(*like, "--decoder", "full", "--out", tmp_path / "no").complaint
+    other = call(*tiny[:-2], "--out", tmp_path / "tiny", "--resume")
+    assert "was drawn with another VAE (madebyollin/taesd, not None)" in other.complaint
+    emoji = call("compare", "a cat", "--decoder", "tiny", "--out", tmp_path / "emoji")
+    assert "emoji has no tiny decoder" in emoji.complaint
 
 
 def test_what_is_drawn_is_drawn_again_from_its_picture(call: Call, places: Path, tmp_path: Path) -> None:

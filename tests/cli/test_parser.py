@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from hypersd.cli.main import COMMANDS, build_parser
 from hypersd.cli.output import table
 from hypersd.cli.parser import Parser, guarded
 
@@ -68,3 +70,19 @@ def test_a_table_has_numbers_to_the_right() -> None:
 
 def test_a_table_may_be_empty() -> None:
     assert table(("model",), []) == "model"
+
+
+def commands(*words: str) -> dict[str, argparse.ArgumentParser]:
+    """The commands that the parser of these words knows."""
+    actions = build_parser(words)._actions
+    (choices,) = (action.choices for action in actions if isinstance(action, argparse._SubParsersAction))
+    return dict(choices)
+
+
+def test_a_command_that_is_named_is_built_alone_and_alike() -> None:
+    every = commands()
+    assert list(every) == list(COMMANDS) == list(commands("--version"))
+    for name, parser in every.items():
+        alone = commands(name, "--help")
+        assert list(alone) == [name]
+        assert alone[name].format_help() == parser.format_help()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hypersd.training import trainer
+from tests.processes import Processes, hypersd
+
 WORDS = (
-    *("-m", "hypersd", "distill", "tscd", "--precision", "no", "--batch", "8", "--stages", "segments-4,segments-1"),
+    *("distill", "tscd", "--precision", "no", "--batch", "8", "--stages", "segments-4,segments-1"),
     *("--shorten", "0.002", "--steps", "1500"),  # 3 steps, on 32 scenes
 )
 ADAPTERS = ("segments-1.safetensors", "segments-4.safetensors")
-TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone")
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone", "-m", "hypersd")
 
 
 @pytest.fixture(scope="module")
@@ -29,29 +33,36 @@ def data(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def distil(root: Path, data: Path, out: Path, *, words: tuple[str, ...] = (), kill_at: str = "") -> int:
-    """Run the command; returns its exit status."""
-    killing = {"PYTHONPATH": str(root / "tests" / "distill" / "kill"), "HYPERSD_KILL_AT": kill_at} if kill_at else {}
-    command = [sys.executable, *words, *WORDS, "--data", str(data), "--out", str(out)]
-    resume = ["--resume"] if out.exists() else []
-    done = subprocess.run(
-        [*command, *resume],
-        cwd=root,
-        env=os.environ | killing,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert kill_at or done.returncode == 0, done.stderr[-3000:]
-    return done.returncode
+def words(data: Path, out: Path) -> list[str]:
+    """The words of the command; it goes on if it has begun."""
+    return [*WORDS, "--data", str(data), "--out", str(out), *(["--resume"] if out.exists() else [])]
+
+
+def killed(at: str, *given: str) -> None:
+    """Run the command in this process, which is killed as it puts a file in its place whose path ends in `at`.
+
+    Trainings write a checkpoint after every step.
+    """
+    assert trainer.TrainingConfig.__init__.__kwdefaults__ is not None
+    trainer.TrainingConfig.__init__.__kwdefaults__["save_every"] = 0.0
+
+    def kill(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "os.rename" and str(arguments[1]).endswith(at):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(kill)
+    hypersd(*given)
+
+
+def whole(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
-def unbroken(root: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of one process that was not killed."""
     out = tmp_path_factory.mktemp("unbroken") / "out"
-    distil(root, data, out)
+    whole(Processes(tmp_path_factory.mktemp("printed")).run(hypersd, *words(data, out)))
     return out
 
 
@@ -65,21 +76,22 @@ def unbroken(root: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -
     ],
 )
 def test_a_distillation_that_is_killed_as_it_writes_comes_to_the_same_adapters(
-    root: Path, data: Path, unbroken: Path, tmp_path: Path, written: str
+    processes: Processes, data: Path, unbroken: Path, tmp_path: Path, written: str
 ) -> None:
     out = tmp_path / "out"
-    assert distil(root, data, out, kill_at=written) == -9
+    assert processes.run(killed, written, *words(data, out)).returncode == -signal.SIGKILL
     assert sorted(file.name for file in out.glob("*.safetensors")) in ([], ["segments-4.safetensors"])
-    distil(root, data, out)
+    whole(processes.run(hypersd, *words(data, out)))
     for name in ADAPTERS:
         assert (out / name).read_bytes() == (unbroken / name).read_bytes(), name
 
 
 def test_two_processes_do_what_one_does_and_resume_alike(
-    root: Path, data: Path, unbroken: Path, tmp_path: Path
+    processes: Processes, root: Path, data: Path, unbroken: Path, tmp_path: Path
 ) -> None:
     together, out = tmp_path / "together", tmp_path / "out"
-    distil(root, data, together, words=TORCHRUN)
+    command = [sys.executable, *TORCHRUN, *words(data, together)]
+    whole(subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=200, check=False))
     shards = sorted(file.relative_to(unbroken) for file in (unbroken / "latents").glob("*.npy"))
     assert shards
     for shard in shards:
@@ -90,8 +102,10 @@ def test_two_processes_do_what_one_does_and_resume_alike(
         mine, others = (load_file(place / f"{stage}.safetensors") for place in (together, unbroken))
         for name, weights in others.items():
             torch.testing.assert_close(mine[name], weights, rtol=0, atol=1e-4)
-    assert distil(root, data, out, words=TORCHRUN, kill_at="segments-1/state/step-2.state.safetensors") != 0
-    distil(root, data, out, words=TORCHRUN)
+    both = processes.run_together(2, killed, "segments-1/state/step-2.state.safetensors", *words(data, out))
+    assert -signal.SIGKILL in {one.returncode for one in both}
+    for one in processes.run_together(2, hypersd, *words(data, out)):
+        whole(one)
     for name in ADAPTERS:
         assert (out / name).read_bytes() == (together / name).read_bytes(), name
 

@@ -9,10 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import EMOJI
 from hypersd.models.families.sdxl import SDXL
-from hypersd.models.registry import availability, family, tuning_availability
+from hypersd.models.registry import availability, family, living_in, tuning_availability
 from hypersd.models.specs import Family
+from hypersd.sampling.comparison import compare
+from hypersd.sampling.request import Generation, Request, Run, SamplingParameters
 from tests.families import machine, write_emoji
 from tests.models.hub import serve
 
@@ -34,6 +37,23 @@ def test_a_missing_adapter_is_named(emoji: Family, tmp_path: Path) -> None:
     availability_ = availability(other, spec, machine(tmp_path))
     assert not availability_.available
     assert str(spec.recipe().weights.file) in availability_.reason
+
+
+def test_a_family_has_the_methods_that_were_trained_in_its_folder(tmp_path: Path) -> None:
+    trained = {spec.name: spec for spec in EMOJI.trained_later}
+    files = {Path(str(recipe.weights.file)).stem for spec in trained.values() for recipe in spec.recipes}
+    write_emoji(tmp_path, files)
+    (tmp_path / "adapters" / "tcd.safetensors").unlink()
+    home = living_in(tmp_path, EMOJI)
+    more = [spec.name for spec in home.specs[len(EMOJI.specs) :]]
+    assert more == [name for name in trained if name != "tcd"]
+    assert [spec.name for spec in living_in(None, EMOJI).specs] == [spec.name for spec in EMOJI.specs]
+    runs = tuple(Run(model=name, steps=recipe.steps) for name in more for recipe in trained[name].recipes)
+    size = SamplingParameters(size=(64, 64))
+    request = Request(prompt="a cat", seed=0, family="emoji", runs=runs, parameters=size)
+    drawn = [event for event in compare(request, Engine(home, machine(tmp_path))) if isinstance(event, Generation)]
+    assert len(drawn) == len(runs)
+    assert {generation.error for generation in drawn} == {None}
 
 
 def test_an_adapter_file_without_a_lora_is_named(tmp_path: Path) -> None:

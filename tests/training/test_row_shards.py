@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from accelerate import PartialState
 from torch import Tensor
 
 from hypersd.training.row_shards import RowShards, write_shards
 from hypersd.training.shared_files import MANIFEST
+from tests.processes import Processes
 
 COUNT, SHAPE = 23, (3, 2)
 
@@ -110,53 +111,41 @@ def test_what_half_precision_cannot_hold_is_not_written(tmp_path: Path, value: f
     assert sorted(file.name for file in tmp_path.glob("*.npy")) == ["000000.npy"]
 
 
-WORKER = """
-import os, pathlib, signal, sys, time
-sys.path.insert(0, sys.argv[1])
-import numpy as np, torch
-from accelerate import PartialState
-from hypersd.training.row_shards import write_shards
-folder, kill_at = pathlib.Path(sys.argv[2]), int(sys.argv[3])
-state = PartialState(cpu=True)
-def compute(rows):
-    if kill_at in rows:
-        os.kill(os.getpid(), signal.SIGKILL)
-    with (folder / f"log-{state.process_index}").open("a") as log:
-        log.write(f"{rows.start}\\n")
-    time.sleep(0.02)
-    return torch.tensor([*rows]).view(-1, 1, 1) + torch.arange(6).view(3, 2) / 8
-shards = write_shards(
-    folder, compute, count=23, shape=(3, 2), source={"data": "a"}, batch_size=3, label="numbers", shard_bytes=48
-)
-assert (shards[np.arange(23)][:, 0, 0] == np.arange(23)).all()
-"""
+def write_numbers(folder: Path, kill_at: int) -> None:
+    """Write 23 rows, together with other processes; a process that gets to the row `kill_at` is killed."""
+    state = PartialState(cpu=True)
+
+    def compute(rows: range) -> Tensor:
+        if kill_at in rows:
+            os.kill(os.getpid(), signal.SIGKILL)
+        with (folder / f"log-{state.process_index}").open("a") as log:
+            log.write(f"{rows.start}\n")
+        time.sleep(0.02)
+        return numbered(rows)
+
+    shards = write_shards(
+        folder, compute, count=COUNT, shape=SHAPE, source={"data": "a"}, batch_size=3, label="numbers", shard_bytes=48
+    )
+    assert (shards[np.arange(COUNT)][:, 0, 0] == np.arange(COUNT)).all()
 
 
-def run(command: Sequence[object], folder: Path, root: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
-    script = folder.parent / "worker.py"
-    script.write_text(WORKER)
-    words = [*command, script, root, folder, kill_at]
-    return subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=100, check=False)
-
-
-def test_a_killed_process_leaves_whole_shards_and_is_gone_on_from(tmp_path: Path, root: Path) -> None:
+def test_a_killed_process_leaves_whole_shards_and_is_gone_on_from(tmp_path: Path, processes: Processes) -> None:
     folder = tmp_path / "shards"
     folder.mkdir()
-    killed = run([sys.executable], folder, root, 15)
+    killed = processes.run(write_numbers, folder, 15)
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert sorted(file.name for file in folder.glob("*.npy")) == ["000000.npy", "000001.npy", "000002.npy"]
-    again = run([sys.executable], folder, root, -1)
+    again = processes.run(write_numbers, folder, -1)
     assert again.returncode == 0, again.stderr[-2000:]
     starts = [int(line) for line in (folder / "log-0").read_text().split()]
     assert starts == [0, 3, 4, 7, 8, 11, 12, *(12, 15, 16, 19, 20)], "the third shard was not done again"
 
 
-def test_two_processes_share_the_work(tmp_path: Path, root: Path) -> None:
+def test_two_processes_share_the_work(tmp_path: Path, processes: Processes) -> None:
     folder = tmp_path / "shards"
     folder.mkdir()
-    local = ("--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1")
-    both = run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", *local], folder, root, -1)
-    assert both.returncode == 0, both.stderr[-2000:]
+    for done in processes.run_together(2, write_numbers, folder, -1):
+        assert done.returncode == 0, done.stderr[-2000:]
     starts = [[int(line) for line in (folder / f"log-{rank}").read_text().split()] for rank in range(2)]
     assert starts == [[0, 3, 8, 11, 16, 19], [4, 7, 12, 15, 20]], "each row once, by one of them"
     alone = written(tmp_path / "alone")

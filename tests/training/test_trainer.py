@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hypersd.training.objective import Objective, StepContext, StopTraining, TrainedNetwork
 from hypersd.training.trainer import DivergedError, Trainer, TrainingConfig, grids
+from tests.processes import Processes
 
 
 class Regression(Objective[Tensor]):
@@ -156,25 +157,18 @@ def test_without_a_checkpoint_it_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_two_processes_end_together_where_one_of_them_breaks(tmp_path: Path, root: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import pathlib\n"
-        "from tests.training.test_trainer import Breaking, batch, config\n"
-        "from hypersd.training.trainer import DivergedError, Trainer\n"
-        "trainer = Trainer(config(pathlib.Path(sys.argv[2]), 5, save_every=0))\n"
-        "rank = trainer.accelerator.process_index\n"
-        "try:\n"
-        "    trainer.run(Breaking(3 if rank == 1 else 99), batch)\n"
-        "except DivergedError as error:\n"
-        "    pathlib.Path(sys.argv[2], f'{rank}.txt').write_text(str(error))\n"
-    )
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(script)]
-    done = subprocess.run(
-        [*command, str(root), str(tmp_path)], capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+def train_until_one_breaks(out: Path) -> None:
+    trainer = Trainer(config(out, 5, save_every=0))
+    rank = trainer.accelerator.process_index
+    try:
+        trainer.run(Breaking(3 if rank == 1 else 99), batch)
+    except DivergedError as error:
+        (out / f"{rank}.txt").write_text(str(error))
+
+
+def test_two_processes_end_together_where_one_of_them_breaks(tmp_path: Path, processes: Processes) -> None:
+    for done in processes.run_together(2, train_until_one_breaks, tmp_path):
+        assert done.returncode == 0, done.stderr[-2000:]
     for rank in (0, 1):
         assert "not finite at step 4" in (tmp_path / f"{rank}.txt").read_text()
     assert json.loads((tmp_path / "state" / "state.json").read_text())["step"] == 3
@@ -216,26 +210,31 @@ def test_a_training_without_a_record_is_not_gone_on_with(tmp_path: Path) -> None
         Trainer(config(tmp_path, 2)).run(Regression(), batch)
 
 
+class Killed(Regression):
+    """Ends its process without a word after a step."""
+
+    def __init__(self, kill_at: int) -> None:
+        super().__init__()
+        self.kill_at = kill_at
+
+    def after_step(self, step: StepContext) -> None:
+        if step.number == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_until_killed(out: Path, kill_at: int) -> None:
+    Trainer(config(out, 9, ema_decay=0.9, save_every=0)).run(Killed(kill_at), batch)
+
+
 @pytest.mark.parametrize("kill_at", [0, 5, 8])
-def test_a_run_that_is_killed_at_any_step_comes_to_the_same_weights(tmp_path: Path, root: Path, kill_at: int) -> None:
+def test_a_run_that_is_killed_at_any_step_comes_to_the_same_weights(
+    tmp_path: Path, processes: Processes, kill_at: int
+) -> None:
     unbroken = Regression()
     Trainer(config(tmp_path / "unbroken", 9, ema_decay=0.9)).run(unbroken, batch)
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import os, pathlib, signal, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.training.test_trainer import Regression, batch, config\n"
-        "from hypersd.training.trainer import Trainer\n"
-        "kill_at = int(sys.argv[3])\n"
-        "class Killed(Regression):\n"
-        "    def after_step(self, step):\n"
-        "        if step.number == kill_at:\n"
-        "            os.kill(os.getpid(), signal.SIGKILL)\n"
-        "Trainer(config(pathlib.Path(sys.argv[2]), 9, ema_decay=0.9, save_every=0)).run(Killed(), batch)\n"
-    )
     out = tmp_path / "out"
-    command = [sys.executable, str(script), str(root), str(out), str(kill_at)]
-    killed = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert killed.returncode == -9, killed.stderr[-2000:]
+    killed = processes.run(train_until_killed, out, kill_at)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     with (out / "log.jsonl").open("a") as file:
         file.write('{"step": 1, "half')  # as a kill while it is written may leave it
     resumed = Regression()
@@ -272,24 +271,17 @@ def test_gradients_laid_out_unlike_their_weights_are_applied_right(tmp_path: Pat
     torch.testing.assert_close(model.weight.detach(), target, rtol=0, atol=0.2)
 
 
-def test_two_processes_do_what_one_does(tmp_path: Path, root: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import torch, pathlib\n"
-        "from tests.training.test_trainer import Regression, batch, config\n"
-        "from hypersd.training.trainer import Trainer\n"
-        "trainer = Trainer(config(pathlib.Path(sys.argv[2]), 5))\n"
-        "objective = Regression()\n"
-        "trainer.run(objective, batch)\n"
-        "assert trainer.accelerator.num_processes == 2\n"
-        "torch.save(objective.model.weight.detach(), f'{sys.argv[2]}/{trainer.accelerator.process_index}.pt')\n"
-    )
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(script)]
-    done = subprocess.run(
-        [*command, str(root), str(tmp_path)], capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+def train_together(out: Path) -> None:
+    trainer = Trainer(config(out, 5))
+    objective = Regression()
+    trainer.run(objective, batch)
+    assert trainer.accelerator.num_processes == 2
+    torch.save(objective.model.weight.detach(), out / f"{trainer.accelerator.process_index}.pt")
+
+
+def test_two_processes_do_what_one_does(tmp_path: Path, processes: Processes) -> None:
+    for done in processes.run_together(2, train_together, tmp_path):
+        assert done.returncode == 0, done.stderr[-2000:]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     alone = Regression()

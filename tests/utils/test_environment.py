@@ -21,6 +21,7 @@ SET = Environment(
     family="sdxl",
     emoji=Path("/family"),
     studies=Path("/studies"),
+    pool=12,
     reward=Path("/reward"),
     owner_token="open",  # noqa: S106 - of nobody
     log="json",
@@ -67,6 +68,13 @@ def test_a_switch_is_off(text: str) -> None:
 def test_a_switch_that_is_neither_is_named() -> None:
     with pytest.raises(ValueError, match="HF_HUB_OFFLINE is 'maybe', which is neither on nor off; write 1 or 0"):
         Environment.read({"HF_HUB_OFFLINE": "maybe"})
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "many", "1.5", "10001", "٣٣٣٣٣٣"])
+def test_a_pool_that_cannot_be_is_named(text: str) -> None:
+    assert Environment.read({"HYPERSD_POOL": " 12 "}).pool == 12
+    with pytest.raises(ValueError, match=r"^HYPERSD_POOL is .*; write a whole number of pairs from 1 to 10000$"):
+        Environment.read({"HYPERSD_POOL": text})
 
 
 @pytest.mark.parametrize("text", ["", " ", " , "])

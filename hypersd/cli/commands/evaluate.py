@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
 from hypersd.cli.arguments import argument, control_mode, counted, names
+from hypersd.cli.base_option import add_base, chosen_family
 from hypersd.cli.commands.evaluate_control import run_control
 from hypersd.cli.commands.evaluate_tables import run_tables
 from hypersd.cli.evaluations import evaluated, report_failures
@@ -23,7 +24,6 @@ from hypersd.cli.options import (
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
 from hypersd.models.machine import Machine
-from hypersd.models.registry import family
 from hypersd.models.specs import Family
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def add_parser(subparsers: Any) -> None:
         help="lines of `evaluate control`: canny | scribble (default: canny)",
     )
     add_family(parser)
+    add_base(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
     add_file(parser, "--adapter", "measure this adapter, as the model `adapter`; alone, if --models names no other")
     parser.add_argument(
@@ -127,21 +128,23 @@ def report(results: EvaluationResults, options: argparse.Namespace) -> int:
 
 
 def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tuple[Run, ...]]:
-    """The family, with the user's adapter if there is one, and the runs that were asked for.
+    """The family on the base that was asked for, with the user's adapter if there is one, and the runs.
 
     Raises:
-        OSError: the adapter is missing, damaged, or made for another family.
+        DownloadError, OSError: the base, a style or the adapter is missing, damaged, or made for another family.
         ValueError: a model or a number of steps is unknown, or cannot be run here.
     """
     from hypersd.models.user_adapter import ADAPTER, with_user_adapter
     from hypersd.sampling.runs import runnable
 
-    chosen = family(options.family)
     models = options.models
-    if options.adapter is not None:
-        chosen = with_user_adapter(chosen, options.adapter, options.like, machine)
-        models = (*(name for name in models or () if name != ADAPTER), ADAPTER)
-    elif options.like is not None:
+    if options.adapter is None:
+        chosen = chosen_family(options, models, machine)
+    else:
+        others = tuple(name for name in models or () if name != ADAPTER)
+        chosen = with_user_adapter(chosen_family(options, others, machine), options.adapter, options.like, machine)
+        models = (*others, ADAPTER)
+    if options.adapter is None and options.like is not None:
         raise ValueError("--like says how an adapter is run; name the adapter with --adapter")
     if options.base_first:
         chosen = with_base_first(chosen, options.base_first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypersd.cli.commands.control import check_controllable
 from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
@@ -12,17 +12,14 @@ from hypersd.cli.output import emit, note, say, table
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
-from hypersd.models.specs import Family
 from hypersd.utils.files import finite, write_document
-
-if TYPE_CHECKING:
-    from hypersd.sampling.request import Request
 
 PROMPTS = 64
 STEPS = 4
 _SHOWN = 8
 _NOT_HERE = {
-    **dict.fromkeys(("models", "adapter", "like", "base_first", "reward", "reference", "metrics", "prompts")),
+    **dict.fromkeys(("base", "style", "decoder", "models", "adapter", "like", "base_first")),
+    **dict.fromkeys(("reward", "reference", "metrics", "prompts")),
     "seeds": 1,
     "resume": False,
 }
@@ -45,8 +42,10 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
     mode = options.mode or ControlMode.CANNY
     check_controllable(chosen, mode, machine)
     from hypersd.evaluate.control_agreement import ControlAgreement, controlled_pictures, object_check, sheet
+    from hypersd.evaluate.scene_requests import scene_requests
     from hypersd.models.engine import Engine
     from hypersd.sampling.png import write_png
+    from hypersd.sampling.runs import runnable
 
     shows_objects = object_check(chosen)
     rows: list[dict[str, Any]] = []
@@ -55,7 +54,8 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
     with command_folder(options.out, "evaluate control", files) as out:
         engine = Engine(chosen, machine)
         for steps in options.steps or (STEPS,):
-            requests = requests_for(options, chosen, mode, steps, machine)
+            runs = runnable(chosen, (chosen.unified.name,), (steps,), machine, note)
+            requests = scene_requests(chosen, mode, runs, count=options.count or PROMPTS, seed=options.seed)
             pictures = list(controlled_pictures(engine, requests, shows_objects))
             agreement = ControlAgreement.of(pictures)
             rows.append({"steps": steps, "prompts": len(pictures), **finite(asdict(agreement))})
@@ -71,30 +71,3 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
         say(table(header, cells))
         note(f"written: {', '.join(str(options.out / file) for file in files)}")
     return 0
-
-
-def requests_for(
-    options: argparse.Namespace, chosen: Family, mode: ControlMode, steps: int, machine: Machine
-) -> list[Request]:
-    """Held-out prompts, each with the lines of a scene that shows it and a seed of its own."""
-    from PIL import Image
-
-    from hypersd.models.families.embedded import prompt_source, rendered_scenes
-    from hypersd.sampling.control_image import control_image
-    from hypersd.sampling.request import Control, Request
-    from hypersd.sampling.runs import runnable
-
-    count = options.count or PROMPTS
-    prompts = prompt_source(chosen, "be judged").held_out(count, options.seed)
-    scenes = rendered_scenes(chosen, prompts, count, options.seed)
-    runs = runnable(chosen, (chosen.unified.name,), (steps,), machine, note)
-    return [
-        Request(
-            prompt=prompt,
-            seed=options.seed + index,
-            family=chosen.name,
-            runs=runs,
-            control=Control(mode=mode, image=control_image(Image.fromarray(scene), mode, chosen.pixels)),
-        )
-        for index, (prompt, scene) in enumerate(zip(prompts, scenes, strict=True))
-    ]

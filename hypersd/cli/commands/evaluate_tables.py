@@ -24,7 +24,7 @@ PROMPTS = 256
 SCORE_PROMPTS = 16
 """Paths on which figure 3's errors are measured."""
 
-_NOT_HERE = ("models", "steps", "adapter", "like", "base_first", "mode")
+_NOT_HERE = ("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode")
 _ECHOED = ("prompts", "count", "seed", "seeds", "reward", "reference", "metrics", "out")
 
 
@@ -105,6 +105,7 @@ def written_tables(
 
 def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[Path]:
     """Draw the figures; returns their files."""
+    from hypersd.evaluate.control_figure import write_control_figure
     from hypersd.evaluate.paper_figures import write_figure
     from hypersd.evaluate.paper_results import paper_results
 
@@ -112,6 +113,8 @@ def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[P
     for figure in paper_results().figures:
         prompts = figure_prompts(engine.family, figure.prompts, options.seed)
         files += write_figure(figure, prompts, engine, folder=options.out, seed=options.seed, command=command)
+    if engine.family.has(Capability.SCENES):
+        files += write_control_figure(engine, folder=options.out, seed=options.seed, command=command)
     return files
 
 

@@ -9,7 +9,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.specs import MAX_STEPS, Capability, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.families.embedded_methods import (
+    ANCESTRAL,
+    DDIM,
+    EULER,
+    LICENCE,
+    PIXELS,
+    SOURCE,
+    TRAINED_LATER,
+    at_800,
+    consistent,
+    few_steps,
+    spec,
+)
+from hypersd.models.specs import MAX_STEPS, Capability, ControlNetSpec, Family, ModelSpec, Recipe, Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
@@ -22,10 +35,6 @@ if TYPE_CHECKING:
     from hypersd.emoji.world import Pixels, World
 
 FOLDER = assets_folder() / "emoji-xl"
-_PIXELS = 128
-_TRAILING = {"timestep_spacing": "trailing"}
-_LICENCE = "apache-2.0"
-_SOURCE = "assets/emoji-xl/README.md"
 
 WORLD = "world.json"
 CONTROL_LORA = "control/control-lora.safetensors"
@@ -187,45 +196,11 @@ def _world(folder: Path) -> World:
     return World.load(folder)
 
 
-def _adapter(name: str) -> Weights:
-    return Weights(kind="lora", file=f"adapters/{name}.safetensors")
-
-
-def _few_steps(scheduler: Scheduler, adapters: dict[int, str]) -> tuple[Recipe, ...]:
-    return tuple(
-        Recipe(steps=steps, weights=_adapter(name), scheduler=scheduler) for steps, name in sorted(adapters.items())
-    )
-
-
-def _at_800(name: str) -> Recipe:
-    """One step from pure noise at t = 800, as for the published one-step UNet.
-
-    This multiplies an error in the predicted noise by 5; t = 999 by 15.
-    """
-    scheduler = Scheduler(name="LCMScheduler")
-    return Recipe(steps=1, weights=_adapter(name), scheduler=scheduler, timesteps=(800,))
-
-
-_DDIM = Scheduler(name="DDIMScheduler", arguments=_TRAILING)
-
-
-def _consistent(steps: int, eta: float) -> Recipe:
-    """Hyper's recipe, like that of its published unified adapter: each step adds new noise (TCD's γ).
-
-    The noise lets later steps correct errors of earlier ones. A smaller γ for more steps keeps details. Two steps are
-    better without noise, because no step follows the second.
-    """
-    return Recipe(steps=steps, weights=_adapter("hyper"), scheduler=Scheduler(name="TCDScheduler"), eta=eta)
-
-
-_EULER = Scheduler(name="EulerDiscreteScheduler", arguments=_TRAILING)
-_ANCESTRAL = Scheduler(name="EulerAncestralDiscreteScheduler", arguments=_TRAILING)
-
 EMOJI = Family(
     name="emoji",
     title="Emoji XL",
     folder=FOLDER,
-    pixels=_PIXELS,
+    pixels=PIXELS,
     memory_gb=0.1,
     size_multiple=32,
     prompt_set="emoji-v1",
@@ -236,8 +211,8 @@ EMOJI = Family(
             modes=(ControlMode.CANNY, ControlMode.SCRIBBLE),
             weights=Weights(kind="control-lora", file=CONTROL_LORA),
             scale=1.0,
-            licence=_LICENCE,
-            source=_SOURCE,
+            licence=LICENCE,
+            source=SOURCE,
         ),
     ),
     specs=(
@@ -245,46 +220,28 @@ EMOJI = Family(
             name="base",
             title="Base",
             recipes=(
-                Recipe(steps=25, weights=Weights(), scheduler=_DDIM, guidance_scale=3.0, guidance_range=(1.0, 10.0)),
+                Recipe(steps=25, weights=Weights(), scheduler=DDIM, guidance_scale=3.0, guidance_range=(1.0, 10.0)),
             ),
             default_steps=25,
             max_steps=MAX_STEPS,
-            pixels=_PIXELS,
-            licence=_LICENCE,
-            source=_SOURCE,
+            pixels=PIXELS,
+            licence=LICENCE,
+            source=SOURCE,
         ),
-        ModelSpec(
-            name="hyper",
-            title="Hyper-SD",
-            recipes=(
-                _at_800("hyper-1-step"),
-                *_few_steps(_DDIM, {2: "hyper"}),
-                _consistent(4, eta=1.0),
-                _consistent(8, eta=0.5),
-            ),
-            default_steps=4,
-            pixels=_PIXELS,
+        spec(
+            "hyper",
+            "Hyper-SD",
+            (at_800("hyper-1-step"), *consistent("hyper")),
+            default=4,
             note="Trajectory-segmented consistency distillation; score distillation for one step. No human feedback.",
-            licence=_LICENCE,
-            source=_SOURCE,
         ),
-        ModelSpec(
-            name="lightning",
-            title="Lightning",
-            recipes=(_at_800("lightning-2-step"), *_few_steps(_EULER, {2: "lightning-2-step", 4: "lightning"})),
-            default_steps=4,
-            pixels=_PIXELS,
-            licence=_LICENCE,
-            source=_SOURCE,
+        spec(
+            "lightning",
+            "Lightning",
+            (at_800("lightning-2-step"), *few_steps(EULER, {2: "lightning-2-step", 4: "lightning"})),
+            default=4,
         ),
-        ModelSpec(
-            name="turbo",
-            title="Turbo",
-            recipes=_few_steps(_ANCESTRAL, {1: "turbo", 2: "turbo", 4: "turbo"}),
-            default_steps=1,
-            pixels=_PIXELS,
-            licence=_LICENCE,
-            source=_SOURCE,
-        ),
+        spec("turbo", "Turbo", few_steps(ANCESTRAL, dict.fromkeys((1, 2, 4), "turbo")), default=1),
     ),
+    trained_later=TRAINED_LATER,
 )

@@ -18,7 +18,7 @@ from hypersd.models.families.published import (
     hyper_unified,
     lora,
 )
-from hypersd.models.specs import MAX_STEPS, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.specs import MAX_STEPS, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, TinyDecoder, Weights
 
 _PIXELS = 512
 
@@ -48,6 +48,7 @@ SD15 = Family(
     unet_gb=2,
     unet_tflop=0.80,
     decode_tflop=2.51,
+    tiny_decoder=TinyDecoder(repository="madebyollin/taesd", decode_tflop=0.14),
     prompt_set=PROMPT_SET,
     controlnets=tuple(
         ControlNetSpec(

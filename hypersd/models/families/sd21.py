@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypersd.models.families.published import ANCESTRAL_TRAILING, PROMPT_SET, at
-from hypersd.models.specs import Family, ModelSpec, Weights
+from hypersd.models.specs import Family, ModelSpec, TinyDecoder, Weights
 
 _PIXELS = 512
 
@@ -14,6 +14,7 @@ SD21 = Family(
     variant="fp16",
     pixels=_PIXELS,
     memory_gb=4,
+    tiny_decoder=TinyDecoder(repository="madebyollin/taesd", decode_tflop=0.14),
     prompt_set=PROMPT_SET,
     specs=(
         ModelSpec(

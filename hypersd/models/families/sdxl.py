@@ -21,7 +21,7 @@ from hypersd.models.families.published import (
     hyper_unified,
     lora,
 )
-from hypersd.models.specs import MAX_STEPS, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.specs import MAX_STEPS, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, TinyDecoder, Weights
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"
@@ -81,6 +81,7 @@ SDXL = Family(
     unet_gb=5,
     unet_tflop=6.76,
     decode_tflop=10.5,
+    tiny_decoder=TinyDecoder(repository="madebyollin/taesdxl", decode_tflop=0.57),
     prompt_set=PROMPT_SET,
     controlnets=(
         ControlNetSpec(

@@ -20,6 +20,7 @@ from app.services.settings import AppSettings
 from hypersd import __version__
 from hypersd.arena.storage import StorageConfig
 from hypersd.models.registry import FAMILIES
+from tests.families import SMALL_POOL
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -100,4 +101,4 @@ def test_the_served_page_has_the_route(demo: gr.Blocks) -> None:
     report = httpx.get(f"{demo.local_url}health", timeout=60).json()
     assert report["status"] in {"ok", "degraded"}
     assert {family["name"] for family in report["families"]} == set(FAMILIES)
-    assert report["supply"]["wanted"] == 40
+    assert report["supply"]["wanted"] == SMALL_POOL

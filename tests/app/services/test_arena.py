@@ -43,7 +43,7 @@ from hypersd.arena.votes.battle import Client
 from hypersd.arena.votes.quality import clean
 from hypersd.models.registry import FAMILIES
 from tests.arena.conftest import entry, pair
-from tests.families import emoji_family
+from tests.families import SMALL_POOL, emoji_family
 
 ANN, BEN = "a" * 32, "b" * 32
 
@@ -89,7 +89,9 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("arena")
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
     # On a Space a proxy forwards visitors' addresses; without the header they come from this machine.
-    chosen = AppSettings(emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), on_space=True)
+    chosen = AppSettings(
+        emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), on_space=True, pool=SMALL_POOL
+    )
     demo = launch(chosen, block=False, quiet=True, server_name="127.0.0.1")
     yield Door(demo.local_url, folder / "data")
     demo.close()

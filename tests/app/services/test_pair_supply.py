@@ -14,7 +14,7 @@ def test_probabilities_are_not_recomputed_for_each_pair(arena: Arena, monkeypatc
     asked: list[object] = []
     monkeypatch.setattr("app.services.pair_supply.next_pair_probabilities", lambda *given: asked.append(given) or {})
     sources = arena.engines, arena.store, arena.pictures, arena.studies
-    supply = PairSupply(*sources, arena.metrics, threading.Event(), arena.engines.busy)
+    supply = PairSupply(*sources, arena.metrics, threading.Event(), arena.engines.busy, arena.low)
     for _ in range(3):
         assert supply.pair_probabilities() == {}
     assert len(asked) == 1

@@ -29,11 +29,13 @@ def test_each_variable_is_passed_on(tmp_path: Path) -> None:
     names = ("HYPERSD_DATA", "HYPERSD_EMOJI", "HYPERSD_STUDIES", "HYPERSD_REWARD", "HYPERSD_PICTURES")
     variables = dict.fromkeys(names, str(tmp_path)) | {"DATABASE_URL": "sqlite://", "HYPERSD_PUBLISH": "out"}
     variables |= {"HYPERSD_FAMILY": "sdxl", "SPACE_ID": "ann/space", "HYPERSD_TRUSTED_PROXIES": "10.0.0.0/8"}
+    variables |= {"HYPERSD_POOL": "12"}
     assert AppSettings.from_environment(Environment.read(variables)) == AppSettings(
         family="sdxl",
         emoji=tmp_path,
         storage=StorageConfig(data=tmp_path, database="sqlite://", pictures=str(tmp_path)),
         studies=tmp_path,
+        pool=12,
         proxies=(ipaddress.ip_network("10.0.0.0/8"),),
         publish="out",
         reward=tmp_path,

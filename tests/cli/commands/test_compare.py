@@ -1,4 +1,4 @@
-"""`compare`, on the family that is shipped."""
+"""`compare`, on a tiny family or, where its words or its weights count, on the one that is shipped."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ RECIPE = {"scheduler", "eta", "timesteps", "weights", "warnings"}
 CONTEXT = {"device", "dtype", "base", "versions", "unread", "unknown", "unused", "warnings"}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_comparison_leaves_pictures_a_grid_and_a_record(call: Call, tmp_path: Path) -> None:
     document = call("compare", CAT, "--models", "base,hyper", "--seed", "7", "--out", tmp_path, "--json").document
     assert document == json.loads((tmp_path / "comparison.json").read_text())
@@ -47,12 +48,14 @@ def test_a_comparison_leaves_pictures_a_grid_and_a_record(call: Call, tmp_path: 
     assert {file.name for file in tmp_path.iterdir()} == {"base.png", "hyper.png", "grid.png", "comparison.json"}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_all_models_run_when_none_is_named(call: Call, tmp_path: Path) -> None:
     document = call("compare", CAT, "--steps", "4", "--out", tmp_path, "--json").document
     assert {run["model"] for run in document["runs"]} <= {spec.name for spec in FAMILIES[DEFAULT_FAMILY].specs}
     assert {run["model"] for run in document["runs"]} >= {"base", "hyper", "lightning", "turbo"}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_several_step_counts_are_told_apart_by_name(call: Call, tmp_path: Path) -> None:
     document = call("compare", CAT, "--models", "hyper", "--steps", "2,1", "--out", tmp_path, "--json").document
     assert sorted(run["file"] for run in document["runs"]) == ["hyper-1.png", "hyper-2.png"]
@@ -60,6 +63,7 @@ def test_several_step_counts_are_told_apart_by_name(call: Call, tmp_path: Path) 
     assert not (tmp_path / "hyper.png").exists()
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_file_of_prompts_gives_a_folder_each(call: Call, tmp_path: Path) -> None:
     file, out = tmp_path / "prompts.txt", tmp_path / "out"
     file.write_text(f"{CAT}\n\nowl\n")
@@ -74,6 +78,7 @@ def test_a_file_of_prompts_gives_a_folder_each(call: Call, tmp_path: Path) -> No
         assert document["seed"] == 3
 
 
+@pytest.mark.usefixtures("tiny")
 def test_the_same_seed_gives_the_same_picture_and_another_another(call: Call, tmp_path: Path) -> None:
     def picture(name: str, seed: int) -> np.ndarray:
         out = tmp_path / name
@@ -84,6 +89,7 @@ def test_the_same_seed_gives_the_same_picture_and_another_another(call: Call, tm
     assert not np.array_equal(picture("one", 1), picture("two", 2))
 
 
+@pytest.mark.usefixtures("tiny")
 def test_without_json_a_table_is_printed(call: Call, tmp_path: Path) -> None:
     result = call("compare", CAT, "--models", "hyper", "--steps", "1", "--out", tmp_path)
     assert result.status == 0
@@ -104,6 +110,7 @@ def test_a_model_that_cannot_be_run_here_says_why(call: Call, tmp_path: Path) ->
     assert call(*words).complaint.startswith("hyper cannot be run here: ")
 
 
+@pytest.mark.usefixtures("tiny")
 def test_what_cannot_be_run_is_left_out_when_nothing_is_named(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +161,7 @@ def test_the_record_and_the_picture_tell_the_whole_recipe(call: Call, tmp_path: 
     assert json.loads(Image.open(tmp_path / "grid.png").text["hypersd"])["runs"] == [run]
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_prompt_in_any_script_is_in_the_picture(call: Call, tmp_path: Path) -> None:
     prompt = "café 猫 🐱, “cat” on blue"
     call("compare", prompt, "--models", "turbo", "--steps", "1", "--out", tmp_path)
@@ -179,7 +187,7 @@ SERIES = ("--models", "turbo", "--steps", "1")
 
 
 @pytest.fixture
-def interrupted(call: Call, tmp_path: Path) -> Path:
+def interrupted(call: Call, tiny: None, tmp_path: Path) -> Path:
     """A comparison of three prompts that ended after the first, in the middle of the second.
 
     A run that is stopped leaves a manifest of what no record tells yet.
@@ -246,6 +254,7 @@ def test_weights_that_have_changed_are_another_setting(call: Call, interrupted: 
     assert "weights of turbo" in call(*words).complaint
 
 
+@pytest.mark.usefixtures("tiny")
 def test_the_base_may_take_the_first_steps(call: Call, tmp_path: Path) -> None:
     words = ("compare", "a big cat on a blue background", "--models", "hyper", "--steps", "2", "--out")
     (plain,) = call(*words, tmp_path / "plain", "--json").document["runs"]
@@ -259,6 +268,7 @@ def test_the_base_may_take_the_first_steps(call: Call, tmp_path: Path) -> None:
     assert complaint == "hyper does not run at 2 steps; choose from: 4, 8"
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_picture_with_parameters_can_be_made_again_from_its_record(call: Call, tmp_path: Path) -> None:
     given = ("--eta", "0.3", "--strength", "0.7", "--size", "160x128", "--count", "2")
     words = ("compare", CAT, "--models", "hyper", "--steps", "4", "--seed", "7", *given)
@@ -285,6 +295,7 @@ def test_a_picture_with_parameters_can_be_made_again_from_its_record(call: Call,
         assert np.array_equal(np.asarray(picture), first)
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_negative_prompt_is_drawn_and_recorded(call: Call, tmp_path: Path) -> None:
     words = ("compare", CAT, "--models", "base", "--steps", "2", "--out")
     plain = call(*words, tmp_path / "plain", "--json").document["runs"][0]
@@ -321,6 +332,7 @@ def test_a_parameter_that_is_refused_stops_the_command_before_its_work(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_batch_goes_on_only_with_the_same_parameters(call: Call, tmp_path: Path) -> None:
     words = ("compare", CAT, "--models", "hyper", "--steps", "4", "--out", tmp_path, "--json")
     first = call(*words, "--eta", "0.5", "--count", "2").document

@@ -10,22 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hypersd.models.registry import FAMILIES
 from hypersd.sampling.png import write_png
 from hypersd.sampling.request import Run
 from hypersd.sampling.stored_request import read_request
 from tests.cli.conftest import Call
-from tests.families import emoji_family
 
 CAT = "a big cat on a blue background"
 SMALL = ("--models", "hyper,turbo", "--steps", "1,2", "--seed", "7")
 
 
-@pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded family, tiny and random."""
-    emoji_family(FAMILIES["emoji"], tmp_path / "family")
-    monkeypatch.setenv("HYPERSD_EMOJI", str(tmp_path / "family"))
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 def test_a_sweep_leaves_one_picture_that_carries_its_parameters_and_its_numbers(call: Call, tmp_path: Path) -> None:

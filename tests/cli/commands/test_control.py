@@ -16,16 +16,7 @@ from tests.cli.conftest import Call
 CAT = "a big cat on a blue background"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("emoji")
-    families.emoji_family(EMOJI, folder)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _embedded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYPERSD_EMOJI", str(folder))
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 @pytest.fixture
@@ -144,7 +135,7 @@ def test_a_family_without_control_weights_says_how_they_are_trained(
 
 
 def test_another_base_s_control_weights_are_refused(
-    call: Call, tmp_path: Path, photograph: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, tmp_path: Path, photograph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mixed = tmp_path / "mixed"
     families.emoji_family(EMOJI, mixed)

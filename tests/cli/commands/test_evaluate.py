@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +22,7 @@ from hypersd.models.families.sd15 import SD15
 from hypersd.scorers import inception
 from tests.cli.conftest import Call
 from tests.families import emoji_family, hub_cache, write_clip
+from tests.processes import Processes, hypersd
 from tests.scorers.inception_weights import write_inception
 from tests.scorers.published_scorers import fill
 from tests.training.sources.conftest import write_folder
@@ -95,15 +93,12 @@ def test_metrics_may_be_chosen(call: Call, tmp_path: Path) -> None:
     assert "add it to --metrics" in call(*words, "match", "--reward", tmp_path).complaint
 
 
-def test_several_processes_share_the_prompts_and_one_joins(root: Path, tmp_path: Path) -> None:
+def test_several_processes_share_the_prompts_and_one_joins(call: Call, processes: Processes, tmp_path: Path) -> None:
     words = ("evaluate", "--models", "turbo", "--steps", "1", "--count", "3", "--seeds", "2", "--out")
-    launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "hypersd")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for arguments in ((*launch, *words, "two"), ("-m", "hypersd", *words, "one")):
-        command = [sys.executable, *arguments[:-1], str(tmp_path / arguments[-1])]
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("| turbo |") == 1
+    both = processes.run_together(2, hypersd, *words, tmp_path / "two")
+    assert [done.returncode for done in both] == [0, 0], both
+    for printed in ("".join(done.stdout for done in both), call(*words, tmp_path / "one").out):
+        assert printed.count("| turbo |") == 1
     shared, alone = (read_pictures(tmp_path / name / "pictures.csv") for name in ("two", "one"))
     assert [timeless(picture) for picture in shared] == [timeless(picture) for picture in alone]
 
@@ -112,15 +107,15 @@ def timeless(picture: ImageMetrics) -> str:
     return repr(replace(picture, seconds=0.0))  # NaN is not equal to itself, but is written the same
 
 
-def test_what_is_killed_goes_on_where_it_was(call: Call, root: Path, tmp_path: Path) -> None:
+def test_what_is_killed_goes_on_where_it_was(call: Call, processes: Processes, tmp_path: Path) -> None:
     words = ("evaluate", "--models", "turbo", "--steps", "1", "--count", "12", "--out")
     out = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-m", "hypersd", *words, str(out)], cwd=root, stderr=subprocess.PIPE)
+    process = processes.start(hypersd, *words, out).process
     end = time.monotonic() + 120
     while not (out / "measured" / "00001.safetensors").exists() and time.monotonic() < end:
         time.sleep(0.02)
     process.kill()
-    process.communicate()
+    process.join()
     kept = {file: file.stat().st_mtime_ns for file in sorted((out / "measured").glob("*.safetensors"))}
     assert 2 <= len(kept) < 12
     assert call(*words, out, "--resume").status == 0
@@ -241,7 +236,7 @@ def test_the_paper_s_tables_and_figures_are_made_by_one_command(
     assert {(row["model"], row["steps"]) for row in document["rows"]} >= {("base", 25), ("hyper", 4), ("turbo", 1)}
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert {f"table-{number}.{ending}" for number in range(1, 6) for ending in ("csv", "md", "tex")} <= names
-    assert {"figure-1.png", "figure-7.png", "figure-8.md", "metrics.csv"} <= names
+    assert {"figure-1.png", "figure-7.png", "figure-8.md", "figure-9.png", "metrics.csv"} <= names
     measured = tmp_path / "out" / "measured" / "00000.safetensors"
     before = measured.stat().st_mtime_ns
     again = call(*words, "--resume")
