@@ -30,7 +30,7 @@ import ssl
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -197,7 +197,7 @@ async def under_way(seen: Seen, voters: int) -> None:
 
 
 @contextmanager
-def serving(folder: Path, replicas: int, *, still: bool) -> Iterator[tuple[Server | Replicas, Store]]:
+def serving(folder: Path, replicas: int, *, still: bool) -> Generator[tuple[Server | Replicas, Store]]:
     """Servers with a filled pool and their store, while they run; `replicas` of 0 is one server on SQLite."""
     if replicas:
         with running_replicas(folder, replicas) as cluster:

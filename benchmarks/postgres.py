@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,7 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres(options: Sequence[str] = Postgres.options) -> Iterator[Postgres]:
+def running_postgres(options: Sequence[str] = Postgres.options) -> Generator[Postgres]:
     """A running server.
 
     Raises:

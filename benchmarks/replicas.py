@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +94,7 @@ class Replicas:
 
 
 @contextmanager
-def running_replicas(folder: Path, count: int, pairs: int = 2000) -> Iterator[Replicas]:
+def running_replicas(folder: Path, count: int, pairs: int = 2000) -> Generator[Replicas]:
     """So many replicas without models, their database and nginx, while they run.
 
     Raises:

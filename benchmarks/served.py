@@ -47,7 +47,7 @@ class Server:
         """Start the server, and wait until it answers.
 
         Raises:
-            RuntimeError: it has not answered within two minutes.
+            RuntimeError: it ended, or has not answered within two minutes.
         """
         environment = {
             **os.environ,
@@ -59,11 +59,14 @@ class Server:
         }
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen([sys.executable, *self.command], cwd=ROOT, env=environment, **quiet)
-        for _ in range(1200):
-            with suppress(httpx.HTTPError):
-                if httpx.post(f"{self.url}/arena/progress", json={}, headers={"x-voter": _TOKEN}).is_success:
-                    return
-            time.sleep(0.1)
+        with httpx.Client(base_url=self.url, headers={"x-voter": _TOKEN}) as http:
+            for _ in range(1200):
+                with suppress(httpx.HTTPError):
+                    if http.post("/arena/progress", json={}).is_success:
+                        return
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.1)
         raise RuntimeError("the server does not answer; start it by hand to see why")
 
     def kill(self) -> None:

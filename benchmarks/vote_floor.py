@@ -14,7 +14,7 @@ import json
 import secrets
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ _WARM_UP = 60
 
 
 @contextmanager
-def running(command: tuple[str, ...]) -> Iterator[Server]:
+def running(command: tuple[str, ...]) -> Generator[Server]:
     """A server over an empty folder, while it runs."""
     with tempfile.TemporaryDirectory(prefix="hypersd-floor-", ignore_cleanup_errors=True) as folder:
         server = Server(Path(folder), command)

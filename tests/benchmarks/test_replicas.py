@@ -26,8 +26,12 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
         pytest.skip(str(error))
 
 
+HTTP = httpx.Client(timeout=30)
+"""One for all: each new one reads the certificates, which takes longer than a vote."""
+
+
 def ask(url: str, voter: str, name: str, **words: str) -> httpx.Response:
-    return httpx.post(f"{url}/arena/{name}", json=words, headers={"x-voter": voter}, timeout=30)
+    return HTTP.post(f"{url}/arena/{name}", json=words, headers={"x-voter": voter})
 
 
 def test_any_replica_serves_any_request(replicas: Replicas) -> None:
@@ -39,7 +43,7 @@ def test_any_replica_serves_any_request(replicas: Replicas) -> None:
     answer = ask(first.url, voter, "vote", battle=battle, choice="left")
     assert answer.is_success
     assert ask(second.url, voter, "vote", battle=battle, choice="left").status_code == 409
-    receipt = httpx.get(f"{second.url}/arena/receipt/{answer.json()['receipt']}")
+    receipt = HTTP.get(f"{second.url}/arena/receipt/{answer.json()['receipt']}")
     assert receipt.json()["kept"]
     assert ask(second.url, voter, "progress").json()["votes"] == 1
 
