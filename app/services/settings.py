@@ -14,7 +14,7 @@ from hypersd.arena.storage import StorageConfig
 from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 from hypersd.models.specs import Family
-from hypersd.utils.environment import Drawing, Environment, Network
+from hypersd.utils.environment import DrawingPlace, Environment, Network
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class AppSettings:
     reward: Path | None = None
     owner_token: str = field(default="", repr=False)
     owner_name: str = ""
-    drawing: Drawing | None = None
+    drawing: DrawingPlace | None = None
     on_space: bool = False
 
     @classmethod
@@ -98,8 +98,8 @@ class AppSettings:
         return registered_folder(self.storage.data)
 
     @property
-    def draws(self) -> Drawing:
-        """Where the arena's pairs are drawn."""
+    def draws(self) -> DrawingPlace:
+        """The place where the arena's pairs are drawn."""
         return self.drawing or ("apart" if self.families()[self.family].folder else "here")
 
     def families(self) -> dict[str, Family]:

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from hypersd.utils.log_format import LogFormat
 
-Drawing = Literal["apart", "here", "elsewhere"]
-"""Where the arena's pairs are drawn, relative to the page's process."""
+DrawingPlace = Literal["apart", "here", "elsewhere"]
+"""Place where the arena's pairs are drawn, relative to the page's process."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -74,13 +74,13 @@ def _log_format(text: str) -> LogFormat:
     return "text"
 
 
-def _drawing(text: str) -> Drawing:
+def _drawing(text: str) -> DrawingPlace:
     """A place where pairs are drawn.
 
     Raises:
         ValueError: there is no such place.
     """
-    places: tuple[Drawing, ...] = get_args(Drawing)
+    places: tuple[DrawingPlace, ...] = get_args(DrawingPlace)
     for place in places:
         if place == text.strip().lower():
             return place
@@ -156,7 +156,7 @@ class Environment:
     log: LogFormat = field(default="text", metadata=_variable("HYPERSD_LOG", _log_format))
     """Format of the page's log: `text`, or `json` for one object a line."""
 
-    drawing: Drawing | None = field(default=None, metadata=_variable("HYPERSD_DRAWING", _drawing))
+    drawing: DrawingPlace | None = field(default=None, metadata=_variable("HYPERSD_DRAWING", _drawing))
     """Place where the arena's pairs are drawn: in a process `apart`, `here` in the page's, or `elsewhere`; None decides
     by the family."""
 

@@ -89,12 +89,13 @@ class BattleService:
         Raises:
             RateLimited: the voter has voted more often than a person would.
         """
-        policy, dice, moment = self.policy, self.rng.random(), self.clock()
+        policy, moment = self.policy, self.clock()
         lapse = moment + policy.lifetime / 4
         known = self.store.activity(voter, minute=moment - _MINUTE, day=moment - _DAY, moment=lapse, besides=exclude)
         self._limit(known.minute, known.day)
         if known.waiting and (waiting := self.store.open_battle(voter, study, lapse, besides=exclude)):
             return waiting
+        dice = self.rng.random()
         # Count battles handed out, not votes: a page fetches ahead, so votes are one or two behind.
         first = 0 < policy.first_gold <= known.battles + 1 and not known.gold
         if (first or dice < policy.gold_share) and (battle := self._gold(voter, kind, study)):
@@ -163,7 +164,7 @@ class BattleService:
             VoteRejected: the battle is not this voter's, or has expired.
         """
         if not self.store.show(battle_id, voter, self.clock()):
-            self._mine(battle_id, voter)
+            self._mine(self.store.battle_status(battle_id), voter, self.clock())
 
     def vote(self, battle_id: str, voter: str, choice: str, client: Client | None = None) -> Vote:
         """Store a vote. When this returns, it is on disk.
@@ -175,15 +176,16 @@ class BattleService:
             RateLimited: the voter has voted more often than a person would.
         """
         known = _choice(choice)
-        battle = self._mine(battle_id, voter)
+        moment = self.clock()
+        status, given = self.store.before_vote(battle_id, voter, moment - _MINUTE, moment - _DAY)
+        battle = self._mine(status, voter, moment)
         if known not in self.allowed(battle.pair.study):
             raise VoteRejected("in this study you must choose one of the two pictures; skip the pair if you cannot")
         if battle.shown is None:
             raise VoteRejected("these pictures have not been shown yet; look at them first")
-        moment = self.clock()
-        self._limit(*self.store.voted_since(voter, moment - _MINUTE, moment - _DAY))
+        self._limit(*given)
         gates: dict[str, CheckResult] = {name: _asked(name, check, voter) for name, check in self.checks.items()}
-        vote = Vote(battle=battle, choice=known, client=client or Client(), gates=gates, voted=self.clock())
+        vote = Vote(battle=battle, choice=known, client=client or Client(), gates=gates, voted=moment)
         self.store.add_vote(vote)
         return vote
 
@@ -219,14 +221,13 @@ class BattleService:
             raise VoteRejected("you can take back only your last vote, and only before the next one")
         return replace(vote, withdrawn=vote.withdrawn or moment)
 
-    def _mine(self, battle_id: str, voter: str) -> Battle:
-        status = self.store.battle_status(battle_id)
+    def _mine(self, status: tuple[Battle, bool] | None, voter: str, moment: datetime) -> Battle:
         if status is None or status[0].voter != voter:
             raise VoteRejected("this battle is not yours; load the page again for one of your own")
         battle, voted = status
         if voted:
             raise DuplicateVote
-        if battle.expires < self.clock():
+        if battle.expires < moment:
             raise VoteRejected("this battle has expired; here is the next one")
         return battle
 

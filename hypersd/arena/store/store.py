@@ -195,7 +195,7 @@ class Store:
     def activity(
         self, voter: str, *, minute: datetime, day: datetime, moment: datetime, besides: str = ""
     ) -> VoterActivity:
-        """What decides about a voter's next battle.
+        """Counts that decide about a voter's next battle.
 
         Args:
             voter: pseudonym of the voter.
@@ -274,6 +274,16 @@ class Store:
         """Count a voter's votes without withdrawn ones."""
         with reading(self.engine) as connection:
             return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
+
+    def before_vote(
+        self, battle_id: str, voter: str, *moments: datetime
+    ) -> tuple[tuple[Battle, bool] | None, tuple[int, ...]]:
+        """A battle as `battle_status`, and the voter's votes as `voted_since`, on one connection."""
+        given = {f"moment{number}": moment for number, moment in enumerate(moments)}
+        with reading(self.engine) as connection:
+            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
+            counts = connection.execute(queries.voted_since(len(moments)), {"voter": voter, **given}).one()
+        return ((battle_of(row), bool(row.has_vote)) if row else None), tuple(counts)
 
     def voted_since(self, voter: str, *moments: datetime) -> tuple[int, ...]:
         """Count the votes that a voter has given since each of the moments."""
