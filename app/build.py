@@ -8,12 +8,13 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from app.api.endpoints import add_endpoints, hide_from_tools
 from app.api.health_routes import health_routes
 from app.api.metrics_routes import metrics_routes
 from app.api.routes import SerialQueue, routes
 from app.pages.arena_tab import build_arena
 from app.pages.compare import result_cards
-from app.pages.compare.compare_tab import build_compare
+from app.pages.compare.compare_tab import WORKER, build_compare
 from app.pages.control.control_tab import build_control
 from app.pages.feedback.feedback_tab import build_feedback
 from app.pages.results.results_tab import build_results
@@ -77,6 +78,7 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
         "middleware": [Middleware(BodyLimit, metrics=engines.metrics)],
     }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
+    hide_from_tools(demo)
     adopt_server_logs()
     engines.wake()
     if arena:
@@ -104,6 +106,7 @@ def launch_options() -> dict[str, Any]:
         "js": page_script(),
         "footer_links": [],
         "run_history": False,
+        "enable_monitoring": False,  # anyone could make it print its key
         "ssr_mode": False,
     }
 
@@ -123,7 +126,11 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
             with gr.Tab("Control", id="control") as control:
                 build_control(control, engines)
             with gr.Tab("Arena", id="arena"):
-                build_arena(open_=arena is not None, published=bool(settings.publish))
+                build_arena(
+                    open_=arena is not None,
+                    published=bool(settings.publish),
+                    draws=not (arena and arena.library),
+                )
             with gr.Tab("Results", id="results"):
                 build_results(demo, arena)
             with gr.Tab("Feedback", id="feedback"):
@@ -134,6 +141,7 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
                     arena=arena,
                     contestants=settings.registered,
                 )
+        add_endpoints(engines, arena, WORKER)
         demo.load(_chosen_tab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")
     return demo.queue()
 

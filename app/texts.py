@@ -72,6 +72,18 @@ ARENA: Mapping[str, str] = MappingProxyType(
 )
 """The texts of the Arena tab by their keys, with placeholders in braces; `KEY_one` is the singular of `KEY`."""
 
+LIBRARY: Mapping[str, str] = MappingProxyType(
+    {
+        "drawing": "The first pairs are being prepared. This takes a few seconds.",
+        "empty": "You have seen every pair there is. Thank you!",
+        "kept_private": (
+            "With each vote we keep a pseudonym, never your address. Votes may be published as a dataset."
+        ),
+        "kept_published": ("With each vote we keep a pseudonym, never your address. Votes are published as a dataset."),
+    }
+)
+"""Texts that are different where visitors vote on pictures that exist already."""
+
 
 def sentence(message: str) -> str:
     """A message as a sentence: with a capital letter and a full stop."""

@@ -359,7 +359,14 @@ def hub_cache(family: Family, cache: Path) -> Family:
     if key not in _HUB_CACHES:
         _HUB_CACHES[key] = Path(tempfile.mkdtemp(dir=_MODELS.name))
         _write_hub_cache(family, _HUB_CACHES[key])
-    shutil.copytree(_HUB_CACHES[key], cache, symlinks=True, dirs_exist_ok=True)
+    written = _HUB_CACHES[key]
+
+    def of_another_family(place: str, names: list[str]) -> list[str]:
+        """Files of a repository that two families share, and that are there already."""
+        there = cache / Path(place).relative_to(written)
+        return [name for name in names if (there / name).is_symlink()]
+
+    shutil.copytree(written, cache, symlinks=True, ignore=of_another_family, dirs_exist_ok=True)
     return replace(family, pixels=64, specs=tuple(replace(spec, pixels=64) for spec in family.specs))
 
 

@@ -101,19 +101,19 @@ class Processes:
             for rank in range(count)
         ]
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and all(one.process.exitcode in {None, 0} for one in group):
-            running = [one for one in group if one.process.exitcode is None]
+        while time.monotonic() < end and all(member.process.exitcode in {None, 0} for member in group):
+            running = [member for member in group if member.process.exitcode is None]
             if not running:
                 break
             running[0].process.join(0.05)
-        return [one.done(patience=0) for one in group]
+        return [member.done(patience=0) for member in group]
 
     def kill(self) -> None:
         """End those that still run."""
-        for one in self.started:
-            one.process.kill()
-            one.process.join()
-            one.process.close()
+        for started in self.started:
+            started.process.kill()
+            started.process.join()
+            started.process.close()
 
 
 def _called(  # noqa: PLR0917 - as a process gets them

@@ -1,4 +1,4 @@
-"""The endpoint `/compare` for other programs: one prompt and one seed, drawn by several models."""
+"""The endpoints `/compare` and `/compare_pictures`: one prompt and one seed, drawn by several models."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_pil_to_cache
+from gradio.utils import get_upload_folder
 
+from app.api.api_types import PictureRecord
 from app.pages.compare import result_cards
 from app.services.engines import EngineManager, Job
+from app.services.grid_picture import grid_picture
 from app.texts import sentence
 from hypersd.models.specs import Family
 from hypersd.sampling.remarks import word_remarks
@@ -36,7 +40,7 @@ class CompareEndpoint:
         negative: str | None = None,
         size: str | None = None,
         count: int = 1,
-    ) -> list[dict[str, Any]]:
+    ) -> list[PictureRecord]:
         """Draw a prompt with several models (none named: all of the family's) at several steps (none: their defaults).
 
         The other arguments are as on the command line; null keeps each model's own. eta: share of new noise in each
@@ -63,11 +67,44 @@ class CompareEndpoint:
                 ),
                 count=count,
             )
-            events = [event for event in self.engines.draw(Job(request)) if isinstance(event, Generation)]
+            events = self._drawn(request)
         except ValueError as error:
             raise gr.Error(sentence(gist(error)), print_exception=False) from error
         remarks = word_remarks(known, request.prompt)
         return [_record(event, result_cards.texts(known, request, event), remarks) for event in events]
+
+    def compare_pictures(
+        self,
+        prompt: str,
+        seed: int = 0,
+        family: str = "",
+        models: list[str] | None = None,
+        steps: list[int] | None = None,
+    ) -> gr.FileData:
+        """Draw one prompt and one seed with several models, side by side in one picture with the seconds of each.
+
+        Args:
+            prompt: to draw; the embedded family draws scenes of emoji, such as "a big cat on a blue background".
+            seed: of the initial noise, the same for every model.
+            family: of the models, such as "sdxl"; empty for the page's own.
+            models: names from the list of models; none for all of the family's.
+            steps: numbers of steps for each model; none for their defaults.
+        """
+        try:
+            known = self.engines.family(family or self.engines.first)
+            _check_types(prompt, steps, numbers=(), texts=(), count=1)
+            runs = _runs(known, models or (), steps or ())
+            request = Request(prompt=prompt, seed=parse_seed(str(seed)), family=known.name, runs=runs)
+            events = self._drawn(request)
+        except ValueError as error:
+            raise gr.Error(sentence(gist(error)), print_exception=False) from error
+        picture, texts = grid_picture(known, request, events)
+        picture.info.update(texts)
+        path = save_pil_to_cache(picture, get_upload_folder(), name="comparison", format="png")
+        return gr.FileData(path=path, mime_type="image/png")
+
+    def _drawn(self, request: Request) -> list[Generation]:
+        return [event for event in self.engines.draw(Job(request)) if isinstance(event, Generation)]
 
 
 def _runs(family: Family, models: Sequence[str], steps: Sequence[int]) -> tuple[Run, ...]:
@@ -97,7 +134,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _record(event: Generation, texts: Mapping[str, str], remarks: Sequence[str]) -> dict[str, Any]:
+def _record(event: Generation, texts: Mapping[str, str], remarks: Sequence[str]) -> PictureRecord:
     return {
         "model": event.model,
         "steps": event.steps,

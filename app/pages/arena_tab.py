@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from app.templating import render
-from app.texts import ARENA
+from app.texts import ARENA, LIBRARY
 
 _KEYS = (("left", "1"), ("right", "2"), ("tie", "0"), ("both_bad", "9"), ("skip", "Space"))
 _CLOSED = """
@@ -14,15 +14,17 @@ DATABASE_URL sets where votes are stored.</p>
 """
 
 
-def build_arena(*, open_: bool, published: bool = False) -> None:
+def build_arena(*, open_: bool, published: bool = False, draws: bool = True) -> None:
     """Lay out the tab. Its battles use the arena's HTTP routes, not Gradio components."""
-    gr.HTML(skeleton(published=published) if open_ else _CLOSED, elem_id="hs-arena")
+    gr.HTML(skeleton(published=published, draws=draws) if open_ else _CLOSED, elem_id="hs-arena")
 
 
-def skeleton(*, published: bool = False) -> str:
+def skeleton(*, published: bool = False, draws: bool = True) -> str:
     """The tab's HTML, with the texts that its script needs.
 
-    It states which data of visitors is stored, and whether votes are `published` or may be published.
+    It states which data of visitors is stored, and whether votes are `published` or may be published. `draws` tells
+    whether models draw the pairs; else the pictures exist already.
     """
+    texts = {**ARENA, **({} if draws else LIBRARY)}
     kept = "kept_published" if published else "kept_private"
-    return render("arena", texts=dict(ARENA), keys=_KEYS, kept=kept)
+    return render("arena", texts=texts, keys=_KEYS, kept=kept, draws=draws)

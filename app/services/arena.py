@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import base64
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from app.services.client_ip import is_local_address
 from app.services.engines import EngineManager
 from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
-from app.services.page_metrics import MeasuredGenerator, PageMetrics
-from app.services.pair_supply import drawable_labels
+from app.services.own_pairs import draw_own_pair
+from app.services.page_metrics import PageMetrics
+from app.services.pair_supply import drawable_contestants
 from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
+from hypersd.arena.library.picture_library import PictureLibrary, WatchedLibrary
 from hypersd.arena.service.battles import BattleService, VoteRejected
 from hypersd.arena.service.rate_limit import SHARED, RateLimiter
 from hypersd.arena.service.studies import Study
@@ -29,7 +29,6 @@ from hypersd.arena.votes.images import DamagedImage, IdenticalImages, ImageStore
 from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.votes.receipts import receipt_of, vote_id_of
 from hypersd.models.specs import Family
-from hypersd.sampling.remarks import unread_remark, word_remarks
 from hypersd.utils.environment import Network
 
 if TYPE_CHECKING:
@@ -65,6 +64,7 @@ class Arena:
         low: number of unseen pairs that the pool should have.
         proxies: trusted proxies, which forward visitors' addresses.
         on_space: the page is served by a Hugging Face Space, whose proxy is trusted if there are no others.
+        library: pictures that exist already, of any generators, to vote on; None lets the models draw.
     """
 
     engines: EngineManager
@@ -77,13 +77,14 @@ class Arena:
     low: int = 40
     proxies: Sequence[Network] = ()
     on_space: bool = False
+    library: WatchedLibrary | None = None
 
     def __post_init__(self) -> None:
         self.rate_limiter = RateLimiter()
         choices = {name: study.choices() for name, study in self.declared.items()}
         self.service = BattleService(self.store, checks={"address": self.rate_limiter.check}, choices=choices)
         self.studies = OpenStudies(self.engines, self.store, self.declared)
-        self.leaderboards = LeaderboardCache(self.family.name)
+        self.leaderboards = LeaderboardCache(self.library.latest.name if self.library else self.family.name)
         self.publisher: Publisher | None = None
         self._strangers = 0
         self.sheet = lru_cache(maxsize=64)(self._sheet)
@@ -206,32 +207,17 @@ class Arena:
 
         Raises:
             ValueError: the prompt cannot be drawn.
-            VoteRejected: the models are not ready, or a contestant failed.
+            VoteRejected: the models are not ready, a contestant failed, or this arena has pictures and no models.
         """
-        from hypersd.arena.service.pool import PairPool  # noqa: PLC0415 - torch takes seconds to import
-        from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
-        from hypersd.sampling.request import check_prompt  # noqa: PLC0415
-
-        prompt = check_prompt(prompt)
-        engine = self.engines.engine(timeout=0)
-        if engine is None:
-            raise VoteRejected("the models are still loading; try again in a moment")
-        pairs = list(combinations(map(Contestant.parse, self.labels()), 2))
-        if not pairs:
-            raise VoteRejected("no two models can run here, so there is nothing to compare")
-        with self.engines.drawing():
-            generator = MeasuredGenerator(EngineGenerator(engine), self.metrics)
-            pool = PairPool(self.store, self.pictures, generator, [])
-            pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
-        if pair is None:
-            raise VoteRejected("the models could not draw that; try other words")
+        if self.library:
+            raise VoteRejected("this arena shows pictures that exist already; it cannot draw new ones")
+        pair, warnings = draw_own_pair(self.engines, (self.store, self.pictures), self.labels(), voter, prompt)
         battle = self.service.custom_battle(pair, voter)
-        warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.unread(prompt))]
         return {
             "battle": battle.id,
-            "prompt": prompt,
+            "prompt": pair.prompt,
             "sheet": self.sheet(*(entry.picture for entry in battle.sides)),
-            "warnings": [warning for warning in warnings if warning],
+            "warnings": warnings,
         }
 
     def progress(self, voter: str) -> dict[str, Any]:
@@ -249,8 +235,14 @@ class Arena:
         }
 
     def labels(self) -> list[str]:
-        """Labels of the contestants that can run on this machine and are not benched."""
-        return drawable_labels(self.engines, self.store)
+        """Labels of the contestants that can run on this machine, or have pictures here, and are not benched."""
+        benched = self.store.benched()
+        return [contestant.label for contestant in self._contestants() if contestant not in benched]
+
+    def _contestants(self) -> Sequence[Contestant]:
+        if self.library:
+            return self.library.current().contestants
+        return drawable_contestants(self.engines)
 
     def _sheet(self, left: str, right: str) -> str:
         return f"data:image/webp;base64,{base64.b64encode(self.pictures.sheet(left, right)).decode()}"
@@ -261,10 +253,11 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
     try:
         store, pictures = settings.storage.open()
         key = voter_key(store.engine, settings.secret, settings.storage.data / "voters.key")
+        library = PictureLibrary.read(settings.storage.data)
     except Exception:
         log.exception("the arena stays closed: its votes cannot be kept")
         return None
-    declared = read_studies(settings.studies, engines.first)
+    declared = {} if library else read_studies(settings.studies, engines.first)
     reward_scores = RewardScores(pictures, settings.storage.loop, settings.reward, engines.busy)
     arena = Arena(
         engines,
@@ -276,6 +269,7 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
         declared,
         proxies=settings.proxies,
         on_space=settings.on_space,
+        library=WatchedLibrary(library) if library else None,
         low=settings.pool,
     )
     arena.check_key()

@@ -7,11 +7,16 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from app.services.arena import Arena
 from app.services.background import start_background
 from app.services.drawing_process import DrawingProcess
-from app.services.pair_supply import PairSupply
+from app.services.pair_supply import PairProbabilities, PairSupply
+from hypersd.arena.library.picture_library import WatchedLibrary
+
+if TYPE_CHECKING:
+    from hypersd.arena.service.pool import PairPool
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +45,7 @@ class ArenaWorkers:
 
     def start(self) -> None:
         """Start preparing pairs and computing leaderboards in the background."""
-        supply = [] if self.supplied else [self._supply]
+        supply = [] if self.supplied and not self.arena.library else [self._supply]
         for work in (*supply, self._compute, self._judge, *([self._publish] if self.arena.publish else [])):
             self._threads.append(start_background(work, f"arena{work.__name__}"))
         # Python stops daemon threads at any point at exit; a thread inside torch would crash the process.
@@ -54,13 +59,24 @@ class ArenaWorkers:
             thread.join(timeout=_LAST_SECONDS)
 
     def _supply(self) -> None:
-        """Prepare pairs."""
+        """Prepare pairs, of pictures that exist already or drawn by the models."""
         arena = self.arena
-        if self.drawing:
+        if arena.library:
+            self._library_pool(arena.library).run(self._stop)
+        elif self.drawing:
             self.drawing.run(self._stop)
         else:
             sources = arena.engines, arena.store, arena.pictures, arena.studies
             PairSupply(*sources, arena.metrics, self._stop, arena.engines.busy, arena.low).run()
+
+    def _library_pool(self, library: WatchedLibrary) -> PairPool:
+        """The pool of an arena of one's own pictures; it waits for no model."""
+        from hypersd.arena.library.library_source import LibrarySource  # noqa: PLC0415 - brings scipy
+        from hypersd.arena.service.pool import PairPool  # noqa: PLC0415
+
+        arena = self.arena
+        library_source = LibrarySource(library, arena.store, PairProbabilities(arena.store, arena.labels), arena.low)
+        return PairPool(arena.store, arena.pictures, library_source, [library_source.source()], shown=True)
 
     def _publish(self) -> None:
         """Publish votes."""

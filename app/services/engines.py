@@ -41,6 +41,7 @@ class Job:
             could arrive after the end.
         then: drawn after the request, in the same turn.
         previews: show pictures before they are finished.
+        ahead: what the page says before anything is drawn, and keeps saying beside what is known later.
     """
 
     request: Request
@@ -50,6 +51,7 @@ class Job:
     events: SimpleQueue[DrawEvent | Exception | None] = field(default_factory=SimpleQueue)
     then: Request | None = None
     previews: bool = True
+    ahead: str = ""
 
     def stop(self) -> None:
         """Cancel the job and send a `Stopping` event."""

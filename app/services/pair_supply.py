@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from app.services.page_metrics import DrawCounter, MeasuredGenerator
 from hypersd.arena.ranking.leaderboard import next_pair_probabilities
 from hypersd.arena.service.studies import read_prompts
 from hypersd.arena.store.store import Store
+from hypersd.arena.votes.battle import Contestant
 from hypersd.arena.votes.images import ImageStore
 
 if TYPE_CHECKING:
@@ -22,6 +23,29 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 20.0
 _REST = 10
 """Pause after a computation over all votes, as a multiple of its time, because votes have priority."""
+
+
+@dataclass
+class PairProbabilities:
+    """Probability of each pair to be drawn next; recomputed at intervals, because it is slow with many votes.
+
+    Args:
+        labels: returns the contestants that take part.
+    """
+
+    store: Store
+    labels: Callable[[], list[str]]
+    _known: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    _known_until: float = 0.0
+
+    def __call__(self) -> Mapping[tuple[str, str], float]:
+        """Map the labels of each pair to its probability."""
+        start = time.monotonic()
+        if start >= self._known_until:
+            self._known = next_pair_probabilities(list(self.store.votes()), self.labels())
+            end = time.monotonic()
+            self._known_until = end + max(_REFRESH_SECONDS, _REST * (end - start))
+        return self._known
 
 
 @dataclass
@@ -46,19 +70,6 @@ class PairSupply:
     stop: threading.Event
     busy: Callable[[], bool]
     low: int
-    _known_probabilities: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
-    _known_until: float = 0.0
-
-    def pair_probabilities(self) -> Mapping[tuple[str, str], float]:
-        """Probability of each pair to be drawn next; recomputed at intervals, because it is slow with many votes."""
-        start = time.monotonic()
-        if start >= self._known_until:
-            self._known_probabilities = next_pair_probabilities(
-                list(self.store.votes()), drawable_labels(self.engines, self.store)
-            )
-            end = time.monotonic()
-            self._known_until = end + max(_REFRESH_SECONDS, _REST * (end - start))
-        return self._known_probabilities
 
     def run(self) -> None:
         """Prepare pairs. The page must be ready before this imports torch, which takes seconds."""
@@ -71,7 +82,7 @@ class PairSupply:
         name = self.engines.family(self.engines.first).prompt_set
         source = PairSource(
             study=None,
-            probabilities=self.pair_probabilities,
+            probabilities=PairProbabilities(self.store, self._labels),
             prompts=read_prompts(name),
             prompt_set=name,
             low=self.low,
@@ -80,6 +91,10 @@ class PairSupply:
         generator, sources = MeasuredGenerator(drawing, self.counter), [source, *self.studies.sources(self.low)]
         PairPool(self.store, self.pictures, generator, sources, busy=self.busy, shown=True).run(self.stop)
 
+    def _labels(self) -> list[str]:
+        benched = self.store.benched()
+        return [contestant.label for contestant in drawable_contestants(self.engines) if contestant not in benched]
+
     def _engine(self) -> Engine | None:
         while not self.stop.is_set():
             if engine := self.engines.engine(timeout=1):
@@ -87,12 +102,10 @@ class PairSupply:
         return None
 
 
-def drawable_labels(engines: EngineManager, store: Store) -> list[str]:
-    """Labels of the contestants that can run on this machine and are not benched."""
+def drawable_contestants(engines: EngineManager) -> Sequence[Contestant]:
+    """The contestants that can run on this machine; none while it is unknown."""
     from hypersd.feedback.generator import contestants  # noqa: PLC0415 - torch takes seconds to import
 
     engines.refresh()
     machine = engines.machine
-    able = contestants(engines.family(engines.first), machine) if machine else []
-    benched = store.benched()
-    return [one.label for one in able if one not in benched]
+    return contestants(engines.family(engines.first), machine) if machine else []

@@ -177,7 +177,7 @@ const arena = (root) => {
     lines.push(...studies.filter(({ problem }) => problem).map((found) => say("cannot", { title: found.title, problem: found.problem })));
     one(".hs-study").textContent = lines.join(" ");
     choices.forEach((button) => { button.hidden = Boolean(here?.forced) && ["tie", "both_bad"].includes(button.dataset.choice); });
-    one(".hs-own").hidden = Boolean(study);
+    one(".hs-own").hidden = Boolean(study) || "closed" in one(".hs-own").dataset;
   };
 
   const count = (found) => {
@@ -204,7 +204,7 @@ const arena = (root) => {
     mine.replaceChildren(made("h3", "", say("mine")), made("ol", "", ...rows));
   };
 
-  const called = ({ name, steps }) => say("named", { name, steps }, steps);
+  const called = ({ name, steps }) => (steps ? say("named", { name, steps }, steps) : name);  // 0: unknown
   const reveal = (found, sheet) => {
     const told = one(".hs-told");
     told.hidden = false;
@@ -215,14 +215,15 @@ const arena = (root) => {
       const picture = made("div", "hs-thumb"), { calls, seconds } = found[side];
       picture.dataset.side = side;
       picture.style.backgroundImage = `url("${sheet}")`;
-      const took = made("small", "", say("took", { calls, seconds: seconds.toFixed(2) }, calls));
+      const took = made("small", "", calls ? say("took", { calls, seconds: seconds.toFixed(2) }, calls) : "");
       return made("figure", found.choice === side ? "won" : "", picture, made("figcaption", "", made("b", "", called(found[side])), took));
     });
     const kept = found.choice === "skip" || found.check ? "" : ` · ${say(found.public ? "counted" : "private")}`;
     const prompt = made("bdi", "", `“${found.prompt}”`);
     const said = made("p", "hs-told-line", line + check);
-    told.replaceChildren(said, made("div", "hs-told-pair", ...pair), made("small", "", prompt, ` · ${say("seed", { seed: found.seed })}${kept}`));
-    const asked = found.choice !== "skip" && found.left.label !== found.right.label ? second(found) : null;
+    told.replaceChildren(said, made("div", "hs-told-pair", ...pair), made("small", "", prompt, `${found.seed < 0 ? "" : ` · ${say("seed", { seed: found.seed })}`}${kept}`));
+    const timed = found.left.calls && found.right.calls;  // else the costs are unknown
+    const asked = timed && found.choice !== "skip" && found.left.label !== found.right.label ? second(found) : null;
     told.append(...(asked ? [asked] : []), receipt(found, said, asked));
   };
   const second = (found) => {

@@ -36,6 +36,7 @@ def evaluated(
     """
     from accelerate import PartialState
 
+    from hypersd.cli.drawing import drawing
     from hypersd.evaluate.evaluation import EvaluationPlan, evaluate
     from hypersd.evaluate.metric_sources import INCEPTION
     from hypersd.evaluate.reference_pictures import PictureReference, measurable_reference
@@ -76,7 +77,10 @@ def evaluated(
         note(remark)
     with command_folder(options.out, "evaluate", EVALUATION, keep=options.resume) as out:
         near = None if real is None else PictureReference.of(real, suite.scorers[INCEPTION])
-        yield evaluate(plan, engine, suite, out, processes, resume=options.resume, reference=near)
+        with drawing(engine) as draw_all:
+            yield evaluate(
+                plan, engine, suite, out, processes, resume=options.resume, reference=near, draw_all=draw_all
+            )
 
 
 def check_reward_options(options: argparse.Namespace) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP
+from hypersd.utils.model_folders import SCENES
 from hypersd.utils.outputs import output_folder
 
-SCENES, CONTROL = "scenes.json", "control.json"
+CONTROL = "control.json"
 CONTROL_IMAGE = "control.png"
 AGREEMENT, AGREEMENT_SHEET = "control-agreement.json", "control-agreement-{}.png"
 EVALUATION = (
@@ -28,11 +29,12 @@ EVALUATION = (
     "figure-[0-9].*",
 )
 REWARD = (
-    *("model.safetensors", "reward.json", "report.json", "report.md", "calibration.png", "curve.png"),
+    *("model.safetensors", "reward.json", "report.json", "report.md", "README.md", "calibration.png", "curve.png"),
     *("second", "training", "training-*", "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.*"),
     *("merges.txt", "special_tokens_map.json", "added_tokens.json", "preprocessor_config.json"),
 )
 FEEDBACK = (
+    "README.md",
     *("*/training/log.jsonl", "*/training/looks.json", "*/training/state", "*/training/samples"),
     *("*/feedback.safetensors", "*/adapter.safetensors", "*/feedback.json", "*/merge.png"),
 )

@@ -11,6 +11,7 @@ from types import MappingProxyType, ModuleType
 
 from hypersd import __version__
 from hypersd.cli.commands import (
+    arena_init,
     claims,
     compare,
     control,
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
         "data": data_filter,
         "distill": distill,
         "votes": votes,
+        "arena": arena_init,
         "rank": rank,
         "reward": reward,
         "feedback": feedback,

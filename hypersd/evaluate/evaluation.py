@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import rendered_scenes
 from hypersd.models.registry import BASE, is_local
 from hypersd.models.specs import Family, Weights
-from hypersd.sampling.comparison import compare, grid
+from hypersd.sampling.comparison import DrawAll, Event, compare, grid
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import base_record, grid_texts, recipe_record, run_record, versions, weights_record
 from hypersd.sampling.request import MAX_SEED, Generation, Request, Run
@@ -131,6 +131,7 @@ def evaluate(
     *,
     resume: bool,
     reference: FrechetReference | None = None,
+    draw_all: DrawAll | None = None,
 ) -> EvaluationResults | None:
     """Draw and measure everything, and write the files.
 
@@ -144,6 +145,7 @@ def evaluate(
         processes: those that share the work, often one.
         resume: keep what an interrupted run of the same plan has measured; otherwise it is measured again.
         reference: real pictures to measure FID from, for the main process; None for the family's own, if it has any.
+        draw_all: draws elsewhere; None is by the engine.
 
     Returns:
         None in all processes but the main one.
@@ -158,17 +160,26 @@ def evaluate(
         write_plan(record, out, resume=resume)
     processes.wait_for_everyone()
     share = range(processes.process_index, len(plan.prompts), processes.num_processes)
-    for index in tqdm(share, desc="prompts", disable=not processes.is_main_process):
-        before = read_measured(file_of(out, index), digest) if resume else None
-        if before is None or before.failures:
-            write_measured(_measured(plan, index, engine, suite, out), file_of(out, index), digest)
+    left = [index for index in share if not (resume and _is_measured(file_of(out, index), digest))]
+    requests = [request for index in left for request in plan.requests(index)]
+    results = draw_all(requests) if draw_all else (compare(request, engine) for request in requests)
+    shown = processes.is_main_process
+    for index in tqdm(left, "prompts", initial=len(share) - len(left), total=len(share), disable=not shown):
+        drawn = [(request, _generations(next(results))) for request in plan.requests(index)]
+        write_measured(_measured(plan, index, drawn, suite, out), file_of(out, index), digest)
     processes.wait_for_everyone()
     return _joined(plan, suite, out, digest, reference) if processes.is_main_process else None
 
 
-def _measured(plan: EvaluationPlan, index: int, engine: Engine, suite: MetricSuite, out: Path) -> MeasuredPrompt:
-    """Draw a prompt with every run under every seed, and measure the pictures; the first prompts leave a grid."""
-    drawn = [(request, list(_generations(request, engine))) for request in plan.requests(index)]
+def _is_measured(file: Path, digest: str) -> bool:
+    before = read_measured(file, digest)
+    return before is not None and not before.failures
+
+
+def _measured(
+    plan: EvaluationPlan, index: int, drawn: Sequence[tuple[Request, list[Generation]]], suite: MetricSuite, out: Path
+) -> MeasuredPrompt:
+    """Measure the pictures of a prompt, those of every run under every seed; the first prompts leave a grid."""
     if index < GRIDS:
         _write_grid(*drawn[0], plan.family, out / f"grid-{index:04d}.png")
     results = [(request.seed, generation) for request, generations in drawn for generation in generations]
@@ -183,8 +194,8 @@ def _measured(plan: EvaluationPlan, index: int, engine: Engine, suite: MetricSui
     )
 
 
-def _generations(request: Request, engine: Engine) -> Iterator[Generation]:
-    return (event for event in compare(request, engine) if isinstance(event, Generation))
+def _generations(events: Iterable[Event]) -> list[Generation]:
+    return [event for event in events if isinstance(event, Generation)]
 
 
 def _write_grid(request: Request, generations: Sequence[Generation], family: Family, file: Path) -> None:

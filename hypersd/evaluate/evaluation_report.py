@@ -19,6 +19,7 @@ from hypersd.evaluate.picture_metrics import ImageMetrics, by_prompt, over_promp
 from hypersd.evaluate.reference import FrechetReference
 from hypersd.utils.estimates import UNKNOWN, Estimate
 from hypersd.utils.files import atomic_path, finite, write_text
+from hypersd.utils.spreadsheets import as_cell
 
 Cost = Literal["steps", "seconds"]
 
@@ -199,7 +200,7 @@ def write_report(rows: Sequence[ReportRow], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     table, text = folder / "metrics.csv", folder / "table.md"
     with atomic_path(table) as part:
-        frame(rows).to_csv(part, index=False, float_format="%.6g")
+        frame(rows).map(as_cell).to_csv(part, index=False, float_format="%.6g")
     write_text(text, markdown(rows))
     written = [table, text]
     quality = BY_NAME[next((name for name in _QUALITIES if name in rows[0].means), next(iter(rows[0].means)))]

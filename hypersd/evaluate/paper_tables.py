@@ -13,6 +13,7 @@ from hypersd.evaluate.metrics import BY_NAME, Metric
 from hypersd.evaluate.paper_results import PaperMethod, PaperResults, PaperRow, PaperTable
 from hypersd.models.specs import Family, ModelSpec
 from hypersd.utils.files import atomic_path, write_text
+from hypersd.utils.spreadsheets import as_cell
 
 Record = Mapping[str, str | int | float | bool | None]
 Means = Mapping[tuple[str, int], ReportRow]
@@ -187,9 +188,8 @@ def write_text_table(table: TextTable, folder: Path, command: str) -> list[Path]
     """
     files = [folder / f"{table.name}.{ending}" for ending in ("csv", "md", "tex")]
     with atomic_path(files[0]) as part:
-        pd.DataFrame([{**record, "command": command} for record in table.records]).to_csv(
-            part, index=False, float_format="%.6g"
-        )
+        records = pd.DataFrame([{**record, "command": command} for record in table.records])
+        records.map(as_cell).to_csv(part, index=False, float_format="%.6g")
     write_text(files[1], markdown_of(table, command))
     write_text(files[2], latex_of(table, command))
     return files

@@ -16,6 +16,7 @@ from hypersd.utils.errors import gist
 from hypersd.utils.estimates import Estimate
 from hypersd.utils.file_kinds import check_file, misread
 from hypersd.utils.files import atomic_path
+from hypersd.utils.spreadsheets import as_cell, text_of_cell
 
 _BEFORE: Mapping[str, type] = {"model": str, "steps": int, "prompt": str, "seed": int}
 _AFTER = "seconds"
@@ -40,7 +41,8 @@ class ImageMetrics:
 
     def flat(self) -> dict[str, str | int | float]:
         """One value a column of `pictures.csv`."""
-        asked = {"model": self.model, "steps": self.steps, "prompt": self.prompt, "seed": self.seed}
+        model, prompt = as_cell(self.model), as_cell(self.prompt)
+        asked = {"model": model, "steps": self.steps, "prompt": prompt, "seed": self.seed}
         return {**asked, **self.scores, _AFTER: self.seconds}
 
 
@@ -70,9 +72,9 @@ def read_pictures(file: Path) -> list[ImageMetrics]:
     lines: Iterable[tuple[Any, ...]] = table.itertuples(index=False, name=None)
     return [
         ImageMetrics(
-            model=model,
+            model=text_of_cell(model),
             steps=steps,
-            prompt=prompt,
+            prompt=text_of_cell(prompt),
             seed=seed,
             scores=dict(zip(metrics, numbers, strict=True)),
             seconds=seconds,

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from hypersd.models.machine import Machine
-from hypersd.models.registry import is_large
+from hypersd.models.registry import is_halved, is_large, largest_gb
 from hypersd.models.specs import Family
 
 _REPEATS = 3
@@ -18,13 +18,14 @@ _REPEATS = 3
 def compute_dtype(family: Family, machine: Machine) -> torch.dtype:
     """The precision in which a family is loaded and computed on a machine.
 
-    A large family on a CPU comes in bfloat16 if the processor is faster in it, or if its float32 weights would not fit
-    into memory. Small ones stay in float32, where their pictures are the same on every machine.
+    A large family on a CPU comes in bfloat16 if the processor is faster in it, or if the float32 weights of one of its
+    models would not fit into memory. Small ones stay in float32, where their pictures are the same on every machine.
     """
     usual: torch.dtype = getattr(torch, machine.precision)
     if machine.device != "cpu" or not machine.bfloat16 or not is_large(family, machine):
         return usual
-    return torch.bfloat16 if 2 * family.memory_gb > machine.memory_gb or bfloat16_is_faster() else usual
+    halved = is_halved(largest_gb(family, machine), machine)
+    return torch.bfloat16 if halved or bfloat16_is_faster() else usual
 
 
 def bfloat16_is_faster() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ class Loader:
     machine: Machine
     progress: ProgressCallback
 
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
-        """The precision of the family's weights on the machine; on a CPU known once the base is downloaded."""
+        """The precision of the family's weights here: asked once the base is downloaded, whose files decide."""
         return compute_dtype(self.family, self.machine)
 
     def base(self) -> DiffusionPipeline:

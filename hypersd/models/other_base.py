@@ -6,11 +6,12 @@ differences of weights, run on it; those with a UNet of their own are left out.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import HfApi
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from hypersd.models.changed_base import ChangedBase, adaptable, on_changed_base
 from hypersd.models.downloads import ProgressCallback, explained
@@ -31,7 +32,6 @@ from hypersd.resources import assets_folder
 from hypersd.utils.model_folders import check_pipeline, pipeline_problem
 from hypersd.utils.readers import read_object
 
-_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _UNET, _SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
 
 
@@ -57,12 +57,21 @@ def other_base(source: str, machine: Machine, progress: ProgressCallback) -> Cha
     if place.is_dir():
         chosen = _like(source, _folder_traits(place), machine)
         return _on(replace(chosen, base=place, vae=_vae(chosen, machine)), place.resolve().name, source)
-    if not _REPOSITORY.fullmatch(source) or place.suffix in {".safetensors", ".ckpt"}:
+    if not _is_repository(source) or place.suffix in {".safetensors", ".ckpt"}:
         raise ValueError(
             f"there is no file or folder {source}; give one, or a repository of the Hub as OWNER/NAME, for example "
             "RunDiffusion/Juggernaut-XL-v9"
         )
     return _of_hub(source, machine, progress)
+
+
+def _is_repository(name: str) -> bool:
+    """True for OWNER/NAME in the Hub's letters: no address, and no path out of the Hub's cache."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name
 
 
 def _of_hub(repository: str, machine: Machine, progress: ProgressCallback) -> ChangedBase:

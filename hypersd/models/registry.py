@@ -83,6 +83,9 @@ class Availability:
 BASE = Weights()
 """The base's own weights."""
 
+_OWN_UNET = frozenset({"unet", "delta", "pipeline"})
+"""Kinds of weights that are a UNet beside the base's."""
+
 _WITH_ACTIVATIONS = 1.5
 """Memory of a run, as a multiple of the weights."""
 
@@ -123,22 +126,46 @@ def tuning_availability(family: Family, spec: ModelSpec, machine: Machine) -> Av
 
 def _shortage_of(family: Family, weights: Weights, machine: Machine, factor: float = 1) -> str:
     """Complaint about too little memory for a published model, `factor` times what drawing takes; empty if it fits."""
-    own = family.unet_gb if weights.kind in ("unet", "delta", "pipeline") else 0
-    needed = base_gb(family, machine) if is_local(family, BASE, machine) else family.memory_gb
-    needed += _unet_gb(family, weights, machine) if own else 0
+    own = family.unet_gb if weights.kind in _OWN_UNET else 0
+    needed = needed_gb(family, weights, machine)
     return memory_shortage(factor * needed, machine, of_published=factor * (family.memory_gb + own))
 
 
-def memory_shortage(needed_gb: float, machine: Machine, *, of_published: float) -> str:
+def needed_gb(family: Family, weights: Weights, machine: Machine) -> float:
+    """Memory in GB that drawing with these weights of a published family takes in half precision."""
+    base = base_gb(family, machine) if is_local(family, BASE, machine) else family.memory_gb
+    return base + (_unet_gb(family, weights, machine) if weights.kind in _OWN_UNET else 0)
+
+
+def largest_gb(family: Family, machine: Machine) -> float:
+    """The most GB that a model of a published family takes in half precision, of those that fit on a machine."""
+    weights = {recipe.weights for spec in family.specs for recipe in spec.recipes}
+    needs = {needed_gb(family, each, machine) for each in weights}
+    return max((need for need in needs if need <= machine.memory_gb), default=min(needs))
+
+
+def is_halved(needed: float, machine: Machine) -> bool:
+    """True if weights must be held in half precision: on a GPU, and on a CPU that can, where float32 would not fit.
+
+    Availability and loading both ask this, so that what is said to fit is loaded so that it does.
+
+    Args:
+        needed: GB of weights and activations in half precision; in float32 they take twice as much.
+        machine: where they are to be.
+    """
+    return machine.device != "cpu" or (machine.bfloat16 and 2 * needed > machine.memory_gb)
+
+
+def memory_shortage(needed: float, machine: Machine, *, of_published: float) -> str:
     """Complaint about too little memory; empty if there is enough.
 
     Args:
-        needed_gb: what weights and activations need here in half precision.
-        machine: where they are to run; a CPU without bfloat16 arithmetic holds them in float32, twice as large.
+        needed: what weights and activations need here in half precision.
+        machine: where they are to run; a CPU holds them in float32, twice as large, unless they are halved.
         of_published: what the published weights need, which the complaint names.
     """
-    factor = 2 if machine.device == "cpu" and not machine.bfloat16 else 1
-    if factor * needed_gb <= machine.memory_gb:
+    factor = 1 if is_halved(needed, machine) else 2
+    if factor * needed <= machine.memory_gb:
         return ""
     has = f"; {machine.memory_gb:.0f} GB are free" if machine.device == "cpu" else ""
     return f"needs about {factor * of_published:g} GB of {machine.memory_kind}{has}"

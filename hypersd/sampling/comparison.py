@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import torch
@@ -22,6 +22,9 @@ from hypersd.utils.errors import Cancelled, gist
 log = logging.getLogger(__name__)
 
 Event = Preview | Generation
+
+DrawAll = Callable[[Sequence[Request]], Iterator[Iterable[Event]]]
+"""Function that draws requests: the results of each, in the order of the requests."""
 
 PREVIEW_EVERY = 4
 """Steps between previews; a run of fewer steps has none."""

@@ -13,7 +13,7 @@ from PIL import Image
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import read_prompt
 from hypersd.models.registry import BASE
-from hypersd.sampling.comparison import compare, grid
+from hypersd.sampling.comparison import Event, compare, grid
 from hypersd.sampling.comparison_files import COMPARISON, GRID, picture_files
 from hypersd.sampling.planning import plan_run
 from hypersd.sampling.png import write_png
@@ -67,6 +67,7 @@ def compare_into(
     request: Request,
     engine: Engine,
     *,
+    events: Iterable[Event] | None = None,
     record_file: str = COMPARISON,
     write_sheet: Callable[[Path, DrawnComparison], dict[str, Any]] = write_grid,
     progress: Callable[[str], None] = lambda _line: None,
@@ -76,7 +77,8 @@ def compare_into(
     Args:
         folder: where the files go.
         request: what to draw.
-        engine: that draws.
+        engine: that draws, or whose family is drawn elsewhere.
+        events: the results, if something else draws.
         record_file: name of the record, if not comparison.json.
         write_sheet: writes the picture of all pictures; returns what it adds to the record.
         progress: takes a line for each picture.
@@ -88,7 +90,7 @@ def compare_into(
     context = common(engine, request)
     generations: list[Generation] = []
     runs: list[dict[str, Any]] = []
-    for result in compare(request, engine):
+    for result in compare(request, engine) if events is None else events:
         if isinstance(result, Generation):
             generations.append(result)
             file = files[result.model, result.steps, result.seed]

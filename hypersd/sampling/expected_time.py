@@ -12,6 +12,9 @@ from hypersd.sampling.request import Request
 _EFFICIENCY = 0.5
 """Speed of whole networks as a part of a single convolution's: attention and normalisation are slower."""
 
+_LONG_SECONDS = 90
+"""Seconds from which on a time is told in minutes."""
+
 
 def expected_seconds(family: Family, request: Request, machine: Machine) -> float:
     """Seconds that drawing a request takes on a CPU, without loading; 0 if unknown: on a GPU, for small families.
@@ -37,4 +40,12 @@ def expected_time(family: Family, request: Request, machine: Machine) -> str:
     seconds = expected_seconds(family, request, machine)
     if not seconds:
         return ""
-    return f"This takes about {f'{seconds:.0f} seconds' if seconds < 90 else f'{seconds / 60:.0f} minutes'} on the CPU."
+    return f"This takes about {duration(seconds)} on the CPU."
+
+
+def duration(seconds: float) -> str:
+    """A duration in words, in whole seconds or minutes: at least one second."""
+    if seconds >= _LONG_SECONDS:
+        return f"{seconds / 60:.0f} minutes"
+    whole = max(1, round(seconds))
+    return f"{whole} second{'s' if whole > 1 else ''}"

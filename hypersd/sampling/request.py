@@ -20,6 +20,15 @@ MAX_SIDE = 2048
 MAX_COUNT = 8
 MAX_CONTROL = 2.0
 
+_MOST_MARKS = 8
+"""Most combining marks on a letter; more of them, which no language has, would be drawn over the rest of the page."""
+
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Bidirectional overrides and isolates, which show a text in another order than the one in which it is read."""
+
+_BREAKS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_UNSEEN = frozenset({"Cf", "Cn", "Mn", "Me", "Zs"})
+
 
 def parse_seed(text: str) -> int:
     """Parse a seed.
@@ -59,16 +68,21 @@ def check_prompt(prompt: str, *, negative: bool = False) -> str:
     """The (negative) prompt without surrounding spaces.
 
     Raises:
-        ValueError: it is empty, too long, or has control characters in it.
+        ValueError: it is empty or invisible, too long, or has characters in it that break, reorder or cover other text.
     """
     prompt, name = prompt.strip(), "negative prompt" if negative else "prompt"
-    if not prompt:
+    if all(unicodedata.category(letter) in _UNSEEN for letter in prompt):
         remedy = "say what to keep out" if negative else "say what to draw, for example: a big cat on a blue background"
         raise ValueError(f"the {name} is empty; {remedy}")
     if len(prompt) > MAX_PROMPT:
         raise ValueError(f"the {name} has {len(prompt)} characters; shorten it to {MAX_PROMPT} or fewer")
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in prompt):
+    if any(unicodedata.category(letter) in _BREAKS or letter in _REORDERING for letter in prompt):
         raise ValueError(f"the {name} has control characters in it; type it as plain text on one line")
+    marks = 0
+    for letter in prompt:
+        marks = marks + 1 if unicodedata.category(letter) in {"Mn", "Me"} else 0
+        if marks > _MOST_MARKS:
+            raise ValueError(f"the {name} has more than {_MOST_MARKS} marks on one letter; type it as plain text")
     return prompt
 
 

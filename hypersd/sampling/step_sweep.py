@@ -16,6 +16,7 @@ from hypersd.sampling.planning import plan_run
 from hypersd.sampling.request import MAX_COUNT, MAX_SEED, Generation, Request, Run
 from hypersd.utils.estimates import UNKNOWN, Estimate
 from hypersd.utils.files import finite
+from hypersd.utils.spreadsheets import as_cell
 
 Order = Literal["listed", "fastest"]
 """Order of a table's rows: as requested, or by the mean seconds of a row."""
@@ -193,7 +194,7 @@ def sweep_csv(table: SweepTable) -> str:
     text = io.StringIO()
     writer: csv.DictWriter[str] = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: as_cell(value) for name, value in line.items()} for line in lines)
     return text.getvalue()
 
 

@@ -153,6 +153,9 @@ class Environment:
     owner_token: str = field(default="", repr=False, metadata=_variable("HYPERSD_OWNER_TOKEN"))
     """Token with which the page's owner may start rounds; empty disables it."""
 
+    ray: str = field(default="", metadata=_variable("RAY_ADDRESS"))
+    """Address of a Ray cluster on which `compare` and `evaluate` draw, or `local`; empty is in their own process."""
+
     log: LogFormat = field(default="text", metadata=_variable("HYPERSD_LOG", _log_format))
     """Format of the page's log: `text`, or `json` for one object a line."""
 

@@ -21,6 +21,9 @@ INDEX = "model_index.json"
 FAMILY_FOLDER, LATENTS = "family", "latents.npy"
 """Names of files that `emoji train` writes to its folder and `distill --data` reads there."""
 
+SCENES = "scenes.json"
+"""Document of a folder that `emoji render` writes."""
+
 _PIPELINE = "the index of a diffusers pipeline"
 _NEEDED = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
 _CONFIG = "the configuration of a model"

@@ -24,7 +24,7 @@ def emoji_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo(emoji_folder: Path) -> Iterator[gr.Blocks]:
-    """The page, served on a free port of this machine."""
+    """The page, with its MCP server, served on a free port of this machine."""
     served = launch(
         AppSettings(
             drawing="here",
@@ -35,6 +35,7 @@ def demo(emoji_folder: Path) -> Iterator[gr.Blocks]:
         block=False,
         quiet=True,
         server_name="127.0.0.1",
+        mcp_server=True,
     )
     yield served
     served.close()

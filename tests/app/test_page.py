@@ -122,10 +122,6 @@ def test_bad_input_is_answered_in_one_sentence(client: Client, change: dict[str,
     assert "\n" not in str(caught.value).strip()
 
 
-def test_only_compare_is_a_public_endpoint(client: Client) -> None:
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/compare"}
-
-
 def test_no_data_of_visitors_is_stored_or_sent(demo: gr.Blocks) -> None:
     with urllib.request.urlopen(f"{demo.local_url}config") as answer:
         config = json.load(answer)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hypersd.models.blueprint import Blueprint
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family
-from hypersd.sampling.expected_time import expected_seconds, expected_time
+from hypersd.sampling.expected_time import duration, expected_seconds, expected_time
 from hypersd.sampling.request import Request, Run
 from tests import families
 
@@ -48,6 +48,21 @@ def test_more_steps_and_pictures_take_longer(downloaded: Path) -> None:
     assert expected_time(family, request, cpu).endswith("on the CPU.")
     gpu = families.machine(downloaded, device="cuda", precision="float16", memory_gb=16.0)
     assert expected_time(family, request, gpu) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "1 second"),
+        (1.4, "1 second"),
+        (1.6, "2 seconds"),
+        (89, "89 seconds"),
+        (90, "2 minutes"),
+        (600, "10 minutes"),
+    ],
+)
+def test_one_second_is_not_several(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
 def test_a_small_family_takes_no_time_to_speak_of(emoji: Family, cache: Path) -> None:

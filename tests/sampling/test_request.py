@@ -24,6 +24,13 @@ def request(prompt: str = "a cat", seed: int = 0, runs: tuple[Run, ...] = RUN) -
         ("a\x1b[31mcat", "control characters"),
         ("a\ncat", "control characters"),
         ("a \ud800 cat", "control characters"),
+        ("a\u2028cat", "control characters"),
+        ("a cat \u202egnp.exe", "control characters"),  # shown from right to left
+        ("a \u2066cat\u2069", "control characters"),
+        ("\u200b\u2060\ufeff", "empty"),  # nothing to see
+        ("\u0301", "empty"),
+        ("a c" + "\u0301" * 9 + "at", "more than 8 marks on one letter"),
+        ("\u0489" * 1000 + "cat", "more than 8 marks on one letter"),
     ],
 )
 def test_a_prompt_that_cannot_be_used_is_refused_in_one_sentence(prompt: str, complaint: str) -> None:
@@ -31,6 +38,19 @@ def test_a_prompt_that_cannot_be_used_is_refused_in_one_sentence(prompt: str, co
         request(prompt)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a cat \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET} and \N{HEAVY BLACK HEART}\ufe0f",
+        "\u0642\u0637 \u0645\u06cc\u200c\u062e\u0648\u0627\u0628\u062f",  # Persian, with a zero-width non-joiner
+        "Ph\u01a1\u0309 b\u006f\u0300",
+        "a cat \u200f on red",
+    ],
+)
+def test_a_prompt_in_any_language_is_kept_as_it_is(prompt: str) -> None:
+    assert request(prompt).prompt == prompt
 
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 10**30])

@@ -12,34 +12,35 @@ from typing import Any
 
 import gradio as gr
 
-from app.api.compare_endpoint import CompareEndpoint
 from app.pages.compare import result_cards
 from app.pages.compare.layout import EMPTY, CompareComponents, layout
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.services.engines import EngineManager, Job, Stopping
+from app.services.grid_picture import grid_picture
 from app.texts import sentence
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.png import write_png
-from hypersd.sampling.record import grid_texts, run_record, versions
 from hypersd.sampling.request import Generation, Request, parse_seed
 from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
 
 _ROLL = "() => String(Math.floor(Math.random() * 2 ** 32))"
-_WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
+WORKER: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "worker"}
+"""The queue of events that draw: one at a time."""
+
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build_compare(demo: gr.Blocks, engines: EngineManager, status: gr.HTML) -> None:
     """Lay out the tab and connect it."""
-    _Handlers(engines, layout(engines, status)).connect(demo)
+    CompareHandlers(engines, layout(engines, status)).connect(demo)
 
 
 @dataclass(frozen=True, eq=False)
-class _Handlers:
+class CompareHandlers:
     """Handlers of events. Each returns only what changes; drawing happens one job at a time, the rest at once."""
 
     engines: EngineManager
@@ -51,16 +52,15 @@ class _Handlers:
         at_once: dict[str, Any] = {"queue": False, **_QUIET}
         triggers = [parts.run.click, parts.prompt.submit, parts.seed.submit]
         asked = gr.on(triggers, self.begin, parts.inputs, results, **at_once)
-        asked.then(self.draw, parts.job, results, trigger_mode="multiple", **_WORKER, **_QUIET)
+        asked.then(self.draw, parts.job, results, trigger_mode="multiple", **WORKER, **_QUIET)
         opened = demo.load(self.restore, None, out, **at_once)
-        opened.then(self.draw, parts.job, results, **_WORKER, **_QUIET)
+        opened.then(self.draw, parts.job, results, **WORKER, **_QUIET)
         parts.stop.click(self.stop, parts.job, results, **at_once)
         parts.timer.tick(self.tick, [parts.family, parts.job], out, **at_once)
         parts.family.change(self.show_family, parts.family, out, **at_once)
         parts.dice.click(None, None, parts.seed, js=_ROLL, api_visibility="private")
         for side in (parts.left, parts.right):
             side.input(self.look_closer, [parts.drawn, parts.left, parts.right], parts.slider, **at_once)
-        gr.api(CompareEndpoint(self.engines).compare, api_name="compare", **_WORKER)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
         """Run or Enter: validate the request and create a job."""
@@ -84,13 +84,14 @@ class _Handlers:
 
     def _begun(self, request: Request) -> Updates:
         parts, family = self.parts, self.engines.family(request.family)
+        ahead = self._ahead(family, request)
         return {
             parts.board: result_cards.board(family, request, {}, running=True),
-            parts.message: result_cards.message(self._ahead(family, request)),
+            parts.message: result_cards.message(ahead),
             parts.run: gr.Button(visible=False),
             parts.stop: gr.Button(visible=True),
             parts.closer: gr.Column(visible=False),
-            parts.job: Job(request),
+            parts.job: Job(request, ahead=ahead),
             parts.timer: gr.Timer(active=True),
         }
 
@@ -127,8 +128,8 @@ class _Handlers:
                     event, result_cards.texts(family, job.request, event)
                 )
                 board = result_cards.board(family, job.request, shown, running=True)
-                yield {self.parts.board: board, **self._remarks(job.request, shown)}
-            last = self._finished(job.request, shown)
+                yield {self.parts.board: board, **self._remarks(job, shown)}
+            last = self._finished(job, shown)
         except ValueError as error:
             last = {**self._refused(error), self.parts.board: EMPTY}
         except Exception as error:  # after any error the page must stop waiting and keep the finished pictures
@@ -137,31 +138,29 @@ class _Handlers:
             last = {**self._refused(error), self.parts.board: board}
         yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
 
-    def _finished(self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
+    def _finished(self, job: Job, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
+        request = job.request
         parts, family = self.parts, self.engines.family(request.family)
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
         wanted = len(request.runs) * request.count
         stopped = "Stopped. What was finished is kept." if len(ends) < wanted else ""
-        updates |= self._remarks(request, shown, stopped)
+        updates |= self._remarks(job, shown, stopped)
         if drawn:
             updates |= self._closer(request, drawn)
         return updates
 
-    def _remarks(
-        self, request: Request, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = ""
-    ) -> Updates:
+    def _remarks(self, job: Job, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = "") -> Updates:
         """Show parts of the request that were not applied; some are known only after the models are loaded."""
         ends = (one.event for one in shown.values() if isinstance(one.event, Generation))
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        family = self.engines.family(request.family)
-        ahead = self._ahead(family, request)
-        known = {warning for run in planned(family, request) for warning in run.warnings}
+        runs = planned(self.engines.family(job.request.family), job.request)
+        known = {warning for run in runs for warning in run.warnings}
         later = (warning for warning in warnings if warning not in known)
-        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, ahead, *later))))}
+        return {self.parts.message: result_cards.message(" ".join(filter(None, (first, job.ahead, *later))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
         parts, family = self.parts, self.engines.family(request.family)
@@ -233,12 +232,7 @@ class _Handlers:
 
 
 def _grid_file(family: Family, request: Request, drawn: list[Generation]) -> str:
-    from hypersd.sampling.comparison import grid  # noqa: PLC0415 - brings torch
-
     words = "-".join(re.findall(r"[a-z0-9]+", request.prompt.lower()))[:60].strip("-") or "comparison"
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"{words}-seed-{request.seed}.png"
-    texts = grid_texts(
-        request, [run_record(each, family, None, None, request) for each in drawn], {"versions": versions()}
-    )
-    write_png(file, grid(request, drawn), texts)
+    write_png(file, *grid_picture(family, request, drawn))
     return str(file)

@@ -39,7 +39,7 @@ def report(leaderboard: Leaderboard, comparisons: Sequence[StudyResult], more: s
 
 
 def _short(contestant: str) -> str:
-    return contestant.partition("/")[2]
+    return contestant.partition("/")[2].removesuffix("@?")  # unknown steps
 
 
 def _win_rates(leaderboard: Leaderboard) -> Iterator[tuple[str, list[tuple[float | None, bool]]]]:

@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from hypersd.arena.dataset.crowd import STUDY as CROWD
+from hypersd.arena.dataset.crowd import is_crowd
 from hypersd.arena.dataset.logs import STUDY as LOG
 from hypersd.arena.dataset.logs import is_log
 from hypersd.arena.dataset.pickapic import STUDY as PICKAPIC
@@ -19,8 +21,8 @@ from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import ImageStore
 
-Layout = Literal["arena", "pickapic", "log"]
-_IMPORTED = (PICKAPIC, LOG)
+Layout = Literal["arena", "pickapic", "log", "crowd"]
+_IMPORTED = (PICKAPIC, LOG, CROWD)
 """The studies of imported votes."""
 _OURS = {"vote_id", "battle_id", "pair_id"}
 """Columns that only the `arena` format has; other arenas' logs share some of its other columns."""
@@ -50,7 +52,7 @@ class Imported:
 
 
 def import_votes(source: str | Path, store: Store, pictures: ImageStore, kind: Kind = "human") -> Imported:
-    """Read a folder or a file of the `arena` format, of Pick-a-Pic's columns, or of another arena's log, into a store.
+    """Read a file or a folder of votes into a store: the `arena` format, Pick-a-Pic, crowd-sourced sets, other logs.
 
     A second import of the same files changes nothing, nor does the import of an export of this store.
 
@@ -142,6 +144,8 @@ def _layout(shard: Shard) -> Layout:
         return "pickapic"
     if is_log(columns):
         return "log"
+    if is_crowd(columns):
+        return "crowd"
     if columns >= COLUMNS:
         raise ValueError(
             f"{shard.path} has Pick-a-Pic's columns, but not {MOMENT}, and a vote needs its date and time: "
@@ -153,7 +157,7 @@ def _layout(shard: Shard) -> Layout:
     listed = ", ".join(sorted(columns)[:6])[:200] or "nothing"
     raise ValueError(
         f"{shard.path} is not a file of votes: it has neither the columns model_a, model_b and winner, nor those of "
-        f"Pick-a-Pic or of the arena format; its columns are {listed}"
+        f"Pick-a-Pic, Rapidata, HPDv2 or the arena format; its columns are {listed}"
     )
 
 
@@ -172,4 +176,5 @@ _READERS: Mapping[
     "arena": lambda shard, _kind, pictures, _known, rejects: shard.batches(pictures, rejects),
     "pickapic": lambda shard, kind, pictures, known, rejects: shard.pickapic(kind, pictures, known, rejects),
     "log": lambda shard, kind, _pictures, _known, rejects: shard.log(kind, rejects),
+    "crowd": lambda shard, kind, pictures, _known, rejects: shard.crowd(kind, pictures, rejects),
 }

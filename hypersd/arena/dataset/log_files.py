@@ -5,35 +5,54 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, BinaryIO, TextIO
 
 LFS = b"version https://git-lfs.github.com/"
 _DELIMITERS = ",;\t"
 _LONGEST_FIELD = 2**30
 """Longest CSV field in characters: a field can hold a whole conversation; Python's default limit is 128 KiB."""
 
+_CHUNK = 2**16
+"""Characters of a JSON list that are read at a time."""
+
 Row = Mapping[str, Any]
 
 
-def read_rows(data: bytes) -> Iterator[tuple[int, Row | str]]:
+def read_rows(file: BinaryIO) -> Iterator[tuple[int, Row | str]]:
     """Yield the number of each row, from 1, with the row or, if it cannot be read, the reason.
 
-    JSON is a list of objects, or pandas' columns of indexed values. The first character tells JSON from CSV.
+    JSON is a list of objects, or pandas' columns of indexed values. The first character tells JSON from CSV. Only
+    a part of the file is in memory at a time, except for pandas' columns.
 
     Raises:
         ValueError: the data has none of these formats, or is truncated.
     """
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        text = data.decode("utf-8-sig")
+        yield from _rows(text)
     except UnicodeDecodeError as error:
         raise ValueError("it is neither Parquet nor text in UTF-8") from error
-    start = text.lstrip()[:1]
-    if not start:
+    finally:
+        text.detach()
+
+
+def _rows(text: TextIO) -> Iterator[tuple[int, Row | str]]:
+    head = text.read(_CHUNK)
+    while head and not head.strip():
+        head = text.read(_CHUNK)
+    head = head.lstrip()
+    if not head:
         raise ValueError("it is empty")
-    if start == "[" or (start == "{" and not _is_object(text.lstrip().partition("\n")[0])):
-        return _json_rows(text)
-    return _line_rows(text) if start == "{" else _csv_rows(text)
+    if head[0] == "[":
+        return _list_rows(head[1:], text)
+    head += text.readline()
+    lines = chain(io.StringIO(head, newline=""), text)
+    first = head.partition("\n")[0]
+    if head[0] == "{":
+        return _line_rows(lines) if _is_object(first) else _table_rows("".join(lines))
+    return _csv_rows(first, lines)
 
 
 def _is_object(line: str) -> bool:
@@ -45,14 +64,34 @@ def _is_object(line: str) -> bool:
     return isinstance(row, dict) and not all(isinstance(value, dict) for value in row.values())
 
 
-def _json_rows(text: str) -> Iterator[tuple[int, Row | str]]:
+def _list_rows(rest: str, text: TextIO) -> Iterator[tuple[int, Row | str]]:
+    """Rows of a JSON list after its bracket, decoded one by one; `rest` begins the text."""
+    decode, number, fed, ended = json.JSONDecoder().raw_decode, 0, _CHUNK, False
+    while True:
+        rest = rest.lstrip(" \t\r\n,") if number else rest.lstrip()
+        if rest.startswith("]"):
+            if rest[1:].strip() or text.read().strip():
+                raise ValueError("it is not valid JSON: there is something after its list")
+            return
+        try:
+            row, end = decode(rest)
+        except (ValueError, RecursionError) as error:
+            more = "" if ended else text.read(fed)
+            ended, fed = not more, 2 * fed  # a long row is decoded again from its start, so not in small steps
+            if ended:
+                raise ValueError(f"it is not valid JSON, or is truncated: {error}") from error
+            rest += more
+            continue
+        number, rest, fed = number + 1, rest[end:], _CHUNK
+        yield number, row if isinstance(row, dict) else "it is not an object"
+
+
+def _table_rows(text: str) -> Iterator[tuple[int, Row | str]]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not valid JSON, or is truncated: {error}") from error
-    if isinstance(document, dict):
-        document = _transposed(document)
-    return ((number, row if isinstance(row, dict) else "it is not an object") for number, row in enumerate(document, 1))
+    return enumerate(_transposed(document), 1)
 
 
 def _transposed(table: Mapping[str, Any]) -> list[Any]:
@@ -68,8 +107,8 @@ def _transposed(table: Mapping[str, Any]) -> list[Any]:
     return [{name: cells.get(index) for name, cells in columns.items()} for index in indices]
 
 
-def _line_rows(text: str) -> Iterator[tuple[int, Row | str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+def _line_rows(lines: Iterable[str]) -> Iterator[tuple[int, Row | str]]:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -80,14 +119,13 @@ def _line_rows(text: str) -> Iterator[tuple[int, Row | str]]:
             yield number, row if isinstance(row, dict) else "it is not an object"
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, Row | str]]:
-    header = text.lstrip().partition("\n")[0]
+def _csv_rows(header: str, lines: Iterable[str]) -> Iterator[tuple[int, Row | str]]:
     delimiter = max(_DELIMITERS, key=header.count)
-    if "\0" in text or not header.count(delimiter):
+    if not header.count(delimiter):
         raise ValueError("it is neither Parquet, JSON nor CSV")
     limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
-        for number, row in enumerate(csv.DictReader(io.StringIO(text), delimiter=delimiter), start=1):
+        for number, row in enumerate(csv.DictReader(map(_without_nul, lines), delimiter=delimiter), start=1):
             if None in row or None in row.values():
                 yield number, "its number of fields differs from the first line's"
             else:
@@ -96,3 +134,9 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Row | str]]:
         raise ValueError(f"it is not valid CSV: {error}") from error
     finally:
         csv.field_size_limit(limit)
+
+
+def _without_nul(line: str) -> str:
+    if "\0" in line:
+        raise ValueError("it is neither Parquet, JSON nor CSV")
+    return line

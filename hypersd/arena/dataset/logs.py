@@ -22,7 +22,7 @@ STUDY = "log"
 """The study of imported pairs; the open arena does not show them."""
 
 _UNKNOWN = "unknown"
-_CHOICES: Mapping[str, Choice] = {
+CHOICES: Mapping[str, Choice] = {
     **dict.fromkeys(("model_a", "leftvote", "left", "a"), "left"),
     **dict.fromkeys(("model_b", "rightvote", "right", "b"), "right"),
     **dict.fromkeys(("tie", "tievote"), "tie"),
@@ -62,7 +62,7 @@ class LogReader:
         Raises:
             ValueError: the row is not a valid vote, or the voter knew the models' names.
         """
-        if "type" in row and row["type"] not in _CHOICES and "winner" not in row:
+        if "type" in row and row["type"] not in CHOICES and "winner" not in row:
             return None
         if row.get("anony") in {False, "False", "false"}:
             raise ValueError("the models' names were shown (anony is false)")
@@ -120,10 +120,10 @@ def _choice(row: Mapping[str, Any]) -> Choice:
     if all(name in row for name in _ONE_OF):
         chosen = [choice for choice, name in zip(("left", "right", "tie"), _ONE_OF, strict=True) if _is_true(row[name])]
         if len(chosen) == 1:
-            return _CHOICES[chosen[0]]
+            return CHOICES[chosen[0]]
         raise ValueError(f"exactly one of {', '.join(_ONE_OF)} must be 1")
     said = _first(row, (*_CHOSEN, "type"))
-    choice = _CHOICES.get(said.strip().lower()) if isinstance(said, str) else None
+    choice = CHOICES.get(said.strip().lower()) if isinstance(said, str) else None
     if choice is None:
         raise ValueError(f"the winner must be model_a, model_b, tie or both_bad, not {said!r}")
     return choice

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from gzip import BadGzipFile
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypersd.arena.dataset import arena_rows, logs
+from hypersd.arena.dataset import arena_rows, crowd, logs
 from hypersd.arena.dataset.arena_rows import IMAGES, checked, vote_of_arena_row
 from hypersd.arena.dataset.log_files import LFS, read_rows
 from hypersd.arena.dataset.pickapic import vote_of_row
@@ -177,6 +177,44 @@ class Shard:
 
         return self._read(rows, read, rejects, _BATCH)
 
+    def crowd(self, kind: Kind, pictures: ImageStore | None, rejects: Rejects) -> Iterator[list[Vote]]:
+        """The votes of a file whose rows hold several, in batches; see `hypersd.arena.dataset.crowd`.
+
+        Raises:
+            ValueError: the file is damaged; the message names it.
+            OSError: the file cannot be read, or the pictures cannot be written.
+        """
+        reader = crowd.CrowdReader(kind, pictures, self._beside)
+        rows = self.text_rows()
+        if self.is_parquet():
+            known = self.columns() & crowd.COLUMNS
+            names = known if pictures else {f"{name}.path" if name in crowd.IMAGES else name for name in known}
+            rows = self._parquet_rows(names, _BATCH_WITH_PICTURES if pictures else _BATCH)
+
+        def read(row: Mapping[str, Any]) -> list[Vote] | None:
+            votes = [checked(vote) for vote in reader.votes(row)]
+            rejects.unlabelled += not votes
+            return votes or None
+
+        for batch in self._read(rows, read, rejects, _BATCH_WITH_PICTURES):
+            yield [vote for votes in batch for vote in votes]
+
+    def _beside(self, name: str) -> bytes:
+        """A file that a row names: beside this one, or in the folder `train` or `test` there.
+
+        Raises:
+            OSError: there is none; a name that leads out of the folder is none either.
+        """
+        parts = PurePosixPath(name).parts
+        if ".." in parts or PurePosixPath(name).is_absolute() or "\\" in name:
+            raise FileNotFoundError(name)
+        folder = PurePosixPath(self.path).parent
+        for place in ("", "train", "test"):
+            path = str(folder / place / name)
+            if self.system.isfile(path):
+                return self.system.cat_file(path)
+        raise FileNotFoundError(name)
+
     def text_rows(self) -> Rows:
         """Rows of the file as JSON, JSON Lines or CSV, maybe compressed.
 
@@ -186,7 +224,7 @@ class Shard:
         """
         with self.system.open(self.path, "rb", compression="infer") as file:
             try:
-                yield from read_rows(file.read())
+                yield from read_rows(file)
             except (ValueError, EOFError, zlib.error, BadGzipFile) as error:
                 raise ValueError(f"{self.path} is not a file of votes: {_first_line(error)}") from error
 

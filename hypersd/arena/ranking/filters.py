@@ -77,6 +77,6 @@ class FilterOptions:
         contestants = {entry.contestant for pair in pairs for entry in pair.entries}
         return cls(
             tuple(sorted({one.family for one in contestants})),
-            tuple(sorted({one.steps for one in contestants})),
+            tuple(sorted({one.steps for one in contestants if one.steps})),
             tuple(sorted({pair.prompt_set for pair in pairs})),
         )

@@ -43,6 +43,8 @@ class PairSource:
         probabilities: returns the probability of each pair of contestants (labels); called for each draw.
         prompts: texts, all from `prompt_set`.
         low: number of unseen pairs below which more are drawn.
+        scenes: returns the prompts and seeds of a pair of contestants (labels), where pictures exist already; None
+            lets any prompt be drawn with any seed.
     """
 
     study: str | None
@@ -50,6 +52,7 @@ class PairSource:
     prompts: Sequence[str]
     prompt_set: str
     low: int = 40
+    scenes: Callable[[tuple[str, str]], Sequence[tuple[str, int]]] | None = None
 
 
 @dataclass
@@ -103,7 +106,7 @@ class PairPool:
             count: pairs without an owner that the pool shall have, including the present ones.
             progress: receives a line before each pair.
         """
-        drawn = count_pairs(self.store, source.study)
+        drawn = self.store.count_pairs(source.study)
         for number in range(drawn, count):
             progress(f"drawing pair {number - drawn + 1} of {count - drawn}")
             self.add_pair(replace(source, prompts=[source.prompts[number % len(source.prompts)]]))
@@ -143,17 +146,32 @@ class PairPool:
             return None
         drawn = draw(able, self.rng)
         contestants = (Contestant.parse(drawn.first), Contestant.parse(drawn.second))
-        uses = self.store.prompt_uses(source.study)
-        prompt = least_used_prompt(source.prompts, uses, self.rng)
+        prompt, seed = self._scene(source, (drawn.first, drawn.second))
         gold = self.rng.random() < GOLD_SHARE or self._lacks_gold(source.study)
         pair = self.generate_pair(
-            prompt, source.prompt_set, contestants, probability=drawn.probability, study=source.study, gold=gold
+            prompt,
+            source.prompt_set,
+            contestants,
+            probability=drawn.probability,
+            study=source.study,
+            gold=gold,
+            seed=seed,
         )
         if pair:
             if self.shown:
                 self.pictures.prepare_sheets(*(entry.picture for entry in pair.entries))
             self.store.add_pair(pair)
         return pair
+
+    def _scene(self, source: PairSource, pair: tuple[str, str]) -> tuple[str, int | None]:
+        """A least-used prompt for a pair of contestants, and its seed; None lets a new one be drawn."""
+        uses = self.store.prompt_uses(source.study)
+        if source.scenes is None:
+            return least_used_prompt(source.prompts, uses, self.rng), None
+        scenes = source.scenes(pair)
+        prompt = least_used_prompt(sorted({each for each, _ in scenes}), uses, self.rng)
+        seeds = [seed for each, seed in scenes if each == prompt]
+        return prompt, seeds[int(self.rng.integers(len(seeds)))]
 
     def generate_pair(
         self,
@@ -236,11 +254,6 @@ class PairPool:
         log.warning("%s failed: %s", error.contestant.label, error)
         if self.failures[error.contestant] >= TRIES:
             self.store.bench(error.contestant, str(error))
-
-
-def count_pairs(store: Store, study: str | None) -> int:
-    """Number of pairs of the open arena (None) or of a study that nobody owns."""
-    return len(store.pairs(PAIRS.c.owner.is_(None), PAIRS.c.study == study))
 
 
 def shuffle_tiles(picture: Image.Image) -> Image.Image:

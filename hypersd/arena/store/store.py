@@ -82,6 +82,12 @@ class Store:
         with reading(self.engine) as connection:
             return connection.scalar(waiting) or 0
 
+    def count_pairs(self, study: str | None) -> int:
+        """Count the pairs of a study (None: of the open arena) that nobody owns, withdrawn and gold ones too."""
+        counted = select(func.count()).where(PAIRS.c.owner.is_(None), queries.of(study))
+        with reading(self.engine) as connection:
+            return connection.scalar(counted) or 0
+
     def release(self, moment: datetime) -> int:
         """Return pairs to the pool that were handed out but not voted on in time; return their number.
 
@@ -107,6 +113,13 @@ class Store:
         with reading(self.engine) as connection:
             rows = connection.execute(select(PAIRS).where(*conditions).order_by(PAIRS.c.created, PAIRS.c.id))
             return [pair_of(row) for row in rows]
+
+    def meetings(self, prompt_set: str) -> list[tuple[tuple[str, str], tuple[str, int]]]:
+        """Both contestants, and the prompt and seed, of each pair on a prompt set that any voter may get."""
+        columns = select(PAIRS.c.first, PAIRS.c.second, PAIRS.c.prompt, PAIRS.c.seed)
+        with reading(self.engine) as connection:
+            rows = connection.execute(columns.where(PAIRS.c.prompt_set == prompt_set, queries.OPEN))
+            return [((row.first, row.second), (row.prompt, row.seed)) for row in rows]
 
     def prompt_uses(self, study: str | None) -> Counter[str]:
         """Count the uses of each prompt of a study (None: of the open arena); an unserved pair counts once."""

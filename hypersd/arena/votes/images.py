@@ -12,7 +12,10 @@ from hashlib import sha256
 from typing import Any
 
 import fsspec
-from PIL import Image
+from PIL import Image, ImageOps
+
+_MARGIN = (128, 128, 128)
+"""Colour beside pictures that are not square, on light and dark pages."""
 
 _DIGEST = 32
 """Bytes of a SHA-256."""
@@ -38,13 +41,14 @@ def side_by_side(left: Image.Image, right: Image.Image) -> bytes:
     """Both pictures of a battle in one file, side by side and of one size.
 
     One file has one name, one size and one arrival time, so that nothing reveals the models. The smaller picture is
-    scaled up to hide a model's native size.
+    scaled up to hide a model's native size. Pictures that are not square, or differ in shape, are not distorted: each
+    is in the middle of a square.
     """
-    size = width, height = max(left.width, right.width), max(left.height, right.height)
-    both = Image.new("RGB", (2 * width, height))
+    side = max(*left.size, *right.size)
+    both = Image.new("RGB", (2 * side, side), _MARGIN)
     for index, picture in enumerate((left, right)):
-        fitted = picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
-        both.paste(fitted, (index * width, 0))
+        fitted = ImageOps.contain(picture, (side, side), Image.Resampling.LANCZOS)
+        both.paste(fitted, (index * side + (side - fitted.width) // 2, (side - fitted.height) // 2))
     return encode(both, quality=0, method=0)  # a visitor waits: a tenth of the time, a quarter more bytes
 
 

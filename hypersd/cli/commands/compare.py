@@ -78,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
         check_like(options, like, chosen, machine)
     requests = list(requests_for(prompts, options, runs))
     planned(chosen, requests[0])  # complains about a parameter that no model bears
+    from hypersd.cli.drawing import drawing
     from hypersd.models.engine import Engine
     from hypersd.sampling.comparison_folder import compare_into, finished_comparisons, write_grid
     from hypersd.sampling.expected_time import expected_time
@@ -100,12 +101,18 @@ def run(options: argparse.Namespace) -> int:
                     f"cannot resume: {options.prompts} has {len(folders)} prompts, and {beyond} is of another"
                 )
             before = finished_comparisons(folders, requests, engine, sweep=options.grid)
-        for folder, request in zip(folders, requests, strict=True):
-            note(f"{folder}: {request.prompt}{' (drawn before)' if folder in before else ''}")
-            drawn = before.get(folder) or compare_into(folder, request, engine, write_sheet=write_sheet, progress=note)
-            records.append(drawn)
-            for warning in drawn.get("warnings", ()):
-                note(f"  {warning}")
+        with drawing(engine) as draw_all:
+            results = draw_all(
+                [request for folder, request in zip(folders, requests, strict=True) if folder not in before]
+            )
+            for folder, request in zip(folders, requests, strict=True):
+                note(f"{folder}: {request.prompt}{' (drawn before)' if folder in before else ''}")
+                drawn = before.get(folder) or compare_into(
+                    folder, request, engine, events=next(results), write_sheet=write_sheet, progress=note
+                )
+                records.append(drawn)
+                for warning in drawn.get("warnings", ()):
+                    note(f"  {warning}")
     if options.json:
         emit(records[0] if options.prompts is None else records)
     else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from hypersd.cli.adapter_card import CARD, adapter_card
 from hypersd.cli.arguments import argument, path, source
 from hypersd.cli.distillation_plan import show_plan
 from hypersd.cli.folders import KOHYA, command_folder, training_names
@@ -17,8 +19,10 @@ from hypersd.distill.distillation_inputs import check_inputs
 from hypersd.feedback.reward.reward_folder import check_tunable
 from hypersd.models.adapter_file import inspect
 from hypersd.models.registry import family
+from hypersd.models.specs import Family
 from hypersd.training.sources.opening import FORMS
 from hypersd.training.states import check_states
+from hypersd.utils.files import write_text
 
 
 def add_parser(subparsers: Any) -> None:
@@ -93,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     from hypersd.distill import methods
     from hypersd.training.processes import joined_processes
 
-    names, state = training_names(METHODS[options.method].stages), joined_processes()
+    names, state = [*training_names(METHODS[options.method].stages), CARD], joined_processes()
     size = options.batch or METHODS[options.method].batch_size
     methods.check_options(options.method, chosen_options, size, state.num_processes)
     methods.check_out(options.out, resume=options.resume)
@@ -119,20 +123,28 @@ def run(options: argparse.Namespace) -> int:
             feedback=feedback,
             seed=options.seed,
         )
+        adapters = _finish(options, out, chosen) if state.is_main_process else []
     if not state.is_main_process:
         return 0
-    if options.format == "kohya":
-        from hypersd.training.adapters import export_kohya
-
-        for stage in METHODS[options.method].stages:
-            if (file := out / f"{stage}.safetensors").exists():
-                export_kohya(file, out / f"{stage}{KOHYA}")
-    adapters = sorted(file.name for file in out.glob("*.safetensors"))
     if options.json:
         emit({"method": options.method, "family": chosen.name, "out": str(out), "adapters": adapters})
     else:
         say(f"Adapters in {out}: {', '.join(adapters)}")
     return 0
+
+
+def _finish(options: argparse.Namespace, out: Path, chosen: Family) -> list[str]:
+    """Write the adapters in other formats and their card; return their names."""
+    from hypersd.training.adapters import export_kohya
+
+    if options.format == "kohya":
+        for stage in METHODS[options.method].stages:
+            if (file := out / f"{stage}.safetensors").exists():
+                export_kohya(file, out / f"{stage}{KOHYA}")
+    adapters = sorted(file.name for file in out.glob("*.safetensors"))
+    title, command = METHODS[options.method].title, f"distill {options.method} --family {chosen.name}"
+    write_text(out / CARD, adapter_card(chosen, title, command, adapters))
+    return adapters
 
 
 def check_options(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersd.cli.adapter_card import CARD, adapter_card
 from hypersd.cli.arguments import argument, path
 from hypersd.cli.folders import FEEDBACK, command_folder
 from hypersd.cli.options import (
@@ -24,6 +25,7 @@ from hypersd.models.machine import Machine
 from hypersd.models.registered import check_name, registered_folder
 from hypersd.models.registry import family, tunable, tuning_availability
 from hypersd.utils.environment import Environment
+from hypersd.utils.files import write_text
 
 if TYPE_CHECKING:
     from hypersd.feedback.loop.results import AdapterResult
@@ -98,12 +100,17 @@ def run(options: argparse.Namespace) -> int:
             shorten=options.shorten,
             seed=options.seed,
         )
+        adapters = [(tuned.adapter, tuned.result(group.file.stem, group.steps)) for group, tuned in results]
+        names = [file.relative_to(out).as_posix() for file, _ in adapters]
+        remarks = [f"- {sentence(Path(name), result)}" for name, (_, result) in zip(names, adapters, strict=True)]
+        command = f"feedback --family {chosen.name} --model {options.model} --method {options.method}"
+        title = f"{options.model}, tuned by human feedback ({options.method})"
+        write_text(out / CARD, adapter_card(chosen, title, command, names, remarks))
     enters = options.enter if gained(results) else None
     if enters:
         lineage = {**lineage_of(results), "method": options.method, "parent": options.model}
         registered = registered_folder(Environment.read().data)
         enter(enters, chosen, options.model, results, folder=registered, lineage=lineage)
-    adapters = [(tuned.adapter, tuned.result(group.file.stem, group.steps)) for group, tuned in results]
     if options.json:
         records = [adapter_record(file, result) for file, result in adapters]
         emit({"method": options.method, "family": chosen.name, "entered": enters, "adapters": records})

@@ -1,8 +1,8 @@
 """Rebuild the embedded family from its sprites: `python -m hypersd emoji train`.
 
-Five resumable stages, each of which writes its part to `OUT/family`: the autoencoder, the two text encoders with their
-CLIP model, the training scenes as latents, the base UNet, the ControlNet. Distillation (`hypersd.distill`) starts from
-that folder.
+Five resumable stages: the autoencoder, the two text encoders with their CLIP model, the training scenes as latents, the
+base UNet, the ControlNet. The latents are written to `OUT`, the parts of the other stages to `OUT/family`, from where
+distillation (`hypersd.distill`) starts.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ from hypersd.utils.readers import read_array
 log = logging.getLogger(__name__)
 
 SAMPLE_PROMPTS = 8
+
+_RECORDED = ("autoencoder_batch", "clip_batch", "base_batch")
+"""Fields of the configuration in the record of every stage, although each stage uses only its own: a finished run is
+compared with its record, so a field that is added to the configuration is named by the stages that it decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +124,10 @@ class _Workshop:
     def _latents(self) -> NDArray[np.float16]:
         return read_array(self.out / LATENTS, LATENT_SHAPE, "latents of scenes")
 
-    def _data(self) -> dict[str, Any]:
-        """Data that determine a stage's examples, for the record of its run."""
-        batches = {name: value for name, value in asdict(self.recipe).items() if name.endswith("batch")}
-        del batches["control_batch"]  # not in the record of the other stages, so that their finished runs stay valid
-        return {"examples": self.examples.fingerprint, **batches}
+    def _data(self, *decisive: str) -> dict[str, Any]:
+        """Data that determine a stage's examples, for the record of its run, with these fields of the configuration."""
+        fields = {name: getattr(self.recipe, name) for name in (*_RECORDED, *decisive)}
+        return {"examples": self.examples.fingerprint, **fields}
 
     def base(self) -> None:
         torch.manual_seed(self.seed)
@@ -142,8 +145,7 @@ class _Workshop:
         trainer = self._trainer("control", self.recipe.control_steps, decay_from=0.5, warmup=50, ema_decay=0.995)
         objective = Controlling(self.family, trainer.accelerator.device)
         batches = ControlledBatches(self.examples, self.recipe.scenes, self.recipe.control_batch)
-        decisive = {"scenes": self.recipe.scenes, "control_batch": self.recipe.control_batch}
-        trainer.run(objective, batches, data=self._data() | decisive)
+        trainer.run(objective, batches, data=self._data("scenes", "control_batch"))
         save_control_lora(objective.controlnet, self.family / CONTROL_LORA)
 
     def _trainer(

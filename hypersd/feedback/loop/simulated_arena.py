@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hypersd.arena.service.matchmaking import pair_probabilities
-from hypersd.arena.service.pool import PairPool, PairSource, count_pairs
+from hypersd.arena.service.pool import PairPool, PairSource
 from hypersd.arena.service.simulation import Scorer, population
 from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.store.store import Store
@@ -38,7 +38,7 @@ def fill_arena(
         ValueError, OSError: the family has no prompts, and there is no study.
     """
     name = study.name if study else None
-    if count_pairs(store, name) >= count:
+    if store.count_pairs(name) >= count:
         return
     able = [each.label for each in contestants(engine.family, engine.machine)]
     if study:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from hypersd.arena.service.battles import BattlePolicy, BattleService
-from hypersd.arena.service.pool import PairPool, PairSource, count_pairs
+from hypersd.arena.service.pool import PairPool, PairSource
 from hypersd.arena.service.simulation import Scorer, SimulatedClock, SimulatedVoters, Taste
 from hypersd.arena.service.studies import Study
 from hypersd.arena.store.store import Store
@@ -73,7 +73,7 @@ def fill_pool(
     labels = [(one.label, other.label) for one, other in pairs]
     shares = dict.fromkeys(labels, 1 / len(labels))
     source = PairSource(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
-    rng = np.random.default_rng((seed, max(0, count - count_pairs(store, None))))
+    rng = np.random.default_rng((seed, max(0, count - store.count_pairs(None))))
     PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng).fill(source, count)
 
 

@@ -17,9 +17,11 @@ from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.preferences.dataset import Preference, Preferences
 from hypersd.feedback.reward.bradley_terry import ChoiceTable, RewardConfig, choice_loss
 from hypersd.feedback.reward.feature_selection import Comparisons, Selected, select
+from hypersd.feedback.reward.reward_card import CARD, reward_card
 from hypersd.feedback.reward.reward_folder import SECOND, RewardMetadata
 from hypersd.feedback.reward.reward_model import LOOKS, RewardModel
 from hypersd.feedback.reward.reward_report import RewardReport, accuracy, examine, write
+from hypersd.utils.files import write_text
 
 _CURVE = (0.125, 0.25, 0.5)
 _LEAST = {"learn from": 8, "test on": 4}
@@ -92,6 +94,7 @@ class RewardTask:
         model.save(self.out)
         second.save(self.out / SECOND)
         write(report, self.out)
+        write_text(self.out / CARD, reward_card(report, self.backbone))
         return report
 
     def _point(self, start: RewardModel, train: ChoiceTable, test: ChoiceTable, share: float) -> tuple[int, float]:

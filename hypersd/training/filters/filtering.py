@@ -22,6 +22,7 @@ from hypersd.training.filters.measurements import PictureMeasurement, read_measu
 from hypersd.training.sources.filtered_pictures import KEPT, KEPT_SCHEMA, FilterRecord, kept_batch
 from hypersd.training.sources.picture_source import FILTER, PictureSource
 from hypersd.utils.files import atomic_path, write_json
+from hypersd.utils.spreadsheets import as_cell
 
 REJECTED = "rejected.csv"
 COLUMNS = ("name", "reason", "value", "limit")
@@ -66,7 +67,7 @@ def write_filtered(
             chosen = [picture for picture, reason in decisions if reason is None]
             dropped = [(picture, reason) for picture, reason in decisions if reason is not None]
             kept.write_batch(kept_batch([picture.row for picture in chosen], [picture.captions for picture in chosen]))
-            writer.writerows((picture.name, *asdict(reason).values()) for picture, reason in dropped)
+            writer.writerows((as_cell(picture.name), *asdict(reason).values()) for picture, reason in dropped)
             counts.update(reason.reason for _, reason in dropped)
     record = FilterRecord(
         source=text,

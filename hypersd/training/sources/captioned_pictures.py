@@ -27,6 +27,7 @@ from hypersd.training.sources.picture_source import PictureSource
 from hypersd.utils.errors import gist
 from hypersd.utils.files import atomic_path
 from hypersd.utils.readers import read_parquet
+from hypersd.utils.spreadsheets import as_cell
 
 log = logging.getLogger(__name__)
 
@@ -229,4 +230,4 @@ def _write_rejected(file: Path, table: pa.Table) -> None:
 def _rejected_rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     yield "name", "reason"
     for reason, names in rejections(table).items():
-        yield from ((name, reason) for name in names)
+        yield from ((as_cell(name), as_cell(reason)) for name in names)

@@ -10,6 +10,8 @@ from typing import Any
 import datasets
 from datasets.exceptions import DatasetsError
 from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from hypersd.models.downloads import DownloadError, fetched
 from hypersd.models.network import reachable
@@ -41,6 +43,10 @@ class HubAddress:
         name, _, revision = name.partition("@")
         if not owner or not name or len(parts) > 2 or text.removeprefix(PREFIX).strip("/").count("/") > 3:
             raise ValueError(f"{text!r} is not of the form {PREFIX}OWNER/NAME[/CONFIG][/SPLIT]")
+        try:
+            validate_repo_id(f"{owner}/{name}")
+        except HFValidationError as error:
+            raise ValueError(f"{text!r} does not name a dataset in the Hub's letters: {PREFIX}OWNER/NAME") from error
         return cls(repository=f"{owner}/{name}", revision=revision or None, parts=tuple(parts))
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from hypersd.training.sources.picture_source import (
@@ -107,6 +107,10 @@ def _described(file: Path, column: str | None) -> Iterator[FolderEntry]:
     for number, record in records:
         if not isinstance(name := record.get(names[0]), str) or not name:
             raise ValueError(f"{file}: line {number} names no file of a picture in {names[0]}")
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            raise ValueError(
+                f"{file}: line {number} names a file outside of its folder, {name}; move it into the folder"
+            )
         yield FolderEntry(name=name, caption=record.get(text))
 
 

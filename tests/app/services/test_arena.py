@@ -152,10 +152,10 @@ def test_an_expired_battle_is_rejected_and_another_is_available(door: Door) -> N
 
 def test_an_own_prompt_is_drawn_for_its_visitor_alone(door: Door) -> None:
     door.battle()  # the models are loaded
-    status, battle = door("own", "d" * 32, {"prompt": "a <b>cat</b> \u202e on red"})
+    status, battle = door("own", "d" * 32, {"prompt": "a <b>cat</b> \u200f on red"})
     assert "“b”" in " ".join(battle["warnings"]), "unknown words are named"
     assert status == 200, battle
-    assert battle["prompt"] == "a <b>cat</b> \u202e on red"
+    assert battle["prompt"] == "a <b>cat</b> \u200f on red"
     assert door("show", "d" * 32, {"battle": battle["battle"]})[0] == 200
     _, answer = door("vote", "d" * 32, {"battle": battle["battle"], "choice": "right"})
     assert answer["public"] is False

@@ -133,6 +133,18 @@ def test_own_gold_and_study_pairs_are_kept_apart(store: Store) -> None:
     assert store.candidate("ann", "s") == (study, True)
 
 
+def test_pairs_that_nobody_owns_are_counted_without_reading_them(store: Store) -> None:
+    for changes in ({}, {"gold": 0}, {"owner": "ann"}, {"study": "figure-5"}, {"study": "figure-5", "owner": "ann"}):
+        store.add_pair(pair(**changes))
+    store.withdraw(store.pairs(PAIRS.c.gold.is_not(None))[0].id)
+    statements: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    assert [store.count_pairs(study) for study in (None, "figure-5", "figure-1")] == [2, 1, 0]
+    counts = [statement for statement in statements if "pairs" in statement]
+    assert len(counts) == 3
+    assert all(statement.startswith("SELECT count(*)") for statement in counts)
+
+
 def test_a_voter_never_gets_a_pair_twice(store: Store) -> None:
     first, second = pair(), pair()
     for given in (first, second):

@@ -6,8 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from hypersd.models.registry import Availability as Found
 from hypersd.utils.files import write_json
 from hypersd.utils.outputs import MANIFEST
 from tests.cli.conftest import Call
+from tests.processes import Processes, hypersd
 
 CAT = "a big cat on a blue background"
 RUN = {"model", "steps", "calls", "guidance_scale", "seconds", "file"}
@@ -124,10 +123,8 @@ def test_what_cannot_be_run_is_left_out_when_nothing_is_named(
     assert "without base: it is raining" in result.err
 
 
-def test_standard_output_is_one_json_document(root: Path, tmp_path: Path) -> None:
-    words = ["compare", CAT, "--models", "hyper", "--steps", "1", "--out", str(tmp_path), "--json"]
-    command = [sys.executable, "-m", "hypersd", *words]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+def test_standard_output_is_one_json_document(processes: Processes, tmp_path: Path) -> None:
+    done = processes.run(hypersd, "compare", CAT, "--models", "hyper", "--steps", "1", "--out", tmp_path, "--json")
     assert set(json.loads(done.stdout)) == {"prompt", "seed", "family", "runs"} | CONTEXT
     assert "Traceback" not in done.stderr
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 
+from hypersd.cli.adapter_card import adapter_card
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.distill import methods
 from hypersd.distill.distillation_options import DistillationOptions
@@ -45,6 +47,28 @@ def test_a_method_is_run_on_the_embedded_family(call: Call, tmp_path: Path, aske
     assert asked[0]["folder"] == FAMILIES[DEFAULT_FAMILY].folder
     assert asked[0]["data"] is None
     assert asked[0]["resume"] is False
+
+
+def test_the_adapters_have_a_card_for_the_hub(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    assert call("distill", "tscd", "--out", tmp_path).status == 0
+    assert asked
+    card = ModelCard.load(tmp_path / "README.md")
+    assert (card.data.license, card.data.library_name, card.data.pipeline_tag) == (
+        "apache-2.0",
+        "diffusers",
+        "text-to-image",
+    )
+    assert {"lora", "distill", "tscd"} <= set(card.data.tags)
+    assert "`python -m hypersd distill tscd --family emoji`" in card.text
+    assert 'weight_name="one.safetensors"' in card.text
+
+
+def test_a_published_base_is_named_in_the_card() -> None:
+    card = ModelCard(adapter_card(FAMILIES["sdxl"], "lcm", "distill lcm --family sdxl", ["lcm.safetensors"]))
+    assert card.data.base_model == "stabilityai/stable-diffusion-xl-base-1.0"
+    assert card.data.license == "openrail++"
+    turbo = ModelCard(adapter_card(FAMILIES["sd21"], "lcm", "distill lcm --family sd21", []))
+    assert (turbo.data.license, turbo.data.license_name) == ("other", "sai-nc-community")
 
 
 def test_its_options_reach_it(call: Call, tmp_path: Path, asked: list[dict[str, Any]]) -> None:

@@ -62,6 +62,9 @@ def test_a_stage_can_be_trained_and_trained_on(call: Call, tmp_path: Path) -> No
         document = call(*words).document
         assert document == {"folder": str(tmp_path / "family"), "stages": ["clip"], "seed": 0}
     assert (tmp_path / "family" / "clip" / "model.safetensors").exists()
+    data = json.loads((tmp_path / "clip" / "run.json").read_text())["data"]
+    batches = {"autoencoder_batch": 32, "clip_batch": 128, "base_batch": 64}
+    assert data == {"examples": data["examples"], **batches}, "as in the records of the runs that are finished"
 
 
 def test_a_shortened_recipe_has_fewer_steps_and_the_same_batches() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from hypersd.arena.votes.images import ImageStore
@@ -251,3 +252,13 @@ def test_a_backbone_is_looked_for_before_any_work(
         assert time.monotonic() - began < 10
     with pytest.raises(OSError, match="neither a CLIP model nor ImageReward"):
         check_backbone(tmp_path)
+
+
+def test_a_reward_model_has_a_card_for_the_hub(reward: Path) -> None:
+    card = ModelCard.load(reward / "README.md")
+    assert {"reward-model", "simulated"} <= set(card.data.tags)
+    (result,) = card.data.eval_results
+    assert result.metric_type == "accuracy"
+    assert result.metric_value == pytest.approx(RewardModel.load(reward).metadata["accuracy"], abs=1e-4)
+    assert card.data.base_model is None, "a folder of this machine is not named"
+    assert str(reward.parent) not in card.content

@@ -70,6 +70,8 @@ def test_several_captions_and_other_columns(tmp_path: Path) -> None:
         ('{"text": "x"}', "in one column, file_name; it has 0"),
         ('{"file_name": "a.png", "b_file_name": "a.png", "text": "x"}', "it has 2"),
         ('{"file_name": 3, "text": "x"}', "line 1 names no file"),
+        ('{"file_name": "/etc/a.png", "text": "x"}', "line 1 names a file outside of its folder, /etc/a.png"),
+        ('{"file_name": "b/../../a.png", "text": "x"}', "line 1 names a file outside"),
         ('{"file_name": "a.png", "label": "x"}', "no column text or caption"),
         ("", "holds no pictures"),
         ("\n\n", "holds no pictures"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import datasets
@@ -72,6 +73,21 @@ def test_names_with_folders_and_dots_are_kept_apart(tmp_path: Path) -> None:
     source = open_source(str(write_tar(tmp_path / "a.tar", members)))
     assert [source.captions(row) for row in range(len(source))] == [["one"], ["two"]]
     assert source.name(1).endswith("a.tar:y/a")
+
+
+def test_no_member_leads_out_of_its_archive(tmp_path: Path) -> None:
+    """Nothing is unpacked, and links are not followed."""
+    (tmp_path / "secret.png").write_bytes(png(1))
+    shard = write_tar(tmp_path / "inside" / "a.tar", {"../../out.png": png(2), "../../out.txt": b"a", "/b.png": png(3)})
+    with tarfile.open(shard, "a") as archive:
+        for name, kind in (("c.png", tarfile.SYMTYPE), ("d.png", tarfile.LNKTYPE)):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, str(tmp_path / "secret.png")
+            archive.addfile(link)
+    before = set(tmp_path.rglob("*"))
+    source = open_source(str(shard))
+    assert [source.picture(index) for index in range(len(source))] == [png(2), png(3)]
+    assert set(tmp_path.rglob("*")) == before
 
 
 def test_a_shard_that_cannot_be_read_is_named(tmp_path: Path) -> None:

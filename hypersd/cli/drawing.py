@@ -1,0 +1,25 @@
+"""The place where a command draws: this process, or the Ray cluster of `RAY_ADDRESS`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from hypersd.models.engine import Engine
+from hypersd.sampling.comparison import DrawAll, compare
+from hypersd.sampling.ray_drawing import ray_drawing
+from hypersd.utils.environment import Environment
+
+
+@contextmanager
+def drawing(engine: Engine) -> Generator[DrawAll]:
+    """A function that draws requests of the engine's family.
+
+    Raises:
+        ValueError: `RAY_ADDRESS` names a cluster that cannot be used.
+    """
+    if address := Environment.read().ray:
+        with ray_drawing(engine.family, address) as draw_all:
+            yield draw_all
+    else:
+        yield lambda requests: (compare(request, engine) for request in requests)
