@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypersd.utils.environment import PAGE_SECRETS, Environment
 
-OURS = re.compile(r"(?:HYPERSD|SPACE|OAUTH)_[A-Z_]+|DATABASE_URL|HF_HUB_OFFLINE")
+OURS = re.compile(r"(?:HYPERSD|SPACE|OAUTH)_[A-Z_]+|DATABASE_URL|HF_HUB_OFFLINE|RAY_ADDRESS")
 READ = {setting.metadata["variable"] for setting in fields(Environment)}
 
 
