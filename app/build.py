@@ -23,7 +23,8 @@ from app.pages.results.results_tab import build_results
 from app.pages.sweep.sweep_tab import build_sweep
 from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
-from app.services.background import short_turns
+from app.services.background import settle_memory, short_turns
+from app.services.drawing_process import DrawingProcess, worker_environment
 from app.services.engines import EngineManager
 from app.services.gpu_calls import ZeroGPU
 from app.services.health import HealthMonitor
@@ -92,18 +93,28 @@ def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = N
     hide_from_tools(demo)
     adopt_server_logs()
     engines.wake()
-    workers = ArenaWorkers(arena) if arena else None
+    workers = _workers(arena, engines, settings) if arena else None
     if workers:
         workers.start()
     if block:
-        _serve_until_end(demo, workers)
+        _serve_until_end(demo, engines, workers)
     return demo
 
 
-def _serve_until_end(demo: gr.Blocks, workers: ArenaWorkers | None) -> None:
+def _workers(arena: Arena, engines: EngineManager, settings: AppSettings) -> ArenaWorkers:
+    """The arena's background workers; pairs are drawn where the settings say."""
+    apart = settings.draws == "apart"
+    process = DrawingProcess(worker_environment(settings), engines.busy, engines.metrics) if apart else None
+    return ArenaWorkers(arena, process, supplied=settings.draws == "elsewhere")
+
+
+def _serve_until_end(demo: gr.Blocks, engines: EngineManager, workers: ArenaWorkers | None) -> None:
     """Serve until the process is told to end; then take no more votes, and publish the last ones."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
+        settle_memory()
+        engines.join()
+        settle_memory()
         demo.block_thread()
     finally:
         demo.close()

@@ -1,6 +1,7 @@
 """The arena under load: many voters over HTTP against the running app while its models draw; and killed meanwhile.
 
-    python -m benchmarks.arena_load [--voters 64,256] [--seconds 30] [--kills 0] [--still] [--json]
+    python -m benchmarks.arena_load [--voters 64,256] [--seconds 30] [--kills 0] [--still] [--comparers 0] [--json]
+    python -m benchmarks.arena_load --voters 64 --replicas 1,2,4
 
 Each voter does what the page does, through the same door: is shown a battle, fetches the next one meanwhile, thinks
 two seconds, votes, and goes on to the next one when the vote is acknowledged. Timed are what a visitor waits for, the
@@ -11,7 +12,11 @@ when all are there.
 With `--kills N` the server is killed without warning N times while they vote, and started again, which takes as long as
 it takes; then every acknowledged vote must be in the store exactly once, and the pool and the board must still be
 readable. The pool is filled first: by the app itself, as it always is. With `--still` nothing draws
-(`benchmarks.arena_still`), so that the processor's time is that of votes alone.
+(`benchmarks.arena_still`), so that the processor's time is that of votes alone. With `--comparers N` so many visitors
+also compare models, one comparison after another. With `--replicas` the servers are that many, which draw nothing, on
+one PostgreSQL behind nginx (`benchmarks.replicas`), and a kill is that of one replica; the processor's time of the
+database and of nginx is given too. All of it shares one machine: a vote's time in each part transfers to larger ones,
+the throughput does not.
 """
 
 from __future__ import annotations
@@ -19,94 +24,33 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import secrets
-import signal
 import ssl
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import httpx
+from gradio_client import Client
 
 from benchmarks.accounting import account, quantiles
-from benchmarks.startup import free_port
+from benchmarks.replicas import Replicas, running_replicas
+from benchmarks.served import PAGE, STILL, Server
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.store.store import Store
 
-ROOT = Path(__file__).resolve().parents[1]
 THINK_SECONDS = 2.0
 _ARRIVAL_SECONDS = 10.0
 _POOL = 40
 _PATIENCE_SECONDS = 120.0
-
-
-@dataclass
-class Server:
-    """The app in a process of its own, on the shipped family."""
-
-    folder: Path
-    still: bool = False
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Address at which it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def store(self) -> Store:
-        """Its votes."""
-        return Store(f"sqlite:///{self.folder}/arena.sqlite")
-
-    def start(self) -> None:
-        """Start the server, and wait until it answers."""
-        environment = {
-            **os.environ,
-            "GRADIO_SERVER_PORT": str(self.port),
-            "HYPERSD_DATA": str(self.folder),
-            "HF_HUB_OFFLINE": "1",
-            "HYPERSD_SECRET": "benchmark",
-        }
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(
-            [sys.executable, *(["-m", "benchmarks.arena_still"] if self.still else ["app.py"])],
-            cwd=ROOT,
-            env=environment,
-            **quiet,
-        )
-        for _ in range(1200):
-            with suppress(httpx.HTTPError):
-                if httpx.post(f"{self.url}/arena/progress", json={}, headers={"x-voter": "x" * 32}).is_success:
-                    return
-            time.sleep(0.1)
-        raise RuntimeError("the server does not answer; start it by hand to see why")
-
-    def kill(self) -> None:
-        """Kill it without warning."""
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-
-    def cpu_ms(self) -> float:
-        """Milliseconds of the processor that it has used since it started (Linux)."""
-        assert self.process
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def peak_mib(self) -> float:
-        """The most memory that it ever held, in MiB (Linux)."""
-        assert self.process
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+_SAMPLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +73,8 @@ class Seen:
     server_draw_ms: list[float] = field(default_factory=list[float])
     acknowledged: list[str] = field(default_factory=list[str])
     votes_per_second: float | None = None
+    comparisons: int = 0
+    memory_mib: list[int] = field(default_factory=list[int])
     refused: Counter[str] = field(default_factory=Counter[str])
     news: asyncio.Queue[str] = field(default_factory=asyncio.Queue[str])
 
@@ -138,7 +84,9 @@ class Seen:
             times.clear()
 
 
-async def voter(server: Server, seen: Seen, over: asyncio.Event, rng: random.Random, trust: ssl.SSLContext) -> None:
+async def voter(
+    server: Server | Replicas, seen: Seen, over: asyncio.Event, rng: random.Random, trust: ssl.SSLContext
+) -> None:
     """One visitor, with random pauses."""
     token = secrets.token_hex(16)
     await asyncio.sleep(rng.uniform(0, _ARRIVAL_SECONDS))
@@ -192,11 +140,13 @@ async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, A
     return Answer(answer.json() if answer.is_success else None, took, inside)
 
 
-async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
+async def load(server: Server | Replicas, voters: int, seconds: float, kills: int, comparers: int = 0) -> Seen:
     """Run all voters for the given seconds or, with kills, until all kills are done and votes succeed again."""
     seen, rng, over = Seen(), random.Random(0), asyncio.Event()
     trust = httpx.create_ssl_context()  # once: reading the certificates would keep all the others waiting each time
     people = [asyncio.create_task(voter(server, seen, over, random.Random(number), trust)) for number in range(voters)]
+    others = [asyncio.create_task(comparer(server.url, over, seen, seed)) for seed in range(comparers)]
+    others.append(asyncio.create_task(sample_memory(server, seen, over)))
     for _ in range(kills):
         await under_way(seen, voters)
         await asyncio.sleep(rng.uniform(0, 2 * THINK_SECONDS))
@@ -204,8 +154,30 @@ async def load(server: Server, voters: int, seconds: float, kills: int) -> Seen:
         await asyncio.to_thread(server.start)
     await (under_way(seen, voters) if kills else steady(seen, seconds))
     over.set()
-    await asyncio.gather(*people)
+    await asyncio.gather(*people, *others)
     return seen
+
+
+async def comparer(url: str, over: asyncio.Event, seen: Seen, seed: int) -> None:
+    """One visitor of the Compare tab's endpoint."""
+    client = await asyncio.to_thread(Client, url, verbose=False, download_files=False)
+    while not over.is_set():
+        words = ["a big cat", seed, "emoji", ["hyper", "turbo"]]
+        try:
+            await asyncio.to_thread(client.predict, *words, api_name="/compare")
+            seen.comparisons += 1
+        except Exception as error:  # noqa: BLE001 - counted, whatever it is
+            seen.refused[f"compare {type(error).__name__}"] += 1
+            await asyncio.sleep(0.5)
+
+
+async def sample_memory(server: Server | Replicas, seen: Seen, over: asyncio.Event) -> None:
+    """Record the servers' memory at intervals."""
+    while not over.is_set():
+        with suppress(OSError, ValueError):  # a server was killed
+            seen.memory_mib.append(round(server.memory_mib()))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), _SAMPLE_SECONDS)
 
 
 async def steady(seen: Seen, seconds: float) -> None:
@@ -224,26 +196,42 @@ async def under_way(seen: Seen, voters: int) -> None:
             await seen.news.get()
 
 
-def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str, Any]:
+@contextmanager
+def serving(folder: Path, replicas: int, *, still: bool) -> Generator[tuple[Server | Replicas, Store]]:
+    """Servers with a filled pool and their store, while they run; `replicas` of 0 is one server on SQLite."""
+    if replicas:
+        with running_replicas(folder, replicas) as cluster:
+            yield cluster, Store(cluster.url_of_votes)
+        return
+    server = Server(folder, STILL if still else PAGE)
+    server.start()
+    try:
+        store = Store(f"sqlite:///{folder}/arena.sqlite")
+        while store.pool_size(None) < _POOL:
+            time.sleep(1)
+        yield server, store
+    finally:
+        server.kill()
+
+
+def measure(voters: int, seconds: float, kills: int, replicas: int, comparers: int, *, still: bool) -> dict[str, Any]:
     """One run on a fresh store."""
-    with tempfile.TemporaryDirectory(prefix="hypersd-load-") as folder:
-        server = Server(Path(folder), still)
-        server.start()
-        try:
-            while server.store.pool_size(None) < _POOL:
-                time.sleep(1)
-            before, start = server.cpu_ms(), time.monotonic()
-            seen = asyncio.run(load(server, voters, seconds, kills))
-            used, peak, took = server.cpu_ms() - before, server.peak_mib(), time.monotonic() - start
-        finally:
-            server.kill()
-        store = server.store
+    with (
+        tempfile.TemporaryDirectory(prefix="hypersd-load-", ignore_cleanup_errors=True) as folder,
+        serving(Path(folder), replicas, still=still) as (server, store),
+    ):
+        before, start = processor_times(server), time.monotonic()
+        seen = asyncio.run(load(server, voters, seconds, kills, comparers))
+        used, peak, took = processor_times(server), server.memory_mib("VmHWM"), time.monotonic() - start
         kept = list(store.votes())
         accounts = account(seen.acknowledged, [vote.battle.id for vote in kept])
         leaderboard, pool = compute_leaderboard(kept), store.pool_size(None)
         store.engine.dispose()
+    votes = max(1, len(seen.acknowledged))
+    each = {name: None if kills else round((used[name] - before[name]) / votes, 1) for name in used}
     return {
         "voters": voters,
+        "replicas": replicas,
         "votes": len(seen.acknowledged),
         "seconds": round(took, 1),
         "votes_per_second": seen.votes_per_second,
@@ -252,15 +240,25 @@ def measure(voters: int, seconds: float, kills: int, *, still: bool) -> dict[str
         "fetched_ms": quantiles(seen.draw_ms),
         "server_vote_ms": quantiles(seen.server_vote_ms),
         "server_fetched_ms": quantiles(seen.server_draw_ms),
+        "comparisons": seen.comparisons,
         "kills": kills,
-        "server_cpu_ms_a_vote": None if kills else round(used / max(1, len(seen.acknowledged)), 1),
+        **each,
         "server_peak_mib": round(peak),
+        "server_mib": seen.memory_mib,
         **asdict(accounts),
         "sound": accounts.sound and leaderboard.votes == len(kept),
         "board": leaderboard.problem or f"{len(leaderboard.standings)} standings of {leaderboard.votes} votes",
         "pool": pool,
         "refused": dict(seen.refused),
     }
+
+
+def processor_times(server: Server | Replicas) -> dict[str, float]:
+    """Milliseconds of the processor so far: of the servers and, with replicas, of the database and nginx."""
+    own = {"server_cpu_ms_a_vote": server.cpu_ms()}
+    if isinstance(server, Server):
+        return own
+    return own | {"database_cpu_ms_a_vote": server.database_cpu_ms(), "nginx_cpu_ms_a_vote": server.proxy_cpu_ms()}
 
 
 def main() -> None:
@@ -270,10 +268,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="of a run without kills")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--still", action="store_true", help="the arena's routes alone: no page, no models")
+    parser.add_argument("--comparers", type=int, default=0, help="visitors who compare models meanwhile")
+    parser.add_argument("--replicas", default="0", help="numbers of servers on one PostgreSQL behind nginx")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    for voters in map(int, options.voters.split(",")):
-        measurements = measure(voters, options.seconds, options.kills, still=options.still)
+    runs = product(map(int, options.voters.split(",")), map(int, options.replicas.split(",")))
+    for voters, replicas in runs:
+        given = voters, options.seconds, options.kills, replicas, options.comparers
+        measurements = measure(*given, still=options.still)
         if options.json:
             print(json.dumps(measurements))
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from itertools import combinations, islice
 
 import numpy as np
 import uvicorn
@@ -18,33 +19,37 @@ from starlette.applications import Starlette
 
 from app.api.routes import routes
 from app.services.arena import Arena, open_arena
+from app.services.background import settle_memory, short_turns
 from app.services.engines import EngineManager
 from app.services.settings import AppSettings
 from hypersd.arena.store.mapping import pair_row
 from hypersd.arena.store.tables import PAIRS
 from hypersd.arena.votes.battle import Contestant, Entry, Pair
 
-_PICTURES = 16
+_PICTURES = 64
+"""Enough for 2,016 pairs."""
+
 _SIZE = 128
 """As the embedded family draws."""
 
 
-def fill(arena: Arena, pairs: int) -> None:
-    """Add pairs of a few different pictures to the pool: blotches that compress about as well as a scene."""
+def fill(arena: Arena, count: int) -> None:
+    """Add pairs to the pool as its worker does, each of two other pictures: blotches that compress like a scene."""
     rng = np.random.default_rng(0)
     blotches = rng.integers(0, 256, (_PICTURES, 16, 16, 3), dtype=np.uint8)
     names = [arena.pictures.put(Image.fromarray(one).resize((_SIZE, _SIZE))) for one in blotches]
-    known_pairs: list[Pair] = []
-    for number in range(pairs):
+    pairs: list[Pair] = []
+    for number, pictures in enumerate(islice(combinations(names, 2), count)):
         first, second = (
-            Entry(contestant=Contestant("emoji", model, 4), picture=names[place], seconds=1, calls=4, version="1")
-            for model, place in zip(("base", "hyper"), rng.choice(_PICTURES, 2, replace=False), strict=True)
+            Entry(contestant=Contestant("emoji", model, 4), picture=picture, seconds=1, calls=4, version="1")
+            for model, picture in zip(("base", "hyper"), pictures, strict=True)
         )
+        arena.pictures.prepare_sheets(*pictures)
         prompt = f"pair {number}"
-        known_pairs.append(Pair(prompt=prompt, prompt_set="noise", seed=number, entries=(first, second), probability=1))
-    if known_pairs:
+        pairs.append(Pair(prompt=prompt, prompt_set="noise", seed=number, entries=(first, second), probability=1))
+    if pairs:
         with arena.store.engine.begin() as connection:  # in one transaction: each commit waits for the disk
-            connection.execute(insert(PAIRS), [pair_row(pair) for pair in known_pairs])
+            connection.execute(insert(PAIRS), [pair_row(pair) for pair in pairs])
 
 
 def main() -> None:
@@ -56,8 +61,11 @@ def main() -> None:
     arena = open_arena(EngineManager(settings.families(), settings.family), settings)
     if arena is None:
         raise SystemExit("the store cannot be opened")
-    fill(arena, options.pairs - arena.store.pool_size(None))
+    if not arena.store.pool_size(None):  # a server that was killed finds the pairs of its start
+        fill(arena, options.pairs)
     port = int(os.environ["GRADIO_SERVER_PORT"])
+    short_turns()
+    settle_memory()
     uvicorn.run(Starlette(routes=routes(arena)), host="127.0.0.1", port=port, log_level="error")
 
 

@@ -140,7 +140,8 @@ def test_the_proxy_replaces_forged_addresses_and_hides_the_metrics(
     nginx: str, dockerfile: list[tuple[str, str]]
 ) -> None:
     (port,) = arguments(dockerfile, "EXPOSE")
-    assert f"proxy_pass http://app:{port};" in nginx
+    assert nginx.count(f"server app:{port};") == 2
+    assert set(re.findall(r"proxy_pass http://(\w+);", nginx)) == set(re.findall(r"upstream (\w+) \{", nginx))
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
     assert "proxy_buffering off;" in nginx
     assert f"client_max_body_size {LARGEST_BODY // 2**20}m;" in nginx

@@ -515,8 +515,8 @@ def test_every_library_that_is_imported_is_required(root: Path) -> None:
     assert not missing
 
 
-BY_NAME_ONLY = frozenset({"psycopg", "mcp"})
-"""Libraries that others load for a setting: SQLAlchemy the driver of `DATABASE_URL`, Gradio `mcp` for its server."""
+BY_NAME_ONLY = frozenset({"psycopg", "httptools", "uvloop", "mcp"})
+"""Libraries that others load: SQLAlchemy the driver of `DATABASE_URL`, uvicorn its faster parts, Gradio `mcp`."""
 
 
 def test_every_library_that_is_required_is_imported(root: Path) -> None:

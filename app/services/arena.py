@@ -16,6 +16,7 @@ from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
 from app.services.own_pairs import draw_own_pair
 from app.services.page_metrics import PageMetrics
+from app.services.pair_supply import drawable_contestants
 from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
@@ -25,7 +26,7 @@ from hypersd.arena.service.rate_limit import SHARED, RateLimiter
 from hypersd.arena.service.studies import Study
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client, Contestant, account_pseudonym, now, pseudonym
-from hypersd.arena.votes.images import DamagedImage, ImageStore, same_pixels, side_by_side
+from hypersd.arena.votes.images import DamagedImage, IdenticalImages, ImageStore
 from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.votes.receipts import receipt_of, vote_id_of
 from hypersd.models.specs import Family
@@ -47,10 +48,6 @@ _STRANGERS = (
     "came into use: when they return they count as new voters. If they voted on this page, set HYPERSD_SECRET "
     "to the secret of that time and start the page again"
 )
-
-
-class Identical(Exception):  # noqa: N818 - not an error
-    """Two pictures with equal pixels."""
 
 
 @dataclass
@@ -147,7 +144,7 @@ class Arena:
             except (FileNotFoundError, DamagedImage):
                 log.exception("the pictures of a pair are lost; the pair is withdrawn")
                 self.store.withdraw(battle.pair.id)
-            except Identical:
+            except IdenticalImages:
                 log.warning("the pictures of a pair are equal; the pair is withdrawn")
                 self.store.withdraw(battle.pair.id)
             else:
@@ -252,18 +249,10 @@ class Arena:
     def _contestants(self) -> Sequence[Contestant]:
         if self.library:
             return self.library.current().contestants
-        from hypersd.feedback.generator import contestants  # noqa: PLC0415 - torch takes seconds to import
-
-        self.engines.refresh()
-        machine = self.engines.machine
-        return contestants(self.family, machine) if machine else []
+        return drawable_contestants(self.engines)
 
     def _sheet(self, left: str, right: str) -> str:
-        pictures = self.pictures.open(left), self.pictures.open(right)
-        if same_pixels(*pictures):
-            raise Identical
-        data = side_by_side(*pictures)
-        return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+        return f"data:image/webp;base64,{base64.b64encode(self.pictures.sheet(left, right)).decode()}"
 
 
 def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:

@@ -6,20 +6,17 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.services.arena import Arena
 from app.services.background import start_background
-from app.services.page_metrics import MeasuredGenerator
+from app.services.drawing_process import DrawingProcess
+from app.services.pair_supply import PairProbabilities, PairSupply
 from hypersd.arena.library.picture_library import WatchedLibrary
-from hypersd.arena.ranking.leaderboard import next_pair_probabilities
-from hypersd.arena.service.studies import read_prompts
 
 if TYPE_CHECKING:
     from hypersd.arena.service.pool import PairPool
-    from hypersd.models.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +27,26 @@ _PATIENCE_SECONDS = 0.5
 _LAST_SECONDS = 20.0
 """Seconds to wait for each worker at the end: a Space is killed 30 seconds after the signal to end."""
 
-_REST = 10
-"""Pause after a computation over all votes, as a multiple of its time, because votes have priority."""
-
 
 @dataclass
 class ArenaWorkers:
-    """Background threads of an arena: `ArenaWorkers(arena).start()`."""
+    """Background threads of an arena: `ArenaWorkers(arena).start()`.
+
+    Args:
+        drawing: the process that prepares pairs; None prepares them in a thread.
+        supplied: other processes prepare the pairs.
+    """
 
     arena: Arena
+    drawing: DrawingProcess | None = None
+    supplied: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
-    _known_probabilities: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
-    _known_until: float = 0.0
 
     def start(self) -> None:
         """Start preparing pairs and computing leaderboards in the background."""
-        for work in (self._supply, self._compute, self._judge, *([self._publish] if self.arena.publish else [])):
+        supply = [] if self.supplied and not self.arena.library else [self._supply]
+        for work in (*supply, self._compute, self._judge, *([self._publish] if self.arena.publish else [])):
             self._threads.append(start_background(work, f"arena{work.__name__}"))
         # Python stops daemon threads at any point at exit; a thread inside torch would crash the process.
         atexit.register(self.stop)
@@ -58,21 +58,16 @@ class ArenaWorkers:
         for thread in self._threads:
             thread.join(timeout=_LAST_SECONDS)
 
-    def _pair_probabilities(self) -> Mapping[tuple[str, str], float]:
-        """Probability of each pair to be drawn next; recomputed at intervals, because it is slow with many votes."""
-        start = time.monotonic()
-        if start >= self._known_until:
-            self._known_probabilities = next_pair_probabilities(list(self.arena.store.votes()), self.arena.labels())
-            end = time.monotonic()
-            self._known_until = end + max(_REFRESH_SECONDS, _REST * (end - start))
-        return self._known_probabilities
-
     def _supply(self) -> None:
-        """Prepare pairs, drawn by the models or of pictures that exist already."""
-        library = self.arena.library
-        pool = self._library_pool(library) if library else self._engine_pool()
-        if pool:
-            pool.run(self._stop)
+        """Prepare pairs, of pictures that exist already or drawn by the models."""
+        arena = self.arena
+        if arena.library:
+            self._library_pool(arena.library).run(self._stop)
+        elif self.drawing:
+            self.drawing.run(self._stop)
+        else:
+            sources = arena.engines, arena.store, arena.pictures, arena.studies
+            PairSupply(*sources, arena.metrics, self._stop, arena.engines.busy, arena.low).run()
 
     def _library_pool(self, library: WatchedLibrary) -> PairPool:
         """The pool of an arena of one's own pictures; it waits for no model."""
@@ -80,31 +75,8 @@ class ArenaWorkers:
         from hypersd.arena.service.pool import PairPool  # noqa: PLC0415
 
         arena = self.arena
-        library_source = LibrarySource(library, arena.store, self._pair_probabilities, arena.low)
-        return PairPool(arena.store, arena.pictures, library_source, [library_source.source()])
-
-    def _engine_pool(self) -> PairPool | None:
-        """The pool of pairs that the models draw. The page must be ready before this imports torch (seconds)."""
-        arena, engine = self.arena, self._engine()
-        if engine is None:
-            if not self._stop.is_set():
-                log.info("no pairs are prepared here: this family needs a GPU, which only a visitor's request gets")
-            return None
-        from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
-        from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
-
-        name, busy = arena.family.prompt_set, arena.engines.busy
-        source = PairSource(
-            study=None,
-            probabilities=self._pair_probabilities,
-            prompts=read_prompts(name),
-            prompt_set=name,
-            low=arena.low,
-        )
-        drawing = EngineGenerator(engine, cancelled=lambda: busy() or self._stop.is_set())
-        image_generator = MeasuredGenerator(drawing, arena.metrics)
-        sources = [source, *arena.studies.sources(arena.low)]
-        return PairPool(arena.store, arena.pictures, image_generator, sources, busy=busy)
+        library_source = LibrarySource(library, arena.store, PairProbabilities(arena.store, arena.labels), arena.low)
+        return PairPool(arena.store, arena.pictures, library_source, [library_source.source()], shown=True)
 
     def _publish(self) -> None:
         """Publish votes."""
@@ -112,12 +84,6 @@ class ArenaWorkers:
 
         self.arena.publisher = Publisher(self.arena.store, self.arena.pictures, self.arena.publish)
         self.arena.publisher.run(self._stop)
-
-    def _engine(self) -> Engine | None:
-        while not self._stop.is_set():
-            if self.arena.engines.engine(timeout=1):
-                return self.arena.engines.engine_without_visitor()
-        return None
 
     def _compute(self) -> None:
         """Recompute the leaderboards in the background, never within a request."""

@@ -115,6 +115,10 @@ class EngineManager:
         if self._gpu:
             self._wake()
 
+    def join(self) -> None:
+        """Wait until the first family is loaded, or has failed to load; `wake` must have been called."""
+        self._machine_known.wait()
+
     def family(self, name: str) -> Family:
         """A family by name.
 

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -139,7 +140,7 @@ class HealthMonitor:
             publishing=publishing,
             lost_with_disk=_lost_with_disk(self.arena) if reached and self.arena else None,
             failures=self.failures.latest(),
-            resident_bytes=psutil.Process().memory_info().rss,
+            resident_bytes=_resident(),
             free_disk_bytes=psutil.disk_usage(str(_existing(self.folder))).free,
         )
 
@@ -188,6 +189,16 @@ def _publishing(arena: Arena) -> PublishState:
         failure=without_folders(publisher.health.failure) if publisher else "",
         window_seconds=publisher.window_seconds if publisher else WINDOW_SECONDS,
     )
+
+
+def _resident() -> int:
+    """Memory of this process and its children: the one that draws pairs, and a round."""
+    own = psutil.Process()
+    total = own.memory_info().rss
+    for child in own.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            total += child.memory_info().rss
+    return total
 
 
 def _existing(folder: Path) -> Path:

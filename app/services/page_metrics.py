@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -65,12 +65,20 @@ class PageMetrics:
             self.draws.labels(family, model).observe(seconds)
 
 
+class DrawCounter(Protocol):
+    """Counter of pictures: a page's metrics, or a report to another process."""
+
+    def count_draw(self, family: str, model: str, seconds: float | None) -> None:
+        """Count a picture, with its seconds; None if it failed."""
+        ...
+
+
 @dataclass(frozen=True)
 class MeasuredGenerator:
     """Generator of images that counts them."""
 
     generator: ImageGenerator
-    metrics: PageMetrics
+    metrics: DrawCounter
 
     @property
     def device(self) -> str:

@@ -14,7 +14,7 @@ from hypersd.arena.storage import StorageConfig
 from hypersd.models.registered import registered_folder, with_registered
 from hypersd.models.registry import FAMILIES, embedded_folder, living_in
 from hypersd.models.specs import Family
-from hypersd.utils.environment import Environment, Network
+from hypersd.utils.environment import DrawingPlace, Environment, Network
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ class AppSettings:
             signing in.
         signs_in: visitors can sign in with their Hugging Face account (on a Space with `OAUTH_CLIENT_ID`).
         hosts: host names of the Space (`SPACE_HOST`).
+        drawing: where the arena's pairs are drawn (`HYPERSD_DRAWING`); None is a process of their own, unless the
+            weights are downloaded ones, which are too large to be in memory twice.
         on_space: the page is served by a Hugging Face Space, behind its proxy (`SPACE_ID`).
     """
 
@@ -55,6 +57,7 @@ class AppSettings:
     owner_name: str = ""
     signs_in: bool = False
     hosts: tuple[str, ...] = ()
+    drawing: DrawingPlace | None = None
     on_space: bool = False
 
     @classmethod
@@ -93,6 +96,7 @@ class AppSettings:
             owner_name=environment.space_author if signs_in else "",
             signs_in=signs_in,
             hosts=environment.space_hosts,
+            drawing=environment.drawing,
             on_space=environment.on_space,
         )
 
@@ -100,6 +104,11 @@ class AppSettings:
     def registered(self) -> Path:
         """The folder of the contestants tuned on this machine."""
         return registered_folder(self.storage.data)
+
+    @property
+    def draws(self) -> DrawingPlace:
+        """The place where the arena's pairs are drawn."""
+        return self.drawing or ("apart" if self.families()[self.family].folder else "here")
 
     def families(self) -> dict[str, Family]:
         """All families, with the embedded one of the settings, and the contestants tuned on this machine.

@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from hypersd.utils.log_format import LogFormat
+
+DrawingPlace = Literal["apart", "here", "elsewhere"]
+"""Place where the arena's pairs are drawn, relative to the page's process."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -74,6 +77,19 @@ def _log_format(text: str) -> LogFormat:
     if word != "text":
         raise ValueError(f"is {text!r}; write text or json")
     return "text"
+
+
+def _drawing(text: str) -> DrawingPlace:
+    """A place where pairs are drawn.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    places: tuple[DrawingPlace, ...] = get_args(DrawingPlace)
+    for place in places:
+        if place == text.strip().lower():
+            return place
+    raise ValueError(f"is {text!r}; write one of: {', '.join(places)}")
 
 
 def _pool(text: str) -> int:
@@ -147,6 +163,10 @@ class Environment:
 
     log: LogFormat = field(default="text", metadata=_variable("HYPERSD_LOG", _log_format))
     """Format of the page's log: `text`, or `json` for one object a line."""
+
+    drawing: DrawingPlace | None = field(default=None, metadata=_variable("HYPERSD_DRAWING", _drawing))
+    """Place where the arena's pairs are drawn: in a process `apart`, `here` in the page's, or `elsewhere`; None decides
+    by the family."""
 
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
     """Switch: load published weights only from the local cache."""

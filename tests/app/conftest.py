@@ -26,7 +26,12 @@ def emoji_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo(emoji_folder: Path) -> Iterator[gr.Blocks]:
     """The page, with its MCP server, served on a free port of this machine."""
     served = launch(
-        AppSettings(emoji=emoji_folder, storage=StorageConfig(data=emoji_folder.parent / "data"), pool=SMALL_POOL),
+        AppSettings(
+            drawing="here",
+            emoji=emoji_folder,
+            storage=StorageConfig(data=emoji_folder.parent / "data"),
+            pool=SMALL_POOL,
+        ),
         block=False,
         quiet=True,
         server_name="127.0.0.1",

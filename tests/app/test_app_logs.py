@@ -49,7 +49,7 @@ def test_a_page_without_its_store_logs_json_without_secrets(root: Path, tmp_path
 def test_the_web_server_s_logs_go_where_ours_go(emoji_folder: Path, tmp_path: Path) -> None:
     # A server sets the loggers of its whole process at its start: the one that other tests share may not be the last.
     served = launch(
-        AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path), pool=SMALL_POOL),
+        AppSettings(drawing="here", emoji=emoji_folder, storage=StorageConfig(data=tmp_path), pool=SMALL_POOL),
         block=False,
         quiet=True,
         server_name="127.0.0.1",

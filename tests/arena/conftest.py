@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,67 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
+from benchmarks.postgres import Postgres, running_postgres
 from hypersd.arena.service.battles import BattlePolicy, BattleService
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore
 
 
-@dataclass(frozen=True)
-class Postgres:
-    """A PostgreSQL server for the test session, in a temporary folder, on a Unix socket only."""
-
-    binaries: Path
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        return f"postgresql+psycopg://postgres@/postgres?host={self.folder}"
-
-    def database(self, name: str) -> str:
-        """The URL of a new, empty database."""
-        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        return self.url.replace("/postgres?", f"/{name}?")
-
-    def start(self) -> None:
-        """Start the server."""
-        self.control("start", "-o", f"-k {self.folder} -c listen_addresses='' -c fsync=off")
-
-    def stop(self) -> None:
-        """Stop it at once."""
-        self.control("stop", "-m", "immediate")
-
-    def control(self, *words: str) -> None:
-        """Run pg_ctl; a root user has to become `postgres`, since the server refuses to run as root."""
-        become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        command = [*become, str(self.binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-w", *words]
-        # Into a file: pg_ctl leaves the server running, which would keep a pipe open.
-        with (self.folder / "log").open("ab") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=log)
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    binaries = programs[-1].parent if programs else Path(shutil.which("pg_ctl") or "/").parent
-    if not (binaries / "pg_ctl").exists():
-        pytest.skip("needs PostgreSQL: apt-get install postgresql")
-    # Not pytest's own temporary folder: the user `postgres` has no access to it.
-    with tempfile.TemporaryDirectory(prefix="hypersd-postgres-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        if os.getuid() == 0:
-            shutil.chown(folder, "postgres")
-        server = Postgres(binaries, folder)
-        server.control("initdb", "-o", "-A trust -U postgres")
-        server.start()
-        yield server
-        server.stop()
+    try:
+        with running_postgres() as server:
+            yield server
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -54,9 +54,8 @@ class Watched:
 def served(folder: Path, studies: Path = STUDIES) -> Generator[str]:
     """A page over a new family in `folder`; its address."""
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
-    settings = AppSettings(
-        emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), studies=studies, pool=SMALL_POOL
-    )
+    storage = StorageConfig(data=folder / "data")
+    settings = AppSettings(drawing="here", emoji=folder / "emoji-xl", storage=storage, studies=studies, pool=SMALL_POOL)
     demo = launch(settings, block=False, quiet=True, server_name="127.0.0.1")
     yield demo.local_url
     demo.close()

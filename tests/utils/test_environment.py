@@ -25,6 +25,7 @@ SET = Environment(
     reward=Path("/reward"),
     owner_token="open",  # noqa: S106 - of nobody
     log="json",
+    drawing="elsewhere",
     offline=True,
     on_space=True,
     platform="spaces",
@@ -122,3 +123,9 @@ def test_telemetry_is_off_unless_somebody_wants_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
     disable_telemetry()
     assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "0"
+
+
+def test_the_place_of_drawing_is_one_of_three() -> None:
+    assert Environment.read({"HYPERSD_DRAWING": " Here "}).drawing == "here"
+    with pytest.raises(ValueError, match="HYPERSD_DRAWING is 'there'; write one of: apart, here, elsewhere"):
+        Environment.read({"HYPERSD_DRAWING": "there"})

@@ -13,6 +13,8 @@ from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Cli
 
 log = logging.getLogger(__name__)
 
+_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+
 VoteCheck = Callable[[str], CheckResult]
 
 
@@ -88,13 +90,15 @@ class BattleService:
         Raises:
             RateLimited: the voter has voted more often than a person would.
         """
-        self._limit(voter)
-        waiting = self.store.open_battle(voter, study, self.clock() + self.policy.lifetime / 4, besides=exclude)
-        if waiting:
+        policy, moment = self.policy, self.clock()
+        lapse = moment + policy.lifetime / 4
+        known = self.store.activity(voter, minute=moment - _MINUTE, day=moment - _DAY, moment=lapse, besides=exclude)
+        self._limit(known.minute, known.day)
+        if known.waiting and (waiting := self.store.open_battle(voter, study, lapse, besides=exclude)):
             return waiting
-        policy, dice, handed = self.policy, self.rng.random(), self.store.handed_out(voter)
+        dice = self.rng.random()
         # Count battles handed out, not votes: a page fetches ahead, so votes are one or two behind.
-        first = 0 < policy.first_gold <= handed.total() + 1 and not handed["gold"]
+        first = 0 < policy.first_gold <= known.battles + 1 and not known.gold
         if (first or dice < policy.gold_share) and (battle := self._gold(voter, kind, study, alias)):
             return battle
         again = policy.gold_share <= dice < policy.gold_share + policy.repeat_share
@@ -154,18 +158,14 @@ class BattleService:
             expires=moment + self.policy.lifetime,
         )
 
-    def mark_shown(self, battle_id: str, voter: str) -> Battle:
+    def mark_shown(self, battle_id: str, voter: str) -> None:
         """Record that the pictures of a battle were sent; from now on its vote is accepted.
 
         Raises:
             VoteRejected: the battle is not this voter's, or has expired.
         """
-        battle = self._mine(battle_id, voter)
-        if battle.shown:
-            return battle
-        moment = self.clock()
-        self.store.show(battle_id, moment)
-        return replace(battle, shown=moment)
+        if not self.store.show(battle_id, voter, self.clock()):
+            self._mine(self.store.battle_status(battle_id), voter, self.clock())
 
     def vote(self, battle_id: str, voter: str, choice: str, client: Client | None = None) -> Vote:
         """Store a vote. When this returns, it is on disk.
@@ -177,14 +177,16 @@ class BattleService:
             RateLimited: the voter has voted more often than a person would.
         """
         known = _choice(choice)
-        battle = self._mine(battle_id, voter)
+        moment = self.clock()
+        status, given = self.store.before_vote(battle_id, voter, moment - _MINUTE, moment - _DAY)
+        battle = self._mine(status, voter, moment)
         if known not in self.allowed(battle.pair.study):
             raise VoteRejected("in this study you must choose one of the two pictures; skip the pair if you cannot")
         if battle.shown is None:
             raise VoteRejected("these pictures have not been shown yet; look at them first")
-        self._limit(voter)
+        self._limit(*given)
         gates: dict[str, CheckResult] = {name: _asked(name, check, voter) for name, check in self.checks.items()}
-        vote = Vote(battle=battle, choice=known, client=client or Client(), gates=gates, voted=self.clock())
+        vote = Vote(battle=battle, choice=known, client=client or Client(), gates=gates, voted=moment)
         self.store.add_vote(vote)
         return vote
 
@@ -220,20 +222,17 @@ class BattleService:
             raise VoteRejected("you can take back only your last vote, and only before the next one")
         return replace(vote, withdrawn=vote.withdrawn or moment)
 
-    def _mine(self, battle_id: str, voter: str) -> Battle:
-        status = self.store.battle_status(battle_id)
+    def _mine(self, status: tuple[Battle, bool] | None, voter: str, moment: datetime) -> Battle:
         if status is None or status[0].voter != voter:
             raise VoteRejected("this battle is not yours; load the page again for one of your own")
         battle, voted = status
         if voted:
             raise DuplicateVote
-        if battle.expires < self.clock():
+        if battle.expires < moment:
             raise VoteRejected("this battle has expired; here is the next one")
         return battle
 
-    def _limit(self, voter: str) -> None:
-        moment = self.clock()
-        minute, day = self.store.voted_since(voter, moment - timedelta(minutes=1), moment - timedelta(days=1))
+    def _limit(self, minute: int, day: int) -> None:
         if minute >= self.policy.votes_a_minute:
             raise RateLimited("that was many votes in a short time; rest your eyes for a minute, then go on", 60)
         if day >= self.policy.votes_a_day:

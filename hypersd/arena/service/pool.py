@@ -18,6 +18,7 @@ from PIL import Image
 from hypersd.arena.service.image_generator import GenerationError, GenerationInterrupted, ImageGenerator
 from hypersd.arena.service.matchmaking import draw, least_used_prompt
 from hypersd.arena.store.store import Store
+from hypersd.arena.store.tables import PAIRS
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore, same_pixels
 
@@ -61,6 +62,7 @@ class PairPool:
     Args:
         busy: tells whether a visitor waits for the models; the worker then pauses.
         pause: seconds between checks of the pool when it is full, or the models are busy.
+        shown: a page will show the pairs: what it sends is prepared too.
     """
 
     store: Store
@@ -69,6 +71,7 @@ class PairPool:
     sources: Sequence[PairSource]
     busy: Callable[[], bool] = lambda: False
     pause: float = 0.5
+    shown: bool = False
     rng: Any = field(default_factory=np.random.default_rng)
     failures: Counter[Contestant] = field(default_factory=Counter)
     last_release: float = field(default=-math.inf, init=False)
@@ -109,15 +112,24 @@ class PairPool:
             self.add_pair(replace(source, prompts=[source.prompts[number % len(source.prompts)]]))
 
     def next_source_to_fill(self) -> PairSource | None:
-        """The low source with the smallest fill ratio; first releases abandoned pairs.
+        """The low source with the smallest fill ratio; first releases abandoned pairs, and images that were shown.
 
         Sources without pairs to draw, such as a complete study, are skipped.
         """
         source = self._emptiest()
         if source and time.monotonic() - self.last_release > _RELEASE_SECONDS:
             self.last_release = time.monotonic()
+            if self.shown:
+                self._remove_sheets()
             source = self._emptiest() if self.store.release(now()) else source
         return source
+
+    def _remove_sheets(self) -> None:
+        """Keep the prepared images of pairs that nobody has seen, and of gold pairs, which every voter sees."""
+        pairs = self.store.pairs((PAIRS.c.served == 0) | (PAIRS.c.gold.is_not(None) & (PAIRS.c.served > 0)))
+        self.pictures.remove_sheets(
+            (first.picture, second.picture) for first, second in (pair.entries for pair in pairs)
+        )
 
     def _emptiest(self) -> PairSource | None:
         filled = [(self.store.pool_size(source.study) / source.low, index) for index, source in enumerate(self.sources)]
@@ -146,6 +158,8 @@ class PairPool:
             seed=seed,
         )
         if pair:
+            if self.shown:
+                self.pictures.prepare_sheets(*(entry.picture for entry in pair.entries))
             self.store.add_pair(pair)
         return pair
 

@@ -20,13 +20,31 @@ _HAS_VOTE = exists().where(VOTES.c.battle_id == BATTLES.c.id)
 _VOTER = BATTLES.c.voter == bindparam("voter")
 
 BATTLE = select_battles().add_columns(_HAS_VOTE.label("has_vote")).where(BATTLES.c.id == bindparam("battle"))
-HANDED_OUT = select(BATTLES.c.purpose, func.count()).where(_VOTER).group_by(BATTLES.c.purpose)
+ACTIVITY = (
+    select(
+        func.count().filter(VOTES.c.voted >= bindparam("minute")).label("minute"),
+        func.count().filter(VOTES.c.voted >= bindparam("day")).label("day"),
+        func.count().label("battles"),
+        func.count().filter(BATTLES.c.purpose == "gold").label("gold"),
+        func.count()
+        .filter(VOTES.c.id.is_(None), BATTLES.c.expires > bindparam("moment"), BATTLES.c.id != bindparam("besides"))
+        .label("waiting"),
+    )
+    .select_from(BATTLES.outerjoin(VOTES, VOTES.c.battle_id == BATTLES.c.id))
+    .where(_VOTER)
+)
 COUNT_OF = select(func.count()).select_from(VOTES.join(BATTLES)).where(_VOTER, STANDS)
 CLAIM = update(PAIRS).where(PAIRS.c.id == bindparam("pair"), PAIRS.c.served == 0).values(served=1)
 SERVE = update(PAIRS).where(PAIRS.c.id == bindparam("pair"), PAIRS.c.served >= 0).values(served=PAIRS.c.served + 1)
 SHOW = (
     update(BATTLES)
-    .where(BATTLES.c.id == bindparam("battle"), BATTLES.c.shown.is_(None))
+    .where(
+        BATTLES.c.id == bindparam("battle"),
+        BATTLES.c.voter == bindparam("viewer"),  # in an update, a column's own name is reserved
+        BATTLES.c.shown.is_(None),
+        BATTLES.c.expires >= bindparam("moment"),
+        ~_HAS_VOTE,
+    )
     .values(shown=bindparam("moment"))
 )
 

@@ -30,11 +30,22 @@ from hypersd.arena.store.mapping import (
 from hypersd.arena.store.outbox import PublishOutbox
 from hypersd.arena.store.tables import ANSWERS, BATTLES, BENCHED, PAIRS, SHARDS, VOTES, WITHDRAWN
 from hypersd.arena.store.withdrawals import Withdrawals
-from hypersd.arena.votes.battle import Battle, Choice, Contestant, Pair, Purpose, Vote, now
+from hypersd.arena.votes.battle import Battle, Choice, Contestant, Pair, Vote, now
 
 
 class DuplicateVote(Exception):  # noqa: N818 - a result, not an error
     """The battle already has a vote, which is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoterActivity:
+    """A voter's votes within a minute and a day, and their battles: all, gold ones, and those without a vote yet."""
+
+    minute: int
+    day: int
+    battles: int
+    gold: int
+    waiting: int
 
 
 @dataclass(frozen=True)
@@ -161,10 +172,14 @@ class Store:
             row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
         return (battle_of(row), bool(row.has_vote)) if row else None
 
-    def show(self, battle_id: str, moment: datetime) -> None:
-        """Record when a battle's pictures were first sent."""
+    def show(self, battle_id: str, voter: str, moment: datetime) -> bool:
+        """Record when a battle's pictures were first sent to its voter.
+
+        False, and nothing is recorded, if it was shown before, has expired or has a vote, or is another voter's.
+        """
         with writing(self.engine, soon=True) as connection:
-            connection.execute(queries.SHOW, {"battle": battle_id, "moment": moment})
+            given = {"battle": battle_id, "viewer": voter, "moment": moment}
+            return connection.execute(queries.SHOW, given).rowcount == 1
 
     def open_battle(self, voter: str, study: str | None, moment: datetime, besides: str = "") -> Battle | None:
         """The battle that still waits for this voter's vote: a page that is loaded again shows it again.
@@ -190,10 +205,21 @@ class Store:
         row = next(fit, None)
         return battle_of(row) if row else None
 
-    def handed_out(self, voter: str) -> Counter[Purpose]:
-        """Count a voter's battles by purpose, voted on or not."""
+    def activity(
+        self, voter: str, *, minute: datetime, day: datetime, moment: datetime, besides: str = ""
+    ) -> VoterActivity:
+        """Counts that decide about a voter's next battle.
+
+        Args:
+            voter: pseudonym of the voter.
+            minute: votes since then are counted as of the last minute.
+            day: likewise, of the last day.
+            moment: battles that expire later and have no vote are counted as waiting.
+            besides: a battle that is not counted as waiting.
+        """
+        given = {"voter": voter, "minute": minute, "day": day, "moment": moment, "besides": besides}
         with reading(self.engine) as connection:
-            return Counter({row[0]: row[1] for row in connection.execute(queries.HANDED_OUT, {"voter": voter})})
+            return VoterActivity(*connection.execute(queries.ACTIVITY, given).one())
 
     # -- votes
 
@@ -261,6 +287,16 @@ class Store:
         """Count a voter's votes without withdrawn ones."""
         with reading(self.engine) as connection:
             return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
+
+    def before_vote(
+        self, battle_id: str, voter: str, *moments: datetime
+    ) -> tuple[tuple[Battle, bool] | None, tuple[int, ...]]:
+        """A battle as `battle_status`, and the voter's votes as `voted_since`, on one connection."""
+        given = {f"moment{number}": moment for number, moment in enumerate(moments)}
+        with reading(self.engine) as connection:
+            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
+            counts = connection.execute(queries.voted_since(len(moments)), {"voter": voter, **given}).one()
+        return ((battle_of(row), bool(row.has_vote)) if row else None), tuple(counts)
 
     def voted_since(self, voter: str, *moments: datetime) -> tuple[int, ...]:
         """Count the votes that a voter has given since each of the moments."""

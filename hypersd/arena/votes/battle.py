@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -33,12 +32,12 @@ def new_id() -> str:
 
 def pseudonym(secret: bytes, name: str) -> str:
     """Pseudonym of a voter: a keyed hash, so that `name` (an address) is never stored."""
-    return hmac.new(secret, name.encode(), sha256).hexdigest()[:24]
+    return hmac.digest(secret, name.encode(), "sha256").hex()[:24]
 
 
 def account_pseudonym(secret: bytes, account: str) -> str:
     """Pseudonym of a voter who signed in, for the id of their account; never equal to that of an anonymous voter."""
-    return f"hf-{hmac.new(secret, f'account:{account}'.encode(), sha256).hexdigest()[:21]}"
+    return f"hf-{hmac.digest(secret, f'account:{account}'.encode(), 'sha256').hex()[:21]}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +16,9 @@ from PIL import Image, ImageOps
 
 _MARGIN = (128, 128, 128)
 """Colour beside pictures that are not square, on light and dark pages."""
+
+_DIGEST = 32
+"""Bytes of a SHA-256."""
 
 
 def encode(picture: Image.Image, *, quality: int = 60, method: int = 2) -> bytes:
@@ -49,6 +54,10 @@ def side_by_side(left: Image.Image, right: Image.Image) -> bytes:
 
 class DamagedImage(OSError):  # noqa: N818 - named like FileNotFoundError
     """A picture whose bytes do not match its hash."""
+
+
+class IdenticalImages(Exception):  # noqa: N818 - not an error
+    """Two pictures with equal pixels."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +96,7 @@ class ImageStore:
         with suppress(OSError):  # missing or damaged: write it again
             self.get(name)
             return
-        system, path = self._at(name)
-        part = f"{path}.{secrets.token_hex(8)}.part"
-        try:
-            system.makedirs(path.rpartition("/")[0], exist_ok=True)
-            system.pipe_file(part, data)
-            system.mv(part, path)  # readers see it only when complete
-        except BaseException:
-            with suppress(Exception):
-                system.rm_file(part)
-            raise
+        _write_whole(*self._at(name), data)
 
     def get(self, name: str) -> bytes:
         """The bytes of a picture.
@@ -120,6 +120,78 @@ class ImageStore:
         """
         return Image.open(io.BytesIO(self.get(name))).convert("RGB")
 
-    def _at(self, name: str) -> tuple[Any, str]:
-        system, path = fsspec.core.url_to_fs(f"{self.root}/{name[:2]}/{name}.webp")
+    def prepare_sheets(self, first: str, second: str) -> None:
+        """Store the side-by-side images of two pictures in both orders, for `sheet`, before a visitor waits for one.
+
+        Raises:
+            IdenticalImages: the pictures have equal pixels.
+            OSError: a picture cannot be read, or the images cannot be written.
+        """
+        for left, right in ((first, second), (second, first)):
+            data = self._compose(left, right)
+            _write_whole(*self._at_sheet(left, right), sha256(data).digest() + data)
+
+    def sheet(self, left: str, right: str) -> bytes:
+        """The side-by-side image of a battle: the prepared one, or a new one.
+
+        Raises:
+            IdenticalImages: the pictures have equal pixels.
+            OSError: as `get`.
+        """
+        system, path = self._at_sheet(left, right)
+        try:
+            data: bytes = system.cat_file(path)
+        except OSError:
+            return self._compose(left, right)
+        digest, data = data[:_DIGEST], data[_DIGEST:]
+        return data if sha256(data).digest() == digest else self._compose(left, right)
+
+    def remove_sheets(self, kept: Iterable[tuple[str, str]]) -> None:
+        """Remove the prepared images of all pairs of pictures but these: most pairs are shown only once.
+
+        Raises:
+            OSError: they cannot be listed or removed.
+        """
+        system, folder = self._at_sheets()
+        keep = {f"{left}-{right}" for pair in kept for left, right in (pair, pair[::-1])}
+        files: list[str] = system.ls(folder, detail=False) if system.exists(folder) else []
+        for file in files:
+            if file.rpartition("/")[2] not in keep:
+                system.rm_file(file)
+
+    def _compose(self, left: str, right: str) -> bytes:
+        pictures = self.open(left), self.open(right)
+        if same_pixels(*pictures):
+            raise IdenticalImages
+        return side_by_side(*pictures)
+
+    @cached_property
+    def _location(self) -> tuple[Any, str]:
+        """The file system and the path there; parsing a URL takes longer than reading a small file."""
+        system, path = fsspec.core.url_to_fs(self.root)
         return system, path
+
+    def _at(self, name: str) -> tuple[Any, str]:
+        system, root = self._location
+        return system, f"{root}/{name[:2]}/{name}.webp"
+
+    def _at_sheets(self) -> tuple[Any, str]:
+        system, root = self._location
+        return system, f"{root}/sheets"
+
+    def _at_sheet(self, left: str, right: str) -> tuple[Any, str]:
+        system, folder = self._at_sheets()
+        return system, f"{folder}/{left}-{right}"
+
+
+def _write_whole(system: Any, path: str, data: bytes) -> None:
+    """Write a file that readers see only when it is complete."""
+    part = f"{path}.{secrets.token_hex(8)}.part"
+    try:
+        system.makedirs(path.rpartition("/")[0], exist_ok=True)
+        system.pipe_file(part, data)
+        system.mv(part, path)
+    except BaseException:
+        with suppress(Exception):
+            system.rm_file(part)
+        raise

@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import pytest
-
 from app.services.arena import Arena
 from app.services.arena_workers import ArenaWorkers
 from hypersd.arena.ranking.filters import VoteFilter
@@ -18,15 +16,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
-
-
-def test_probabilities_are_not_recomputed_for_each_pair(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr("app.services.arena_workers.next_pair_probabilities", lambda *given: asked.append(given) or {})
-    workers = ArenaWorkers(arena)
-    for _ in range(3):
-        assert workers._pair_probabilities() == {}
-    assert len(asked) == 1
 
 
 def test_the_boards_follow_the_votes(arena: Arena) -> None:

@@ -1,10 +1,12 @@
-"""Background work has a low priority."""
+"""Background work has a low priority, and garbage collections are short."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
@@ -55,3 +57,11 @@ def test_threads_switch_ten_times_as_often_as_by_default() -> None:
         assert sys.getswitchinterval() == pytest.approx(0.0005)
     finally:
         sys.setswitchinterval(before)
+
+
+def test_objects_of_the_start_are_in_no_later_collection(root: Path) -> None:
+    script = (
+        "import gc; from app.services.background import settle_memory; settle_memory(); print(len(gc.get_objects()))"
+    )
+    out = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert int(out.stdout) < 100

@@ -26,7 +26,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypersd.arena.store import database
-from hypersd.arena.store.store import DuplicateVote, Store
+from hypersd.arena.store.store import DuplicateVote, Store, VoterActivity
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
 from hypersd.arena.votes.battle import Battle, Client, Contestant, Pair, Vote, now
 from tests.arena.conftest import Postgres, pair
@@ -113,10 +113,10 @@ def test_sqlite_waits_for_the_disk_for_a_vote_but_not_for_a_battle(tmp_path: Pat
     store, said = Store(f"sqlite:///{tmp_path}/arena.sqlite"), list[str]()
     given = pair()
     store.add_pair(given)
-    event.listen(store.engine, "before_cursor_execute", lambda *words: said.append(words[2]))
+    event.listen(store.engine, "checkout", lambda driver, *_: driver.set_trace_callback(said.append))
     battle = Battle(pair=given, swapped=False, voter="ann", kind="human", expires=now() + timedelta(minutes=5))
     assert store.claim(battle)
-    store.show(battle.id, now())
+    store.show(battle.id, "ann", now())
     store.add_vote(Vote(battle=replace(battle, shown=now()), choice="left"))
     asked = [words.removeprefix("PRAGMA synchronous=") for words in said if "synchronous" in words]
     assert asked == ["NORMAL", "NORMAL", "FULL"]
@@ -198,14 +198,18 @@ def test_a_withdrawn_pair_is_shown_to_nobody(store: Store) -> None:
     assert store.count_votes() == 2, "votes on it are kept"
 
 
-def test_battles_are_counted_by_purpose_voted_on_or_not(store: Store) -> None:
-    given = pair()
+def test_a_voters_activity_is_counted_apart_from_others(store: Store) -> None:
+    given, moment = pair(), now()
     store.add_pair(given)
-    for purpose in ("open", "open", "gold"):
-        shown(store, given, purpose=purpose)
+    voted, waiting, gold = (shown(store, given, purpose=purpose) for purpose in ("open", "open", "gold"))
     shown(store, given, "ben", purpose="repeat")
-    assert store.handed_out("ann") == {"open": 2, "gold": 1}
-    assert store.handed_out("cyd").total() == 0
+    store.add_vote(Vote(battle=voted, choice="skip", voted=moment - timedelta(hours=1)))
+    since = {"minute": moment - timedelta(minutes=1), "day": moment - timedelta(days=1)}
+    known = store.activity("ann", **since, moment=moment)
+    assert known == VoterActivity(minute=0, day=1, battles=3, gold=1, waiting=2)
+    assert store.activity("ann", **since, moment=moment, besides=waiting.id).waiting == 1
+    assert store.activity("ann", **since, moment=gold.expires).waiting == 0, "they expire before"
+    assert store.activity("cyd", **since, moment=moment) == VoterActivity(0, 0, 0, 0, 0)
 
 
 def test_the_next_pair_is_found_without_a_table_scan(tmp_path: Path) -> None:
@@ -228,7 +232,7 @@ def test_the_next_pair_is_found_without_a_table_scan(tmp_path: Path) -> None:
     said.clear()
     store.open_battle("ann", None, now())
     store.repeatable("ann", None, 15)
-    store.handed_out("ann")
+    store.activity("ann", minute=now(), day=now(), moment=now())
     store.voted_since("ann", now())
     assert not [line for line in said if "SCAN" in line], "battles are not scanned either"
     store.engine.dispose()
@@ -412,10 +416,10 @@ def test_a_lost_database_connection_fails_soon_and_recovers(postgres: Postgres) 
         lambda: store.add_battle(replace(battle, id="other")),
         lambda: store.claim(replace(battle, id="other")),
         lambda: store.battle(battle.id),
-        lambda: store.show(battle.id, now()),
+        lambda: store.show(battle.id, "ann", now()),
         lambda: store.open_battle("ann", None, now()),
         lambda: store.repeatable("ann", None, 0),
-        lambda: store.handed_out("ann"),
+        lambda: store.activity("ann", minute=now(), day=now(), moment=now()),
         lambda: store.add_vote(vote),
         lambda: store.vote_of(battle.id),
         lambda: store.add_answer(battle.id, "left", now()),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from hypersd.arena.votes.images import DamagedImage, ImageStore, encode, side_by_side
+from hypersd.arena.votes.images import DamagedImage, IdenticalImages, ImageStore, encode, side_by_side
 
 
 def noise(size: int, seed: int = 0) -> Image.Image:
@@ -172,3 +172,28 @@ def test_pictures_of_other_shapes_are_not_distorted() -> None:
 def test_a_side_by_side_image_shows_each_picture_unchanged() -> None:
     shown = np.asarray(Image.open(io.BytesIO(side_by_side(noise(32, 1), noise(32, 2)))).convert("RGB"))
     assert np.array_equal(shown, np.concatenate([np.asarray(noise(32, 1)), np.asarray(noise(32, 2))], axis=1))
+
+
+def test_a_prepared_side_by_side_image_is_sent_until_it_is_removed(tmp_path: Path) -> None:
+    pictures = ImageStore(str(tmp_path))
+    first, second, third = (pictures.put(noise(16, seed)) for seed in range(3))
+    fresh = pictures.sheet(first, second), pictures.sheet(second, first)
+    for pair in ((first, second), (second, third)):
+        pictures.prepare_sheets(*pair)
+    folder = tmp_path / "sheets"
+    assert len(list(folder.iterdir())) == 4, "both orders of both pairs"
+    for file in tmp_path.glob("*/*.webp"):
+        file.unlink()
+    assert (pictures.sheet(first, second), pictures.sheet(second, first)) == fresh
+    pictures.remove_sheets([(first, second)])
+    assert {file.name for file in folder.iterdir()} == {f"{first}-{second}", f"{second}-{first}"}
+    (folder / f"{first}-{second}").write_bytes(b"cut off")
+    with pytest.raises(FileNotFoundError):
+        pictures.sheet(first, second)  # it is damaged, and cannot be made again
+
+
+def test_equal_pictures_are_not_prepared(tmp_path: Path) -> None:
+    pictures = ImageStore(str(tmp_path))
+    name = pictures.put(noise(16, 1))
+    with pytest.raises(IdenticalImages):
+        pictures.prepare_sheets(name, name)
