@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from app.build import launch
+from app.services.gpu_calls import ZeroGPU
 from app.services.settings import AppSettings
 from hypersd.utils.environment import Environment, secrets
 from hypersd.utils.log_format import configure_logging
@@ -16,4 +17,4 @@ if __name__ == "__main__":
     except ValueError as error:
         sys.exit(str(error))
     configure_logging(environment.log, secrets())
-    launch(config)
+    launch(config, gpu=ZeroGPU.here(environment))

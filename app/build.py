@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 from typing import Any
 
 import gradio as gr
@@ -23,12 +25,15 @@ from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
 from app.services.background import short_turns
 from app.services.engines import EngineManager
+from app.services.gpu_calls import ZeroGPU
 from app.services.health import HealthMonitor
 from app.services.health_collector import HealthCollector
 from app.services.loop_runner import Owner, open_runner
+from app.services.same_origin import SameOriginSession
 from app.services.settings import AppSettings
 from app.services.uploads import BodyLimit
 from app.theme import CSS_FILES, DICE_ICON, Calm, page_script
+from hypersd.utils.hub_client import limit_silence
 from hypersd.utils.log_format import adopt_server_logs
 
 log = logging.getLogger(__name__)
@@ -47,16 +52,20 @@ def build(settings: AppSettings) -> gr.Blocks:
     return _build(settings, engines, open_arena(engines, settings))
 
 
-def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.Blocks:
+def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = None, **options: Any) -> gr.Blocks:
     """Serve the page, then load the models and start the arena's workers in the background.
 
     Args:
         settings: of the page.
         block: do not return while the page is served.
+        gpu: draws in GPU calls, on a ZeroGPU Space.
         options: more arguments for Gradio's `launch`.
     """
     short_turns()
-    engines = EngineManager(settings.families(), settings.family, settings.families)
+    if settings.publish.startswith("hf://"):
+        limit_silence()
+    engines = EngineManager(settings.families(), settings.family, settings.families, gpu)
+    engines.place()
     arena = open_arena(engines, settings)
     demo = _build(settings, engines, arena)
     own_prompts = SerialQueue()
@@ -74,17 +83,32 @@ def launch(settings: AppSettings, *, block: bool = True, **options: Any) -> gr.B
             *metrics_routes(engines.metrics.registry, settings.owner_token),
             *(routes(arena, own_prompts) if arena else []),
         ],
-        "middleware": [Middleware(BodyLimit, metrics=engines.metrics)],
+        "middleware": [
+            Middleware(SameOriginSession, hosts=settings.hosts),
+            Middleware(BodyLimit, metrics=engines.metrics),
+        ],
     }
     demo.launch(prevent_thread_lock=True, **launch_options(), app_kwargs=served, **options)
     hide_from_tools(demo)
     adopt_server_logs()
     engines.wake()
-    if arena:
-        ArenaWorkers(arena).start()
+    workers = ArenaWorkers(arena) if arena else None
+    if workers:
+        workers.start()
     if block:
-        demo.block_thread()
+        _serve_until_end(demo, workers)
     return demo
+
+
+def _serve_until_end(demo: gr.Blocks, workers: ArenaWorkers | None) -> None:
+    """Serve until the process is told to end; then take no more votes, and publish the last ones."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        demo.block_thread()
+    finally:
+        demo.close()
+        if workers:
+            workers.stop()
 
 
 def _queue_length(demo: gr.Blocks) -> int:
@@ -93,7 +117,10 @@ def _queue_length(demo: gr.Blocks) -> int:
 
 
 def launch_options() -> dict[str, Any]:
-    """Arguments for Gradio's `launch`: our theme and scripts, without installable app, analytics or remote files."""
+    """Arguments for Gradio's `launch`: our theme and scripts, without installable app, analytics or remote files.
+
+    Rendering on a Node server is up to the environment (`GRADIO_SSR_MODE`), which alone decides on a Space.
+    """
     return {
         "theme": Calm(),
         "css_paths": CSS_FILES,
@@ -101,7 +128,6 @@ def launch_options() -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "enable_monitoring": False,  # anyone could make it print its key
-        "ssr_mode": False,
     }
 
 
@@ -124,6 +150,7 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
                     open_=arena is not None,
                     published=bool(settings.publish),
                     draws=not (arena and arena.library),
+                    signs_in=settings.signs_in,
                 )
             with gr.Tab("Results", id="results"):
                 build_results(demo, arena)

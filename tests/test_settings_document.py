@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypersd.utils.environment import PAGE_SECRETS, Environment
 
-OURS = re.compile(r"(?:HYPERSD|SPACE|OAUTH)_[A-Z_]+|DATABASE_URL|HF_HUB_OFFLINE")
+OURS = re.compile(r"(?:HYPERSD|SPACES?|OAUTH)_[A-Z_]+|DATABASE_URL|HF_HUB_OFFLINE|SYSTEM|RAY_ADDRESS")
 READ = {setting.metadata["variable"] for setting in fields(Environment)}
 
 
@@ -41,5 +41,13 @@ def test_every_setting_has_a_docstring_that_begins_with_a_noun(root: Path) -> No
 
 def test_every_variable_that_a_person_sets_has_a_row_of_the_table(root: Path) -> None:
     rows = set(re.findall(r"^\| `([A-Z_]+)` \|", document(root), re.MULTILINE))
-    set_for_us = {"SPACE_ID", "SPACE_AUTHOR_NAME", "OAUTH_CLIENT_ID", "HYPERSD_ROUND_LOCK"}
+    set_for_us = {
+        "SYSTEM",
+        "SPACE_ID",
+        "SPACE_HOST",
+        "SPACE_AUTHOR_NAME",
+        "SPACES_ZERO_GPU",
+        "OAUTH_CLIENT_ID",
+        "HYPERSD_ROUND_LOCK",
+    }
     assert rows == READ - set_for_us

@@ -9,9 +9,12 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
+from gradio.context import LocalContext
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -19,6 +22,7 @@ from starlette.routing import Route
 
 from app.services.arena import Arena
 from app.services.client_ip import client_address, is_local_address, network_of
+from app.services.same_origin import signed_in_account
 from app.texts import sentence
 from hypersd.arena.service.battles import RateLimited, VoteRejected
 from hypersd.arena.store.store import DuplicateVote
@@ -106,7 +110,11 @@ class SerialQueue:
             raise VoteRejected("many visitors wait for the models; try again in a minute")
         self.waiting.add(voter)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.thread, handle, voter, words)
+            # GPU calls read from the context whose request this is.
+            context = copy_context()
+            return await asyncio.get_running_loop().run_in_executor(
+                self.thread, lambda: context.run(handle, voter, words)
+            )
         finally:
             self.waiting.discard(voter)
 
@@ -125,7 +133,9 @@ def endpoint(
         try:
             words = parsed(await _body(request))
             admit(arena, home, own=own)
-            voter = arena.voter(home, request.headers.get("x-voter", ""))
+            voter = arena.voter(home, request.headers.get("x-voter", ""), signed_in_account(request.scope))
+            if own:
+                LocalContext.request.set(gr.Request(request))
             return JSONResponse(await worker(handle, voter, words))
         except RateLimited as later:
             said, status, reason = str(later), 429, "rate limit"

@@ -14,8 +14,13 @@ DATABASE_URL sets where votes are stored.</p>
 """
 
 
-def build_arena(*, open_: bool, published: bool = False, draws: bool = True) -> None:
-    """Lay out the tab. Its battles use the arena's HTTP routes, not Gradio components."""
+def build_arena(*, open_: bool, published: bool = False, draws: bool = True, signs_in: bool = False) -> None:
+    """Lay out the tab, with a button for signing in if visitors can.
+
+    Its battles use the arena's HTTP routes, not Gradio components.
+    """
+    if open_ and signs_in:
+        gr.LoginButton(size="sm", elem_id="hs-arena-login")
     gr.HTML(skeleton(published=published, draws=draws) if open_ else _CLOSED, elem_id="hs-arena")
 
 

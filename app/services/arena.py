@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.services.client_ip import is_local_address
 from app.services.engines import EngineManager
+from app.services.identities import Identities
 from app.services.leaderboard_cache import LeaderboardCache
 from app.services.open_studies import OpenStudies, read_studies
 from app.services.own_pairs import draw_own_pair
@@ -23,7 +24,7 @@ from hypersd.arena.service.battles import BattleService, VoteRejected
 from hypersd.arena.service.rate_limit import SHARED, RateLimiter
 from hypersd.arena.service.studies import Study
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.battle import Client, Contestant, now, pseudonym
+from hypersd.arena.votes.battle import Client, Contestant, account_pseudonym, now, pseudonym
 from hypersd.arena.votes.images import DamagedImage, ImageStore, same_pixels, side_by_side
 from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.votes.receipts import receipt_of, vote_id_of
@@ -83,7 +84,7 @@ class Arena:
     library: WatchedLibrary | None = None
 
     def __post_init__(self) -> None:
-        self.rate_limiter = RateLimiter()
+        self.rate_limiter, self.identities = RateLimiter(), Identities()
         choices = {name: study.choices() for name, study in self.declared.items()}
         self.service = BattleService(self.store, checks={"address": self.rate_limiter.check}, choices=choices)
         self.studies = OpenStudies(self.engines, self.store, self.declared)
@@ -102,8 +103,10 @@ class Arena:
         """The family of the contestants."""
         return self.engines.family(self.engines.first)
 
-    def voter(self, address: str, token: str) -> str:
-        """A visitor's pseudonym, from the token in their browser; the address is only used for rate limits.
+    def voter(self, address: str, token: str, account: str = "") -> str:
+        """A visitor's pseudonym, from the account that signed in, otherwise from the token in their browser.
+
+        The address is only used for rate limits.
 
         Raises:
             VoteRejected: the token is invalid.
@@ -111,6 +114,9 @@ class Arena:
         if not (16 <= len(token) <= 64 and token.isascii() and token.replace("-", "").isalnum()):
             raise VoteRejected("the page does not know you any more; load it again")
         voter = pseudonym(self.key.secret, token)
+        if account:
+            anonymous, voter = voter, account_pseudonym(self.key.secret, account)
+            self.identities.connect(anonymous, voter)
         if not is_local_address(address):
             self.rate_limiter.record_voter(pseudonym(self.key.secret, address), voter)
         return voter
@@ -133,7 +139,7 @@ class Arena:
         if study is not None and not self.studies.probabilities(self.studies.find(study)):
             return {"battle": None, "pool": 0}
         for _ in range(_LOST_PAIRS):
-            battle = self.service.next_battle(voter, study=study, exclude=besides)
+            battle = self.service.next_battle(voter, study=study, exclude=besides, alias=self.identities.other(voter))
             if battle is None:
                 break
             try:
@@ -211,6 +217,7 @@ class Arena:
         Raises:
             ValueError: the prompt cannot be drawn.
             VoteRejected: the models are not ready, a contestant failed, or this arena has pictures and no models.
+            GPURefused: the visitor gets no GPU.
         """
         if self.library:
             raise VoteRejected("this arena shows pictures that exist already; it cannot draw new ones")

@@ -27,8 +27,8 @@ _REFRESH_SECONDS = 20.0
 _PATIENCE_SECONDS = 0.5
 """Seconds between checks of the leaderboards' worker for requests and for the stop event."""
 
-_LAST_SECONDS = 10.0
-"""Seconds to wait for each worker at the end."""
+_LAST_SECONDS = 20.0
+"""Seconds to wait for each worker at the end: a Space is killed 30 seconds after the signal to end."""
 
 _REST = 10
 """Pause after a computation over all votes, as a multiple of its time, because votes have priority."""
@@ -87,6 +87,8 @@ class ArenaWorkers:
         """The pool of pairs that the models draw. The page must be ready before this imports torch (seconds)."""
         arena, engine = self.arena, self._engine()
         if engine is None:
+            if not self._stop.is_set():
+                log.info("no pairs are prepared here: this family needs a GPU, which only a visitor's request gets")
             return None
         from hypersd.arena.service.pool import PairPool, PairSource  # noqa: PLC0415
         from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
@@ -113,8 +115,8 @@ class ArenaWorkers:
 
     def _engine(self) -> Engine | None:
         while not self._stop.is_set():
-            if engine := self.arena.engines.engine(timeout=1):
-                return engine
+            if self.arena.engines.engine(timeout=1):
+                return self.arena.engines.engine_without_visitor()
         return None
 
     def _compute(self) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from app.services.gpu_calls import GPUCalls, ZeroGPU
 from app.services.page_metrics import PageMetrics
 from hypersd.models.control_availability import control_availability
 from hypersd.models.machine import Machine
 from hypersd.models.registry import Availability, availability
 from hypersd.models.specs import Family, ModelSpec
+from hypersd.sampling.planning import planned
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.errors import gist
 
@@ -76,8 +79,16 @@ class EngineManager:
         families: Mapping[str, Family],
         first: str,
         again: Callable[[], Mapping[str, Family]] | None = None,
+        gpu: ZeroGPU | None = None,
     ) -> None:
-        """`again` reads the families again, to find contestants registered while the page is served."""
+        """Nothing is loaded yet.
+
+        Args:
+            families: by name.
+            first: the family that is loaded first, and draws for the arena.
+            again: reads the families again, to find contestants registered while the page is served.
+            gpu: draws in GPU calls; None is in this process.
+        """
         self.metrics = PageMetrics()
         self.families, self.first, self._again = families, first, again or (lambda: families)
         self.machine: Machine | None = None
@@ -87,12 +98,22 @@ class EngineManager:
         self._machine_known = threading.Event()
         self._at_work = 0
         self._waker = threading.Thread(target=self._wake, name="studio", daemon=True)
+        self._gpu = gpu
+        self._calls = GPUCalls(gpu, self._engine, self._after_fork) if gpu else None
 
     def wake(self) -> None:
         """Start loading the first family in the background, if not started yet."""
         with self._lock:
-            if self._waker.ident is None:
+            if self._waker.ident is None and not self.awake:
                 self._waker.start()
+
+    def place(self) -> None:
+        """Before the page is served: where it draws in GPU calls, load the first family, on this thread.
+
+        Only what the main thread has loaded by then is on the GPU when a call begins.
+        """
+        if self._gpu:
+            self._wake()
 
     def family(self, name: str) -> Family:
         """A family by name.
@@ -143,19 +164,21 @@ class EngineManager:
     @property
     def awake(self) -> bool:
         """True if the first family is loaded, or has failed to load."""
-        return self._waker.ident is not None and not self._waker.is_alive()
+        return self._machine_known.is_set()
 
     def draw(self, job: Job) -> Iterator[DrawEvent]:
         """Draw a job's request, yielding its events as they occur.
 
         A separate thread does the work. It ends within one UNet call when the job is cancelled or the iteration is
-        closed (the visitor has left), so it never blocks the models.
+        closed (the visitor has left), so it never blocks the models. In a GPU call it ends with the next event instead.
 
         Raises:
-            ValueError: a model of the request cannot run here; the message says why.
+            ValueError: a model of the request cannot run here, or the visitor gets no GPU; the message says why.
         """
         job.started.set()
-        threading.Thread(target=self._work, args=(job,), name="draw", daemon=True).start()
+        # In the caller's context, by which GPU calls know the visitor.
+        work = (copy_context().run, self._work, job)
+        threading.Thread(target=work[0], args=work[1:], name="draw", daemon=True).start()
         try:
             while (event := job.events.get()) is not None:
                 if isinstance(event, Exception):
@@ -169,6 +192,23 @@ class EngineManager:
         self._machine_known.wait(timeout)
         engine = self._engines.get(self.first)
         return engine if engine and engine.loaded else None
+
+    def engine_without_visitor(self) -> Engine | None:
+        """The first family's loaded engine for work that no visitor waits for; None if there is none.
+
+        GPU calls need a visitor: instead of them a family that lives in a folder, which is small, draws on the CPU.
+        """
+        engine = self.engine(timeout=0)
+        if not engine or not self._gpu:
+            return engine
+        from hypersd.models.engine import Engine  # noqa: PLC0415 - brings torch and diffusers
+
+        return Engine(engine.family, Machine.cpu()) if engine.family.folder else None
+
+    @property
+    def scoring_machine(self) -> Machine:
+        """The machine on which pictures are scored, outside of GPU calls."""
+        return Machine.cpu() if self._gpu or not self.machine else self.machine
 
     @contextmanager
     def drawing(self) -> Generator[None]:
@@ -198,23 +238,36 @@ class EngineManager:
             requests = [job.request, *([job.then] if job.then else [])]
             for request in requests:
                 self._check(request)
-            from hypersd.sampling.comparison import compare  # noqa: PLC0415 - torch is there by now
-
-            engine = self._engine(job.request.family)
-            with self.drawing():
-                for request in requests:
-                    for event in compare(request, engine, cancelled=job.cancelled.is_set, previews=job.previews):
-                        job.events.put(event)
-                        if isinstance(event, Generation):
-                            seconds = None if event.error else event.seconds
-                            self.metrics.count_draw(request.family, event.model, seconds)
+            with self.drawing(), closing(self._drawn(requests, job)) as events:
+                for event in events:
+                    job.events.put(event)
+                    if isinstance(event, Generation):
+                        seconds = None if event.error else event.seconds
+                        self.metrics.count_draw(job.request.family, event.model, seconds)
         except Exception as error:  # noqa: BLE001 - it is raised where somebody can show it
             job.events.put(error)
         finally:
             job.events.put(None)
 
+    def _drawn(self, requests: Sequence[Request], job: Job) -> Generator[Preview | Generation]:
+        cancelled = job.cancelled.is_set
+        if self._calls:
+            yield from self._calls.draw(requests, previews=job.previews, cancelled=cancelled)
+            return
+        from hypersd.sampling.comparison import compare  # noqa: PLC0415 - torch is there by now
+
+        for request in requests:
+            yield from compare(request, self._engine(request.family), cancelled=cancelled, previews=job.previews)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        for engine in self._engines.values():
+            engine.after_fork()
+        self.refresh()
+
     def _check(self, request: Request) -> None:
         family = self.family(request.family)
+        planned(family, request)
         for run in request.runs:
             spec = family.spec(run.model)
             can = self.availability(family, spec, run.steps)
@@ -230,15 +283,26 @@ class EngineManager:
 
         with self._lock:
             if name not in self._engines:
-                self._engines[name] = Engine(self.families[name], self.machine or Machine.here())
+                self._engines[name] = Engine(self.families[name], self.machine or self._machine())
             return self._engines[name]
+
+    def _load(self, engine: Engine) -> None:
+        if not self._gpu:
+            engine.load()
+            return
+        from hypersd.models.placement import place  # noqa: PLC0415 - brings torch
+
+        place(engine)
+
+    def _machine(self) -> Machine:
+        return self._gpu.machine() if self._gpu else Machine.here()
 
     def _wake(self) -> None:
         try:
-            self.machine = Machine.here()
+            self.machine = self._machine()
             family = self.families[self.first]
             if any(availability(family, spec, self.machine).available for spec in family.specs):
-                self._engine(self.first).load()
+                self._load(self._engine(self.first))
         except Exception as error:  # noqa: BLE001 - whatever it is, the page says it instead of waiting for ever
             self._failure = gist(error)
         finally:

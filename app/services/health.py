@@ -65,12 +65,14 @@ class PublishState:
         waiting: votes in the outbox.
         failed_attempts: number of failed attempts since the start.
         failure: reason why the last attempt failed; empty if it did not.
+        window_seconds: age at which a vote is published at the latest, while publishing succeeds.
     """
 
     age_seconds: float | None
     waiting: int
     failed_attempts: int
     failure: str
+    window_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class HealthReport:
         status: `unavailable` if the vote store cannot be reached; `degraded` if a family or publishing has failed, or
             no model of the first family can run here.
         supply: None if the store cannot be reached.
+        lost_with_disk: votes that a wiped disk loses: none if they are in PostgreSQL, `window` if they are published,
+            otherwise all; None if the store cannot be reached.
         publishing: None if votes are not published, or the store cannot be reached.
         failures: the latest errors in the log, newest first.
         resident_bytes: memory of this process.
@@ -94,6 +98,7 @@ class HealthReport:
     queue: QueueState
     supply: SupplyState | None
     publishing: PublishState | None
+    lost_with_disk: Literal["none", "window", "all"] | None
     failures: tuple[Failure, ...]
     resident_bytes: int
     free_disk_bytes: int
@@ -132,6 +137,7 @@ class HealthMonitor:
             queue=QueueState(waiting=self.waiting(), drawing=self.engines.at_work),
             supply=supply,
             publishing=publishing,
+            lost_with_disk=_lost_with_disk(self.arena) if reached and self.arena else None,
             failures=self.failures.latest(),
             resident_bytes=psutil.Process().memory_info().rss,
             free_disk_bytes=psutil.disk_usage(str(_existing(self.folder))).free,
@@ -163,8 +169,16 @@ def without_folders(text: str) -> str:
     return _FOLDERS.sub("", text)
 
 
+def _lost_with_disk(arena: Arena) -> Literal["none", "window", "all"]:
+    if arena.store.engine.dialect.name == "postgresql":
+        return "none"
+    return "window" if arena.publish else "all"
+
+
 def _publishing(arena: Arena) -> PublishState:
     """State of publishing; before the publisher has started, only the outbox is known."""
+    from hypersd.arena.dataset.publish import WINDOW_SECONDS  # noqa: PLC0415 - brings pyarrow
+
     publisher = arena.publisher
     last = publisher.health.last if publisher else None
     return PublishState(
@@ -172,6 +186,7 @@ def _publishing(arena: Arena) -> PublishState:
         waiting=arena.store.outbox.count_unpublished(),
         failed_attempts=publisher.failed_attempts if publisher else 0,
         failure=without_folders(publisher.health.failure) if publisher else "",
+        window_seconds=publisher.window_seconds if publisher else WINDOW_SECONDS,
     )
 
 

@@ -6,8 +6,7 @@ import secrets
 from collections.abc import Sequence
 from itertools import combinations
 
-from app.services.engines import EngineManager
-from app.services.page_metrics import MeasuredGenerator
+from app.services.engines import EngineManager, Job
 from hypersd.arena.service.battles import VoteRejected
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Pair
@@ -30,6 +29,7 @@ def draw_own_pair(
     Raises:
         ValueError: the prompt cannot be drawn.
         VoteRejected: the models are not ready, or a contestant failed.
+        GPURefused: the visitor gets no GPU.
     """
     from hypersd.arena.service.pool import PairPool  # noqa: PLC0415 - torch takes seconds to import
     from hypersd.feedback.generator import EngineGenerator  # noqa: PLC0415
@@ -42,10 +42,9 @@ def draw_own_pair(
     pairs = list(combinations(map(Contestant.parse, labels), 2))
     if not pairs:
         raise VoteRejected("no two models can run here, so there is nothing to compare")
-    with engines.drawing():
-        generator = MeasuredGenerator(EngineGenerator(engine), engines.metrics)
-        pool = PairPool(*places, generator, [])
-        pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
+    generator = EngineGenerator(engine, draw=lambda request: engines.draw(Job(request, previews=False)))
+    pool = PairPool(*places, generator, [])
+    pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
     if pair is None:
         raise VoteRejected("the models could not draw that; try other words")
     warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.unread(prompt))]

@@ -37,6 +37,8 @@ class AppSettings:
         owner_token: token of the page's owner (`HYPERSD_OWNER_TOKEN`); empty disables it.
         owner_name: sign-in name of the owner (`SPACE_AUTHOR_NAME`, on a Space with `OAUTH_CLIENT_ID`); empty disables
             signing in.
+        signs_in: visitors can sign in with their Hugging Face account (on a Space with `OAUTH_CLIENT_ID`).
+        hosts: host names of the Space (`SPACE_HOST`).
         on_space: the page is served by a Hugging Face Space, behind its proxy (`SPACE_ID`).
     """
 
@@ -51,6 +53,8 @@ class AppSettings:
     reward: Path | None = None
     owner_token: str = field(default="", repr=False)
     owner_name: str = ""
+    signs_in: bool = False
+    hosts: tuple[str, ...] = ()
     on_space: bool = False
 
     @classmethod
@@ -63,6 +67,8 @@ class AppSettings:
         """
         environment = environment or Environment.read()
         family, studies, reward = environment.family or cls().family, environment.studies, environment.reward
+        # Elsewhere Gradio's sign-in is a mock, with which everybody is the owner of this machine's token.
+        signs_in = environment.signs_in and environment.on_space and environment.platform == "spaces"
         if family not in FAMILIES:
             raise ValueError(f"HYPERSD_FAMILY is {family!r}; choose from: {', '.join(FAMILIES)}")
         if studies and not studies.is_dir():
@@ -84,7 +90,9 @@ class AppSettings:
             publish=environment.publish,
             reward=reward,
             owner_token=environment.owner_token,
-            owner_name=environment.space_author if environment.signs_in else "",
+            owner_name=environment.space_author if signs_in else "",
+            signs_in=signs_in,
+            hosts=environment.space_hosts,
             on_space=environment.on_space,
         )
 

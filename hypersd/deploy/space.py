@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -39,14 +39,30 @@ def check_space(name: str) -> str:
     return name
 
 
-def deploy(api: HfApi, space: str, files: Sequence[SpaceFile], *, private: bool = False) -> Deployment:
+def deploy(
+    api: HfApi,
+    space: str,
+    files: Sequence[SpaceFile],
+    *,
+    private: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Deployment:
     """Make a Space hold just these files, in one commit; it is created if there is none.
+
+    Args:
+        api: of the Hub.
+        space: OWNER/NAME.
+        files: of the Space.
+        private: a new Space is seen by its owner only.
+        variables: environment variables of the Space to set; others are left as they are.
 
     Raises:
         OSError: the Hub refuses, or does not answer; no file of the Space has changed.
     """
     try:
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        for name, value in (variables or {}).items():
+            api.add_space_variable(space, name, value)
         wanted = {file.path for file in files}
         there = set(api.list_repo_files(space, repo_type="space"))
         removed = tuple(sorted(there - wanted - _KEPT))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,15 @@ class SpaceFile:
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
-def space_files(checkout: Path) -> tuple[SpaceFile, ...]:
+def space_files(checkout: Path, preload: Sequence[str] = ()) -> tuple[SpaceFile, ...]:
     """List the files that a Space needs, by path.
 
     The requirements are without what a Space brings itself. Hidden files and caches stay here: a `.env` may hold a
     secret.
+
+    Args:
+        checkout: of this project.
+        preload: files on the Hub for the Space's image, each line a repository and its files ("OWNER/NAME a,b").
 
     Raises:
         FileNotFoundError: the folder is no checkout of this project.
@@ -41,7 +45,17 @@ def space_files(checkout: Path) -> tuple[SpaceFile, ...]:
     requirements = space_requirements((checkout / "requirements.txt").read_text(encoding="utf-8"))
     files = {path: SpaceFile(path, checkout / path) for path in _paths(checkout)}
     files["requirements.txt"] = SpaceFile("requirements.txt", requirements.encode())
+    if preload:
+        card = (checkout / "README.md").read_text(encoding="utf-8")
+        files["README.md"] = SpaceFile("README.md", space_card(card, preload).encode())
     return tuple(files[path] for path in sorted(files))
+
+
+def space_card(text: str, preload: Sequence[str]) -> str:
+    """A Space's README with files to preload in its front matter."""
+    start, matter, rest = text.split("---\n", 2)
+    lines = "".join(f"  - {line}\n" for line in preload)
+    return f"{start}---\n{matter}preload_from_hub:\n{lines}---\n{rest}"
 
 
 def space_requirements(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -32,10 +32,12 @@ class EngineGenerator:
     Args:
         engine: gives the loaded models.
         cancelled: ends the work within one UNet call; the pair is then not made.
+        draw: draws a request elsewhere; None is by the engine.
     """
 
     engine: Engine
     cancelled: Callable[[], bool] = lambda: False
+    draw: Callable[[Request], Iterable[object]] | None = None
     software: Mapping[str, str] = field(default_factory=lambda: SOFTWARE)
 
     @property
@@ -54,11 +56,8 @@ class EngineGenerator:
         family = self.engine.family
         runs = tuple(Run(model=contestant.model, steps=contestant.steps) for contestant in contestants)
         request = Request(prompt=prompt, seed=seed, family=family.name, runs=runs)
-        results = {
-            (event.model, event.steps): event
-            for event in compare(request, self.engine, cancelled=self.cancelled)
-            if isinstance(event, Generation)
-        }
+        events = self.draw(request) if self.draw else compare(request, self.engine, cancelled=self.cancelled)
+        results = {(event.model, event.steps): event for event in events if isinstance(event, Generation)}
         images: list[GeneratedImage] = []
         for contestant in contestants:
             result = results.get((contestant.model, contestant.steps))

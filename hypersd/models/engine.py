@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -137,6 +137,26 @@ class Engine:
                 base=lambda: self._without_adapter(switched_on=unet is pipeline.unet and recipe.weights.kind == "lora"),
                 warning="; ".join(filter(None, warnings)),
             )
+
+    def holds(self, weights: Weights) -> bool:
+        """True if weights are in memory."""
+        own = weights in self._unets or weights in self._controlnets
+        return own or (self.loaded and (weights.kind == "none" or replace(weights, scale=1.0) in self._adapters))
+
+    def fetch(self, weights: Iterable[Weights], cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Wait until the base and these weights are on disk; a failure is left to the run that needs them.
+
+        Raises:
+            Cancelled: as for `use`.
+        """
+        for each in (BASE, *weights):
+            with suppress(OSError, ValueError):
+                self._fetch(each, cancelled)
+
+    def after_fork(self) -> None:
+        """Make the engine usable in a forked process, which has none of the threads of locks and of OpenMP."""
+        torch.set_num_threads(1)
+        self._loading, self._asking, self._in_use = threading.Lock(), threading.Lock(), threading.Lock()
 
     def controlnet(self, mode: ControlMode, cancelled: Callable[[], bool] = lambda: False) -> ControlNetModel:
         """The family's ControlNet for a mode, loaded once.

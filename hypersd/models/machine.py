@@ -19,6 +19,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "avx_ne_convert", "bf16"}
 """Names under which Linux lists a processor's bfloat16 arithmetic, on x86 and on ARM."""
 
+_ZERO_GPU_GB = 45.0
+"""Memory of weights up to which ZeroGPU gives half of a card (48 GB); more takes twice a visitor's quota."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
@@ -60,13 +63,37 @@ class Machine:
             if torch.backends.mps.is_available():
                 memory = torch.mps.recommended_max_memory() / 1e9
                 return cls(device="mps", precision="float16", memory_gb=memory, offline=offline, cache=cache)
+        return cls.cpu()
+
+    @classmethod
+    def cpu(cls) -> Machine:
+        """This machine without its GPU.
+
+        Raises:
+            ValueError: a variable has an invalid value.
+        """
         return cls(
             device="cpu",
             precision="float32",
             memory_gb=free_memory() / 1e9,
             bfloat16=has_bfloat16(),
-            offline=offline,
-            cache=cache,
+            offline=Environment.read().offline,
+            cache=Path(constants.HF_HUB_CACHE),
+        )
+
+    @classmethod
+    def zero_gpu(cls) -> Machine:
+        """A Space with ZeroGPU, whose GPU can be asked for its memory only within a visitor's call.
+
+        Raises:
+            ValueError: a variable has an invalid value.
+        """
+        return cls(
+            device="cuda",
+            precision="float16",
+            memory_gb=_ZERO_GPU_GB,
+            offline=Environment.read().offline,
+            cache=Path(constants.HF_HUB_CACHE),
         )
 
     @property

@@ -178,6 +178,7 @@ class Family:
         repository: the base on the Hub; None if the family lives in `folder`.
         folder: the base on disk, for a shipped family.
         variant: of the base's weight files ("fp16"), or None.
+        text_encoders: number of its base's text encoders.
         vae: a repository whose VAE replaces the base's, or None.
         tiny_decoder: that may replace the VAE (see `hypersd.models.tiny_decoder`), or None.
         base: another base on disk, a diffusers folder or a single-file checkpoint (see `hypersd.models.other_base`).
@@ -201,6 +202,7 @@ class Family:
     repository: str | None = None
     folder: Path | None = None
     variant: str | None = None
+    text_encoders: int = 1
     vae: str | None = None
     tiny_decoder: TinyDecoder | None = None
     base: Path | None = None

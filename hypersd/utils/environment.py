@@ -58,6 +58,11 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    """Words, separated by commas or spaces."""
+    return tuple(text.replace(",", " ").split())
+
+
 def _log_format(text: str) -> LogFormat:
     """A format of logs.
 
@@ -146,8 +151,17 @@ class Environment:
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
     """Switch: load published weights only from the local cache."""
 
+    space_hosts: tuple[str, ...] = field(default=(), metadata=_variable("SPACE_HOST", _words))
+    """Host names of the Space, which sets them: its own, and custom domains."""
+
+    platform: str = field(default="", metadata=_variable("SYSTEM"))
+    """`spaces` on a Hugging Face Space, which sets it."""
+
     on_space: bool = field(default=False, metadata=_variable("SPACE_ID", bool))
     """True on a Hugging Face Space, which sets it to the Space's name."""
+
+    zero_gpu: bool = field(default=False, metadata=_variable("SPACES_ZERO_GPU", _switch))
+    """True on a Space with ZeroGPU, which sets it: a GPU only within a visitor's call."""
 
     space_author: str = field(default="", metadata=_variable("SPACE_AUTHOR_NAME"))
     """Name of the Space's owner, set by the Space."""

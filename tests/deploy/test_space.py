@@ -10,27 +10,30 @@ from huggingface_hub import HfApi, constants
 
 from hypersd.deploy.space import check_space, deploy
 from hypersd.deploy.space_files import SpaceFile
-from tests.deploy.space_hub import SpaceHub, serve
+from tests.repo_hub import RepoHub, serve
 
 FILES = (SpaceFile("app.py", b"print()\n"), SpaceFile("README.md", b"---\nsdk: gradio\n---\n"))
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpaceHub]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[RepoHub]:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with serve() as served:
         yield served
 
 
-def api(hub: SpaceHub) -> HfApi:
+def api(hub: RepoHub) -> HfApi:
     return HfApi(endpoint=hub.address, token="hf_test")  # noqa: S106 - of a Hub that takes it
 
 
-def test_a_space_is_created_and_holds_just_these_files(hub: SpaceHub, tmp_path: Path) -> None:
+def test_a_space_is_created_and_holds_just_these_files(hub: RepoHub, tmp_path: Path) -> None:
     on_disk = tmp_path / "page.css"
     on_disk.write_bytes(b"body {}")
     hub.files = {"old.py": b"", ".gitattributes": b"*.safetensors filter=lfs\n", "app.py": b"another\n"}
-    done = deploy(api(hub), "me/hyper", (*FILES, SpaceFile("app/page.css", on_disk)), private=True)
+    done = deploy(
+        api(hub), "me/hyper", (*FILES, SpaceFile("app/page.css", on_disk)), private=True, variables={"A": "b"}
+    )
+    assert hub.variables == {"A": "b"}
     assert done.removed == ("old.py",)
     assert done.url == f"{hub.address}/spaces/me/hyper"
     assert hub.files == {
@@ -47,7 +50,7 @@ def test_a_space_is_created_and_holds_just_these_files(hub: SpaceHub, tmp_path: 
     }
 
 
-def test_a_refusal_is_one_sentence_and_changes_nothing(hub: SpaceHub) -> None:
+def test_a_refusal_is_one_sentence_and_changes_nothing(hub: RepoHub) -> None:
     hub.refusal, hub.files = 403, {"old.py": b""}
     with pytest.raises(OSError, match=r"the Hub refuses to deploy to me/hyper: .*403") as caught:
         deploy(api(hub), "me/hyper", FILES)

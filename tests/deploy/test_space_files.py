@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
 
-from hypersd.deploy.space_files import SpaceFile, space_files, space_requirements
+from hypersd.deploy.space_files import SpaceFile, space_card, space_files, space_requirements
 
 NEEDED = {"app.py", "requirements.txt", "README.md", "LICENSE", "NOTICE", "docs/compare.png", "hypersd/api.py"}
 
@@ -56,6 +58,20 @@ def test_secrets_and_caches_stay(root: Path, tmp_path: Path) -> None:
 def test_what_a_space_brings_itself_is_not_installed() -> None:
     text = "torch>=2.8\ngradio[oauth]>=6.31,<7\nhuggingface_hub>=1.32  # the client\n# gradio\nnumpy>=2.0\nspaces\n"
     assert space_requirements(text) == "torch>=2.8\n# gradio\nnumpy>=2.0\n"
+
+
+def test_the_card_is_as_a_space_wants_it(root: Path) -> None:
+    text = space_card((root / "README.md").read_text(encoding="utf-8"), ["me/base a.json,b.safetensors"])
+    matter = yaml.safe_load(text.split("---")[1])
+    assert matter["preload_from_hub"] == ["me/base a.json,b.safetensors"]
+    assert (matter["sdk"], matter["app_file"], matter["python_version"]) == ("gradio", "app.py", "3.12")
+    assert matter["hf_oauth"] is True
+    assert matter["startup_duration_timeout"] == "1h"
+    assert len(matter["short_description"]) <= 60
+    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    (gradio,) = (Requirement(line) for line in lines if line.startswith("gradio"))
+    assert gradio.specifier.contains(matter["sdk_version"])
+    assert text.endswith((root / "README.md").read_text(encoding="utf-8").split("---\n", 2)[2])
 
 
 def test_a_folder_that_is_no_checkout_is_named(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_two_processes_do_what_one_does_and_resume_alike(
         for name, weights in others.items():
             torch.testing.assert_close(mine[name], weights, rtol=0, atol=1e-4)
     both = processes.run_together(2, killed, "segments-1/state/step-2.state.safetensors", *words(data, out))
-    assert -signal.SIGKILL in {one.returncode for one in both}
+    assert -signal.SIGKILL in {process.returncode for process in both}
     for done in processes.run_together(2, hypersd, *words(data, out)):
         whole(done)
     for name in ADAPTERS:

@@ -18,12 +18,10 @@ from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.services.engines import EngineManager, Job, Stopping
 from app.services.grid_picture import grid_picture
-from app.texts import sentence
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.png import write_png
 from hypersd.sampling.request import Generation, Request, parse_seed
-from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +100,7 @@ class CompareHandlers:
 
     def _refused(self, error: Exception) -> Updates:
         return {
-            self.parts.message: result_cards.message(sentence(gist(error)), error=True),
+            self.parts.message: result_cards.complaint(error),
             self.parts.job: None,
             **self._idle(),
         }

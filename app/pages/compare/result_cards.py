@@ -10,7 +10,9 @@ from types import MappingProxyType
 
 from PIL import Image
 
+from app.services.gpu_calls import GPURefused
 from app.templating import render
+from app.texts import sentence
 from hypersd.models.families.embedded import backgrounds_of, objects_of
 from hypersd.models.machine import Machine
 from hypersd.models.specs import Capability, Family, ModelSpec
@@ -19,6 +21,7 @@ from hypersd.sampling.png import png_info
 from hypersd.sampling.record import control_record, picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
+from hypersd.utils.errors import gist
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 _STATES = {"starting": "starting", "idle": "loads with the first run", "loading": "loading models", "ready": "ready"}
@@ -73,9 +76,14 @@ def status(family: Family, machine: Machine | None, state: str) -> str:
     return render("status", family=family, state=_STATES.get(state, state), kind=kind, where=where, whose=whose)
 
 
-def message(text: str, *, error: bool = False) -> str:
-    """A sentence for the visitor; empty text is nothing."""
-    return render("message", text=text, error=error) if text else ""
+def message(text: str, *, error: bool = False, pairs: bool = False) -> str:
+    """A sentence for the visitor, with a link to the arena's prepared `pairs` if wanted; empty text is nothing."""
+    return render("message", text=text, error=error, pairs=pairs) if text else ""
+
+
+def complaint(error: Exception) -> str:
+    """The message of an error; a visitor without a GPU is shown the way to prepared pairs."""
+    return message(sentence(gist(error)), error=True, pairs=isinstance(error, GPURefused))
 
 
 def unknown_words(family: Family, prompt: str) -> str:

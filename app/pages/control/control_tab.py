@@ -15,14 +15,12 @@ from app.pages.control.canvas import drawing
 from app.pages.control.control_layout import EMPTY, ControlComponents, control_layout, own_scale
 from app.pages.control.control_view import ControlShown, control_html
 from app.services.engines import EngineManager, Job
-from app.texts import sentence
 from hypersd.models.control_availability import control_availability
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.specs import Family
 from hypersd.sampling.control_image import control_image, is_blank, load_detector
 from hypersd.sampling.planning import planned, warnings_of
 from hypersd.sampling.request import Control, Generation, Request, Run, SamplingParameters, parse_number, parse_seed
-from hypersd.utils.errors import gist
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +115,7 @@ class ControlHandlers:
         except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
             if not isinstance(error, ValueError):
                 log.exception("a controlled row failed")
-            message = {parts.message: _complaint(error)}
+            message = {parts.message: result_cards.complaint(error)}
         if job.superseded.is_set():
             yield {parts.job: gr.skip()}
         else:
@@ -146,10 +144,10 @@ class ControlHandlers:
     def _unable(self, family: Family, mode: str) -> str:
         machine = self.engines.machine
         able = control_availability(family, ControlMode(mode), machine) if machine else None
-        return _complaint(ValueError(able.reason)) if able and not able.available else ""
+        return result_cards.complaint(ValueError(able.reason)) if able and not able.available else ""
 
     def _refused(self, error: Exception) -> Updates:
-        return {self.parts.message: _complaint(error), **self._idle()}
+        return {self.parts.message: result_cards.complaint(error), **self._idle()}
 
     def _idle(self) -> Updates:
         return {self.parts.stop: gr.Button(interactive=False), self.parts.job: None}
@@ -162,7 +160,3 @@ def _control(value: object, mode: ControlMode, scale: float, side: int) -> Contr
     if is_blank(image):
         raise ValueError(_NO_LINES)
     return Control(mode=mode, image=image, scale=scale)
-
-
-def _complaint(error: Exception) -> str:
-    return result_cards.message(sentence(gist(error)), error=True)

@@ -115,7 +115,7 @@ class SweepHandlers:
         parts, whole = self.parts, len(shown.drawn) == len(job.request.runs)
         stopped = not whole or (job.then is not None and len(extra) < job.then.count)
         words = "Stopped. What was finished is kept, without a mark." if stopped else ""
-        table = shown.table if stopped else marked(family, shown, extra, self.engines.machine or Machine.here())
+        table = shown.table if stopped else marked(family, shown, extra, self.engines.scoring_machine)
         shown = replace(shown, table=table)
         drawn = any(each.image for each in shown.drawn)
         download = gr.DownloadButton(value=sweep_file(family, shown, order), visible=True) if drawn else gr.skip()
@@ -129,8 +129,7 @@ class SweepHandlers:
         }
 
     def _refused(self, error: Exception) -> Updates:
-        message = result_cards.message(sentence(gist(error)), error=True)
-        return {**self._idle(), self.parts.message: message, self.parts.job: None}
+        return {**self._idle(), self.parts.message: result_cards.complaint(error), self.parts.job: None}
 
     def _idle(self) -> Updates:
         return {self.parts.run: gr.Button(visible=True), self.parts.stop: gr.Button(visible=False)}

@@ -6,6 +6,7 @@ The disk of a Space is wiped at every restart, so votes are uploaded soon after 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 import threading
@@ -31,6 +32,14 @@ from hypersd.utils.errors import gist
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
+
+_AFTER_SECONDS, _LEAST_SECONDS = 300.0, 30.0
+WINDOW_SECONDS = _AFTER_SECONDS + _LEAST_SECONDS
+"""Age at which a vote is published at the latest, by default."""
+
+_GLANCE_SECONDS = 0.1
+_GRACE_SECONDS = 5.0
+"""Time that an attempt under way is given at the end, before a last one is begun beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +78,26 @@ class Publisher:
     pictures: ImageStore
     url: str
     after_votes: int = 20
-    after_seconds: float = 300.0
-    least_seconds: float = 30.0
+    after_seconds: float = _AFTER_SECONDS
+    least_seconds: float = _LEAST_SECONDS
     health: Health = field(default_factory=lambda: Health(0, None, ""))
     boot: str = field(default_factory=lambda: new_id()[:12])
     aside: dict[str, str] = field(default_factory=dict[str, str])
     failed_attempts: int = 0
+    _retry_at: float = -math.inf
     _unread: str = ""
     _has_card: bool = False
+
+    @property
+    def window_seconds(self) -> float:
+        """Age at which a vote is published at the latest, if the target answers: what a wiped disk can lose."""
+        return self.after_seconds + self.least_seconds
 
     def run(self, stop: threading.Event, pause: float = 5.0) -> None:
         """Restore the published votes, then publish until `stop` is set, and a last time after that.
 
-        Failures are logged and retried; they never stop the thread or reach a voter.
+        Failures are logged and retried, after a rate limit when the Hub says (`Retry-After`); they never stop the
+        thread or reach a voter. The last attempt is made in any case.
         """
         read = self.read_back()
         waited = tried = read_at = time.monotonic()
@@ -93,10 +109,18 @@ class Publisher:
             if not waiting:
                 waited = time.monotonic()
             due = waiting >= self.after_votes or time.monotonic() - waited >= self.after_seconds
-            if waiting and due and time.monotonic() - tried >= self.least_seconds:
-                self.attempt()
+            if waiting and due and time.monotonic() >= max(tried + self.least_seconds, self._retry_at):
+                self._attempt_until(stop)
                 waited = tried = time.monotonic()
         self.attempt()
+
+    def _attempt_until(self, stop: threading.Event) -> None:
+        """Publish on a thread of its own, which is left alone if it still waits for the target when `stop` is set."""
+        thread = threading.Thread(target=self.attempt, name="publish", daemon=True)
+        thread.start()
+        while thread.is_alive() and not stop.is_set():
+            thread.join(_GLANCE_SECONDS)
+        thread.join(_GRACE_SECONDS)
 
     def read_back(self) -> bool:
         """Restore the published votes; True if all could be read. `health` describes a failure."""
@@ -118,6 +142,7 @@ class Publisher:
             waiting, failure, last = self.store.outbox.count_unpublished(), self._unread, now()
         except Exception as error:
             log.exception("votes could not be published; they are kept on this machine and tried again")
+            self._retry_at = time.monotonic() + _retry_after(error)
             waiting, failure, last = self.health.waiting, _sentence(error), self.health.last
             waiting = max(waiting, self._waiting())
         if self.aside:
@@ -237,6 +262,16 @@ def _put(system: Any, file: Path, target: str) -> None:
     part = f"{target}.part"
     system.put_file(str(file), part)
     os.replace(part, target)  # noqa: PTH105 - fsspec's paths are strings
+
+
+def _retry_after(error: BaseException | None) -> float:
+    """Seconds that the target asks to wait, by the response of an error or of its causes; 0 if it asks for none."""
+    while error is not None:
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        if (seconds := headers.get("retry-after", "")).isdecimal():
+            return float(seconds)
+        error = error.__cause__
+    return 0.0
 
 
 def _sentence(error: Exception) -> str:

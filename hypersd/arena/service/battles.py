@@ -71,7 +71,7 @@ class BattleService:
     clock: Callable[[], datetime] = now
 
     def next_battle(
-        self, voter: str, kind: Kind = "human", *, study: str | None = None, exclude: str = ""
+        self, voter: str, kind: Kind = "human", *, study: str | None = None, exclude: str = "", alias: str = ""
     ) -> Battle | None:
         """A battle for a voter: the one that still waits for their vote, or a new one.
 
@@ -80,6 +80,7 @@ class BattleService:
             kind: of the voter.
             study: the study of the battle; None is the open arena.
             exclude: a battle that the voter is looking at, when the page fetches the next one ahead.
+            alias: another name of the voter, whose pairs they have seen too; empty if there is none.
 
         Returns:
             None if the voter has seen every pair.
@@ -94,12 +95,12 @@ class BattleService:
         policy, dice, handed = self.policy, self.rng.random(), self.store.handed_out(voter)
         # Count battles handed out, not votes: a page fetches ahead, so votes are one or two behind.
         first = 0 < policy.first_gold <= handed.total() + 1 and not handed["gold"]
-        if (first or dice < policy.gold_share) and (battle := self._gold(voter, kind, study)):
+        if (first or dice < policy.gold_share) and (battle := self._gold(voter, kind, study, alias)):
             return battle
         again = policy.gold_share <= dice < policy.gold_share + policy.repeat_share
         if again and (battle := self._repeat(voter, kind, study)):
             return battle
-        return self._open(voter, kind, study)
+        return self._open(voter, kind, study, alias)
 
     def allowed(self, study: str | None) -> Sequence[Choice]:
         """Choices that are allowed in a study or, for None, in the open arena."""
@@ -112,8 +113,8 @@ class BattleService:
         self.store.add_battle(battle)
         return battle
 
-    def _gold(self, voter: str, kind: Kind, study: str | None) -> Battle | None:
-        candidate = self.store.candidate(voter, study, gold=True)
+    def _gold(self, voter: str, kind: Kind, study: str | None, alias: str) -> Battle | None:
+        candidate = self.store.candidate(voter, study, gold=True, alias=alias)
         if candidate is None:
             return None
         battle = self._battle(candidate[0], voter, kind, "gold")
@@ -129,9 +130,9 @@ class BattleService:
         self.store.add_battle(battle)
         return battle
 
-    def _open(self, voter: str, kind: Kind, study: str | None) -> Battle | None:
+    def _open(self, voter: str, kind: Kind, study: str | None, alias: str) -> Battle | None:
         overlap = self.rng.random() < self.policy.overlap_share
-        while candidate := self.store.candidate(voter, study, overlap=overlap):
+        while candidate := self.store.candidate(voter, study, overlap=overlap, alias=alias):
             pair, fresh = candidate
             battle = self._battle(pair, voter, kind, "open")
             if not fresh:

@@ -61,8 +61,9 @@ def open_battle(*, in_study: bool) -> Select[Any]:
 
 @cache
 def candidate(*, in_study: bool, gold: bool, judged: bool) -> Select[Any]:
-    """The least served pair that a `voter` has not seen; if `judged`, one that has a vote."""
-    seen = exists().where(BATTLES.c.pair_id == PAIRS.c.id, _VOTER)
+    """The least served pair that a `voter`, also known as `alias`, has not seen; if `judged`, one that has a vote."""
+    names = (bindparam("voter"), bindparam("alias"))
+    seen = exists().where(BATTLES.c.pair_id == PAIRS.c.id, BATTLES.c.voter.in_(names))
     has_vote = exists().where(BATTLES.c.pair_id == PAIRS.c.id, VOTES.c.battle_id == BATTLES.c.id, STANDS)
     usable = (PAIRS.c.gold.is_not(None) if gold else OPEN) & _within(in_study) & ~seen
     queue = select(PAIRS).where(usable).order_by(PAIRS.c.served, PAIRS.c.created).limit(1)

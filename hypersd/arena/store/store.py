@@ -118,14 +118,14 @@ class Store:
             return Counter({row[0]: int(row[1]) for row in connection.execute(counted.group_by(PAIRS.c.prompt))})
 
     def candidate(
-        self, voter: str, study: str | None, *, gold: bool = False, overlap: bool = False
+        self, voter: str, study: str | None, *, gold: bool = False, overlap: bool = False, alias: str = ""
     ) -> tuple[Pair, bool] | None:
-        """A pair that this voter has not seen, and whether it was never handed out.
+        """A pair that this voter (or `alias`, if they have another name) has not seen, and whether it is new to all.
 
         Pairs that were never handed out come first or, for `overlap`, pairs that others have judged; then the least
         served pairs. None if the voter has seen all pairs.
         """
-        given = {"voter": voter, "study": study}
+        given = {"voter": voter, "alias": alias or voter, "study": study}
         kinds = (True, False) if overlap else (False,)
         with reading(self.engine) as connection:
             for judged in kinds:

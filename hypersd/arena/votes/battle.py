@@ -36,6 +36,11 @@ def pseudonym(secret: bytes, name: str) -> str:
     return hmac.new(secret, name.encode(), sha256).hexdigest()[:24]
 
 
+def account_pseudonym(secret: bytes, account: str) -> str:
+    """Pseudonym of a voter who signed in, for the id of their account; never equal to that of an anonymous voter."""
+    return f"hf-{hmac.new(secret, f'account:{account}'.encode(), sha256).hexdigest()[:21]}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Contestant:
     """A model at a number of steps; its label, `emoji/hyper@4`, is its name in every ranking.

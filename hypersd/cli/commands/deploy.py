@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hypersd.cli.arguments import argument
 from hypersd.cli.options import add_json
 from hypersd.cli.output import emit, note, say, table
 from hypersd.deploy.space_files import SpaceFile, space_files
 from hypersd.resources import assets_folder
+from hypersd.utils.environment import Environment
+
+if TYPE_CHECKING:
+    from hypersd.models.specs import Family
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,6 +27,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--space", type=argument(_space), required=True, metavar="OWNER/NAME", help="the Space")
     parser.add_argument("--private", action="store_true", help="a new Space is seen by its owner only")
+    parser.add_argument(
+        "--family",
+        type=argument(_family),
+        metavar="NAME",
+        help="the family that the page shows first; a published one's weights become part of the Space's image",
+    )
     parser.add_argument("--dry-run", action="store_true", help="upload nothing; list the files and their sizes")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -33,11 +44,27 @@ def _space(text: str) -> str:
     return check_space(text)
 
 
+def _family(name: str) -> Family:
+    from hypersd.models.registry import FAMILIES
+
+    if name not in FAMILIES:
+        raise ValueError(f"unknown family {name!r}; choose from: {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
 def run(options: argparse.Namespace) -> int:
     """Deploy, or say what would be deployed."""
-    files = space_files(assets_folder().parent)
+    # Rendered by a Node server, the page would answer through a second proxy; only a variable turns that off there.
+    variables = {"GRADIO_SSR_MODE": "false"}
+    preload: tuple[str, ...] = ()
+    if options.family:
+        from hypersd.models.preload import preloaded
+
+        variables |= Environment(family=options.family.name).variables()
+        preload = preloaded(options.family)
+    files = space_files(assets_folder().parent, preload)
     if options.dry_run:
-        show(options.space, files, as_json=options.json)
+        show(options.space, files, variables, preload, as_json=options.json)
         return 0
     from huggingface_hub import HfApi, get_token
 
@@ -46,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if get_token() is None:
         raise ValueError("nobody is logged in on this machine; do so with `hf auth login`, or set HF_TOKEN")
     note(f"uploading {len(files)} files, {_megabytes(files):.1f} MB")
-    done = deploy(HfApi(), options.space, files, private=options.private)
+    done = deploy(HfApi(), options.space, files, private=options.private, variables=variables)
     if options.json:
         emit({"space": options.space, "url": done.url, "files": len(files), "removed": list(done.removed)})
     else:
@@ -54,13 +81,20 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def show(space: str, files: tuple[SpaceFile, ...], *, as_json: bool) -> None:
-    """Print what would be uploaded."""
+def show(
+    space: str, files: tuple[SpaceFile, ...], variables: Mapping[str, str], preload: Sequence[str], *, as_json: bool
+) -> None:
+    """Print what would be uploaded, set and preloaded."""
     if as_json:
         rows = [{"path": file.path, "bytes": file.size} for file in files]
-        emit({"space": space, "bytes": sum(file.size for file in files), "files": rows})
+        size = sum(file.size for file in files)
+        emit({"space": space, "bytes": size, "files": rows, "variables": dict(variables), "preload": list(preload)})
         return
     say(table(("file", "bytes"), [(file.path, file.size) for file in files]))
+    for name, value in variables.items():
+        say(f"{name}={value}")
+    for line in preload:
+        say(f"in the image: {line}")
     say(f"\n{len(files)} files, {_megabytes(files):.1f} MB, would be uploaded to {space}; nothing was.")
 
 

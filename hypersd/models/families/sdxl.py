@@ -75,6 +75,7 @@ SDXL = Family(
     repository="stabilityai/stable-diffusion-xl-base-1.0",
     variant="fp16",
     # The original VAE overflows in half precision.
+    text_encoders=2,
     vae="madebyollin/sdxl-vae-fp16-fix",
     pixels=_PIXELS,
     memory_gb=11,

@@ -50,10 +50,17 @@ def test_programs_get_json(client: TestClient) -> None:
     report = answer.json()
     assert set(report) == {
         *("status", "version", "uptime_seconds", "families", "queue", "supply", "publishing", "failures"),
-        *("resident_bytes", "free_disk_bytes"),
+        *("lost_with_disk", "resident_bytes", "free_disk_bytes"),
     }
     assert (report["status"], report["version"]) == ("ok", __version__)
-    assert report["publishing"] == {"age_seconds": None, "waiting": 0, "failed_attempts": 0, "failure": ""}
+    assert report["publishing"] == {
+        "age_seconds": None,
+        "waiting": 0,
+        "failed_attempts": 0,
+        "failure": "",
+        "window_seconds": 330,
+    }
+    assert report["lost_with_disk"] == "window"
 
 
 def test_browsers_get_a_page(client: TestClient) -> None:
@@ -62,6 +69,7 @@ def test_browsers_get_a_page(client: TestClient) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "<h1>Health: ok</h1>" in answer.text
     assert FAMILIES["emoji"].title in answer.text
+    assert "at most those of the last 330 s, none after an orderly end" in answer.text
 
 
 @pytest.mark.parametrize("headers", [{}, BROWSER])

@@ -29,6 +29,7 @@ def test_a_page_that_has_just_started_is_well(monitor: HealthMonitor, arena: Are
     assert (report.status, report.version, report.publishing, report.failures) == ("ok", __version__, None, ())
     (family,) = report.families
     assert (family.name, family.state, family.models) == ("emoji", "starting", None)
+    assert report.lost_with_disk == "all", "the votes are on this disk alone"
     assert (report.queue.waiting, report.queue.drawing) == (3, 0)
     assert report.supply is not None
     assert (report.supply.pairs, report.supply.wanted) == (1, arena.low)
@@ -69,6 +70,7 @@ def test_a_store_that_is_gone_makes_the_page_unavailable(monitor: HealthMonitor,
     shutil.rmtree(tmp_path)
     report = monitor.report()
     assert (report.status, report.supply, report.publishing) == ("unavailable", None, None)
+    assert report.lost_with_disk is None
     assert report.free_disk_bytes > 0, "of the disk where the folder was"
 
 

@@ -106,8 +106,13 @@ def test_the_owner_is_named_by_the_environment() -> None:
     )
     assert (settings.owner_token, settings.owner_name) == ("sesame", "")
     assert "sesame" not in repr(settings)
-    signed_in = AppSettings.from_environment(Environment.read({"SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "1"}))
-    assert (signed_in.owner_token, signed_in.owner_name) == ("", "ann")
+    on_space = {"SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "1", "SPACE_ID": "ann/hyper", "SYSTEM": "spaces"}
+    signed_in = AppSettings.from_environment(Environment.read(on_space))
+    assert (signed_in.owner_token, signed_in.owner_name, signed_in.signs_in) == ("", "ann", True)
+    for name in ("OAUTH_CLIENT_ID", "SPACE_ID", "SYSTEM"):
+        elsewhere = {key: value for key, value in on_space.items() if key != name}
+        without = AppSettings.from_environment(Environment.read(elsewhere))
+        assert (without.owner_name, without.signs_in) == ("", False), "Gradio's mock would let everybody in"
 
 
 def test_a_round_is_run_by_the_command_line_in_the_page_s_own_places(
