@@ -63,13 +63,16 @@ def embedded_folder(environment: Environment) -> Path | None:
 
 def living_in(folder: Path | None, family: Family) -> Family:
     """The family in its folder, or another one if the family has one, with the models that were trained there later."""
-    home = folder or family.folder
-    if family.folder is None or home is None:
+    if family.folder is None:
         return family
-    trained = (
-        spec for spec in family.trained_later if all((home / str(each.weights.file)).exists() for each in spec.recipes)
-    )
-    return replace(family, folder=home, specs=(*family.specs, *trained), trained_later=())
+    home = folder or family.folder
+    known = {spec.name for spec in family.specs}
+    trained = [spec for spec in family.trained_later if spec.name not in known and _is_trained(spec, home)]
+    return replace(family, folder=home, specs=(*family.specs, *trained))
+
+
+def _is_trained(spec: ModelSpec, folder: Path) -> bool:
+    return all((folder / str(recipe.weights.file)).exists() for recipe in spec.recipes)
 
 
 @dataclass(frozen=True, slots=True)
