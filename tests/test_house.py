@@ -586,3 +586,12 @@ def test_the_sprites_come_with_their_licences(root: Path) -> None:
     notice = (root / "NOTICE").read_text()
     assert "@lobehub/fluent-emoji-3d 1.1.0" in notice
     assert "emoji-datasource 16.0.0" in notice
+
+
+def test_no_merge_conflict_is_left(root: Path) -> None:
+    folders = [root / name for name in ("app", "assets", "benchmarks", "docs", "hypersd", "tests")]
+    files = [*root.iterdir(), *(file for folder in folders for file in folder.rglob("*"))]
+    texts = [file for file in files if file.suffix in {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".js", ".css"}]
+    marker = re.compile("^(<{7} |>{7} )", re.MULTILINE)
+    assert texts
+    assert not [str(file) for file in texts if marker.search(file.read_text(encoding="utf-8"))]

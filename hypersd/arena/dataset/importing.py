@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from hypersd.arena.dataset.crowd import STUDY as CROWD
-from hypersd.arena.dataset.crowd import is_crowd
+from hypersd.arena.dataset.crowdsourced import STUDY as CROWDSOURCED
+from hypersd.arena.dataset.crowdsourced import is_crowdsourced
 from hypersd.arena.dataset.logs import STUDY as LOG
 from hypersd.arena.dataset.logs import is_log
 from hypersd.arena.dataset.pickapic import STUDY as PICKAPIC
@@ -21,8 +21,8 @@ from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Kind, Vote
 from hypersd.arena.votes.images import ImageStore
 
-Layout = Literal["arena", "pickapic", "log", "crowd"]
-_IMPORTED = (PICKAPIC, LOG, CROWD)
+Layout = Literal["arena", "pickapic", "log", "crowdsourced"]
+_IMPORTED = (PICKAPIC, LOG, CROWDSOURCED)
 """The studies of imported votes."""
 _OURS = {"vote_id", "battle_id", "pair_id"}
 """Columns that only the `arena` format has; other arenas' logs share some of its other columns."""
@@ -144,8 +144,8 @@ def _layout(shard: Shard) -> Layout:
         return "pickapic"
     if is_log(columns):
         return "log"
-    if is_crowd(columns):
-        return "crowd"
+    if is_crowdsourced(columns):
+        return "crowdsourced"
     if columns >= COLUMNS:
         raise ValueError(
             f"{shard.path} has Pick-a-Pic's columns, but not {MOMENT}, and a vote needs its date and time: "
@@ -176,5 +176,5 @@ _READERS: Mapping[
     "arena": lambda shard, _kind, pictures, _known, rejects: shard.batches(pictures, rejects),
     "pickapic": lambda shard, kind, pictures, known, rejects: shard.pickapic(kind, pictures, known, rejects),
     "log": lambda shard, kind, _pictures, _known, rejects: shard.log(kind, rejects),
-    "crowd": lambda shard, kind, pictures, _known, rejects: shard.crowd(kind, pictures, rejects),
+    "crowdsourced": lambda shard, kind, pictures, _known, rejects: shard.crowdsourced(kind, pictures, rejects),
 }

@@ -16,7 +16,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypersd.arena.dataset import arena_rows, crowd, logs
+from hypersd.arena.dataset import arena_rows, crowdsourced, logs
 from hypersd.arena.dataset.arena_rows import IMAGES, checked, vote_of_arena_row
 from hypersd.arena.dataset.log_files import LFS, read_rows
 from hypersd.arena.dataset.pickapic import vote_of_row
@@ -177,18 +177,18 @@ class Shard:
 
         return self._read(rows, read, rejects, _BATCH)
 
-    def crowd(self, kind: Kind, pictures: ImageStore | None, rejects: Rejects) -> Iterator[list[Vote]]:
-        """The votes of a file whose rows hold several, in batches; see `hypersd.arena.dataset.crowd`.
+    def crowdsourced(self, kind: Kind, pictures: ImageStore | None, rejects: Rejects) -> Iterator[list[Vote]]:
+        """The votes of a file whose rows hold several, in batches; see `hypersd.arena.dataset.crowdsourced`.
 
         Raises:
             ValueError: the file is damaged; the message names it.
             OSError: the file cannot be read, or the pictures cannot be written.
         """
-        reader = crowd.CrowdReader(kind, pictures, self._beside)
+        reader = crowdsourced.CrowdsourcedReader(kind, pictures, self._beside)
         rows = self.text_rows()
         if self.is_parquet():
-            known = self.columns() & crowd.COLUMNS
-            names = known if pictures else {f"{name}.path" if name in crowd.IMAGES else name for name in known}
+            known = self.columns() & crowdsourced.COLUMNS
+            names = known if pictures else {f"{name}.path" if name in crowdsourced.IMAGES else name for name in known}
             rows = self._parquet_rows(names, _BATCH_WITH_PICTURES if pictures else _BATCH)
 
         def read(row: Mapping[str, Any]) -> list[Vote] | None:

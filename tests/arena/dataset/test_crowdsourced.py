@@ -78,7 +78,7 @@ def test_rapidata_s_votes_are_imported_once_with_their_pictures(tmp_path: Path, 
     file = parquet(tmp_path / "train.parquet", *map(rapidata, range(20)))
     store, pictures = there
     done = import_votes(file, store, pictures)
-    assert (done.votes, done.new, done.studies) == (60, 60, {"crowd": 60})
+    assert (done.votes, done.new, done.studies) == (60, 60, {"crowdsourced": 60})
     assert import_votes(file, store, pictures).new == 0
     votes = list(store.votes())
     assert Counter(vote.choice for vote in votes) == {"left": 40, "right": 20}

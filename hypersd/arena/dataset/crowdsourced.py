@@ -26,7 +26,7 @@ from hypersd.arena.dataset.values import is_missing, whole
 from hypersd.arena.votes.battle import Battle, CheckResult, Choice, Contestant, Entry, Kind, Pair, Vote
 from hypersd.arena.votes.images import ImageStore
 
-STUDY = "crowd"
+STUDY = "crowdsourced"
 """The study of imported pairs; the open arena does not show them."""
 
 IMAGES = frozenset({"image1", "image2", "image_a", "image_b"})
@@ -64,7 +64,7 @@ class _Choice:
     trust: float | None = None
 
 
-def is_crowd(columns: AbstractSet[str]) -> bool:
+def is_crowdsourced(columns: AbstractSet[str]) -> bool:
     """True if rows with these columns hold several votes."""
     if columns >= _TWO or columns >= _SEVERAL:
         return True
@@ -74,7 +74,7 @@ def is_crowd(columns: AbstractSet[str]) -> bool:
 
 
 @dataclass(slots=True)
-class CrowdReader:
+class CrowdsourcedReader:
     """Reader of a file's rows. It gives the same votes each time.
 
     Args:
@@ -167,7 +167,7 @@ class CrowdReader:
 
     def _pair(self, key: str, prompt: str, entries: tuple[Entry, Entry]) -> Pair:
         return Pair(
-            id=f"crowd{key[:24]}",
+            id=key[:32],
             prompt=prompt,
             prompt_set=STUDY,
             seed=-1,
@@ -181,7 +181,7 @@ class CrowdReader:
     def _vote(self, pair: Pair, name: str, choice: _Choice) -> Vote:
         self.number += 1
         voted = datetime.fromtimestamp(0, UTC) + timedelta(minutes=self.number)
-        vote_id = f"crowd{_digest(name, choice.choice, choice.voter)[:24]}"
+        vote_id = _digest(name, choice.choice, choice.voter)[:32]
         voter = _digest(vote_id if choice.voter is None else f"voter {choice.voter}")
         gates: dict[str, CheckResult] = {}
         if choice.trust is not None:
