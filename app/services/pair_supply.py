@@ -20,6 +20,7 @@ from hypersd.arena.votes.images import ImageStore
 
 if TYPE_CHECKING:
     from hypersd.models.engine import Engine
+    from hypersd.sampling.comparison import DrawAll
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class PairSupply:
         counter: counts the pictures.
         busy: tells whether a visitor waits for the models; drawing then pauses.
         low: number of unseen pairs that the open arena's pool should have.
+        draw_all: draws elsewhere; None is with the engines. What it has begun is drawn to its end.
     """
 
     engines: EngineManager
@@ -73,6 +75,7 @@ class PairSupply:
     stop: threading.Event
     busy: Callable[[], bool]
     low: int
+    draw_all: DrawAll | None = None
 
     def run(self) -> None:
         """Prepare pairs. The page must be ready before this imports torch, which takes seconds."""
@@ -92,7 +95,12 @@ class PairSupply:
             prompt_set=name,
             low=self.low,
         )
-        drawing = EngineGenerator(engine, cancelled=lambda: self.busy() or self.stop.is_set())
+        draw_all = self.draw_all
+        drawing = EngineGenerator(
+            engine,
+            cancelled=lambda: self.busy() or self.stop.is_set(),
+            draw=(lambda request: next(draw_all([request]))) if draw_all else None,
+        )
         generator, sources = MeasuredGenerator(drawing, self.counter), [source, *self.studies.sources(self.low)]
         PairPool(self.store, self.pictures, generator, sources, busy=self.busy, shown=True).run(self.stop)
 

@@ -12,15 +12,21 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from app.services.engines import EngineManager
 from app.services.open_studies import OpenStudies, read_studies
 from app.services.pair_supply import PairSupply
 from app.services.settings import AppSettings
+from hypersd.models.specs import Family
 from hypersd.utils.environment import Environment, secrets
 from hypersd.utils.log_format import configure_logging
+
+if TYPE_CHECKING:
+    from hypersd.sampling.comparison import DrawAll
 
 ATTACHED = "--attached"
 NICENESS = 10
@@ -74,7 +80,24 @@ def main(arguments: list[str]) -> None:
     if attached:
         threading.Thread(target=link.listen, args=(sys.stdin,), name="page", daemon=True).start()
     engines.wake()
-    PairSupply(engines, store, pictures, studies, link, stop, link.busy, settings.pool).run()
+    with _drawing(engines.family(settings.family), environment.ray) as draw_all:
+        PairSupply(engines, store, pictures, studies, link, stop, link.busy, settings.pool, draw_all).run()
+
+
+@contextmanager
+def _drawing(family: Family, address: str) -> Generator[DrawAll | None]:
+    """A worker of the Ray cluster that draws the pairs, if there is a cluster; otherwise None.
+
+    Raises:
+        ValueError: the cluster cannot be used.
+    """
+    if not address:
+        yield None
+        return
+    from hypersd.sampling.ray_drawing import ray_drawing  # noqa: PLC0415 - torch takes seconds to import
+
+    with ray_drawing(family, address, workers=1) as draw_all:
+        yield draw_all
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ class Environment:
     """Token with which the page's owner may start rounds; empty disables it."""
 
     ray: str = field(default="", metadata=_variable("RAY_ADDRESS"))
-    """Address of a Ray cluster on which `compare` and `evaluate` draw, or `local`; empty is in their own process."""
+    """Address of a Ray cluster that draws for commands and for the arena's pairs, or `local`; empty is none."""
 
     log: LogFormat = field(default="text", metadata=_variable("HYPERSD_LOG", _log_format))
     """Format of the page's log: `text`, or `json` for one object a line."""
