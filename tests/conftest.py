@@ -35,6 +35,21 @@ for name in (
 
 ROOT = Path(__file__).resolve().parents[1]
 
+LONGEST = tuple(
+    ROOT / "tests" / name
+    for name in (
+        *("cli/commands/test_loop.py", "training/test_devices.py", "cli/commands/test_evaluate.py"),
+        *("browser", "distill/test_methods.py", "cli/test_published_cards.py", "feedback/tuning"),
+    )
+)
+"""Files and folders that begin the tests: one that begins last is run by one worker while the other waits."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; the others stay in their order."""
+    items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in LONGEST))
+
+
 from tests.processes import Processes  # noqa: E402 - its server inherits the environment that is set above
 
 
