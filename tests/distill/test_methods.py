@@ -130,7 +130,7 @@ def first_losses(out: Path) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(METHODS.keys() - {"cfg", "lcm", "tcd", "unified"}))  # TSCD's objective
 def test_a_method_s_gradients_may_be_accumulated(
     method: str, folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path
 ) -> None:

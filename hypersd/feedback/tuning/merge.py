@@ -31,13 +31,17 @@ class MergePoint:
 
 
 def sweep(student: Student, monitor: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:
-    """Look at the student with its adapter at each weight."""
+    """Look at the student with its adapter at each weight; without it, it was looked at before its training."""
     points: list[MergePoint] = []
     for weight in weights:
-        with swapped_adapter(student.unet, _weighted(student, weight)):
-            check, _ = monitor.validation.evaluate()
+        check = monitor.start if weight == 0 else _evaluated(student, monitor, weight)
         points.append(MergePoint(weight, check, monitor.violation(check, monitor.start.second)))
     return points
+
+
+def _evaluated(student: Student, monitor: RewardHackingMonitor, weight: float) -> ValidationMetrics:
+    with swapped_adapter(student.unet, _weighted(student, weight)):
+        return monitor.validation.evaluate()[0]
 
 
 def _weighted(student: Student, weight: float) -> list[Tensor]:
