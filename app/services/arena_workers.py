@@ -64,6 +64,7 @@ class ArenaWorkers:
         if arena.library:
             self._library_pool(arena.library).run(self._stop)
         elif self.drawing:
+            arena.engines.join()  # another process that loads would slow down the first visitor's models
             self.drawing.run(self._stop)
         else:
             sources = arena.engines, arena.store, arena.pictures, arena.studies
