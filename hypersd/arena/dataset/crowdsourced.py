@@ -21,9 +21,10 @@ from itertools import combinations
 from pathlib import PurePosixPath
 from typing import Any
 
+from hypersd.arena.dataset.imported import UNKNOWN, imported_entry, imported_pair
 from hypersd.arena.dataset.logs import CHOICES as WORDS
 from hypersd.arena.dataset.values import is_missing, whole
-from hypersd.arena.votes.battle import Battle, CheckResult, Choice, Contestant, Entry, Kind, Pair, Vote
+from hypersd.arena.votes.battle import Battle, CheckResult, Choice, Entry, Kind, Pair, Vote
 from hypersd.arena.votes.images import ImageStore
 
 STUDY = "crowdsourced"
@@ -32,7 +33,6 @@ STUDY = "crowdsourced"
 IMAGES = frozenset({"image1", "image2", "image_a", "image_b"})
 """Columns that may hold pictures; without a place for them only their names are read."""
 
-_UNKNOWN = "unknown"
 _MOST_VOTES = 10_000
 """Largest plausible number of votes in a row."""
 
@@ -101,14 +101,14 @@ class CrowdsourcedReader:
         votes: list[Vote] = []
         for (left, right), choices in self._pairs(prompt, row):
             key = _digest(prompt, left.picture, right.picture, left.contestant.label, right.contestant.label)
-            pair = self._pair(key, prompt, (left, right))
+            pair = imported_pair(key[:32], prompt, STUDY, (left, right), datetime.fromtimestamp(0, UTC))
             votes += [self._vote(pair, f"{key}{place}", choice) for place, choice in enumerate(choices)]
         return votes
 
     def _pairs(self, prompt: str, row: Mapping[str, Any]) -> Iterator[tuple[tuple[Entry, Entry], Sequence[_Choice]]]:
         if "human_preference" in row and "file_path" in row:
             files = _names(row["file_path"], "file_path")
-            yield self._entries(files, (_UNKNOWN, _UNKNOWN)), _preference(row["human_preference"], len(files))
+            yield self._entries(files, (UNKNOWN, UNKNOWN)), _preference(row["human_preference"], len(files))
         elif "image_path" in row:
             yield from self._ranked(row)
         else:
@@ -135,7 +135,7 @@ class CrowdsourcedReader:
         for first, second in combinations(range(len(files)), 2):
             choices = [_Choice(_better(ranks[first], ranks[second]), voter) for ranks, voter in rankings]
             if choices:
-                yield self._entries([files[first], files[second]], (_UNKNOWN, _UNKNOWN)), choices
+                yield self._entries([files[first], files[second]], (UNKNOWN, UNKNOWN)), choices
 
     def _entries(self, files: Sequence[str], models: tuple[str, str]) -> tuple[Entry, Entry]:
         if len(files) != 2:
@@ -159,24 +159,7 @@ class CrowdsourcedReader:
         if self.pictures and isinstance(data, bytes):
             picture = sha256(data).hexdigest()
             self.pictures.keep(picture, data)
-        try:
-            contestant = Contestant.parse(model)
-        except ValueError:
-            contestant = Contestant(_UNKNOWN, model, 0)
-        return Entry(contestant=contestant, picture=picture, seconds=0.0, calls=0, version=_UNKNOWN)
-
-    def _pair(self, key: str, prompt: str, entries: tuple[Entry, Entry]) -> Pair:
-        return Pair(
-            id=key[:32],
-            prompt=prompt,
-            prompt_set=STUDY,
-            seed=-1,
-            entries=entries,
-            probability=0.0,
-            study=STUDY,
-            device=_UNKNOWN,
-            created=datetime.fromtimestamp(0, UTC),
-        )
+        return imported_entry(model, picture)
 
     def _vote(self, pair: Pair, name: str, choice: _Choice) -> Vote:
         self.number += 1

@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from hypersd.arena.dataset.imported import UNKNOWN, imported_entry, imported_pair
 from hypersd.arena.dataset.values import is_missing, moment
-from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
+from hypersd.arena.votes.battle import Battle, Choice, Entry, Kind, Vote
 
 STUDY = "log"
 """The study of imported pairs; the open arena does not show them."""
 
-_UNKNOWN = "unknown"
 CHOICES: Mapping[str, Choice] = {
     **dict.fromkeys(("model_a", "leftvote", "left", "a"), "left"),
     **dict.fromkeys(("model_b", "rightvote", "right", "b"), "right"),
@@ -79,17 +79,8 @@ class LogReader:
         voted = datetime.fromtimestamp(0, UTC) + order if when is None else moment(when, "the time of the vote")
         voter = _first(row, _VOTERS)
         left, right = (_entry(model, f"{name}{side}") for model, side in zip(models, "ab", strict=True))
-        pair = Pair(
-            id=f"log{name[:29]}",
-            prompt=str(_first(row, _PROMPTS) or _UNKNOWN),
-            prompt_set=STUDY,
-            seed=-1,
-            entries=(left, right),
-            probability=0.0,
-            study=STUDY,
-            device=_UNKNOWN,
-            created=voted,
-        )
+        prompt = str(_first(row, _PROMPTS) or UNKNOWN)
+        pair = imported_pair(f"log{name[:29]}", prompt, STUDY, (left, right), voted)
         battle = Battle(
             id=pair.id,
             pair=pair,
@@ -135,9 +126,4 @@ def _is_true(cell: Any) -> bool:
 
 def _entry(model: str, name: str) -> Entry:
     """Entry of a model without a picture: the picture's name is a hash that no real picture has."""
-    try:
-        contestant = Contestant.parse(model)
-    except ValueError:
-        contestant = Contestant(_UNKNOWN, model, 0)
-    picture = f"none{sha256(name.encode()).hexdigest()[:60]}"
-    return Entry(contestant=contestant, picture=picture, seconds=0.0, calls=0, version=_UNKNOWN)
+    return imported_entry(model, f"none{sha256(name.encode()).hexdigest()[:60]}")

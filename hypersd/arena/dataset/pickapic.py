@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 
+from hypersd.arena.dataset.imported import UNKNOWN, imported_entry, imported_pair
 from hypersd.arena.dataset.pickapic_row import PickAPicRow
-from hypersd.arena.votes.battle import Battle, Choice, Contestant, Entry, Kind, Pair, Vote
+from hypersd.arena.votes.battle import Battle, Choice, Entry, Kind, Vote
 from hypersd.arena.votes.images import ImageStore
 
 STUDY = "pickapic"
 """The study of imported pairs; the open arena does not show them."""
 
 _CHOICES: Mapping[tuple[float, float], Choice] = {(1.0, 0.0): "left", (0.0, 1.0): "right", (0.5, 0.5): "tie"}
-_UNKNOWN = "unknown"
 
 
 def vote_of_row(row: PickAPicRow, kind: Kind, pictures: ImageStore | None) -> Vote:
@@ -42,22 +42,13 @@ def vote_of_row(row: PickAPicRow, kind: Kind, pictures: ImageStore | None) -> Vo
     entries = (right, left) if swapped else (left, right)
     content = _digest(row.prompt, left, right, choice, row.user, row.created.isoformat())
     vote_id = f"pickapic{int(content[:15], 16) if row.ranking is None else row.ranking:016x}{content[:8]}"
-    pair = Pair(
-        id=f"pickapic{_digest(row.prompt, *entries)[:24]}",
-        prompt=row.prompt,
-        prompt_set=STUDY,
-        seed=-1,
-        entries=entries,
-        probability=0.0,
-        study=STUDY,
-        device=_UNKNOWN,
-        created=row.created,
-    )
+    pair_id = f"pickapic{_digest(row.prompt, *entries)[:24]}"
+    pair = imported_pair(pair_id, row.prompt, STUDY, entries, row.created)
     battle = Battle(
         id=vote_id,
         pair=pair,
         swapped=swapped,
-        voter=f"{_UNKNOWN}{content[:17]}" if row.user is None else f"p{row.user}",
+        voter=f"{UNKNOWN}{content[:17]}" if row.user is None else f"p{row.user}",
         kind=row.kind or kind,
         drawn=row.created,
         expires=row.created,
@@ -81,11 +72,7 @@ def _entry(data: bytes, model: str, pictures: ImageStore | None) -> Entry:
     name = sha256(data).hexdigest()
     if pictures:
         pictures.keep(name, data)
-    try:
-        contestant = Contestant.parse(model or _UNKNOWN)
-    except ValueError:
-        contestant = Contestant(_UNKNOWN, model or _UNKNOWN, 0)
-    return Entry(contestant=contestant, picture=name, seconds=0.0, calls=0, version=_UNKNOWN)
+    return imported_entry(model or UNKNOWN, name)
 
 
 def _digest(*facts: object) -> str:
