@@ -64,7 +64,9 @@ class ArenaWorkers:
         if arena.library:
             self._library_pool(arena.library).run(self._stop)
         elif self.drawing:
-            arena.engines.join()  # another process that loads would slow down the first visitor's models
+            # Another process that loads meanwhile would slow down the first visitor's models.
+            while not arena.engines.awake and not self._stop.wait(_PATIENCE_SECONDS):
+                pass
             self.drawing.run(self._stop)
         else:
             sources = arena.engines, arena.store, arena.pictures, arena.studies
