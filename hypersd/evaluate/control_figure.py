@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypersd.evaluate.paper_figures import stacked
+from hypersd.evaluate.paper_figures import write_sheet
 from hypersd.evaluate.scene_requests import scene_requests
 from hypersd.models.control_availability import control_availability
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.engine import Engine
 from hypersd.sampling.comparison import compare, grid
-from hypersd.sampling.png import write_png
 from hypersd.sampling.request import Generation, Run
-from hypersd.utils.files import write_text
 
 STEPS = (1, 2, 4, 8)
 _ROWS = 2
@@ -43,10 +41,4 @@ def write_control_figure(engine: Engine, *, seed: int, folder: Path, command: st
     title = f"Figure 9. The unified LoRA with ControlNets at {', '.join(map(str, STEPS))} steps: {family.title}."
     caption = [title, "The first column is the control image: the lines of a held-out scene."]
     caption += [f"Without {mode}: {reason}." for mode, reason in absences.items() if reason]
-    caption.append(f"Made by `{command}`.")
-    name = folder / "figure-9"
-    write_text(name.with_suffix(".md"), "\n".join(caption) + "\n")
-    if not rows:
-        return [name.with_suffix(".md")]
-    write_png(name.with_suffix(".png"), stacked(rows), {"figure": title, "command": command})
-    return [name.with_suffix(".png"), name.with_suffix(".md")]
+    return write_sheet(folder / "figure-9", caption, rows, command)

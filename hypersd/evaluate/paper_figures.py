@@ -40,17 +40,31 @@ def write_figure(
     caption += [f"Without {_label(column)}: {reason}." for column, reason in absences.items() if reason]
     if tuple(prompts) != tuple(figure.prompts):
         caption.append("The prompts are the family's own: it cannot draw those of the paper's caption.")
-    caption.append(f"Made by `{command}`.")
-    write_text(name.with_suffix(".md"), "\n".join(caption) + "\n")
-    if not columns:
-        return [name.with_suffix(".md")]
-    sheet = stacked([_row(prompt, columns, engine, seed) for prompt in prompts])
-    write_png(name.with_suffix(".png"), sheet, {"figure": caption[0], "command": command})
-    return [name.with_suffix(".png"), name.with_suffix(".md")]
+    rows = [_row(prompt, columns, engine, seed) for prompt in prompts] if columns else []
+    return write_sheet(name, caption, rows, command)
 
 
-def stacked(rows: Sequence[Image.Image]) -> Image.Image:
-    """Rows of one size, one below the other."""
+def write_sheet(name: Path, caption: Sequence[str], rows: Sequence[Image.Image], command: str) -> list[Path]:
+    """Write a figure of rows of one size with its caption, or the caption alone without rows; returns the files.
+
+    Args:
+        name: of the files, without a suffix.
+        caption: sentences, the figure's title first.
+        rows: of pictures, from top to bottom.
+        command: that makes the figure.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    text, sheet = name.with_suffix(".md"), name.with_suffix(".png")
+    write_text(text, "\n".join([*caption, f"Made by `{command}`."]) + "\n")
+    if not rows:
+        return [text]
+    write_png(sheet, _stacked(rows), {"figure": caption[0], "command": command})
+    return [sheet, text]
+
+
+def _stacked(rows: Sequence[Image.Image]) -> Image.Image:
     sheet = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
     for place, row in enumerate(rows):
         sheet.paste(row, (0, place * row.height))
