@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from hypersd.models.engine import Engine
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
-from hypersd.sampling.comparison import DrawAll, Event, compare
+from hypersd.sampling.comparison import DrawAll, Event, drawn_by
 from hypersd.sampling.ray_drawing import ray_drawing
 from hypersd.sampling.request import Request, Run
 
@@ -55,7 +55,7 @@ def main() -> None:
     emoji = family("emoji")
     asked, warm_up = requests(emoji.name, options.requests), requests(emoji.name, 4)
     engine = Engine(emoji, Machine.here())
-    floor = pictures_a_second(lambda each: (compare(request, engine) for request in each), asked, warm_up)
+    floor = pictures_a_second(drawn_by(engine), asked, warm_up)
     rows: list[dict[str, float]] = []
     for workers in map(int, options.workers.split(",")):
         with ray_drawing(emoji, "local", workers=workers) as draw_all:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from hypersd.models.engine import Engine
-from hypersd.sampling.comparison import DrawAll, compare
+from hypersd.sampling.comparison import DrawAll, drawn_by
 from hypersd.sampling.ray_drawing import ray_drawing
 from hypersd.utils.environment import Environment
 
@@ -22,4 +22,4 @@ def drawing(engine: Engine) -> Generator[DrawAll]:
         with ray_drawing(engine.family, address) as draw_all:
             yield draw_all
     else:
-        yield lambda requests: (compare(request, engine) for request in requests)
+        yield drawn_by(engine)

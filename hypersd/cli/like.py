@@ -71,15 +71,14 @@ def check_like(options: argparse.Namespace, stored: StoredRequest, chosen: Famil
     """
     from hypersd.models.engine import Engine
     from hypersd.models.registry import BASE
-    from hypersd.sampling.record import weights_record
+    from hypersd.sampling.comparison_folder import styles_record
 
     engine = Engine(chosen, machine)
     if chosen.base is not None and stored.base is not None and stored.base.sha256 != engine.sha256(BASE):
         raise ValueError(
             f"{options.like} was drawn on another {stored.base.file} than {chosen.base}; give that one with --base"
         )
-    for before, style in zip(stored.styles, chosen.styles, strict=True):
-        now = weights_record(style, engine.sha256(style))
+    for before, now in zip(stored.styles, styles_record(engine), strict=True):
         if (before["sha256"], before.get("scale")) != (now["sha256"], now.get("scale")):
             strength = before.get("scale", 1)
             raise ValueError(

@@ -30,7 +30,8 @@ from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import rendered_scenes
 from hypersd.models.registry import BASE, is_local
 from hypersd.models.specs import Family, Weights
-from hypersd.sampling.comparison import DrawAll, Event, compare, grid
+from hypersd.sampling.comparison import DrawAll, Event, drawn_by, grid
+from hypersd.sampling.comparison_folder import styles_record
 from hypersd.sampling.png import write_png
 from hypersd.sampling.record import base_record, grid_texts, recipe_record, run_record, versions, weights_record
 from hypersd.sampling.request import MAX_SEED, Generation, Request, Run
@@ -93,7 +94,7 @@ class EvaluationPlan:
             "reward": self.reward,
             "reference": self.reference,
             "base": base_record(self.family, _sha256(engine, BASE)),
-            "styles": [weights_record(style, engine.sha256(style)) for style in self.family.styles],
+            "styles": styles_record(engine),
             "vae": self.family.vae,
             "models": [self._model_record(engine, model, steps) for model, steps in self.settings],
             "versions": versions(),
@@ -162,7 +163,7 @@ def evaluate(
     share = range(processes.process_index, len(plan.prompts), processes.num_processes)
     left = [index for index in share if not (resume and _is_measured(file_of(out, index), digest))]
     requests = [request for index in left for request in plan.requests(index)]
-    results = draw_all(requests) if draw_all else (compare(request, engine) for request in requests)
+    results = (draw_all or drawn_by(engine))(requests)
     shown = processes.is_main_process
     for index in tqdm(left, "prompts", initial=len(share) - len(left), total=len(share), disable=not shown):
         drawn = [(request, _generations(next(results))) for request in plan.requests(index)]

@@ -60,6 +60,11 @@ def compare(
                 )
 
 
+def drawn_by(engine: Engine) -> DrawAll:
+    """The function that draws requests with an engine, each when its turn comes."""
+    return lambda requests: (compare(request, engine) for request in requests)
+
+
 def _run(
     request: Request, seed: int, engine: Engine, run: PlannedRun, *, cancelled: Callable[[], bool], previews: bool
 ) -> Iterator[Event]:

@@ -35,7 +35,8 @@ def ray_drawing(family: Family, address: str, *, workers: int | None = None) -> 
             cluster fails.
     """
     ray = _ray()
-    options = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": {"env_vars": _variables()}}
+    variables = {"PYTHONPATH": str(Path(__file__).parents[2])}  # by which a worker finds this package if not installed
+    options = {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": {"env_vars": variables}}
     try:
         ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -51,11 +52,6 @@ def _ray() -> Any:
         return importlib.import_module("ray")
     except ImportError as error:
         raise ValueError("RAY_ADDRESS is set, but Ray is not installed; run `pip install ray`, or unset it") from error
-
-
-def _variables() -> dict[str, str]:
-    """Variables by which a worker finds this package where it is not installed."""
-    return {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def _drawing(ray: Any, family: Family, workers: int | None) -> DrawAll:

@@ -138,14 +138,14 @@ def models_of(options: argparse.Namespace, machine: Machine) -> tuple[Family, tu
     from hypersd.sampling.runs import runnable
 
     models = options.models
-    if options.adapter is None:
-        chosen = chosen_family(options, models, machine)
-    else:
+    if options.adapter is not None:
         others = tuple(name for name in models or () if name != ADAPTER)
         chosen = with_user_adapter(chosen_family(options, others, machine), options.adapter, options.like, machine)
         models = (*others, ADAPTER)
-    if options.adapter is None and options.like is not None:
+    elif options.like is not None:
         raise ValueError("--like says how an adapter is run; name the adapter with --adapter")
+    else:
+        chosen = chosen_family(options, models, machine)
     if options.base_first:
         chosen = with_base_first(chosen, options.base_first)
     runs = runnable(chosen, models, options.steps or STEPS, machine, note)
