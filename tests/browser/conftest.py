@@ -67,8 +67,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of one file; an open one keeps its event loop running in the tests' thread.
+
+    No file that comes after these in the same process could run a loop of its own.
+    """
     chromium = shutil.which("chromium")
     assert chromium, "these tests drive Debian's Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
