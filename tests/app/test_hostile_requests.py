@@ -137,6 +137,7 @@ def test_a_reference_to_a_file_is_seen_however_it_is_spelt() -> None:
         ("POST", "/gradio_api/component_server"),
     ],
 )
-def test_the_framework_s_operator_pages_are_off(ask: Ask, method: str, path: str) -> None:
-    words = {"prompt": "a", "component_id": 1, "fn_name": "a", "data": [], "session_hash": "a"}
+def test_the_framework_s_operator_pages_are_off(demo: gr.Blocks, ask: Ask, method: str, path: str) -> None:
+    component = next(iter(demo.blocks))
+    words = {"prompt": "a", "component_id": component, "fn_name": "a", "data": [], "session_hash": "a"}
     assert ask(method, path, None if method == "GET" else words)[0] in {403, 404, 405, 422}
