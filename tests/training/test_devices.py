@@ -108,7 +108,7 @@ def examples(sdxl: Path) -> TrainingScenes:
 
 
 ON_SD15 = {"tscd", "one-step", "turbo"}
-"""Methods that are tried on SD 1.5's shape, which has fewer conditions: one with each kind of discriminator, one of scores."""
+"""Methods that are tried on SD 1.5's shape, which has fewer conditions: each discriminator, and scores."""
 
 ON_SDXL = METHODS.keys() - {"tscd"}
 """TSCD's objective is that of four other methods too, and its discriminator Lightning's."""

@@ -74,7 +74,7 @@ def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask
         "prompts": ["a cat on a blue background", "a dog"],
         "validation": ["a cat", "a dog on a white background"],
         "out": out,
-        "shorten": 0.34,
+        "shorten": 0.17,  # as many steps as to the first look
         # A tiny random family draws noise: nothing about it is to be guarded.
         "limits": Limits(diversity=0.0, alignment_fall=100, second_fall=100, statistic_deviations=1000),
     }
