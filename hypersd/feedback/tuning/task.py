@@ -106,7 +106,7 @@ class TuningTask:
     seed: int = 0
 
     def run(self) -> Tuned:
-        """Train, weigh, merge; everything is written to `out`. A run that was broken off goes on, a finished one is read.
+        """Train, weigh, merge, and write everything to `out`; a broken-off run goes on, a finished one is read.
 
         Raises:
             ValueError: the adapter or the reward model does not fit, the latter has learned nothing, or there are no
