@@ -68,7 +68,7 @@ def pipelines(folder: Path, chosen: list[tuple[ModelSpec, Recipe]]) -> list[Any]
         pipeline = StableDiffusionXLPipeline.from_pretrained(folder, dtype=torch.float32)
         pipeline.scheduler = build_scheduler(pipeline.scheduler, recipe.scheduler)
         if recipe.weights.file is not None:
-            pipeline.load_lora_weights(folder, weight_name=recipe.weights.file)
+            pipeline.load_lora_weights(str(folder), weight_name=recipe.weights.file)
             pipeline.fuse_lora()
             pipeline.unload_lora_weights()
         pipeline.set_progress_bar_config(disable=True)

@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypersd.arena.ranking.confidence import clustered, difference_intervals
 from hypersd.arena.ranking.counts import Float64Array, PairCounts
@@ -63,7 +64,8 @@ class World:
     def truth(self) -> tuple[Float64Array, float]:
         """Strengths of mean zero, and the side's effect."""
         if not self.taste:
-            return np.array(self.strengths) - np.mean(self.strengths), SIDE
+            strengths = np.array(self.strengths, dtype=np.float64)
+            return strengths - strengths.mean(), SIDE
         many = fit(self.draw(np.random.default_rng(99), 1 + 400_000 // self.votes))
         return many.theta, many.side
 
@@ -83,7 +85,7 @@ def coverage(world: World, worlds: int, seed: int = 0) -> dict[str, float]:
     order = np.argsort(-truth)
     neighbours = np.stack([order[:-1], order[1:]], axis=1)
     gaps = truth[order[:-1]] - truth[order[1:]]
-    held: dict[str, list[Float64Array]] = {"strengths": [], "differences": [], "side": [], "ranks": []}
+    held: dict[str, list[NDArray[np.bool_]]] = {"strengths": [], "differences": [], "side": [], "ranks": []}
     for _ in range(worlds):
         davidson_fit = fit(world.draw(rng))
         known = clustered(davidson_fit)

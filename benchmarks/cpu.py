@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import torch
 from diffusers import StableDiffusionPipeline, TCDScheduler
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from torch import Tensor, nn
 
 from hypersd.models.blueprint import Blueprint
 from hypersd.models.engine import Engine
@@ -53,9 +55,11 @@ def write_weights(cache: Path) -> Path:
     pipeline.save_pretrained(base, variant="fp16")
     pipeline.unet.add_adapter(LoraConfig(r=RANK, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
     weights = SD15.spec(MODEL).recipe(1).weights
-    layers = {name: value.half() for name, value in get_peft_model_state_dict(pipeline.unet).items()}
+    layers: dict[str, nn.Module | Tensor] = {
+        name: value.half() for name, value in get_peft_model_state_dict(pipeline.unet).items()
+    }
     StableDiffusionPipeline.save_lora_weights(
-        snapshot(cache, str(weights.repository)), unet_lora_layers=layers, weight_name=weights.file
+        snapshot(cache, str(weights.repository)), unet_lora_layers=layers, weight_name=str(weights.file)
     )
     return base
 
@@ -73,7 +77,7 @@ def snapshot(cache: Path, repository: str) -> Path:
 def package(cache: Path, steps: int) -> Callable[[], None]:
     """This package's comparison, with one model."""
     machine = Machine.here()
-    engine = Engine(SD15, Machine(**{**_fields(machine), "cache": cache, "offline": True}))
+    engine = Engine(SD15, replace(machine, cache=cache, offline=True))
     request = Request(prompt=PROMPT, seed=0, family="sd15", runs=(Run(model=MODEL, steps=steps),))
 
     def draw() -> None:
@@ -82,10 +86,6 @@ def package(cache: Path, steps: int) -> Callable[[], None]:
                 raise RuntimeError(event.error)
 
     return draw
-
-
-def _fields(machine: Machine) -> dict[str, Any]:
-    return {name: getattr(machine, name) for name in Machine.__dataclass_fields__}
 
 
 def plain(cache: Path, steps: int) -> Callable[[], None]:

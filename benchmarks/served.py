@@ -57,8 +57,13 @@ class Server:
             "HYPERSD_SECRET": "benchmark",
             **self.variables,
         }
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([sys.executable, *self.command], cwd=ROOT, env=environment, **quiet)
+        self.process = subprocess.Popen(
+            [sys.executable, *self.command],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         with httpx.Client(base_url=self.url, headers={"x-voter": _TOKEN}) as http:
             for _ in range(1200):
                 with suppress(httpx.HTTPError):
