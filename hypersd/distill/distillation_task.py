@@ -16,6 +16,7 @@ from hypersd.distill.example_cache import ExampleCache
 from hypersd.distill.one_step import FeedbackLoss
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples
+from hypersd.training.adapter_passes import fused_adapter
 from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
 from hypersd.training.data import CaptionedData, CaptionedLatents, LatentBatches
 from hypersd.training.objective import Objective, StepContext
@@ -94,7 +95,8 @@ class DistillationTask:
         self.cache.embed_captions()
 
         def draw(noise: Tensor, captions: list[str]) -> Tensor:
-            return student.trajectory(noise, PAIR_STEPS, student.text.conditioning(captions))
+            with fused_adapter(student.unet):
+                return student.trajectory(noise, PAIR_STEPS, student.text.conditioning(captions))
 
         clean, source = self.cache.drawn("pairs", draw, student.latent_shape, PAIRS, {"steps": PAIR_STEPS})
         return TeacherSampleBatches(self.examples, clean, self.batch_size), source

@@ -13,7 +13,7 @@ from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discr
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
 from hypersd.sampling.denoising import denoised
-from hypersd.training.adapters import disable_adapter, swapped_adapter
+from hypersd.training.adapter_passes import disable_adapter, fused_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import PerSampleDDIMSolver
@@ -120,7 +120,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
             scale = torch.full((len(latents),), self.config.guidance_scale, device=latents.device)
             with disable_adapter(student.unet):
                 return student.guided(latents, times, batch.captions, scale, batch.sizes)
-        with swapped_adapter(student.unet, self.teacher):
+        with fused_adapter(student.unet, self.teacher):
             return student.predict(latents, times, student.text.conditioning(batch.captions, batch.sizes))
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:

@@ -23,7 +23,7 @@ from hypersd.distill.losses import denoising_loss, jump_errors, score_direction,
 from hypersd.distill.student import Conditioning, Student
 from hypersd.distill.teacher_samples import TeacherSamples
 from hypersd.models.libraries import quietly
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.samples import draw
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from hypersd.distill.losses import denoising_loss, jump_errors
 from hypersd.distill.student import Student
 from hypersd.sampling.denoising import denoised
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import PerSampleDDIMSolver

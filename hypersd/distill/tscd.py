@@ -13,7 +13,8 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.training.adapters import disable_adapter, ema_update, swapped_adapter
+from hypersd.training.adapter_passes import disable_adapter, fused_adapter, swapped_adapter
+from hypersd.training.adapters import ema_update
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import SegmentedTimesteps, offset_noise
@@ -163,7 +164,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
         nearer = schedule.ddim_step(noisy, self._taught(noisy, start_times, batch, step), start_times, next_times)
-        with swapped_adapter(student.unet, self.average):
+        with fused_adapter(student.unet, self.average):
             predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions, batch.sizes))
         return Jump(noisy, start_times, end_times, schedule.ddim_step(nearer, predicted, next_times, end_times))
 
@@ -186,7 +187,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         student, config = self.student, self.config
         noise = step.normal(batch.latents.shape)
         conditioning = student.text.conditioning(batch.captions, batch.sizes)
-        with swapped_adapter(student.unet, self.average):
+        with fused_adapter(student.unet, self.average):
             drawn = student.trajectory(noise, config.one_step_teacher, conditioning)
         times = torch.full((len(noise),), config.one_step_time, device=step.device)
         return Jump(noise, times, torch.zeros_like(times), drawn)

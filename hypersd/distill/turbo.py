@@ -21,7 +21,7 @@ from hypersd.distill.losses import (
     hinge_generator_loss,
 )
 from hypersd.distill.student import Conditioning, Student
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 

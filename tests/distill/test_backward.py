@@ -12,7 +12,7 @@ from hypersd.distill.backward import BackwardConfig, BackwardDistillation, JumpB
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_for, noise_for
 from hypersd.emoji.scenes import TrainingScenes
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from tests.distill.conftest import step
 
 SETTINGS = BackwardConfig(shares=(0.25, 0.75), solver_steps=2, guidance=2.0)

@@ -11,7 +11,7 @@ import torch
 from hypersd.distill.lightning import STAGES, LightningConfig, LightningStage, ProgressiveAdversarial
 from hypersd.distill.losses import discriminator_loss
 from hypersd.distill.student import Student
-from hypersd.training.adapters import disable_adapter, swapped_adapter
+from hypersd.training.adapter_passes import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 

@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler
 
 from hypersd.distill.student import Student
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
-from hypersd.training.adapters import disable_adapter, swapped_adapter
+from hypersd.training.adapter_passes import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
 from hypersd.training.objective import StepContext
 
