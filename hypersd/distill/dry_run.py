@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from hypersd.distill import backward
 from hypersd.distill.catalog import METHODS, check_clip_needed
 from hypersd.distill.distillation_options import DistillationOptions
-from hypersd.distill.distillation_task import AnyBatch, DistillationTask
+from hypersd.distill.distillation_task import AnyBatch, DistillationTask, StageBatches
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSamples
+from hypersd.distill.teacher_steps import TaughtLatents
+from hypersd.distill.tscd import TSCDConfig
 from hypersd.models.blueprint import META, Blueprint
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.memory import PeakMemory, storage_bytes
@@ -70,6 +72,21 @@ class DryRun(DistillationTask):
     def scenes(self) -> tuple[Callable[[StepContext], CaptionedLatents], str]:
         """Batches of empty latents."""
         return lambda _: CaptionedLatents(self._latents(), self._captions()), ""
+
+    def stage_batches(self, config: TSCDConfig) -> tuple[StageBatches, str]:
+        """Batches of empty latents, with empty steps of the teacher if they are to be read from a cache."""
+        if self.options.teacher_cache is None:
+            return lambda _: self.scenes()[0], ""
+        return lambda _: lambda _: self._taught(), ""
+
+    def _taught(self) -> TaughtLatents:
+        return TaughtLatents(
+            latents=self._latents(),
+            captions=self._captions(),
+            starts=torch.empty(self._samples, dtype=torch.long, device=META),
+            noisy=self._latents(),
+            predicted=self._latents(),
+        )
 
     def pairs(self) -> tuple[Callable[[StepContext], TeacherSamples], str]:
         """Batches of empty teacher samples."""

@@ -17,7 +17,7 @@ from hypersd.distill.distillation_options import RANK
 from hypersd.models.blueprint import Blueprint
 from hypersd.models.model_source import ModelSource
 from hypersd.sampling.denoising import Predict, denoised
-from hypersd.training.adapter_passes import recompute_with_adapter
+from hypersd.training.adapter_passes import pass_with_adapter, recompute_with_adapter
 from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
 from hypersd.training.samples import draw
 from hypersd.training.schedule import DDIMSolver, NoiseSchedule
@@ -61,6 +61,7 @@ class Student:
         if self.device.type == "cpu":  # a CPU's convolutions are faster so, by 3 to 10 % of a forward pass
             self.unet.to(memory_format=torch.channels_last)
         add_adapter(self.unet, self.rank)
+        pass_with_adapter(self.unet)
         self.pipeline.vae.requires_grad_(False)
         if self.pixels > _LARGE:
             self.pipeline.vae.enable_slicing()

@@ -13,7 +13,8 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.training.adapter_passes import disable_adapter, fused_adapter, swapped_adapter
+from hypersd.distill.teacher_steps import TaughtLatents, UntaughtLatents
+from hypersd.training.adapter_passes import fused_adapter, swapped_adapter
 from hypersd.training.adapters import ema_update
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
@@ -150,32 +151,36 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
 
     @torch.no_grad()
     def along_trajectories(self, batch: CaptionedLatents, step: StepContext) -> Jump:
-        """Algorithm 1, lines 4 to 12: draw times and guidance, take the teacher's step, jump from there."""
-        student, config = self.student, self.config
+        """Algorithm 1, lines 4 to 12: the teacher's step from a random time, and the average student's jump from there.
+
+        With a teacher cache the batch contains the step.
+        """
+        student = self.student
         schedule = student.schedule.to(step.device)
-        every = self.grid.starts(len(batch.latents) * step.shards, step.generator, config.share_of_ends)
-        end_times = step.mine(self.grid.ends(every, step.generator)).to(step.device)
-        starts = step.mine(every).to(step.device)
-        start_times, next_times = self.grid.time(starts), self.grid.time(starts - 1)
+        taught = batch if isinstance(batch, TaughtLatents) else self.teach(batch, step)
+        start_times, next_times = self.grid.time(taught.starts), self.grid.time(taught.starts - 1)
+        end_times = self.grid.ends(taught.starts, step.uniform(0, 1, len(taught.starts)))
         if self.stage.ends == "clean":
             end_times = torch.zeros_like(end_times)
-        noise = offset_noise(batch.latents.shape, step, config.offset_noise)
-        # The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
-        last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
-        noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
-        nearer = schedule.ddim_step(noisy, self._taught(noisy, start_times, batch, step), start_times, next_times)
+        nearer = schedule.ddim_step(taught.noisy, taught.predicted, start_times, next_times)
         with fused_adapter(student.unet, self.average):
             predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions, batch.sizes))
-        return Jump(noisy, start_times, end_times, schedule.ddim_step(nearer, predicted, next_times, end_times))
+        target = schedule.ddim_step(nearer, predicted, next_times, end_times)
+        return Jump(taught.noisy, start_times, end_times, target)
 
-    def _taught(self, noisy: Tensor, times: Tensor, batch: CaptionedLatents, step: StepContext) -> Tensor:
-        """The base model's ε̂, guided by a scale drawn for each sample, or not guided at all."""
-        student, guidance = self.student, self.config.guidance
-        with disable_adapter(student.unet):
-            if guidance is None:
-                return student.predict(noisy, times, student.text.conditioning(batch.captions, batch.sizes))
-            scale = step.uniform(*guidance, len(times))
-            return student.guided(noisy, times, batch.captions, scale, batch.sizes)
+    def teach(self, batch: CaptionedLatents, step: StepContext) -> TaughtLatents:
+        """Ask the teacher for its step."""
+        drawn = self.draw(batch, step)
+        return drawn.taught(drawn.predict(self.student, self.grid.time(drawn.starts)))
+
+    def draw(self, batch: CaptionedLatents, step: StepContext) -> UntaughtLatents:
+        """Algorithm 1, lines 4 to 6: random times, noise and guidance."""
+        config, count = self.config, len(batch.latents)
+        every = self.grid.starts(count * step.shards, step.generator, config.share_of_ends)
+        starts, noise = step.mine(every).to(step.device), offset_noise(batch.latents.shape, step, config.offset_noise)
+        noisy = self.student.schedule.to(step.device).noised(batch.latents, noise, self.grid.time(starts))
+        scale = None if config.guidance is None else step.uniform(*config.guidance, count)
+        return UntaughtLatents(batch, starts, noisy, scale)
 
     @torch.no_grad()
     def in_one_step(self, batch: CaptionedLatents, step: StepContext) -> Jump:

@@ -24,6 +24,11 @@ LayerForward = Callable[[Any, Tensor], Tensor]
 """Function from a LoRA layer and its input to its output."""
 
 
+def pass_with_adapter(unet: UNet2DConditionModel, name: str = NAME) -> None:
+    """Let the UNet compute with this adapter; peft's own layers also multiply by the scale, which is 1 in training."""
+    _assign({layer: partial(_low_rank, layer, name=name) for layer in _lora_layers(unet)})
+
+
 @contextmanager
 def disable_adapter(unet: UNet2DConditionModel) -> Generator[None]:
     """Within this context the UNet is the base model, which is the teacher."""

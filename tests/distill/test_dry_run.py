@@ -81,6 +81,7 @@ def test_passes_and_checkpoints_save_memory_and_a_rank_takes_some(folder: Path) 
         return dry_run("tscd", Blueprint.of_folder(folder), batch_size=8, options=chosen)[0].total
 
     assert plan(accumulate=4) < 0.8 * plan()
+    assert plan(teacher_cache=100) == pytest.approx(plan(), rel=0.01), "the teacher's calls are not the peak"
     assert plan(gradient_checkpointing=True) < 0.8 * plan()
     assert plan(rank=32) > plan()
     assert plan(optimizer="adamw8bit") < plan()

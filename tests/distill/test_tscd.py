@@ -8,6 +8,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from hypersd.distill.student import Student
+from hypersd.distill.teacher_steps import TaughtBatches, TeacherSteps
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
 from hypersd.training.adapter_passes import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
@@ -64,6 +65,34 @@ def test_the_target_is_the_average_student_s_jump_from_the_teacher_s_step(
     with torch.no_grad(), swapped_adapter(student.unet, objective.average):
         target = schedule.ddim_step(nearer, student.predict(nearer, before, conditioning), before, jump.end_times)
     torch.testing.assert_close(jump.target, target, rtol=1e-3, atol=1e-3)
+
+
+def test_a_cached_step_of_the_teacher_gives_the_loss_of_the_same_step_asked_now(
+    student: Student, scenes: LatentBatches
+) -> None:
+    shaken(student)
+    config = TSCDConfig(solver_steps=16)
+    objective = TrajectorySegmentedConsistency(student, TSCDStage(segments=8, steps=1), config)
+    steps = TeacherSteps(
+        student=student,
+        data=scenes.data,
+        latents=scenes.latents,
+        grid=objective.grid,
+        guidance=config.guidance,
+        offset_noise=config.offset_noise,
+    )
+    cached = steps.predict(range(20)).half().numpy()
+    batches = TaughtBatches(steps, cached, 8, objective.grid, config.share_of_ends)
+    batch = batches(step())
+    assert torch.equal(batch.starts, objective.grid.starts(8, step().generator, config.share_of_ends))
+    other = StepContext(**{**vars(step()), "shard": 1, "shards": 2})
+    assert torch.equal(batches(other).noisy, batch.noisy[1::2]), "shards share a step's draws"
+    numbers = [int(abs(cached - row).sum(axis=(1, 2, 3)).argmin()) for row in batch.predicted.numpy()]
+    now = steps.drawn(numbers)
+    assert now.examples.captions == batch.captions
+    asked = now.taught(now.predict(student, objective.grid.time(now.starts)))
+    losses = [float(objective.loss("student", each, step())["loss"].detach()) for each in (batch, asked)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_the_last_time_starts_from_noise_alone(student: Student, scenes: LatentBatches) -> None:
