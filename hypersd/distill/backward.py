@@ -23,7 +23,7 @@ from hypersd.distill.teacher_samples import caption_for
 from hypersd.sampling.denoising import denoised, denoising_steps
 from hypersd.training.adapter_passes import disable_adapter, fused_adapter
 from hypersd.training.data import CaptionedData
-from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.objective import Objective, StepContext
 from hypersd.training.row_shards import RowArray
 from hypersd.training.schedule import DDIMSolver
 
@@ -123,11 +123,7 @@ class BackwardDistillation(Objective[OwnJumps]):
     config: BackwardConfig = field(default_factory=BackwardConfig)
 
     def __post_init__(self) -> None:
-        self.networks = [
-            TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
-            )
-        ]
+        self.networks = [self.student.network(self.config.learning_rate)]
 
     def loss(self, network: str, batch: OwnJumps, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `mse`, of the latents where the jumps end."""

@@ -14,6 +14,7 @@ from hypersd.distill import backward
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.example_cache import ExampleCache
 from hypersd.distill.one_step import FeedbackLoss
+from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples
 from hypersd.distill.teacher_steps import TaughtBatches, TeacherSteps
@@ -200,19 +201,9 @@ class DistillationTask:
         """Load the few-step adapter as the initial weights."""
         load_adapter(self.student.unet, self.few_steps)
 
-    def follower(self) -> Student:
-        """The fake-score model, a copy trained on the student's outputs; with its adapter off it is the teacher.
-
-        Its base is the model of few steps, or for plain DMD the base itself.
-        """
-        student, options = self.student, self.options
-        return Student(
-            student.source,
-            rank=options.rank,
-            few_steps=None if options.real == "base" else self.few_steps,
-            gradient_checkpointing=options.gradient_checkpointing,
-            device=student.device,
-        )
+    def scores(self) -> ScoreModels:
+        """The scores of score distillation: the real one of the few-step model, or for plain DMD of the base."""
+        return ScoreModels.start(self.student, None if self.options.real == "base" else self.few_steps)
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Continue with these weights, and write them to `out/NAME.safetensors`."""

@@ -7,7 +7,7 @@ takes seconds and needs no weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from hypersd.distill import backward
 from hypersd.distill.catalog import METHODS, check_clip_needed
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.distillation_task import AnyBatch, DistillationTask, StageBatches
+from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSamples
 from hypersd.distill.teacher_steps import TaughtLatents
@@ -111,9 +112,11 @@ class DryRun(DistillationTask):
     def load_few_steps(self) -> None:
         """Start from no adapter: it has the shape of the student's own."""
 
-    def follower(self) -> Student:
-        """A second student, without an adapter in its base."""
-        return _student(self.student.source, self.options)
+    def scores(self) -> ScoreModels:
+        """Both scores, the few-step model's with weights of the shape of the student's own."""
+        scores = ScoreModels.start(self.student)
+        consistency = None if self.options.real == "base" else [weight.clone() for weight in self.student.weights]
+        return replace(scores, consistency=consistency)
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Write nothing."""
@@ -209,13 +212,15 @@ def _student(source: Any, options: DistillationOptions) -> Student:
 
 
 def _weights(holders: Iterable[Any]) -> list[Tensor]:
-    """Parameters and buffers of all networks in these objects: pipelines, students, networks."""
+    """Parameters and buffers of all networks in these objects: pipelines, students, score models, networks."""
     tensors: list[Tensor] = []
     for holder in holders:
         if isinstance(holder, Student):
             tensors += _weights([holder.pipeline])
         elif isinstance(holder, nn.Module):
             tensors += [*holder.parameters(), *holder.buffers()]
+        elif isinstance(holder, ScoreModels):
+            tensors += holder.consistency or []
         elif hasattr(holder, "components"):
             tensors += _weights(holder.components.values())
     return tensors

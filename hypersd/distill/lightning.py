@@ -91,9 +91,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     def __post_init__(self) -> None:
         rate = self.config.adversarial_learning_rate if self.stage.adversarial else self.config.learning_rate
         # The paper's adversarial stages have no momentum; at this batch size the student needs it.
-        self.networks = [
-            TrainedNetwork(name="student", module=self.student.unet, learning_rate=rate, betas=(0.9, 0.99))
-        ]
+        self.networks = [self.student.network(rate)]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=self.stage.conditional)
             self.networks.append(

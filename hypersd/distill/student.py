@@ -18,7 +18,8 @@ from hypersd.models.blueprint import Blueprint
 from hypersd.models.model_source import ModelSource
 from hypersd.sampling.denoising import Predict, denoised
 from hypersd.training.adapter_passes import pass_with_adapter, recompute_with_adapter
-from hypersd.training.adapters import adapter_weights, add_adapter, fuse_adapter
+from hypersd.training.adapters import NAME, adapter_weights, add_adapter, fuse_adapter
+from hypersd.training.objective import TrainedNetwork
 from hypersd.training.samples import draw
 from hypersd.training.schedule import DDIMSolver, NoiseSchedule
 from hypersd.training.text import TextEncoders
@@ -91,6 +92,10 @@ class Student:
     def weights(self) -> list[torch.nn.Parameter]:
         """The adapter's weights."""
         return adapter_weights(self.unet)
+
+    def network(self, learning_rate: float, betas: tuple[float, float] = (0.9, 0.99)) -> TrainedNetwork:
+        """The adapter as a trained network."""
+        return TrainedNetwork(name="student", module=self.unet, adapter=NAME, learning_rate=learning_rate, betas=betas)
 
     def plain_unet(self) -> UNet2DConditionModel:
         """A fresh copy of the base UNet, without the adapter."""

@@ -123,11 +123,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
             self.student.schedule.num_train_timesteps, self.config.solver_steps, self.stage.segments
         )
         self.average = [weight.detach().clone() for weight in self.student.weights]
-        self.networks = [
-            TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
-            )
-        ]
+        self.networks = [self.student.network(self.config.learning_rate)]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=self.stage.conditional)
             self.networks.append(

@@ -90,9 +90,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         clip.set_attn_implementation("eager")
         self.discriminator = PictureDiscriminator(clip, self.student.text.pooled_dim)
         self.networks = [
-            TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.5, 0.99)
-            ),
+            self.student.network(self.config.learning_rate, betas=(0.5, 0.99)),
             TrainedNetwork(
                 name="discriminator",
                 module=self.discriminator,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
@@ -37,7 +38,9 @@ def add_adapter(unet: UNet2DConditionModel, rank: int, name: str = NAME) -> None
     adapters require a gradient.
     """
     unet.requires_grad_(False)
-    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGETS), adapter_name=name)
+    with catch_warnings():
+        filterwarnings("ignore", "Already found a `peft_config`")  # of a second adapter, which is intended
+        unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGETS), adapter_name=name)
     unet.set_adapter(NAME)
     for parameter_name, parameter in unet.named_parameters():
         parameter.requires_grad_("lora_" in parameter_name)

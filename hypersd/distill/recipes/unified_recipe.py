@@ -33,8 +33,8 @@ def train(task: DistillationTask) -> None:
             TSCDStage(segments=1, steps=stage.steps),
             replace(along, learning_rate=stage.learning_rate),
         )
-        fake, feedback = (task.follower(), task.feedback) if stage.score else (None, None)
-        one_step = OneStepDistillation(student, stage, fake, config, feedback)
+        scores, feedback = (task.scores(), task.feedback) if stage.score else (None, None)
+        one_step = OneStepDistillation(student, stage, scores, config, feedback)
         objective = UnifiedDistillation(trajectories, one_step)
         batches = UnifiedBatches(scenes(trajectories.grid), pairs)
         task.train(stage.name, stage.steps, objective, batches, data={"scenes": encoded, "pairs": drawn})
