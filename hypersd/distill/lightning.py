@@ -126,9 +126,8 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
         if network == "discriminator":
             target, arrived, end, start, start_times = self.last_jump
-            real = self._judge(target, end, conditioning, start, start_times, step)
-            fake = self._judge(arrived, end, conditioning, start, start_times, step)
-            return {"loss": discriminator_loss(real, fake)}
+            judged = self._judge([target, arrived], end, conditioning, start, start_times, step)
+            return {"loss": discriminator_loss(*judged)}
         schedule = self.student.schedule.to(step.device)
         stride = schedule.num_train_timesteps // self.stage.student_steps
         index = step.integers(1, self.stage.student_steps + 1, len(batch.latents))
@@ -144,22 +143,26 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         fidelity = jump_loss(arrived, target, schedule.leverage(times, end).clamp(min=1))
         if not self.stage.adversarial:
             return {"loss": fidelity, "mse": mse}
-        adversarial = generator_loss(self._judge(arrived, end, conditioning, start, times, step))
+        adversarial = generator_loss(*self._judge([arrived], end, conditioning, start, times, step))
         loss = balance_gradients(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def _judge(  # noqa: PLR0917 - a jump is where and when it started and ended
         self,
-        end: Tensor,
+        ends: Sequence[Tensor],
         end_times: Tensor,
         conditioning: Conditioning,
         start: Tensor,
         start_times: Tensor,
         step: StepContext,
-    ) -> Tensor:
+    ) -> Sequence[Tensor]:
+        """The discriminator's logits `(B,)` for places where the jumps end."""
+        judged = [(end, end_times) for end in ends]
         if self.stage.noised_for_discriminator:
-            end, end_times = noised_for_discriminator(end, end_times, self.student.schedule.to(step.device), step)
-        return self.discriminator(end, end_times, conditioning, start, start_times)
+            schedule = self.student.schedule.to(step.device)
+            judged = [noised_for_discriminator(*each, schedule, step) for each in judged]
+        end, times = (torch.cat(parts) for parts in zip(*judged, strict=True))
+        return self.discriminator(end, times, conditioning, start, start_times).chunk(len(ends))
 
     def sample(self) -> Image.Image | None:
         """Draw a grid of the student's pictures in 4, 2 and 1 steps."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hypersd.distill.student import Conditioning, Student
 from hypersd.training.adapter_passes import chosen_adapter, disable_adapter, fused_adapter
@@ -44,6 +44,7 @@ class ScoreModels:
             ValueError: the file is not an adapter, or has another shape than the student's.
         """
         add_adapter(student.unet, student.rank, FAKE)
+        nn.Module.to(student.unet, student.device)
         if few_steps is None:
             return cls(student)
         load_adapter(student.unet, few_steps, FAKE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -198,8 +198,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
         if network == "discriminator":
             jump, arrived = self.last_jump
-            real = self._judge(jump.target, jump, conditioning, step)
-            return {"loss": discriminator_loss(real, self._judge(arrived, jump, conditioning, step))}
+            return {"loss": discriminator_loss(*self._judge([jump.target, arrived], jump, conditioning, step))}
         jump = self.prepare(batch, step)
         noise = self.student.predict(jump.start, jump.start_times, conditioning)
         schedule = self.student.schedule.to(step.device)
@@ -210,16 +209,20 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         fidelity = jump_loss(arrived, jump.target, leverage, huber=self.config.huber)
         if not self.stage.adversarial:
             return {"loss": fidelity, "mse": mse}
-        adversarial = generator_loss(self._judge(arrived, jump, conditioning, step))
+        adversarial = generator_loss(*self._judge([arrived], jump, conditioning, step))
         loss = balance_gradients(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
-    def _judge(self, end: Tensor, jump: Jump, conditioning: Conditioning, step: StepContext) -> Tensor:
-        """The discriminator's logits `(B,)` for where a jump ends: the student's end, or the target."""
-        end_times = jump.end_times
+    def _judge(
+        self, ends: Sequence[Tensor], jump: Jump, conditioning: Conditioning, step: StepContext
+    ) -> Sequence[Tensor]:
+        """The discriminator's logits `(B,)` for places where the jumps end: the student's end, or the target."""
+        judged = [(end, jump.end_times) for end in ends]
         if self.stage.noised:
-            end, end_times = noised_for_discriminator(end, end_times, self.student.schedule.to(step.device), step)
-        return self.discriminator(end, end_times, conditioning, jump.start, jump.start_times)
+            schedule = self.student.schedule.to(step.device)
+            judged = [noised_for_discriminator(*each, schedule, step) for each in judged]
+        end, end_times = (torch.cat(parts) for parts in zip(*judged, strict=True))
+        return self.discriminator(end, end_times, conditioning, jump.start, jump.start_times).chunk(len(ends))
 
     def after_step(self, step: StepContext) -> None:
         """Update the target."""

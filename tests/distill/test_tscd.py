@@ -168,8 +168,9 @@ def test_a_noised_discriminator_sees_both_sides_later(student: Student, scenes: 
     objective.loss("student", batch, step())["loss"].backward(inputs=list(student.weights))
     objective.loss("discriminator", batch, step())
     jump, arrived = objective.last_jump
-    assert len(seen) == 3, "the student's turn, then the target and the student's end"
-    for end, times in seen:
+    sides = [end for end, _ in seen]
+    assert [len(end) for end in sides] == [4, 8], "the student's turn, then the target and the student's end"
+    for end, times in zip(torch.cat(sides).chunk(3), torch.cat([times for _, times in seen]).chunk(3), strict=True):
         later = times > jump.end_times
         assert (later | (times == jump.end_times)).all()
         assert set(times[later].tolist()) <= {10, 250, 500, 750}
