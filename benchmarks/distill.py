@@ -3,15 +3,20 @@
     python -m benchmarks.distill [--folder assets/emoji-xl] [--batch 8] [--rounds 3] [--steps 4] [--json]
 
 The plain loop has UNets of their own for the teacher and the target, encodes its prompts at every step, asks the
-teacher with and without the prompt in two calls, and leaves attention as PyTorch has it. Both make the same jumps from
-the same random numbers, so their losses must agree; both compute in float32, in turn, on one machine.
+teacher with and without the prompt in two calls, and leaves attention as PyTorch has it. All make the same jumps from
+the same random numbers, so their losses must agree; all compute in float32, in turn, on one machine.
+
+With a teacher cache a step reads the teacher's results. The cache costs the same two calls of the teacher for each of
+its examples, once: it saves time where an example is read more than once, by several stages or trainings.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,10 +38,12 @@ from hypersd.training.data import CaptionedLatents
 from hypersd.training.memory import PeakMemory, storage_bytes
 from hypersd.training.objective import StepContext
 from hypersd.training.optimization import Optimization
+from hypersd.training.row_shards import RowShards, write_shards
 from hypersd.training.schedule import offset_noise
 
 STAGE = STAGES[0]
 PROMPT = "a big cat on a blue background"
+OURS, CACHED, PLAIN = "hypersd", "hypersd with a teacher cache", "plain loop"
 Step = Callable[[int], float]
 
 
@@ -53,17 +60,28 @@ def batch_of(student: Student, number: int, size: int) -> CaptionedLatents:
     return CaptionedLatents(latents, [PROMPT] * size)
 
 
-def ours(folder: Path, size: int) -> tuple[Step, list[Any]]:
-    """A training step of this package, and the objects that it holds in memory."""
+def ours(folder: Path, size: int, cached: int = 0) -> tuple[Step, list[Any]]:
+    """A training step of this package, and the objects that it holds in memory.
+
+    Args:
+        folder: of the family.
+        size: samples a step.
+        cached: number of steps whose teacher's results are read from a cache, as `--teacher-cache` makes it, but of the
+            same draws as the other loops'; 0 asks the teacher at each step.
+    """
     torch.manual_seed(0)
     student = Student(ModelSource(folder))
     objective = TrajectorySegmentedConsistency(student, STAGE)
     (network,) = objective.networks
     moving = Optimization(Accelerator(cpu=True), objective.networks, max_grad_norm=1.0, ema_decay=None)
+    cache = teacher_cache(objective, size, cached) if cached else None
 
     def run(number: int) -> float:
-        step = context(number)
-        losses = objective.loss("student", batch_of(student, number, size), step)
+        step, batch = context(number), batch_of(student, number, size)
+        if cache is not None:
+            rows = cache[np.arange(number * size, (number + 1) * size)]
+            batch = objective.draw(batch, step).taught(torch.from_numpy(rows).float())
+        losses = objective.loss("student", batch, step)
         moving.backward(network, losses["loss"])
         measured = moving.clip(network, losses)
         moving.step(network, network.learning_rate)
@@ -71,6 +89,22 @@ def ours(folder: Path, size: int) -> tuple[Step, list[Any]]:
         return measured["loss"]
 
     return run, [student.unet, objective.average, moving.optimizers["student"]]
+
+
+def teacher_cache(objective: TrajectorySegmentedConsistency, size: int, steps: int) -> RowShards:
+    """The teacher's results of some steps, in shards on disk that exist until this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="teacher-cache-")
+    atexit.register(folder.cleanup)
+
+    def compute(rows: range) -> Tensor:
+        number = rows.start // size
+        drawn = objective.draw(batch_of(objective.student, number, size), context(number))
+        return drawn.predict(objective.student, objective.grid.time(drawn.starts))
+
+    shape = objective.student.latent_shape
+    return write_shards(
+        Path(folder.name), compute, count=steps * size, shape=shape, source={}, batch_size=size, label="teacher"
+    )
 
 
 def plain(folder: Path, size: int) -> tuple[Step, list[Any]]:
@@ -94,12 +128,12 @@ def plain(folder: Path, size: int) -> tuple[Step, list[Any]]:
         student.text = replace(student.text)  # with nothing encoded yet
         with_prompt, without = student.text.conditioning(batch.captions), student.text.conditioning([""] * size)
         starts = objective.grid.starts(size, step.generator, config.share_of_ends)
-        end_times = objective.grid.ends(starts, step.generator)
         start_times, next_times = objective.grid.time(starts), objective.grid.time(starts - 1)
         noise = offset_noise(batch.latents.shape, step, config.offset_noise)
         last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
         scale = step.uniform(*config.guidance, size).view(-1, 1, 1, 1)
+        end_times = objective.grid.ends(starts, step.uniform(0, 1, size))
         predicted: Tensor = unet(noisy, start_times, **with_prompt).sample
         arrived = schedule.ddim_step(noisy, predicted, start_times, end_times)
         with torch.no_grad():
@@ -132,27 +166,29 @@ def held_bytes(held: list[Any]) -> int:
 
 
 def measured(folder: Path, size: int, rounds: int, steps: int) -> dict[str, Any]:
-    """Both loops' times, in turn; their memory, and their losses."""
-    loops = {"hypersd": ours(folder, size), "plain loop": plain(folder, size)}
+    """The loops' times of the processor, in turn, their memory, and their losses."""
+    count = 2 + rounds * steps
+    loops = {OURS: ours(folder, size), CACHED: ours(folder, size, cached=count), PLAIN: plain(folder, size)}
     seconds: dict[str, list[float]] = {name: [] for name in loops}
     losses: dict[str, list[float]] = {name: [run(0)] for name, (run, _) in loops.items()}
-    for turn in range(rounds):
+    for number in range(1, 1 + rounds * steps):
         for name, (run, _) in loops.items():
-            begun = time.perf_counter()
-            losses[name] += [run(1 + turn * steps + index) for index in range(steps)]
-            seconds[name].append((time.perf_counter() - begun) / steps)
+            begun = time.process_time()
+            losses[name].append(run(number))
+            seconds[name].append(time.process_time() - begun)
     memory: dict[str, int] = {}
     for name, (run, held) in loops.items():
         with PeakMemory() as peak:
-            losses[name].append(run(1 + rounds * steps))
+            losses[name].append(run(count - 1))
         memory[name] = held_bytes(held) + peak.peak
-    mine, other = (statistics.median(seconds[name]) for name in loops)
-    apart = max(abs(a - b) for a, b in zip(*losses.values(), strict=True))
+    medians = {name: statistics.median(each) for name, each in seconds.items()}
+    apart = {name: max(map(abs, np.subtract(losses[name], losses[PLAIN]))) for name in (OURS, CACHED)}
     return {
-        "steps a second": {name: 1 / statistics.median(each) for name, each in seconds.items()},
-        "times as fast": other / mine,
+        "processor's seconds of a step": medians,
+        "times as fast as the plain loop": {name: medians[PLAIN] / medians[name] for name in (OURS, CACHED)},
         "peak bytes": memory,
-        "share of the memory": memory["hypersd"] / memory["plain loop"],
+        "share of the plain loop's memory": {name: memory[name] / memory[PLAIN] for name in (OURS, CACHED)},
+        "largest loss": max(losses[PLAIN]),
         "largest difference of the losses": apart,
         "losses": losses,
     }

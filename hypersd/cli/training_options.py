@@ -7,10 +7,11 @@ import math
 from typing import get_args
 
 from hypersd.cli.arguments import argument, names, whole_number
-from hypersd.distill.catalog import METHODS, RealScore
-from hypersd.distill.distillation_options import MOST_GUIDANCE, RANK, DistillationOptions
+from hypersd.distill.catalog import METHODS, Need, RealScore, methods_that_need
+from hypersd.distill.distillation_options import FEWEST_TEACHER_STEPS, MOST_GUIDANCE, RANK, DistillationOptions
 
 _MOST_RANK, _MOST_BATCH, _MOST_STEPS = 1024, 65_536, 10_000_000
+_MOST_CACHED = 100_000_000
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +68,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "guided base's (base: plain DMD)",
     )
     group.add_argument(
+        "--teacher-cache",
+        type=argument(_cached),
+        metavar="N",
+        help="draw N of the teacher's steps once, and train on random ones of them: a step then needs no call of the "
+        f"teacher (for {', '.join(methods_that_need(Need.TEACHER_STEPS))})",
+    )
+    group.add_argument(
         "--tracker", metavar="NAME", help="also log to tensorboard, wandb or another tracker of accelerate's"
     )
 
@@ -84,6 +92,7 @@ def distillation_options(options: argparse.Namespace) -> DistillationOptions:
         optimizer=options.optimizer,
         gradient_checkpointing=options.gradient_checkpointing,
         real=options.real,
+        teacher_cache=options.teacher_cache,
         tracker=options.tracker,
     )
 
@@ -94,6 +103,10 @@ def _rank(text: str) -> int:
 
 def _batch(text: str) -> int:
     return whole_number(text, 1, _MOST_BATCH, "the number")
+
+
+def _cached(text: str) -> int:
+    return whole_number(text, FEWEST_TEACHER_STEPS, _MOST_CACHED, "the number")
 
 
 def _steps(text: str) -> tuple[int, ...]:

@@ -21,9 +21,9 @@ from hypersd.distill.losses import jump_errors, jump_loss
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_for
 from hypersd.sampling.denoising import denoised, denoising_steps
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter, fused_adapter
 from hypersd.training.data import CaptionedData
-from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.objective import Objective, StepContext
 from hypersd.training.row_shards import RowArray
 from hypersd.training.schedule import DDIMSolver
 
@@ -68,12 +68,16 @@ def own_jumps(student: Student, noise: Tensor, captions: list[str], config: Back
     scale = torch.full((len(noise),), config.guidance, device=noise.device)
     times = schedule.trailing(len(config.shares))
 
+    def own(latents: Tensor, timestep: Tensor) -> Tensor:
+        with fused_adapter(student.unet):
+            return student.predictor(conditioning)(latents, timestep)
+
     def teacher(latents: Tensor, timestep: Tensor) -> Tensor:
         with disable_adapter(student.unet):
             return student.guided(latents, timestep.expand(len(latents)), captions, scale)
 
     jumps: list[Tensor] = []
-    way = denoising_steps(DDIMSolver(schedule, times), noise, student.predictor(conditioning))
+    way = denoising_steps(DDIMSolver(schedule, times), noise, own)
     for step, (now, then) in zip(way, pairwise(times), strict=True):
         finer = np.linspace(now, then, config.solver_steps + 1).round().astype(int).tolist()
         target = denoised(DDIMSolver(schedule, finer), step.noisy, teacher)
@@ -119,11 +123,7 @@ class BackwardDistillation(Objective[OwnJumps]):
     config: BackwardConfig = field(default_factory=BackwardConfig)
 
     def __post_init__(self) -> None:
-        self.networks = [
-            TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
-            )
-        ]
+        self.networks = [self.student.network(self.config.learning_rate)]
 
     def loss(self, network: str, batch: OwnJumps, step: StepContext) -> Mapping[str, Tensor]:
         """Logs `mse`, of the latents where the jumps end."""

@@ -25,6 +25,7 @@ class Need(Enum):
     DISCRIMINATOR = "a discriminator"
     CLIP = "the family's CLIP model"
     ADAPTER = "an adapter of few steps to start from"
+    TEACHER_STEPS = "single steps of the teacher from noised pictures"
     SCORES = "the scores of a teacher and of a copy that follows the student"
 
 
@@ -61,7 +62,7 @@ METHODS = {
         recipe="tscd",
         stages=("segments-8", "segments-4", "segments-2", "segments-1", "segments-1-unconditional"),
         batch_size=32,
-        needs=frozenset({Need.LATENTS, Need.DISCRIMINATOR}),
+        needs=frozenset({Need.LATENTS, Need.TEACHER_STEPS, Need.DISCRIMINATOR}),
         guidance=(2.5, 4.0),
         adversarial=("segments-2", "segments-1", "segments-1-unconditional"),
     ),
@@ -70,7 +71,7 @@ METHODS = {
         recipe="unified",
         stages=("regression", "unified"),
         batch_size=32,
-        needs=frozenset({Need.LATENTS, Need.PAIRS, Need.ADAPTER, Need.SCORES}),
+        needs=frozenset({Need.LATENTS, Need.TEACHER_STEPS, Need.PAIRS, Need.ADAPTER, Need.SCORES}),
         guidance=(2.5, 4.0),
     ),
     "cfg": DistillationMethod(
@@ -78,7 +79,7 @@ METHODS = {
         recipe="cfg",
         stages=("segments-12", "segments-8"),
         batch_size=32,
-        needs=frozenset({Need.LATENTS}),
+        needs=frozenset({Need.LATENTS, Need.TEACHER_STEPS}),
     ),
     "backward": DistillationMethod(
         title="backward distillation of the family's few-step adapter, on its own trajectories (after Imagine Flash)",
@@ -100,7 +101,7 @@ METHODS = {
         recipe="tcd",
         stages=("segments-1",),
         batch_size=32,
-        needs=frozenset({Need.LATENTS}),
+        needs=frozenset({Need.LATENTS, Need.TEACHER_STEPS}),
         guidance=(2.5, 4.0),
     ),
     "lcm": DistillationMethod(
@@ -108,7 +109,7 @@ METHODS = {
         recipe="lcm",
         stages=("segments-1",),
         batch_size=32,
-        needs=frozenset({Need.LATENTS}),
+        needs=frozenset({Need.LATENTS, Need.TEACHER_STEPS}),
         guidance=(2.5, 4.0),
     ),
     "perflow": DistillationMethod(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.unets.unet_2d_blocks import CrossAttnDownBlock2D
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from hypersd.training.objective import StepContext
 from hypersd.training.schedule import NoiseSchedule
@@ -58,10 +60,26 @@ class LatentDiscriminator(nn.Module):
     def forward(
         self, end: Tensor, end_times: Tensor, conditioning: Mapping[str, Any], start: Tensor, start_times: Tensor
     ) -> Tensor:
-        """Logits `(B,)`: high if the jump looks like the teacher's. `start` is ignored if unconditional."""
-        seen = self.features(end, end_times, conditioning)
+        """Logits: high if a jump looks like the teacher's. `start` is ignored if unconditional.
+
+        Args:
+            end: of B jumps, or several ends of the same B jumps, one after the other, `(n·B, C, H, W)`; the starts are
+                then read only once.
+            end_times: `(n·B,)`.
+            conditioning: of the B jumps.
+            start: `(B, C, H, W)`.
+            start_times: `(B,)`.
+
+        Returns:
+            `(n·B,)`.
+        """
+        turns = len(end) // len(start)
+        seen = self.features(end, end_times, tree_map_only(Tensor, partial(_repeated, turns=turns), dict(conditioning)))
         if self.conditional:
-            seen = torch.cat([seen, self.features(start, start_times, conditioning)], dim=1)
+            # A student needs the gradient only through its ends, which then have one.
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not end.requires_grad):
+                begun = self.features(start, start_times, conditioning)
+            seen = torch.cat([seen, _repeated(begun, turns)], dim=1)
         return self.head(seen).float().mean(dim=(1, 2, 3))
 
     def features(self, latents: Tensor, times: Tensor, conditioning: Mapping[str, Any]) -> Tensor:
@@ -76,3 +94,8 @@ class LatentDiscriminator(nn.Module):
             arguments = {"encoder_hidden_states": text} if isinstance(block, CrossAttnDownBlock2D) else {}
             hidden, _ = block(hidden_states=hidden, temb=emb, **arguments)
         return unet.mid_block(hidden, emb, encoder_hidden_states=text)
+
+
+def _repeated(rows: Tensor, turns: int) -> Tensor:
+    """The rows several times, one whole after the other."""
+    return torch.cat([rows] * turns) if turns > 1 else rows

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RANK = 16
 MOST_GUIDANCE = 100.0
 
+FEWEST_TEACHER_STEPS = 50
+"""Smallest teacher cache: the finest grid of a solver has as many steps."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistillationOptions:
@@ -31,6 +34,7 @@ class DistillationOptions:
         optimizer: see `hypersd.training.optimization.build_optimizer`.
         gradient_checkpointing: compute activations again for the gradient; None: for pictures beyond 256 px.
         real: the score that score distillation follows: the few-step model's, or the guided base's (plain DMD).
+        teacher_cache: number of the teacher's steps that are drawn once and read again; None draws each anew.
         tracker: see `hypersd.training.trainer.TrainingConfig`.
     """
 
@@ -44,6 +48,7 @@ class DistillationOptions:
     optimizer: OptimizerName = "adamw"
     gradient_checkpointing: bool | None = None
     real: RealScore | None = None
+    teacher_cache: int | None = None
     tracker: str | None = None
 
     def check(self, method: str) -> None:
@@ -67,8 +72,20 @@ class DistillationOptions:
         if self.real is not None and Need.SCORES not in row.needs:
             others = " and ".join(methods_that_need(Need.SCORES))
             raise ValueError(f"{method} follows no score; a real score is for {others}")
+        if self.teacher_cache is not None:
+            self._check_cache(method, self.teacher_cache)
         if self.guidance is not None:
             self._check_guidance(method, *self.guidance)
+
+    def _check_cache(self, method: str, count: int) -> None:
+        if Need.TEACHER_STEPS not in METHODS[method].needs:
+            others = ", ".join(methods_that_need(Need.TEACHER_STEPS))
+            raise ValueError(f"{method} has no use for a teacher cache; a cache is for {others}")
+        if count < FEWEST_TEACHER_STEPS:
+            raise ValueError(
+                f"a teacher cache must hold at least {FEWEST_TEACHER_STEPS} steps, one from each time of the solver, "
+                f"not {count}"
+            )
 
     def _check_guidance(self, method: str, low: float, high: float) -> None:
         usual = METHODS[method].guidance

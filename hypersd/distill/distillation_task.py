@@ -14,12 +14,18 @@ from hypersd.distill import backward
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.example_cache import ExampleCache
 from hypersd.distill.one_step import FeedbackLoss
+from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples
+from hypersd.distill.teacher_steps import TaughtBatches, TeacherSteps
+from hypersd.distill.tscd import TSCDConfig
+from hypersd.training.adapter_passes import fused_adapter
 from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
 from hypersd.training.data import CaptionedData, CaptionedLatents, LatentBatches
 from hypersd.training.objective import Objective, StepContext
 from hypersd.training.processes import joined_processes
+from hypersd.training.records import hash_text
+from hypersd.training.schedule import SegmentedTimesteps
 from hypersd.training.trainer import Trainer, TrainingConfig, grids
 
 AnyBatch = TypeVar("AnyBatch")
@@ -35,6 +41,9 @@ class _Stage(Protocol):
 
 
 AnyStage = TypeVar("AnyStage", bound=_Stage)
+
+StageBatches = Callable[[SegmentedTimesteps], Callable[[StepContext], CaptionedLatents]]
+"""Function from a stage's grid to the batches of its steps."""
 
 PAIRS = 12_000
 PAIR_STEPS = 8
@@ -88,13 +97,36 @@ class DistillationTask:
         latents, source = self.cache.latents()
         return LatentBatches(self.examples, latents, self.batch_size), source
 
+    def stage_batches(self, config: TSCDConfig) -> tuple[StageBatches, str]:
+        """Batches for the stages of trajectory-segmented consistency, and a hash of them; from a cache if wanted."""
+        scenes, source = self.scenes()
+        if self.options.teacher_cache is None:
+            return lambda _: scenes, source
+        latents, encoded = self.cache.latents()
+        whole = SegmentedTimesteps(self.student.schedule.num_train_timesteps, config.solver_steps, 1)
+        steps = TeacherSteps(
+            student=self.student,
+            data=self.examples,
+            latents=latents,
+            grid=whole,
+            guidance=config.guidance,
+            offset_noise=config.offset_noise,
+        )
+        predicted, drawn = self.cache.taught(steps, self.options.teacher_cache, encoded)
+
+        def batches(grid: SegmentedTimesteps) -> Callable[[StepContext], CaptionedLatents]:
+            return TaughtBatches(steps, predicted, self.batch_size, grid, config.share_of_ends)
+
+        return batches, hash_text(source, drawn)
+
     def pairs(self) -> tuple[Callable[[StepContext], TeacherSamples], str]:
         """Batches of noise with the current student's pictures of it, and a hash of them."""
         student = self.student
         self.cache.embed_captions()
 
         def draw(noise: Tensor, captions: list[str]) -> Tensor:
-            return student.trajectory(noise, PAIR_STEPS, student.text.conditioning(captions))
+            with fused_adapter(student.unet):
+                return student.trajectory(noise, PAIR_STEPS, student.text.conditioning(captions))
 
         clean, source = self.cache.drawn("pairs", draw, student.latent_shape, PAIRS, {"steps": PAIR_STEPS})
         return TeacherSampleBatches(self.examples, clean, self.batch_size), source
@@ -169,19 +201,9 @@ class DistillationTask:
         """Load the few-step adapter as the initial weights."""
         load_adapter(self.student.unet, self.few_steps)
 
-    def follower(self) -> Student:
-        """The fake-score model, a copy trained on the student's outputs; with its adapter off it is the teacher.
-
-        Its base is the model of few steps, or for plain DMD the base itself.
-        """
-        student, options = self.student, self.options
-        return Student(
-            student.source,
-            rank=options.rank,
-            few_steps=None if options.real == "base" else self.few_steps,
-            gradient_checkpointing=options.gradient_checkpointing,
-            device=student.device,
-        )
+    def scores(self) -> ScoreModels:
+        """The scores of score distillation: the real one of the few-step model, or for plain DMD of the base."""
+        return ScoreModels.start(self.student, None if self.options.real == "base" else self.few_steps)
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Continue with these weights, and write them to `out/NAME.safetensors`."""

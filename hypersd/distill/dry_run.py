@@ -7,7 +7,7 @@ takes seconds and needs no weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,12 @@ from torch import Tensor, nn
 from hypersd.distill import backward
 from hypersd.distill.catalog import METHODS, check_clip_needed
 from hypersd.distill.distillation_options import DistillationOptions
-from hypersd.distill.distillation_task import AnyBatch, DistillationTask
+from hypersd.distill.distillation_task import AnyBatch, DistillationTask, StageBatches
+from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSamples
+from hypersd.distill.teacher_steps import TaughtLatents
+from hypersd.distill.tscd import TSCDConfig
 from hypersd.models.blueprint import META, Blueprint
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.memory import PeakMemory, storage_bytes
@@ -71,6 +74,21 @@ class DryRun(DistillationTask):
         """Batches of empty latents."""
         return lambda _: CaptionedLatents(self._latents(), self._captions()), ""
 
+    def stage_batches(self, config: TSCDConfig) -> tuple[StageBatches, str]:
+        """Batches of empty latents, with empty steps of the teacher if they are to be read from a cache."""
+        if self.options.teacher_cache is None:
+            return lambda _: self.scenes()[0], ""
+        return lambda _: lambda _: self._taught(), ""
+
+    def _taught(self) -> TaughtLatents:
+        return TaughtLatents(
+            latents=self._latents(),
+            captions=self._captions(),
+            starts=torch.empty(self._samples, dtype=torch.long, device=META),
+            noisy=self._latents(),
+            predicted=self._latents(),
+        )
+
     def pairs(self) -> tuple[Callable[[StepContext], TeacherSamples], str]:
         """Batches of empty teacher samples."""
         return lambda _: TeacherSamples(self._latents(), self._latents(), self._captions()), ""
@@ -94,9 +112,11 @@ class DryRun(DistillationTask):
     def load_few_steps(self) -> None:
         """Start from no adapter: it has the shape of the student's own."""
 
-    def follower(self) -> Student:
-        """A second student, without an adapter in its base."""
-        return _student(self.student.source, self.options)
+    def scores(self) -> ScoreModels:
+        """Both scores, the few-step model's with weights of the shape of the student's own."""
+        scores = ScoreModels.start(self.student)
+        consistency = None if self.options.real == "base" else [weight.clone() for weight in self.student.weights]
+        return replace(scores, consistency=consistency)
 
     def keep(self, name: str, weights: Sequence[Tensor]) -> None:
         """Write nothing."""
@@ -192,13 +212,15 @@ def _student(source: Any, options: DistillationOptions) -> Student:
 
 
 def _weights(holders: Iterable[Any]) -> list[Tensor]:
-    """Parameters and buffers of all networks in these objects: pipelines, students, networks."""
+    """Parameters and buffers of all networks in these objects: pipelines, students, score models, networks."""
     tensors: list[Tensor] = []
     for holder in holders:
         if isinstance(holder, Student):
             tensors += _weights([holder.pipeline])
         elif isinstance(holder, nn.Module):
             tensors += [*holder.parameters(), *holder.buffers()]
+        elif isinstance(holder, ScoreModels):
+            tensors += holder.consistency or []
         elif hasattr(holder, "components"):
             tensors += _weights(holder.components.values())
     return tensors

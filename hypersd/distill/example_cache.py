@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 
 from torch import Tensor
 
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_for, noise_for
+from hypersd.distill.teacher_steps import TeacherSteps
 from hypersd.training.data import CaptionedData, encoded
 from hypersd.training.precision import Precision, half_precision
 from hypersd.training.records import hash_file, hash_text
-from hypersd.training.row_shards import ComputeRows, RowArray, write_shards
+from hypersd.training.row_shards import SHARD_BYTES, ComputeRows, RowArray, write_shards
 from hypersd.training.shared_files import Source, source_hash
 from hypersd.training.text_cache import CaptionEmbeddings
 from hypersd.utils.readers import read_array
@@ -30,6 +32,9 @@ _BATCH_PIXELS = 64 * 128 * 128
 _SMALLEST_BATCH = 4
 _TEXT = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 _TEXTS_AT_A_TIME = 64
+
+_TAUGHT_PER_SHARD = 1024
+"""Steps of the teacher in a shard: a killed process loses less, and several processes have a share each."""
 
 DrawSamples = Callable[[Tensor, list[str]], Tensor]
 """Function from noise `(B, C, H, W)` and B captions to samples `(B, …)`."""
@@ -125,12 +130,51 @@ class ExampleCache:
         whole["precision"] = self.precision
         return self._rows(name, rows, shape, self._shortened(count), whole)
 
-    def _rows(
-        self, name: str, compute: ComputeRows, shape: tuple[int, ...], count: int, source: Source
+    def taught(self, steps: TeacherSteps, count: int, latents: str) -> tuple[RowArray, str]:
+        """The teacher's ε̂ of `count` steps, `(count, C, H, W)`, and a hash of their source.
+
+        Args:
+            steps: numbered steps.
+            count: number of steps before shortening.
+            latents: a hash of the encoded pictures.
+        """
+
+        def rows(numbers: range) -> Tensor:
+            with half_precision(self.student.device, self.precision):
+                return steps.predict(numbers)
+
+        student, points = self.student, steps.grid.points
+        source = {
+            "examples": self.examples.fingerprint,
+            "latents": latents,
+            **{part: self.parts[part] for part in ("unet", "scheduler", *_TEXT)},
+            "guidance": steps.guidance,
+            "offset noise": steps.offset_noise,
+            "precision": self.precision,
+        }
+        # A folder for each grid: methods with other grids may share a folder of data.
+        name, shape = f"teacher-{points}", student.latent_shape
+        most = min(SHARD_BYTES, _TAUGHT_PER_SHARD * 2 * prod(shape))
+        return self._rows(name, rows, shape, max(points, self._shortened(count)), source, shard_bytes=most)
+
+    def _rows(  # noqa: PLR0917 - what an array is made of
+        self,
+        name: str,
+        compute: ComputeRows,
+        shape: tuple[int, ...],
+        count: int,
+        source: Source,
+        shard_bytes: int = SHARD_BYTES,
     ) -> tuple[RowArray, str]:
-        batch_size = max(_SMALLEST_BATCH, _BATCH_PIXELS // self.student.pixels**2)
         rows = write_shards(
-            self.folder / name, compute, count=count, shape=shape, source=source, batch_size=batch_size, label=name
+            self.folder / name,
+            compute,
+            count=count,
+            shape=shape,
+            source=source,
+            batch_size=max(_SMALLEST_BATCH, _BATCH_PIXELS // self.student.pixels**2),
+            label=name,
+            shard_bytes=shard_bytes,
         )
         return rows, source_hash({**source, "rows": count})
 

@@ -13,7 +13,7 @@ from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discr
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
 from hypersd.sampling.denoising import denoised
-from hypersd.training.adapters import disable_adapter, swapped_adapter
+from hypersd.training.adapter_passes import disable_adapter, fused_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import PerSampleDDIMSolver
@@ -91,9 +91,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
     def __post_init__(self) -> None:
         rate = self.config.adversarial_learning_rate if self.stage.adversarial else self.config.learning_rate
         # The paper's adversarial stages have no momentum; at this batch size the student needs it.
-        self.networks = [
-            TrainedNetwork(name="student", module=self.student.unet, learning_rate=rate, betas=(0.9, 0.99))
-        ]
+        self.networks = [self.student.network(rate)]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=self.stage.conditional)
             self.networks.append(
@@ -120,7 +118,7 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
             scale = torch.full((len(latents),), self.config.guidance_scale, device=latents.device)
             with disable_adapter(student.unet):
                 return student.guided(latents, times, batch.captions, scale, batch.sizes)
-        with swapped_adapter(student.unet, self.teacher):
+        with fused_adapter(student.unet, self.teacher):
             return student.predict(latents, times, student.text.conditioning(batch.captions, batch.sizes))
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
@@ -128,9 +126,8 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
         if network == "discriminator":
             target, arrived, end, start, start_times = self.last_jump
-            real = self._judge(target, end, conditioning, start, start_times, step)
-            fake = self._judge(arrived, end, conditioning, start, start_times, step)
-            return {"loss": discriminator_loss(real, fake)}
+            judged = self._judge([target, arrived], end, conditioning, start, start_times, step)
+            return {"loss": discriminator_loss(*judged)}
         schedule = self.student.schedule.to(step.device)
         stride = schedule.num_train_timesteps // self.stage.student_steps
         index = step.integers(1, self.stage.student_steps + 1, len(batch.latents))
@@ -146,22 +143,26 @@ class ProgressiveAdversarial(Objective[CaptionedLatents]):
         fidelity = jump_loss(arrived, target, schedule.leverage(times, end).clamp(min=1))
         if not self.stage.adversarial:
             return {"loss": fidelity, "mse": mse}
-        adversarial = generator_loss(self._judge(arrived, end, conditioning, start, times, step))
+        adversarial = generator_loss(*self._judge([arrived], end, conditioning, start, times, step))
         loss = balance_gradients(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
     def _judge(  # noqa: PLR0917 - a jump is where and when it started and ended
         self,
-        end: Tensor,
+        ends: Sequence[Tensor],
         end_times: Tensor,
         conditioning: Conditioning,
         start: Tensor,
         start_times: Tensor,
         step: StepContext,
-    ) -> Tensor:
+    ) -> Sequence[Tensor]:
+        """The discriminator's logits `(B,)` for places where the jumps end."""
+        judged = [(end, end_times) for end in ends]
         if self.stage.noised_for_discriminator:
-            end, end_times = noised_for_discriminator(end, end_times, self.student.schedule.to(step.device), step)
-        return self.discriminator(end, end_times, conditioning, start, start_times)
+            schedule = self.student.schedule.to(step.device)
+            judged = [noised_for_discriminator(*each, schedule, step) for each in judged]
+        end, times = (torch.cat(parts) for parts in zip(*judged, strict=True))
+        return self.discriminator(end, times, conditioning, start, start_times).chunk(len(ends))
 
     def sample(self) -> Image.Image | None:
         """Draw a grid of the student's pictures in 4, 2 and 1 steps."""

@@ -20,11 +20,11 @@ from torch import Tensor
 
 from hypersd.distill.catalog import RealScore
 from hypersd.distill.losses import denoising_loss, jump_errors, score_direction, score_distillation_loss
+from hypersd.distill.score_models import FAKE, ScoreModels
 from hypersd.distill.student import Conditioning, Student
 from hypersd.distill.teacher_samples import TeacherSamples
 from hypersd.models.libraries import quietly
-from hypersd.training.adapters import disable_adapter
-from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.objective import Objective, StepContext
 from hypersd.training.samples import draw
 
 
@@ -91,49 +91,35 @@ class OneStepDistillation(Objective[TeacherSamples]):
     """Objective of one stage.
 
     Args:
-        fake_score: the copy trained on the student's outputs; None without score distillation. With its adapter off it
-            is the teacher: its base is the few-step student for the consistency model's score, or the base itself.
+        scores: of the teacher, and of the copy that is trained on the student's outputs; None without score
+            distillation.
         feedback: an additional human-feedback loss.
     """
 
     student: Student
     stage: OneStepStage
-    fake_score: Student | None = None
+    scores: ScoreModels | None = None
     config: OneStepConfig = field(default_factory=OneStepConfig)
     feedback: FeedbackLoss | None = None
 
     def __post_init__(self) -> None:
-        self.networks = [
-            TrainedNetwork(
-                name="student",
-                module=self.student.unet,
-                learning_rate=self.stage.learning_rate,
-                betas=(0.9, 0.99),
-            )
-        ]
-        if self.fake_score is not None:
-            self.networks.append(
-                TrainedNetwork(
-                    name="fake",
-                    module=self.fake_score.unet,
-                    learning_rate=self.config.fake_learning_rate,
-                    updates=self.config.fake_updates,
-                )
-            )
+        self.networks = [self.student.network(self.stage.learning_rate)]
+        if self.scores is not None:
+            self.networks.append(self.scores.network(self.config.fake_learning_rate, self.config.fake_updates))
 
     def loss(self, network: str, batch: TeacherSamples, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs `mse`; with score distillation `gap`, the distance of the scores; and `feedback`."""
         cond = self.student.text.conditioning(batch.captions)
-        if network == "fake" and self.fake_score is not None:
-            return {"loss": self._denoising(self.fake_score, cond, step)}
+        if network == FAKE and self.scores is not None:
+            return {"loss": self._denoising(self.scores, cond, step)}
         schedule = self.student.schedule.to(step.device)
         times = torch.full((len(batch.noise),), self.config.time, device=step.device)
         drawn = schedule.predict_x0(batch.noise, self.student.predict(batch.noise, times, cond), times)
         self.last_student_output = drawn.detach()
         logged = {"mse": jump_errors(drawn, batch.clean).mean()}
         loss = self.stage.fidelity * logged["mse"]
-        if self.fake_score is not None:
-            direction = self._direction(self.fake_score, drawn.detach(), batch.captions, step)
+        if self.scores is not None:
+            direction = self._direction(self.scores, drawn.detach(), batch.captions, step)
             loss = loss + self.stage.score * score_distillation_loss(drawn, direction)
             logged["gap"] = direction.abs().mean()
         if self.feedback is not None:
@@ -142,25 +128,20 @@ class OneStepDistillation(Objective[TeacherSamples]):
         return {"loss": loss, **logged}
 
     @torch.no_grad()
-    def _direction(self, fake: Student, drawn: Tensor, captions: Sequence[str], step: StepContext) -> Tensor:
+    def _direction(self, scores: ScoreModels, drawn: Tensor, captions: Sequence[str], step: StepContext) -> Tensor:
         """Difference of the two scores on the drawn pictures, noised to a random time."""
         noisy, times, _ = self._noised(drawn, step)
-        schedule, cond = self.student.schedule.to(step.device), fake.text.conditioning(captions)
-        with disable_adapter(fake.unet):
-            if self.config.real == "base":
-                scale = torch.full((len(drawn),), self.config.guidance, device=step.device)
-                real = fake.guided(noisy, times, captions, scale)
-            else:
-                real = fake.predict(noisy, times, cond)
-        followed = fake.predict(noisy, times, cond)
-        return score_direction(
-            drawn, schedule.predict_x0(noisy, followed, times), schedule.predict_x0(noisy, real, times)
+        schedule = self.student.schedule.to(step.device)
+        fake, real = (
+            schedule.predict_x0(noisy, noise, times)
+            for noise in scores.both(noisy, times, captions, self.config.guidance)
         )
+        return score_direction(drawn, fake, real)
 
-    def _denoising(self, fake: Student, cond: Conditioning, step: StepContext) -> Tensor:
-        """The fake-score model's loss: predict the noise in the student's latest outputs."""
+    def _denoising(self, scores: ScoreModels, cond: Conditioning, step: StepContext) -> Tensor:
+        """The fake score's loss: predict the noise in the student's latest outputs."""
         noisy, times, noise = self._noised(self.last_student_output, step)
-        return denoising_loss(fake.predict(noisy, times, cond), noise)
+        return denoising_loss(scores.fake(noisy, times, cond), noise)
 
     def _noised(self, clean: Tensor, step: StepContext) -> tuple[Tensor, Tensor, Tensor]:
         times = step.integers(*self.config.score_times, len(clean))

@@ -17,9 +17,9 @@ from torch import Tensor
 from hypersd.distill.losses import denoising_loss, jump_errors
 from hypersd.distill.student import Student
 from hypersd.sampling.denoising import denoised
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.data import CaptionedLatents
-from hypersd.training.objective import Objective, StepContext, TrainedNetwork
+from hypersd.training.objective import Objective, StepContext
 from hypersd.training.schedule import PerSampleDDIMSolver
 
 
@@ -50,11 +50,7 @@ class PiecewiseRectifiedFlow(Objective[CaptionedLatents]):
     config: PeRFlowConfig = field(default_factory=PeRFlowConfig)
 
     def __post_init__(self) -> None:
-        self.networks = [
-            TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
-            )
-        ]
+        self.networks = [self.student.network(self.config.learning_rate)]
         self.times = self.student.schedule.trailing(self.config.windows)
 
     @torch.no_grad()

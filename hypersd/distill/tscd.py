@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -13,7 +13,9 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.training.adapters import disable_adapter, ema_update, swapped_adapter
+from hypersd.distill.teacher_steps import TaughtLatents, UntaughtLatents
+from hypersd.training.adapter_passes import fused_adapter, swapped_adapter
+from hypersd.training.adapters import ema_update
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import SegmentedTimesteps, offset_noise
@@ -121,11 +123,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
             self.student.schedule.num_train_timesteps, self.config.solver_steps, self.stage.segments
         )
         self.average = [weight.detach().clone() for weight in self.student.weights]
-        self.networks = [
-            TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.9, 0.99)
-            )
-        ]
+        self.networks = [self.student.network(self.config.learning_rate)]
         if self.stage.adversarial:
             self.discriminator = LatentDiscriminator(self.student.plain_unet(), conditional=self.stage.conditional)
             self.networks.append(
@@ -149,32 +147,36 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
 
     @torch.no_grad()
     def along_trajectories(self, batch: CaptionedLatents, step: StepContext) -> Jump:
-        """Algorithm 1, lines 4 to 12: draw times and guidance, take the teacher's step, jump from there."""
-        student, config = self.student, self.config
+        """Algorithm 1, lines 4 to 12: the teacher's step from a random time, and the average student's jump from there.
+
+        With a teacher cache the batch contains the step.
+        """
+        student = self.student
         schedule = student.schedule.to(step.device)
-        every = self.grid.starts(len(batch.latents) * step.shards, step.generator, config.share_of_ends)
-        end_times = step.mine(self.grid.ends(every, step.generator)).to(step.device)
-        starts = step.mine(every).to(step.device)
-        start_times, next_times = self.grid.time(starts), self.grid.time(starts - 1)
+        taught = batch if isinstance(batch, TaughtLatents) else self.teach(batch, step)
+        start_times, next_times = self.grid.time(taught.starts), self.grid.time(taught.starts - 1)
+        end_times = self.grid.ends(taught.starts, step.uniform(0, 1, len(taught.starts)))
         if self.stage.ends == "clean":
             end_times = torch.zeros_like(end_times)
-        noise = offset_noise(batch.latents.shape, step, config.offset_noise)
-        # The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
-        last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
-        noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
-        nearer = schedule.ddim_step(noisy, self._taught(noisy, start_times, batch, step), start_times, next_times)
-        with swapped_adapter(student.unet, self.average):
+        nearer = schedule.ddim_step(taught.noisy, taught.predicted, start_times, next_times)
+        with fused_adapter(student.unet, self.average):
             predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions, batch.sizes))
-        return Jump(noisy, start_times, end_times, schedule.ddim_step(nearer, predicted, next_times, end_times))
+        target = schedule.ddim_step(nearer, predicted, next_times, end_times)
+        return Jump(taught.noisy, start_times, end_times, target)
 
-    def _taught(self, noisy: Tensor, times: Tensor, batch: CaptionedLatents, step: StepContext) -> Tensor:
-        """The base model's ε̂, guided by a scale drawn for each sample, or not guided at all."""
-        student, guidance = self.student, self.config.guidance
-        with disable_adapter(student.unet):
-            if guidance is None:
-                return student.predict(noisy, times, student.text.conditioning(batch.captions, batch.sizes))
-            scale = step.uniform(*guidance, len(times))
-            return student.guided(noisy, times, batch.captions, scale, batch.sizes)
+    def teach(self, batch: CaptionedLatents, step: StepContext) -> TaughtLatents:
+        """Ask the teacher for its step."""
+        drawn = self.draw(batch, step)
+        return drawn.taught(drawn.predict(self.student, self.grid.time(drawn.starts)))
+
+    def draw(self, batch: CaptionedLatents, step: StepContext) -> UntaughtLatents:
+        """Algorithm 1, lines 4 to 6: random times, noise and guidance."""
+        config, count = self.config, len(batch.latents)
+        every = self.grid.starts(count * step.shards, step.generator, config.share_of_ends)
+        starts, noise = step.mine(every).to(step.device), offset_noise(batch.latents.shape, step, config.offset_noise)
+        noisy = self.student.schedule.to(step.device).noised(batch.latents, noise, self.grid.time(starts))
+        scale = None if config.guidance is None else step.uniform(*config.guidance, count)
+        return UntaughtLatents(batch, starts, noisy, scale)
 
     @torch.no_grad()
     def in_one_step(self, batch: CaptionedLatents, step: StepContext) -> Jump:
@@ -186,7 +188,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         student, config = self.student, self.config
         noise = step.normal(batch.latents.shape)
         conditioning = student.text.conditioning(batch.captions, batch.sizes)
-        with swapped_adapter(student.unet, self.average):
+        with fused_adapter(student.unet, self.average):
             drawn = student.trajectory(noise, config.one_step_teacher, conditioning)
         times = torch.full((len(noise),), config.one_step_time, device=step.device)
         return Jump(noise, times, torch.zeros_like(times), drawn)
@@ -196,8 +198,7 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         conditioning = self.student.text.conditioning(batch.captions, batch.sizes)
         if network == "discriminator":
             jump, arrived = self.last_jump
-            real = self._judge(jump.target, jump, conditioning, step)
-            return {"loss": discriminator_loss(real, self._judge(arrived, jump, conditioning, step))}
+            return {"loss": discriminator_loss(*self._judge([jump.target, arrived], jump, conditioning, step))}
         jump = self.prepare(batch, step)
         noise = self.student.predict(jump.start, jump.start_times, conditioning)
         schedule = self.student.schedule.to(step.device)
@@ -208,16 +209,20 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         fidelity = jump_loss(arrived, jump.target, leverage, huber=self.config.huber)
         if not self.stage.adversarial:
             return {"loss": fidelity, "mse": mse}
-        adversarial = generator_loss(self._judge(arrived, jump, conditioning, step))
+        adversarial = generator_loss(*self._judge([arrived], jump, conditioning, step))
         loss = balance_gradients(arrived, fidelity, adversarial, self.stage.adversarial)
         return {"loss": loss, "mse": mse, "adversarial": adversarial}
 
-    def _judge(self, end: Tensor, jump: Jump, conditioning: Conditioning, step: StepContext) -> Tensor:
-        """The discriminator's logits `(B,)` for where a jump ends: the student's end, or the target."""
-        end_times = jump.end_times
+    def _judge(
+        self, ends: Sequence[Tensor], jump: Jump, conditioning: Conditioning, step: StepContext
+    ) -> Sequence[Tensor]:
+        """The discriminator's logits `(B,)` for places where the jumps end: the student's end, or the target."""
+        judged = [(end, jump.end_times) for end in ends]
         if self.stage.noised:
-            end, end_times = noised_for_discriminator(end, end_times, self.student.schedule.to(step.device), step)
-        return self.discriminator(end, end_times, conditioning, jump.start, jump.start_times)
+            schedule = self.student.schedule.to(step.device)
+            judged = [noised_for_discriminator(*each, schedule, step) for each in judged]
+        end, end_times = (torch.cat(parts) for parts in zip(*judged, strict=True))
+        return self.discriminator(end, end_times, conditioning, jump.start, jump.start_times).chunk(len(ends))
 
     def after_step(self, step: StepContext) -> None:
         """Update the target."""

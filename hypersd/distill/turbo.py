@@ -21,7 +21,7 @@ from hypersd.distill.losses import (
     hinge_generator_loss,
 )
 from hypersd.distill.student import Conditioning, Student
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.data import CaptionedLatents
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
@@ -90,9 +90,7 @@ class AdversarialDiffusion(Objective[CaptionedLatents]):
         clip.set_attn_implementation("eager")
         self.discriminator = PictureDiscriminator(clip, self.student.text.pooled_dim)
         self.networks = [
-            TrainedNetwork(
-                name="student", module=self.student.unet, learning_rate=self.config.learning_rate, betas=(0.5, 0.99)
-            ),
+            self.student.network(self.config.learning_rate, betas=(0.5, 0.99)),
             TrainedNetwork(
                 name="discriminator",
                 module=self.discriminator,

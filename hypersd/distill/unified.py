@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.distill.one_step import OneStepDistillation
+from hypersd.distill.score_models import FAKE
 from hypersd.distill.teacher_samples import TeacherSamples
 from hypersd.distill.tscd import TrajectorySegmentedConsistency
 from hypersd.training.data import CaptionedLatents
@@ -60,7 +61,7 @@ class UnifiedDistillation(Objective[UnifiedBatch]):
 
     def loss(self, network: str, batch: UnifiedBatch, step: StepContext) -> Mapping[str, Tensor]:
         """The student logs the losses of both parts, those of the one-step part as `one_step_…`."""
-        if network == "fake":
+        if network == FAKE:
             return self.one_step.loss(network, batch.pairs, step)
         along = self.trajectories.loss(network, batch.scenes, step)
         if network != "student":

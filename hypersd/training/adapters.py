@@ -1,11 +1,11 @@
-"""LoRA adapters in training: the UNet without its adapter is the teacher; the moving average is a list of tensors."""
+"""LoRA adapters in training: their weights and files (`adapter_passes`: the models that one UNet is with them)."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
@@ -15,6 +15,7 @@ from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit, weight_shapes
@@ -30,40 +31,29 @@ TARGETS = [
 NAME = "default"
 
 
-def add_adapter(unet: UNet2DConditionModel, rank: int) -> None:
-    """Freeze the UNet and add a LoRA that is initialised to no effect; its scale is 1 (alpha = rank)."""
-    unet.requires_grad_(False)
-    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGETS), adapter_name=NAME)
+def add_adapter(unet: UNet2DConditionModel, rank: int, name: str = NAME) -> None:
+    """Freeze the UNet and add a LoRA that is initialised to no effect; its scale is 1 (alpha = rank).
 
-
-def adapter_weights(unet: UNet2DConditionModel) -> list[nn.Parameter]:
-    """The adapter's weights, in a fixed order."""
-    return [parameter for name, parameter in unet.named_parameters() if "lora_" in name]
-
-
-@contextmanager
-def disable_adapter(unet: UNet2DConditionModel) -> Generator[None]:
-    """Within this context the UNet is the base model, which is the teacher."""
-    unet.disable_adapters()
-    try:
-        yield
-    finally:
-        unet.enable_adapters()
-
-
-@contextmanager
-def swapped_adapter(unet: UNet2DConditionModel, weights: Sequence[Tensor]) -> Generator[None]:
-    """Within this context the adapter has other weights: its moving average, or an earlier stage.
-
-    For use without gradients, and not between a forward pass and its backward pass.
+    The UNet has the default adapter, until another is chosen by `adapter_passes.chosen_adapter`; the weights of all
+    adapters require a gradient.
     """
-    mine = adapter_weights(unet)
-    kept = [parameter.detach().clone() for parameter in mine]
-    copy_weights(mine, weights)
-    try:
-        yield
-    finally:
-        copy_weights(mine, kept)
+    unet.requires_grad_(False)
+    with catch_warnings():
+        filterwarnings("ignore", "Already found a `peft_config`")  # of a second adapter, which is intended
+        unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGETS), adapter_name=name)
+    unet.set_adapter(NAME)
+    for parameter_name, parameter in unet.named_parameters():
+        parameter.requires_grad_("lora_" in parameter_name)
+
+
+def adapter_weights(unet: UNet2DConditionModel, name: str = NAME) -> list[nn.Parameter]:
+    """An adapter's weights, in a fixed order."""
+    return [parameter for key, parameter in unet.named_parameters() if is_of_adapter(key, name)]
+
+
+def is_of_adapter(key: str, name: str) -> bool:
+    """True if a parameter with this key in a UNet is a weight of the adapter `name`."""
+    return key.endswith((f".lora_A.{name}.weight", f".lora_B.{name}.weight"))
 
 
 @torch.no_grad()
@@ -73,11 +63,10 @@ def copy_weights(target: Sequence[Tensor], source: Sequence[Tensor]) -> None:
         mine.copy_(other)
 
 
-@torch.no_grad()
 def ema_update(average: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
     """Θ⁻ ← decay·Θ⁻ + (1 − decay)·Θ, in place."""
-    for mine, other in zip(average, weights, strict=True):
-        mine.lerp_(other, 1 - decay)
+    update = get_ema_multi_avg_fn(decay)
+    update(list(average), list(weights), 0)
 
 
 def save_adapter(unet: UNet2DConditionModel, file: Path) -> None:
@@ -100,8 +89,8 @@ def export_kohya(file: Path, target: Path) -> None:
         save_file({key: value.contiguous() for key, value in weights.items()}, part)
 
 
-def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
-    """Load the adapter's weights from a file of `save_adapter`.
+def load_adapter(unet: UNet2DConditionModel, file: Path, name: str = NAME) -> None:
+    """Load an adapter's weights from a file of `save_adapter`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -110,12 +99,12 @@ def load_adapter(unet: UNet2DConditionModel, file: Path) -> None:
     fit(inspect(file), unet.config, weight_shapes(unet))
     layers = {key.removeprefix("unet."): value.float() for key, value in load_file(file).items()}
     try:
-        outcome = set_peft_model_state_dict(unet, layers, adapter_name=NAME)
+        outcome = set_peft_model_state_dict(unet, layers, adapter_name=name)
     except RuntimeError as error:
         raise ValueError(f"{file} does not fit this training: its rank or its layers are others") from error
     if outcome.unexpected_keys:
         raise ValueError(f"{file} does not fit this model: it has {outcome.unexpected_keys[0]}")
-    if missing := [name for name in outcome.missing_keys if "lora_" in name]:
+    if missing := [key for key in outcome.missing_keys if is_of_adapter(key, name)]:
         raise ValueError(f"{file} does not fit this model: it has no {missing[0]}")
 
 

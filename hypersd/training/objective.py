@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from hypersd.training.adapters import is_of_adapter
+
 Batch = TypeVar("Batch")
 
 
@@ -36,6 +38,7 @@ class TrainedNetwork:
 
     Args:
         updates: number of updates per step, each with different random numbers.
+        adapter: name of the LoRA adapter of `module` that is trained; None: all weights that require a gradient.
     """
 
     name: str
@@ -44,15 +47,20 @@ class TrainedNetwork:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     updates: int = 1
+    adapter: str | None = None
 
     @property
     def parameters(self) -> list[nn.Parameter]:
         """The trained weights."""
-        return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        return list(self.weights().values())
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> dict[str, nn.Parameter]:
         """The trained weights, by name."""
-        return {name: value for name, value in self.module.named_parameters() if value.requires_grad}
+        return {
+            name: value
+            for name, value in self.module.named_parameters()
+            if value.requires_grad and (self.adapter is None or is_of_adapter(name, self.adapter))
+        }
 
     def configuration(self) -> dict[str, Any]:
         """The optimiser's settings, for a run's record."""

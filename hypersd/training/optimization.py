@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import reduce
 from torch import Tensor, nn
 
+from hypersd.training.adapters import ema_update
 from hypersd.training.objective import TrainedNetwork
 from hypersd.training.precision import Precision
 
@@ -99,14 +100,12 @@ class Optimization:
             parameter.grad = part.view_as(parameter)
         return averaged
 
-    @torch.no_grad()
     def average(self, number: int) -> None:
         """Update the moving average; its decay is smaller in the first steps, so that initial weights are forgotten."""
         if self.ema_decay is None:
             return
         decay = min(self.ema_decay, (1 + number) / (10 + number))
-        for average, weight in zip(self.shadow, self.networks[0].parameters, strict=True):
-            average.lerp_(weight, 1 - decay)
+        ema_update(self.shadow, self.networks[0].parameters, decay)
 
     @contextmanager
     def averaged(self) -> Generator[None]:

@@ -46,6 +46,14 @@ class NoiseSchedule:
         """x_t from x_0 and ε."""
         return self.alpha(times) * clean + self.sigma(times) * noise
 
+    def noised(self, clean: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        """x_t for training: at the last time ε alone.
+
+        The schedule's last step still contains a trace of the picture, but sampling starts from pure noise.
+        """
+        last = (times == self.num_train_timesteps - 1).view(-1, 1, 1, 1)
+        return torch.where(last, noise, self.add_noise(clean, noise, times))
+
     def predict_x0(self, noisy: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """x̂_0 from x_t and a predicted ε."""
         return (noisy - self.sigma(times) * noise) / self.alpha(times)
@@ -191,8 +199,7 @@ class SegmentedTimesteps:
         at_end = torch.rand(count, generator=generator, device=device) < share_of_ends
         return torch.where(at_end, segment * (self.points // self.segments), anywhere)
 
-    def ends(self, starts: Tensor, generator: torch.Generator) -> Tensor:
-        """Random times t_end, uniform over the integers in [t_b, t_{n−1}] `(B,)`."""
+    def ends(self, starts: Tensor, fraction: Tensor) -> Tensor:
+        """Times t_end at a fraction `(B,)` in [0, 1) of the integers in [t_b, t_{n−1}], in equal shares."""
         low, high = self.time(self.boundary(starts)), self.time(starts - 1)
-        fraction = torch.rand(starts.shape, generator=generator, device=generator.device)
         return low + (fraction * (high - low + 1)).long().clamp(max=high - low)

@@ -12,7 +12,7 @@ from hypersd.distill.backward import BackwardConfig, BackwardDistillation, JumpB
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import caption_for, noise_for
 from hypersd.emoji.scenes import TrainingScenes
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from tests.distill.conftest import step
 
 SETTINGS = BackwardConfig(shares=(0.25, 0.75), solver_steps=2, guidance=2.0)
@@ -42,7 +42,7 @@ def test_jumps_start_on_the_students_way_and_end_where_the_guided_base_goes(unli
     with disable_adapter(student.unet):
         for here, there in pairwise(times[1:]):
             target = schedule.ddim_step(target, student.guided(target, here, captions, scale), here, there)
-    assert torch.allclose(jumps[:, 1, 1], target, atol=1e-5)
+    torch.testing.assert_close(jumps[:, 1, 1], target, rtol=1e-3, atol=1e-3)
     ends = student.trajectory(noise, 2, cond)
     assert not torch.allclose(jumps[:, 1, 1], ends, atol=0.05), "the student itself goes elsewhere"
 

@@ -47,7 +47,10 @@ def test_where_the_jump_started_counts_only_if_it_is_conditional(
     earlier = discriminator(end, end_times, conditioning, start, start_times - 100)
     assert torch.equal(logits, elsewhere) != conditional
     assert torch.equal(logits, earlier) != conditional
-    assert not torch.equal(logits, discriminator(end + 1, end_times, conditioning, start, start_times))
+    other = discriminator(end + 1, end_times, conditioning, start, start_times)
+    assert not torch.equal(logits, other)
+    both = discriminator(torch.cat([end, end + 1]), end_times.repeat(2), conditioning, start, start_times)
+    torch.testing.assert_close(both, torch.cat([logits, other]), rtol=1e-4, atol=1e-5)
 
 
 def test_all_of_it_learns_and_nothing_of_the_student_does(

@@ -8,9 +8,13 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from hypersd.distill import one_step
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.dry_run import dry_run
+from hypersd.distill.one_step import OneStepDistillation
+from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
+from hypersd.distill.teacher_samples import TeacherSampleBatches
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.blueprint import Blueprint
@@ -19,16 +23,31 @@ from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 
 
-@pytest.mark.parametrize(("number", "checkpointed"), [(0, False), (0, True), (3, False)])
+@pytest.mark.parametrize(
+    ("method", "stage", "checkpointed"),
+    [
+        ("tscd", "segments-8", False),
+        ("tscd", "segments-8", True),
+        ("tscd", "segments-1", False),
+        ("one-step", "score", False),
+    ],
+)
 def test_a_dry_run_s_memory_is_that_of_a_real_step(
-    folder: Path, examples: TrainingScenes, scenes: LatentBatches, number: int, *, checkpointed: bool
+    folder: Path, examples: TrainingScenes, scenes: LatentBatches, method: str, stage: str, *, checkpointed: bool
 ) -> None:
-    options = DistillationOptions(gradient_checkpointing=checkpointed, stages=(STAGES[number].name,))
+    options = DistillationOptions(gradient_checkpointing=checkpointed, stages=(stage,))
     blueprint = Blueprint.of_folder(folder, plain_attention=True)
-    (plan,) = dry_run("tscd", blueprint, batch_size=8, options=options)
+    (plan,) = dry_run(method, blueprint, batch_size=8, options=options)
     student = Student(ModelSource(folder), gradient_checkpointing=checkpointed)
-    objective = TrajectorySegmentedConsistency(student, STAGES[number])
-    batches = LatentBatches(examples, scenes.latents, 8)
+    averages = [weight.detach().clone() for weight in student.weights]
+    if method == "tscd":
+        (chosen,) = (each for each in STAGES if each.name == stage)
+        objective, scores = TrajectorySegmentedConsistency(student, chosen), None
+        batches = LatentBatches(examples, scenes.latents, 8)
+    else:
+        scores = ScoreModels.start(student, folder / "adapters" / "hyper.safetensors")
+        objective = OneStepDistillation(student, one_step.STAGES[1], scores)
+        batches = TeacherSampleBatches(examples, scenes.latents, 8)
     student.text.conditioning(["", *(examples.caption(index, step().rng) for index in range(16))])
     optimizers = {network.name: torch.optim.AdamW(network.parameters) for network in objective.networks}
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
@@ -45,12 +64,13 @@ def test_a_dry_run_s_memory_is_that_of_a_real_step(
         value for optimizer in optimizers.values() for slots in optimizer.state.values() for value in slots.values()
     ]
     parts = [getattr(student.pipeline, name) for name in ("unet", "vae", "text_encoder", "text_encoder_2")]
-    parts += [network.module for network in objective.networks[1:]]
+    parts += [network.module for network in objective.networks[1:] if network.module is not student.unet]
     weights = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    weights += scores.consistency or [] if scores else []
     trained = [weight for network in objective.networks for weight in network.parameters]
     assert plan.weights == pytest.approx(nbytes(weights), rel=0.01)
     assert plan.trained == nbytes(trained)
-    assert plan.optimizer == pytest.approx(nbytes(state) + nbytes(objective.average), rel=0.01)
+    assert plan.optimizer == pytest.approx(nbytes(state) + nbytes(averages), rel=0.01)
     assert plan.activations == pytest.approx(peak(profiled), rel=0.1)
 
 
@@ -69,7 +89,9 @@ def peak(profiled: profile) -> int:
 
 
 def test_a_dry_run_tells_the_recipe_with_what_was_chosen(folder: Path) -> None:
-    options = DistillationOptions(rank=2, learning_rate=1e-5, stages=("segments-2", "segments-8"), steps=(7, 9))
+    options = DistillationOptions(
+        rank=2, learning_rate=1e-5, stages=("segments-2", "segments-8"), steps=(7, 9), teacher_cache=100
+    )
     plans = dry_run("tscd", Blueprint.of_folder(folder), batch_size=2, options=options)
     assert [(plan.name, plan.steps) for plan in plans] == [("segments-8", 7), ("segments-2", 9)]
     assert plans[1].rates == {"student": 1e-5, "discriminator": 1e-4}

@@ -11,7 +11,7 @@ import torch
 from hypersd.distill.lightning import STAGES, LightningConfig, LightningStage, ProgressiveAdversarial
 from hypersd.distill.losses import discriminator_loss
 from hypersd.distill.student import Student
-from hypersd.training.adapters import disable_adapter, swapped_adapter
+from hypersd.training.adapter_passes import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 
@@ -98,8 +98,8 @@ def test_where_both_sides_are_noised_first_the_later_time_is_judged(student: Stu
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     objective.discriminator.register_forward_pre_hook(lambda _, given: seen.append((given[0], given[1])))
     objective.loss("discriminator", scenes(step()), step())
-    assert len(seen) == 2
-    for judged, when in seen:
+    ((sides, side_times),) = seen
+    for judged, when in zip(sides.chunk(2), side_times.chunk(2), strict=True):
         assert (when >= end).all()
         assert set(when[end == 0].tolist()) <= {10, 250, 500, 750}
         assert not torch.equal(judged, target)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
-from hypersd.distill import lightning, tscd
+from hypersd.distill import example_cache, lightning, tscd
 from hypersd.distill.distillation_options import DistillationOptions
 from hypersd.distill.methods import METHODS, distill
 from hypersd.emoji.scenes import TrainingScenes
@@ -110,6 +112,59 @@ def test_an_own_adapter_is_started_from(folder: Path, examples: TrainingScenes, 
             data=data,
             adapter=tmp_path / "gone.safetensors",
         )
+
+
+class Interrupted(TrainingScenes):
+    """Scenes whose user gives up after some captions."""
+
+    patience = 40
+
+    def caption(self, index: int, rng: np.random.Generator) -> str:
+        self.patience -= 1
+        if not self.patience:
+            raise KeyboardInterrupt
+        return super().caption(index, rng)
+
+
+def test_a_teacher_cache_is_gone_on_with_and_belongs_to_its_teacher(
+    folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(example_cache, "_TAUGHT_PER_SHARD", 16)
+    out, cache = tmp_path / "out", tmp_path / "out" / "teacher-50"
+
+    def run(scenes: TrainingScenes, **chosen: Any) -> None:
+        options = DistillationOptions(**{"teacher_cache": 50, "steps": (600,), **chosen})
+        given = {"data": data, "shorten": 0.003, "batch_size": 2, "options": options}
+        distill("lcm", folder=folder, examples=scenes, out=out, resume=out.exists(), **given)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Interrupted(examples.world))
+    done = {file: file.stat().st_mtime_ns for file in cache.glob("*.npy")}
+    assert len(done) == 2
+    run(examples)
+    assert [len(np.load(file)) for file in sorted(cache.glob("*.npy"))] == [16, 16, 16, 2]
+    assert all(file.stat().st_mtime_ns == time for file, time in done.items())
+    assert (out / "segments-1.safetensors").exists()
+    assert json.loads((out / "run.json").read_text())["options"]["teacher_cache"] == 50
+    with pytest.raises(ValueError, match=r"begun with options\.teacher_cache 50"):
+        run(examples, teacher_cache=60)
+    for file in ("run.json", "segments-1/run.json"):
+        (out / file).unlink()
+    shutil.rmtree(out / "segments-1")
+    with pytest.raises(ValueError, match="teacher-50 holds teacher-50 of other data: their guidance is"):
+        run(examples, guidance=(1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("method", "count", "complaint"),
+    [
+        ("lightning", 100, "lightning has no use for a teacher cache; a cache is for tscd, unified, cfg, tcd, lcm"),
+        ("tscd", 49, "a teacher cache must hold at least 50 steps"),
+    ],
+)
+def test_a_teacher_cache_that_cannot_be_used_is_refused(method: str, count: int, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        DistillationOptions(teacher_cache=count).check(method)
 
 
 def test_an_unknown_method_is_named(folder: Path, examples: TrainingScenes, tmp_path: Path) -> None:

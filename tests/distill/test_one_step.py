@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from hypersd.distill.one_step import OneStepConfig, OneStepDistillation, OneStepStage
+from hypersd.distill.score_models import FAKE, ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples, caption_for, noise_for
 from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.model_source import ModelSource
-from hypersd.training.adapters import load_adapter, save_adapter
+from hypersd.training.adapters import adapter_weights, load_adapter, save_adapter
 from hypersd.training.objective import StepContext
 from hypersd.training.trainer import Trainer, TrainingConfig
 from tests.distill.conftest import step
@@ -51,27 +52,64 @@ def test_the_loss_is_the_error_of_the_picture_that_one_step_draws(folder: Path, 
     assert float(objective.loss("student", batch, step())["loss"].detach()) > 0
 
 
-def test_where_both_scores_agree_there_is_nothing_to_move(folder: Path, pairs: TeacherSampleBatches) -> None:
-    student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
+def shaken(weights: Sequence[torch.Tensor], seed: int) -> None:
+    """Give weights random values that change something."""
+    generator = torch.Generator().manual_seed(seed)
+    for weight in weights:
+        torch.nn.init.normal_(weight, std=0.1, generator=generator)
+
+
+def test_where_both_scores_agree_there_is_nothing_to_move(
+    folder: Path, pairs: TeacherSampleBatches, tmp_path: Path
+) -> None:
+    student = Student(ModelSource(folder), rank=2)
+    shaken(student.weights, 1)
+    save_adapter(student.unet, tmp_path / "few.safetensors")
+    shaken(student.weights, 2)
     stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
-    objective = OneStepDistillation(student, stage, fake)
+    scores = ScoreModels.start(student, tmp_path / "few.safetensors")
+    own = [weight.detach().clone() for weight in student.weights]
+    objective = OneStepDistillation(student, stage, scores)
     assert [network.name for network in objective.networks] == ["student", "fake"]
     assert float(objective.loss("student", pairs(step()), step())["gap"]) == pytest.approx(0, abs=1e-6)
-    for weight in fake.weights:
-        torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    fake = adapter_weights(student.unet, FAKE)
+    shaken(fake, 0)
     losses = objective.loss("student", pairs(step()), step())
     assert float(losses["gap"]) > 1e-3
-    losses["loss"].backward()
-    assert all(weight.grad is None for weight in fake.weights), "the copy only follows"
-    assert float(objective.loss("fake", pairs(step()), step())["loss"].detach()) > 0
+    losses["loss"].backward(inputs=objective.networks[0].parameters)
+    assert all(weight.grad is None for weight in fake), "the copy only follows"
+    assert all(torch.equal(weight, before) for weight, before in zip(student.weights, own, strict=True))
+
+
+def test_the_copy_s_gradient_is_the_same_where_activations_are_computed_again(
+    folder: Path, pairs: TeacherSampleBatches
+) -> None:
+    stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0)
+    gradients: list[list[torch.Tensor]] = []
+    for checkpointed in (False, True):
+        student = Student(ModelSource(folder), rank=2, gradient_checkpointing=checkpointed)
+        objective = OneStepDistillation(student, stage, ScoreModels.start(student))
+        network = objective.networks[1]
+        shaken(student.weights, 1)
+        shaken(network.parameters, 2)
+        objective.last_student_output = pairs(step()).clean
+        loss = objective.loss("fake", pairs(step()), step())["loss"]
+        loss.backward(inputs=network.parameters)
+        gradients.append([weight.grad for weight in network.parameters if weight.grad is not None])
+        assert all(weight.grad is None for weight in student.weights)
+    assert len(gradients[0]) == len(network.parameters)
+    for plain, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(again, plain, rtol=1e-4, atol=1e-6)
 
 
 def test_plain_dmd_follows_the_guided_base(folder: Path, pairs: TeacherSampleBatches) -> None:
-    student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0, fidelity=0.0)
 
+    scores = ScoreModels.start(student)
+
     def gap(guidance: float) -> float:
-        objective = OneStepDistillation(student, stage, fake, OneStepConfig(real="base", guidance=guidance))
+        objective = OneStepDistillation(student, stage, scores, OneStepConfig(real="base", guidance=guidance))
         return float(objective.loss("student", pairs(step()), step())["gap"])
 
     assert gap(1.0) == pytest.approx(0, abs=1e-4), "unguided the base is where its copy begins"
@@ -99,9 +137,9 @@ def test_feedback_moves_the_student_s_pictures(folder: Path, pairs: TeacherSampl
 
 
 def test_the_copy_learns_several_times_a_step(folder: Path, pairs: TeacherSampleBatches, tmp_path: Path) -> None:
-    student, fake = Student(ModelSource(folder), rank=2), Student(ModelSource(folder), rank=2)
+    student = Student(ModelSource(folder), rank=2)
     stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0)
-    objective = OneStepDistillation(student, stage, fake, OneStepConfig(fake_updates=3))
+    objective = OneStepDistillation(student, stage, ScoreModels.start(student), OneStepConfig(fake_updates=3))
     turns: list[str] = []
     learn = objective.loss
 

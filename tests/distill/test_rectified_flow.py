@@ -8,7 +8,7 @@ import torch
 from hypersd.distill.rectified_flow import PeRFlowConfig, PiecewiseRectifiedFlow
 from hypersd.distill.student import Student
 from hypersd.sampling.denoising import denoised
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.data import CaptionedLatents, LatentBatches
 from hypersd.training.schedule import DDIMSolver
 from tests.distill.conftest import step

@@ -8,8 +8,9 @@ import torch
 from diffusers import DDIMScheduler
 
 from hypersd.distill.student import Student
+from hypersd.distill.teacher_steps import TaughtBatches, TeacherSteps
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
-from hypersd.training.adapters import disable_adapter, swapped_adapter
+from hypersd.training.adapter_passes import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
 from hypersd.training.objective import StepContext
 
@@ -64,6 +65,34 @@ def test_the_target_is_the_average_student_s_jump_from_the_teacher_s_step(
     with torch.no_grad(), swapped_adapter(student.unet, objective.average):
         target = schedule.ddim_step(nearer, student.predict(nearer, before, conditioning), before, jump.end_times)
     torch.testing.assert_close(jump.target, target, rtol=1e-3, atol=1e-3)
+
+
+def test_a_cached_step_of_the_teacher_gives_the_loss_of_the_same_step_asked_now(
+    student: Student, scenes: LatentBatches
+) -> None:
+    shaken(student)
+    config = TSCDConfig(solver_steps=16)
+    objective = TrajectorySegmentedConsistency(student, TSCDStage(segments=8, steps=1), config)
+    steps = TeacherSteps(
+        student=student,
+        data=scenes.data,
+        latents=scenes.latents,
+        grid=objective.grid,
+        guidance=config.guidance,
+        offset_noise=config.offset_noise,
+    )
+    cached = steps.predict(range(20)).half().numpy()
+    batches = TaughtBatches(steps, cached, 8, objective.grid, config.share_of_ends)
+    batch = batches(step())
+    assert torch.equal(batch.starts, objective.grid.starts(8, step().generator, config.share_of_ends))
+    other = StepContext(**{**vars(step()), "shard": 1, "shards": 2})
+    assert torch.equal(batches(other).noisy, batch.noisy[1::2]), "shards share a step's draws"
+    numbers = [int(abs(cached - row).sum(axis=(1, 2, 3)).argmin()) for row in batch.predicted.numpy()]
+    now = steps.drawn(numbers)
+    assert now.examples.captions == batch.captions
+    asked = now.taught(now.predict(student, objective.grid.time(now.starts)))
+    losses = [float(objective.loss("student", each, step())["loss"].detach()) for each in (batch, asked)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_the_last_time_starts_from_noise_alone(student: Student, scenes: LatentBatches) -> None:
@@ -139,8 +168,9 @@ def test_a_noised_discriminator_sees_both_sides_later(student: Student, scenes: 
     objective.loss("student", batch, step())["loss"].backward(inputs=list(student.weights))
     objective.loss("discriminator", batch, step())
     jump, arrived = objective.last_jump
-    assert len(seen) == 3, "the student's turn, then the target and the student's end"
-    for end, times in seen:
+    sides = [end for end, _ in seen]
+    assert [len(end) for end in sides] == [4, 8], "the student's turn, then the target and the student's end"
+    for end, times in zip(torch.cat(sides).chunk(3), torch.cat([times for _, times in seen]).chunk(3), strict=True):
         later = times > jump.end_times
         assert (later | (times == jump.end_times)).all()
         assert set(times[later].tolist()) <= {10, 250, 500, 750}

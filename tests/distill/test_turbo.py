@@ -11,7 +11,7 @@ from transformers import CLIPModel
 from hypersd.distill.losses import adversarial_distillation_loss, hinge_discriminator_loss
 from hypersd.distill.student import Student
 from hypersd.distill.turbo import STUDENT_TIMES, AdversarialDiffusion, PictureDiscriminator, TurboConfig
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 from tests.families import write_clip

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from hypersd.distill.one_step import OneStepConfig, OneStepDistillation, OneStepStage
+from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches
 from hypersd.distill.tscd import TrajectorySegmentedConsistency, TSCDStage
 from hypersd.distill.unified import UnifiedBatches, UnifiedDistillation
-from hypersd.models.model_source import ModelSource
 from hypersd.training.data import LatentBatches
 from tests.distill.conftest import step
 
@@ -23,10 +23,9 @@ def batches(scenes: LatentBatches) -> UnifiedBatches:
 
 
 def test_the_student_s_loss_is_the_sum_of_both(student: Student, batches: UnifiedBatches) -> None:
-    fake = Student(ModelSource(student.folder), rank=2)
     trajectories = TrajectorySegmentedConsistency(student, TSCDStage(segments=1, steps=1, adversarial=0.5))
     stage = OneStepStage(name="score", steps=1, learning_rate=1e-3, score=1.0)
-    one_step = OneStepDistillation(student, stage, fake, OneStepConfig(time=999))
+    one_step = OneStepDistillation(student, stage, ScoreModels.start(student), OneStepConfig(time=999))
     objective = UnifiedDistillation(trajectories, one_step, weight=2.0)
     assert [network.name for network in objective.networks] == ["student", "discriminator", "fake"]
     batch = batches(step())

@@ -72,7 +72,7 @@ class OnMeta(DryRun):
     """A dry run of a student that was loaded on the CPU, and that starts from a real adapter."""
 
     load_few_steps = DistillationTask.load_few_steps
-    follower = DistillationTask.follower
+    scores = DistillationTask.scores
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ def train(task: DistillationTask) -> None:
     pairs, data = task.pairs()
     config = OneStepConfig(real=task.options.real or "consistency")
     for stage in task.trained(STAGES):
-        fake, feedback = (task.follower(), task.feedback) if stage.score else (None, None)
-        objective = OneStepDistillation(task.student, stage, fake, config, feedback)
+        scores, feedback = (task.scores(), task.feedback) if stage.score else (None, None)
+        objective = OneStepDistillation(task.student, stage, scores, config, feedback)
         task.train(stage.name, stage.steps, objective, pairs, data=data, ema_decay=0.98)
         task.keep(stage.name, task.student.weights)

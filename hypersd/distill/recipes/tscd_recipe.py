@@ -15,8 +15,8 @@ def train(task: DistillationTask) -> None:
 
 def train_stages(task: DistillationTask, stages: Sequence[TSCDStage], config: TSCDConfig) -> None:
     """Train these stages in order; each writes its average student under its name."""
-    scenes, data = task.scenes()
+    batches, data = task.stage_batches(config)
     for stage in task.trained(stages):
         objective = TrajectorySegmentedConsistency(task.student, stage, config)
-        task.train(stage.name, stage.steps, objective, scenes, data=data)
+        task.train(stage.name, stage.steps, objective, batches(objective.grid), data=data)
         task.keep(stage.name, objective.average)

@@ -6,6 +6,8 @@ enhancement, with the score of the initial model.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypersd.distill.distillation_task import DistillationTask
 from hypersd.distill.one_step import OneStepConfig, OneStepDistillation, OneStepStage
 from hypersd.distill.tscd import TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
@@ -22,17 +24,18 @@ def train(task: DistillationTask) -> None:
     task.load_few_steps()
     student = task.student
     pairs, drawn = task.pairs()
-    scenes, encoded = task.scenes()
+    along = TSCDConfig(guidance=task.guidance)
+    scenes, encoded = task.stage_batches(along)
     config = OneStepConfig(real=task.options.real or "consistency")
     for stage in task.trained(STAGES):
         trajectories = TrajectorySegmentedConsistency(
             student,
             TSCDStage(segments=1, steps=stage.steps),
-            TSCDConfig(guidance=task.guidance, learning_rate=stage.learning_rate),
+            replace(along, learning_rate=stage.learning_rate),
         )
-        fake, feedback = (task.follower(), task.feedback) if stage.score else (None, None)
-        one_step = OneStepDistillation(student, stage, fake, config, feedback)
+        scores, feedback = (task.scores(), task.feedback) if stage.score else (None, None)
+        one_step = OneStepDistillation(student, stage, scores, config, feedback)
         objective = UnifiedDistillation(trajectories, one_step)
-        batches = UnifiedBatches(scenes, pairs)
+        batches = UnifiedBatches(scenes(trajectories.grid), pairs)
         task.train(stage.name, stage.steps, objective, batches, data={"scenes": encoded, "pairs": drawn})
         task.keep(stage.name, trajectories.average)

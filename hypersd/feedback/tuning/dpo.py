@@ -17,7 +17,7 @@ from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor
 from hypersd.feedback.tuning.rollout import times_of
 from hypersd.models.specs import Recipe
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
 

@@ -15,7 +15,7 @@ from torch.nn import Module
 
 from hypersd.distill.student import Student
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor, ValidationMetrics
-from hypersd.training.adapters import swapped_adapter
+from hypersd.training.adapter_passes import swapped_adapter
 from hypersd.utils.files import atomic_path
 
 _DOWN = "lora_A.weight"

@@ -16,7 +16,7 @@ from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Recipe
 from hypersd.sampling.denoising import denoised, set_timesteps
 from hypersd.sampling.sampler import clean_latents, step_arguments
-from hypersd.training.adapters import disable_adapter
+from hypersd.training.adapter_passes import disable_adapter, fused_adapter
 from hypersd.training.objective import StepContext
 
 _VISIBLE = 0.1
@@ -91,7 +91,7 @@ def rollout_to_step(
 
     predict = student.predictor(cond)
     arguments = step_arguments(scheduler, recipe, generator)
-    with torch.no_grad():
+    with torch.no_grad(), fused_adapter(student.unet):
         latents = denoised(
             scheduler, noise * scheduler.init_noise_sigma, predict, arguments=arguments, count=step_index
         )

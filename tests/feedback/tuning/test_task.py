@@ -40,7 +40,8 @@ from hypersd.models.registered import with_registered
 from hypersd.models.registry import FAMILIES
 from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family, Recipe
-from hypersd.training.adapters import disable_adapter, save_adapter
+from hypersd.training.adapter_passes import disable_adapter
+from hypersd.training.adapters import save_adapter
 from hypersd.training.objective import StepContext, StopTraining
 
 HYPER = FAMILIES["emoji"].spec("hyper")
