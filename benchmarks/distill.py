@@ -119,7 +119,8 @@ def plain(folder: Path, size: int) -> tuple[Step, list[Any]]:
     ema_update(adapter_weights(target), student.weights, 0.0)
     for each in (teacher, target, unet):
         each.set_attn_processor(AttnProcessor2_0())
-    rate = objective.networks[0].learning_rate
+    rate, guidance = objective.networks[0].learning_rate, config.guidance
+    assert guidance is not None, "TSCD's teacher is guided"
     optimizer = torch.optim.AdamW(student.weights, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
     unet, optimizer = accelerator.prepare(unet, optimizer)
 
@@ -132,7 +133,7 @@ def plain(folder: Path, size: int) -> tuple[Step, list[Any]]:
         noise = offset_noise(batch.latents.shape, step, config.offset_noise)
         last = (start_times == schedule.num_train_timesteps - 1).view(-1, 1, 1, 1)
         noisy = torch.where(last, noise, schedule.add_noise(batch.latents, noise, start_times))
-        scale = step.uniform(*config.guidance, size).view(-1, 1, 1, 1)
+        scale = step.uniform(*guidance, size).view(-1, 1, 1, 1)
         end_times = objective.grid.ends(starts, step.uniform(0, 1, size))
         predicted: Tensor = unet(noisy, start_times, **with_prompt).sample
         arrived = schedule.ddim_step(noisy, predicted, start_times, end_times)
