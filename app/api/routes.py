@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -58,7 +59,7 @@ def routes(arena: Arena, own_prompts: SerialQueue | None = None) -> list[Route]:
             voter, text(words, "besides", ""), text(words, "study") if "study" in words else None
         ),
         "show": lambda voter, words: arena.show(voter, text(words, "battle")),
-        "vote": lambda voter, words: arena.vote(voter, text(words, "battle"), text(words, "choice"), client(words)),
+        "vote": partial(_vote, arena),
         "undo": lambda voter, words: arena.undo(voter, text(words, "battle")),
         "answer": lambda voter, words: arena.answer(voter, text(words, "battle"), text(words, "choice")),
         "own": lambda voter, words: arena.own(voter, text(words, "prompt")),
@@ -81,6 +82,15 @@ def routes(arena: Arena, own_prompts: SerialQueue | None = None) -> list[Route]:
         )
         for name, handle in handlers.items()
     ]
+
+
+def _vote(arena: Arena, voter: str, words: JSONObject) -> JSONObject:
+    """A vote; with `shown`, the battle that the page shows next, also its showing and the battle after it."""
+    vote = voter, text(words, "battle"), text(words, "choice"), client(words)
+    if "shown" not in words:
+        return arena.vote(*vote)
+    study = text(words, "study") if "study" in words else None
+    return arena.vote_and_go_on(*vote, shown=text(words, "shown"), study=study)
 
 
 async def in_threadpool(handle: Handler, voter: str, words: JSONObject) -> JSONObject:

@@ -120,6 +120,21 @@ def test_the_next_battle_can_be_fetched_before_the_vote(door: Door) -> None:
     assert door.battle(BEN, besides=first["battle"])["battle"] == second["battle"]
 
 
+def test_a_vote_can_show_the_next_battle_and_fetch_another(door: Door) -> None:
+    voter = "1" * 32
+    first = door.battle(voter)["battle"]
+    assert door("show", voter, {"battle": first})[0] == 200
+    second = door.battle(voter, besides=first)["battle"]
+    while door("draw", "2" * 32, {"besides": second})[1]["battle"] is None:
+        time.sleep(0.1)  # until the pool has another pair
+    status, answer = door("vote", voter, {"battle": first, "choice": "left", "shown": second})
+    assert (status, answer["shown"], set(answer["ahead"])) == (200, True, {"battle", "prompt", "sheet"})
+    words = {"battle": second, "choice": "right", "shown": answer["ahead"]["battle"], "study": "none of ours"}
+    assert door("vote", voter, words)[0] == 422, "as for a draw in it"
+    status, answer = door("vote", voter, {"battle": second, "choice": "right", "shown": ""})
+    assert (status, answer["votes"], answer["shown"]) == (200, 2, False)
+
+
 def test_invalid_votes_are_rejected(door: Door) -> None:
     battle = door.battle("c" * 32)["battle"]
     for voter, words, said in (
