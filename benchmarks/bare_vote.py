@@ -4,7 +4,8 @@
 
 The same requests as the arena's, each with the statements that no arena can do without: to hand out a pair and note
 it, to note that it was shown, and to store the vote on disk; or, with the next battle named in the vote, all in one.
-It knows no voters, limits, checks, repeats, studies or receipts, and its picture is a constant. `benchmarks.vote_floor` compares the arena with it.
+It knows no voters, limits, checks, repeats, studies or receipts, and its picture is a constant. `benchmarks.vote_floor`
+compares the arena with it.
 """
 
 from __future__ import annotations
