@@ -308,7 +308,7 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
         settings.publish,
         declared,
         proxies=settings.proxies,
-        on_space=settings.on_space,
+        on_space=bool(settings.space),
         library=WatchedLibrary(library) if library else None,
         low=settings.pool,
     )

@@ -31,7 +31,7 @@ NEEDS = {
     "--family sd15": "the same",
     "--base": "the Hub; tests/cli/test_other_bases.py",
     "hf://": "the Hub; tests/training/sources/test_hub_dataset.py",
-    "OWNER/NAME": "a token; tests/deploy/test_space.py",
+    "OWNER/NAME": "a token; tests/deploy/test_space.py tests/deploy/test_job_request.py",
 }
 """Parts of commands that are parsed only, with the need; not those with --dry-run."""
 

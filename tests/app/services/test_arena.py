@@ -90,7 +90,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
     # On a Space a proxy forwards visitors' addresses; without the header they come from this machine.
     chosen = AppSettings(
-        emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), on_space=True, pool=SMALL_POOL
+        emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), space="me/hyper", pool=SMALL_POOL
     )
     demo = launch(chosen, block=False, quiet=True, server_name="127.0.0.1")
     yield Door(demo.local_url, folder / "data")
