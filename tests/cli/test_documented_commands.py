@@ -18,6 +18,7 @@ OTHERS = {
     "pip install": "installs, which .ci/run does with these lines",
     "uv pip compile": "asks PyPI; tests/test_lock.py reads its result",
     "pytest": "the tests",
+    "hf download": "asks the Hub",
     "ruff check": "a check, which .ci/run runs",
     "python -c": "needs torchvision's published file",
     "HYPERSD_DATA=my-arena python": "serves the page, as the tests of tests/app do",

@@ -65,6 +65,11 @@ def of(study: str | None) -> Any:
     return PAIRS.c.study.is_(None) if study is None else PAIRS.c.study == study
 
 
+def waiting(study: str | None) -> Select[tuple[int]]:
+    """Count the pairs of a study (None: of the open arena) that were not handed out yet."""
+    return select(func.count()).where(PAIRS.c.served == 0, OPEN, of(study))
+
+
 @cache
 def open_battle(*, in_study: bool) -> Select[Any]:
     """The battle that waits for a `voter` after `moment`, not `besides` or `current`, in a `study` or the open arena.

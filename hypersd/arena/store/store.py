@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hypersd.arena.store import queries
 from hypersd.arena.store.database import INSERTS, connect_to, migrate, reading, writing
+from hypersd.arena.store.leases import Leases
 from hypersd.arena.store.mapping import (
     battle_of,
     battle_row,
@@ -87,12 +88,14 @@ class Store:
     engine: Engine = field(init=False, repr=False)
     outbox: PublishOutbox = field(init=False, repr=False)
     withdrawals: Withdrawals = field(init=False, repr=False)
+    leases: Leases = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", connect_to(self.url))
         migrate(self.engine)
         object.__setattr__(self, "outbox", PublishOutbox(self.engine))
         object.__setattr__(self, "withdrawals", Withdrawals(self.engine))
+        object.__setattr__(self, "leases", Leases(self.engine))
 
     # -- pairs
 
@@ -103,9 +106,8 @@ class Store:
 
     def pool_size(self, study: str | None) -> int:
         """Count the pairs of a study (None: of the open arena) that were not handed out yet."""
-        waiting = select(func.count()).where(PAIRS.c.served == 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
-            return connection.scalar(waiting) or 0
+            return connection.scalar(queries.waiting(study)) or 0
 
     def count_pairs(self, study: str | None) -> int:
         """Count the pairs of a study (None: of the open arena) that nobody owns, withdrawn and gold ones too."""
