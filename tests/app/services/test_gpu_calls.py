@@ -271,7 +271,7 @@ def served(emoji_folder: Path, gpu: StandInGPU, tmp_path_factory: pytest.TempPat
         server_name="127.0.0.1",
     )
     page = Served(demo.local_url, gpu)
-    # Until then background threads import modules, whose new loggers break pytest's loop over all loggers before a test.
+    # Until then background threads import modules, and pytest's loop over all loggers before a test may meet a new one.
     assert page.battle(), "pairs are prepared without a visitor's quota"
     assert not gpu.calls
     yield page
