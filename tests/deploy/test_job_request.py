@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import HfApi, constants
 from huggingface_hub.utils import _http
 
-from hypersd.deploy.job import JobPlan, send
+from hypersd.deploy.loop_job import JobPlan, send
 from hypersd.utils.hub_client import limit_silence
 from tests.repo_hub import RepoHub, serve
 

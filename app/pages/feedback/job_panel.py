@@ -17,7 +17,7 @@ from app.texts import sentence
 from hypersd.models.specs import Capability
 
 if TYPE_CHECKING:
-    from hypersd.deploy.job import JobPlan
+    from hypersd.deploy.loop_job import JobPlan
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class JobHandlers:
             return result_cards.message(sentence(str(refusal)), error=True)
 
     def _plan(self, space: str, votes: str, result: str, flavor: str, timeout: str) -> JobPlan:
-        from hypersd.deploy.job import JobPlan  # noqa: PLC0415 - the Hub's client takes half a second to import
+        from hypersd.deploy.loop_job import JobPlan  # noqa: PLC0415 - the Hub's client takes half a second to import
 
         defaults = self.parts.defaults
         if defaults.obstacle:
@@ -170,7 +170,7 @@ class JobHandlers:
     def _sent(self, plan: JobPlan) -> str:
         from huggingface_hub import HfApi, get_token  # noqa: PLC0415 - as above
 
-        from hypersd.deploy.job import send  # noqa: PLC0415
+        from hypersd.deploy.loop_job import send  # noqa: PLC0415
 
         token = get_token()
         if token is None:

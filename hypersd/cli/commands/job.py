@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Start the Job, or show the request."""
     family(options.family).require(Capability.JUDGE, "run the loop")
-    from hypersd.deploy.job import JobPlan, send  # the Hub's client takes half a second to import
+    from hypersd.deploy.loop_job import JobPlan, send  # the Hub's client takes half a second to import
 
     plan = JobPlan(
         space=options.space,
