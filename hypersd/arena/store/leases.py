@@ -121,7 +121,7 @@ def _of(study: str | None) -> Any:
     return LEASES.c.study.is_(None) if study is None else LEASES.c.study == study
 
 
-def _counted(study: str | None) -> Select[tuple[int]]:
+def _counted(study: str | None) -> Select[int]:
     return select(func.count()).where(_of(study), LEASES.c.gold.is_(False))
 
 

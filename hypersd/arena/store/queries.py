@@ -65,7 +65,7 @@ def of(study: str | None) -> Any:
     return PAIRS.c.study.is_(None) if study is None else PAIRS.c.study == study
 
 
-def waiting(study: str | None) -> Select[tuple[int]]:
+def waiting(study: str | None) -> Select[int]:
     """Count the pairs of a study (None: of the open arena) that were not handed out yet."""
     return select(func.count()).where(PAIRS.c.served == 0, OPEN, of(study))
 

@@ -294,9 +294,9 @@ def test_a_vote_and_the_battles_after_it_are_one_transaction(store: Store, servi
     assert stranger is not None
     forged = service.vote_and_go_on(second.id, "ann", "tie", Client(), shown=stranger.id, study=None)
     assert (forged.shown, forged.ahead) == (False, done.ahead), "and the battle that waits is not handed out twice"
-    theirs = store.battle(stranger.id)
-    assert theirs is not None
-    assert theirs.shown is None, "nobody shows another voter's battle"
+    strangers_battle = store.battle(stranger.id)
+    assert strangers_battle is not None
+    assert strangers_battle.shown is None, "nobody shows another voter's battle"
 
 
 def test_what_prevents_the_next_battle_prevents_no_vote(
