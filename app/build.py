@@ -19,6 +19,7 @@ from app.pages.compare import result_cards
 from app.pages.compare.compare_tab import WORKER, build_compare
 from app.pages.control.control_tab import build_control
 from app.pages.feedback.feedback_tab import build_feedback
+from app.pages.feedback.job_panel import JobDefaults
 from app.pages.results.results_tab import build_results
 from app.pages.sweep.sweep_tab import build_sweep
 from app.services.arena import Arena, open_arena
@@ -63,7 +64,7 @@ def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = N
         options: more arguments for Gradio's `launch`.
     """
     short_turns()
-    if settings.publish.startswith("hf://"):
+    if settings.publish.startswith("hf://") or settings.owner_token or settings.owner_name:
         limit_silence()
     engines = EngineManager(settings.families(), settings.family, settings.families, gpu)
     engines.place()
@@ -172,6 +173,7 @@ def _build(settings: AppSettings, engines: EngineManager, arena: Arena | None) -
                     Owner(settings.owner_token, settings.owner_name),
                     arena=arena,
                     contestants=settings.registered,
+                    jobs=JobDefaults.of(settings),
                 )
         add_endpoints(engines, arena, WORKER)
         demo.load(_chosen_tab, None, tabs, queue=False, show_progress="hidden", api_visibility="private")

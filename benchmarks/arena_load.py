@@ -3,11 +3,11 @@
     python -m benchmarks.arena_load [--voters 64,256] [--seconds 30] [--kills 0] [--still] [--comparers 0] [--json]
     python -m benchmarks.arena_load --voters 64 --replicas 1,2,4
 
-Each voter does what the page does, through the same door: is shown a battle, fetches the next one meanwhile, thinks
-two seconds, votes, and goes on to the next one when the vote is acknowledged. Timed are what a visitor waits for, the
-vote and the next pair; the fetching, which nobody waits for unless it takes longer than they think; and what both take
-inside of the server, by its own `Server-Timing`. Voters come one after another, over ten seconds, and the timing begins
-when all are there.
+Each voter does what the page does, through the same door: is shown a battle, has fetched the next one meanwhile, thinks
+two seconds, votes, and goes on to the next one when the vote is acknowledged, which says that it is shown and brings
+the one after it. Timed are what a visitor waits for, the vote and the next pair; the fetching on its own, which nobody
+waits for unless it takes longer than they think; and what both take inside of the server, by its own `Server-Timing`.
+Voters come one after another, over ten seconds, and the timing begins when all are there.
 
 With `--kills N` the server is killed without warning N times while they vote, and started again, which takes as long as
 it takes; then every acknowledged vote must be in the store exactly once, and the pool and the board must still be
@@ -101,32 +101,41 @@ async def voter(
 
 async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
     """Vote until the run is over; errors of the connection are raised."""
-    battle = (await ask(http, seen, "draw", {})).answer
+    battle: Any = None
+    fetched: Any = None
+    shown = False
     while not over.is_set():
         if not battle or not battle.get("battle"):
-            await asyncio.sleep(0.5)
-            battle = (await ask(http, seen, "draw", {})).answer
+            battle, fetched, shown = (await ask(http, seen, "draw", {})).answer, None, False
+            if not battle or not battle.get("battle"):
+                await asyncio.sleep(0.5)
             continue
-        ahead = asyncio.create_task(ask(http, seen, "draw", {"besides": battle["battle"]}))
+        ahead = None if fetched else asyncio.create_task(ask(http, seen, "draw", {"besides": battle["battle"]}))
         try:
-            await ask(http, seen, "show", {"battle": battle["battle"]})
+            if not shown:
+                await ask(http, seen, "show", {"battle": battle["battle"]})
             await asyncio.sleep(rng.uniform(0.5, 1.5) * THINK_SECONDS)
             clicked = time.perf_counter()
+            known = fetched or (ahead.result().answer if ahead and ahead.done() else None)
+            following = known["battle"] if known else None
             words = {"battle": battle["battle"], "choice": rng.choice(["left", "right", "tie"]), "decision_ms": 2000}
-            vote = await ask(http, seen, "vote", words)
+            vote = await ask(http, seen, "vote", words | ({"shown": following} if following else {}))
             if vote.answer:
                 seen.acknowledged.append(battle["battle"])
                 seen.news.put_nowait(battle["battle"])
-            drawn = await ahead
+            drawn = await ahead if ahead else None
         finally:
-            ahead.cancel()
-        battle = drawn.answer
+            if ahead:
+                ahead.cancel()
+        battle = drawn.answer if drawn else fetched
         if vote.answer and battle:
             seen.vote_ms.append(vote.ms)
             seen.next_ms.append(1000 * (time.perf_counter() - clicked))
-            seen.draw_ms.append(drawn.ms)
             seen.server_vote_ms.append(vote.server_ms)
-            seen.server_draw_ms.append(drawn.server_ms)
+            if drawn:
+                seen.draw_ms.append(drawn.ms)
+                seen.server_draw_ms.append(drawn.server_ms)
+        shown, fetched = bool(vote.answer and vote.answer.get("shown")), vote.answer and vote.answer.get("ahead")
 
 
 async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, Any]) -> Answer:

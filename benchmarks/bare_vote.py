@@ -2,9 +2,10 @@
 
     HYPERSD_DATA=FOLDER GRADIO_SERVER_PORT=PORT python -m benchmarks.bare_vote
 
-The same three requests as the arena's, each with the statements that no arena can do without: to hand out a pair and
-note it, to note that it was shown, and to store the vote on disk. It knows no voters, limits, checks, repeats,
-studies or receipts, and its picture is a constant. `benchmarks.vote_floor` compares the arena with it.
+The same requests as the arena's, each with the statements that no arena can do without: to hand out a pair and note
+it, to note that it was shown, and to store the vote on disk; or, with the next battle named in the vote, all in one.
+It knows no voters, limits, checks, repeats, studies or receipts, and its picture is a constant. `benchmarks.vote_floor`
+compares the arena with it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy import (
     Column,
+    Connection,
     DateTime,
     ForeignKey,
     Integer,
@@ -80,32 +82,42 @@ def _begin(connection: Any) -> None:  # pyright: ignore[reportUnusedFunction]
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def draw(voter: str, _: dict[str, str]) -> dict[str, str]:
+def draw(voter: str, _: dict[str, str]) -> dict[str, Any]:
     """Hand out a pair."""
-    battle = secrets.token_hex(16)
     with ENGINE.begin() as connection:
-        pair = connection.scalar(_NEXT)
-        connection.execute(_SERVE, {"pair": pair})
-        connection.execute(insert(BATTLES), {"id": battle, "pair_id": pair, "voter": voter})
-    return {"battle": battle, "prompt": "a pair", "sheet": _SHEET}
+        return _draw(connection, voter)
 
 
-def show(_: str, words: dict[str, str]) -> dict[str, str]:
+def show(_: str, words: dict[str, str]) -> dict[str, Any]:
     """Note that a battle was shown."""
     with ENGINE.begin() as connection:
-        connection.execute(_SHOW, {"battle": words["battle"], "moment": datetime.now(UTC)})
+        _show(connection, words["battle"])
     return {"battle": words["battle"]}
 
 
-def vote(_: str, words: dict[str, str]) -> dict[str, str]:
-    """Store a vote."""
+def vote(voter: str, words: dict[str, str]) -> dict[str, Any]:
+    """Store a vote and, if the next battle is named, that it was shown, and hand out another pair."""
     row = {"id": secrets.token_hex(16), "battle_id": words["battle"], "choice": words["choice"]}
     with ENGINE.begin() as connection:
         connection.execute(insert(VOTES), row | {"voted": datetime.now(UTC)})
-    return row
+        if "shown" not in words:
+            return row
+        _show(connection, words["shown"])
+        return {**row, "ahead": _draw(connection, voter)}
 
 
-def route(name: str, handle: Callable[[str, dict[str, str]], dict[str, str]]) -> Route:
+def _draw(connection: Connection, voter: str) -> dict[str, str]:
+    battle, pair = secrets.token_hex(16), connection.scalar(_NEXT)
+    connection.execute(_SERVE, {"pair": pair})
+    connection.execute(insert(BATTLES), {"id": battle, "pair_id": pair, "voter": voter})
+    return {"battle": battle, "prompt": "a pair", "sheet": _SHEET}
+
+
+def _show(connection: Connection, battle: str) -> None:
+    connection.execute(_SHOW, {"battle": battle, "moment": datetime.now(UTC)})
+
+
+def route(name: str, handle: Callable[[str, dict[str, str]], dict[str, Any]]) -> Route:
     """A POST route that runs `handle` on a thread."""
 
     async def endpoint(request: Request) -> JSONResponse:

@@ -43,11 +43,12 @@ class RepoHub:
         files: of the repository, by path.
         created: what it was created with; None before that.
         variables: of a Space.
-        refusal: status with which it answers a commit; 0 is none.
-        limits: seconds of `Retry-After` with which it answers the next commits, one each, with status 429.
+        refusal: status with which it answers a commit or a Job; 0 is none.
+        limits: seconds of `Retry-After` with which it answers the next commits or Jobs, one each, with status 429.
         faults: number of the next requests that it answers with status 500.
-        flowing: while it is not set, it is silent on commits.
+        flowing: while it is not set, it is silent on commits and Jobs.
         commits: number of commits that it was asked for.
+        jobs: requests for Jobs that it took, each with its path.
     """
 
     address: str
@@ -61,6 +62,7 @@ class RepoHub:
     faults: int = 0
     flowing: threading.Event = field(default_factory=threading.Event)
     commits: int = 0
+    jobs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     @property
     def api(self) -> str:
@@ -99,20 +101,30 @@ class RepoHub:
         if path.startswith(f"{self.api}/preupload/main"):
             files = json.loads(body)["files"]
             return Answer({"files": [{**file, "uploadMode": "regular", "shouldIgnore": False} for file in files]})
-        assert path.startswith(f"{self.api}/commit/main"), path
-        return self._committed(body)
+        return self._job(path, json.loads(body)) if path.startswith("/api/jobs/") else self._committed(path, body)
 
     def _variable(self, given: dict[str, str]) -> Answer:
         self.variables[given["key"]] = given["value"]
         return Answer({key: {"value": value} for key, value in self.variables.items()})
 
-    def _committed(self, body: bytes) -> Answer:
-        self.commits += 1
+    def _job(self, path: str, request: dict[str, Any]) -> Answer:
+        if refused := self._refused():
+            return refused
+        self.jobs.append({"path": path, **request})
+        owner = {"id": "1", "name": path.rpartition("/")[2], "type": "user"}
+        return Answer({"id": "687f", "owner": owner, "status": {"stage": "SCHEDULING"}})
+
+    def _refused(self) -> Answer | None:
         self.flowing.wait(timeout=60)
         if self.limits:
             return Answer({"error": "too many"}, 429, {"Retry-After": str(self.limits.pop(0))})
-        if self.refusal:
-            return Answer({"error": "no room"}, self.refusal)
+        return Answer({"error": "no room"}, self.refusal) if self.refusal else None
+
+    def _committed(self, path: str, body: bytes) -> Answer:
+        assert path.startswith(f"{self.api}/commit/main"), path
+        self.commits += 1
+        if refused := self._refused():
+            return refused
         self.commit([json.loads(line) for line in body.splitlines()])
         url = f"{self.address}/{self.kind}s/{self.name}/commit/{_COMMIT}"
         return Answer({"commitUrl": url, "commitOid": _COMMIT})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from hypersd.arena.service.battles import BattleService, VoteRejected
 from hypersd.arena.service.rate_limit import SHARED, RateLimiter
 from hypersd.arena.service.studies import Study
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.battle import Client, Contestant, account_pseudonym, now, pseudonym
+from hypersd.arena.votes.battle import Battle, Client, Contestant, Vote, account_pseudonym, now, pseudonym
 from hypersd.arena.votes.images import DamagedImage, IdenticalImages, ImageStore
 from hypersd.arena.votes.keys import VoterKey, voter_key, voters_of_other_keys
 from hypersd.arena.votes.receipts import receipt_of, vote_id_of
@@ -139,17 +139,22 @@ class Arena:
             battle = self.service.next_battle(voter, study=study, exclude=besides, alias=self.identities.other(voter))
             if battle is None:
                 break
-            try:
-                pictures = self.sheet(*(entry.picture for entry in battle.sides))
-            except (FileNotFoundError, DamagedImage):
-                log.exception("the pictures of a pair are lost; the pair is withdrawn")
-                self.store.withdraw(battle.pair.id)
-            except IdenticalImages:
-                log.warning("the pictures of a pair are equal; the pair is withdrawn")
-                self.store.withdraw(battle.pair.id)
-            else:
-                return {"battle": battle.id, "prompt": battle.pair.prompt, "sheet": pictures}
+            if sent := self._sent(battle):
+                return sent
         return {"battle": None, "pool": self.store.pool_size(study)}
+
+    def _sent(self, battle: Battle) -> dict[str, Any] | None:
+        """A battle as it is sent; None if its pictures are lost or equal, and its pair is withdrawn."""
+        try:
+            pictures = self.sheet(*(entry.picture for entry in battle.sides))
+        except (FileNotFoundError, DamagedImage):
+            log.exception("the pictures of a pair are lost; the pair is withdrawn")
+        except IdenticalImages:
+            log.warning("the pictures of a pair are equal; the pair is withdrawn")
+        else:
+            return {"battle": battle.id, "prompt": battle.pair.prompt, "sheet": pictures}
+        self.store.withdraw(battle.pair.id)
+        return None
 
     def show(self, voter: str, battle: str) -> dict[str, Any]:
         """Record that the battle is visible to the visitor."""
@@ -159,23 +164,51 @@ class Arena:
     def vote(self, voter: str, battle: str, choice: str, client: Client) -> dict[str, Any]:
         """Store a vote, then reveal the contestants."""
         vote = self.service.vote(battle, voter, choice, client)
+        return self._revealed(vote, lambda: self.store.count_of(voter))
+
+    def vote_and_go_on(
+        self, voter: str, battle: str, choice: str, client: Client, *, shown: str, study: str | None
+    ) -> dict[str, Any]:
+        """Store a vote, that `shown` is visible next, and the battle after it: `vote`, `show` and `draw` in one.
+
+        `shown` is true in the answer if it is recorded as shown. `ahead` is a battle as `draw` gives it; it is left out
+        where the visitor has to ask for one: there is none for now, or it was refused.
+        """
+        if study is not None and not self.studies.probabilities(self.studies.find(study)):
+            return self.vote(voter, battle, choice, client)
+        alias = self.identities.other(voter)
+        result = self.service.vote_and_go_on(battle, voter, choice, client, shown=shown, study=study, alias=alias)
+        answer = self._revealed(result.vote, lambda: result.votes) | {"shown": result.shown}
+        try:
+            ahead = self._sent(result.ahead) if result.ahead else None
+        except Exception:
+            log.exception("a vote was kept, but the pictures of a battle after it could not be read")
+            ahead = None
+        return answer | ({"ahead": ahead} if ahead else {})
+
+    def _revealed(self, vote: Vote, count_votes: Callable[[], int]) -> dict[str, Any]:
+        """The contestants of a stored vote, its receipt, and what its voter has given so far.
+
+        A failure here must not look like a rejected vote.
+        """
         self.metrics.count_vote(vote.choice)
         answer = reveal_battle(self.engines, vote) | {"receipt": receipt_of(self.key.secret, vote.id)}
         try:
-            count = self.store.count_of(voter)
+            count, voter = count_votes(), vote.battle.voter
             counted = self.progress(voter) if count % 10 == 0 else {"votes": count, "personal_from": PERSONAL_BOARD}
             study = self.declared.get(vote.battle.pair.study or "")
-            answer |= {"study": self.studies.describe(study)} if study else {}
+            self.studies.counting.add([vote])
+            return {**answer, **({"study": self.studies.describe(study)} if study else {}), **counted}
         except Exception:
             log.exception("a vote was kept, but its voter's votes could not be counted")
-            return answer  # a failure here must not look like a rejected vote
-        return {**answer, **counted}
+            return answer
 
     def undo(self, voter: str, battle: str) -> dict[str, Any]:
         """Take back the visitor's last vote."""
         vote = self.service.undo(battle, voter)
         study = self.declared.get(vote.battle.pair.study or "")
         counts = {"votes": self.store.count_of(voter), "personal_from": PERSONAL_BOARD}
+        self.studies.counting.add([vote])
         return {"battle": battle, **counts, **({"study": self.studies.describe(study)} if study else {})}
 
     def receipt(self, receipt: str) -> dict[str, Any] | None:
@@ -275,7 +308,7 @@ def open_arena(engines: EngineManager, settings: AppSettings) -> Arena | None:
         settings.publish,
         declared,
         proxies=settings.proxies,
-        on_space=settings.on_space,
+        on_space=bool(settings.space),
         library=WatchedLibrary(library) if library else None,
         low=settings.pool,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -31,6 +32,12 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def trim_memory() -> None:
+    """Return freed memory to the system; glibc keeps that of pictures and of weights that were merged (Linux)."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def start_background(work: Callable[[], None], name: str) -> threading.Thread:

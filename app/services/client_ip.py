@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from hypersd.utils.environment import Network
 
@@ -13,6 +14,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _WITH_PORT = re.compile(r"\[(?P<six>[^\]]+)\](:\d+)?|(?P<four>[\d.]+):\d+")
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """Network of one visitor: an IPv4 address, or the /64 of an IPv6 address; other strings are unchanged.
 
@@ -26,6 +28,7 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((ip, 64), strict=False).network_address)
 
 
+@lru_cache(maxsize=1024)
 def is_local_address(address: str) -> bool:
     """True for this machine itself, which is not limited: it is its owner, or a proxy for all visitors."""
     try:
@@ -60,6 +63,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
     return network_of(str(nearest))
 
 
+@lru_cache(maxsize=1024)
 def _parsed(text: str) -> Address | None:
     """Parse an address, with IPv4-mapped IPv6 as IPv4; None if it is invalid."""
     try:

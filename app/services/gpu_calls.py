@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import gradio as gr
-
 from hypersd.models.machine import Machine
 from hypersd.models.specs import Family, Weights
 from hypersd.sampling.gpu_time import GPUTime, WeightLoad
@@ -24,6 +22,8 @@ from hypersd.utils.environment import Environment
 from hypersd.utils.errors import Cancelled
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from hypersd.models.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ class GPUCalls:
         Raises:
             GPURefused: the visitor's quota is used up, no GPU is free, or it was taken away.
         """
+        from gradio.exceptions import Error  # noqa: PLC0415 - 80 MB that the process that prepares pairs does not need
+
         engine = self.engine(requests[0].family)
         with suppress(Cancelled):
             engine.fetch(_weights(engine.family, requests), cancelled)  # a download takes no time of the GPU
@@ -113,7 +115,7 @@ class GPUCalls:
                 if isinstance(event, Generation):
                     self.time.record(engine.family, requests[0], event)
                 yield event
-        except gr.Error as error:
+        except Error as error:
             raise refusal(error) from error
         finally:
             events.close()

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _UNABLE_SECONDS = 20.0
 """Seconds for which the list of unavailable contestants is cached: computing it reads files."""
 
+_REST_SECONDS = 1.0
+"""Seconds between reads of the studies' votes: each joins all votes of the last minute."""
+
 _POOL_SHARE = 4
 """Size of the open arena's pool relative to a study's: surplus pairs of a study are never used."""
 
@@ -58,7 +61,7 @@ class OpenStudies:
     _unable_until: float = 0.0
 
     def __post_init__(self) -> None:
-        self.counting = StudyProgressCounter(self.store)
+        self.counting = StudyProgressCounter(self.store, _REST_SECONDS)
 
     def find(self, name: str) -> Study:
         """The study of a name.

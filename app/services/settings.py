@@ -41,7 +41,7 @@ class AppSettings:
         hosts: host names of the Space (`SPACE_HOST`).
         drawing: where the arena's pairs are drawn (`HYPERSD_DRAWING`); None is a process of their own, unless the
             weights are downloaded ones, which are too large to be in memory twice.
-        on_space: the page is served by a Hugging Face Space, behind its proxy (`SPACE_ID`).
+        space: name of the Hugging Face Space that serves the page, behind its proxy (`SPACE_ID`); empty elsewhere.
     """
 
     family: str = next(iter(FAMILIES))
@@ -58,7 +58,7 @@ class AppSettings:
     signs_in: bool = False
     hosts: tuple[str, ...] = ()
     drawing: DrawingPlace | None = None
-    on_space: bool = False
+    space: str = ""
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> AppSettings:
@@ -71,7 +71,7 @@ class AppSettings:
         environment = environment or Environment.read()
         family, studies, reward = environment.family or cls().family, environment.studies, environment.reward
         # Elsewhere Gradio's sign-in is a mock, with which everybody is the owner of this machine's token.
-        signs_in = environment.signs_in and environment.on_space and environment.platform == "spaces"
+        signs_in = environment.signs_in and bool(environment.space) and environment.platform == "spaces"
         if family not in FAMILIES:
             raise ValueError(f"HYPERSD_FAMILY is {family!r}; choose from: {', '.join(FAMILIES)}")
         if studies and not studies.is_dir():
@@ -97,7 +97,7 @@ class AppSettings:
             signs_in=signs_in,
             hosts=environment.space_hosts,
             drawing=environment.drawing,
-            on_space=environment.on_space,
+            space=environment.space,
         )
 
     @property

@@ -58,7 +58,7 @@ const arena = (root) => {
     return found;
   };
 
-  let current = null, next = null, since = 0, revealed = Promise.resolve(), waiting = 0, settling = 0, votes = 0, today = 0;
+  let current = null, next = null, ahead = null, since = 0, revealed = Promise.resolve(), waiting = 0, settling = 0, votes = 0, today = 0;
   let study = new URLSearchParams(window.location.search).get("study"), studies = [];  // null is the open arena
   const held = () => studies.find(({ name }) => name === study);
   const visible = () => root.offsetParent !== null;
@@ -84,7 +84,8 @@ const arena = (root) => {
   };
   const fetched = async (besides) => decoded(await ask("draw", { ...(besides && { besides }), ...(study && { study }) }));
 
-  const show = (battle) => {
+  // A vote may have recorded the showing already, and brought the pair after it (`found`).
+  const show = (battle, found = {}) => {
     current = battle;
     stage.setAttribute("aria-busy", "false");
     one(".hs-wait").hidden = true;
@@ -93,10 +94,12 @@ const arena = (root) => {
     halves.forEach((half) => { half.style.backgroundImage = `url("${battle.sheet}")`; });
     unzoom();
     since = performance.now();
-    revealed = ask("show", { battle: battle.battle });
+    revealed = found.shown ? Promise.resolve() : ask("show", { battle: battle.battle });
     revealed.catch((error) => { if (error.status === 422 && current === battle) begin(); });  // it has expired meanwhile
     settling = setTimeout(() => enable(true), SETTLE_MS);
-    next = fetched(battle.battle).catch(() => null);
+    ahead = null;
+    const coming = found.ahead ? decoded(found.ahead) : fetched(battle.battle);
+    next = coming.then((pair) => { if (current === battle && pair.battle) ahead = pair.battle; return pair; }).catch(() => null);
   };
 
   // The waiting time that the server requests, in milliseconds.
@@ -140,16 +143,17 @@ const arena = (root) => {
     one(".hs-choices").hidden = done;
     stage.setAttribute("aria-busy", String(!done));
   };
-  const advance = async () => {
+  const advance = async (voted = {}) => {
     const wanted = study, found = await next;
     if (wanted !== study) return;
     next = null;
-    if (found?.battle) show(found); else { blank(); begin(); }
+    if (found?.battle) show(found, found.battle === voted.next ? voted : {}); else { blank(); begin(); }
   };
 
   // A button for the open arena and for each study.
   const enter = (name) => {
     study = name;
+    ahead = null;
     const address = new URL(window.location.href);
     address.searchParams.set("tab", "arena");
     if (study) address.searchParams.set("study", study); else address.searchParams.delete("study");
@@ -258,11 +262,13 @@ const arena = (root) => {
     tell("");
     try {
       await revealed;
-      const found = await ask("vote", { battle: battle.battle, choice, input, decision_ms: took });
+      const shown = ahead;  // if it is here already, one request says that it is shown now and fetches another one
+      const words = { battle: battle.battle, choice, input, decision_ms: took };
+      const found = await ask("vote", { ...words, ...(shown && { shown }), ...(shown && study && { study }) });
       if (current !== battle) return;  // the visitor has switched meanwhile
       reveal(found, battle.sheet);
       count(found);
-      advance();
+      advance({ ...found, next: shown });
     } catch (error) {
       tell(error.message, true);
       if (current !== battle) return;
@@ -303,7 +309,7 @@ const arena = (root) => {
     try {
       const found = await decoded(await ask("own", { prompt: one("#hs-own-prompt").value }, await gpuHeaders()));
       if (study) tell("");  // it waits in the open arena
-      else if (current === before) { tell(found.warnings.join(" ")); show(found); } else { tell([say("coming"), ...found.warnings].join(" ")); next = Promise.resolve(found); }
+      else if (current === before) { tell(found.warnings.join(" ")); show(found); } else { tell([say("coming"), ...found.warnings].join(" ")); next = Promise.resolve(found); ahead = found.battle; }
     } catch (error) { tell(error.message, true); }
     button.disabled = false;
   });

@@ -21,6 +21,7 @@ from hypersd.cli.commands import (
     emoji,
     evaluate,
     feedback,
+    job,
     loop,
     models,
     rank,
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
         "reward": reward,
         "feedback": feedback,
         "loop": loop,
+        "job": job,
         "emoji": emoji,
         "deploy": deploy,
     }

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import HfHubHTTPError
 
+from hypersd.deploy.hub_names import check_hub_name
 from hypersd.deploy.space_files import SpaceFile
 from hypersd.utils.errors import gist
 
@@ -30,13 +30,7 @@ def check_space(name: str) -> str:
     Raises:
         ValueError: it is not OWNER/NAME in the Hub's letters.
     """
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise ValueError(f"a Space is named OWNER/NAME, in letters, digits, '-', '_' and '.', not {name!r}") from error
-    if "/" not in name:
-        raise ValueError(f"a Space is named OWNER/NAME, not {name!r}")
-    return name
+    return check_hub_name("a Space", name)
 
 
 def deploy(

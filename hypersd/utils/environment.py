@@ -177,8 +177,8 @@ class Environment:
     platform: str = field(default="", metadata=_variable("SYSTEM"))
     """`spaces` on a Hugging Face Space, which sets it."""
 
-    on_space: bool = field(default=False, metadata=_variable("SPACE_ID", bool))
-    """True on a Hugging Face Space, which sets it to the Space's name."""
+    space: str = field(default="", metadata=_variable("SPACE_ID"))
+    """Name of the Hugging Face Space, OWNER/NAME, which sets it; empty elsewhere."""
 
     zero_gpu: bool = field(default=False, metadata=_variable("SPACES_ZERO_GPU", _switch))
     """True on a Space with ZeroGPU, which sets it: a GPU only within a visitor's call."""

@@ -42,6 +42,8 @@ def sheet(page: Page) -> str:
 
 def test_three_battles_by_keys_alone(watched: Any) -> None:
     page = watched.page
+    shown: list[str] = []
+    page.on("request", lambda request: shown.append(request.url) if request.url.endswith("/show") else None)
     enter(page, watched.url)
     for number, key in enumerate("120", start=1):
         before = sheet(page)
@@ -49,6 +51,7 @@ def test_three_battles_by_keys_alone(watched: Any) -> None:
         expect(page.locator(".hs-count")).to_contain_text(re.compile(rf"^{number} votes?\b"))
         expect(page.locator(".hs-choice").first).to_be_enabled()
         assert sheet(page) != before, "the next pair is there"
+    assert len(shown) < 4, "a vote also says that the next pair is shown, if that has come"
     expect(page.locator(".hs-told")).to_contain_text("You called it a tie")
     expect(page.locator(".hs-told figcaption")).to_have_count(2)
     page.keyboard.press("Space")

@@ -18,6 +18,7 @@ OTHERS = {
     "pip install": "installs, which .ci/run does with these lines",
     "uv pip compile": "asks PyPI; tests/test_lock.py reads its result",
     "pytest": "the tests",
+    "hf download": "asks the Hub",
     "ruff check": "a check, which .ci/run runs",
     "python -c": "needs torchvision's published file",
     "HYPERSD_DATA=my-arena python": "serves the page, as the tests of tests/app do",
@@ -31,7 +32,7 @@ NEEDS = {
     "--family sd15": "the same",
     "--base": "the Hub; tests/cli/test_other_bases.py",
     "hf://": "the Hub; tests/training/sources/test_hub_dataset.py",
-    "OWNER/NAME": "a token; tests/deploy/test_space.py",
+    "OWNER/NAME": "a token; tests/deploy/test_space.py tests/deploy/test_job_request.py",
 }
 """Parts of commands that are parsed only, with the need; not those with --dry-run."""
 

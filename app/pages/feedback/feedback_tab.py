@@ -13,6 +13,7 @@ from PIL import Image
 
 from app.pages.compare import result_cards
 from app.pages.feedback import round_view
+from app.pages.feedback.job_panel import JobDefaults, JobHandlers, JobPanel, job_panel
 from app.pages.feedback.lineage import lineage
 from app.services.arena import Arena
 from app.services.loop_runner import LoopRunner, NotAllowed, Owner
@@ -63,15 +64,22 @@ class FeedbackComponents:
     message: gr.HTML
     log: gr.HTML
     seen: gr.State
+    job: JobPanel | None
 
     @property
     def outputs(self) -> list[Any]:
         """Components that handlers may change; each returns only those that it changes."""
-        return [getattr(self, name) for name in self.__dataclass_fields__]
+        return [getattr(self, name) for name in self.__dataclass_fields__ if name != "job"]
 
 
 def build_feedback(
-    demo: gr.Blocks, runner: LoopRunner, owner: Owner, *, arena: Arena | None, contestants: Path
+    demo: gr.Blocks,
+    runner: LoopRunner,
+    owner: Owner,
+    *,
+    arena: Arena | None,
+    contestants: Path,
+    jobs: JobDefaults,
 ) -> None:
     """Lay out the tab and connect it.
 
@@ -81,11 +89,12 @@ def build_feedback(
         owner: who may start a round.
         arena: has the votes to count.
         contestants: the folder of registered models.
+        jobs: what the fields for a Job begin with.
     """
-    FeedbackHandlers(runner, owner, arena, contestants, layout(owner)).connect(demo)
+    FeedbackHandlers(runner, owner, arena, contestants, layout(owner, jobs)).connect(demo)
 
 
-def layout(owner: Owner) -> FeedbackComponents:
+def layout(owner: Owner, jobs: JobDefaults) -> FeedbackComponents:
     """Lay out the tab, from top to bottom."""
     gr.HTML(_INTRODUCTION)
     state = gr.HTML("", elem_id="hs-loop-state")
@@ -116,6 +125,7 @@ def layout(owner: Owner) -> FeedbackComponents:
             cancel = gr.Button("Cancel", variant="stop", scale=0, min_width=150, visible=False, elem_id="hs-cancel")
         message = gr.HTML("", elem_id="hs-owner-message")
         journal = gr.HTML("", elem_id="hs-log")
+        job = job_panel(jobs) if known else None
     return FeedbackComponents(
         state=state,
         picker=picker,
@@ -129,6 +139,7 @@ def layout(owner: Owner) -> FeedbackComponents:
         message=message,
         log=journal,
         seen=gr.State(None),
+        job=job,
     )
 
 
@@ -151,6 +162,8 @@ class FeedbackHandlers:
         parts.picker.input(self.pick, parts.picker, out, **_QUIET)
         for button, handle in ((parts.start, self.start), (parts.cancel, self.cancel)):
             button.click(handle, parts.token, out, **_QUIET).then(self.look, looking, out, **_QUIET)
+        if parts.job:
+            JobHandlers(self.owner, parts.job).connect(parts.token)
 
     def start(self, token: str | None, profile: gr.OAuthProfile | None) -> Updates:
         """The owner's click on Start."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypersd.arena.store.store import DuplicateVote, Store
+from hypersd.arena.store.store import DuplicateVote, Sequel, Store, VoterActivity
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Client, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,23 @@ class BattlePolicy:
     votes_a_day: int = 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoteResult:
+    """A stored vote, and the voter's battles after it.
+
+    Args:
+        vote: that was stored.
+        votes: number of the voter's votes, this one too, without withdrawn ones.
+        shown: the battle that the page shows next is recorded as shown.
+        ahead: the battle after that one; None if there is none, or it could not be handed out.
+    """
+
+    vote: Vote
+    votes: int
+    shown: bool = False
+    ahead: Battle | None = None
+
+
 @dataclass(frozen=True)
 class BattleService:
     """Service that hands out battles from the store's pool and takes their votes.
@@ -90,21 +107,43 @@ class BattleService:
         Raises:
             RateLimited: the voter has voted more often than a person would.
         """
-        policy, moment = self.policy, self.clock()
-        lapse = moment + policy.lifetime / 4
-        known = self.store.activity(voter, minute=moment - _MINUTE, day=moment - _DAY, moment=lapse, besides=exclude)
+        moments = self._moments()
+        known = self.store.activity(voter, **moments, besides=exclude)
         self._limit(known.minute, known.day)
-        if known.waiting and (waiting := self.store.open_battle(voter, study, lapse, besides=exclude)):
+        if known.waiting and (waiting := self.store.open_battle(voter, study, moments["moment"], besides=exclude)):
             return waiting
-        dice = self.rng.random()
+        while picked := self._pick(known, voter, kind, study, alias):
+            battle, fresh = picked
+            if not fresh:
+                self.store.add_battle(battle)
+                return battle
+            if self.store.claim(battle):  # otherwise another voter was faster: look again
+                return battle
+        return None
+
+    def _moments(self) -> dict[str, datetime]:
+        """Times from which a voter's votes and battles are counted."""
+        moment = self.clock()
+        return {"minute": moment - _MINUTE, "day": moment - _DAY, "moment": moment + self.policy.lifetime / 4}
+
+    def _pick(
+        self, known: VoterActivity, voter: str, kind: Kind, study: str | None, alias: str
+    ) -> tuple[Battle, bool] | None:
+        """A new battle for a voter, not handed out yet, and whether its pair is new to all."""
+        policy, dice = self.policy, self.rng.random()
         # Count battles handed out, not votes: a page fetches ahead, so votes are one or two behind.
         first = 0 < policy.first_gold <= known.battles + 1 and not known.gold
-        if (first or dice < policy.gold_share) and (battle := self._gold(voter, kind, study, alias)):
-            return battle
+        gold = first or dice < policy.gold_share
+        if gold and (candidate := self.store.candidate(voter, study, gold=True, alias=alias)):
+            return self._battle(candidate[0], voter, kind, "gold"), False
         again = policy.gold_share <= dice < policy.gold_share + policy.repeat_share
-        if again and (battle := self._repeat(voter, kind, study)):
-            return battle
-        return self._open(voter, kind, study, alias)
+        if again and (earlier := self.store.repeatable(voter, study, policy.repeat_after)):
+            repeat = self._battle(earlier.pair, voter, kind, "repeat", swapped=not earlier.swapped)
+            return replace(repeat, repeat_of=earlier.id), False
+        overlap = self.rng.random() < policy.overlap_share
+        if candidate := self.store.candidate(voter, study, overlap=overlap, alias=alias):
+            return self._battle(candidate[0], voter, kind, "open"), candidate[1]
+        return None
 
     def allowed(self, study: str | None) -> Sequence[Choice]:
         """Choices that are allowed in a study or, for None, in the open arena."""
@@ -116,35 +155,6 @@ class BattleService:
         self.store.add_pair(pair)
         self.store.add_battle(battle)
         return battle
-
-    def _gold(self, voter: str, kind: Kind, study: str | None, alias: str) -> Battle | None:
-        candidate = self.store.candidate(voter, study, gold=True, alias=alias)
-        if candidate is None:
-            return None
-        battle = self._battle(candidate[0], voter, kind, "gold")
-        self.store.add_battle(battle)
-        return battle
-
-    def _repeat(self, voter: str, kind: Kind, study: str | None) -> Battle | None:
-        earlier = self.store.repeatable(voter, study, self.policy.repeat_after)
-        if earlier is None:
-            return None
-        again = self._battle(earlier.pair, voter, kind, "repeat", swapped=not earlier.swapped)
-        battle = replace(again, repeat_of=earlier.id)
-        self.store.add_battle(battle)
-        return battle
-
-    def _open(self, voter: str, kind: Kind, study: str | None, alias: str) -> Battle | None:
-        overlap = self.rng.random() < self.policy.overlap_share
-        while candidate := self.store.candidate(voter, study, overlap=overlap, alias=alias):
-            pair, fresh = candidate
-            battle = self._battle(pair, voter, kind, "open")
-            if not fresh:
-                self.store.add_battle(battle)
-                return battle
-            if self.store.claim(battle):  # otherwise another voter was faster: look again
-                return battle
-        return None
 
     def _battle(self, pair: Pair, voter: str, kind: Kind, purpose: Purpose, *, swapped: bool | None = None) -> Battle:
         moment = self.clock()
@@ -176,19 +186,71 @@ class BattleService:
                 or is not allowed in this study.
             RateLimited: the voter has voted more often than a person would.
         """
-        known = _choice(choice)
-        moment = self.clock()
-        status, given = self.store.before_vote(battle_id, voter, moment - _MINUTE, moment - _DAY)
+        vote, _ = self._checked(battle_id, voter, choice, client)
+        self.store.add_vote(vote)
+        return vote
+
+    def vote_and_go_on(
+        self, battle_id: str, voter: str, choice: str, client: Client, *, shown: str, study: str | None, alias: str = ""
+    ) -> VoteResult:
+        """Store a vote, as `vote`; and with it that the page shows another battle now, and the battle after that one.
+
+        Whatever prevents the next battles prevents no vote.
+
+        Args:
+            battle_id: of the vote.
+            voter: pseudonym of the voter.
+            choice: of the vote.
+            client: its report about the vote.
+            shown: id of the battle that the page shows when the vote is acknowledged.
+            study: the study of the battle after that one; None is the open arena.
+            alias: another name of the voter, as for `next_battle`.
+
+        Raises:
+            DuplicateVote, VoteRejected, RateLimited: as `vote`.
+        """
+        vote, known = self._checked(battle_id, voter, choice, client, besides=shown)
+        waiting, picked = self._ahead(known, vote, study, alias, shown)
+        ahead, fresh = picked or (None, False)
+        is_shown, is_handed_out = self.store.add_vote(vote, Sequel(shown=shown, ahead=ahead, fresh=fresh))
+        return VoteResult(vote=vote, votes=known.votes + 1, shown=is_shown, ahead=ahead if is_handed_out else waiting)
+
+    def _checked(
+        self, battle_id: str, voter: str, choice: str, client: Client | None, besides: str = ""
+    ) -> tuple[Vote, VoterActivity]:
+        """A vote that may be stored, and what is known of its voter before it."""
+        known_choice, moment = _choice(choice), self.clock()
+        status, known = self.store.before_vote(battle_id, voter, **self._moments(), besides=besides)
         battle = self._mine(status, voter, moment)
-        if known not in self.allowed(battle.pair.study):
+        if known_choice not in self.allowed(battle.pair.study):
             raise VoteRejected("in this study you must choose one of the two pictures; skip the pair if you cannot")
         if battle.shown is None:
             raise VoteRejected("these pictures have not been shown yet; look at them first")
-        self._limit(*given)
+        self._limit(known.minute, known.day)
         gates: dict[str, CheckResult] = {name: _asked(name, check, voter) for name, check in self.checks.items()}
-        vote = Vote(battle=battle, choice=known, client=client or Client(), gates=gates, voted=moment)
-        self.store.add_vote(vote)
-        return vote
+        return (
+            Vote(battle=battle, choice=known_choice, client=client or Client(), gates=gates, voted=moment),
+            known,
+        )
+
+    def _ahead(
+        self, known: VoterActivity, vote: Vote, study: str | None, alias: str, shown: str
+    ) -> tuple[Battle | None, tuple[Battle, bool] | None]:
+        """The battle that waits for a voter besides the one shown next, or a new one as `_pick`; maybe neither."""
+        voter, kind = vote.battle.voter, vote.battle.kind
+        try:
+            self._limit(known.minute + 1, known.day + 1)
+            if known.waiting:
+                lapse = self._moments()["moment"]
+                waiting = self.store.open_battle(voter, study, lapse, besides=shown, current=vote.battle.id)
+                if waiting:
+                    return waiting, None
+            return None, self._pick(known, voter, kind, study, alias)
+        except RateLimited:
+            return None, None
+        except Exception:
+            log.exception("no battle could be chosen ahead; the vote is taken without it")
+            return None, None
 
     def answer(self, battle_id: str, voter: str, choice: str) -> None:
         """Store the answer to "knowing the time that each took, which would you use?", after the vote.

@@ -8,8 +8,10 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,10 @@ from PIL import Image
 
 from hypersd.arena.service.image_generator import GenerationError, GenerationInterrupted, ImageGenerator
 from hypersd.arena.service.matchmaking import draw, least_used_prompt
+from hypersd.arena.store.leases import Lease, PairPlan
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import PAIRS
-from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
+from hypersd.arena.votes.battle import Contestant, Entry, Pair, new_id, now
 from hypersd.arena.votes.images import ImageStore, same_pixels
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,9 @@ class PairPool:
         busy: tells whether a visitor waits for the models; the worker then pauses.
         pause: seconds between checks of the pool when it is full, or the models are busy.
         shown: a page will show the pairs: what it sends is prepared too.
+        lease: time after which a pair that this worker is drawing is drawn by another one, if this one was killed. The
+            clocks of their machines may differ by less.
+        worker: name of this worker among those that fill the same pool.
     """
 
     store: Store
@@ -72,6 +78,8 @@ class PairPool:
     busy: Callable[[], bool] = lambda: False
     pause: float = 0.5
     shown: bool = False
+    lease: timedelta = timedelta(minutes=1)
+    worker: str = field(default_factory=new_id)
     rng: Any = field(default_factory=np.random.default_rng)
     failures: Counter[Contestant] = field(default_factory=Counter)
     last_release: float = field(default=-math.inf, init=False)
@@ -89,7 +97,7 @@ class PairPool:
                         self.store.unbench(contestant)
                     forgiven = True
                 source = None if self.busy() else self.next_source_to_fill()
-                if source is None or self.add_pair(source) is None:
+                if source is None or self.add_leased_pair(source) is None:
                     stop.wait(self.pause)
             except Exception:
                 log.exception("no pair could be prepared; trying again")
@@ -132,7 +140,7 @@ class PairPool:
         )
 
     def _emptiest(self) -> PairSource | None:
-        filled = [(self.store.pool_size(source.study) / source.low, index) for index, source in enumerate(self.sources)]
+        filled = [(self._size(source.study) / source.low, index) for index, source in enumerate(self.sources)]
         low = (self.sources[index] for fill, index in sorted(filled) if fill < 1)
         return next((source for source in low if self._able(source.probabilities())), None)
 
@@ -141,31 +149,87 @@ class PairPool:
 
         None if no contestant can draw, or both drew the same picture.
         """
+        plan = self._plan(source)
+        pair = self._drawn(plan) if plan else None
+        if pair:
+            self.store.add_pair(pair)
+        return pair
+
+    def add_leased_pair(self, source: PairSource) -> Pair | None:
+        """Add a pair to a pool that other workers fill too: one that a killed worker has left, or a new one.
+
+        None if the others are drawing what the pool needs; and as for `add_pair`.
+        """
+        leases, lasts = self.store.leases, self.lease
+        lease = leases.take_over(self.worker, source.study, now(), lasts)
+        if lease is None and (plan := self._plan(source)):
+            lease = leases.take(self.worker, plan, source.low, now(), lasts)
+        if lease is None:
+            return None
+        added = False
+        try:
+            with self._renewing(lease):
+                pair = self._drawn(lease.plan)
+            added = pair is not None and leases.finish(lease, pair)
+        finally:
+            if not added:
+                leases.give_back(lease)
+        return pair if added else None
+
+    @contextmanager
+    def _renewing(self, lease: Lease) -> Generator[None]:
+        """Renew a lease within this context, however long a picture takes."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(self.lease.total_seconds() / 3):
+                try:
+                    self.store.leases.renew(lease, now() + self.lease)
+                except Exception:
+                    log.exception("a lease could not be renewed; trying again")
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _plan(self, source: PairSource) -> PairPlan | None:
+        """A pair to draw; None if no contestant can."""
         able = self._able(source.probabilities())
         if not able:
             return None
         drawn = draw(able, self.rng)
-        contestants = (Contestant.parse(drawn.first), Contestant.parse(drawn.second))
         prompt, seed = self._scene(source, (drawn.first, drawn.second))
-        gold = self.rng.random() < GOLD_SHARE or self._lacks_gold(source.study)
-        pair = self.generate_pair(
-            prompt,
-            source.prompt_set,
-            contestants,
-            probability=drawn.probability,
+        return PairPlan(
             study=source.study,
-            gold=gold,
-            seed=seed,
+            prompt=prompt,
+            prompt_set=source.prompt_set,
+            seed=int(self.rng.integers(2**32)) if seed is None else seed,
+            contestants=(Contestant.parse(drawn.first), Contestant.parse(drawn.second)),
+            probability=drawn.probability,
+            gold=self.rng.random() < GOLD_SHARE or self._lacks_gold(source.study),
         )
-        if pair:
-            if self.shown:
-                self.pictures.prepare_sheets(*(entry.picture for entry in pair.entries))
-            self.store.add_pair(pair)
+
+    def _drawn(self, plan: PairPlan) -> Pair | None:
+        pair = self.generate_pair(
+            plan.prompt,
+            plan.prompt_set,
+            plan.contestants,
+            probability=plan.probability,
+            study=plan.study,
+            gold=plan.gold,
+            seed=plan.seed,
+        )
+        if pair and self.shown:
+            self.pictures.prepare_sheets(*(entry.picture for entry in pair.entries))
         return pair
 
     def _scene(self, source: PairSource, pair: tuple[str, str]) -> tuple[str, int | None]:
         """A least-used prompt for a pair of contestants, and its seed; None lets a new one be drawn."""
-        uses = self.store.prompt_uses(source.study)
+        uses = self.store.prompt_uses(source.study) + self.store.leases.prompts(source.study)
         if source.scenes is None:
             return least_used_prompt(source.prompts, uses, self.rng), None
         scenes = source.scenes(pair)
@@ -241,6 +305,10 @@ class PairPool:
         """True if the pool has pairs, but no gold pair for the first visitors."""
         nobody = ""
         return self.store.pool_size(study) > 0 and self.store.candidate(nobody, study, gold=True) is None
+
+    def _size(self, study: str | None) -> int:
+        """Number of unseen pairs of a study, those that are being drawn included."""
+        return self.store.pool_size(study) + self.store.leases.count(study, now())
 
     def _able(self, probabilities: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
         """Pairs without benched contestants; their probabilities are rescaled to sum to 1."""

@@ -55,10 +55,16 @@ class StudyProgress:
 class StudyProgressCounter:
     """Counts the votes that were given in studies. Thread-safe.
 
-    It reads only votes given or withdrawn since its last read; `add` is for older votes that were restored.
+    It reads only votes given or withdrawn since its last read; `add` is for older votes that were restored, and for a
+    vote that shall count at once.
+
+    Args:
+        store: of the votes.
+        rest: seconds after a read without another one.
     """
 
     store: Store
+    rest: float = 0.0
     _votes: defaultdict[str, dict[str, Vote]] = field(default_factory=lambda: defaultdict(dict[str, Vote]))
     _known: dict[tuple[str, Kind], tuple[int, StudyProgress]] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
@@ -89,6 +95,8 @@ class StudyProgressCounter:
 
     def _look(self) -> None:
         moment = now()
+        if self._looked and (moment - self._looked).total_seconds() < self.rest:
+            return
         in_study = PAIRS.c.study.is_not(None)
         if self._looked is None:
             self._add(self.store.votes(in_study))

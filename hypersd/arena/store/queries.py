@@ -18,19 +18,30 @@ STANDS = ~exists().where(WITHDRAWALS.c.vote_id == VOTES.c.id)
 
 _HAS_VOTE = exists().where(VOTES.c.battle_id == BATTLES.c.id)
 _VOTER = BATTLES.c.voter == bindparam("voter")
+_OTHERS = (BATTLES.c.id != bindparam("besides")) & (BATTLES.c.id != bindparam("current"))
 
 BATTLE = select_battles().add_columns(_HAS_VOTE.label("has_vote")).where(BATTLES.c.id == bindparam("battle"))
 ACTIVITY = (
     select(
         func.count().filter(VOTES.c.voted >= bindparam("minute")).label("minute"),
         func.count().filter(VOTES.c.voted >= bindparam("day")).label("day"),
+        func.count(VOTES.c.id).filter(WITHDRAWALS.c.vote_id.is_(None)).label("votes"),
         func.count().label("battles"),
         func.count().filter(BATTLES.c.purpose == "gold").label("gold"),
         func.count()
-        .filter(VOTES.c.id.is_(None), BATTLES.c.expires > bindparam("moment"), BATTLES.c.id != bindparam("besides"))
+        .filter(
+            VOTES.c.id.is_(None),
+            BATTLES.c.expires > bindparam("moment"),
+            _OTHERS,
+        )
         .label("waiting"),
     )
-    .select_from(BATTLES.outerjoin(VOTES, VOTES.c.battle_id == BATTLES.c.id))
+    .select_from(
+        # No WHERE on the time: an index scan over all voters' votes since then may be long.
+        BATTLES.outerjoin(VOTES, VOTES.c.battle_id == BATTLES.c.id).outerjoin(
+            WITHDRAWALS, WITHDRAWALS.c.vote_id == VOTES.c.id
+        )
+    )
     .where(_VOTER)
 )
 COUNT_OF = select(func.count()).select_from(VOTES.join(BATTLES)).where(_VOTER, STANDS)
@@ -54,21 +65,18 @@ def of(study: str | None) -> Any:
     return PAIRS.c.study.is_(None) if study is None else PAIRS.c.study == study
 
 
-@cache
-def voted_since(moments: int) -> Select[*tuple[Any, ...]]:
-    """Count the votes that a `voter` has given since `moment0`, `moment1` and so on."""
-    # No WHERE on the time: an index scan over all voters' votes since then may be long.
-    since = [func.count().filter(VOTES.c.voted >= bindparam(f"moment{number}")) for number in range(moments)]
-    return select(*since).select_from(VOTES.join(BATTLES)).where(_VOTER)
+def waiting(study: str | None) -> Select[int]:
+    """Count the pairs of a study (None: of the open arena) that were not handed out yet."""
+    return select(func.count()).where(PAIRS.c.served == 0, OPEN, of(study))
 
 
 @cache
 def open_battle(*, in_study: bool) -> Select[Any]:
-    """The battle that waits for a `voter` after `moment`, other than `besides`, in a `study` or the open arena.
+    """The battle that waits for a `voter` after `moment`, not `besides` or `current`, in a `study` or the open arena.
 
     A battle that was shown comes before one that was only fetched ahead.
     """
-    mine = _VOTER & (BATTLES.c.expires > bindparam("moment")) & (BATTLES.c.id != bindparam("besides"))
+    mine = _VOTER & (BATTLES.c.expires > bindparam("moment")) & _OTHERS
     return (
         select_battles()
         .where(mine, ~_HAS_VOTE, PAIRS.c.served >= 0, _within(in_study))

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, case, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, case, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hypersd.arena.store import queries
 from hypersd.arena.store.database import INSERTS, connect_to, migrate, reading, writing
+from hypersd.arena.store.leases import Leases
 from hypersd.arena.store.mapping import (
     battle_of,
     battle_row,
@@ -39,13 +40,38 @@ class DuplicateVote(Exception):  # noqa: N818 - a result, not an error
 
 @dataclass(frozen=True, slots=True)
 class VoterActivity:
-    """A voter's votes within a minute and a day, and their battles: all, gold ones, and those without a vote yet."""
+    """A voter's votes and battles.
+
+    Args:
+        minute: votes within the last minute.
+        day: votes within the last day.
+        votes: all votes but withdrawn ones.
+        battles: all battles.
+        gold: battles on gold pairs.
+        waiting: battles without a vote.
+    """
 
     minute: int
     day: int
+    votes: int
     battles: int
     gold: int
     waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequel:
+    """A voter's battles after a vote, to be recorded with it.
+
+    Args:
+        shown: id of the battle that the page shows when the vote is acknowledged.
+        ahead: handed to the voter for after that one; None if there is none, or it waits for them already.
+        fresh: the pair of `ahead` was not handed out before.
+    """
+
+    shown: str
+    ahead: Battle | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,12 +88,14 @@ class Store:
     engine: Engine = field(init=False, repr=False)
     outbox: PublishOutbox = field(init=False, repr=False)
     withdrawals: Withdrawals = field(init=False, repr=False)
+    leases: Leases = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", connect_to(self.url))
         migrate(self.engine)
         object.__setattr__(self, "outbox", PublishOutbox(self.engine))
         object.__setattr__(self, "withdrawals", Withdrawals(self.engine))
+        object.__setattr__(self, "leases", Leases(self.engine))
 
     # -- pairs
 
@@ -78,9 +106,8 @@ class Store:
 
     def pool_size(self, study: str | None) -> int:
         """Count the pairs of a study (None: of the open arena) that were not handed out yet."""
-        waiting = select(func.count()).where(PAIRS.c.served == 0, queries.OPEN, queries.of(study))
         with reading(self.engine) as connection:
-            return connection.scalar(waiting) or 0
+            return connection.scalar(queries.waiting(study)) or 0
 
     def count_pairs(self, study: str | None) -> int:
         """Count the pairs of a study (None: of the open arena) that nobody owns, withdrawn and gold ones too."""
@@ -150,16 +177,12 @@ class Store:
     def add_battle(self, battle: Battle) -> None:
         """Hand a pair to a voter."""
         with writing(self.engine, soon=True) as connection:
-            connection.execute(insert(BATTLES), battle_row(battle))
-            connection.execute(queries.SERVE, {"pair": battle.pair.id})
+            _serve(connection, battle)
 
     def claim(self, battle: Battle) -> bool:
         """Hand a pair to a voter, unless another voter got it since it was looked up; True if it succeeded."""
         with writing(self.engine, soon=True) as connection:
-            if connection.execute(queries.CLAIM, {"pair": battle.pair.id}).rowcount != 1:
-                return False
-            connection.execute(insert(BATTLES), battle_row(battle))
-            return True
+            return _claimed(connection, battle)
 
     def battle(self, battle_id: str) -> Battle | None:
         """A battle by id; None if there is none."""
@@ -178,16 +201,17 @@ class Store:
         False, and nothing is recorded, if it was shown before, has expired or has a vote, or is another voter's.
         """
         with writing(self.engine, soon=True) as connection:
-            given = {"battle": battle_id, "viewer": voter, "moment": moment}
-            return connection.execute(queries.SHOW, given).rowcount == 1
+            return _shown(connection, battle_id, voter, moment)
 
-    def open_battle(self, voter: str, study: str | None, moment: datetime, besides: str = "") -> Battle | None:
+    def open_battle(
+        self, voter: str, study: str | None, moment: datetime, besides: str = "", current: str = ""
+    ) -> Battle | None:
         """The battle that still waits for this voter's vote: a page that is loaded again shows it again.
 
-        A battle that was shown comes before one that was only fetched ahead.
+        A battle that was shown comes before one that was only fetched ahead; `besides` and `current` are others.
         """
         query = queries.open_battle(in_study=study is not None)
-        given = {"voter": voter, "study": study, "moment": moment, "besides": besides}
+        given = {"voter": voter, "study": study, "moment": moment, "besides": besides, "current": current}
         with reading(self.engine) as connection:
             row = connection.execute(query, given).first()
         return battle_of(row) if row else None
@@ -208,7 +232,7 @@ class Store:
     def activity(
         self, voter: str, *, minute: datetime, day: datetime, moment: datetime, besides: str = ""
     ) -> VoterActivity:
-        """Counts that decide about a voter's next battle.
+        """Counts that decide about a voter's next battle, and whether their vote is accepted.
 
         Args:
             voter: pseudonym of the voter.
@@ -217,21 +241,36 @@ class Store:
             moment: battles that expire later and have no vote are counted as waiting.
             besides: a battle that is not counted as waiting.
         """
-        given = {"voter": voter, "minute": minute, "day": day, "moment": moment, "besides": besides}
+        given = {"minute": minute, "day": day, "moment": moment, "besides": besides, "current": ""}
         with reading(self.engine) as connection:
-            return VoterActivity(*connection.execute(queries.ACTIVITY, given).one())
+            return VoterActivity(*connection.execute(queries.ACTIVITY, {"voter": voter, **given}).one())
+
+    def before_vote(
+        self, battle_id: str, voter: str, *, minute: datetime, day: datetime, moment: datetime, besides: str = ""
+    ) -> tuple[tuple[Battle, bool] | None, VoterActivity]:
+        """A battle as `battle_status`, and `activity` in which it is not counted as waiting; on one connection."""
+        given = {"minute": minute, "day": day, "moment": moment, "besides": besides, "current": battle_id}
+        with reading(self.engine) as connection:
+            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
+            counts = connection.execute(queries.ACTIVITY, {"voter": voter, **given}).one()
+        return ((battle_of(row), bool(row.has_vote)) if row else None), VoterActivity(*counts)
 
     # -- votes
 
-    def add_vote(self, vote: Vote) -> None:
-        """Store a vote; when this returns, it is on disk.
+    def add_vote(self, vote: Vote, sequel: Sequel | None = None) -> tuple[bool, bool]:
+        """Store a vote and what follows it; when this returns, both are on disk.
+
+        Returns:
+            Whether the sequel's battle is now recorded as shown (as `show`), and whether the one ahead was handed out:
+            not if another voter got its pair first.
 
         Raises:
-            DuplicateVote: its battle already has a vote.
+            DuplicateVote: its battle already has a vote; nothing is stored.
         """
         try:
             with writing(self.engine) as connection:
                 connection.execute(insert(VOTES), vote_row(vote))
+                return _follow(connection, vote, sequel) if sequel else (False, False)
         except IntegrityError as error:
             if self.vote_of(vote.battle.id) is None:
                 raise
@@ -288,22 +327,6 @@ class Store:
         with reading(self.engine) as connection:
             return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
 
-    def before_vote(
-        self, battle_id: str, voter: str, *moments: datetime
-    ) -> tuple[tuple[Battle, bool] | None, tuple[int, ...]]:
-        """A battle as `battle_status`, and the voter's votes as `voted_since`, on one connection."""
-        given = {f"moment{number}": moment for number, moment in enumerate(moments)}
-        with reading(self.engine) as connection:
-            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
-            counts = connection.execute(queries.voted_since(len(moments)), {"voter": voter, **given}).one()
-        return ((battle_of(row), bool(row.has_vote)) if row else None), tuple(counts)
-
-    def voted_since(self, voter: str, *moments: datetime) -> tuple[int, ...]:
-        """Count the votes that a voter has given since each of the moments."""
-        given = {f"moment{number}": moment for number, moment in enumerate(moments)}
-        with reading(self.engine) as connection:
-            return tuple(connection.execute(queries.voted_since(len(moments)), {"voter": voter, **given}).one())
-
     # -- bench
 
     def bench(self, contestant: Contestant, reason: str) -> None:
@@ -322,3 +345,30 @@ class Store:
         """Map each benched contestant to the reason."""
         with reading(self.engine) as connection:
             return {Contestant.parse(row.contestant): row.reason for row in connection.execute(select(BENCHED))}
+
+
+def _serve(connection: Connection, battle: Battle) -> None:
+    connection.execute(insert(BATTLES), battle_row(battle))
+    connection.execute(queries.SERVE, {"pair": battle.pair.id})
+
+
+def _claimed(connection: Connection, battle: Battle) -> bool:
+    if connection.execute(queries.CLAIM, {"pair": battle.pair.id}).rowcount != 1:
+        return False
+    connection.execute(insert(BATTLES), battle_row(battle))
+    return True
+
+
+def _shown(connection: Connection, battle_id: str, voter: str, moment: datetime) -> bool:
+    given = {"battle": battle_id, "viewer": voter, "moment": moment}
+    return connection.execute(queries.SHOW, given).rowcount == 1
+
+
+def _follow(connection: Connection, vote: Vote, sequel: Sequel) -> tuple[bool, bool]:
+    shown = _shown(connection, sequel.shown, vote.battle.voter, vote.voted)
+    if sequel.ahead is None:
+        return shown, False
+    if sequel.fresh:
+        return shown, _claimed(connection, sequel.ahead)
+    _serve(connection, sequel.ahead)
+    return shown, True

@@ -93,6 +93,22 @@ PAIRS = Table(
     _queue("ix_pairs_open", "owner IS NULL AND gold IS NULL"),
     _queue("ix_pairs_gold", "gold IS NOT NULL"),
 )
+LEASES = Table(
+    "leases",
+    METADATA,
+    # A pair that a worker is drawing. Another worker draws it once this has expired: the first one was killed.
+    Column("id", _ID, primary_key=True),
+    Column("worker", _ID, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("study", String(80)),
+    Column("prompt", Text, nullable=False),
+    Column("prompt_set", String(80), nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("first", String(120), nullable=False),
+    Column("second", String(120), nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("gold", Boolean, nullable=False),
+)
 BATTLES = Table(
     "battles",
     METADATA,

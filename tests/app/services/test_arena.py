@@ -90,7 +90,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     emoji_family(FAMILIES["emoji"], folder / "emoji-xl")
     # On a Space a proxy forwards visitors' addresses; without the header they come from this machine.
     chosen = AppSettings(
-        emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), on_space=True, pool=SMALL_POOL
+        emoji=folder / "emoji-xl", storage=StorageConfig(data=folder / "data"), space="me/hyper", pool=SMALL_POOL
     )
     demo = launch(chosen, block=False, quiet=True, server_name="127.0.0.1")
     yield Door(demo.local_url, folder / "data")
@@ -118,6 +118,21 @@ def test_the_next_battle_can_be_fetched_before_the_vote(door: Door) -> None:
     second = door.battle(BEN, besides=first["battle"])
     assert second["battle"] != first["battle"]
     assert door.battle(BEN, besides=first["battle"])["battle"] == second["battle"]
+
+
+def test_a_vote_can_show_the_next_battle_and_fetch_another(door: Door) -> None:
+    voter = "1" * 32
+    first = door.battle(voter)["battle"]
+    assert door("show", voter, {"battle": first})[0] == 200
+    second = door.battle(voter, besides=first)["battle"]
+    while door("draw", "2" * 32, {"besides": second})[1]["battle"] is None:
+        time.sleep(0.1)  # until the pool has another pair
+    status, answer = door("vote", voter, {"battle": first, "choice": "left", "shown": second})
+    assert (status, answer["shown"], set(answer["ahead"])) == (200, True, {"battle", "prompt", "sheet"})
+    words = {"battle": second, "choice": "right", "shown": answer["ahead"]["battle"], "study": "none of ours"}
+    assert door("vote", voter, words)[0] == 422, "as for a draw in it"
+    status, answer = door("vote", voter, {"battle": second, "choice": "right", "shown": ""})
+    assert (status, answer["votes"], answer["shown"]) == (200, 2, False)
 
 
 def test_invalid_votes_are_rejected(door: Door) -> None:

@@ -9,9 +9,10 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
+import psutil
 import pytest
 
-from app.services.background import short_turns, start_background
+from app.services.background import short_turns, start_background, trim_memory
 
 
 def niceness() -> int:
@@ -65,3 +66,14 @@ def test_objects_of_the_start_are_in_no_later_collection(root: Path) -> None:
     )
     out = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert int(out.stdout) < 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own function")
+def test_freed_memory_is_returned_to_the_system() -> None:
+    process, pieces = psutil.Process(), [bytearray(100_000) for _ in range(800)]
+    kept = pieces[::100]  # between them, so that the end of the heap is in use
+    held = process.memory_info().rss
+    del pieces
+    trim_memory()
+    assert process.memory_info().rss < held - 50_000_000
+    assert len(kept) == 8

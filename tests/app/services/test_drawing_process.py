@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -68,6 +69,11 @@ def test_a_worker_gets_the_page_s_store_and_family_but_no_secret(tmp_path: Path)
     assert variables["DATABASE_URL"] == "sqlite:///x.sqlite"
     assert variables["HYPERSD_DATA"] == str(tmp_path)
     assert not set(secrets.values()) & set(variables.values())
+
+
+def test_a_worker_imports_nothing_of_the_page_s_server(root: Path) -> None:
+    code = "import sys, app.services.pair_worker; sys.exit(bool({'gradio', 'fastapi', 'pandas'} & sys.modules.keys()))"
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
 
 
 def test_pairs_of_large_weights_are_drawn_by_the_page_itself(tmp_path: Path) -> None:

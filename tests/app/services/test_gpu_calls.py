@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,14 +22,20 @@ from PIL import Image
 
 from app.build import launch
 from app.pages.compare.result_cards import complaint
+from app.pages.control.control_layout import control_layout
+from app.pages.control.control_tab import ControlHandlers
+from app.pages.control.control_view import ControlShown
+from app.pages.sweep.sweep_layout import layout as sweep_layout
+from app.pages.sweep.sweep_tab import SweepHandlers
 from app.services.engines import EngineManager, Job
 from app.services.gpu_calls import GPURefused, ZeroGPU, refusal
 from app.services.settings import AppSettings
 from hypersd.arena.storage import StorageConfig
+from hypersd.models.control_specs import ControlMode
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES
 from hypersd.sampling.gpu_time import GPUTime, WeightLoad
-from hypersd.sampling.request import Generation, Preview, Request, Run, SamplingParameters
+from hypersd.sampling.request import Control, Generation, Preview, Request, Run, SamplingParameters
 from hypersd.utils.environment import Environment
 from tests.zero_gpu import StandInGPU
 
@@ -117,6 +124,24 @@ def test_a_used_up_quota_is_a_sentence_with_the_way_to_prepared_pairs(engines: E
         drawn(engines, Job(LATER))
     assert '<a href="?tab=arena">' in complaint(refused.value)
     assert "href" not in complaint(ValueError("the seed is no number"))
+
+
+def test_sweep_and_control_show_the_way_to_prepared_pairs_too(engines: EngineManager, gpu: StandInGPU) -> None:
+    gpu.left = 1
+    with gr.Blocks(analytics_enabled=False):
+        sweep = SweepHandlers(engines, sweep_layout(engines))
+        control = ControlHandlers(engines, control_layout(engines))
+    lines = Control(mode=ControlMode("scribble"), image=Image.new("RGB", (8, 8)), scale=1)
+    along = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="hyper", steps=1),), control=lines)
+    for parts, updates in (
+        (sweep.parts, list(sweep.draw(Job(TWO, then=LATER, previews=False), "steps"))),
+        (control.parts, list(control.draw(Job(along, previews=False), ControlShown.begun(along, None)))),
+    ):
+        message = str(updates[-1][parts.message])
+        assert "Your time on the GPU is used up (you get more in 3:10:20 hours); until then" in message
+        assert '<a href="?tab=arena">' in message
+        assert updates[-1][parts.job] is None, "the page waits no longer"
+        assert parts.board in updates[-1]
 
 
 @pytest.mark.parametrize(
@@ -225,10 +250,19 @@ class Served:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def battle(self) -> str:
+        """A battle, once a pair is prepared; empty if none is within two minutes."""
+        for _ in range(600):
+            if name := self.post("draw", {})[1].get("battle"):
+                return name
+            time.sleep(0.2)
+        return ""
+
 
 @pytest.fixture(scope="module")
 def served(emoji_folder: Path, gpu: StandInGPU, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     gpu.end()
+    gpu.calls.clear()
     demo = launch(
         AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path_factory.mktemp("zero"))),
         gpu=ZeroGPU(decorate=gpu, machine=Machine.cpu),
@@ -236,7 +270,11 @@ def served(emoji_folder: Path, gpu: StandInGPU, tmp_path_factory: pytest.TempPat
         quiet=True,
         server_name="127.0.0.1",
     )
-    yield Served(demo.local_url, gpu)
+    page = Served(demo.local_url, gpu)
+    # Until then background threads import modules, and pytest's loop over all loggers before a test may meet a new one.
+    assert page.battle(), "pairs are prepared without a visitor's quota"
+    assert not gpu.calls
+    yield page
     gpu.end()
     demo.close()
 
@@ -260,10 +298,5 @@ def test_the_page_draws_in_one_call_on_the_visitor_s_quota_and_goes_over_to_pair
     status, answer = served.post("own", {"prompt": "a dog"})
     assert status == 422
     assert "vote on pairs that are drawn already" in answer["error"]
-    for _ in range(600):
-        status, answer = served.post("draw", {})
-        if status == 200 and answer.get("battle"):
-            break
-    assert status == 200
-    assert answer["battle"], "pairs are prepared without a visitor's quota"
+    assert served.battle(), "prepared pairs need no quota"
     client.close()

@@ -39,7 +39,7 @@ def test_each_variable_is_passed_on(tmp_path: Path) -> None:
         proxies=(ipaddress.ip_network("10.0.0.0/8"),),
         publish="out",
         reward=tmp_path,
-        on_space=True,
+        space="ann/space",
     )
 
 

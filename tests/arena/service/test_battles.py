@@ -267,6 +267,65 @@ def test_concurrent_clicks_give_one_vote(store: Store, service_of: Services) -> 
     assert len(taken) == 1
 
 
+def test_a_vote_and_the_battles_after_it_are_one_transaction(store: Store, service_of: Services, clock: Clock) -> None:
+    fill(store, 4)
+    service = service_of()
+    first = service.next_battle("ann")
+    assert first is not None
+    service.mark_shown(first.id, "ann")
+    second = service.next_battle("ann", exclude=first.id)
+    assert second is not None
+    clock.move(seconds=2)
+    done = service.vote_and_go_on(first.id, "ann", "left", Client(decision_ms=1500), shown=second.id, study=None)
+    assert (list(store.votes()), done.votes, done.shown) == ([done.vote], 1, True)
+    shown = store.battle(second.id)
+    assert shown is not None
+    assert shown.shown == clock()
+    assert done.ahead is not None
+    assert service.next_battle("ann", exclude=second.id) == done.ahead, "it waits for the voter"
+    assert len({first.pair.id, second.pair.id, done.ahead.pair.id}) == 3
+    before = store.pool_size(None)
+    with pytest.raises(DuplicateVote):
+        service.vote_and_go_on(first.id, "ann", "tie", Client(), shown=done.ahead.id, study=None)
+    ahead = store.battle(done.ahead.id)
+    assert ahead is not None
+    assert (ahead.shown, store.pool_size(None)) == (None, before), "a refused vote changes nothing"
+    stranger = service.next_battle("ben")
+    assert stranger is not None
+    forged = service.vote_and_go_on(second.id, "ann", "tie", Client(), shown=stranger.id, study=None)
+    assert (forged.shown, forged.ahead) == (False, done.ahead), "and the battle that waits is not handed out twice"
+    strangers_battle = store.battle(stranger.id)
+    assert strangers_battle is not None
+    assert strangers_battle.shown is None, "nobody shows another voter's battle"
+
+
+def test_what_prevents_the_next_battle_prevents_no_vote(
+    store: Store, service_of: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, 3)
+    service = service_of(votes_a_minute=1)
+    first = service.next_battle("ann")
+    assert first is not None
+    service.mark_shown(first.id, "ann")
+    limited = service.vote_and_go_on(first.id, "ann", "left", Client(), shown="", study=None)
+    assert limited.ahead is None, "the voter has to rest now"
+    clock.move(minutes=2)
+    second = service.next_battle("ann")
+    assert second is not None
+    service.mark_shown(second.id, "ann")
+    generous = service_of(votes_a_minute=9)
+    third = pair()
+    store.add_pair(third)
+
+    def away(*_: object, **__: object) -> None:
+        raise OSError("the database is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "candidate", away)
+        assert generous.vote_and_go_on(second.id, "ann", "left", Client(), shown="", study=None).ahead is None
+    assert store.count_votes() == 2
+
+
 def test_votes_a_day_are_limited(store: Store, service_of: Services, clock: Clock) -> None:
     fill(store, 5)
     service = service_of(votes_a_day=3)

@@ -206,10 +206,10 @@ def test_a_voters_activity_is_counted_apart_from_others(store: Store) -> None:
     store.add_vote(Vote(battle=voted, choice="skip", voted=moment - timedelta(hours=1)))
     since = {"minute": moment - timedelta(minutes=1), "day": moment - timedelta(days=1)}
     known = store.activity("ann", **since, moment=moment)
-    assert known == VoterActivity(minute=0, day=1, battles=3, gold=1, waiting=2)
+    assert known == VoterActivity(minute=0, day=1, votes=1, battles=3, gold=1, waiting=2)
     assert store.activity("ann", **since, moment=moment, besides=waiting.id).waiting == 1
     assert store.activity("ann", **since, moment=gold.expires).waiting == 0, "they expire before"
-    assert store.activity("cyd", **since, moment=moment) == VoterActivity(0, 0, 0, 0, 0)
+    assert store.activity("cyd", **since, moment=moment) == VoterActivity(0, 0, 0, 0, 0, 0)
 
 
 def test_the_next_pair_is_found_without_a_table_scan(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_the_next_pair_is_found_without_a_table_scan(tmp_path: Path) -> None:
     store.open_battle("ann", None, now())
     store.repeatable("ann", None, 15)
     store.activity("ann", minute=now(), day=now(), moment=now())
-    store.voted_since("ann", now())
+    store.before_vote("battle", "ann", minute=now(), day=now(), moment=now())
     assert not [line for line in said if "SCAN" in line], "battles are not scanned either"
     store.engine.dispose()
 

@@ -19,6 +19,7 @@ import pytest
 
 from app.pages.feedback import round_view as page
 from app.pages.feedback.feedback_tab import FeedbackHandlers, build_feedback, layout
+from app.pages.feedback.job_panel import JobDefaults, JobHandlers, job_panel
 from app.pages.feedback.lineage import lineage
 from app.services.arena import Arena
 from app.services.engines import EngineManager
@@ -34,6 +35,7 @@ from hypersd.models.registered import registered_models
 from hypersd.utils.environment import Environment
 from tests.families import machine
 from tests.loops import enter, write_round
+from tests.repo_hub import serve, use
 
 SLEEP = "import time; print('at work', flush=True); time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
@@ -298,13 +300,14 @@ class Page:
 
     def __init__(self, runner: LoopRunner, owner: Owner) -> None:
         with gr.Blocks(analytics_enabled=False) as self.demo:
-            build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent)
+            jobs = JobDefaults(space="me/hyper", votes="me/votes")
+            build_feedback(self.demo, runner, owner, arena=None, contestants=runner.folder.parent, jobs=jobs)
         self.demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", ssr_mode=False)
 
-    def click(self, name: str, token: str | None) -> str:
+    def click(self, name: str, token: str | None, *fields: str) -> str:
         """Call a handler over HTTP; its answer."""
         index = next(one._id for one in self.demo.fns.values() if getattr(one.fn, "__name__", "") == name)
-        body = json.dumps({"fn_index": index, "data": [token], "session_hash": "a"}).encode()
+        body = json.dumps({"fn_index": index, "data": [token, *fields], "session_hash": "a"}).encode()
         request = urllib.request.Request(
             f"{self.demo.local_url}gradio_api/run/predict", body, {"content-type": "application/json"}
         )
@@ -331,6 +334,45 @@ def test_private_endpoints_accept_only_the_owner(runner: Callable[..., LoopRunne
         page.demo.close()
 
 
+def test_a_job_is_shown_and_sent_only_for_the_owner(
+    runner: Callable[..., LoopRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(runner(), Owner("sesame"))
+    fields = ("me/hyper", "me/votes", "me/rounds", "cpu-upgrade", "2h")
+    try:
+        with serve() as hub:
+            use(hub, monkeypatch)
+            for token in ("", "wrong", None):
+                for name in ("show_job", "send_job"):
+                    assert "Only the owner" in page.click(name, token, *fields)
+            assert not hub.jobs
+            shown = page.click("show_job", "sesame", *fields)
+            assert "hf upload me/rounds" in shown
+            assert "hf_test" not in shown
+            assert not hub.jobs
+            assert "A dataset is named OWNER" in page.click("show_job", "sesame", "me/hyper", "votes", *fields[2:])
+            assert "/jobs/me/687f runs now" in page.click("send_job", "sesame", *fields)
+            hub.refusal = 402
+            assert "Jobs need credit" in page.click("send_job", "sesame", *fields)
+            monkeypatch.setenv("HF_TOKEN", "")
+            assert "set HF_TOKEN" in page.click("send_job", "sesame", *fields)
+        assert [job["timeoutSeconds"] for job in hub.jobs] == [7200]
+    finally:
+        page.demo.close()
+
+
+def test_a_job_starts_from_the_page_s_own_space_and_votes(tmp_path: Path) -> None:
+    storage = StorageConfig(data=tmp_path)
+    there = JobDefaults.of(AppSettings(space="me/hyper", publish="hf://datasets/me/votes", storage=storage))
+    assert (there.space, there.votes, there.obstacle) == ("me/hyper", "me/votes", "")
+    elsewhere = JobDefaults.of(AppSettings(family="sdxl", publish=str(tmp_path), storage=storage))
+    assert (elsewhere.space, elsewhere.votes) == ("", "")
+    with gr.Blocks(analytics_enabled=False):
+        panel = job_panel(elsewhere)
+    fields = ("me/hyper", "me/votes", "me/rounds", "cpu-upgrade", "2h")
+    assert "no judge" in JobHandlers(Owner("sesame"), panel).send_job("sesame", *fields, None)
+
+
 def test_without_an_owner_nobody_starts_a_round_and_the_page_explains_the_setting(
     runner: Callable[..., LoopRunner],
 ) -> None:
@@ -349,7 +391,7 @@ def test_without_an_owner_nobody_starts_a_round_and_the_page_explains_the_settin
 def test_on_a_space_the_owner_signs_in(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False):
-        parts = layout(Owner(""))
+        parts = layout(Owner(""), JobDefaults())
     handlers = FeedbackHandlers(work, Owner("", "ann"), None, work.folder, parts)
     start, cancel = handlers.start, handlers.cancel
     ann, ben = (
@@ -369,7 +411,7 @@ def test_on_a_space_the_owner_signs_in(runner: Callable[..., LoopRunner]) -> Non
 def test_a_visitor_keeps_their_round_and_others_see_the_last_finished_one(runner: Callable[..., LoopRunner]) -> None:
     work = runner()
     with gr.Blocks(analytics_enabled=False) as demo:
-        build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent)
+        build_feedback(demo, work, Owner(""), arena=None, contestants=work.folder.parent, jobs=JobDefaults())
     look = next(one.fn for one in demo.fns.values() if one.name == "look")
     parts = look.__self__.parts
 
