@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import threading
 import time
@@ -18,8 +17,6 @@ from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 INSERTS = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
 """The INSERT construct with ON CONFLICT, by the name of the database."""
@@ -32,12 +29,6 @@ _SOON = "hypersd_soon"
 
 _TURN = "hypersd_turn"
 """Execution option that holds the lock by which the writers of an engine take turns."""
-
-_USED = "hypersd_used"
-"""Key of the time at which a connection was last used."""
-
-_IDLE_SECONDS = 2.0
-"""Seconds after which an unused connection to PostgreSQL is checked before it is used again."""
 
 _BUSY_SECONDS = 10
 _ONE_AT_A_TIME = threading.Lock()
@@ -71,33 +62,14 @@ def connect_to(url: str) -> Engine:
         return _sqlite(parsed)
     if backend not in {"postgresql", "postgres"}:  # hosting services use either name
         raise ValueError(f"the arena works with SQLite and PostgreSQL, not {backend}")
-    return _postgresql(parsed)
-
-
-def _postgresql(url: URL) -> Engine:
-    engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        connect_args={name: value for name, value in _PATIENCE.items() if name not in url.query},
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        connect_args={name: value for name, value in _PATIENCE.items() if name not in parsed.query},
+        pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
         pool_timeout=_BUSY_SECONDS,
     )
-
-    @event.listens_for(engine, "checkin")
-    def _checkin(_: object, record: ConnectionPoolEntry) -> None:  # pyright: ignore[reportUnusedFunction]
-        record.info[_USED] = time.monotonic()
-
-    @event.listens_for(engine, "checkout")
-    def _checkout(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        # SQLAlchemy's own check (`pool_pre_ping`) is before each use: one more answer to wait for in each transaction.
-        if time.monotonic() - record.info.get(_USED, math.inf) < _IDLE_SECONDS:
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except engine.dialect.loaded_dbapi.Error as error:
-            raise InvalidatePoolError from error  # the server was started again: the pool connects anew
-
-    return engine
 
 
 def _sqlite(url: URL) -> Engine:

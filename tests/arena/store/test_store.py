@@ -455,7 +455,8 @@ def test_votes_can_be_filtered_by_any_column(store: Store) -> None:
     for number in range(3):
         store.add_vote(Vote(battle=shown(store, given, f"voter-{number}"), choice="tie"))
     assert store.count_votes(VOTES.c.choice == "tie") == 3
-    assert store.voted_since("voter-1", now() - timedelta(minutes=1)) == (1,)
+    minute = now() - timedelta(minutes=1)
+    assert store.activity("voter-1", minute=minute, day=minute, moment=now()).minute == 1
     with store.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(VOTES)) == 3
     assert json.loads(json.dumps([vote.battle.pair.prompt for vote in store.votes()])) == ["a cat"] * 3
