@@ -25,6 +25,7 @@ from hypersd.cli.commands import (
     models,
     rank,
     reward,
+    shrink,
     votes,
 )
 from hypersd.cli.parser import Parser, guarded
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
         "claims": claims,
         "data": data_filter,
         "distill": distill,
+        "shrink": shrink,
         "votes": votes,
         "arena": arena_init,
         "rank": rank,
