@@ -78,12 +78,12 @@ class GPUCalls:
 
     Args:
         gpu: makes the calls.
-        engine: returns a family's engine.
+        engine: returns the engine of a request's family and base.
         forked: called first in a forked process.
     """
 
     gpu: ZeroGPU
-    engine: Callable[[str], Engine]
+    engine: Callable[[Request], Engine]
     forked: Callable[[], None]
     _call: Callable[..., Generator[CallEvent]] = field(init=False)
 
@@ -100,7 +100,7 @@ class GPUCalls:
         Raises:
             GPURefused: the visitor's quota is used up, no GPU is free, or it was taken away.
         """
-        engine = self.engine(requests[0].family)
+        engine = self.engine(requests[0])
         with suppress(Cancelled):
             engine.fetch(_weights(engine.family, requests), cancelled)  # a download takes no time of the GPU
         if cancelled():
@@ -120,7 +120,7 @@ class GPUCalls:
 
     def seconds(self, requests: Sequence[Request], previews: bool) -> int:  # noqa: FBT001 - as `work`, whose arguments it gets
         """Seconds of a GPU to ask for."""
-        engine = self.engine(requests[0].family)
+        engine = self.engine(requests[0])
         family = engine.family
         base = family.memory_gb
         own = family.unet_gb * sum(
@@ -137,7 +137,7 @@ class GPUCalls:
         if multiprocessing.parent_process() is not None:
             self.forked()
         for request in requests:
-            yield from compare(request, self.engine(request.family), previews=previews)
+            yield from compare(request, self.engine(request), previews=previews)
 
 
 def refusal(error: gr.Error) -> Exception:
