@@ -75,15 +75,19 @@ def _styles() -> dict[str, str]:
 
 
 def _other_base(options: argparse.Namespace, machine: Machine) -> ChangedBase:
-    from hypersd.models.other_base import other_base
-    from hypersd.models.styled_base import with_styled_base
-
     if options.base in _styles():
-        changed = with_styled_base(family(_styles()[options.base]), options.base)
-    else:
-        changed = other_base(options.base, machine, note if machine.online else lambda _line: None)
-    if options.family not in {DEFAULT_FAMILY, changed.family.name}:
-        raise ValueError(
-            f"{options.base} is a base of {changed.family.name}, not of {options.family}; leave out --family"
-        )
+        from hypersd.models.styled_base import with_styled_base
+
+        name = _styles()[options.base]
+        _check_family(options, name)
+        return with_styled_base(family(name), options.base)
+    from hypersd.models.other_base import other_base
+
+    changed = other_base(options.base, machine, note if machine.online else lambda _line: None)
+    _check_family(options, changed.family.name)
     return changed
+
+
+def _check_family(options: argparse.Namespace, name: str) -> None:
+    if options.family not in {DEFAULT_FAMILY, name}:
+        raise ValueError(f"{options.base} is a base of {name}, not of {options.family}; leave out --family")
