@@ -255,8 +255,8 @@ EMOJI = Family(
     ),
     trained_later=TRAINED_LATER,
     styled_bases=(
-        _styled("flat", "Base, Fluent flat", "mit"),
-        _styled("noto", "Base, Noto", "apache-2.0"),
-        _styled("twemoji", "Base, Twemoji", "cc-by-4.0"),
+        _styled("flat", "Fluent flat", "mit"),
+        _styled("noto", "Noto", "apache-2.0"),
+        _styled("twemoji", "Twemoji", "cc-by-4.0"),
     ),
 )

@@ -52,7 +52,7 @@ def test_a_comparison_is_drawn_on_the_base_that_is_chosen(handlers: CompareHandl
         assert [style["file"] for style in styles] == [f"styles/{base}/style.safetensors"] * bool(base)
         assert (f"base={base}" in str(last[parts.link])) == bool(base)
     assert np.any(np.asarray(drawn[""].image) != np.asarray(drawn["noto"].image))
-    assert base_choice(handlers.engines.family("emoji")).choices == [("Own", ""), ("Base, Noto", "noto")]
+    assert base_choice(handlers.engines.family("emoji")).choices == [("Own", ""), ("Noto", "noto")]
     assert not base_choice(FAMILIES["sdxl"]).visible
     with pytest.raises(ValueError, match="emoji has no base 'oil'; choose from: noto"):
         handlers.engines.family_for(replace(request, base="oil"))
