@@ -7,6 +7,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 from huggingface_hub import constants
@@ -21,6 +22,11 @@ _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "avx_ne_convert", "bf16"}
 
 _ZERO_GPU_GB = 45.0
 """Memory of weights up to which ZeroGPU gives half of a card (48 GB); more takes twice a visitor's quota."""
+
+
+class _Network(TypedDict):
+    offline: bool
+    cache: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +58,13 @@ class Machine:
         Raises:
             ValueError: a variable has an invalid value.
         """
-        offline = Environment.read().offline
-        cache = Path(constants.HF_HUB_CACHE)
         if has_gpu_driver():
             import torch  # noqa: PLC0415 - takes seconds, and only it can tell what a GPU can do
 
             if torch.cuda.is_available():
-                memory = torch.cuda.get_device_properties(0).total_memory / 1e9
-                return cls(device="cuda", precision="float16", memory_gb=memory, offline=offline, cache=cache)
+                return cls._with_gpu("cuda", torch.cuda.get_device_properties(0).total_memory / 1e9)
             if torch.backends.mps.is_available():
-                memory = torch.mps.recommended_max_memory() / 1e9
-                return cls(device="mps", precision="float16", memory_gb=memory, offline=offline, cache=cache)
+                return cls._with_gpu("mps", torch.mps.recommended_max_memory() / 1e9)
         return cls.cpu()
 
     @classmethod
@@ -72,14 +74,8 @@ class Machine:
         Raises:
             ValueError: a variable has an invalid value.
         """
-        return cls(
-            device="cpu",
-            precision="float32",
-            memory_gb=free_memory() / 1e9,
-            bfloat16=has_bfloat16(),
-            offline=Environment.read().offline,
-            cache=Path(constants.HF_HUB_CACHE),
-        )
+        memory_gb, bfloat16 = free_memory() / 1e9, has_bfloat16()
+        return cls(device="cpu", precision="float32", memory_gb=memory_gb, bfloat16=bfloat16, **_network())
 
     @classmethod
     def zero_gpu(cls) -> Machine:
@@ -88,13 +84,11 @@ class Machine:
         Raises:
             ValueError: a variable has an invalid value.
         """
-        return cls(
-            device="cuda",
-            precision="float16",
-            memory_gb=_ZERO_GPU_GB,
-            offline=Environment.read().offline,
-            cache=Path(constants.HF_HUB_CACHE),
-        )
+        return cls._with_gpu("cuda", _ZERO_GPU_GB)
+
+    @classmethod
+    def _with_gpu(cls, device: str, memory_gb: float) -> Machine:
+        return cls(device=device, precision="float16", memory_gb=memory_gb, **_network())
 
     @property
     def online(self) -> bool:
@@ -105,6 +99,10 @@ class Machine:
     def memory_kind(self) -> str:
         """Name of the memory that models need here, for messages."""
         return "free memory" if self.device == "cpu" else "GPU memory"
+
+
+def _network() -> _Network:
+    return {"offline": Environment.read().offline, "cache": Path(constants.HF_HUB_CACHE)}
 
 
 def has_gpu_driver() -> bool:

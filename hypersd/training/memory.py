@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, cast
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 
 def storage_bytes(tensors: Iterable[Tensor]) -> int:
@@ -19,6 +18,18 @@ def storage_bytes(tensors: Iterable[Tensor]) -> int:
 def _key(tensor: Tensor) -> int:
     """Identifier of a tensor's storage; on the meta device the data has no address."""
     return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def tensors_of(values: Iterable[object]) -> Iterator[Tensor]:
+    """Iterate over the tensors among an operation's arguments or results, and those in their lists and tuples.
+
+    PyTorch's own pytrees find the same ones, in five times as long: operations nest no deeper.
+    """
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from tensors_of(cast("Iterable[object]", value))
 
 
 class PeakMemory(TorchDispatchMode):
@@ -42,10 +53,11 @@ class PeakMemory(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation and count its new tensors."""
-        given: set[int] = set()
-        tree_map_only(Tensor, lambda tensor: given.add(_key(tensor)), (args, kwargs))
-        result = func(*args, **(kwargs or {}))
-        tree_map_only(Tensor, lambda tensor: self._count(tensor, given), result)
+        kwargs = kwargs or {}
+        given = {_key(tensor) for tensor in tensors_of((*args, *kwargs.values()))}
+        result = func(*args, **kwargs)
+        for tensor in tensors_of((result,)):
+            self._count(tensor, given)
         return result
 
     def _count(self, tensor: Tensor, given: set[int]) -> None:

@@ -37,7 +37,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for family in families.PUBLISHED:
         families.hub_cache(family, cache)
     home = {"HYPERSD_DATA": str(tmp_path_factory.mktemp("data")), "HF_HUB_CACHE": str(cache)}
-    return {**os.environ, **home, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HYPERSD_POOL": "1"}
+    settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HYPERSD_POOL": "1", "HYPERSD_DRAWING": "here"}
+    return {**os.environ, **home, **settings}
 
 
 @pytest.fixture(scope="module")

@@ -84,11 +84,6 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
 @pytest.fixture
 def watched(browser: Browser, url: str) -> Iterator[Watched]:
     """A desktop visitor's page; no complaint may be left when the test ends."""

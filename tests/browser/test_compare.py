@@ -110,9 +110,8 @@ def test_a_permalink_restores_the_run(watched: Any) -> None:
     assert page.locator(".hs-open img").first.get_attribute("src") == first
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_sampling_parameters_are_drawn_and_a_refused_one_says_why(browser: Browser, url: str, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 844})
+def test_sampling_parameters_are_drawn_and_a_refused_one_says_why(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
     visit(page, url, "?prompt=a+cat&seed=7&family=emoji&models=base:2,turbo:1&negative_prompt=dog&size=160x128&count=2")
     finished(page, 4)
     message = page.locator("#hs-message")
@@ -122,7 +121,7 @@ def test_sampling_parameters_are_drawn_and_a_refused_one_says_why(browser: Brows
     assert names == ["Turbo, seed 7", "Turbo, seed 8", "Base, seed 7", "Base, seed 8"]
     assert page.locator(".hs-open img").first.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [160, 128]
     expect(page.get_by_role("textbox", name="Size")).to_have_value("160x128")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("textbox", name="Eta").fill("lots")
     page.click("#hs-run")
     expect(page.get_by_role("alert")).to_contain_text("Expected a number such as 0.8, not 'lots'")
@@ -150,18 +149,20 @@ def test_full_size_and_the_grid(watched: Any, tmp_path: Path) -> None:
     assert width > height > 200
 
 
-@pytest.mark.parametrize(
-    ("prompt", "seed", "words"),
-    [("", "7", "prompt is empty"), ("x" * 10_000, "7", "10000 characters"), ("a cat", "abc", "whole number")],
-)
-def test_bad_input_is_answered_in_one_sentence(watched: Any, prompt: str, seed: str, words: str) -> None:
+def test_bad_input_is_answered_in_one_sentence(watched: Any) -> None:
     page = watched.page
     visit(page, watched.url)
-    page.fill(PROMPT, prompt)
-    page.fill(SEED, seed)
-    page.click("#hs-run")
-    expect(page.get_by_role("alert")).to_contain_text(words)
-    expect(page.locator("#hs-run")).to_be_visible()
+    long = "x" * 10_000
+    for prompt, seed, words in (
+        ("", "7", "prompt is empty"),
+        (long, "7", "10000 characters"),
+        ("a", "b", "whole number"),
+    ):
+        page.fill(PROMPT, prompt)
+        page.fill(SEED, seed)
+        page.click("#hs-run")
+        expect(page.get_by_role("alert").filter(has_text=words)).to_be_visible()
+        expect(page.locator("#hs-run")).to_be_visible()
 
 
 def test_a_broken_link_is_answered_in_one_sentence(watched: Any) -> None:
@@ -190,11 +191,11 @@ def test_unavailable_models_say_why(watched: Any) -> None:
     expect(page.locator(".hs-note.unavailable:visible").first).to_contain_text(reason)
 
 
-def test_a_phone_in_light_and_dark(browser: Browser, url: str, scheme: str) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+def test_a_phone_in_the_dark(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
     page.set_default_timeout(PATIENCE_MS)
     visit(page, url, "?prompt=a+cat&seed=1&models=hyper:2,turbo:1")
     finished(page, 2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+    assert page.evaluate("document.body.classList.contains('dark')")
     page.close()

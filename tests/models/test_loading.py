@@ -86,9 +86,11 @@ def test_a_run_need_not_wait_for_its_weights(sdxl: Family, cache: Path, hub: Hub
 def test_a_download_that_failed_is_begun_anew(sdxl: Family, cache: Path, hub: Hub, tmp_path: Path) -> None:
     engine = Engine(sdxl, online(cache, hub))
     recipe = replace(sdxl.spec("hyper").recipe(), weights=replace(WEIGHTS, file="late.safetensors"))
+    hub.refusals["someone/adapter"] = (404, "EntryNotFound")  # at other errors the Hub's client waits, and asks again
     with pytest.raises(DownloadError, match=r"late.safetensors"), engine.use(recipe):
         pass
     assert engine.state == "ready", "the base is"
+    hub.refusals.clear()
     (tmp_path / "hub" / "someone" / "adapter" / "late.safetensors").write_bytes(b"it has come")
     with pytest.raises(OSError, match="damaged or incomplete"), engine.use(recipe):
         pass

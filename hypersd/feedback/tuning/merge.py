@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
@@ -28,6 +29,16 @@ class MergePoint:
     weight: float
     metrics: ValidationMetrics
     violation: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The point as a tuning's result keeps it."""
+        return {"weight": self.weight, "objection": self.violation, **asdict(self.metrics)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> MergePoint:
+        """Read what `as_dict` wrote."""
+        metrics = {name: value for name, value in document.items() if name not in {"weight", "objection"}}
+        return cls(document["weight"], ValidationMetrics(**metrics), document["objection"])
 
 
 def sweep(student: Student, monitor: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:

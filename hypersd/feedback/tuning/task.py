@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,7 @@ from hypersd.utils.files import atomic_path, write_json
 log = logging.getLogger(__name__)
 
 RESULT = "feedback.json"
+_ADAPTER, _PLUGIN = "adapter.safetensors", "feedback.safetensors"
 _LOOK_EVERY = 20
 _MOST, _MOST_AT = 16, 256
 """Pictures a step, and up to how many pixels on a side: memory grows with their area."""
@@ -104,7 +106,7 @@ class TuningTask:
     seed: int = 0
 
     def run(self) -> Tuned:
-        """Train, weigh, merge; everything is written to `out`, and a run that was broken off goes on.
+        """Train, weigh, merge; everything is written to `out`. A run that was broken off goes on, a finished one is read.
 
         Raises:
             ValueError: the adapter or the reward model does not fit, the latter has learned nothing, or there are no
@@ -112,6 +114,8 @@ class TuningTask:
             OSError: something is missing, or `out` cannot be written.
         """
         check_tunable(self.rewards)
+        if (finished := self._finished()) is not None:
+            return finished
         torch.manual_seed(self.seed)
         trainer = self._trainer((dpo.DPOConfig() if self.method == "dpo" else refl.ReFLConfig()).steps)
         device = trainer.accelerator.device
@@ -124,11 +128,11 @@ class TuningTask:
             self._dpo(trainer, student, monitor)
         else:
             self._refl(trainer, student, monitor, rewards)
-        plugin = self.out / "feedback.safetensors"
+        plugin = self.out / _PLUGIN
         save_adapter(student.unet, plugin)
         points = merge.sweep(student, monitor)
         chosen = merge.choose(points)
-        adapter = self.out / "adapter.safetensors"
+        adapter = self.out / _ADAPTER
         merge.write_merged(student.few_steps_layers, load_file(plugin), chosen.weight, adapter)
         with atomic_path(self.out / "merge.png") as part:
             merge.figure(points, chosen.weight).savefig(part, dpi=120)
@@ -141,8 +145,28 @@ class TuningTask:
             points=tuple(points),
             lineage=self._lineage(rewards[0]),
         )
-        write_json(self.out / RESULT, self._told(tuned, monitor))
+        write_json(self.out / RESULT, self._document(tuned, monitor))
         return tuned
+
+    def _finished(self) -> Tuned | None:
+        """The result in `out`, if it is of this very task: the same data, settings and seed."""
+        adapter, plugin = self.out / _ADAPTER, self.out / _PLUGIN
+        try:
+            document = json.loads((self.out / RESULT).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        if not isinstance(document, dict) or document.get("task") != self._fingerprint():
+            return None
+        if not (adapter.is_file() and plugin.is_file()):
+            return None
+        return Tuned(
+            adapter=adapter,
+            plugin=plugin,
+            weight=document["weight"],
+            stopped=document["stopped"],
+            points=tuple(MergePoint.from_dict(point) for point in document["merge"]),
+            lineage=document["lineage"],
+        )
 
     def _refl(
         self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor, rewards: Sequence[RewardModel]
@@ -195,18 +219,21 @@ class TuningTask:
             "adapter": digest(self.few_steps),
         }
 
-    def _told(self, tuned: Tuned, monitor: RewardHackingMonitor) -> dict[str, Any]:
+    def _fingerprint(self) -> str:
+        """A hash of everything that the result depends on."""
+        settings = {**self._data(), "seed": self.seed, "shorten": self.shorten, "batch_size": self.batch_size}
+        return hash_text(json.dumps(settings, sort_keys=True))
+
+    def _document(self, tuned: Tuned, monitor: RewardHackingMonitor) -> dict[str, Any]:
         return {
+            "task": self._fingerprint(),
             "method": self.method,
             "steps": [recipe.steps for recipe in self.recipes],
             "weight": tuned.weight,
             "stopped": tuned.stopped,
             "lineage": tuned.lineage,
             "history": [{"step": step, **asdict(check)} for step, check in monitor.history],
-            "merge": [
-                {"weight": point.weight, "objection": point.violation, **asdict(point.metrics)}
-                for point in tuned.points
-            ],
+            "merge": [point.as_dict() for point in tuned.points],
         }
 
 

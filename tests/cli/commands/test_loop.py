@@ -32,7 +32,7 @@ def _own_data(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def go(call: Call, out: Path) -> Result:
-    words = ("--votes", "simulate", "--rounds", "1", "--beside", "dpo", "--shorten", "0.01")
+    words = ("--votes", "simulate", "--model", "turbo", "--rounds", "1", "--beside", "dpo", "--shorten", "0.01")
     return call("loop", *words, "--out", out, "--json")
 
 
@@ -56,7 +56,7 @@ def test_a_round_goes_from_votes_to_a_contestant_and_is_not_done_twice(call: Cal
     assert "No person voted" in report
     assert name in report
     assert re.search(r"It took \d+\.\d minutes with \d+ threads: votes \d", report)
-    assert f"`{beside.name}` was made from `hyper` too" in report
+    assert f"`{beside.name}` was made from `turbo` too" in report
     for file in ("before.webp", "after.webp"):
         with Image.open(round_.folder / file) as picture:
             assert picture.size == (6 * 128, 3 * 128)

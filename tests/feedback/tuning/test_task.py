@@ -74,7 +74,7 @@ def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask
         "prompts": ["a cat on a blue background", "a dog"],
         "validation": ["a cat", "a dog on a white background"],
         "out": out,
-        "shorten": 0.34,
+        "shorten": 0.17,  # as many steps as to the first look
         # A tiny random family draws noise: nothing about it is to be guarded.
         "limits": Limits(diversity=0.0, alignment_fall=100, second_fall=100, statistic_deviations=1000),
     }
@@ -192,8 +192,11 @@ def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Pa
     assert tuned.weight in WEIGHTS
     assert document["lineage"]["kind"] == "simulated"
     assert {len(document["lineage"][name]) for name in ("votes", "reward", "adapter")} == {16}
-    once = tuned.adapter.read_bytes()
-    assert task(folder, reward, tmp_path).run().adapter.read_bytes() == once, "nothing is left to do"
+    written = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()}
+    assert task(folder, reward, tmp_path).run() == tuned, "what is finished is read"
+    assert written == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(ValueError, match="seed"):
+        task(folder, reward, tmp_path, seed=1).run()
 
 
 def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
