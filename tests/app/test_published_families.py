@@ -101,11 +101,11 @@ def test_the_tiny_decoder_is_the_one_of_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     side = str(families.SMALLEST_SIDES["sd15"])
-    asked = ("a red fox", 3, "sd15", ["hyper"], [1])
+    asked = ("a red fox", 3, "sd15", ["hyper"], [2])
     (full,) = client.predict(*asked, size=side, api_name="/compare")
     (tiny,) = client.predict(*asked, size=side, decoder="tiny", api_name="/compare")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", environment["HF_HUB_CACHE"])
-    words = ["compare", "a red fox", "--family", "sd15", "--models", "hyper", "--steps", "1", "--seed", "3"]
+    words = ["compare", "a red fox", "--family", "sd15", "--models", "hyper", "--steps", "2", "--seed", "3"]
     assert main([*words, "--size", side, "--decoder", "tiny", "--out", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["vae"] == "madebyollin/taesd"
     png = base64.b64decode(str(tiny["image"]).partition(",")[2])
