@@ -113,5 +113,5 @@ def test_the_tiny_decoder_is_the_one_of_the_command_line(
         assert json.loads(picture.info["hypersd"])["vae"] == "madebyollin/taesd"
     assert np.abs(pixels(io.BytesIO(png)) - pixels(tmp_path / "hyper.png")).max() <= 1
     assert tiny["image"] != full["image"]
-    with pytest.raises(AppError, match="emoji has no tiny decoder"):
+    with pytest.raises(AppError, match="Emoji has no tiny decoder"):
         client.predict("a cat", 3, "emoji", ["hyper"], [1], decoder="tiny", api_name="/compare")
