@@ -43,7 +43,7 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from hypersd.models.families.embedded import CONTROL_LORA
+from hypersd.models.families.embedded import CONTROL_LORA, STYLE_LORA, STYLES
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import Family, Weights
@@ -192,14 +192,19 @@ def write_emoji(folder: Path, adapters: Mapping[str, int] | Iterable[str]) -> No
         StableDiffusionXLPipeline.save_lora_weights(
             folder / "adapters", unet_lora_layers=state, weight_name=f"{name}.safetensors"
         )
+    style = {key: value.half() for key, value in lora_state(pipeline.unet, seed=31).items()}
+    StableDiffusionXLPipeline.save_lora_weights(
+        folder / STYLES / "noto", unet_lora_layers=style, weight_name=STYLE_LORA
+    )
     pipeline.to(torch.float16).save_pretrained(folder)
     _write_world(folder)
 
 
 def _write_world(folder: Path) -> None:
-    (folder / "sprites").mkdir()
-    for name, colour in (("cat", "orange"), ("dog", "brown")):
-        Image.new("RGBA", (64, 64), colour).save(folder / "sprites" / f"{name}.webp")
+    for home, colours in ((folder, ("orange", "brown")), (folder / STYLES / "noto", ("green", "red"))):
+        (home / "sprites").mkdir()
+        for name, colour in zip(("cat", "dog"), colours, strict=True):
+            Image.new("RGBA", (64, 64), colour).save(home / "sprites" / f"{name}.webp")
     world = {
         "objects": {"cat": "sprites/cat.webp", "dog": "sprites/dog.webp"},
         "backgrounds": {"blue": [60, 90, 220], "white": [255, 255, 255]},

@@ -586,6 +586,11 @@ def test_the_sprites_come_with_their_licences(root: Path) -> None:
     notice = (root / "NOTICE").read_text()
     assert "@lobehub/fluent-emoji-3d 1.1.0" in notice
     assert "emoji-datasource 16.0.0" in notice
+    holders = {"flat": "(c) Microsoft Corporation", "noto": "Copyright Google LLC", "twemoji": "Copyright 2020 Twitter"}
+    for style, holder in holders.items():
+        assert holder in (root / "assets" / "emoji-xl" / "styles" / style / "LICENSE").read_text()
+    for package in ("@svgmoji/noto 3.2.0", "@twemoji/svg 15.0.0", "@lobehub/fluent-emoji-flat 1.1.0"):
+        assert package in notice
 
 
 def test_no_merge_conflict_is_left(root: Path) -> None:

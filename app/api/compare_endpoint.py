@@ -40,19 +40,23 @@ class CompareEndpoint:
         negative: str | None = None,
         size: str | None = None,
         count: int = 1,
+        base: str = "",
+        decoder: str = "full",
     ) -> list[PictureRecord]:
         """Draw a prompt with several models (none named: all of the family's) at several steps (none: their defaults).
 
         The other arguments are as on the command line; null keeps each model's own. eta: share of new noise in each
         step, 0 to 1. strength: scale of an adapter, up to 2. guidance: 1 to 20. negative: content to avoid. size: such
-        as "1024x768". count: pictures per model, with consecutive seeds.
+        as "1024x768". count: pictures per model, with consecutive seeds. base: one of the family's styles (of emoji:
+        "noto", "twemoji", "flat"); empty for its own base. decoder: "full" or "tiny".
 
         Returns one object for each picture: model, steps, seed, calls, guidance_scale, seconds, error, image (a data
         URL), and warnings: sentences about what was not done as asked.
         """
         try:
             known = self.engines.family(family)
-            _check_types(prompt, steps, numbers=(eta, strength, guidance), texts=(negative, size), count=count)
+            texts = (negative, size, base, decoder)
+            _check_types(prompt, steps, numbers=(eta, strength, guidance), texts=texts, count=count)
             request = Request(
                 prompt=prompt,
                 seed=parse_seed(str(seed)),
@@ -66,7 +70,10 @@ class CompareEndpoint:
                     size=parse_size(size) if size else None,
                 ),
                 count=count,
+                base=base or "",
+                tiny_decoder=_is_tiny(decoder),
             )
+            known = self.engines.family_for(request)
             events = self._drawn(request)
         except ValueError as error:
             raise gr.Error(sentence(gist(error)), print_exception=False) from error
@@ -107,6 +114,17 @@ class CompareEndpoint:
         return [event for event in self.engines.draw(Job(request)) if isinstance(event, Generation)]
 
 
+def _is_tiny(decoder: str) -> bool:
+    """True for the tiny decoder.
+
+    Raises:
+        ValueError: there is no such decoder.
+    """
+    if decoder not in {"full", "tiny"}:
+        raise ValueError(f"the decoder must be full or tiny, not {str(decoder)[:20]!r}")
+    return decoder == "tiny"
+
+
 def _runs(family: Family, models: Sequence[str], steps: Sequence[int]) -> tuple[Run, ...]:
     """Each model at each number of steps."""
     return tuple(
@@ -123,7 +141,7 @@ def _check_types(prompt: Any, steps: Any, *, numbers: Sequence[Any], texts: Sequ
         ValueError: a value has a wrong type.
     """
     if not isinstance(prompt, str) or not all(isinstance(text, str | None) for text in texts):
-        raise ValueError("the prompt, the negative prompt and the size must be text")
+        raise ValueError("the prompt, the negative prompt, the size, the base and the decoder must be text")
     if not all(_is_whole(number) for number in (*(steps or ()), count)):
         raise ValueError("every number of steps, and the count, must be a whole number")
     if not all(isinstance(number, float | None) or _is_whole(number) for number in numbers):

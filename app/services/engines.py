@@ -16,6 +16,8 @@ from hypersd.models.control_availability import control_availability
 from hypersd.models.machine import Machine
 from hypersd.models.registry import Availability, availability
 from hypersd.models.specs import Family, ModelSpec
+from hypersd.models.styled_base import with_styled_base
+from hypersd.models.tiny_decoder import with_tiny_decoder
 from hypersd.sampling.planning import planned
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.errors import gist
@@ -93,13 +95,14 @@ class EngineManager:
         self.families, self.first, self._again = families, first, again or (lambda: families)
         self.machine: Machine | None = None
         self._failure = ""
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
+        """By the names of the family and of its styled base; empty for its own base."""
         self._lock = threading.Lock()
         self._machine_known = threading.Event()
         self._at_work = 0
         self._waker = threading.Thread(target=self._wake, name="studio", daemon=True)
         self._gpu = gpu
-        self._calls = GPUCalls(gpu, self._engine, self._after_fork) if gpu else None
+        self._calls = GPUCalls(gpu, self._engine_for, self._after_fork) if gpu else None
 
     def wake(self) -> None:
         """Start loading the first family in the background, if not started yet."""
@@ -129,6 +132,16 @@ class EngineManager:
             raise ValueError(f"unknown family {name!r}; choose from: {', '.join(self.families)}")
         return self.families[name]
 
+    def family_for(self, request: Request) -> Family:
+        """A request's family on the request's base, with its decoder.
+
+        Raises:
+            OSError: the base's file is damaged.
+            ValueError: there is no such family, base or decoder.
+        """
+        family = _on_base(self.family(request.family), request.base)
+        return with_tiny_decoder(family) if request.tiny_decoder else family
+
     def refresh(self) -> None:
         """Add newly registered contestants, and remove retired ones."""
         families = self._again()
@@ -136,8 +149,8 @@ class EngineManager:
             if families == self.families:
                 return
             self.families = families
-            for name, engine in self._engines.items():
-                engine.family = families[name]
+            for (name, base), engine in self._engines.items():
+                engine.family = _on_base(families[name], base)
 
     def availability(self, family: Family, spec: ModelSpec, steps: int | None = None) -> Availability | None:
         """Availability of a model on this machine, at a number of steps or its default; None while unknown."""
@@ -149,7 +162,7 @@ class EngineManager:
         Raises:
             ValueError: a model is unknown, or does not run as requested.
         """
-        family = self.family(request.family)
+        family = self.family_for(request)
         if self.machine is None or not family.unet_tflop:
             return ""
         from hypersd.sampling.expected_time import expected_time  # noqa: PLC0415 - brings torch
@@ -162,7 +175,7 @@ class EngineManager:
             return f"failed: {self._failure}"
         if self.machine is None:
             return "starting"
-        engine = self._engines.get(name)
+        engine = self._engines.get((name, ""))
         return engine.state if engine else "idle"
 
     @property
@@ -194,7 +207,7 @@ class EngineManager:
     def engine(self, timeout: float) -> Engine | None:
         """The first family's engine, loaded; None if it is not within so many seconds, or cannot be."""
         self._machine_known.wait(timeout)
-        engine = self._engines.get(self.first)
+        engine = self._engines.get((self.first, ""))
         return engine if engine and engine.loaded else None
 
     def engine_without_visitor(self) -> Engine | None:
@@ -261,7 +274,7 @@ class EngineManager:
         from hypersd.sampling.comparison import compare  # noqa: PLC0415 - torch is there by now
 
         for request in requests:
-            yield from compare(request, self._engine(request.family), cancelled=cancelled, previews=job.previews)
+            yield from compare(request, self._engine_for(request), cancelled=cancelled, previews=job.previews)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
@@ -270,7 +283,7 @@ class EngineManager:
         self.refresh()
 
     def _check(self, request: Request) -> None:
-        family = self.family(request.family)
+        family = self.family_for(request)
         planned(family, request)
         for run in request.runs:
             spec = family.spec(run.model)
@@ -282,13 +295,17 @@ class EngineManager:
             if not able.available:
                 raise ValueError(able.reason)
 
-    def _engine(self, name: str) -> Engine:
+    def _engine_for(self, request: Request) -> Engine:
+        return self._engine(request.family, request.base)
+
+    def _engine(self, name: str, base: str = "") -> Engine:
         from hypersd.models.engine import Engine  # noqa: PLC0415 - brings torch and diffusers
 
         with self._lock:
-            if name not in self._engines:
-                self._engines[name] = Engine(self.families[name], self.machine or self._machine())
-            return self._engines[name]
+            if (name, base) not in self._engines:
+                based = _on_base(self.families[name], base)
+                self._engines[name, base] = Engine(based, self.machine or self._machine())
+            return self._engines[name, base]
 
     def _load(self, engine: Engine) -> None:
         if not self._gpu:
@@ -311,3 +328,7 @@ class EngineManager:
             self._failure = gist(error)
         finally:
             self._machine_known.set()
+
+
+def _on_base(family: Family, base: str) -> Family:
+    return with_styled_base(family, base).family if base else family

@@ -78,12 +78,12 @@ class GPUCalls:
 
     Args:
         gpu: makes the calls.
-        engine: returns a family's engine.
+        engine: returns the engine of a request's family and base.
         forked: called first in a forked process.
     """
 
     gpu: ZeroGPU
-    engine: Callable[[str], Engine]
+    engine: Callable[[Request], Engine]
     forked: Callable[[], None]
     _call: Callable[..., Generator[CallEvent]] = field(init=False)
 
@@ -102,7 +102,7 @@ class GPUCalls:
         """
         from gradio.exceptions import Error  # noqa: PLC0415 - 80 MB that the process that prepares pairs does not need
 
-        engine = self.engine(requests[0].family)
+        engine = self.engine(requests[0])
         with suppress(Cancelled):
             engine.fetch(_weights(engine.family, requests), cancelled)  # a download takes no time of the GPU
         if cancelled():
@@ -122,7 +122,7 @@ class GPUCalls:
 
     def seconds(self, requests: Sequence[Request], previews: bool) -> int:  # noqa: FBT001 - as `work`, whose arguments it gets
         """Seconds of a GPU to ask for."""
-        engine = self.engine(requests[0].family)
+        engine = self.engine(requests[0])
         family = engine.family
         base = family.memory_gb
         own = family.unet_gb * sum(
@@ -139,7 +139,7 @@ class GPUCalls:
         if multiprocessing.parent_process() is not None:
             self.forked()
         for request in requests:
-            yield from compare(request, self.engine(request.family), previews=previews)
+            yield from compare(request, self.engine(request), previews=previews)
 
 
 def refusal(error: gr.Error) -> Exception:

@@ -9,7 +9,7 @@ from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.cli.output import note
 from hypersd.models.changed_base import ChangedBase
 from hypersd.models.machine import Machine
-from hypersd.models.registry import family
+from hypersd.models.registry import FAMILIES, family
 from hypersd.models.specs import Family
 from hypersd.models.tiny_decoder import with_tiny_decoder
 
@@ -20,8 +20,8 @@ def add_base(parser: argparse.ArgumentParser) -> None:
         "--base",
         type=argument(source),
         metavar="SOURCE",
-        help="run the LoRAs of its family on another base: OWNER/NAME on the Hub, a diffusers folder, or a checkpoint "
-        "(.safetensors)",
+        help="run the LoRAs of its family on another base: a style of the embedded family's ("
+        f"{', '.join(_styles())}), OWNER/NAME on the Hub, a diffusers folder, or a checkpoint (.safetensors)",
     )
     parser.add_argument(
         "--style",
@@ -69,12 +69,25 @@ def chosen_family(options: argparse.Namespace, models: tuple[str, ...] | None, m
     return with_tiny_decoder(chosen) if options.decoder == "tiny" else chosen
 
 
+def _styles() -> dict[str, str]:
+    """The families of all styled bases, by the bases' names."""
+    return {base.name: name for name, each in FAMILIES.items() for base in each.styled_bases}
+
+
 def _other_base(options: argparse.Namespace, machine: Machine) -> ChangedBase:
+    if options.base in _styles():
+        from hypersd.models.styled_base import with_styled_base
+
+        name = _styles()[options.base]
+        _check_family(options, name)
+        return with_styled_base(family(name), options.base)
     from hypersd.models.other_base import other_base
 
     changed = other_base(options.base, machine, note if machine.online else lambda _line: None)
-    if options.family not in {DEFAULT_FAMILY, changed.family.name}:
-        raise ValueError(
-            f"{options.base} is a base of {changed.family.name}, not of {options.family}; leave out --family"
-        )
+    _check_family(options, changed.family.name)
     return changed
+
+
+def _check_family(options: argparse.Namespace, name: str) -> None:
+    if options.family not in {DEFAULT_FAMILY, name}:
+        raise ValueError(f"{options.base} is a base of {name}, not of {options.family}; leave out --family")

@@ -26,7 +26,7 @@ EVALUATION = (
     "*-against-*.png",
     "grid-[0-9]*.png",
     "table-[0-9].*",
-    "figure-[0-9].*",
+    "figure-[0-9]*.*",
 )
 REWARD = (
     *("model.safetensors", "reward.json", "report.json", "report.md", "README.md", "calibration.png", "curve.png"),
@@ -41,7 +41,7 @@ FEEDBACK = (
 FILTERED = ("measurements", "filter.json", "kept.arrow", "rejected.csv")
 CLAIMS = ("claims.csv", "claims.md", "claims.tex")
 ROUNDS = ("round-[0-9]*",)
-FAMILY = ("family", "autoencoder", "clip", "base")
+FAMILY = ("family", "autoencoder", "clip", "base", "styles")
 PERCEPTION = ("perception", "training")
 
 
@@ -161,9 +161,11 @@ _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "control": _controlled,
     "evaluate": _evaluated,
     "evaluate control": _where(AGREEMENT),
+    "evaluate figures": _where("gallery.md"),
     "claims": _claimed,
     "data filter": _where("filter.json", "measurements/[0-9]*.parquet"),
     "distill": _where("*/state/state.json"),
+    "shrink": lambda _folder, _names: (),
     "reward train": _where("reward.json", "training*/state/state.json"),
     "feedback": _where("*/feedback.json", "*/training/state/state.json"),
     "loop": _where("round-*/plan.json", "round-*/votes.json"),

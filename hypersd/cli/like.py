@@ -34,7 +34,7 @@ def take_like(options: argparse.Namespace) -> StoredRequest:
         raise ValueError(f"--like takes all settings from the picture; leave out {word}")
     stored = read_request(options.like)
     request, given = stored.request, stored.request.parameters
-    options.base = _base(options, stored.base)
+    options.base = _base(options, stored.base, stored.styled)
     if stored.styles and len(options.style or ()) != len(stored.styles):
         names = ", ".join(str(style["file"]) for style in stored.styles)
         raise ValueError(f"{options.like} was drawn with the styles {names}; name each file with --style")
@@ -51,12 +51,12 @@ def take_like(options: argparse.Namespace) -> StoredRequest:
     return stored
 
 
-def _base(options: argparse.Namespace, stored: StoredBase | None) -> str | None:
-    """The base to draw on: the picture's repository, or where `--base` says that its file or folder is."""
+def _base(options: argparse.Namespace, stored: StoredBase | None, styled: str | None) -> str | None:
+    """The base to draw on: the picture's repository or style, or where `--base` says that its file or folder is."""
     if stored is None or stored.file is None:
         if options.base is not None:
             raise ValueError("--like takes the base from the picture; leave out --base")
-        return stored and stored.repository
+        return styled or (stored and stored.repository)
     if options.base is None:
         raise ValueError(f"{options.like} was drawn on {stored.file}; say where it is with --base")
     return options.base
@@ -78,7 +78,8 @@ def check_like(options: argparse.Namespace, stored: StoredRequest, chosen: Famil
         raise ValueError(
             f"{options.like} was drawn on another {stored.base.file} than {chosen.base}; give that one with --base"
         )
-    for before, now in zip(stored.styles, styles_record(engine), strict=True):
+    others = styles_record(engine)[0 if chosen.styled is None else 1 :]
+    for before, now in zip(stored.styles, others, strict=True):
         if (before["sha256"], before.get("scale")) != (now["sha256"], now.get("scale")):
             strength = before.get("scale", 1)
             raise ValueError(

@@ -26,6 +26,7 @@ from hypersd.cli.commands import (
     models,
     rank,
     reward,
+    shrink,
     votes,
 )
 from hypersd.cli.parser import Parser, guarded
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
         "claims": claims,
         "data": data_filter,
         "distill": distill,
+        "shrink": shrink,
         "votes": votes,
         "arena": arena_init,
         "rank": rank,

@@ -7,7 +7,7 @@ rendered, captioned, and detected in a generated picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from hypersd.utils.readers import read_json, read_picture
 
 Pixels = NDArray[np.uint8]
 Range = tuple[float, float]
+
+_STYLES = "styles"
+"""Folder of other artists' sprites of the same objects, a folder for each style."""
 
 _SPREAD = 0.14
 """Largest distance of an object from the middle of its field, as a fraction of the side."""
@@ -88,13 +91,39 @@ class World:
             raise ValueError(f"{file} is not a world: it has no size {min(missing)!r}")
         if not world.objects or not world.backgrounds:
             raise ValueError(f"{file} is not a world: it has no objects, or no backgrounds")
-        for sprite in world.objects.values():
-            _opened_sprite(folder / sprite, _changed(folder / sprite))
+        world.check_sprites()
         return world
 
     def has(self, thing: str, ground: str) -> bool:
         """True if both the object and the background exist."""
         return thing in self.objects and ground in self.backgrounds
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The names of the styles of which the world has other sprites, sorted."""
+        folder = self.folder / _STYLES
+        return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder.is_dir() else ()
+
+    def in_style(self, name: str) -> World:
+        """The same world with the sprites of a style, `styles/NAME/` followed by the sprite's usual path.
+
+        Raises:
+            FileNotFoundError: a sprite is missing.
+            ValueError: a sprite is not a picture.
+        """
+        styled = replace(self, objects={key: f"{_STYLES}/{name}/{file}" for key, file in self.objects.items()})
+        styled.check_sprites()
+        return styled
+
+    def check_sprites(self) -> None:
+        """Read every sprite.
+
+        Raises:
+            FileNotFoundError: one is missing.
+            ValueError: one is not a picture.
+        """
+        for sprite in self.objects.values():
+            _opened_sprite(self.folder / sprite, _changed(self.folder / sprite))
 
     def sprite(self, name: str, pixels: int) -> NDArray[np.float32]:
         """The object's sprite at `pixels` × `pixels`, RGBA in [0, 1] with colours multiplied by alpha.

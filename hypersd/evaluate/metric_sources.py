@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -123,6 +123,38 @@ JUDGE = MetricSource(
     load=lambda family, _machine: embedded.picture_judge(family),
     read=_verdicts,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StyleJudges:
+    """Judges of a family's pictures by the sprites of its base's style, and by those of its own base."""
+
+    style: Judge
+    own: Judge
+
+
+def _check_style(family: Family, _machine: Machine) -> None:
+    if family.styled is None:
+        raise ValueError("the metric 'style' is of a base in another style; choose one with --base")
+    family.require(Capability.JUDGE, "be evaluated")
+
+
+def _styles_kept(judges: StyleJudges, pictures: PromptPictures) -> list[bool]:
+    shown = [np.asarray(image) for image in pictures.images]
+    pairs = ((judges.style.score(each, pictures.prompt), judges.own.score(each, pictures.prompt)) for each in shown)
+    return [styled.match > own.match for styled, own in pairs]
+
+
+STYLE = MetricSource(
+    name="style",
+    applies=lambda family: judged_by_its_own(family) and family.styled is not None,
+    check=_check_style,
+    load=lambda family, _machine: StyleJudges(
+        style=embedded.picture_judge(family), own=embedded.picture_judge(replace(family, styled=None))
+    ),
+    read=_styles_kept,
+)
+"""For each picture, true if the sprites of the base's style explain it better than those of the family's own base."""
 
 
 def _check_clip(family: Family, machine: Machine) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from hypersd.evaluate.hub_sources import AESTHETIC_SCORE, HPS_V2, IMAGE_REWARD_SCORE, PICK
-from hypersd.evaluate.metric_sources import CLIP, JUDGE, REWARD, MetricSource, Verdict
+from hypersd.evaluate.metric_sources import CLIP, JUDGE, REWARD, STYLE, MetricSource, Verdict
 from hypersd.models.specs import Family
 
 
@@ -83,6 +83,15 @@ METRICS: tuple[Metric, ...] = (
         source=JUDGE,
         values=lambda verdicts: [verdict.match for verdict in verdicts],
         bounds=(0, 1),
+    ),
+    Metric(
+        name="style",
+        heading="style kept",
+        label="in the base's style",
+        source=STYLE,
+        values=lambda kept: [float(each) for each in kept],
+        bounds=(0, 1),
+        share=True,
     ),
     Metric(
         name="clip",

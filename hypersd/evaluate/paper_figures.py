@@ -9,10 +9,13 @@ from PIL import Image
 
 from hypersd.evaluate.paper_results import FigureColumn, PaperFigure, absence
 from hypersd.models.engine import Engine
+from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare, grid
 from hypersd.sampling.png import write_png
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.files import write_text
+
+_UNIFIED, _HYPER = "hyper-unified", "hyper"
 
 
 def write_figure(
@@ -32,16 +35,27 @@ def write_figure(
         OSError: the folder cannot be written.
     """
     family = engine.family
-    absences = {column: absence(family, column.model, column.steps, engine.machine) for column in figure.columns}
+    wanted = {column: _standing_in(column, family) for column in figure.columns}
+    absences = {column: absence(family, column.model, column.steps, engine.machine) for column in wanted.values()}
     columns = [column for column, reason in absences.items() if not reason]
     name = folder / f"figure-{figure.number}"
     caption = [f"Figure {figure.number}. {figure.title}: {family.title}."]
     caption += [f"Rows: {'; '.join(prompts)}."]
     caption += [f"Without {_label(column)}: {reason}." for column, reason in absences.items() if reason]
+    if replaced := [own.model for column, own in wanted.items() if own != column]:
+        caption.append(f"{replaced[0]} stands for {_UNIFIED}, which is not trained.")
     if tuple(prompts) != tuple(figure.prompts):
         caption.append("The prompts are the family's own: it cannot draw those of the paper's caption.")
     rows = [_row(prompt, columns, engine, seed) for prompt in prompts] if columns else []
     return write_sheet(name, caption, rows, command)
+
+
+def _standing_in(column: FigureColumn, family: Family) -> FigureColumn:
+    """The column, with the family's Hyper-SD in the place of a unified LoRA that it does not have."""
+    names = {spec.name for spec in family.specs}
+    if column.model != _UNIFIED or column.model in names or _HYPER not in names:
+        return column
+    return FigureColumn(model=_HYPER, steps=column.steps)
 
 
 def write_sheet(name: Path, caption: Sequence[str], rows: Sequence[Image.Image], command: str) -> list[Path]:

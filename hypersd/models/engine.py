@@ -83,6 +83,7 @@ class Engine:
         self._warnings: dict[Weights, str] = {}
         self.sha256 = lru_cache(maxsize=256)(self._sha256)
         self.encode = lru_cache(maxsize=64)(self._encode)
+        self._tiny_decoder = lru_cache(maxsize=1)(self._loader.tiny_decoder)
         self._empty = lru_cache(maxsize=1)(self._no_prompt)
 
     def _report(self, message: str) -> None:
@@ -110,15 +111,19 @@ class Engine:
             return self._pipeline
 
     @contextmanager
-    def use(self, recipe: Recipe, cancelled: Callable[[], bool] = lambda: False) -> Generator[LoadedModel]:
-        """Hold the family's weights, set up for a recipe.
+    def use(
+        self, recipe: Recipe, cancelled: Callable[[], bool] = lambda: False, *, tiny_decoder: bool = False
+    ) -> Generator[LoadedModel]:
+        """Hold the family's weights, set up for a recipe, with the base's VAE or the family's tiny decoder.
 
         Raises:
-            DownloadError, OSError: the recipe's weights cannot be fetched or read.
+            DownloadError, OSError: the recipe's weights, or the decoder's, cannot be fetched or read.
+            ValueError: the family has no tiny decoder.
             Cancelled: `cancelled` became true while they were being fetched, which goes on for whoever asks next.
         """
         pipeline = self.load(cancelled)
         self._fetch(recipe.weights, cancelled)
+        vae = self._tiny_decoder() if tiny_decoder else pipeline.vae
         with self._in_use:
             start = time.perf_counter()
             try:
@@ -128,7 +133,7 @@ class Engine:
                 self.state = "ready"  # the base is, and fetching the recipe's weights may have said otherwise
             yield LoadedModel(
                 unet=unet,
-                vae=pipeline.vae,
+                vae=vae,
                 vae_scale=pipeline.vae_scale_factor,
                 scheduler=build_scheduler(pipeline.scheduler, recipe.scheduler),
                 device=torch.device(self.machine.device),

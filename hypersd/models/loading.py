@@ -24,9 +24,10 @@ from hypersd.models.cpu_precision import compute_dtype
 from hypersd.models.downloads import ProgressCallback, fetched, reporting
 from hypersd.models.libraries import fitting, quietly
 from hypersd.models.machine import Machine
-from hypersd.models.model_source import ModelSource
+from hypersd.models.model_source import ModelSource, autoencoder
 from hypersd.models.registry import is_large
 from hypersd.models.specs import Family, Weights
+from hypersd.models.tiny_decoder import tiny_decoder_of
 from hypersd.utils.readers import read_object
 
 _NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*"]
@@ -61,6 +62,20 @@ class Loader:
             for network in (pipeline.unet, pipeline.vae):
                 network.to(memory_format=torch.channels_last)  # the layout of a CPU's fastest convolutions
         return pipeline
+
+    def tiny_decoder(self) -> Any:
+        """The family's tiny decoder, on the device.
+
+        Raises:
+            DownloadError: it cannot be fetched.
+            OSError: it is damaged.
+            ValueError: the family has none.
+        """
+        repository = tiny_decoder_of(self.family).repository
+        decoder = autoencoder(self._matching(repository, "*.json", "*.safetensors"), self.dtype)
+        if self.machine.device == "cpu" and is_large(self.family, self.machine):
+            decoder.to(memory_format=torch.channels_last)
+        return decoder.to(self.machine.device).requires_grad_(False).eval()
 
     def source(self) -> ModelSource:
         """Return the base's location on disk, after fetching it if need be.

@@ -46,8 +46,7 @@ class ModelSource:
             check_hash(file)
         replaced: dict[str, Any] = {}
         if self.vae:
-            # It is published in full precision, and has one variant only.
-            replaced["vae"] = _autoencoder(self.vae).from_pretrained(self.vae, dtype=dtype, use_safetensors=True)
+            replaced["vae"] = autoencoder(self.vae, dtype)
         index = read_object(self.folder / INDEX, "the index of a diffusers pipeline", "_class_name")
         # Not needed to draw, and large.
         replaced |= {name: None for name in ("safety_checker", "feature_extractor", "image_encoder") if name in index}
@@ -84,12 +83,14 @@ class ModelSource:
         )
 
 
-def _autoencoder(folder: Path) -> Any:
-    """The class of a VAE: a tiny one, or Stable Diffusion's own.
+def autoencoder(folder: Path, dtype: torch.dtype) -> Any:
+    """Read a VAE that has a folder of its own: a tiny one, or Stable Diffusion's.
 
     Raises:
         OSError: there is no VAE in the folder.
-        ValueError: its configuration is damaged.
+        ValueError: it is damaged.
     """
     name = read_object(folder / "config.json", "the configuration of a VAE", "_class_name")["_class_name"]
-    return diffusers.AutoencoderTiny if name == "AutoencoderTiny" else diffusers.AutoencoderKL
+    kind: Any = diffusers.AutoencoderTiny if name == "AutoencoderTiny" else diffusers.AutoencoderKL
+    # It is published in full precision, and has one variant only.
+    return kind.from_pretrained(folder, dtype=dtype, use_safetensors=True)

@@ -161,6 +161,25 @@ class TinyDecoder:
     decode_tflop: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StyledBase:
+    """A family's base in another style, by a LoRA that is shipped with it.
+
+    Args:
+        name: by which it is chosen.
+        title: for visitors.
+        weights: the LoRA, in the family's folder.
+        licence: of its weights.
+        source: where its art and its training are described.
+    """
+
+    name: str
+    title: str
+    weights: Weights
+    licence: str
+    source: str
+
+
 class Capability(StrEnum):
     """An optional part of a family; the value completes "it has no …"."""
 
@@ -183,6 +202,8 @@ class Family:
         tiny_decoder: that may replace the VAE (see `hypersd.models.tiny_decoder`), or None.
         base: another base on disk, a diffusers folder or a single-file checkpoint (see `hypersd.models.other_base`).
         styles: LoRAs that are fused into the base (see `hypersd.models.style_lora`).
+        styled_bases: the base in other styles, to choose from (see `hypersd.models.styled_base`).
+        styled: the one of them that the base is in, or None.
         prompt_set: name of the prompts of its battles, in assets/prompts.
         memory_gb: memory of its base on the device, in half precision.
         unet_gb: additional memory of a model with its own UNet.
@@ -207,6 +228,8 @@ class Family:
     tiny_decoder: TinyDecoder | None = None
     base: Path | None = None
     styles: tuple[Weights, ...] = ()
+    styled_bases: tuple[StyledBase, ...] = ()
+    styled: StyledBase | None = None
     unet_gb: float = 0
     unet_tflop: float = 0
     decode_tflop: float = 0

@@ -34,4 +34,4 @@ def with_styles(family: Family, styles: Sequence[Weights], machine: Machine) -> 
             fit_file(file, unet)
     base = next(spec for spec in family.specs if spec.recipe().weights.kind == "none")
     title = ", ".join([base.title, *(file.stem for file in files)])
-    return on_changed_base(replace(family, styles=tuple(styles)), title, base.licence, base.source)
+    return on_changed_base(replace(family, styles=(*family.styles, *styles)), title, base.licence, base.source)

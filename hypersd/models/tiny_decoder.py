@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypersd.models.specs import Family
+from hypersd.models.specs import Family, TinyDecoder
 
 
 def with_tiny_decoder(family: Family) -> Family:
@@ -13,7 +13,16 @@ def with_tiny_decoder(family: Family) -> Family:
     Raises:
         ValueError: it has none.
     """
-    decoder = family.tiny_decoder
-    if decoder is None:
-        raise ValueError(f"{family.name} has no tiny decoder; leave out --decoder, or choose another family")
+    decoder = tiny_decoder_of(family)
     return replace(family, vae=decoder.repository, decode_tflop=decoder.decode_tflop)
+
+
+def tiny_decoder_of(family: Family) -> TinyDecoder:
+    """The family's tiny decoder.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if family.tiny_decoder is None:
+        raise ValueError(f"{family.name} has no tiny decoder; choose the full one, or another family")
+    return family.tiny_decoder

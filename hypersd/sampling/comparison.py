@@ -74,7 +74,7 @@ def _run(
     embeds = engine.encode(request.prompt, run.negative_prompt)
     model, recipe, (width, height) = run.spec.name, run.recipe, run.size
     control = _control(request, engine, run, cancelled)
-    with engine.use(recipe, cancelled) as loaded:
+    with engine.use(recipe, cancelled, tiny_decoder=request.tiny_decoder) as loaded:
         for event in denoise(
             loaded, recipe, embeds, seed, pixels=height, width=width, control=control, cancelled=cancelled
         ):
@@ -114,10 +114,10 @@ def _sentence(error: Exception) -> str:
     return gist(error)
 
 
-def grid(request: Request, generations: Sequence[Generation], side: int = 256) -> Image.Image:
+def grid(request: Request, generations: Sequence[Generation], side: int = 256, *, title: str = "") -> Image.Image:
     """All pictures of a comparison, a column for each run, a row for each seed; a failed one is grey.
 
-    A control image has its own column before them.
+    A control image has its own column before them; `title` is written before the prompt.
     """
     failed = Image.new("RGB", (side, side), "gainsboro")
     columns = list(dict.fromkeys((generation.model, generation.steps) for generation in generations))
@@ -127,8 +127,9 @@ def grid(request: Request, generations: Sequence[Generation], side: int = 256) -
     before = 0 if request.control is None else side + margin
     width = before + len(columns) * (side + margin) + margin
     sheet = Image.new("RGB", (width, 2 * margin + line + len(rows) * below), "white")
+    heading = f"{title}: {request.prompt}" if title else request.prompt
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
-    pen.text((margin, margin), f"{request.prompt[: width // 8]}  (seed {request.seed})", fill="black", font=font)
+    pen.text((margin, margin), f"{heading[: width // 8]}  (seed {request.seed})", fill="black", font=font)
     if request.control is not None:
         sheet.paste(fitted(request.control.image, side), (margin, margin + line + margin // 2))
         pen.text((margin, margin + line + margin // 2 + side + 4), request.control.mode, fill="black", font=font)

@@ -64,6 +64,12 @@ def base_record(family: Family, sha256: str | None = None) -> dict[str, Any]:
     return record | {"repository": family.repository if family.base is None else None}
 
 
+def base_changes_record(family: Family) -> dict[str, Any]:
+    """Changes of a family's base as a JSON object: its styles, and the VAE that replaces its own; empty if none."""
+    styles = [weights_record(style) for style in family.styles]
+    return ({"styles": styles} if styles else {}) | ({"vae": family.vae} if family.vae else {})
+
+
 def settings_record(run: PlannedRun, sha256: str | None = None) -> dict[str, Any]:
     """Settings that determine a picture, besides prompt and seed: model, steps, guidance, scheduler, eta and weights.
 

@@ -179,6 +179,8 @@ class Request:
         parameters: applied to the recipes of all runs that support them.
         count: number of pictures per run, with consecutive seeds.
         control: control image, or None.
+        base: name of one of the family's styled bases; empty for its own.
+        tiny_decoder: decode with the family's tiny decoder.
 
     Raises:
         ValueError: the prompt, the seed or the count is invalid, or there are no runs, or a run is repeated.
@@ -191,6 +193,8 @@ class Request:
     parameters: SamplingParameters = NO_PARAMETERS
     count: int = 1
     control: Control | None = None
+    base: str = ""
+    tiny_decoder: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))

@@ -35,13 +35,15 @@ class StoredRequest:
     Args:
         base_first: number of first steps by the base in every few-step model.
         base: another base than the family's own, or None.
-        styles: records of the LoRAs that were fused into the base.
+        styled: name of the family's styled base that it was drawn on, or None.
+        styles: records of the other LoRAs that were fused into the base.
         tiny_decoder: the picture was decoded by the family's tiny decoder.
     """
 
     request: Request
     base_first: int = 0
     base: StoredBase | None = None
+    styled: str | None = None
     styles: tuple[Mapping[str, Any], ...] = ()
     tiny_decoder: bool = False
 
@@ -82,11 +84,15 @@ def read_request(file: Path) -> StoredRequest:
         stored = _of_grid(record) if "runs" in record else _of_picture(record)
         styles = tuple(dict(style) for style in record.get("styles", ()))
         usual = family(stored.request.family)
+        styled = (
+            {base.weights.file: base.name for base in usual.styled_bases}.get(styles[0]["file"]) if styles else None
+        )
         decoder = usual.tiny_decoder
         stored = replace(
             stored,
             base=_base(record, usual),
-            styles=styles,
+            styled=styled,
+            styles=styles[1:] if styled else styles,
             tiny_decoder=decoder is not None and record.get("vae") == decoder.repository,
         )
         known = _known(stored.request.family, stored.base_first)

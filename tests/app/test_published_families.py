@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gradio_client import Client
+from gradio_client.exceptions import AppError
 from huggingface_hub import constants
 from PIL import Image
 
@@ -90,3 +91,27 @@ def test_every_card_is_drawn_by_the_page(  # noqa: PLR0917 - fixtures and a row
     for record in records:
         picture = io.BytesIO(base64.b64decode(str(record["image"]).partition(",")[2]))
         assert np.abs(pixels(picture) - pixels(by_command[record["model"], record["steps"]])).max() <= 1
+
+
+def test_the_tiny_decoder_is_the_one_of_the_command_line(
+    client: Client,
+    environment: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    side = str(families.SMALLEST_SIDES["sd15"])
+    asked = ("a red fox", 3, "sd15", ["hyper"], [2])
+    (full,) = client.predict(*asked, size=side, api_name="/compare")
+    (tiny,) = client.predict(*asked, size=side, decoder="tiny", api_name="/compare")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", environment["HF_HUB_CACHE"])
+    words = ["compare", "a red fox", "--family", "sd15", "--models", "hyper", "--steps", "2", "--seed", "3"]
+    assert main([*words, "--size", side, "--decoder", "tiny", "--out", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["vae"] == "madebyollin/taesd"
+    png = base64.b64decode(str(tiny["image"]).partition(",")[2])
+    with Image.open(io.BytesIO(png)) as picture:
+        assert json.loads(picture.info["hypersd"])["vae"] == "madebyollin/taesd"
+    assert np.abs(pixels(io.BytesIO(png)) - pixels(tmp_path / "hyper.png")).max() <= 1
+    assert tiny["image"] != full["image"]
+    with pytest.raises(AppError, match="Emoji has no tiny decoder"):
+        client.predict("a cat", 3, "emoji", ["hyper"], [1], decoder="tiny", api_name="/compare")

@@ -59,6 +59,8 @@ OPTIONS = [
     (("data", "filter", "--data", "good.txt"), "is no source of pictures"),
     (("evaluate", "control", "--seeds", "2"), "leave out --seeds"),
     (("evaluate", "tables", "--steps", "4"), "leave out --steps"),
+    (("evaluate", "figures", "--count", "1"), "leave out --count"),
+    (("compare", CAT, "--base", "noto", "--family", "sdxl"), "noto is a base of emoji, not of sdxl"),
     (("evaluate", "--mode", "canny"), "--mode sets the lines of `evaluate control`"),
     (("evaluate", "--adapter", "unet.safetensors"), "unet.safetensors is a whole UNet"),
     (("evaluate", "--metrics", "beauty"), "unknown metric 'beauty'"),

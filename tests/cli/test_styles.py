@@ -11,7 +11,10 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionXLPipeline
 from PIL import Image
 
-from hypersd.models.registry import FAMILIES
+from hypersd.evaluate.metric_sources import STYLE, PromptPictures
+from hypersd.models.families.embedded import rendered_scenes
+from hypersd.models.registry import FAMILIES, living_in
+from hypersd.models.styled_base import with_styled_base
 from tests import families
 from tests.cli.conftest import Call
 
@@ -88,6 +91,42 @@ def test_styles_are_drawn_again_only_with_the_same_files(call: Call, folder: Pat
     call("compare", PROMPT, *GIVEN, "--out", tmp_path / "plain")
     unstyled = call("compare", "--like", tmp_path / "plain" / "hyper.png", "--style", ink, "--out", tmp_path / "no")
     assert "leave out --style" in unstyled.complaint
+
+
+def test_a_styled_base_is_the_base_with_its_lora(call: Call, folder: Path, tmp_path: Path) -> None:
+    file = folder / "emoji-xl" / "styles" / "noto" / "style.safetensors"
+    for name, option in (("named", ("--base", "noto")), ("file", ("--style", file))):
+        call("compare", PROMPT, *GIVEN, *option, "--out", tmp_path / name)
+    named = tmp_path / "named" / "hyper.png"
+    assert np.array_equal(pixels(named), pixels(tmp_path / "file" / "hyper.png"))
+    call("compare", "--like", named, "--out", tmp_path / "again")
+    assert np.array_equal(pixels(tmp_path / "again" / "hyper.png"), pixels(named))
+    inked = ("--base", "noto", "--style", folder / "ink.safetensors")
+    assert call("compare", PROMPT, *GIVEN, *inked, "--out", tmp_path / "both").status == 0
+    assert np.any(pixels(tmp_path / "both" / "hyper.png") != pixels(named))
+    missing = call("compare", PROMPT, *GIVEN, "--base", "flat", "--out", tmp_path / "missing")
+    assert "train it with `python -m hypersd emoji train --stages styles`" in missing.complaint
+    other = call("compare", PROMPT, "--base", "noto", "--family", "sdxl", "--out", tmp_path / "missing")
+    assert "noto is a base of emoji, not of sdxl" in other.complaint
+    listed = call("models", "--family", "emoji", "--json").document["bases"]
+    assert [base["name"] for base in listed if base["available"]] == ["noto"]
+
+
+def test_a_styled_base_is_judged_by_its_own_sprites(call: Call, folder: Path, tmp_path: Path) -> None:
+    (row,) = call(
+        "evaluate", *GIVEN, "--base", "noto", "--count", 1, "--metrics", "match,style", "--out", tmp_path, "--json"
+    ).document["rows"]
+    assert row["style"] in {0, 1}
+    complaint = call("evaluate", *GIVEN, "--count", 1, "--metrics", "style", "--out", tmp_path / "no").complaint
+    assert "the metric 'style' is of a base in another style" in complaint
+    family = living_in(folder / "emoji-xl", FAMILIES["emoji"])
+    styled = with_styled_base(family, "noto").family
+    prompt, kept = "a big cat on a blue background", []
+    for drawn in (family, styled):
+        image = Image.fromarray(next(rendered_scenes(drawn, [prompt], 1, 0)))
+        pictures = PromptPictures(prompt=prompt, images=[image], runs=[("hyper", 2)])
+        kept += STYLE.read(STYLE.load(styled, families.machine(tmp_path)), pictures)
+    assert kept == [False, True]
 
 
 def test_a_style_that_cannot_be_used_is_refused_before_any_work(call: Call, folder: Path, tmp_path: Path) -> None:

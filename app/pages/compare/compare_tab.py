@@ -13,9 +13,10 @@ from typing import Any
 import gradio as gr
 
 from app.pages.compare import result_cards
-from app.pages.compare.layout import EMPTY, CompareComponents, layout
+from app.pages.compare.layout import EMPTY, CompareComponents, base_choice, layout
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
+from app.pages.compare.sampling_controls import decoder_choice
 from app.services.engines import EngineManager, Job, Stopping
 from app.services.grid_picture import grid_picture
 from hypersd.models.specs import Family
@@ -75,13 +76,15 @@ class CompareHandlers:
                 runs=panel.runs(values),
                 parameters=parts.sampling.parameters(values),
                 count=int(values[parts.sampling.count]),
+                base=values[parts.base] or "",
+                tiny_decoder=bool(values[parts.sampling.tiny]),
             )
             return self._begun(request)
         except ValueError as error:
             return self._refused(error)
 
     def _begun(self, request: Request) -> Updates:
-        parts, family = self.parts, self.engines.family(request.family)
+        parts, family = self.parts, self.engines.family_for(request)
         ahead = self._ahead(family, request)
         return {
             parts.board: result_cards.board(family, request, {}, running=True),
@@ -113,7 +116,7 @@ class CompareHandlers:
         if job is None or job.cancelled.is_set():
             yield {self.parts.job: gr.skip()}
             return
-        family = self.engines.family(job.request.family)
+        family = self.engines.family_for(job.request)
         shown: dict[result_cards.Key, result_cards.Shown] = {}
         try:
             for event in self.engines.draw(job):
@@ -138,7 +141,7 @@ class CompareHandlers:
 
     def _finished(self, job: Job, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
         request = job.request
-        parts, family = self.parts, self.engines.family(request.family)
+        parts, family = self.parts, self.engines.family_for(request)
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
@@ -155,13 +158,13 @@ class CompareHandlers:
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        runs = planned(self.engines.family(job.request.family), job.request)
+        runs = planned(self.engines.family_for(job.request), job.request)
         known = {warning for run in runs for warning in run.warnings}
         later = (warning for warning in warnings if warning not in known)
         return {self.parts.message: result_cards.message(" ".join(filter(None, (first, job.ahead, *later))))}
 
     def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
-        parts, family = self.parts, self.engines.family(request.family)
+        parts, family = self.parts, self.engines.family_for(request)
         titles = [result_cards.title(family.spec(one.model), one, request) for one in drawn]
         names = [(name, index) for index, name in enumerate(titles)]
         base = result_cards.reference(family, drawn)
@@ -191,19 +194,21 @@ class CompareHandlers:
             wanted = linked(dict(request.query_params), self.engines.first)
             if wanted is None:
                 return self.tick(self.engines.first, None)
-            family, parts = self.engines.family(wanted.family), self.parts
+            family, parts = self.engines.family_for(wanted), self.parts
             planned(family, wanted)  # complains about unknown models and steps
         except ValueError as error:
             return self._refused(error)
         shown = self.show_family(family.name)
         form = {parts.family: family.name, parts.prompt: wanted.prompt, parts.seed: str(wanted.seed)}
-        form |= parts.sampling.restored(wanted)
+        form |= {**parts.sampling.restored(family, wanted), parts.base: base_choice(family, wanted.base)}
         return {**shown, **form, **parts.panels[family.name].restored(wanted.runs), **self._begun(wanted)}
 
     def show_family(self, name: str) -> Updates:
         """Another family: its examples, its models, its state."""
         panels = self.parts.panels
         updates = {part: value for key, panel in panels.items() for part, value in panel.shown(key == name).items()}
+        family = self.engines.family(name)
+        updates |= {self.parts.base: base_choice(family), self.parts.sampling.tiny: decoder_choice(family)}
         return {**updates, **self._status(name)}
 
     def _status(self, name: str) -> Updates:

@@ -14,7 +14,8 @@ from app.pages.compare.model_picker import ModelPanel
 from app.pages.compare.sampling_controls import SamplingControls, sampling_controls
 from app.services.engines import EngineManager
 from app.theme import DICE_ICON
-from hypersd.models.specs import Capability
+from hypersd.models.specs import Capability, Family
+from hypersd.models.styled_base import styled_bases
 
 EMPTY = """
 <section class="hs-board hs-empty" aria-label="Results"><p>Press <kbd>Enter</kbd> to draw, <kbd>Esc</kbd> to stop.
@@ -32,6 +33,7 @@ class CompareComponents:
     stop: gr.Button
     message: gr.HTML
     family: gr.Radio
+    base: gr.Radio
     seed: gr.Textbox
     dice: gr.Button
     panels: Mapping[str, ModelPanel]
@@ -51,7 +53,7 @@ class CompareComponents:
     def inputs(self) -> set[Any]:
         """Components that a run is made of."""
         chosen = {part for panel in self.panels.values() for part in panel.inputs}
-        return {self.prompt, self.seed, self.family, self.job, *chosen, *self.sampling.inputs}
+        return {self.prompt, self.seed, self.family, self.base, self.job, *chosen, *self.sampling.inputs}
 
     @property
     def results(self) -> list[Any]:
@@ -95,6 +97,7 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         with gr.Row(elem_id="hs-options"):
             names = [(family.title, name) for name, family in engines.families.items()]
             family = gr.Radio(names, value=first.name, label="Family", elem_id="hs-family")
+            base = base_choice(first)
             with gr.Row(elem_id="hs-seed-row"):
                 seed = gr.Textbox("7", label="Seed", max_lines=1, min_width=120, elem_id="hs-seed")
                 dice = gr.Button("Roll", icon=DICE_ICON, scale=0, min_width=90, elem_id="hs-dice")
@@ -102,7 +105,7 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         for name, family_ in engines.families.items():
             row, tiles = model_picker.models(family_, visible=family_ is first)
             panels[name] = ModelPanel(family=family_, examples=examples[name], models=row, tiles=tiles)
-        sampling = sampling_controls()
+        sampling = sampling_controls(first)
     board = gr.HTML(EMPTY, elem_id="hs-results")
     with gr.Column(visible=False, elem_id="hs-closer") as closer:
         with gr.Row(elem_id="hs-keep"):
@@ -121,6 +124,7 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         stop=stop,
         message=message,
         family=family,
+        base=base,
         seed=seed,
         dice=dice,
         panels=panels,
@@ -136,3 +140,9 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         drawn=gr.State([]),
         timer=gr.Timer(0.5),
     )
+
+
+def base_choice(family: Family, base: str = "") -> gr.Radio:
+    """Choice of a family's base, its own or one of its styles, with `base` chosen; hidden where there are no styles."""
+    choices = [("Own", ""), *((base.title, base.name) for base in styled_bases(family))]
+    return gr.Radio(choices, value=base, label="Base", visible=len(choices) > 1, elem_id="hs-base")

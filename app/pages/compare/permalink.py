@@ -24,6 +24,8 @@ def link(request: Request) -> str:
     query |= {"negative_prompt": given.negative_prompt} if given.negative_prompt else {}
     query |= {"size": sides(given.size)} if given.size else {}
     query |= {"count": request.count} if request.count > 1 else {}
+    query |= {"base": request.base} if request.base else {}
+    query |= {"decoder": "tiny"} if request.tiny_decoder else {}
     return "?" + urlencode(query, safe=":,")
 
 
@@ -46,6 +48,8 @@ def linked(query: Mapping[str, str], family: str) -> Request | None:
             size=parse_size(query["size"]) if "size" in query else None,
         ),
         count=_count(query.get("count", "1")),
+        base=query.get("base", ""),
+        tiny_decoder=query.get("decoder") == "tiny",
     )
 
 

@@ -9,6 +9,7 @@ from hypersd.arena.service.prompt_files import PROMPT_FILE
 from hypersd.cli.arguments import argument, control_mode, counted, names
 from hypersd.cli.base_option import add_base, chosen_family
 from hypersd.cli.commands.evaluate_control import run_control
+from hypersd.cli.commands.evaluate_figures import run_figures
 from hypersd.cli.commands.evaluate_tables import run_tables
 from hypersd.cli.evaluations import evaluated, report_failures
 from hypersd.cli.options import (
@@ -42,15 +43,17 @@ def add_parser(subparsers: Any) -> None:
         description="Draw prompts that no training saw with each model, measure the pictures, and write metrics.csv, "
         "pictures.csv, table.md, figures, and the comparisons of the first prompts as grids. `evaluate tables` writes "
         "the Hyper-SD paper's tables (CSV, Markdown, LaTeX) and figures with the family's models instead, the paper's "
-        "numbers beside; `evaluate control` draws held-out scenes along their lines and measures how well the "
-        "pictures follow them. Several processes (torchrun) share the prompts.",
+        "numbers beside; `evaluate figures` draws the figures alone, as a page of small pictures; "
+        "`evaluate control` draws held-out scenes along their lines and measures how well the pictures follow them. "
+        "Several processes (torchrun) share the prompts.",
     )
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("tables", "control"),
-        metavar="tables|control",
-        help="make the paper's tables; or measure how well pictures follow the lines that they are given",
+        choices=("tables", "figures", "control"),
+        metavar="tables|figures|control",
+        help="make the paper's tables and figures, or its figures alone as a gallery; or measure how well pictures "
+        "follow the lines that they are given",
     )
     parser.add_argument(
         "--mode",
@@ -102,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate."""
     machine = Machine.here()
     if options.what is not None:
-        return {"tables": run_tables, "control": run_control}[options.what](options, machine)
+        return {"tables": run_tables, "figures": run_figures, "control": run_control}[options.what](options, machine)
     if options.mode is not None:
         raise ValueError("--mode sets the lines of `evaluate control`; leave it out")
     from hypersd.evaluate.evaluation_prompts import evaluation_prompts

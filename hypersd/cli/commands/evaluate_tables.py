@@ -7,11 +7,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hypersd.cli.commands.evaluate_figures import write_figures
 from hypersd.cli.evaluations import evaluated, report_failures
 from hypersd.cli.output import emit, note, say
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
-from hypersd.models.specs import Capability, Family
+from hypersd.models.specs import Family
 
 if TYPE_CHECKING:
     from hypersd.evaluate.evaluation import EvaluationResults
@@ -105,17 +106,8 @@ def written_tables(
 
 def figures(options: argparse.Namespace, engine: Engine, command: str) -> list[Path]:
     """Draw the figures; returns their files."""
-    from hypersd.evaluate.control_figure import write_control_figure
-    from hypersd.evaluate.paper_figures import write_figure
-    from hypersd.evaluate.paper_results import paper_results
-
     files = score_figure_of(options, engine.family, command)
-    for figure in paper_results().figures:
-        prompts = figure_prompts(engine.family, figure.prompts, options.seed)
-        files += write_figure(figure, prompts, engine, folder=options.out, seed=options.seed, command=command)
-    if engine.family.has(Capability.SCENES):
-        files += write_control_figure(engine, folder=options.out, seed=options.seed, command=command)
-    return files
+    return [*files, *write_figures(engine, options.out, options.seed, command)]
 
 
 def score_figure_of(options: argparse.Namespace, chosen: Family, command: str) -> list[Path]:
@@ -127,11 +119,3 @@ def score_figure_of(options: argparse.Namespace, chosen: Family, command: str) -
         return []
     prompts = prompt_source(chosen, "be judged").held_out(SCORE_PROMPTS, options.seed)
     return write_score_figure(chosen, prompts, options.out, seed=options.seed, command=command)
-
-
-def figure_prompts(chosen: Family, prompts: list[str], seed: int) -> list[str]:
-    """The figure's own prompts, or as many of a family's that knows no others."""
-    from hypersd.models.families.embedded import prompt_source
-
-    own = Capability.JUDGE in chosen.parts
-    return prompt_source(chosen, "be judged").held_out(len(prompts), seed) if own else prompts

@@ -10,7 +10,8 @@ from hypersd.cli.options import add_json
 from hypersd.cli.output import emit, say, table
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, availability, family
-from hypersd.models.specs import Family, ModelSpec
+from hypersd.models.specs import Family, ModelSpec, StyledBase
+from hypersd.models.styled_base import styled_bases
 from hypersd.sampling.record import recipe_record
 
 
@@ -27,11 +28,16 @@ def run(options: argparse.Namespace) -> int:
     chosen = [family(name) for name in (FAMILIES if options.family is None else [options.family])]
     machine = Machine.here()
     models = [described(each, spec, machine) for each in chosen for spec in each.specs]
+    bases = [described_base(each, base) for each in chosen for base in each.styled_bases]
     if options.json:
         here = {"device": machine.device, "precision": machine.precision, "offline": not machine.online}
-        emit({"machine": here, "models": models})
+        emit({"machine": here, "models": models, "bases": bases})
     else:
         say(listing(models))
+        for each in chosen:
+            names = ", ".join(base["name"] for base in bases if base["family"] == each.name)
+            if names:
+                say(f"\nOther bases of {each.name}, with --base: {names}")
         say(f"\nThis machine: {machine.device}, {machine.precision}{'' if machine.online else ', offline'}")
     return 0
 
@@ -57,6 +63,18 @@ def described(family: Family, spec: ModelSpec, machine: Machine) -> dict[str, An
         "licence": spec.licence,
         "source": spec.source,
         "note": spec.note,
+    }
+
+
+def described_base(family: Family, base: StyledBase) -> dict[str, Any]:
+    """A style of a family's base as a JSON object."""
+    return {
+        "family": family.name,
+        "name": base.name,
+        "title": base.title,
+        "available": base in styled_bases(family),
+        "licence": base.licence,
+        "source": base.source,
     }
 
 

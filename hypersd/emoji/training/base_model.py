@@ -65,13 +65,16 @@ def build_scheduler() -> DDIMScheduler:
 
 
 def build_pipeline(folder: Path, unet: UNet2DConditionModel) -> StableDiffusionXLPipeline:
-    """The family's pipeline: the parts that earlier stages wrote to `folder`, and this UNet."""
-    vae: Any = AutoencoderTiny.from_pretrained(folder / "vae")  # annotated as AutoencoderKL, but any VAE works
+    """The family's pipeline in full precision: the parts that earlier stages wrote to `folder`, and this UNet."""
+    dtype = torch.float32  # a finished family is in half precision
+    vae: Any = AutoencoderTiny.from_pretrained(
+        folder / "vae", dtype=dtype
+    )  # annotated as AutoencoderKL, but any VAE works
     scheduler: Any = build_scheduler()
     return StableDiffusionXLPipeline(
         vae=vae,
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
-        text_encoder_2=CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"),
+        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype),
+        text_encoder_2=CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2", dtype=dtype),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
         unet=unet,

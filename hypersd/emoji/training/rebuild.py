@@ -1,8 +1,8 @@
 """Rebuild the embedded family from its sprites: `python -m hypersd emoji train`.
 
-Five resumable stages: the autoencoder, the two text encoders with their CLIP model, the training scenes as latents, the
-base UNet, the ControlNet. The latents are written to `OUT`, the parts of the other stages to `OUT/family`, from where
-distillation (`hypersd.distill`) starts.
+Six resumable stages: the autoencoder, the two text encoders with their CLIP model, the training scenes as latents, the
+base UNet, the ControlNet, the base in other styles. The latents are written to `OUT`, the parts of the other stages to
+`OUT/family`, from where distillation (`hypersd.distill`) starts.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from hypersd.emoji.training.base_model import Denoising, build_pipeline, save_pi
 from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captioned, corpus
 from hypersd.emoji.training.control_stage import ControlledBatches, Controlling
 from hypersd.emoji.training.stages import LATENT_SHAPE, STAGES, check_stages
+from hypersd.emoji.training.style_stage import StyledBatches, Styling, load_autoencoder
 from hypersd.emoji.world import World, render, sample_scene
-from hypersd.models.families.embedded import CONTROL_LORA
+from hypersd.models.families.embedded import CONTROL_LORA, STYLE_LORA, STYLES
+from hypersd.training.adapters import save_adapter
 from hypersd.training.control_lora_training import save_control_lora
 from hypersd.training.data import LatentBatches, encoded
 from hypersd.training.image_tensors import to_tensor
@@ -50,7 +52,10 @@ compared with its record, so a field that is added to the configuration is named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmojiTrainingConfig:
-    """Steps and batch size of each stage; the shipped family was trained with the defaults."""
+    """Steps and batch size of each stage.
+
+    The shipped family was trained with the defaults, but its styles with fewer steps (see the model card).
+    """
 
     autoencoder_steps: int = 2200
     autoencoder_batch: int = 32
@@ -61,6 +66,8 @@ class EmojiTrainingConfig:
     base_batch: int = 64
     control_steps: int = 2000
     control_batch: int = 8
+    style_steps: int = 600
+    style_batch: int = 8
 
     def shortened(self, fraction: float) -> EmojiTrainingConfig:
         """The configuration with this fraction of its steps and scenes, and the same batch sizes."""
@@ -124,10 +131,10 @@ class _Workshop:
     def _latents(self) -> NDArray[np.float16]:
         return read_array(self.out / LATENTS, LATENT_SHAPE, "latents of scenes")
 
-    def _data(self, *decisive: str) -> dict[str, Any]:
+    def _data(self, *decisive: str, examples: TrainingScenes | None = None) -> dict[str, Any]:
         """Data that determine a stage's examples, for the record of its run, with these fields of the configuration."""
         fields = {name: getattr(self.recipe, name) for name in (*_RECORDED, *decisive)}
-        return {"examples": self.examples.fingerprint, **fields}
+        return {"examples": (examples or self.examples).fingerprint, **fields}
 
     def base(self) -> None:
         torch.manual_seed(self.seed)
@@ -147,6 +154,24 @@ class _Workshop:
         batches = ControlledBatches(self.examples, self.recipe.scenes, self.recipe.control_batch)
         trainer.run(objective, batches, data=self._data("scenes", "control_batch"))
         save_control_lora(objective.controlnet, self.family / CONTROL_LORA)
+
+    def styles(self) -> None:
+        for style in self.world.styles:
+            torch.manual_seed(self.seed)
+            examples = TrainingScenes(self.world.in_style(style))
+            trainer = self._trainer(
+                f"{STYLES}/{style}",
+                self.recipe.style_steps,
+                decay_from=0.4,
+                warmup=20,
+                sample_every=self.recipe.style_steps,
+            )
+            device = trainer.accelerator.device
+            objective = Styling(self.family, examples.held_out_prompts(SAMPLE_PROMPTS // 2), device)
+            autoencoder = load_autoencoder(self.family, device)
+            batches = StyledBatches(examples, self.recipe.scenes, self.recipe.style_batch, autoencoder)
+            trainer.run(objective, batches, data=self._data("scenes", "style_batch", examples=examples))
+            save_adapter(objective.unet, self.family / STYLES / style / STYLE_LORA)
 
     def _trainer(
         self,
@@ -177,6 +202,7 @@ _STAGES: dict[str, Callable[[_Workshop], None]] = {
     "latents": _Workshop.latents,
     "base": _Workshop.base,
     "control": _Workshop.control,
+    "styles": _Workshop.styles,
 }
 
 
@@ -194,6 +220,9 @@ def train(
     with atomic_folder(workshop.family) as part:
         shutil.copy(world.folder / "world.json", part)
         shutil.copytree(world.folder / "sprites", part / "sprites")
+        for style in world.styles:
+            folder = Path(STYLES) / style / "sprites"
+            shutil.copytree(world.folder / folder, part / folder)
     for name in STAGES:
         if name in stages:
             log.info("stage %s", name)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from hypersd.utils.model_folders import FAMILY_FOLDER, LATENTS, check_part
 from hypersd.utils.readers import check_array
 
-STAGES = ("autoencoder", "clip", "latents", "base", "control")
+STAGES = ("autoencoder", "clip", "latents", "base", "control", "styles")
 LATENT_SHAPE = (12, 16, 16)
 """(C, H, W) of a scene of 128 × 128 pixels."""
 
@@ -27,6 +27,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "latents": ("autoencoder",),
         "base": ("autoencoder", "clip", "latents"),
         "control": ("autoencoder", "clip", "base"),
+        "styles": ("autoencoder", "clip", "base"),
     }
 )
 

@@ -22,7 +22,7 @@ from hypersd.models.families.embedded_methods import (
     few_steps,
     spec,
 )
-from hypersd.models.specs import MAX_STEPS, Capability, ControlNetSpec, Family, ModelSpec, Recipe, Weights
+from hypersd.models.specs import MAX_STEPS, Capability, ControlNetSpec, Family, ModelSpec, Recipe, StyledBase, Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ FOLDER = assets_folder() / "emoji-xl"
 
 WORLD = "world.json"
 CONTROL_LORA = "control/control-lora.safetensors"
+STYLES, STYLE_LORA = "styles", "style.safetensors"
+"""A folder for each style of the base: its sprites, their licence, and its LoRA."""
+
 PARTS: Mapping[Capability, str] = MappingProxyType(
     {
         Capability.SCENES: WORLD,
@@ -161,7 +164,7 @@ def picture_judge(family: Family, purpose: str = "be judged") -> SpriteJudge:
     """
     from hypersd.emoji.sprite_judge import SpriteJudge  # noqa: PLC0415 - as above
 
-    return SpriteJudge(_world(family.require(Capability.JUDGE, purpose).parent), family.pixels)
+    return SpriteJudge(_judged_world(family, purpose), family.pixels)
 
 
 def judged_prompt_check(family: Family) -> Callable[[str], None]:
@@ -186,14 +189,21 @@ def rendered_scenes(family: Family, prompts: Sequence[str], count: int, seed: in
     return rendered(_judged_world(family), prompts, count, family.pixels, seed)
 
 
-def _judged_world(family: Family) -> World:
-    return _world(family.require(Capability.JUDGE, "be judged").parent)
+def _judged_world(family: Family, purpose: str = "be judged") -> World:
+    """The world with the sprites of the base's style."""
+    world = _world(family.require(Capability.JUDGE, purpose).parent)
+    return world if family.styled is None else world.in_style(family.styled.name)
 
 
 def _world(folder: Path) -> World:
     from hypersd.emoji.world import World  # noqa: PLC0415 - needs numpy, and the cards do not
 
     return World.load(folder)
+
+
+def _styled(name: str, title: str, licence: str) -> StyledBase:
+    weights = Weights(kind="lora", file=f"{STYLES}/{name}/{STYLE_LORA}")
+    return StyledBase(name=name, title=title, weights=weights, licence=licence, source=SOURCE)
 
 
 EMOJI = Family(
@@ -244,4 +254,9 @@ EMOJI = Family(
         spec("turbo", "Turbo", few_steps(ANCESTRAL, dict.fromkeys((1, 2, 4), "turbo")), default=1),
     ),
     trained_later=TRAINED_LATER,
+    styled_bases=(
+        _styled("flat", "Fluent flat", "mit"),
+        _styled("noto", "Noto", "apache-2.0"),
+        _styled("twemoji", "Twemoji", "cc-by-4.0"),
+    ),
 )

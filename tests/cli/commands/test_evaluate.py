@@ -236,7 +236,7 @@ def test_the_paper_s_tables_and_figures_are_made_by_one_command(
     assert {(row["model"], row["steps"]) for row in document["rows"]} >= {("base", 25), ("hyper", 4), ("turbo", 1)}
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert {f"table-{number}.{ending}" for number in range(1, 6) for ending in ("csv", "md", "tex")} <= names
-    assert {"figure-1.png", "figure-7.png", "figure-8.md", "figure-9.png", "metrics.csv"} <= names
+    assert {"figure-1.png", "figure-7.png", "figure-8.png", "figure-9.png", "figure-10.png", "metrics.csv"} <= names
     measured = tmp_path / "out" / "measured" / "00000.safetensors"
     before = measured.stat().st_mtime_ns
     again = call(*words, "--resume")
@@ -244,3 +244,4 @@ def test_the_paper_s_tables_and_figures_are_made_by_one_command(
     assert measured.stat().st_mtime_ns == before
     assert "leave out --models" in call(*words, "--models", "hyper").complaint
     assert "leave out --base-first" in call(*words, "--base-first", "1").complaint
+    assert "Without Twemoji: not trained." in (tmp_path / "out" / "figure-10.md").read_text()

@@ -63,5 +63,5 @@ def test_listing_loads_none_of_the_libraries_that_draw(root: Path) -> None:
 def test_standard_output_is_one_json_document(root: Path) -> None:
     command = [sys.executable, "-m", "hypersd", "models", "--json"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    assert set(json.loads(done.stdout)) == {"machine", "models"}
+    assert set(json.loads(done.stdout)) == {"machine", "models", "bases"}
     assert done.stderr == ""

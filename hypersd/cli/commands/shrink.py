@@ -1,0 +1,46 @@
+"""`shrink`: an adapter in a lower rank, for a smaller file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from hypersd.cli.arguments import argument, counted, path
+from hypersd.cli.folders import command_folder
+from hypersd.cli.options import add_json, add_out
+from hypersd.cli.output import emit, say
+
+_MOST = 1024
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "shrink",
+        help="write an adapter with a lower rank",
+        description="Approximate each layer of a LoRA by one of a lower rank (singular value decomposition), for a "
+        "smaller file; the file gets the same name in DIR. Measure it with `evaluate --adapter`.",
+    )
+    parser.add_argument("file", type=argument(path), metavar="FILE", help="an adapter as `distill` writes it")
+    parser.add_argument("--rank", type=counted(1, _MOST, "the rank"), required=True, metavar="N", help="the new rank")
+    add_out(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the smaller adapter; returns the exit status."""
+    from hypersd.models.adapter_file import inspect
+
+    inspect(options.file)
+    from hypersd.training.adapter_rank import shrink_adapter
+
+    with command_folder(options.out, "shrink", [options.file.name], keep=True) as out:
+        target = out / options.file.name
+        lost = shrink_adapter(options.file, target, options.rank)
+    size = target.stat().st_size
+    if options.json:
+        emit({"file": str(target), "rank": options.rank, "bytes": size, "lost": lost})
+    else:
+        say(f"{target}: {size / 1e6:.2f} MB, {lost:.1%} of the squared differences of weights lost")
+    return 0

@@ -1,0 +1,47 @@
+"""Adapters of a lower rank are the best ones of that rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from hypersd.training.adapter_rank import lower_rank
+from tests.cli.conftest import Call, call
+
+__all__ = ["call"]
+
+
+@pytest.mark.parametrize(("inner", "outer"), [((5,), ()), ((3, 3, 3), (1, 1))], ids=["linear", "convolution"])
+def test_the_factors_are_the_truncated_singular_values(inner: tuple[int, ...], outer: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    down, up = torch.randn(4, *inner), torch.randn(6, 4, *outer)
+    whole = up.flatten(1) @ down.flatten(1)
+    left, values, right = torch.linalg.svd(whole, full_matrices=False)
+    low_down, low_up = lower_rank(down, up, 2)
+    assert (low_down.shape, low_up.shape) == ((2, *inner), (6, 2, *outer))
+    torch.testing.assert_close(low_up.flatten(1) @ low_down.flatten(1), left[:, :2] * values[:2] @ right[:2])
+    torch.testing.assert_close(lower_rank(down, up, 4), (down, up))
+
+
+def test_an_adapter_is_written_in_a_lower_rank(call: Call, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    down, up = torch.randn(4, 8), torch.randn(8, 4)
+    save_file({f"{path}.lora_A.weight": down, f"{path}.lora_B.weight": up}, tmp_path / "turbo.safetensors")
+    words = ("shrink", tmp_path / "turbo.safetensors", "--rank", "2", "--json")
+    document = call(*words, "--out", tmp_path / "small").document
+    written = load_file(tmp_path / "small" / "turbo.safetensors")
+    assert {key: tuple(value.shape) for key, value in written.items()} == {
+        f"{path}.lora_A.weight": (2, 8),
+        f"{path}.lora_B.weight": (8, 2),
+    }
+    values = torch.linalg.svdvals(up @ down).square()
+    assert document["lost"] == pytest.approx(float(values[2:4].sum() / values.sum()), abs=1e-3)
+    assert "turbo.safetensors" in call(*words, "--out", tmp_path).complaint, "it would replace its own input"
+    kohya = {f"{path}.alpha": torch.ones(()), f"{path}.lora_A.weight": down, f"{path}.lora_B.weight": up}
+    save_file(kohya, tmp_path / "other.safetensors")
+    refused = call("shrink", tmp_path / "other.safetensors", "--rank", "2", "--out", tmp_path / "other")
+    assert "give the file without .kohya" in refused.complaint
