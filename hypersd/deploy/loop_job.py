@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, JobHardware, Volume
 from huggingface_hub.errors import HfHubHTTPError
 
 from hypersd.deploy.hub_names import check_hub_name
+from hypersd.utils.environment import Environment
 from hypersd.utils.errors import gist
 
 IMAGE = "python:3.12"
@@ -103,7 +105,7 @@ class JobPlan:
         return {
             "image": IMAGE,
             "command": ["bash", "-c", self.script],
-            "env": {"HYPERSD_DATA": _RESULT},
+            "env": Environment(data=Path(_RESULT)).variables(),
             "flavor": self.flavor,
             "timeout": self.timeout,
             "labels": {"name": "hypersd-loop"},

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline
 from matplotlib.figure import Figure
+from pydantic import JsonValue
 from torch import Tensor
 from torch.nn import Module
 
@@ -30,15 +31,16 @@ class MergePoint:
     metrics: ValidationMetrics
     violation: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JsonValue]:
         """The point as a tuning's result keeps it."""
         return {"weight": self.weight, "objection": self.violation, **asdict(self.metrics)}
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> MergePoint:
+    def from_dict(cls, document: Mapping[str, JsonValue]) -> MergePoint:
         """Read what `as_dict` wrote."""
-        metrics = {name: value for name, value in document.items() if name not in {"weight", "objection"}}
-        return cls(document["weight"], ValidationMetrics(**metrics), document["objection"])
+        rest: dict[str, Any] = dict(document)
+        weight, violation = rest.pop("weight"), rest.pop("objection")
+        return cls(weight, ValidationMetrics(**rest), violation)
 
 
 def sweep(student: Student, monitor: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:
