@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from app.build import launch_options
 from app.pages.feedback.feedback_tab import build_feedback
+from app.pages.feedback.job_panel import JobDefaults
 from app.services.loop_runner import LoopRunner, Owner
 from hypersd.feedback.loop.round_stages import STAGES
 from tests.browser.accessibility import expect_no_barriers
@@ -33,7 +34,8 @@ def tab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[str]:
     runner = LoopRunner(folder / "loop", lambda _: [sys.executable, "-c", WORK], grace=1.0)
     with gr.Blocks(title="Feedback", analytics_enabled=False) as demo:
         gr.HTML("<h1>Feedback</h1>")
-        build_feedback(demo, runner, Owner("sesame"), arena=None, contestants=folder / "contestants")
+        contestants = folder / "contestants"
+        build_feedback(demo, runner, Owner("sesame"), arena=None, contestants=contestants, jobs=JobDefaults())
     demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
     yield demo.local_url
     demo.close()

@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 from app.api.routes import routes
 from app.pages.arena_tab import build_arena
 from app.pages.feedback.feedback_tab import build_feedback
+from app.pages.feedback.job_panel import JobDefaults
 from app.services.arena import Arena
 from app.services.identities import Identities
 from app.services.loop_runner import LoopRunner, Owner
@@ -82,7 +83,8 @@ def space(arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(oauth, "OPENID_PROVIDER_URL", "https://huggingface.co")
     with gr.Blocks(analytics_enabled=False) as demo:
         build_arena(open_=True, signs_in=True)
-        build_feedback(demo, runner, Owner("sesame", "ann"), arena=None, contestants=tmp_path)
+        owner = Owner("sesame", "ann")
+        build_feedback(demo, runner, owner, arena=None, contestants=tmp_path, jobs=JobDefaults())
     app = App.create_app(
         demo, app_kwargs={"routes": routes(arena), "middleware": [Middleware(SameOriginSession, hosts=["my.example"])]}
     )
