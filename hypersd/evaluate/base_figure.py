@@ -34,27 +34,19 @@ def write_base_figure(
     """
     there = styled_bases(family)
     bases = [family, *(with_styled_base(family, base.name).family for base in there)]
-    runs = (Run(model=_base_name(family)), *(Run(model=family.unified.name, steps=steps) for steps in STEPS))
+    runs = (Run(model=family.base_model.name), *(Run(model=family.unified.name, steps=steps) for steps in STEPS))
     engines = [Engine(each, machine) for each in bases]
     rows = [
-        grid(request, _drawn(request, engine), title=_title(engine.family))
+        grid(request, _drawn(request, engine), title=engine.family.base_model.title)
         for prompt in prompts
         for engine in engines
         for request in [Request(prompt=prompt, seed=seed, family=family.name, runs=runs)]
     ]
     steps = ", ".join(map(str, STEPS))
     caption = [f"Figure 10. {family.unified.title} at {steps} steps on other bases: {family.title}."]
-    caption += [f"Rows: {', '.join(_title(each) for each in bases)}; first column: the base alone."]
+    caption += [f"Rows: {', '.join(each.base_model.title for each in bases)}; first column: the base alone."]
     caption += [f"Without {base.title}: not trained." for base in family.styled_bases if base not in there]
     return write_sheet(folder / "figure-10", caption, rows, command)
-
-
-def _base_name(family: Family) -> str:
-    return next(spec.name for spec in family.specs if spec.recipe().weights.kind == "none")
-
-
-def _title(family: Family) -> str:
-    return family.spec(_base_name(family)).title
 
 
 def _drawn(request: Request, engine: Engine) -> list[Generation]:

@@ -80,8 +80,7 @@ class EvaluationPlan:
     @property
     def base_run(self) -> tuple[str, int]:
         """The base, at its own number of steps."""
-        base = next(spec for spec in self.family.specs if spec.recipe().weights.kind == "none")
-        return base.name, base.default_steps
+        return self.family.base_model.name, self.family.base_model.default_steps
 
     def record(self, engine: Engine, metrics: Sequence[str]) -> dict[str, Any]:
         """Everything that decides what is measured, as a JSON object."""

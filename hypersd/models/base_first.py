@@ -19,7 +19,7 @@ def with_base_first(family: Family, count: int) -> Family:
     Raises:
         ValueError: no model has a recipe of more steps.
     """
-    base = next(spec for spec in family.specs if spec.recipe().weights.kind == "none")
+    base = family.base_model
     guidance = base.recipe().guidance_scale
     begun = [spec if spec is base else _begun(spec, count, guidance) for spec in family.specs]
     specs = tuple(spec for spec in begun if spec is not None)

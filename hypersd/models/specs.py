@@ -239,6 +239,11 @@ class Family:
     controlnets: tuple[ControlNetSpec, ...] = ()
     trained_later: tuple[ModelSpec, ...] = ()
 
+    @property
+    def base_model(self) -> ModelSpec:
+        """The model that runs the base's weights alone."""
+        return next(spec for spec in self.specs if spec.recipe().weights.kind == "none")
+
     def controlnet(self, mode: ControlMode) -> ControlNetSpec:
         """The ControlNet for control images of a mode.
 

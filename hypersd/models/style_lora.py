@@ -32,6 +32,6 @@ def with_styles(family: Family, styles: Sequence[Weights], machine: Machine) -> 
             inspect(file)
         else:
             fit_file(file, unet)
-    base = next(spec for spec in family.specs if spec.recipe().weights.kind == "none")
+    base = family.base_model
     title = ", ".join([base.title, *(file.stem for file in files)])
     return on_changed_base(replace(family, styles=(*family.styles, *styles)), title, base.licence, base.source)

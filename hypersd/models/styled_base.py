@@ -37,8 +37,7 @@ def with_styled_base(family: Family, name: str) -> ChangedBase:
         raise ValueError(f"{file} is missing; train it with `python -m hypersd emoji train --stages styles`")
     inspect(file)
     based = replace(family, styles=(styled.weights, *family.styles), styled=styled)
-    own = next(spec for spec in family.specs if spec.recipe().weights.kind == "none")
-    return on_changed_base(based, f"{own.title}, {styled.title}", styled.licence, styled.source)
+    return on_changed_base(based, f"{family.base_model.title}, {styled.title}", styled.licence, styled.source)
 
 
 def _file(family: Family, base: StyledBase) -> Path:
