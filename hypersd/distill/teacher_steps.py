@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hypersd.distill.student import Student
 from hypersd.training.adapter_passes import disable_adapter
-from hypersd.training.data import CAPTION_DROPOUT, CaptionedData, CaptionedLatents
+from hypersd.training.data import CaptionedData, CaptionedLatents, training_caption
 from hypersd.training.objective import StepContext
 from hypersd.training.row_shards import RowArray
 from hypersd.training.schedule import SegmentedTimesteps
@@ -101,10 +101,7 @@ class TeacherSteps:
         """The examples with these numbers, on the student's device."""
         rngs = [np.random.default_rng((4, number)) for number in numbers]
         chosen = np.array([rng.integers(len(self.latents)) for rng in rngs])
-        captions = [
-            "" if rng.random() < CAPTION_DROPOUT else self.data.caption(int(example), rng)
-            for rng, example in zip(rngs, chosen, strict=True)
-        ]
+        captions = [training_caption(self.data, int(each), rng) for each, rng in zip(chosen, rngs, strict=True)]
         noise = np.stack([self._noise(rng) for rng in rngs])
         scales = None if self.guidance is None else [rng.uniform(*self.guidance) for rng in rngs]
         sizes, device = self.data.size_conditioning(chosen.tolist()), self.student.device

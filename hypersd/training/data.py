@@ -90,7 +90,7 @@ class LatentBatches:
     def __call__(self, step: StepContext) -> CaptionedLatents:
         """A random batch with random captions."""
         chosen = step.rng.integers(len(self.latents), size=self.batch_size)
-        captions = step.mine([self._caption(int(index), step.rng) for index in chosen])
+        captions = step.mine([training_caption(self.data, int(index), step.rng) for index in chosen])
         chosen = step.mine(chosen)
         sizes = self.data.size_conditioning(chosen.tolist())
         return CaptionedLatents(
@@ -99,8 +99,10 @@ class LatentBatches:
             None if sizes is None else torch.from_numpy(sizes).to(step.device),
         )
 
-    def _caption(self, index: int, rng: np.random.Generator) -> str:
-        return "" if rng.random() < CAPTION_DROPOUT else self.data.caption(index, rng)
+
+def training_caption(data: CaptionedData, index: int, rng: np.random.Generator) -> str:
+    """A caption of one picture to train on, or with a probability of `CAPTION_DROPOUT` an empty one."""
+    return "" if rng.random() < CAPTION_DROPOUT else data.caption(index, rng)
 
 
 def encoded(data: CaptionedData, encoder: Callable[[Tensor], Tensor]) -> ComputeRows:
