@@ -29,6 +29,9 @@ OFFSET_NOISE = 0.15
 SNR_CAP = 5.0
 """Upper limit of the signal-to-noise ratio in Min-SNR weighting (Hang et al. 2023)."""
 
+WEIGHT_CAP = 25.0
+"""Largest weight of `truncated_snr_weights`."""
+
 
 def build_unet(cross_attention_dim: int, pooled_dim: int) -> UNet2DConditionModel:
     """SDXL's block plan (no attention at the top level, text_time conditioning), 16 M parameters."""
@@ -99,6 +102,15 @@ def save_pipeline(pipeline: StableDiffusionXLPipeline, folder: Path) -> None:
             file.write_text(json.dumps(kept, indent=2) + "\n")
 
 
+def truncated_snr_weights(alphas_cumprod: Tensor) -> Tensor:
+    """Weights of the noise's squared error `(B,)` that few-step models need: they decide most in their first step.
+
+    At low SNR the loss is that of the predicted picture, at most `WEIGHT_CAP` times that of the noise; elsewhere it is
+    that of the noise (truncated SNR, Salimans and Ho 2022).
+    """
+    return ((1 - alphas_cumprod) / alphas_cumprod).clamp(1, WEIGHT_CAP)
+
+
 @dataclass
 class Denoising(Objective[CaptionedLatents]):
     """Objective: predict the noise in a noisy latent (Ho et al. 2020), weighted by Min-SNR, text encoders frozen."""
@@ -111,15 +123,25 @@ class Denoising(Objective[CaptionedLatents]):
 
     def __post_init__(self) -> None:
         self.text = TextEncoders.load(self.folder, PIXELS, self.device)
-        self.unet = build_unet(self.text.hidden_dim, self.text.pooled_dim)
+        self.unet = self.start()
         # On a CPU the backward pass of PyTorch's fused attention is several times slower than plain attention's.
         self.unet.set_attn_processor(AttnProcessor())
         self.schedule = NoiseSchedule(build_scheduler().alphas_cumprod)
-        self.networks = [
-            TrainedNetwork(
-                name="unet", module=self.unet, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
-            )
-        ]
+        self.networks = [self.network()]
+
+    def start(self) -> UNet2DConditionModel:
+        """The UNet before its training."""
+        return build_unet(self.text.hidden_dim, self.text.pooled_dim)
+
+    def network(self) -> TrainedNetwork:
+        """The UNet as a trained network."""
+        return TrainedNetwork(
+            name="unet", module=self.unet, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
+        )
+
+    def weights(self, alphas_cumprod: Tensor) -> Tensor:
+        """Weights of the noise's squared error `(B,)`."""
+        return (SNR_CAP * (1 - alphas_cumprod) / alphas_cumprod).clamp(max=1)
 
     def loss(self, network: str, batch: CaptionedLatents, step: StepContext) -> Mapping[str, Tensor]:
         """Also logs `plain`, the unweighted error."""
@@ -129,8 +151,7 @@ class Denoising(Objective[CaptionedLatents]):
         noisy = schedule.add_noise(batch.latents, noise, times)
         predicted = self.unet(noisy, times, **self.text.conditioning(batch.captions)).sample
         errors = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
-        snr = schedule.alphas_cumprod[times] / (1 - schedule.alphas_cumprod[times])
-        return {"loss": (errors * (SNR_CAP / snr).clamp(max=1)).mean(), "plain": errors.mean()}
+        return {"loss": (errors * self.weights(schedule.alphas_cumprod[times])).mean(), "plain": errors.mean()}
 
     def sample(self) -> Image.Image:
         """25 steps with guidance, then 4."""

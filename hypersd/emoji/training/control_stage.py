@@ -18,10 +18,10 @@ from PIL import Image
 from torch import Tensor
 
 from hypersd.emoji.scenes import TrainingScenes
-from hypersd.emoji.training.base_model import PIXELS, build_scheduler
+from hypersd.emoji.training.base_model import PIXELS, build_scheduler, truncated_snr_weights
 from hypersd.sampling.control_image import canny, scribble
 from hypersd.training.control_lora_training import trainable_controlnet
-from hypersd.training.data import CAPTION_DROPOUT
+from hypersd.training.data import training_caption
 from hypersd.training.image_tensors import to_tensor
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.schedule import NoiseSchedule
@@ -34,9 +34,6 @@ LINE_DROPOUT = 0.05
 
 STROKES = (1 / 256, 1 / 48)
 """Stroke widths in training (see `scribble`), because users' pens differ."""
-
-WEIGHT_CAP = 25.0
-"""Largest weight of a step's loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +56,13 @@ class ControlledBatches:
     def __call__(self, step: StepContext) -> ControlledScenes:
         """A random batch with newly drawn lines."""
         chosen = step.rng.integers(self.count, size=self.batch_size)
-        captions = step.mine([self._caption(int(index), step.rng) for index in chosen])
+        captions = step.mine([training_caption(self.data, int(index), step.rng) for index in chosen])
         lots = step.mine([(step.rng.random(), step.rng.uniform(*STROKES)) for _ in chosen])
         pictures = self.data.pictures(step.mine(chosen).tolist())
         controls = [_lines(picture, *lot) for picture, lot in zip(pictures, lots, strict=True)]
         return ControlledScenes(
             to_tensor(pictures).to(step.device), captions, (to_tensor(controls).to(step.device) + 1) / 2
         )
-
-    def _caption(self, index: int, rng: np.random.Generator) -> str:
-        return "" if rng.random() < CAPTION_DROPOUT else self.data.caption(index, rng)
 
 
 def _lines(picture: np.ndarray[Any, np.dtype[np.uint8]], lot: float, stroke: float) -> Any:
@@ -84,7 +78,7 @@ class Controlling(Objective[ControlledScenes]):
 
     Few-step models decide the layout in their first step, from almost pure noise, where a small error in the predicted
     noise is a large error in the picture. So the loss is that of the predicted picture at low SNR and that of the noise
-    elsewhere (truncated SNR, Salimans and Ho 2022), with a weight of at most `WEIGHT_CAP`; and times are drawn with
+    elsewhere (truncated SNR, Salimans and Ho 2022), see `truncated_snr_weights`; and times are drawn with
     probability proportional to the time.
     """
 
@@ -121,5 +115,5 @@ class Controlling(Objective[ControlledScenes]):
             noisy, times, **cond, down_block_additional_residuals=down, mid_block_additional_residual=middle
         ).sample
         errors = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
-        alphas = schedule.alphas_cumprod[times]
-        return {"loss": (errors * ((1 - alphas) / alphas).clamp(1, WEIGHT_CAP)).mean(), "plain": errors.mean()}
+        weights = truncated_snr_weights(schedule.alphas_cumprod[times])
+        return {"loss": (errors * weights).mean(), "plain": errors.mean()}

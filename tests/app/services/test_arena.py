@@ -125,9 +125,10 @@ def test_a_vote_can_show_the_next_battle_and_fetch_another(door: Door) -> None:
     first = door.battle(voter)["battle"]
     assert door("show", voter, {"battle": first})[0] == 200
     second = door.battle(voter, besides=first)["battle"]
-    while door("draw", "2" * 32, {"besides": second})[1]["battle"] is None:
-        time.sleep(0.1)  # until the pool has another pair
-    time.sleep(5)  # that one is handed out now: until there is one more
+    store = Store(f"sqlite:///{door.data}/arena.sqlite")
+    while not store.pool_size(None):
+        time.sleep(0.1)  # until the pool has a pair that nobody was given
+    store.engine.dispose()
     status, answer = door("vote", voter, {"battle": first, "choice": "left", "shown": second})
     assert (status, answer["shown"], set(answer["ahead"])) == (200, True, {"battle", "prompt", "sheet"})
     words = {"battle": second, "choice": "right", "shown": answer["ahead"]["battle"], "study": "none of ours"}
