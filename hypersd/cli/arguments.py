@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,22 @@ NONE = "none"
 """Word that leaves a limit out."""
 
 _MOST_WEIGHT = 1000.0
+
+
+def refuse_given(options: argparse.Namespace, left_out: Mapping[str, object], reason: str) -> None:
+    """See that options that do not belong to a command have the values that they have when they are left out.
+
+    Args:
+        options: all of them.
+        left_out: those values, by the options' names.
+        reason: for the message.
+
+    Raises:
+        ValueError: one has another value.
+    """
+    for name, value in left_out.items():
+        if getattr(options, name) != value:
+            raise ValueError(f"{reason}; leave out --{name.replace('_', '-')}")
 
 
 def argument(parse: Callable[[str], Value]) -> Callable[[str], Value]:

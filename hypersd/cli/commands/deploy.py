@@ -66,12 +66,12 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         show(options.space, files, variables, preload, as_json=options.json)
         return 0
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
     from hypersd.deploy.space import deploy
+    from hypersd.utils.hub_client import logged_in_token
 
-    if get_token() is None:
-        raise ValueError("nobody is logged in on this machine; do so with `hf auth login`, or set HF_TOKEN")
+    logged_in_token()  # before anything is read
     note(f"uploading {len(files)} files, {_megabytes(files):.1f} MB")
     done = deploy(HfApi(), options.space, files, private=options.private, variables=variables)
     if options.json:

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from hypersd.cli.arguments import refuse_given
 from hypersd.cli.commands.control import check_controllable
 from hypersd.cli.folders import AGREEMENT, AGREEMENT_SHEET, command_folder
 from hypersd.cli.output import emit, note, say, table
@@ -33,11 +34,7 @@ def run_control(options: argparse.Namespace, machine: Machine) -> int:
         OSError: a file is missing or damaged, or cannot be written.
         ValueError: an option does not belong here, or the family has no ControlNet or no judge.
     """
-    for name, left_out in _NOT_HERE.items():
-        if getattr(options, name) != left_out:
-            raise ValueError(
-                f"`evaluate control` draws the family's own held-out scenes; leave out --{name.replace('_', '-')}"
-            )
+    refuse_given(options, _NOT_HERE, "`evaluate control` draws the family's own held-out scenes")
     chosen = family(options.family)
     mode = options.mode or ControlMode.CANNY
     check_controllable(chosen, mode, machine)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hypersd.cli.arguments import refuse_given
 from hypersd.cli.folders import command_folder
 from hypersd.cli.output import emit, note
 from hypersd.models.machine import Machine
@@ -34,12 +35,7 @@ def run_figures(options: argparse.Namespace, machine: Machine) -> int:
         OSError: a file is missing or damaged, or cannot be written.
         ValueError: an option does not belong here.
     """
-    for name, left_out in _NOT_HERE.items():
-        if getattr(options, name) != left_out:
-            raise ValueError(
-                f"`evaluate figures` draws the paper's figures with their own models and prompts; leave out "
-                f"--{name.replace('_', '-')}"
-            )
+    refuse_given(options, _NOT_HERE, "`evaluate figures` draws the paper's figures with their own models and prompts")
     chosen = family(options.family)
     from hypersd.evaluate.gallery import write_gallery
     from hypersd.models.engine import Engine

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hypersd.cli.arguments import refuse_given
 from hypersd.cli.commands.evaluate_figures import write_figures
 from hypersd.cli.evaluations import evaluated, report_failures
 from hypersd.cli.output import emit, note, say
@@ -25,7 +26,7 @@ PROMPTS = 256
 SCORE_PROMPTS = 16
 """Paths on which figure 3's errors are measured."""
 
-_NOT_HERE = ("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode")
+_NOT_HERE = dict.fromkeys(("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode"))
 _ECHOED = ("prompts", "count", "seed", "seeds", "reward", "reference", "metrics", "out")
 
 
@@ -36,11 +37,7 @@ def run_tables(options: argparse.Namespace, machine: Machine) -> int:
         OSError: a file is missing or damaged, or cannot be written.
         ValueError: an option does not belong here, or no model of the tables can be run here.
     """
-    for name in _NOT_HERE:
-        if getattr(options, name) is not None:
-            raise ValueError(
-                f"`evaluate tables` runs the models of the paper's tables; leave out --{name.replace('_', '-')}"
-            )
+    refuse_given(options, _NOT_HERE, "`evaluate tables` runs the models of the paper's tables")
     chosen = family(options.family)
     from hypersd.evaluate.evaluation_prompts import evaluation_prompts
     from hypersd.evaluate.paper_results import absence, paper_results

@@ -52,13 +52,11 @@ def run(options: argparse.Namespace) -> int:
         else:
             say(f"{plan.text}\n\nThis would be sent to the Hub; nothing was.")
         return 0
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
-    from hypersd.utils.hub_client import limit_silence
+    from hypersd.utils.hub_client import limit_silence, logged_in_token
 
-    token = get_token()
-    if token is None:
-        raise ValueError("nobody is logged in on this machine; do so with `hf auth login`, or set HF_TOKEN")
+    token = logged_in_token()
     limit_silence()
     url = send(HfApi(), plan, token)
     if options.json:
