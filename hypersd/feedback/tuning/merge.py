@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
 from matplotlib.figure import Figure
-from pydantic import JsonValue
 from torch import Tensor
 from torch.nn import Module
 
 from hypersd.distill.student import Student
+from hypersd.feedback.loop.results import SweepResult
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor, ValidationMetrics
 from hypersd.training.adapter_passes import swapped_adapter
 from hypersd.utils.files import atomic_path
@@ -31,16 +30,16 @@ class MergePoint:
     metrics: ValidationMetrics
     violation: str
 
-    def as_dict(self) -> dict[str, JsonValue]:
-        """The point as a tuning's result keeps it."""
-        return {"weight": self.weight, "objection": self.violation, **asdict(self.metrics)}
+    @property
+    def result(self) -> SweepResult:
+        """The point as it is kept in files."""
+        return SweepResult(weight=self.weight, objection=self.violation, **asdict(self.metrics))
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, JsonValue]) -> MergePoint:
-        """Read what `as_dict` wrote."""
-        rest: dict[str, Any] = dict(document)
-        weight, violation = rest.pop("weight"), rest.pop("objection")
-        return cls(weight, ValidationMetrics(**rest), violation)
+    def of(cls, result: SweepResult) -> MergePoint:
+        """The point of a result that was read."""
+        metrics = {each.name: getattr(result, each.name) for each in fields(ValidationMetrics)}
+        return cls(result.weight, ValidationMetrics(**metrics), result.objection)
 
 
 def sweep(student: Student, monitor: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:

@@ -64,10 +64,7 @@ class Tuned:
 
     def result(self, name: str, steps: Sequence[int]) -> AdapterResult:
         """The adapter as a round's folder keeps it: its file's name, the steps at which it is run, and the sweep."""
-        points = tuple(
-            SweepResult(weight=point.weight, objection=point.violation, **asdict(point.metrics))
-            for point in self.points
-        )
+        points = tuple(point.result for point in self.points)
         return AdapterResult(name=name, steps=tuple(steps), weight=self.weight, stopped=self.stopped, points=points)
 
 
@@ -164,7 +161,7 @@ class TuningTask:
             plugin=plugin,
             weight=document["weight"],
             stopped=document["stopped"],
-            points=tuple(MergePoint.from_dict(point) for point in document["merge"]),
+            points=tuple(MergePoint.of(SweepResult(**point)) for point in document["merge"]),
             lineage=document["lineage"],
         )
 
@@ -233,7 +230,7 @@ class TuningTask:
             "stopped": tuned.stopped,
             "lineage": tuned.lineage,
             "history": [{"step": step, **asdict(check)} for step, check in monitor.history],
-            "merge": [point.as_dict() for point in tuned.points],
+            "merge": [asdict(point.result) for point in tuned.points],
         }
 
 
