@@ -80,7 +80,7 @@ def ours(folder: Path, size: int, cached: int = 0) -> tuple[Step, list[Any]]:
         step, batch = context(number), batch_of(student, number, size)
         if cache is not None:
             rows = cache[np.arange(number * size, (number + 1) * size)]
-            batch = objective.draw(batch, step).taught(torch.from_numpy(rows).float())
+            batch = objective.draw(batch, step).with_prediction(torch.from_numpy(rows).float())
         losses = objective.loss("student", batch, step)
         moving.backward(network, losses["loss"])
         measured = moving.clip(network, losses)

@@ -101,7 +101,7 @@ def _vote(arena: Arena, voter: str, words: JSONObject) -> JSONObject:
     if "shown" not in words:
         return arena.vote(*vote)
     study = text(words, "study") if "study" in words else None
-    return arena.vote_and_go_on(*vote, shown=text(words, "shown"), study=study)
+    return arena.vote_and_advance(*vote, shown=text(words, "shown"), study=study)
 
 
 async def in_threadpool(handle: Handler, voter: str, words: JSONObject) -> JSONObject:

@@ -166,18 +166,18 @@ class Arena:
         vote = self.service.vote(battle, voter, choice, client)
         return self._revealed(vote, lambda: self.store.count_of(voter))
 
-    def vote_and_go_on(
+    def vote_and_advance(
         self, voter: str, battle: str, choice: str, client: Client, *, shown: str, study: str | None
     ) -> dict[str, Any]:
         """Store a vote, that `shown` is visible next, and the battle after it: `vote`, `show` and `draw` in one.
 
         `shown` is true in the answer if it is recorded as shown. `ahead` is a battle as `draw` gives it; it is left out
-        where the visitor has to ask for one: there is none for now, or it was refused.
+        if there is none for now or it was refused, and the page then asks for one by `draw`.
         """
         if study is not None and not self.studies.probabilities(self.studies.find(study)):
             return self.vote(voter, battle, choice, client)
         alias = self.identities.other(voter)
-        result = self.service.vote_and_go_on(battle, voter, choice, client, shown=shown, study=study, alias=alias)
+        result = self.service.vote_and_advance(battle, voter, choice, client, shown=shown, study=study, alias=alias)
         answer = self._revealed(result.vote, lambda: result.votes) | {"shown": result.shown}
         try:
             ahead = self._sent(result.ahead) if result.ahead else None

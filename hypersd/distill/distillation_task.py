@@ -17,7 +17,7 @@ from hypersd.distill.one_step import FeedbackLoss
 from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSampleBatches, TeacherSamples
-from hypersd.distill.teacher_steps import TaughtBatches, TeacherSteps
+from hypersd.distill.teacher_steps import TeacherStepBatches, TeacherSteps
 from hypersd.distill.tscd import TSCDConfig
 from hypersd.training.adapter_passes import fused_adapter
 from hypersd.training.adapters import copy_weights, load_adapter, save_adapter
@@ -112,10 +112,10 @@ class DistillationTask:
             guidance=config.guidance,
             offset_noise=config.offset_noise,
         )
-        predicted, drawn = self.cache.taught(steps, self.options.teacher_cache, encoded)
+        predicted, drawn = self.cache.teacher_steps(steps, self.options.teacher_cache, encoded)
 
         def batches(grid: SegmentedTimesteps) -> Callable[[StepContext], CaptionedLatents]:
-            return TaughtBatches(steps, predicted, self.batch_size, grid, config.share_of_ends)
+            return TeacherStepBatches(steps, predicted, self.batch_size, grid, config.share_of_ends)
 
         return batches, hash_text(source, drawn)
 

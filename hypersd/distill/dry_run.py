@@ -22,7 +22,7 @@ from hypersd.distill.distillation_task import AnyBatch, DistillationTask, StageB
 from hypersd.distill.score_models import ScoreModels
 from hypersd.distill.student import Student
 from hypersd.distill.teacher_samples import TeacherSamples
-from hypersd.distill.teacher_steps import TaughtLatents
+from hypersd.distill.teacher_steps import TeacherPredictions
 from hypersd.distill.tscd import TSCDConfig
 from hypersd.models.blueprint import META, Blueprint
 from hypersd.training.data import CaptionedLatents
@@ -78,10 +78,10 @@ class DryRun(DistillationTask):
         """Batches of empty latents, with empty steps of the teacher if they are to be read from a cache."""
         if self.options.teacher_cache is None:
             return lambda _: self.scenes()[0], ""
-        return lambda _: lambda _: self._taught(), ""
+        return lambda _: lambda _: self._predictions(), ""
 
-    def _taught(self) -> TaughtLatents:
-        return TaughtLatents(
+    def _predictions(self) -> TeacherPredictions:
+        return TeacherPredictions(
             latents=self._latents(),
             captions=self._captions(),
             starts=torch.empty(self._samples, dtype=torch.long, device=META),

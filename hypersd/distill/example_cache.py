@@ -33,7 +33,7 @@ _SMALLEST_BATCH = 4
 _TEXT = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 _TEXTS_AT_A_TIME = 64
 
-_TAUGHT_PER_SHARD = 1024
+_STEPS_PER_SHARD = 1024
 """Steps of the teacher in a shard: a killed process loses less, and several processes have a share each."""
 
 DrawSamples = Callable[[Tensor, list[str]], Tensor]
@@ -130,7 +130,7 @@ class ExampleCache:
         whole["precision"] = self.precision
         return self._rows(name, rows, shape, self._shortened(count), whole)
 
-    def taught(self, steps: TeacherSteps, count: int, latents: str) -> tuple[RowArray, str]:
+    def teacher_steps(self, steps: TeacherSteps, count: int, latents: str) -> tuple[RowArray, str]:
         """The teacher's ε̂ of `count` steps, `(count, C, H, W)`, and a hash of their source.
 
         Args:
@@ -154,7 +154,7 @@ class ExampleCache:
         }
         # A folder for each grid: methods with other grids may share a folder of data.
         name, shape = f"teacher-{points}", student.latent_shape
-        most = min(SHARD_BYTES, _TAUGHT_PER_SHARD * 2 * prod(shape))
+        most = min(SHARD_BYTES, _STEPS_PER_SHARD * 2 * prod(shape))
         return self._rows(name, rows, shape, max(points, self._shortened(count)), source, shard_bytes=most)
 
     def _rows(  # noqa: PLR0917 - what an array is made of

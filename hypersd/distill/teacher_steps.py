@@ -23,7 +23,7 @@ from hypersd.training.schedule import SegmentedTimesteps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaughtLatents(CaptionedLatents):
+class TeacherPredictions(CaptionedLatents):
     """Captioned latents with one step of the teacher from each.
 
     Args:
@@ -36,20 +36,20 @@ class TaughtLatents(CaptionedLatents):
     noisy: Tensor
     predicted: Tensor
 
-    def _part(self, part: slice) -> TaughtLatents:
+    def _part(self, part: slice) -> TeacherPredictions:
         sizes = None if self.sizes is None else self.sizes[part]
         rows = {name: getattr(self, name)[part] for name in ("starts", "noisy", "predicted")}
-        return TaughtLatents(latents=self.latents[part], captions=self.captions[part], sizes=sizes, **rows)
+        return TeacherPredictions(latents=self.latents[part], captions=self.captions[part], sizes=sizes, **rows)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class UntaughtLatents:
+class TeacherStarts:
     """Starts of the teacher's steps.
 
     Args:
         examples: the captioned latents.
-        starts: see `TaughtLatents`.
-        noisy: see `TaughtLatents`.
+        starts: see `TeacherPredictions`.
+        noisy: see `TeacherPredictions`.
         scale: of the teacher's guidance, `(B,)`; None is no guidance.
     """
 
@@ -67,9 +67,9 @@ class UntaughtLatents:
                 return student.predict(self.noisy, times, student.text.conditioning(captions, sizes))
             return student.guided(self.noisy, times, captions, self.scale, sizes)
 
-    def taught(self, predicted: Tensor) -> TaughtLatents:
+    def with_prediction(self, predicted: Tensor) -> TeacherPredictions:
         """The same with the teacher's ε̂."""
-        return TaughtLatents(
+        return TeacherPredictions(
             latents=self.examples.latents,
             captions=self.examples.captions,
             sizes=self.examples.sizes,
@@ -97,7 +97,7 @@ class TeacherSteps:
     guidance: tuple[float, float] | None
     offset_noise: float
 
-    def drawn(self, numbers: Sequence[int]) -> UntaughtLatents:
+    def drawn(self, numbers: Sequence[int]) -> TeacherStarts:
         """The examples with these numbers, on the student's device."""
         rngs = [np.random.default_rng((4, number)) for number in numbers]
         chosen = np.array([rng.integers(len(self.latents)) for rng in rngs])
@@ -108,7 +108,7 @@ class TeacherSteps:
         clean = torch.from_numpy(self.latents[chosen]).float().to(device)
         starts = (torch.tensor(numbers) % self.grid.points + 1).to(device)
         schedule = self.student.schedule.to(device)
-        return UntaughtLatents(
+        return TeacherStarts(
             CaptionedLatents(clean, captions, None if sizes is None else torch.from_numpy(sizes).to(device)),
             starts,
             schedule.noised(clean, torch.from_numpy(noise).to(device), self.grid.time(starts)),
@@ -127,8 +127,8 @@ class TeacherSteps:
 
 
 @dataclass(frozen=True)
-class TaughtBatches:
-    """Batches of a stage from a teacher cache: `TaughtBatches(steps, predicted, batch_size, grid, share)(step)`.
+class TeacherStepBatches:
+    """Batches of a stage from a teacher cache: `TeacherStepBatches(steps, predicted, batch_size, grid, share)(step)`.
 
     Start times are drawn as without a cache, and then one of the steps from there.
 
@@ -144,10 +144,10 @@ class TaughtBatches:
     grid: SegmentedTimesteps
     share_of_ends: float
 
-    def __call__(self, step: StepContext) -> TaughtLatents:
+    def __call__(self, step: StepContext) -> TeacherPredictions:
         """A random batch."""
         starts = self.grid.starts(self.batch_size, step.generator, self.share_of_ends).cpu().numpy()
         others = (len(self.predicted) - starts) // self.grid.points + 1
         numbers = step.mine(starts - 1 + self.grid.points * step.rng.integers(others))
         predicted = torch.from_numpy(self.predicted[numbers]).float().to(step.device)
-        return self.steps.drawn(numbers.tolist()).taught(predicted)
+        return self.steps.drawn(numbers.tolist()).with_prediction(predicted)

@@ -13,7 +13,7 @@ from torch import Tensor
 from hypersd.distill.discriminators import LatentDiscriminator, noised_for_discriminator
 from hypersd.distill.losses import balance_gradients, discriminator_loss, generator_loss, jump_errors, jump_loss
 from hypersd.distill.student import Conditioning, Student
-from hypersd.distill.teacher_steps import TaughtLatents, UntaughtLatents
+from hypersd.distill.teacher_steps import TeacherPredictions, TeacherStarts
 from hypersd.training.adapter_passes import fused_adapter, swapped_adapter
 from hypersd.training.adapters import ema_update
 from hypersd.training.data import CaptionedLatents
@@ -153,30 +153,30 @@ class TrajectorySegmentedConsistency(Objective[CaptionedLatents]):
         """
         student = self.student
         schedule = student.schedule.to(step.device)
-        taught = batch if isinstance(batch, TaughtLatents) else self.teach(batch, step)
-        start_times, next_times = self.grid.time(taught.starts), self.grid.time(taught.starts - 1)
-        end_times = self.grid.ends(taught.starts, step.uniform(0, 1, len(taught.starts)))
+        examples = batch if isinstance(batch, TeacherPredictions) else self.teach(batch, step)
+        start_times, next_times = self.grid.time(examples.starts), self.grid.time(examples.starts - 1)
+        end_times = self.grid.ends(examples.starts, step.uniform(0, 1, len(examples.starts)))
         if self.stage.ends == "clean":
             end_times = torch.zeros_like(end_times)
-        nearer = schedule.ddim_step(taught.noisy, taught.predicted, start_times, next_times)
+        nearer = schedule.ddim_step(examples.noisy, examples.predicted, start_times, next_times)
         with fused_adapter(student.unet, self.average):
             predicted = student.predict(nearer, next_times, student.text.conditioning(batch.captions, batch.sizes))
         target = schedule.ddim_step(nearer, predicted, next_times, end_times)
-        return Jump(taught.noisy, start_times, end_times, target)
+        return Jump(examples.noisy, start_times, end_times, target)
 
-    def teach(self, batch: CaptionedLatents, step: StepContext) -> TaughtLatents:
+    def teach(self, batch: CaptionedLatents, step: StepContext) -> TeacherPredictions:
         """Ask the teacher for its step."""
         drawn = self.draw(batch, step)
-        return drawn.taught(drawn.predict(self.student, self.grid.time(drawn.starts)))
+        return drawn.with_prediction(drawn.predict(self.student, self.grid.time(drawn.starts)))
 
-    def draw(self, batch: CaptionedLatents, step: StepContext) -> UntaughtLatents:
+    def draw(self, batch: CaptionedLatents, step: StepContext) -> TeacherStarts:
         """Algorithm 1, lines 4 to 6: random times, noise and guidance."""
         config, count = self.config, len(batch.latents)
         every = self.grid.starts(count * step.shards, step.generator, config.share_of_ends)
         starts, noise = step.mine(every).to(step.device), offset_noise(batch.latents.shape, step, config.offset_noise)
         noisy = self.student.schedule.to(step.device).noised(batch.latents, noise, self.grid.time(starts))
         scale = None if config.guidance is None else step.uniform(*config.guidance, count)
-        return UntaughtLatents(batch, starts, noisy, scale)
+        return TeacherStarts(batch, starts, noisy, scale)
 
     @torch.no_grad()
     def in_one_step(self, batch: CaptionedLatents, step: StepContext) -> Jump:

@@ -49,14 +49,14 @@ def swapped_adapter(unet: UNet2DConditionModel, weights: Sequence[Tensor]) -> Ge
 
     For use without gradients. The tensors themselves are used, and nothing is copied.
     """
-    mine = adapter_weights(unet)
-    kept = [parameter.data for parameter in mine]
-    for parameter, other in zip(mine, weights, strict=True):
+    parameters = adapter_weights(unet)
+    kept = [parameter.data for parameter in parameters]
+    for parameter, other in zip(parameters, weights, strict=True):
         parameter.data = other.detach()
     try:
         yield
     finally:
-        for parameter, own in zip(mine, kept, strict=True):
+        for parameter, own in zip(parameters, kept, strict=True):
             parameter.data = own
 
 

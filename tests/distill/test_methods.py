@@ -129,7 +129,7 @@ class Interrupted(TrainingScenes):
 def test_a_teacher_cache_is_gone_on_with_and_belongs_to_its_teacher(
     folder: Path, examples: TrainingScenes, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(example_cache, "_TAUGHT_PER_SHARD", 16)
+    monkeypatch.setattr(example_cache, "_STEPS_PER_SHARD", 16)
     out, cache = tmp_path / "out", tmp_path / "out" / "teacher-50"
 
     def run(scenes: TrainingScenes, **chosen: Any) -> None:

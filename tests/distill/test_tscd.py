@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from hypersd.distill.student import Student
-from hypersd.distill.teacher_steps import TaughtBatches, TeacherSteps
+from hypersd.distill.teacher_steps import TeacherStepBatches, TeacherSteps
 from hypersd.distill.tscd import STAGES, TrajectorySegmentedConsistency, TSCDConfig, TSCDStage
 from hypersd.training.adapter_passes import disable_adapter, swapped_adapter
 from hypersd.training.data import LatentBatches
@@ -82,7 +82,7 @@ def test_a_cached_step_of_the_teacher_gives_the_loss_of_the_same_step_asked_now(
         offset_noise=config.offset_noise,
     )
     cached = steps.predict(range(20)).half().numpy()
-    batches = TaughtBatches(steps, cached, 8, objective.grid, config.share_of_ends)
+    batches = TeacherStepBatches(steps, cached, 8, objective.grid, config.share_of_ends)
     batch = batches(step())
     assert torch.equal(batch.starts, objective.grid.starts(8, step().generator, config.share_of_ends))
     other = StepContext(**{**vars(step()), "shard": 1, "shards": 2})
@@ -90,7 +90,7 @@ def test_a_cached_step_of_the_teacher_gives_the_loss_of_the_same_step_asked_now(
     numbers = [int(abs(cached - row).sum(axis=(1, 2, 3)).argmin()) for row in batch.predicted.numpy()]
     now = steps.drawn(numbers)
     assert now.examples.captions == batch.captions
-    asked = now.taught(now.predict(student, objective.grid.time(now.starts)))
+    asked = now.with_prediction(now.predict(student, objective.grid.time(now.starts)))
     losses = [float(objective.loss("student", each, step())["loss"].detach()) for each in (batch, asked)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypersd.arena.store.store import DuplicateVote, Sequel, Store, VoterActivity
+from hypersd.arena.store.store import DuplicateVote, NextBattles, Store, VoterActivity
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Client, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ class BattleService:
         self.store.add_vote(vote)
         return vote
 
-    def vote_and_go_on(
+    def vote_and_advance(
         self, battle_id: str, voter: str, choice: str, client: Client, *, shown: str, study: str | None, alias: str = ""
     ) -> VoteResult:
         """Store a vote, as `vote`; and with it that the page shows another battle now, and the battle after that one.
@@ -212,7 +212,7 @@ class BattleService:
         vote, known = self._checked(battle_id, voter, choice, client, besides=shown)
         waiting, picked = self._ahead(known, vote, study, alias, shown)
         ahead, fresh = picked or (None, False)
-        is_shown, is_handed_out = self.store.add_vote(vote, Sequel(shown=shown, ahead=ahead, fresh=fresh))
+        is_shown, is_handed_out = self.store.add_vote(vote, NextBattles(shown=shown, ahead=ahead, fresh=fresh))
         return VoteResult(vote=vote, votes=known.votes + 1, shown=is_shown, ahead=ahead if is_handed_out else waiting)
 
     def _checked(

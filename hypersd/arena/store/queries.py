@@ -76,10 +76,10 @@ def open_battle(*, in_study: bool) -> Select[Any]:
 
     A battle that was shown comes before one that was only fetched ahead.
     """
-    mine = _VOTER & (BATTLES.c.expires > bindparam("moment")) & _OTHERS
+    own = _VOTER & (BATTLES.c.expires > bindparam("moment")) & _OTHERS
     return (
         select_battles()
-        .where(mine, ~_HAS_VOTE, PAIRS.c.served >= 0, _within(in_study))
+        .where(own, ~_HAS_VOTE, PAIRS.c.served >= 0, _within(in_study))
         .order_by(BATTLES.c.shown.is_(None), BATTLES.c.drawn.desc())
         .limit(1)
     )

@@ -60,7 +60,7 @@ class VoterActivity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sequel:
+class NextBattles:
     """A voter's battles after a vote, to be recorded with it.
 
     Args:
@@ -257,11 +257,11 @@ class Store:
 
     # -- votes
 
-    def add_vote(self, vote: Vote, sequel: Sequel | None = None) -> tuple[bool, bool]:
+    def add_vote(self, vote: Vote, following: NextBattles | None = None) -> tuple[bool, bool]:
         """Store a vote and what follows it; when this returns, both are on disk.
 
         Returns:
-            Whether the sequel's battle is now recorded as shown (as `show`), and whether the one ahead was handed out:
+            Whether the next battle is now recorded as shown (as `show`), and whether the one ahead was handed out:
             not if another voter got its pair first.
 
         Raises:
@@ -270,7 +270,7 @@ class Store:
         try:
             with writing(self.engine) as connection:
                 connection.execute(insert(VOTES), vote_row(vote))
-                return _follow(connection, vote, sequel) if sequel else (False, False)
+                return _follow(connection, vote, following) if following else (False, False)
         except IntegrityError as error:
             if self.vote_of(vote.battle.id) is None:
                 raise
@@ -364,11 +364,11 @@ def _shown(connection: Connection, battle_id: str, voter: str, moment: datetime)
     return connection.execute(queries.SHOW, given).rowcount == 1
 
 
-def _follow(connection: Connection, vote: Vote, sequel: Sequel) -> tuple[bool, bool]:
-    shown = _shown(connection, sequel.shown, vote.battle.voter, vote.voted)
-    if sequel.ahead is None:
+def _follow(connection: Connection, vote: Vote, following: NextBattles) -> tuple[bool, bool]:
+    shown = _shown(connection, following.shown, vote.battle.voter, vote.voted)
+    if following.ahead is None:
         return shown, False
-    if sequel.fresh:
-        return shown, _claimed(connection, sequel.ahead)
-    _serve(connection, sequel.ahead)
+    if following.fresh:
+        return shown, _claimed(connection, following.ahead)
+    _serve(connection, following.ahead)
     return shown, True

@@ -276,7 +276,7 @@ def test_a_vote_and_the_battles_after_it_are_one_transaction(store: Store, servi
     second = service.next_battle("ann", exclude=first.id)
     assert second is not None
     clock.move(seconds=2)
-    done = service.vote_and_go_on(first.id, "ann", "left", Client(decision_ms=1500), shown=second.id, study=None)
+    done = service.vote_and_advance(first.id, "ann", "left", Client(decision_ms=1500), shown=second.id, study=None)
     assert (list(store.votes()), done.votes, done.shown) == ([done.vote], 1, True)
     shown = store.battle(second.id)
     assert shown is not None
@@ -286,13 +286,13 @@ def test_a_vote_and_the_battles_after_it_are_one_transaction(store: Store, servi
     assert len({first.pair.id, second.pair.id, done.ahead.pair.id}) == 3
     before = store.pool_size(None)
     with pytest.raises(DuplicateVote):
-        service.vote_and_go_on(first.id, "ann", "tie", Client(), shown=done.ahead.id, study=None)
+        service.vote_and_advance(first.id, "ann", "tie", Client(), shown=done.ahead.id, study=None)
     ahead = store.battle(done.ahead.id)
     assert ahead is not None
     assert (ahead.shown, store.pool_size(None)) == (None, before), "a refused vote changes nothing"
     stranger = service.next_battle("ben")
     assert stranger is not None
-    forged = service.vote_and_go_on(second.id, "ann", "tie", Client(), shown=stranger.id, study=None)
+    forged = service.vote_and_advance(second.id, "ann", "tie", Client(), shown=stranger.id, study=None)
     assert (forged.shown, forged.ahead) == (False, done.ahead), "and the battle that waits is not handed out twice"
     strangers_battle = store.battle(stranger.id)
     assert strangers_battle is not None
@@ -307,7 +307,7 @@ def test_what_prevents_the_next_battle_prevents_no_vote(
     first = service.next_battle("ann")
     assert first is not None
     service.mark_shown(first.id, "ann")
-    limited = service.vote_and_go_on(first.id, "ann", "left", Client(), shown="", study=None)
+    limited = service.vote_and_advance(first.id, "ann", "left", Client(), shown="", study=None)
     assert limited.ahead is None, "the voter has to rest now"
     clock.move(minutes=2)
     second = service.next_battle("ann")
@@ -322,7 +322,7 @@ def test_what_prevents_the_next_battle_prevents_no_vote(
 
     with monkeypatch.context() as broken:
         broken.setattr(Store, "candidate", away)
-        assert generous.vote_and_go_on(second.id, "ann", "left", Client(), shown="", study=None).ahead is None
+        assert generous.vote_and_advance(second.id, "ann", "left", Client(), shown="", study=None).ahead is None
     assert store.count_votes() == 2
 
 
