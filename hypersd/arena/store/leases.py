@@ -68,8 +68,9 @@ class Leases:
         with writing(self.engine) as connection:
             if connection.dialect.name == "postgresql":  # SQLite's writers take turns anyway
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POOL_LOCK})")
-            pairs = connection.scalar(queries.waiting(plan.study)) or 0
-            leased = connection.scalar(_counted(plan.study)) or 0
+            # In one statement, which sees one state: a pair whose lease ends between two counts is in neither.
+            counts = (queries.waiting(plan.study).scalar_subquery(), _counted(plan.study).scalar_subquery())
+            pairs, leased = connection.execute(select(*counts)).one()
             if pairs + leased >= low or connection.scalar(select(func.count()).where(*same)):
                 return None
             connection.execute(insert(LEASES), row)

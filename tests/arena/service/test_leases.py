@@ -95,7 +95,7 @@ def test_a_lease_belongs_to_one_worker(store: Store) -> None:
 def test_workers_that_look_at_once_take_no_more_than_the_pool_needs(store: Store, tmp_path: Path) -> None:
     pools: list[PairPool] = [working(store, tmp_path, Squares(), low=5) for _ in range(4)]
     threads = [
-        threading.Thread(target=lambda pool=pool: [pool.add_leased_pair(pool.sources[0]) for _ in range(4)])
+        threading.Thread(target=lambda pool=pool: [pool.add_leased_pair(pool.sources[0]) for _ in range(20)])
         for pool in pools
     ]
     for thread in threads:
