@@ -1,10 +1,11 @@
 """Seconds and memory of one step of Hyper-SD15 on a CPU: this package against the model card's own pipeline.
 
-    python -m benchmarks.cpu [--steps 1] [--rounds 3] [--json]
+    python -m benchmarks.cpu [--steps 1] [--rounds 3] [--sides plain,package,tiny,openvino,openvino-int8] [--json]
 
-SD1.5's real shapes with random weights, written to a temporary folder (2.3 GB) in the Hub's own layout. The plain
-pipeline is the model card's: float32, the adapter fused, TCD's scheduler. Each side runs in a process of its own, which
-tells its peak memory. Loading is not timed.
+SD1.5's real shapes with random weights, written to a temporary folder (2.3 GB; OpenVINO's graphs take 4.4 more) in the
+Hub's own layout. The plain pipeline is the model card's: float32, the adapter fused, TCD's scheduler. `package` decodes
+with the full decoder, `tiny` with TAESD, and so do the two of OpenVINO. Every round runs each side in a process of its
+own, in turn, which tells its peak memory, and its seconds for loading and a first picture; a second picture is timed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline, TCDScheduler
+from diffusers import AutoencoderTiny, StableDiffusionPipeline, TCDScheduler
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
@@ -34,6 +36,7 @@ from hypersd.models.families.sd15 import SD15
 from hypersd.models.machine import Machine
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
+from hypersd.utils.environment import Backend
 
 PROMPT = "a cat"
 MODEL = "hyper-unified"
@@ -41,7 +44,7 @@ RANK = 64
 
 
 def write_weights(cache: Path) -> Path:
-    """Write random weights of SD1.5 and of Hyper's unified LoRA into a Hub cache; returns the base's folder."""
+    """Write random weights of SD1.5, TAESD and Hyper's unified LoRA into a Hub cache; returns the base's folder."""
     torch.manual_seed(0)
     base = snapshot(cache, str(SD15.repository))
     pipeline: Any = Blueprint.of_family("sd15").pipeline(torch.float16)
@@ -53,6 +56,9 @@ def write_weights(cache: Path) -> Path:
             else:
                 weight.data.copy_(torch.arange(weight.numel()).view(weight.shape))
     pipeline.save_pretrained(base, variant="fp16")
+    assert SD15.tiny_decoder is not None
+    tiny: Any = AutoencoderTiny()
+    tiny.save_pretrained(snapshot(cache, SD15.tiny_decoder.repository))
     pipeline.unet.add_adapter(LoraConfig(r=RANK, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
     weights = SD15.spec(MODEL).recipe(1).weights
     layers: dict[str, nn.Module | Tensor] = {
@@ -74,16 +80,17 @@ def snapshot(cache: Path, repository: str) -> Path:
     return revision
 
 
-def package(cache: Path, steps: int) -> Callable[[], None]:
+def package(cache: Path, steps: int, *, tiny: bool = False, backend: Backend = "torch") -> Callable[[], None]:
     """This package's comparison, with one model."""
-    machine = Machine.here()
-    engine = Engine(SD15, replace(machine, cache=cache, offline=True))
-    request = Request(prompt=PROMPT, seed=0, family="sd15", runs=(Run(model=MODEL, steps=steps),))
+    machine = replace(Machine.here(), cache=cache, offline=True, graphs=cache / "graphs")
+    engine = Engine(SD15, machine.with_backend(backend))
+    runs = (Run(model=MODEL, steps=steps),)
+    request = Request(prompt=PROMPT, seed=0, family="sd15", runs=runs, tiny_decoder=tiny)
 
     def draw() -> None:
         for event in compare(request, engine):
-            if isinstance(event, Generation) and event.error:
-                raise RuntimeError(event.error)
+            if isinstance(event, Generation) and (event.error or event.backend != backend):
+                raise RuntimeError(event.error or event.warnings)
 
     return draw
 
@@ -105,27 +112,45 @@ def plain(cache: Path, steps: int) -> Callable[[], None]:
     return draw
 
 
-SIDES: dict[str, Callable[[Path, int], Callable[[], None]]] = {"package": package, "plain": plain}
+SIDES: dict[str, Callable[[Path, int], Callable[[], None]]] = {
+    "plain": plain,
+    "package": package,
+    "tiny": partial(package, tiny=True),
+    "openvino": partial(package, tiny=True, backend="openvino"),
+    "openvino-int8": partial(package, tiny=True, backend="openvino-int8"),
+}
 
 
-def measure_side(side: str, cache: Path, steps: int, rounds: int) -> dict[str, float]:
-    """Median seconds of a picture after a first one, and peak memory in GB, in this process."""
+def measure_side(side: str, cache: Path, steps: int) -> dict[str, float]:
+    """Seconds of a picture after a first one, those until the first one was there, and peak memory in GB, here."""
+    start = time.perf_counter()
     draw = SIDES[side](cache, steps)
     draw()
-    times: list[float] = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        draw()
-        times.append(time.perf_counter() - start)
+    first = time.perf_counter()
+    draw()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return {"seconds": statistics.median(times), "peak_gb": peak}
+    return {"seconds": time.perf_counter() - first, "first_seconds": first - start, "peak_gb": peak}
 
 
-def in_a_process(side: str, cache: Path, steps: int, rounds: int) -> dict[str, float]:
+def in_a_process(side: str, cache: Path, steps: int) -> dict[str, float]:
     """`measure_side` in a process of its own."""
-    words = ["--side", side, "--cache", str(cache), "--steps", str(steps), "--rounds", str(rounds)]
+    words = ["--side", side, "--cache", str(cache), "--steps", str(steps)]
     out = subprocess.run([sys.executable, "-m", "benchmarks.cpu", *words], capture_output=True, text=True, check=True)
     return json.loads(out.stdout.splitlines()[-1])
+
+
+def measure(names: Sequence[str], cache: Path, steps: int, rounds: int) -> dict[str, dict[str, float]]:
+    """The medians of each side's costs; `start_seconds` are until the first picture, the first time ever."""
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            taken[name].append(in_a_process(name, cache, steps))
+            print(name, taken[name][-1], file=sys.stderr)
+    return {
+        name: {key: statistics.median(costs[key] for costs in every) for key in every[0]}
+        | {"start_seconds": every[0]["first_seconds"]}
+        for name, every in taken.items()
+    }
 
 
 def main() -> None:
@@ -133,23 +158,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="time Hyper-SD15 on a CPU against the model card's pipeline")
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sides", default=",".join(SIDES), help="which of them, the plain pipeline first")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        print(json.dumps(measure_side(options.side, options.cache, options.steps, options.rounds)))
+        print(json.dumps(measure_side(options.side, options.cache, options.steps)))
         return
     with tempfile.TemporaryDirectory() as folder:
         write_weights(Path(folder))
-        sides = {side: in_a_process(side, Path(folder), options.steps, options.rounds) for side in SIDES}
-    ours, of_plain = sides["package"], sides["plain"]
+        sides = measure(options.sides.split(","), Path(folder), options.steps, options.rounds)
     if options.json:
         print(json.dumps(sides))
         return
     for side, costs in sides.items():
-        print(f"{side:8} {costs['seconds']:.2f} s, {costs['peak_gb']:.2f} GB at most")
-    print(f"the package takes {ours['seconds'] / of_plain['seconds']:.2f} of the plain pipeline's time")
+        ratio = costs["seconds"] / sides["plain"]["seconds"]
+        print(
+            f"{side:13} {costs['seconds']:6.2f} s, {ratio:.3f} of the plain pipeline's, {costs['peak_gb']:.2f} GB at "
+            f"most; first picture after {costs['first_seconds']:.0f} s, the first time {costs['start_seconds']:.0f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> None:
         threading.Thread(target=link.listen, args=(sys.stdin,), name="page", daemon=True).start()
     threading.Thread(target=_trim, args=(stop,), name="trim", daemon=True).start()
     engines.wake()
-    with _drawing(engines.family(settings.family), environment.ray) as draw_all:
+    with _drawing(engines.family(settings.family), environment) as draw_all:
         PairSupply(engines, store, pictures, studies, link, stop, link.busy, settings.pool, draw_all).run()
 
 
@@ -94,18 +94,18 @@ def _trim(stop: threading.Event) -> None:
 
 
 @contextmanager
-def _drawing(family: Family, address: str) -> Generator[DrawAll | None]:
+def _drawing(family: Family, environment: Environment) -> Generator[DrawAll | None]:
     """A worker of the Ray cluster that draws the pairs, if there is a cluster; otherwise None.
 
     Raises:
         ValueError: the cluster cannot be used.
     """
-    if not address:
+    if not environment.ray:
         yield None
         return
     from hypersd.sampling.ray_drawing import ray_drawing  # noqa: PLC0415 - torch takes seconds to import
 
-    with ray_drawing(family, address, workers=1) as draw_all:
+    with ray_drawing(family, environment.ray, workers=1, backend=environment.backend) as draw_all:
         yield draw_all
 
 

@@ -19,7 +19,7 @@ def drawing(engine: Engine) -> Generator[DrawAll]:
         ValueError: `RAY_ADDRESS` names a cluster that cannot be used.
     """
     if address := Environment.read().ray:
-        with ray_drawing(engine.family, address) as draw_all:
+        with ray_drawing(engine.family, address, backend=engine.machine.backend) as draw_all:
             yield draw_all
     else:
         yield drawn_by(engine)

@@ -46,6 +46,7 @@ def take_like(options: argparse.Namespace) -> StoredRequest:
     options.steps = tuple(sorted({run.steps for run in request.runs if run.steps}))
     options.base_first = stored.base_first or None
     options.decoder = "tiny" if stored.tiny_decoder else None
+    options.backend = options.backend or stored.backend  # another one draws almost the same, where this is missing
     options.eta, options.strength, options.size = given.eta, given.strength, given.size
     options.guidance, options.negative = given.guidance_scale, given.negative_prompt
     return stored

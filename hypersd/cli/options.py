@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import get_args
 
 from hypersd.arena.votes.battle import KINDS, Kind
 from hypersd.cli.arguments import (
@@ -18,8 +19,10 @@ from hypersd.cli.arguments import (
     source,
     step_counts,
 )
+from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import MAX_STEPS
+from hypersd.utils.environment import Backend
 
 DEFAULT_FAMILY = next(iter(FAMILIES))
 """The registry's first family is the one that is shipped."""
@@ -121,3 +124,23 @@ def add_base_first(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="let the base, with its guidance, take the first N steps of every few-step model: more diverse pictures",
     )
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add `--backend`."""
+    parser.add_argument(
+        "--backend",
+        choices=get_args(Backend),
+        help="library that runs the UNets on a CPU: torch, or openvino (pip install openvino), which is faster; in "
+        "int8 with smaller weights and other pictures (default: HYPERSD_BACKEND, or torch)",
+    )
+
+
+def machine_of(options: argparse.Namespace) -> Machine:
+    """This machine with the backend of `--backend`.
+
+    Raises:
+        ValueError: the backend is not installed, or the machine draws on a GPU; or a variable has an invalid value.
+    """
+    machine = Machine.here()
+    return machine if options.backend is None else machine.with_backend(options.backend)

@@ -96,7 +96,8 @@ class EvaluationPlan:
             "styles": styles_record(engine),
             "vae": self.family.vae,
             "models": [self._model_record(engine, model, steps) for model, steps in self.settings],
-            "versions": versions(),
+            "backend": None if engine.machine.backend == "torch" else engine.machine.backend,
+            "versions": versions(engine.machine.backend),
         }
 
     def _model_record(self, engine: Engine, model: str, steps: int) -> dict[str, Any]:

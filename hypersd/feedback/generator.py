@@ -42,9 +42,10 @@ class EngineGenerator:
 
     @property
     def device(self) -> str:
-        """Device and precision that draw."""
+        """Device and precision that draw, and the backend if it is not PyTorch."""
         machine = self.engine.machine
-        return f"{machine.device}, {machine.precision}"
+        backend = [] if machine.backend == "torch" else [machine.backend]
+        return ", ".join([machine.device, machine.precision, *backend])
 
     def __call__(self, prompt: str, seed: int, contestants: Sequence[Contestant]) -> Sequence[GeneratedImage]:
         """Draw one prompt and one seed with each contestant.

@@ -6,11 +6,12 @@ costs what a base step costs); otherwise it shares the base UNet, with its adapt
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -20,20 +21,24 @@ import torch
 from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
+from hypersd.models.compiled_unet import AnyUNet, CompiledUNet, UNetCompiler
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.libraries import quietly
 from hypersd.models.loading import Loader
-from hypersd.models.machine import Machine
+from hypersd.models.machine import Machine, free_memory
 from hypersd.models.prompt_embeds import PromptEmbeds, unread
 from hypersd.models.registry import BASE, is_large, is_local
 from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family, Recipe, Weights
 from hypersd.models.weight_memory import held_bytes, plan, weight_bytes
+from hypersd.utils.environment import Backend
 from hypersd.utils.errors import Cancelled
 
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB
 _MEMORY_SHARE = 0.8
+_TO_COMPILE = 3
+"""Memory for compiling a UNet, in sizes of its weights: the fused UNet, its graph, the compiled graph."""
 _PIECE = 4 * 2**20
 _GLANCE = 0.1
 """Seconds between looks at whether a run that waits for a download has been cancelled."""
@@ -46,19 +51,21 @@ class LoadedModel:
     Args:
         vae_scale: pixels to a latent, along a side.
         switch_seconds: what loading, fusing or switching to it has just cost.
-        warning: a sentence about what of its weights is not applied, or nothing.
+        warning: sentences about what of its weights is not applied, or the backend that does not run it; or nothing.
         base: gives the base's UNet within its context; an adapter that is on it is off there.
+        backend: library that runs the UNet.
     """
 
-    unet: UNet2DConditionModel
+    unet: AnyUNet
     vae: Any
     vae_scale: int
     scheduler: Any
     device: torch.device
     dtype: torch.dtype
     switch_seconds: float
-    base: Callable[[], AbstractContextManager[UNet2DConditionModel]]
+    base: Callable[[], AbstractContextManager[AnyUNet]]
     warning: str = ""
+    backend: Backend = "torch"
 
 
 class Engine:
@@ -78,6 +85,7 @@ class Engine:
         self._loader = Loader(family, machine, self._report)
         self._pipeline: Any = None
         self._unets: dict[Weights, UNet2DConditionModel] = {}
+        self._compiled: dict[Weights, CompiledUNet] = {}
         self._controlnets: dict[Weights, ControlNetModel] = {}
         self._adapters: dict[Weights, str] = {}
         self._warnings: dict[Weights, str] = {}
@@ -112,9 +120,16 @@ class Engine:
 
     @contextmanager
     def use(
-        self, recipe: Recipe, cancelled: Callable[[], bool] = lambda: False, *, tiny_decoder: bool = False
+        self,
+        recipe: Recipe,
+        cancelled: Callable[[], bool] = lambda: False,
+        *,
+        tiny_decoder: bool = False,
+        controlled: bool = False,
     ) -> Generator[LoadedModel]:
         """Hold the family's weights, set up for a recipe, with the base's VAE or the family's tiny decoder.
+
+        The UNet is run by the machine's backend where it can be: PyTorch runs one that a ControlNet controls.
 
         Raises:
             DownloadError, OSError: the recipe's weights, or the decoder's, cannot be fetched or read.
@@ -128,7 +143,11 @@ class Engine:
             start = time.perf_counter()
             try:
                 warnings = [self._warning(weights) for weights in (*self.family.styles, recipe.weights)]
-                unet = self._unet(recipe.weights)
+                compiles = self.machine.backend != "torch"
+                if compiles and (problem := self._compiling_problem(recipe.weights, controlled=controlled)):
+                    warnings.append(f"drawn with PyTorch, not with {self.machine.backend}: {problem}")
+                    compiles = False
+                unet = self._compiled_unet(recipe.weights) if compiles else self._unet(recipe.weights)
             finally:
                 self.state = "ready"  # the base is, and fetching the recipe's weights may have said otherwise
             yield LoadedModel(
@@ -139,13 +158,16 @@ class Engine:
                 device=torch.device(self.machine.device),
                 dtype=self._loader.dtype,
                 switch_seconds=time.perf_counter() - start,
-                base=lambda: self._without_adapter(switched_on=unet is pipeline.unet and recipe.weights.kind == "lora"),
+                base=(lambda: nullcontext(self._compiled_unet(BASE)))
+                if compiles
+                else lambda: self._without_adapter(switched_on=unet is pipeline.unet and recipe.weights.kind == "lora"),
                 warning="; ".join(filter(None, warnings)),
+                backend=self.machine.backend if compiles else "torch",
             )
 
     def holds(self, weights: Weights) -> bool:
         """True if weights are in memory."""
-        own = weights in self._unets or weights in self._controlnets
+        own = weights in self._unets or weights in self._controlnets or weights in self._compiled
         return own or (self.loaded and (weights.kind == "none" or replace(weights, scale=1.0) in self._adapters))
 
     def fetch(self, weights: Iterable[Weights], cancelled: Callable[[], bool] = lambda: False) -> None:
@@ -213,7 +235,8 @@ class Engine:
         """Bytes of all weights that are held now."""
         pipeline = self.load()
         shared = [value for value in pipeline.components.values() if isinstance(value, torch.nn.Module)]
-        return held_bytes([*shared, *self._unets.values(), *self._controlnets.values()])
+        of_graphs = sum(unet.weight_bytes for unet in self._compiled.values())
+        return held_bytes([*shared, *self._unets.values(), *self._controlnets.values()]) + of_graphs
 
     def _unet(self, weights: Weights) -> UNet2DConditionModel:
         base = self._pipeline.unet
@@ -228,6 +251,40 @@ class Engine:
         unet = self._unets.pop(weights, None) or self._loader.unet(base, weights)
         self._unets[weights] = unet  # the last one is the one used last
         return unet
+
+    def _compiling_problem(self, weights: Weights, *, controlled: bool) -> str:
+        """Reason why a UNet with these weights is not compiled; empty if it is."""
+        if controlled:
+            return "a compiled UNet follows no lines"
+        if weights not in {recipe.weights for spec in self.family.specs for recipe in spec.recipes}:
+            return "adapters are compiled at the strength of their recipes"
+        if weights not in self._compiled and free_memory() < _TO_COMPILE * weight_bytes(self._pipeline.unet):
+            return "there is not enough free memory to compile the UNet"
+        return ""
+
+    def _compiled_unet(self, weights: Weights) -> CompiledUNet:
+        base = self._pipeline.unet
+        if weights not in self._compiled:
+            self.state = "compiling"
+            self._make_room(weight_bytes(base))
+        compiler = UNetCompiler(self.machine.backend, self.machine.graphs, self._loader.dtype)
+        unet = self._compiled.pop(weights, None) or compiler.compile(
+            base, self._hashes(weights), lambda: self._fused(weights)
+        )
+        self._compiled[weights] = unet  # the last one is the one used last
+        return unet
+
+    def _hashes(self, weights: Weights) -> list[tuple[str, str, float]]:
+        """Hashes of all weights of a UNet, each with its kind and scale."""
+        return [(each.kind, self.sha256(each), each.scale) for each in (BASE, *self.family.styles, weights)]
+
+    def _fused(self, weights: Weights) -> UNet2DConditionModel:
+        """A UNet with these weights in it, and no layers of adapters."""
+        base = self._pipeline.unet
+        if self._adapters:
+            base = copy.deepcopy(base)
+            base.unload_lora()
+        return base if weights.kind == "none" else self._loader.unet(base, weights)
 
     def _warning(self, weights: Weights) -> str:
         """A sentence about layers of an adapter that are not applied; empty if all are."""
@@ -249,8 +306,13 @@ class Engine:
 
     def _make_room(self, wanted: int) -> None:
         """Let go of the UNets that were used least recently until another one fits beside the base."""
-        while self._unets and held_bytes([self._pipeline.unet, *self._unets.values()]) + wanted > self._budget:
-            del self._unets[next(iter(self._unets))]
+
+        def held() -> int:
+            of_graphs = sum(unet.weight_bytes for unet in self._compiled.values())
+            return held_bytes([self._pipeline.unet, *self._unets.values()]) + of_graphs
+
+        while (unets := self._unets or self._compiled) and held() + wanted > self._budget:
+            del unets[next(iter(unets))]
 
     def _switch(self, base: UNet2DConditionModel, weights: Weights) -> UNet2DConditionModel:
         file = replace(weights, scale=1.0)  # one copy serves at any strength

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
 
@@ -13,7 +14,7 @@ import psutil
 from huggingface_hub import constants
 
 from hypersd.models.network import reachable
-from hypersd.utils.environment import Environment
+from hypersd.utils.environment import Backend, Environment
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -41,6 +42,8 @@ class Machine:
         offline: downloads are not allowed.
         cache: the Hub's cache.
         hub: the Hub's address.
+        backend: library that runs the UNets; a GPU's is always PyTorch.
+        graphs: folder of the graphs that OpenVINO compiles.
     """
 
     device: str
@@ -50,13 +53,15 @@ class Machine:
     cache: Path
     bfloat16: bool = False
     hub: str = constants.ENDPOINT
+    backend: Backend = "torch"
+    graphs: Path = Path("data", "graphs")
 
     @classmethod
     def here(cls) -> Machine:
         """This machine, as torch and the environment (`HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_ENDPOINT`) describe it.
 
         Raises:
-            ValueError: a variable has an invalid value.
+            ValueError: a variable has an invalid value, or names a backend that is not installed.
         """
         if has_gpu_driver():
             import torch  # noqa: PLC0415 - takes seconds, and only it can tell what a GPU can do
@@ -69,13 +74,31 @@ class Machine:
 
     @classmethod
     def cpu(cls) -> Machine:
-        """This machine without its GPU.
+        """This machine without its GPU, with the backend of `HYPERSD_BACKEND`.
 
         Raises:
-            ValueError: a variable has an invalid value.
+            ValueError: a variable has an invalid value, or names a backend that is not installed.
         """
-        memory_gb, bfloat16 = free_memory() / 1e9, has_bfloat16()
-        return cls(device="cpu", precision="float32", memory_gb=memory_gb, bfloat16=bfloat16, **_network())
+        memory_gb, bfloat16, environment = free_memory() / 1e9, has_bfloat16(), Environment.read()
+        machine = cls(device="cpu", precision="float32", memory_gb=memory_gb, bfloat16=bfloat16, **_network())
+        return replace(machine, graphs=environment.data / "graphs").with_backend(environment.backend)
+
+    def with_backend(self, backend: Backend) -> Machine:
+        """This machine with another backend.
+
+        Raises:
+            ValueError: it is not installed, or the machine draws on a GPU.
+        """
+        if backend != "torch" and self.device != "cpu":
+            raise ValueError(
+                f"the backend {backend} runs on a CPU, and this machine draws on {self.device}; choose torch instead"
+            )
+        if backend != "torch" and find_spec("openvino") is None:
+            raise ValueError(
+                f"the backend {backend} needs OpenVINO, which is not installed; run `pip install openvino`, or choose "
+                "the backend torch"
+            )
+        return replace(self, backend=backend)
 
     @classmethod
     def zero_gpu(cls) -> Machine:

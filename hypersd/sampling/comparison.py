@@ -74,7 +74,8 @@ def _run(
     embeds = engine.encode(request.prompt, run.negative_prompt)
     model, recipe, (width, height) = run.spec.name, run.recipe, run.size
     control = _control(request, engine, run, cancelled)
-    with engine.use(recipe, cancelled, tiny_decoder=request.tiny_decoder) as loaded:
+    controlled = control is not None
+    with engine.use(recipe, cancelled, tiny_decoder=request.tiny_decoder, controlled=controlled) as loaded:
         for event in denoise(
             loaded, recipe, embeds, seed, pixels=height, width=width, control=control, cancelled=cancelled
         ):
@@ -89,6 +90,7 @@ def _run(
                     seed=seed,
                     timesteps=event.timesteps,
                     unread=embeds.unread,
+                    backend=loaded.backend,
                     warnings=(*filter(None, (unread_remark(embeds.unread), loaded.warning)), *run.warnings),
                 )
             elif previews and event.step % PREVIEW_EVERY == 0 and event.step < recipe.steps:

@@ -121,7 +121,10 @@ def recorded(generation: Generation, file: str, engine: Engine, request: Request
 
 
 def common(engine: Engine, request: Request) -> dict[str, Any]:
-    """Facts that all runs of a request share: device, precision, base, versions, and the control if there is one."""
+    """Facts that all runs of a request share: device, precision, base, versions, and the control if there is one.
+
+    A backend beside PyTorch is included; a run that it could not do says so itself.
+    """
     family, machine = engine.family, engine.machine
     base = base_record(family, engine.sha256(BASE))
     control = request.control and control_record(
@@ -130,10 +133,11 @@ def common(engine: Engine, request: Request) -> dict[str, Any]:
     return ({"control": control} if control else {}) | {
         "device": machine.device,
         "dtype": machine.precision,
+        **({} if machine.backend == "torch" else {"backend": machine.backend}),
         "base": base,
         **({"styles": styles_record(engine)} if family.styles else {}),
         **({"vae": family.vae} if family.vae else {}),
-        "versions": versions(),
+        "versions": versions(machine.backend),
     }
 
 
@@ -213,6 +217,8 @@ def _check_base(folder: Path, record: Mapping[str, Any], engine: Engine) -> None
     before, now = record.get("styles", []), styles_record(engine)
     if before != now:
         raise _other(folder, "set of styles", before, now)
+    if (backend := record.get("backend", "torch")) != engine.machine.backend:
+        raise _other(folder, "backend", backend, engine.machine.backend)
     if "vae" in record and record["vae"] != engine.family.vae:
         raise _other(folder, "VAE", record["vae"], engine.family.vae)
 

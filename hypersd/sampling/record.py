@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersd import __version__
 from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.utils.environment import Backend
 
 if TYPE_CHECKING:
     from hypersd.sampling.planning import PlannedRun
@@ -106,6 +107,7 @@ def run_record(
         "calls": generation.calls,
         "guidance_scale": generation.guidance_scale,
         "seconds": round(generation.seconds, 4),
+        "backend": generation.backend,
         "file": file,
     }
     settings = settings_record(run, sha256)
@@ -143,9 +145,10 @@ def control_record(family: Family, control: Control, sha256: str | None = None) 
     return {"mode": control.mode.value, "scale": control.scale_with(spec), "weights": weights}
 
 
-def versions() -> dict[str, str]:
-    """The versions of this package and of the libraries that affect pictures."""
-    return {"hypersd": __version__} | {name: version(name) for name in _LIBRARIES}
+def versions(backend: Backend = "torch") -> dict[str, str]:
+    """The versions of this package and of the libraries that affect pictures which a backend draws."""
+    names = _LIBRARIES if backend == "torch" else (*_LIBRARIES, "openvino")
+    return {"hypersd": __version__} | {name: version(name) for name in names}
 
 
 def picture_texts(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.specs import ControlNetSpec
+from hypersd.utils.environment import Backend
 
 MAX_PROMPT = 2000
 MAX_SEED = 2**32 - 1
@@ -227,6 +228,7 @@ class Generation:
         timesteps: of the UNet evaluations, from noise to picture.
         unread: the end of the prompt that the text encoders do not read.
         warnings: sentences about parts of the request that were not applied: unread words, layers of an adapter.
+        backend: library that ran the UNet.
     """
 
     model: str
@@ -240,6 +242,7 @@ class Generation:
     timesteps: tuple[float, ...] = ()
     unread: str = ""
     warnings: tuple[str, ...] = ()
+    backend: Backend = "torch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
+from hypersd.models.compiled_unet import AnyUNet, CompiledUNet
 from hypersd.models.conditioning import unet_conditioning
 from hypersd.models.engine import LoadedModel
 from hypersd.models.prompt_embeds import PromptEmbeds
@@ -31,7 +31,7 @@ def initial_noise(shape: Sequence[int], seed: int) -> tuple[Tensor, torch.Genera
 
 
 def conditioning(
-    unet: UNet2DConditionModel, embeds: PromptEmbeds, pixels: int, width: int | None = None, *, guided: bool
+    unet: AnyUNet, embeds: PromptEmbeds, pixels: int, width: int | None = None, *, guided: bool
 ) -> dict[str, Any]:
     """Conditioning of the UNet besides latents and time: negative (or no) prompt and prompt, or the prompt alone."""
     rows = slice(0, 2) if guided else slice(1, 2)
@@ -40,7 +40,7 @@ def conditioning(
 
 
 def guided_noise(
-    unet: UNet2DConditionModel,
+    unet: AnyUNet,
     latents: Tensor,
     timestep: Tensor,
     cond: Mapping[str, Any],
@@ -115,13 +115,15 @@ def denoise(
     cond = conditioning(unet, embeds, pixels, width, guided=guided)
     shape = (pixels // loaded.vae_scale, (width or pixels) // loaded.vae_scale)
     noise, generator = initial_noise((1, unet.config["in_channels"], *shape), seed)
+    base_cond = conditioning(unet, embeds, pixels, guided=recipe.base_guidance > 1)
+    if isinstance(unet, CompiledUNet):
+        unet.prepare(noise.expand(2 if guided else 1, -1, -1, -1), cond)
     seconds, calls, clock = 0.0, 0, time.perf_counter()
     set_timesteps(scheduler, recipe, loaded.device)
     # Eight bits of a bfloat16's mantissa are too few to add up steps in; only the networks compute in it.
     dtype = torch.float32 if loaded.dtype == torch.bfloat16 else loaded.dtype
     latents = noise.to(loaded.device, dtype) * scheduler.init_noise_sigma
 
-    base_cond = conditioning(unet, embeds, pixels, guided=recipe.base_guidance > 1)
     turns = itertools.count()
 
     def predict(scaled: Tensor, timestep: Tensor) -> Tensor:

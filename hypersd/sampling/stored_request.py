@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hypersd.models.base_first import with_base_first
 from hypersd.models.registry import family
 from hypersd.models.specs import Family
 from hypersd.sampling.request import Request, Run, SamplingParameters
+from hypersd.utils.environment import Backend
 from hypersd.utils.readers import read_picture
 
 
@@ -38,6 +39,7 @@ class StoredRequest:
         styled: name of the family's styled base that it was drawn on, or None.
         styles: records of the other LoRAs that were fused into the base.
         tiny_decoder: the picture was decoded by the family's tiny decoder.
+        backend: library that ran the UNets.
     """
 
     request: Request
@@ -46,6 +48,7 @@ class StoredRequest:
     styled: str | None = None
     styles: tuple[Mapping[str, Any], ...] = ()
     tiny_decoder: bool = False
+    backend: Backend = "torch"
 
 
 def stored_record(file: Path) -> dict[str, Any]:
@@ -94,6 +97,7 @@ def read_request(file: Path) -> StoredRequest:
             styled=styled,
             styles=styles[1:] if styled else styles,
             tiny_decoder=decoder is not None and record.get("vae") == decoder.repository,
+            backend=_backend(record),
         )
         known = _known(stored.request.family, stored.base_first)
         for run in stored.request.runs:
@@ -110,6 +114,11 @@ def _base(record: Mapping[str, Any], usual: Family) -> StoredBase | None:
     if base is None or (base["file"] is None and base["repository"] == usual.repository):
         return None
     return StoredBase(repository=base["repository"], file=base["file"], sha256=base.get("sha256"))
+
+
+def _backend(record: Mapping[str, Any]) -> Backend:
+    backends: tuple[Backend, ...] = get_args(Backend)
+    return {str(backend): backend for backend in backends}[record.get("backend", "torch")]
 
 
 def _known(name: str, base_first: int) -> Family:

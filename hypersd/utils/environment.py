@@ -16,6 +16,9 @@ from hypersd.utils.log_format import LogFormat
 DrawingPlace = Literal["apart", "here", "elsewhere"]
 """Place where the arena's pairs are drawn, relative to the page's process."""
 
+Backend = Literal["torch", "openvino", "openvino-int8"]
+"""Library that runs the UNets on a CPU: PyTorch, or OpenVINO, in int8 with weights of that precision."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PAGE_SECRETS = frozenset({"HYPERSD_OWNER_TOKEN", "HYPERSD_SECRET", "OAUTH_CLIENT_SECRET"})
@@ -90,6 +93,19 @@ def _drawing(text: str) -> DrawingPlace:
         if place == text.strip().lower():
             return place
     raise ValueError(f"is {text!r}; write one of: {', '.join(places)}")
+
+
+def _backend(text: str) -> Backend:
+    """A backend.
+
+    Raises:
+        ValueError: there is no such backend.
+    """
+    backends: tuple[Backend, ...] = get_args(Backend)
+    for backend in backends:
+        if backend == text.strip().lower():
+            return backend
+    raise ValueError(f"is {text!r}; write one of: {', '.join(backends)}")
 
 
 def _pool(text: str) -> int:
@@ -167,6 +183,9 @@ class Environment:
     drawing: DrawingPlace | None = field(default=None, metadata=_variable("HYPERSD_DRAWING", _drawing))
     """Place where the arena's pairs are drawn: in a process `apart`, `here` in the page's, or `elsewhere`; None decides
     by the family."""
+
+    backend: Backend = field(default="torch", metadata=_variable("HYPERSD_BACKEND", _backend))
+    """Library that runs the UNets where models are drawn on a CPU."""
 
     offline: bool = field(default=False, metadata=_variable("HF_HUB_OFFLINE", _switch))
     """Switch: load published weights only from the local cache."""

@@ -13,6 +13,7 @@ from hypersd.cli.comparison_report import comparison_report, report_failures, sw
 from hypersd.cli.folders import command_folder
 from hypersd.cli.like import check_like, take_like
 from hypersd.cli.options import (
+    add_backend,
     add_base_first,
     add_family,
     add_file,
@@ -21,11 +22,11 @@ from hypersd.cli.options import (
     add_resume,
     add_sampling,
     add_seed,
+    machine_of,
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.cli.sweep_options import add_sweep, check_sweep, steps_of, sweep_writer
 from hypersd.models.base_first import with_base_first
-from hypersd.models.machine import Machine
 from hypersd.sampling.comparison_files import COMPARISON, GRID, SWEEP, picture_files
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def add_parser(subparsers: Any) -> None:
     add_file(parser, "--prompts", f"prompts instead of PROMPT: {PROMPT_FILE}")
     add_family(parser)
     add_base(parser)
+    add_backend(parser)
     add_models_and_steps(parser, "steps to run each model at that has them (default: each model's own)")
     add_base_first(parser)
     add_seed(parser)
@@ -68,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     check_sweep(options)
     like = None if options.like is None else take_like(options)
     prompts = prompts_of(options)
-    machine = Machine.here()
+    machine = machine_of(options)
     chosen = chosen_family(options, options.models, machine)
     if options.base_first:
         chosen = with_base_first(chosen, options.base_first)

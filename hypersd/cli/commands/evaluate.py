@@ -13,6 +13,7 @@ from hypersd.cli.commands.evaluate_figures import run_figures
 from hypersd.cli.commands.evaluate_tables import run_tables
 from hypersd.cli.evaluations import evaluated, report_failures
 from hypersd.cli.options import (
+    add_backend,
     add_base_first,
     add_family,
     add_file,
@@ -21,6 +22,7 @@ from hypersd.cli.options import (
     add_out,
     add_resume,
     add_seed,
+    machine_of,
 )
 from hypersd.cli.output import emit, note, say
 from hypersd.models.base_first import with_base_first
@@ -63,6 +65,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_family(parser)
     add_base(parser)
+    add_backend(parser)
     add_models_and_steps(parser, f"steps to run each model at that has them (default: {','.join(map(str, STEPS))})")
     add_file(parser, "--adapter", "measure this adapter, as the model `adapter`; alone, if --models names no other")
     parser.add_argument(
@@ -103,7 +106,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate."""
-    machine = Machine.here()
+    machine = machine_of(options)
     if options.what is not None:
         return {"tables": run_tables, "figures": run_figures, "control": run_control}[options.what](options, machine)
     if options.mode is not None:

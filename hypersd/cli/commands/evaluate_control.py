@@ -19,7 +19,7 @@ PROMPTS = 64
 STEPS = 4
 _SHOWN = 8
 _NOT_HERE = {
-    **dict.fromkeys(("base", "style", "decoder", "models", "adapter", "like", "base_first")),
+    **dict.fromkeys(("base", "style", "decoder", "models", "adapter", "like", "base_first", "backend")),
     **dict.fromkeys(("reward", "reference", "metrics", "prompts")),
     "seeds": 1,
     "resume": False,
