@@ -1,10 +1,11 @@
-"""Cost of a comparison, relative to its bare model calls and to four pipelines run one after another.
+"""Cost of a comparison, with PyTorch and OpenVINO, relative to its bare model calls and to four pipelines in a row.
 
     python -m benchmarks.compare [--folder assets/emoji-xl] [--rounds 5] [--json]
 
 The floor is the same work with nothing around it, in the same process: one text encoding, the UNet calls, the decodes.
-The four pipelines are diffusers' own, each with weights of its own. Every round times all three, in turn, so that
-what else the machine does falls on all alike; the medians over the rounds are compared. Loading is not timed.
+The four pipelines are diffusers' own, each with weights of its own. Every round times all of them, in turn, so that
+what else the machine does falls on all alike; the medians over the rounds are compared. Loading is not timed there, but
+the first comparison of each backend is: it fuses, and OpenVINO's also converts, or at a second start reads its graphs.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from diffusers import StableDiffusionXLPipeline
 
@@ -31,9 +35,11 @@ from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request
 from hypersd.sampling.runs import expand
 from hypersd.sampling.sampler import conditioning, decode
+from hypersd.utils.environment import Backend
 
 PROMPT = "a big cat on a blue background"
 MODELS = ("base", "hyper", "lightning", "turbo")
+COMPILED: tuple[Backend, ...] = ("openvino", "openvino-int8")
 
 
 def whole(engine: Engine, request: Request) -> None:
@@ -97,14 +103,41 @@ def seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+def started(engine: Engine, request: Request) -> dict[str, float]:
+    """Seconds of the first comparison of a loaded engine, and the memory that the process then holds more."""
+    engine.load()
+    before = psutil.Process().memory_info().rss
+    taken = seconds(lambda: whole(engine, request))
+    return {"first_seconds": taken, "more_mb": (psutil.Process().memory_info().rss - before) / 1e6}
+
+
+def compiled(family: Family, machine: Machine, request: Request) -> tuple[dict[str, Engine], dict[str, float]]:
+    """A ready engine of each compiled backend, and their costs at the first start of all and at the second one."""
+    engines: dict[str, Engine] = {}
+    costs: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for backend in COMPILED:
+            here = replace(machine, graphs=Path(folder)).with_backend(backend)
+            starts = [started(engines.setdefault(backend, Engine(family, here)), request)]
+            engines[backend] = Engine(family, here)
+            starts.append(started(engines[backend], request))
+            costs |= {f"{backend}_start_seconds": starts[0]["first_seconds"]}
+            costs |= {f"{backend}_{name}": value for name, value in starts[1].items()}
+    return engines, costs
+
+
 def measure(family: Family, rounds: int) -> dict[str, float]:
     """The medians, their ratios, and the bytes of weights held."""
-    engine = Engine(family, replace(Machine.here(), device="cpu", precision="float32"))
+    machine = replace(Machine.here(), device="cpu", precision="float32", backend="torch")
+    engine = Engine(family, machine)
     request = Request(prompt=PROMPT, seed=0, family=family.name, runs=expand(family, MODELS, None))
     chosen = [(family.spec(run.model), family.spec(run.model).recipe(run.steps)) for run in request.runs]
     loaded = pipelines(Path(str(family.folder)), chosen)
+    first = {f"comparison_{name}": value for name, value in started(engine, request).items()}
+    engines, starts = compiled(family, machine, request)
     works: dict[str, Callable[[], None]] = {
         "comparison": lambda: whole(engine, request),
+        **{backend: partial(whole, each, request) for backend, each in engines.items()},
         "floor": lambda: floor(engine, chosen),
         "pipelines": lambda: in_a_row(loaded, chosen, 0),
     }
@@ -116,14 +149,23 @@ def measure(family: Family, rounds: int) -> dict[str, float]:
         for name in order:
             taken[name].append(seconds(works[name]))
     medians = {f"{name}_seconds": statistics.median(values) for name, values in taken.items()}
-    modules = [part for pipe in loaded for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
-    return medians | {
-        "times_the_floor": medians["comparison_seconds"] / medians["floor_seconds"],
-        "times_the_pipelines": medians["comparison_seconds"] / medians["pipelines_seconds"],
-        "weight_bytes": engine.weight_bytes(),
-        "weight_bytes_of_pipelines": held_bytes(modules),
-        "unet_calls": sum(recipe.calls for _, recipe in chosen),
+    ratios = {
+        f"{backend}_times_the_floor": medians[f"{backend}_seconds"] / medians["floor_seconds"] for backend in engines
     }
+    modules = [part for pipe in loaded for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    return (
+        medians
+        | first
+        | starts
+        | ratios
+        | {
+            "times_the_floor": medians["comparison_seconds"] / medians["floor_seconds"],
+            "times_the_pipelines": medians["comparison_seconds"] / medians["pipelines_seconds"],
+            "weight_bytes": engine.weight_bytes(),
+            "weight_bytes_of_pipelines": held_bytes(modules),
+            "unet_calls": sum(recipe.calls for _, recipe in chosen),
+        }
+    )
 
 
 def main() -> None:
@@ -142,6 +184,15 @@ def main() -> None:
     print(
         f"pipelines   {costs['pipelines_seconds']:.3f} s: the comparison takes {costs['times_the_pipelines']:.3f} times"
     )
+    for name in ("comparison", *COMPILED):
+        print(
+            f"{name}: first comparison {costs[f'{name}_first_seconds']:.2f} s, {costs[f'{name}_more_mb']:.0f} MB more"
+        )
+    for name in COMPILED:
+        print(
+            f"{name}: {costs[f'{name}_seconds']:.3f} s, {costs[f'{name}_times_the_floor']:.3f} times the floor; the "
+            f"first comparison of the first start {costs[f'{name}_start_seconds']:.2f} s"
+        )
     mine, of_pipelines = costs["weight_bytes"] / 1e6, costs["weight_bytes_of_pipelines"] / 1e6
     print(f"weights     {mine:.1f} MB, four pipelines {of_pipelines:.1f} MB")
 

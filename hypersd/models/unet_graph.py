@@ -1,6 +1,7 @@
 """UNets as OpenVINO's graphs: converted from PyTorch with their weights, in int8 too, and stored. An optional extra.
 
-The frontend is called directly: `openvino.convert_model` reports its use over the network, and takes ten times as long.
+The frontend is called directly: `openvino.convert_model` takes four times the processor's time, and reports its use
+over the network.
 """
 
 from __future__ import annotations

@@ -87,6 +87,26 @@ def test_a_single_picture_is_drawn_again_with_what_was_set_by_hand(call: Call, t
     assert (tmp_path / "first" / "base.png").read_bytes() == (tmp_path / "again" / "base.png").read_bytes()
 
 
+def test_a_picture_says_its_backend_and_is_drawn_again_with_it(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYPERSD_DATA", str(tmp_path / "data"))
+    first, words = tmp_path / "first", ("--models", "turbo", "--steps", "1", "--backend", "openvino")
+    record = call("compare", CAT, *words, "--out", first, "--json").document
+    assert record["runs"][0]["backend"] == "openvino"
+    assert "openvino" in record["versions"]
+    for file in ("turbo.png", "grid.png"):
+        again = call("compare", "--like", first / file, "--out", tmp_path / file, "--json").document
+        assert again["runs"][0]["backend"] == "openvino"
+    assert (first / "turbo.png").read_bytes() == (tmp_path / "grid.png" / "turbo.png").read_bytes()
+    other = ("--backend", "torch", "--out", tmp_path / "torch", "--json")
+    assert call("compare", "--like", first / "turbo.png", *other).document["runs"][0]["backend"] == "torch"
+    assert (
+        "another backend (openvino, not torch)"
+        in call("compare", CAT, *words[:-1], "torch", "--resume", "--out", first).complaint
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
