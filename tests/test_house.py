@@ -332,6 +332,13 @@ def test_a_bare_import_loads_nothing_heavy(root: Path, module: str) -> None:
     assert not heavy & set(json.loads(out.stdout))
 
 
+def test_the_page_answers_before_it_loads_what_draws(root: Path) -> None:
+    """A thread imports torch and diffusers, which takes longer than all the rest, while the page is served."""
+    script = "import json, sys; import app.build; print(json.dumps(list(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert not {"torch", "diffusers", "transformers", "peft"} & set(json.loads(out.stdout))
+
+
 def test_the_package_wins_over_the_entry_point(root: Path) -> None:
     """`app.py` and `app/` share a name: an `import app` finds the folder."""
     script = "import app; print(app.__file__)"
