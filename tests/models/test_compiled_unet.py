@@ -51,8 +51,8 @@ def drawn(asked: Request, engine: Engine) -> Generation:
     return generation
 
 
-def distance(one: Generation, other: Generation) -> np.ndarray:
-    pictures = (np.asarray(each.image, dtype=int) for each in (one, other))
+def distance(first: Generation, second: Generation) -> np.ndarray:
+    pictures = (np.asarray(each.image, dtype=int) for each in (first, second))
     return np.abs(np.subtract(*pictures))
 
 
