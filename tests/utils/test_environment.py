@@ -26,6 +26,7 @@ SET = Environment(
     owner_token="open",  # noqa: S106 - of nobody
     log="json",
     drawing="elsewhere",
+    backend="openvino-int8",
     offline=True,
     space="ann/hyper",
     platform="spaces",
@@ -129,3 +130,8 @@ def test_the_place_of_drawing_is_one_of_three() -> None:
     assert Environment.read({"HYPERSD_DRAWING": " Here "}).drawing == "here"
     with pytest.raises(ValueError, match="HYPERSD_DRAWING is 'there'; write one of: apart, here, elsewhere"):
         Environment.read({"HYPERSD_DRAWING": "there"})
+
+
+def test_an_unknown_backend_is_named() -> None:
+    with pytest.raises(ValueError, match="HYPERSD_BACKEND is 'onnx'; write one of: torch, openvino, openvino-int8"):
+        Environment.read({"HYPERSD_BACKEND": "onnx"})
