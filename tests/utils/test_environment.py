@@ -23,7 +23,7 @@ SET = Environment(
     studies=Path("/studies"),
     pool=12,
     reward=Path("/reward"),
-    owner_token="open",  # noqa: S106 - of nobody
+    owner_token="abracadabra",  # noqa: S106 - of nobody
     log="json",
     drawing="elsewhere",
     backend="openvino-int8",
@@ -97,7 +97,7 @@ def test_a_proxy_that_is_none_is_named_in_one_sentence(word: str) -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    for secret in ("rosebud", "sesame", "open"):
+    for secret in ("rosebud", "sesame", "abracadabra"):
         assert secret not in repr(SET).replace("owner", "")
 
 
