@@ -61,7 +61,7 @@ def main() -> None:
     arena = open_arena(EngineManager(settings.families(), settings.family), settings)
     if arena is None:
         raise SystemExit("the store cannot be opened")
-    if not arena.store.pool_size(None):  # a server that was killed finds the pairs of its start
+    if not arena.store.pairs.pool_size(None):  # a server that was killed finds the pairs of its start
         fill(arena, options.pairs)
     port = int(os.environ["GRADIO_SERVER_PORT"])
     short_turns()

@@ -141,7 +141,7 @@ class Arena:
                 break
             if sent := self._sent(battle):
                 return sent
-        return {"battle": None, "pool": self.store.pool_size(study)}
+        return {"battle": None, "pool": self.store.pairs.pool_size(study)}
 
     def _sent(self, battle: Battle) -> dict[str, Any] | None:
         """A battle as it is sent; None if its pictures are lost or equal, and its pair is withdrawn."""
@@ -153,7 +153,7 @@ class Arena:
             log.warning("the pictures of a pair are equal; the pair is withdrawn")
         else:
             return {"battle": battle.id, "prompt": battle.pair.prompt, "sheet": pictures}
-        self.store.withdraw(battle.pair.id)
+        self.store.pairs.withdraw(battle.pair.id)
         return None
 
     def show(self, voter: str, battle: str) -> dict[str, Any]:
@@ -276,7 +276,7 @@ class Arena:
 
     def labels(self) -> list[str]:
         """Labels of the contestants that can run on this machine, or have pictures here, and are not benched."""
-        benched = self.store.benched()
+        benched = self.store.bench.reasons()
         return [contestant.label for contestant in self._contestants() if contestant not in benched]
 
     def _contestants(self) -> Sequence[Contestant]:

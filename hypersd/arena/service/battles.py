@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypersd.arena.store.store import DuplicateVote, NextBattles, Store, VoterActivity
+from hypersd.arena.store.store import DuplicateVote, Store
+from hypersd.arena.store.voter_battles import NextBattles, VoterActivity
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Client, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)
@@ -108,16 +109,16 @@ class BattleService:
             RateLimited: the voter has voted more often than a person would.
         """
         moments = self._moments()
-        known = self.store.activity(voter, **moments, besides=exclude)
+        known = self.store.battles.activity(voter, **moments, besides=exclude)
         self._limit(known.minute, known.day)
-        if known.waiting and (waiting := self.store.open_battle(voter, study, moments["moment"], besides=exclude)):
+        if known.waiting and (waiting := self.store.battles.open(voter, study, moments["moment"], besides=exclude)):
             return waiting
         while picked := self._pick(known, voter, kind, study, alias):
             battle, fresh = picked
             if not fresh:
-                self.store.add_battle(battle)
+                self.store.battles.add(battle)
                 return battle
-            if self.store.claim(battle):  # otherwise another voter was faster: look again
+            if self.store.battles.claim(battle):  # otherwise another voter was faster: look again
                 return battle
         return None
 
@@ -134,14 +135,14 @@ class BattleService:
         # Count battles handed out, not votes: a page fetches ahead, so votes are one or two behind.
         first = 0 < policy.first_gold <= known.battles + 1 and not known.gold
         gold = first or dice < policy.gold_share
-        if gold and (candidate := self.store.candidate(voter, study, gold=True, alias=alias)):
+        if gold and (candidate := self.store.pairs.candidate(voter, study, gold=True, alias=alias)):
             return self._battle(candidate[0], voter, kind, "gold"), False
         again = policy.gold_share <= dice < policy.gold_share + policy.repeat_share
-        if again and (earlier := self.store.repeatable(voter, study, policy.repeat_after)):
+        if again and (earlier := self.store.battles.repeatable(voter, study, policy.repeat_after)):
             repeat = self._battle(earlier.pair, voter, kind, "repeat", swapped=not earlier.swapped)
             return replace(repeat, repeat_of=earlier.id), False
         overlap = self.rng.random() < policy.overlap_share
-        if candidate := self.store.candidate(voter, study, overlap=overlap, alias=alias):
+        if candidate := self.store.pairs.candidate(voter, study, overlap=overlap, alias=alias):
             return self._battle(candidate[0], voter, kind, "open"), candidate[1]
         return None
 
@@ -152,8 +153,8 @@ class BattleService:
     def custom_battle(self, pair: Pair, voter: str) -> Battle:
         """A battle on a pair drawn for a voter's own prompt; no other voter sees it."""
         battle = self._battle(pair, voter, "human", "open")
-        self.store.add_pair(pair)
-        self.store.add_battle(battle)
+        self.store.pairs.add(pair)
+        self.store.battles.add(battle)
         return battle
 
     def _battle(self, pair: Pair, voter: str, kind: Kind, purpose: Purpose, *, swapped: bool | None = None) -> Battle:
@@ -174,8 +175,8 @@ class BattleService:
         Raises:
             VoteRejected: the battle is not this voter's, or has expired.
         """
-        if not self.store.show(battle_id, voter, self.clock()):
-            self._mine(self.store.battle_status(battle_id), voter, self.clock())
+        if not self.store.battles.show(battle_id, voter, self.clock()):
+            self._mine(self.store.battles.status(battle_id), voter, self.clock())
 
     def vote(self, battle_id: str, voter: str, choice: str, client: Client | None = None) -> Vote:
         """Store a vote. When this returns, it is on disk.
@@ -220,7 +221,7 @@ class BattleService:
     ) -> tuple[Vote, VoterActivity]:
         """A vote that may be stored, and what is known of its voter before it."""
         known_choice, moment = _choice(choice), self.clock()
-        status, known = self.store.before_vote(battle_id, voter, **self._moments(), besides=besides)
+        status, known = self.store.battles.before_vote(battle_id, voter, **self._moments(), besides=besides)
         battle = self._mine(status, voter, moment)
         if known_choice not in self.allowed(battle.pair.study):
             raise VoteRejected("in this study you must choose one of the two pictures; skip the pair if you cannot")
@@ -242,7 +243,7 @@ class BattleService:
             self._limit(known.minute + 1, known.day + 1)
             if known.waiting:
                 lapse = self._moments()["moment"]
-                waiting = self.store.open_battle(voter, study, lapse, besides=shown, current=vote.battle.id)
+                waiting = self.store.battles.open(voter, study, lapse, besides=shown, current=vote.battle.id)
                 if waiting:
                     return waiting, None
             return None, self._pick(known, voter, kind, study, alias)
