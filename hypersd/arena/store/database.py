@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -111,6 +111,11 @@ def _sqlite(url: URL) -> Engine:
 def reading(engine: Engine) -> Connection:
     """A read-only connection: on SQLite it neither waits for a writer nor blocks one."""
     return engine.connect().execution_options(**{_READING: True})
+
+
+def reading_within(snapshot: Connection | None, engine: Engine) -> AbstractContextManager[Connection]:
+    """The connection of a snapshot, which stays open; or, if there is none, as `reading`."""
+    return reading(engine) if snapshot is None else nullcontext(snapshot)
 
 
 @contextmanager

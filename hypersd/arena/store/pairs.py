@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, case, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, case, exists, func, insert, select, update
 
 from hypersd.arena.store import queries
-from hypersd.arena.store.database import reading, writing
+from hypersd.arena.store.database import reading, reading_within, writing
 from hypersd.arena.store.mapping import pair_of, pair_row
 from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES, WITHDRAWN
 from hypersd.arena.votes.battle import Pair
@@ -18,9 +18,10 @@ from hypersd.arena.votes.battle import Pair
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of a store. Each method is one transaction."""
+    """Pairs of a store. Each method is one transaction, but for reading within a `snapshot`."""
 
     engine: Engine
+    snapshot: Connection | None = field(default=None, repr=False)
 
     def add(self, pair: Pair) -> None:
         """Add a finished pair to the pool."""
@@ -88,7 +89,7 @@ class Pairs:
         """
         given = {"voter": voter, "alias": alias or voter, "study": study}
         kinds = (True, False) if overlap else (False,)
-        with reading(self.engine) as connection:
+        with reading_within(self.snapshot, self.engine) as connection:
             for judged in kinds:
                 query = queries.candidate(in_study=study is not None, gold=gold, judged=judged)
                 if row := connection.execute(query, given).first():

@@ -6,7 +6,8 @@ Exception: SQLite may write battles handed out and shown later, but never after 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,11 +29,19 @@ from hypersd.arena.store.pairs import Pairs
 from hypersd.arena.store.tables import ANSWERS, BATTLES, PAIRS, SHARDS, VOTES
 from hypersd.arena.store.voter_battles import NextBattles, VoterBattles, follow
 from hypersd.arena.store.withdrawals import Withdrawals
-from hypersd.arena.votes.battle import Choice, Vote
+from hypersd.arena.votes.battle import Choice, Vote, now
 
 
 class DuplicateVote(Exception):  # noqa: N818 - a result, not an error
     """The battle already has a vote, which is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSnapshot:
+    """The store's battles and pairs, to be read within one transaction; writing is a transaction of its own."""
+
+    battles: VoterBattles
+    pairs: Pairs
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,15 @@ class Store:
         object.__setattr__(self, "pairs", Pairs(self.engine))
         object.__setattr__(self, "battles", VoterBattles(self.engine))
         object.__setattr__(self, "bench", Bench(self.engine))
+
+    @contextmanager
+    def snapshot(self) -> Generator[StoreSnapshot]:
+        """Read of battles and pairs on one connection, in one transaction."""
+        with reading(self.engine) as connection:
+            yield StoreSnapshot(
+                battles=VoterBattles(self.engine, connection),
+                pairs=Pairs(self.engine, connection),
+            )
 
     def add_vote(self, vote: Vote, following: NextBattles | None = None) -> tuple[bool, bool]:
         """Store a vote and what follows it; when this returns, both are on disk.
@@ -129,7 +147,11 @@ class Store:
         """A voter's votes, oldest first."""
         return list(self.votes(BATTLES.c.voter == voter))
 
+    def counts_of(self, voter: str, since: datetime) -> tuple[int, int]:
+        """Count a voter's votes without withdrawn ones: all, and those given since a time."""
+        with reading(self.engine) as connection:
+            return tuple(connection.execute(queries.COUNTS_OF, {"voter": voter, "since": since}).one())
+
     def count_of(self, voter: str) -> int:
         """Count a voter's votes without withdrawn ones."""
-        with reading(self.engine) as connection:
-            return connection.scalar(queries.COUNT_OF, {"voter": voter}) or 0
+        return self.counts_of(voter, now())[0]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, exists, insert
+from sqlalchemy import Connection, Engine, insert
 
 from hypersd.arena.store import queries
-from hypersd.arena.store.database import reading, writing
-from hypersd.arena.store.mapping import battle_of, battle_row, select_battles
-from hypersd.arena.store.tables import BATTLES, PAIRS, VOTES
+from hypersd.arena.store.database import reading_within, writing
+from hypersd.arena.store.mapping import battle_of, battle_row
+from hypersd.arena.store.tables import BATTLES
 from hypersd.arena.votes.battle import Battle, Vote
 
 
@@ -52,9 +52,10 @@ class NextBattles:
 
 @dataclass(frozen=True)
 class VoterBattles:
-    """Battles of a store. Each method is one transaction."""
+    """Battles of a store. Each method is one transaction, but for reading within a `snapshot`."""
 
     engine: Engine
+    snapshot: Connection | None = field(default=None, repr=False)
 
     def add(self, battle: Battle) -> None:
         """Hand a pair to a voter."""
@@ -73,7 +74,7 @@ class VoterBattles:
 
     def status(self, battle_id: str) -> tuple[Battle, bool] | None:
         """A battle by id, and whether it has its vote; None if there is none."""
-        with reading(self.engine) as connection:
+        with reading_within(self.snapshot, self.engine) as connection:
             row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
         return (battle_of(row), bool(row.has_vote)) if row else None
 
@@ -94,25 +95,28 @@ class VoterBattles:
         """
         query = queries.open_battle(in_study=study is not None)
         given = {"voter": voter, "study": study, "moment": moment, "besides": besides, "current": current}
-        with reading(self.engine) as connection:
+        with reading_within(self.snapshot, self.engine) as connection:
             row = connection.execute(query, given).first()
         return battle_of(row) if row else None
 
     def repeatable(self, voter: str, study: str | None, after: int) -> Battle | None:
         """The voter's latest battle, at least `after` votes ago, that was not repeated yet."""
-        again = BATTLES.alias("again")
-        shown_again = exists().where(again.c.repeat_of == BATTLES.c.id)
-        judged = select_battles().join(VOTES, VOTES.c.battle_id == BATTLES.c.id)
-        mine = (BATTLES.c.voter == voter) & (VOTES.c.choice != "skip") & (PAIRS.c.served >= 0) & queries.STANDS
-        query = judged.where(mine, queries.of(study)).order_by(VOTES.c.voted.desc())
-        with reading(self.engine) as connection:
-            old = connection.execute(query.add_columns(shown_again.label("again")).offset(after).limit(50)).all()
-        fit = (row for row in old if row.battle_purpose == "open" and not row.again)
-        row = next(fit, None)
+        given = {"voter": voter, "study": study, "after": after}
+        with reading_within(self.snapshot, self.engine) as connection:
+            judged = connection.execute(queries.judged(in_study=study is not None), given)
+            battle_id = next((row.id for row in judged if row.purpose == "open" and not row.again), None)
+            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first() if battle_id else None
         return battle_of(row) if row else None
 
     def activity(
-        self, voter: str, *, minute: datetime, day: datetime, moment: datetime, besides: str = ""
+        self,
+        voter: str,
+        *,
+        minute: datetime,
+        day: datetime,
+        moment: datetime,
+        besides: str = "",
+        current: str = "",
     ) -> VoterActivity:
         """Counts that decide about a voter's next battle, and whether their vote is accepted.
 
@@ -122,20 +126,11 @@ class VoterBattles:
             day: likewise, of the last day.
             moment: battles that expire later and have no vote are counted as waiting.
             besides: a battle that is not counted as waiting.
+            current: another one.
         """
-        given = {"minute": minute, "day": day, "moment": moment, "besides": besides, "current": ""}
-        with reading(self.engine) as connection:
+        given = {"minute": minute, "day": day, "moment": moment, "besides": besides, "current": current}
+        with reading_within(self.snapshot, self.engine) as connection:
             return VoterActivity(*connection.execute(queries.ACTIVITY, {"voter": voter, **given}).one())
-
-    def before_vote(
-        self, battle_id: str, voter: str, *, minute: datetime, day: datetime, moment: datetime, besides: str = ""
-    ) -> tuple[tuple[Battle, bool] | None, VoterActivity]:
-        """A battle as `status`, and `activity` in which it is not counted as waiting; on one connection."""
-        given = {"minute": minute, "day": day, "moment": moment, "besides": besides, "current": battle_id}
-        with reading(self.engine) as connection:
-            row = connection.execute(queries.BATTLE, {"battle": battle_id}).first()
-            counts = connection.execute(queries.ACTIVITY, {"voter": voter, **given}).one()
-        return ((battle_of(row), bool(row.has_vote)) if row else None), VoterActivity(*counts)
 
 
 def follow(connection: Connection, vote: Vote, following: NextBattles) -> tuple[bool, bool]:

@@ -112,6 +112,6 @@ def test_the_next_pair_is_found_without_a_table_scan(tmp_path: Path) -> None:
     store.battles.open("ann", None, now())
     store.battles.repeatable("ann", None, 15)
     store.battles.activity("ann", minute=now(), day=now(), moment=now())
-    store.battles.before_vote("battle", "ann", minute=now(), day=now(), moment=now())
+    store.battles.status("battle")
     assert not [line for line in said if "SCAN" in line], "battles are not scanned either"
     store.engine.dispose()
