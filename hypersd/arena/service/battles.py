@@ -120,7 +120,7 @@ class BattleService:
         """
         moments, seat = self._moments(), _Seat(voter, kind, study, alias)
         with self.store.snapshot() as stored:
-            known = stored.battles.activity(voter, **moments, besides=exclude)
+            known = stored.battles.activity(voter, **moments, besides=exclude, current="")
             self._limit(known.minute, known.day)
             if known.waiting and (waiting := stored.battles.open(voter, study, moments["moment"], besides=exclude)):
                 return waiting

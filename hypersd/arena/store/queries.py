@@ -90,7 +90,7 @@ def open_battle(*, in_study: bool) -> Select[Any]:
 
 
 @cache
-def judged(*, in_study: bool) -> Select[Any]:
+def judged(*, in_study: bool) -> Select[Any, Any, bool]:
     """Up to 50 battles on which a `voter` decided, without the `after` latest, and whether each was repeated."""
     repeat = BATTLES.alias("repeat")
     again = exists().where(repeat.c.repeat_of == BATTLES.c.id)

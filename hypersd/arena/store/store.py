@@ -150,7 +150,8 @@ class Store:
     def counts_of(self, voter: str, since: datetime) -> tuple[int, int]:
         """Count a voter's votes without withdrawn ones: all, and those given since a time."""
         with reading(self.engine) as connection:
-            return tuple(connection.execute(queries.COUNTS_OF, {"voter": voter, "since": since}).one())
+            votes, recent = connection.execute(queries.COUNTS_OF, {"voter": voter, "since": since}).one()
+        return votes, recent
 
     def count_of(self, voter: str) -> int:
         """Count a voter's votes without withdrawn ones."""
