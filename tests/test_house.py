@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -66,6 +67,12 @@ VOTES = ("hypersd.arena", "hypersd.feedback")
 STANDARD_LIBRARY = sys.stdlib_module_names | {"__future__"}
 
 
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    """A file's syntax tree; all rules read the same."""
+    return ast.parse(file.read_text())
+
+
 def modules(root: Path) -> Iterator[tuple[str, Path]]:
     """Every module of the package and the page, with its dotted name."""
     for folder in ("hypersd", "app"):
@@ -76,7 +83,7 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
 
 def imports(file: Path) -> Iterator[tuple[str, bool]]:
     """The dotted names a file imports; and whether at its top level, so whenever it is imported itself."""
-    tree = ast.parse(file.read_text())
+    tree = parsed(file)
     top = {id(node) for node in tree.body}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -199,7 +206,7 @@ def test_every_file_is_written_whole_or_not_at_all(root: Path) -> None:
     bare = [
         f"{name}:{line} {writer} in {function}"
         for name, file in modules(root)
-        for function, line, writer in bare_writers(ast.parse(file.read_text()))
+        for function, line, writer in bare_writers(parsed(file))
         if name != "hypersd.utils.files" and (name, function) not in OTHER_WRITERS
     ]
     assert not bare, "write with atomic_path, atomic_folder, write_text or write_json of hypersd.utils.files"
@@ -246,7 +253,7 @@ def test_only_models_asks_which_family_it_is(root: Path) -> None:
         f"{file}:{node.lineno}"
         for name, file in modules(root)
         if room(name) != "hypersd.models"
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Compare)
         for part in (node.left, *node.comparators)
         if isinstance(part, ast.Constant) and part.value in families
@@ -281,7 +288,7 @@ def environment_readers(tree: ast.AST) -> Iterator[int]:
 
 def test_one_module_reads_the_environment(root: Path) -> None:
     files = [*modules(root), ("app.py", root / "app.py")]
-    readers = {name for name, file in files if list(environment_readers(ast.parse(file.read_text())))}
+    readers = {name for name, file in files if list(environment_readers(parsed(file)))}
     assert readers == {ENVIRONMENT}
 
 
@@ -297,7 +304,7 @@ def test_nothing_prints_but_the_command_line(root: Path) -> None:
     printing = {
         name
         for name, file in modules(root)
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
     assert not {name for name in printing if room(name) != "hypersd.cli"}
@@ -307,13 +314,13 @@ def test_nothing_but_tensors_is_unpickled(root: Path) -> None:
     for name, file in modules(root):
         barred = {"pickle", "cloudpickle", "dill", "joblib"}
         assert not {imported for imported, _ in imports(file)} & barred, name
-        calls = [call for call in ast.walk(ast.parse(file.read_text())) if isinstance(call, ast.Call)]
+        calls = [call for call in ast.walk(parsed(file)) if isinstance(call, ast.Call)]
         loads = [ast.unparse(call) for call in calls if ast.unparse(call.func) == "torch.load"]
         assert all("weights_only=True" in load for load in loads), name
 
 
 def test_every_module_says_what_it_is_for(root: Path) -> None:
-    bare = [name for name, file in modules(root) if ast.get_docstring(ast.parse(file.read_text())) is None]
+    bare = [name for name, file in modules(root) if ast.get_docstring(parsed(file)) is None]
     assert not bare
 
 
@@ -323,6 +330,13 @@ def test_a_bare_import_loads_nothing_heavy(root: Path, module: str) -> None:
     script = f"import json, sys; import {module}; print(json.dumps(list(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert not heavy & set(json.loads(out.stdout))
+
+
+def test_the_page_answers_before_it_loads_what_draws(root: Path) -> None:
+    """A thread imports torch and diffusers, which takes longer than all the rest, while the page is served."""
+    script = "import json, sys; import app.build; print(json.dumps(list(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert not {"torch", "diffusers", "transformers", "peft"} & set(json.loads(out.stdout))
 
 
 def test_the_package_wins_over_the_entry_point(root: Path) -> None:
@@ -341,7 +355,7 @@ def sources(root: Path) -> Iterator[tuple[str, ast.Module]]:
     """Every Python file of the repository with its tree: the package, the page, the tests, the benchmarks."""
     for folder in ("hypersd", "app", "tests", "benchmarks"):
         for file in sorted((root / folder).rglob("*.py")):
-            yield file.relative_to(root).as_posix(), ast.parse(file.read_text())
+            yield file.relative_to(root).as_posix(), parsed(file)
 
 
 def test_no_file_name_occurs_twice(root: Path) -> None:
@@ -368,7 +382,7 @@ def test_each_public_class_name_means_one_thing(root: Path) -> None:
     """An alias of numpy's or Gradio's types may be written in several files, if it is the same everywhere."""
     meanings: dict[str, set[tuple[str, str]]] = {}
     for name, file in modules(root):
-        for word, meaning in public_types(ast.parse(file.read_text())):
+        for word, meaning in public_types(parsed(file)):
             where = "" if "[" in meaning else name
             meanings.setdefault(word, set()).add((where, meaning))
     assert not {word: which for word, which in meanings.items() if len(which) > 1}
@@ -447,7 +461,7 @@ def test_feedback_passes_no_dictionary_of_anything(root: Path) -> None:
         f"{file}:{line} {name}"
         for module, file in modules(root)
         if room(module) == "hypersd.feedback"
-        for name, line in open_signatures(ast.parse(file.read_text()))
+        for name, line in open_signatures(parsed(file))
     ]
     assert not wrong
 

@@ -23,9 +23,9 @@ def judge(world: World) -> SpriteJudge:
 
 @pytest.fixture(scope="session")
 def scenes(world: World) -> list[Scene]:
-    """200 scenes, half of them of combinations that are held out."""
+    """100 scenes, half of them of combinations that are held out."""
     rng = np.random.default_rng(2024)
-    return [sample_scene(world, rng, held_out=bool(number % 2)) for number in range(200)]
+    return [sample_scene(world, rng, held_out=bool(number % 2)) for number in range(100)]
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def blurred(picture: Pixels, deviation: float) -> Pixels:
 
 
 def test_true_scenes_are_read_right(verdicts: list[PromptMatch]) -> None:
-    assert len(verdicts) == 200
+    assert len(verdicts) == 100
     for kind in ("single", "pair"):
         assert np.mean([verdict.objects for verdict in verdicts if verdict.kind == kind]) >= 0.98
     assert np.mean([verdict.background for verdict in verdicts]) >= 0.98
@@ -66,7 +66,7 @@ def test_somewhat_spoilt_scenes_are_still_read_right(
     judge: SpriteJudge, scenes: list[Scene], world: World, spoil: str
 ) -> None:
     right = 0
-    chosen = scenes[:60]
+    chosen = scenes[:40]
     for scene in chosen:
         picture = render(world, scene)
         if spoil == "noise":
@@ -79,7 +79,7 @@ def test_somewhat_spoilt_scenes_are_still_read_right(
             picture = render(replace(world, backgrounds=off), scene)
         verdict = judge.score(picture, scene)
         right += verdict.objects and verdict.background
-    assert right >= 59
+    assert right >= 39
 
 
 @pytest.mark.parametrize(

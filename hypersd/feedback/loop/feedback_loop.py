@@ -19,6 +19,7 @@ from hypersd.arena.service.simulation import Scorer
 from hypersd.arena.votes.images import ImageStore
 from hypersd.feedback.loop.head_to_head import open_folder, run_head_to_head
 from hypersd.feedback.loop.lock import round_lock
+from hypersd.feedback.loop.report_files import write_report
 from hypersd.feedback.loop.results import (
     BattleResult,
     BesideResult,
@@ -28,7 +29,6 @@ from hypersd.feedback.loop.results import (
     TuningResult,
 )
 from hypersd.feedback.loop.round_metrics import measure
-from hypersd.feedback.loop.round_report import write_report
 from hypersd.feedback.loop.round_stages import BATTLES, BESIDE, CONTESTANT, FEEDBACK, METRICS, REPORT, REWARD, VOTES
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.loop.scale import LoopScale

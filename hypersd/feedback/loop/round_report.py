@@ -1,13 +1,13 @@
-"""A round's report for people: what was learned, what changed, who preferred it, and pictures before and after."""
+"""A round's report for people: what was learned, what changed, who preferred it, and pictures before and after.
+
+The page shows it before it has loaded any model, so nothing here needs torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-
-import torch
-from PIL import Image
 
 from hypersd.feedback.loop.results import (
     AdapterResult,
@@ -20,64 +20,23 @@ from hypersd.feedback.loop.results import (
     VotesResult,
 )
 from hypersd.feedback.loop.round_stages import BATTLES, BESIDE, CONTESTANT, METRICS, REWARD, VOTES
-from hypersd.feedback.loop.rounds import REPORT_FILE, Round
-from hypersd.models.engine import Engine
-from hypersd.sampling.comparison import compare
-from hypersd.sampling.request import Generation, Request, Run
+from hypersd.feedback.loop.rounds import Round
 from hypersd.utils.estimates import Estimate
-from hypersd.utils.files import atomic_path, write_text
 
-_PROMPTS = (
-    "a big cat on a blue background",
-    "a small rocket on a pink background",
-    "a big owl on a green background",
-    "a penguin left of a cactus on a red background",
-    "a bus left of a tree on a yellow background",
-    "a small pizza on a white background",
-)
-_STEPS = (1, 2, 4)
+STEPS = (1, 2, 4)
+"""Numbers of steps that the pictures before and after are drawn in."""
+
 _METHODS: Mapping[TuningMethod, str] = MappingProxyType({"refl": "feedback learning (ReFL)", "dpo": "Diffusion-DPO"})
 ABLATION_FILE = "metrics/ablation.md"
 
 
-def write_report(current: Round, engine: Engine) -> ReportResult:
-    """Write `report.md` and the pictures that it shows, before and after, into the round's folder.
-
-    Raises:
-        OSError: the folder cannot be written.
-        ValueError: a stage has not been done, or its file is damaged.
-    """
-    contestant = current.result(CONTESTANT)
-    pictures = {"before": contestant.parent, "after": contestant.successor}
-    for name, model in pictures.items():
-        with atomic_path(current.folder / f"{name}.webp") as part:
-            picture_grid(engine, model).save(part, quality=92)
-    result = ReportResult(report=REPORT_FILE, before="before.webp", after="after.webp")
-    write_text(current.folder / REPORT_FILE, text(current, pictures=result))
-    return result
-
-
-def picture_grid(engine: Engine, model: str) -> Image.Image:
-    """A column a prompt, a row a number of steps; always the same prompts and seeds."""
-    family = engine.family
-    known = {recipe.steps for recipe in family.spec(model).recipes}
-    runs = tuple(Run(model=model, steps=steps) for steps in _STEPS if steps in known)
-    sheet = Image.new("RGB", (family.pixels * len(_PROMPTS), family.pixels * len(runs)), "gainsboro")
-    for column, prompt in enumerate(_PROMPTS):
-        request = Request(prompt=prompt, seed=column, family=family.name, runs=runs)
-        for event in compare(request, engine):
-            if isinstance(event, Generation) and event.image is not None:
-                row = [run.steps for run in runs].index(event.steps)
-                sheet.paste(event.image, (column * family.pixels, row * family.pixels))
-    return sheet
-
-
-def text(current: Round, *, pictures: ReportResult | None = None) -> str:
+def text(current: Round, *, pictures: ReportResult | None = None, threads: int | None = None) -> str:
     """The report in Markdown, of the stages that are done so far.
 
     Args:
         current: the round.
         pictures: before and after, to be shown at its end.
+        threads: of the process that did the work, if they are known.
 
     Raises:
         ValueError: a stage's file is damaged.
@@ -88,8 +47,7 @@ def text(current: Round, *, pictures: ReportResult | None = None) -> str:
     origin = f"Made from `{contestant.parent}` by {_METHODS[contestant.method]}. " if contestant else ""
     parts.append(origin + (_votes(votes) if votes else "Its votes have not been counted yet."))
     if seconds := current.seconds():
-        # The threads are known to the process that did the work, which is the one that has just drawn the pictures.
-        parts.append(_took(seconds, threads=torch.get_num_threads() if pictures else None))
+        parts.append(_took(seconds, threads=threads))
     if battles:
         parts += ["## Blind battles against the model that it was made from", _battles(battles)]
     if reward:
@@ -102,7 +60,7 @@ def text(current: Round, *, pictures: ReportResult | None = None) -> str:
     if current.done(METRICS):
         parts += ["## With feedback against without (the judge, and the reward)", _ablation(current.folder)]
     if pictures:
-        parts += ["## Before, and after", f"Rows: {', '.join(map(str, _STEPS))} steps."]
+        parts += ["## Before, and after", f"Rows: {', '.join(map(str, STEPS))} steps."]
         parts += [f"![Before]({pictures.before})", f"![After]({pictures.after})"]
     return "\n\n".join(parts) + "\n"
 

@@ -31,8 +31,8 @@ class LoopScale:
         """This fraction of everything, for a quick look; never less than what a stage needs."""
         return replace(
             self,
-            pairs=max(60, round(factor * self.pairs)),
-            votes=max(300, round(factor * self.votes)),
+            pairs=max(36, round(factor * self.pairs)),
+            votes=max(180, round(factor * self.votes)),
             battles=max(20, round(factor * self.battles)),
             battle_pairs=max(8, round(factor * self.battle_pairs)),
             prompts=max(2, round(factor * self.prompts)),
