@@ -216,7 +216,7 @@ def serving(folder: Path, replicas: int, *, still: bool) -> Generator[tuple[Serv
     server.start()
     try:
         store = Store(f"sqlite:///{folder}/arena.sqlite")
-        while store.pool_size(None) < _POOL:
+        while store.pairs.pool_size(None) < _POOL:
             time.sleep(1)
         yield server, store
     finally:
@@ -234,7 +234,7 @@ def measure(voters: int, seconds: float, kills: int, replicas: int, comparers: i
         used, peak, took = processor_times(server), server.memory_mib("VmHWM"), time.monotonic() - start
         kept = list(store.votes())
         accounts = account(seen.acknowledged, [vote.battle.id for vote in kept])
-        leaderboard, pool = compute_leaderboard(kept), store.pool_size(None)
+        leaderboard, pool = compute_leaderboard(kept), store.pairs.pool_size(None)
         store.engine.dispose()
     votes = max(1, len(seen.acknowledged))
     each = {name: None if kills else round((used[name] - before[name]) / votes, 1) for name in used}

@@ -32,11 +32,14 @@ _PICTURES = 64
 _SIZE = 128
 """As the embedded family draws."""
 
+_BLOTCHES = 4
+"""Along a side: both pictures of a pair are then 30 kB, where the embedded family's are 28 kB (232 pairs of a pool)."""
+
 
 def fill(arena: Arena, count: int) -> None:
     """Add pairs to the pool as its worker does, each of two other pictures: blotches that compress like a scene."""
     rng = np.random.default_rng(0)
-    blotches = rng.integers(0, 256, (_PICTURES, 16, 16, 3), dtype=np.uint8)
+    blotches = rng.integers(0, 256, (_PICTURES, _BLOTCHES, _BLOTCHES, 3), dtype=np.uint8)
     names = [arena.pictures.put(Image.fromarray(one).resize((_SIZE, _SIZE))) for one in blotches]
     pairs: list[Pair] = []
     for number, pictures in enumerate(islice(combinations(names, 2), count)):
@@ -61,7 +64,7 @@ def main() -> None:
     arena = open_arena(EngineManager(settings.families(), settings.family), settings)
     if arena is None:
         raise SystemExit("the store cannot be opened")
-    if not arena.store.pool_size(None):  # a server that was killed finds the pairs of its start
+    if not arena.store.pairs.pool_size(None):  # a server that was killed finds the pairs of its start
         fill(arena, options.pairs)
     port = int(os.environ["GRADIO_SERVER_PORT"])
     short_turns()

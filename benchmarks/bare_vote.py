@@ -41,8 +41,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 PAIRS_COUNT = 2000
-_SHEET = "data:image/webp;base64," + base64.b64encode(os.urandom(6000)).decode()
-"""About as long as two pictures of 128 pixels."""
+_SHEET = "data:image/webp;base64," + base64.b64encode(os.urandom(30_000)).decode()
+"""As long as two pictures of the arena in `benchmarks.arena_still`."""
 
 METADATA = MetaData()
 PAIRS = Table(

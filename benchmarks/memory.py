@@ -55,7 +55,7 @@ def measure(pairs: int, voters: int, seconds: float) -> dict[str, float]:
                 client.predict("a big cat on a blue background", 7, "emoji", [model], list(steps), api_name="/compare")
             measured["every model drawn"] = resident_gb(server)
             store = Store(f"sqlite:///{folder}/arena.sqlite")
-            while store.pool_size(None) < pairs:
+            while store.pairs.pool_size(None) < pairs:
                 time.sleep(1)
             store.engine.dispose()
             measured[f"{pairs} pairs prepared"] = resident_gb(server)

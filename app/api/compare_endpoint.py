@@ -12,7 +12,8 @@ from gradio.utils import get_upload_folder
 
 from app.api.api_types import PictureRecord
 from app.pages.compare import result_cards
-from app.services.engines import EngineManager, Job
+from app.services.draw_job import Job
+from app.services.engines import EngineManager
 from app.services.grid_picture import grid_picture
 from app.texts import sentence
 from hypersd.models.specs import Family
@@ -74,7 +75,7 @@ class CompareEndpoint:
                 tiny_decoder=_is_tiny(decoder),
             )
             known = self.engines.family_for(request)
-            events = self._drawn(request)
+            events = self._drawn(known, request)
         except ValueError as error:
             raise gr.Error(sentence(gist(error)), print_exception=False) from error
         remarks = word_remarks(known, request.prompt)
@@ -102,7 +103,7 @@ class CompareEndpoint:
             _check_types(prompt, steps, numbers=(), texts=(), count=1)
             runs = _runs(known, models or (), steps or ())
             request = Request(prompt=prompt, seed=parse_seed(str(seed)), family=known.name, runs=runs)
-            events = self._drawn(request)
+            events = self._drawn(known, request)
         except ValueError as error:
             raise gr.Error(sentence(gist(error)), print_exception=False) from error
         picture, texts = grid_picture(known, request, events)
@@ -110,8 +111,8 @@ class CompareEndpoint:
         path = save_pil_to_cache(picture, get_upload_folder(), name="comparison", format="png")
         return gr.FileData(path=path, mime_type="image/png")
 
-    def _drawn(self, request: Request) -> list[Generation]:
-        return [event for event in self.engines.draw(Job(request)) if isinstance(event, Generation)]
+    def _drawn(self, family: Family, request: Request) -> list[Generation]:
+        return [event for event in self.engines.draw(Job(request, family)) if isinstance(event, Generation)]
 
 
 def _is_tiny(decoder: str) -> bool:

@@ -141,7 +141,7 @@ class Arena:
                 break
             if sent := self._sent(battle):
                 return sent
-        return {"battle": None, "pool": self.store.pool_size(study)}
+        return {"battle": None, "pool": self.store.pairs.pool_size(study)}
 
     def _sent(self, battle: Battle) -> dict[str, Any] | None:
         """A battle as it is sent; None if its pictures are lost or equal, and its pair is withdrawn."""
@@ -153,7 +153,7 @@ class Arena:
             log.warning("the pictures of a pair are equal; the pair is withdrawn")
         else:
             return {"battle": battle.id, "prompt": battle.pair.prompt, "sheet": pictures}
-        self.store.withdraw(battle.pair.id)
+        self.store.pairs.withdraw(battle.pair.id)
         return None
 
     def show(self, voter: str, battle: str) -> dict[str, Any]:
@@ -262,21 +262,23 @@ class Arena:
 
     def progress(self, voter: str) -> dict[str, Any]:
         """A visitor's number of votes, their own ranking if they have enough votes, and the progress of studies."""
-        votes = [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
-        mine = personal_ranking(self.engines, votes) if len(votes) >= PERSONAL_BOARD else []
-        today = sum(vote.voted.date() == now().date() for vote in votes)
+        votes, today = self.store.counts_of(voter, now().replace(hour=0, minute=0, second=0, microsecond=0))
+        mine = personal_ranking(self.engines, self._kept(voter)) if votes >= PERSONAL_BOARD else []
         studies = [self.studies.describe(study) for study in self.declared.values()]
         return {
-            "votes": len(votes),
+            "votes": votes,
             "today": today,
             "personal": mine,
             "personal_from": PERSONAL_BOARD,
             "studies": studies,
         }
 
+    def _kept(self, voter: str) -> list[Vote]:
+        return [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
+
     def labels(self) -> list[str]:
         """Labels of the contestants that can run on this machine, or have pictures here, and are not benched."""
-        benched = self.store.benched()
+        benched = self.store.bench.reasons()
         return [contestant.label for contestant in self._contestants() if contestant not in benched]
 
     def _contestants(self) -> Sequence[Contestant]:

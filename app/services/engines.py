@@ -1,15 +1,13 @@
-"""Engines of the page, loaded in the background, and cancellable drawing."""
+"""Engines of the page, loaded in the background, and the drawing of its jobs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from contextvars import copy_context
-from dataclasses import dataclass, field
-from queue import SimpleQueue
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from app.services.draw_job import DrawEvent, Job
 from app.services.gpu_calls import GPUCalls, ZeroGPU
 from app.services.page_metrics import PageMetrics
 from hypersd.models.control_availability import control_availability
@@ -24,49 +22,6 @@ from hypersd.utils.errors import gist
 
 if TYPE_CHECKING:
     from hypersd.models.engine import Engine
-
-
-@dataclass(frozen=True, slots=True)
-class Stopping:
-    """Event of a job that was stopped during drawing: it ends after the current step."""
-
-
-DrawEvent = Preview | Generation | Stopping
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A request on its way, from the moment it is made.
-
-    Args:
-        cancelled: when set, the job ends, waiting or drawing.
-        started: the job no longer waits.
-        superseded: the visitor has started another job, so this one's end is not shown.
-        events: queue of its events, ended by None. All messages use this queue: in a separate response "stopping"
-            could arrive after the end.
-        then: drawn after the request, in the same turn.
-        previews: show pictures before they are finished.
-        ahead: what the page says before anything is drawn, and keeps saying beside what is known later.
-    """
-
-    request: Request
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    started: threading.Event = field(default_factory=threading.Event)
-    superseded: threading.Event = field(default_factory=threading.Event)
-    events: SimpleQueue[DrawEvent | Exception | None] = field(default_factory=SimpleQueue)
-    then: Request | None = None
-    previews: bool = True
-    ahead: str = ""
-
-    def stop(self) -> None:
-        """Cancel the job and send a `Stopping` event."""
-        self.cancelled.set()
-        self.events.put(Stopping())
-
-    def supersede(self) -> None:
-        """Cancel the job without an event."""
-        self.superseded.set()
-        self.cancelled.set()
 
 
 class EngineManager:
@@ -156,13 +111,12 @@ class EngineManager:
         """Availability of a model on this machine, at a number of steps or its default; None while unknown."""
         return availability(family, spec, self.machine, steps) if self.machine else None
 
-    def expected_time(self, request: Request) -> str:
-        """Sentence about the seconds that a request takes; empty where they are few or unknown.
+    def expected_time(self, family: Family, request: Request) -> str:
+        """Sentence about the seconds that a request takes with its family; empty where they are few or unknown.
 
         Raises:
             ValueError: a model is unknown, or does not run as requested.
         """
-        family = self.family_for(request)
         if self.machine is None or not family.unet_tflop:
             return ""
         from hypersd.sampling.expected_time import expected_time  # noqa: PLC0415 - brings torch
@@ -192,17 +146,7 @@ class EngineManager:
         Raises:
             ValueError: a model of the request cannot run here, or the visitor gets no GPU; the message says why.
         """
-        job.started.set()
-        # In the caller's context, by which GPU calls know the visitor.
-        work = (copy_context().run, self._work, job)
-        threading.Thread(target=work[0], args=work[1:], name="draw", daemon=True).start()
-        try:
-            while (event := job.events.get()) is not None:
-                if isinstance(event, Exception):
-                    raise event
-                yield event
-        finally:
-            job.cancelled.set()
+        yield from job.run(self._drawn)
 
     def engine(self, timeout: float) -> Engine | None:
         """The first family's engine, loaded; None if it is not within so many seconds, or cannot be."""
@@ -247,26 +191,20 @@ class EngineManager:
         """Number of visitors' requests that use the models or wait for them."""
         return self._at_work
 
-    def _work(self, job: Job) -> None:
-        try:
-            while not self._machine_known.wait(timeout=0.1):
-                if job.cancelled.is_set():
-                    return
-            requests = [job.request, *([job.then] if job.then else [])]
-            for request in requests:
-                self._check(request)
-            with self.drawing(), closing(self._drawn(requests, job)) as events:
-                for event in events:
-                    job.events.put(event)
-                    if isinstance(event, Generation):
-                        seconds = None if event.error else event.seconds
-                        self.metrics.count_draw(job.request.family, event.model, seconds)
-        except Exception as error:  # noqa: BLE001 - it is raised where somebody can show it
-            job.events.put(error)
-        finally:
-            job.events.put(None)
+    def _drawn(self, job: Job) -> Generator[Preview | Generation]:
+        while not self._machine_known.wait(timeout=0.1):
+            if job.cancelled.is_set():
+                return
+        requests = [job.request, *([job.then] if job.then else [])]
+        for request in requests:
+            self._check(job.family, request)
+        with self.drawing():
+            for event in self._generations(requests, job):
+                yield event
+                if isinstance(event, Generation):
+                    self.metrics.count_draw(job.request.family, event.model, None if event.error else event.seconds)
 
-    def _drawn(self, requests: Sequence[Request], job: Job) -> Generator[Preview | Generation]:
+    def _generations(self, requests: Sequence[Request], job: Job) -> Generator[Preview | Generation]:
         cancelled = job.cancelled.is_set
         if self._calls:
             yield from self._calls.draw(requests, previews=job.previews, cancelled=cancelled)
@@ -282,8 +220,7 @@ class EngineManager:
             engine.after_fork()
         self.refresh()
 
-    def _check(self, request: Request) -> None:
-        family = self.family_for(request)
+    def _check(self, family: Family, request: Request) -> None:
         planned(family, request)
         for run in request.runs:
             spec = family.spec(run.model)

@@ -158,7 +158,7 @@ class HealthMonitor:
         if arena is None:
             return False, None, None
         try:
-            supply = SupplyState(pairs=arena.store.pool_size(None), wanted=arena.low)
+            supply = SupplyState(pairs=arena.store.pairs.pool_size(None), wanted=arena.low)
             return True, supply, _publishing(arena) if arena.publish else None
         except Exception:
             log.exception("the vote store cannot be reached")

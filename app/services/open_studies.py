@@ -82,7 +82,7 @@ class OpenStudies:
         if machine is not None and time.monotonic() >= self._unable_until:
             from hypersd.feedback.generator import unavailable_reason  # noqa: PLC0415 - brings torch
 
-            family, benched = self.engines.family(self.engines.first), self.store.benched()
+            family, benched = self.engines.family(self.engines.first), self.store.bench.reasons()
             wanted = {who for study in self.declared.values() for who in _contestants(study)}
             reasons = {who: benched.get(who) or unavailable_reason(family, machine, who) for who in wanted}
             self._unable = {who: reason for who, reason in reasons.items() if reason}

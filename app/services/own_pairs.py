@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Sequence
 from itertools import combinations
 
-from app.services.engines import EngineManager, Job
+from app.services.draw_job import Job
+from app.services.engines import EngineManager
 from hypersd.arena.service.battles import VoteRejected
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Pair
@@ -42,7 +43,7 @@ def draw_own_pair(
     pairs = list(combinations(map(Contestant.parse, labels), 2))
     if not pairs:
         raise VoteRejected("no two models can run here, so there is nothing to compare")
-    generator = EngineGenerator(engine, draw=lambda request: engines.draw(Job(request, previews=False)))
+    generator = EngineGenerator(engine, draw=lambda request: engines.draw(Job(request, engine.family, previews=False)))
     pool = PairPool(*places, generator, [])
     pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
     if pair is None:

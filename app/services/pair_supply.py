@@ -105,7 +105,7 @@ class PairSupply:
         PairPool(self.store, self.pictures, generator, sources, busy=self.busy, shown=True).run(self.stop)
 
     def _labels(self) -> list[str]:
-        benched = self.store.benched()
+        benched = self.store.bench.reasons()
         return [contestant.label for contestant in drawable_contestants(self.engines) if contestant not in benched]
 
     def _engine(self) -> Engine | None:

@@ -10,9 +10,8 @@ import copy
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -21,18 +20,18 @@ import torch
 from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
-from hypersd.models.compiled_unet import AnyUNet, CompiledUNet, UNetCompiler
+from hypersd.models.compiled_unet import CompiledUNet, UNetCompiler
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.libraries import quietly
+from hypersd.models.loaded_model import LoadedModel
 from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine, free_memory
 from hypersd.models.prompt_embeds import PromptEmbeds, unread
-from hypersd.models.registry import BASE, is_large, is_local
+from hypersd.models.registry import BASE, is_large
 from hypersd.models.schedulers import build_scheduler
 from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.weight_fetches import WeightFetches
 from hypersd.models.weight_memory import held_bytes, plan, weight_bytes
-from hypersd.utils.environment import Backend
-from hypersd.utils.errors import Cancelled
 
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB
@@ -40,32 +39,6 @@ _MEMORY_SHARE = 0.8
 _TO_COMPILE = 3
 """Memory for compiling a UNet, in sizes of its weights: the fused UNet, its graph, the compiled graph."""
 _PIECE = 4 * 2**20
-_GLANCE = 0.1
-"""Seconds between looks at whether a run that waits for a download has been cancelled."""
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedModel:
-    """A model ready to draw.
-
-    Args:
-        vae_scale: pixels to a latent, along a side.
-        switch_seconds: what loading, fusing or switching to it has just cost.
-        warning: sentences about what of its weights is not applied, or the backend that does not run it; or nothing.
-        base: gives the base's UNet within its context; an adapter that is on it is off there.
-        backend: library that runs the UNet.
-    """
-
-    unet: AnyUNet
-    vae: Any
-    vae_scale: int
-    scheduler: Any
-    device: torch.device
-    dtype: torch.dtype
-    switch_seconds: float
-    base: Callable[[], AbstractContextManager[AnyUNet]]
-    warning: str = ""
-    backend: Backend = "torch"
 
 
 class Engine:
@@ -79,10 +52,9 @@ class Engine:
         self.family, self.machine = family, machine
         self.state = "idle"
         self._loading = threading.Lock()
-        self._asking = threading.Lock()
-        self._fetches: dict[Weights, Future[None]] = {}
         self._in_use = threading.Lock()
         self._loader = Loader(family, machine, self._report)
+        self._fetches = WeightFetches(self._loader, self._fetched)
         self._pipeline: Any = None
         self._unets: dict[Weights, UNet2DConditionModel] = {}
         self._compiled: dict[Weights, CompiledUNet] = {}
@@ -97,6 +69,9 @@ class Engine:
     def _report(self, message: str) -> None:
         self.state = message
 
+    def _fetched(self, error: Exception | None) -> None:
+        self.state = "ready" if self.loaded else f"failed: {error}" if error else "idle"
+
     def load(self, cancelled: Callable[[], bool] = lambda: False) -> DiffusionPipeline:
         """Load the base, once; `state` tells how far it is: idle, fetching …, loading, ready, or failed: why.
 
@@ -105,7 +80,7 @@ class Engine:
             Cancelled: `cancelled` became true while it was being fetched, which goes on for whoever asks next.
         """
         if not self.loaded:
-            self._fetch(BASE, cancelled)
+            self._fetches.wait_for(BASE, cancelled)
         with self._loading:
             if self._pipeline is None:
                 self.state = "loading"
@@ -137,7 +112,7 @@ class Engine:
             Cancelled: `cancelled` became true while they were being fetched, which goes on for whoever asks next.
         """
         pipeline = self.load(cancelled)
-        self._fetch(recipe.weights, cancelled)
+        self._fetches.wait_for(recipe.weights, cancelled)
         vae = self._tiny_decoder() if tiny_decoder else pipeline.vae
         with self._in_use:
             start = time.perf_counter()
@@ -178,12 +153,13 @@ class Engine:
         """
         for each in (BASE, *weights):
             with suppress(OSError, ValueError):
-                self._fetch(each, cancelled)
+                self._fetches.wait_for(each, cancelled)
 
     def after_fork(self) -> None:
         """Make the engine usable in a forked process, which has none of the threads of locks and of OpenMP."""
         torch.set_num_threads(1)
-        self._loading, self._asking, self._in_use = threading.Lock(), threading.Lock(), threading.Lock()
+        self._loading, self._in_use = threading.Lock(), threading.Lock()
+        self._fetches.after_fork()
 
     def controlnet(self, mode: ControlMode, cancelled: Callable[[], bool] = lambda: False) -> ControlNetModel:
         """The family's ControlNet for a mode, loaded once.
@@ -195,36 +171,12 @@ class Engine:
         """
         weights = self.family.controlnet(mode).weights
         self.load(cancelled)
-        self._fetch(weights, cancelled)
+        self._fetches.wait_for(weights, cancelled)
         with self._loading:
             if weights not in self._controlnets:
                 self._controlnets[weights] = self._loader.controlnet(weights)
                 self.state = "ready"
             return self._controlnets[weights]
-
-    def _fetch(self, weights: Weights, cancelled: Callable[[], bool]) -> None:
-        """Wait until weights are on disk. They are fetched beside the runs: whoever waits may leave, and it goes on.
-
-        A base is many files, of which some may be there from a download that was broken off: it is always asked for.
-        """
-        with self._asking:
-            fetch = self._fetches.get(weights)
-            if fetch is None and weights != BASE and is_local(self.family, weights, self.machine):
-                return
-            if fetch is None or (fetch.done() and fetch.exception()):
-                fetch = self._fetches[weights] = _in_background(lambda: self._download(weights))
-        while not wait([fetch], timeout=_GLANCE).done:
-            if cancelled():
-                raise Cancelled
-        fetch.result()
-
-    def _download(self, weights: Weights) -> None:
-        try:
-            self._loader.fetch(weights)
-        except Exception as error:
-            self.state = "ready" if self.loaded else f"failed: {error}"
-            raise
-        self.state = "ready" if self.loaded else "idle"
 
     @property
     def loaded(self) -> bool:
@@ -369,17 +321,3 @@ class Engine:
 
     def _no_prompt(self) -> tuple[Tensor, Tensor | None]:
         return self._conditioning("", guided=True)[1]
-
-
-def _in_background(work: Callable[[], None]) -> Future[None]:
-    """Do work in a thread that does not keep the process from ending."""
-    future: Future[None] = Future()
-
-    def do() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - whoever waits is told
-            future.set_exception(error)
-
-    threading.Thread(target=do, name="fetch", daemon=True).start()
-    return future

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hypersd.models.compiled_unet import AnyUNet, CompiledUNet
 from hypersd.models.conditioning import unet_conditioning
-from hypersd.models.engine import LoadedModel
+from hypersd.models.loaded_model import LoadedModel
 from hypersd.models.prompt_embeds import PromptEmbeds
 from hypersd.models.specs import Recipe
 from hypersd.sampling.control_residuals import LoadedControl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from benchmarks.postgres import Postgres, running_postgres
 from hypersd.arena.service.battles import BattlePolicy, BattleService
 from hypersd.arena.store.store import Store
-from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
+from hypersd.arena.votes.battle import Battle, Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore
 
 
@@ -74,6 +74,23 @@ def pair(first: str = "emoji/hyper@4", second: str = "emoji/base@25", **changes:
         "probability": 0.25,
     }
     return Pair(**{**given, **changes})
+
+
+def shown(store: Store, given: Pair, voter: str = "ann", **changes: Any) -> Battle:
+    """A battle that waits for its vote."""
+    moment = now()
+    battle = Battle(
+        pair=given,
+        swapped=False,
+        voter=voter,
+        kind="human",
+        drawn=moment,
+        shown=moment,
+        expires=moment + timedelta(minutes=5),
+    )
+    battle = replace(battle, **changes)
+    store.battles.add(battle)
+    return battle
 
 
 @dataclass

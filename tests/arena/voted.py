@@ -33,12 +33,12 @@ def vote(
     )
     given = {"prompt": f"prompt {number}", "prompt_set": "toy", "seed": number, "probability": 1.0}
     pair = Pair(entries=(first, second), **{**given, **changes})
-    store.add_pair(pair)
+    store.pairs.add(pair)
     moment = now()
     battle = Battle(
         pair=pair, swapped=False, voter=voter, kind=kind, shown=moment, expires=moment + timedelta(minutes=1)
     )
-    store.add_battle(battle)
+    store.battles.add(battle)
     vote = Vote(battle=battle, choice=choice)
     store.add_vote(vote)
     return vote

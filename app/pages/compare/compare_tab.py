@@ -17,7 +17,8 @@ from app.pages.compare.layout import EMPTY, CompareComponents, base_choice, layo
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.pages.compare.sampling_controls import decoder_choice
-from app.services.engines import EngineManager, Job, Stopping
+from app.services.draw_job import Job, Stopping
+from app.services.engines import EngineManager
 from app.services.grid_picture import grid_picture
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned, warnings_of
@@ -79,12 +80,12 @@ class CompareHandlers:
                 base=values[parts.base] or "",
                 tiny_decoder=bool(values[parts.sampling.tiny]),
             )
-            return self._begun(request)
-        except ValueError as error:
+            return self._begun(self.engines.family_for(request), request)
+        except (OSError, ValueError) as error:
             return self._refused(error)
 
-    def _begun(self, request: Request) -> Updates:
-        parts, family = self.parts, self.engines.family_for(request)
+    def _begun(self, family: Family, request: Request) -> Updates:
+        parts = self.parts
         ahead = self._ahead(family, request)
         return {
             parts.board: result_cards.board(family, request, {}, running=True),
@@ -92,13 +93,14 @@ class CompareHandlers:
             parts.run: gr.Button(visible=False),
             parts.stop: gr.Button(visible=True),
             parts.closer: gr.Column(visible=False),
-            parts.job: Job(request, ahead=ahead),
+            parts.job: Job(request, family, ahead=ahead),
             parts.timer: gr.Timer(active=True),
         }
 
     def _ahead(self, family: Family, request: Request) -> str:
         """Sentences, before anything is drawn, about what will not be drawn as asked, and about the time it takes."""
-        words, expected = result_cards.unknown_words(family, request.prompt), self.engines.expected_time(request)
+        words = result_cards.unknown_words(family, request.prompt)
+        expected = self.engines.expected_time(family, request)
         return " ".join(filter(None, (words, *warnings_of(planned(family, request)), expected)))
 
     def _refused(self, error: Exception) -> Updates:
@@ -116,7 +118,7 @@ class CompareHandlers:
         if job is None or job.cancelled.is_set():
             yield {self.parts.job: gr.skip()}
             return
-        family = self.engines.family_for(job.request)
+        family = job.family
         shown: dict[result_cards.Key, result_cards.Shown] = {}
         try:
             for event in self.engines.draw(job):
@@ -140,8 +142,7 @@ class CompareHandlers:
         yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
 
     def _finished(self, job: Job, shown: Mapping[result_cards.Key, result_cards.Shown]) -> Updates:
-        request = job.request
-        parts, family = self.parts, self.engines.family_for(request)
+        parts, family, request = self.parts, job.family, job.request
         ends = [one.event for one in shown.values() if isinstance(one.event, Generation)]
         updates: Updates = {parts.board: result_cards.board(family, request, shown, running=False), **self._idle()}
         updates |= {parts.job: None, parts.drawn: (drawn := [one for one in ends if one.image])}
@@ -149,7 +150,7 @@ class CompareHandlers:
         stopped = "Stopped. What was finished is kept." if len(ends) < wanted else ""
         updates |= self._remarks(job, shown, stopped)
         if drawn:
-            updates |= self._closer(request, drawn)
+            updates |= self._closer(family, request, drawn)
         return updates
 
     def _remarks(self, job: Job, shown: Mapping[result_cards.Key, result_cards.Shown], first: str = "") -> Updates:
@@ -158,13 +159,13 @@ class CompareHandlers:
         warnings = dict.fromkeys(warning for end in ends for warning in end.warnings)
         if not warnings and not first:
             return {}
-        runs = planned(self.engines.family_for(job.request), job.request)
+        runs = planned(job.family, job.request)
         known = {warning for run in runs for warning in run.warnings}
         later = (warning for warning in warnings if warning not in known)
         return {self.parts.message: result_cards.message(" ".join(filter(None, (first, job.ahead, *later))))}
 
-    def _closer(self, request: Request, drawn: list[Generation]) -> Updates:
-        parts, family = self.parts, self.engines.family_for(request)
+    def _closer(self, family: Family, request: Request, drawn: list[Generation]) -> Updates:
+        parts = self.parts
         titles = [result_cards.title(family.spec(one.model), one, request) for one in drawn]
         names = [(name, index) for index, name in enumerate(titles)]
         base = result_cards.reference(family, drawn)
@@ -196,12 +197,12 @@ class CompareHandlers:
                 return self.tick(self.engines.first, None)
             family, parts = self.engines.family_for(wanted), self.parts
             planned(family, wanted)  # complains about unknown models and steps
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             return self._refused(error)
         shown = self.show_family(family.name)
         form = {parts.family: family.name, parts.prompt: wanted.prompt, parts.seed: str(wanted.seed)}
         form |= {**parts.sampling.restored(family, wanted), parts.base: base_choice(family, wanted.base)}
-        return {**shown, **form, **parts.panels[family.name].restored(wanted.runs), **self._begun(wanted)}
+        return {**shown, **form, **parts.panels[family.name].restored(wanted.runs), **self._begun(family, wanted)}
 
     def show_family(self, name: str) -> Updates:
         """Another family: its examples, its models, its state."""

@@ -14,7 +14,8 @@ from app.pages.compare.model_picker import Updates
 from app.pages.control.canvas import drawing
 from app.pages.control.control_layout import EMPTY, ControlComponents, control_layout, own_scale
 from app.pages.control.control_view import ControlShown, control_html
-from app.services.engines import EngineManager, Job
+from app.services.draw_job import Job
+from app.services.engines import EngineManager
 from hypersd.models.control_availability import control_availability
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.specs import Family
@@ -67,7 +68,8 @@ class ControlHandlers:
             values[parts.job].supersede()
         try:
             request = self._request(values)
-            ahead = self._ahead(request)
+            family = self.engines.family(request.family)
+            ahead = self._ahead(family, request)
         except ValueError as error:
             return self._refused(error)
         shown = ControlShown.begun(request, values[parts.shown])
@@ -75,7 +77,7 @@ class ControlHandlers:
             parts.stop: gr.Button(interactive=True),
             parts.message: result_cards.message(ahead),
             parts.board: control_html(shown, running=True),
-            parts.job: Job(request, previews=False),
+            parts.job: Job(request, family, previews=False),
             parts.shown: shown,
         }
 
@@ -93,10 +95,10 @@ class ControlHandlers:
             control=_control(values[parts.canvas], mode, parse_number(str(values[parts.scale])), family.pixels),
         )
 
-    def _ahead(self, request: Request) -> str:
+    def _ahead(self, family: Family, request: Request) -> str:
         """Sentences, before anything is drawn, about what will not be drawn as asked, and about the time it takes."""
-        family = self.engines.family(request.family)
-        words, expected = result_cards.unknown_words(family, request.prompt), self.engines.expected_time(request)
+        words = result_cards.unknown_words(family, request.prompt)
+        expected = self.engines.expected_time(family, request)
         return " ".join(filter(None, (words, *warnings_of(planned(family, request)), expected)))
 
     def draw(self, job: Job | None, shown: ControlShown | None) -> Iterator[Updates]:
@@ -105,12 +107,11 @@ class ControlHandlers:
         if job is None or shown is None or job.cancelled.is_set():
             yield {parts.job: gr.skip()}
             return
-        family = self.engines.family(job.request.family)
         message: Updates = {}
         try:
             for event in self.engines.draw(job):
                 if isinstance(event, Generation) and not job.superseded.is_set():
-                    shown = shown.added(family, event)
+                    shown = shown.added(job.family, event)
                     yield {parts.board: control_html(shown, running=True), parts.shown: shown}
         except Exception as error:  # whatever it was, the page is not left waiting, and what was drawn is kept
             if not isinstance(error, ValueError):

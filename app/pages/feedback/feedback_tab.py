@@ -163,7 +163,7 @@ class FeedbackHandlers:
         for button, handle in ((parts.start, self.start), (parts.cancel, self.cancel)):
             button.click(handle, parts.token, out, **_QUIET).then(self.look, looking, out, **_QUIET)
         if parts.job:
-            JobHandlers(self.owner, parts.job).connect(parts.token)
+            JobHandlers(self.owner, parts.token, parts.job).connect()
 
     def start(self, token: str | None, profile: gr.OAuthProfile | None) -> Updates:
         """The owner's click on Start."""

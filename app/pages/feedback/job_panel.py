@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +59,8 @@ class JobPanel:
     """The panel's components."""
 
     defaults: JobDefaults
-    space: gr.Textbox
-    votes: gr.Textbox
-    result: gr.Textbox
-    flavor: gr.Dropdown
-    timeout: gr.Textbox
+    fields: Mapping[str, gr.Textbox | gr.Dropdown]
+    """By the argument of `JobPlan` that each gives."""
     show: gr.Button
     send: gr.Button
     message: gr.HTML
@@ -91,11 +88,7 @@ def job_panel(defaults: JobDefaults) -> JobPanel:
         message = gr.HTML("", elem_id="hs-job-message")
     return JobPanel(
         defaults=defaults,
-        space=space,
-        votes=votes,
-        result=result,
-        flavor=flavor,
-        timeout=timeout,
+        fields={"space": space, "votes": votes, "result": result, "flavor": flavor, "timeout": timeout},
         show=show,
         send=send,
         message=message,
@@ -107,62 +100,42 @@ class JobHandlers:
     """Handlers of the panel's buttons. The owner's rights are checked at each click, independent of the browser."""
 
     owner: Owner
+    token: gr.Textbox | gr.State
+    """That the owner presents."""
     parts: JobPanel
 
-    def connect(self, token: gr.Textbox | gr.State) -> None:
-        """Attach the handlers; `token` is the owner's."""
+    def connect(self) -> None:
+        """Attach the handlers."""
         parts = self.parts
-        fields = [token, parts.space, parts.votes, parts.result, parts.flavor, parts.timeout]
+        fields = {self.token, *parts.fields.values()}
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         parts.show.click(self.show_job, fields, parts.message, queue=False, **quiet)
         parts.send.click(self.send_job, fields, parts.message, concurrency_id="job", **quiet)
 
-    def show_job(  # noqa: PLR0917 - as Gradio gives the fields
-        self,
-        token: str | None,
-        space: str,
-        votes: str,
-        result: str,
-        flavor: str,
-        timeout: str,
-        profile: gr.OAuthProfile | None,
-    ) -> str:
+    def show_job(self, values: Mapping[Any, Any], profile: gr.OAuthProfile | None) -> str:
         """The owner's click on Show: nothing is sent."""
-        return self._asked(token, profile, (space, votes, result, flavor, timeout), self._shown)
+        return self._asked(values, profile, self._shown)
 
-    def send_job(  # noqa: PLR0917 - as Gradio gives the fields
-        self,
-        token: str | None,
-        space: str,
-        votes: str,
-        result: str,
-        flavor: str,
-        timeout: str,
-        profile: gr.OAuthProfile | None,
-    ) -> str:
+    def send_job(self, values: Mapping[Any, Any], profile: gr.OAuthProfile | None) -> str:
         """The owner's click on Send."""
-        return self._asked(token, profile, (space, votes, result, flavor, timeout), self._sent)
+        return self._asked(values, profile, self._sent)
 
-    def _asked(
-        self,
-        token: str | None,
-        profile: gr.OAuthProfile | None,
-        fields: tuple[str, str, str, str, str],
-        work: Callable[[JobPlan], str],
-    ) -> str:
+    def _asked(self, values: Mapping[Any, Any], profile: gr.OAuthProfile | None, work: Callable[[JobPlan], str]) -> str:
         try:
-            self.owner.check(token, profile.username if profile else None)
-            return work(self._plan(*(field.strip() for field in fields)))
+            self.owner.check(values[self.token], profile.username if profile else None)
+            return work(self._plan(values))
         except (NotAllowed, ValueError, OSError) as refusal:
             return result_cards.message(sentence(str(refusal)), error=True)
 
-    def _plan(self, space: str, votes: str, result: str, flavor: str, timeout: str) -> JobPlan:
+    def _plan(self, values: Mapping[Any, Any]) -> JobPlan:
         from hypersd.deploy.loop_job import JobPlan  # noqa: PLC0415 - the Hub's client takes half a second to import
 
         defaults = self.parts.defaults
         if defaults.obstacle:
             raise NotAllowed(defaults.obstacle)
-        return JobPlan(space=space, votes=votes, result=result, family=defaults.family, flavor=flavor, timeout=timeout)
+        return JobPlan(
+            family=defaults.family, **{name: values[part].strip() for name, part in self.parts.fields.items()}
+        )
 
     def _shown(self, plan: JobPlan) -> str:
         return render("log", lines=plan.text)

@@ -15,7 +15,8 @@ from app.pages.compare import result_cards
 from app.pages.compare.model_picker import Updates
 from app.pages.sweep.sweep_layout import SweepComponents, layout, model_choices, step_choices
 from app.pages.sweep.sweep_view import SweepShown, sweep_html, thumbnail
-from app.services.engines import EngineManager, Job, Stopping
+from app.services.draw_job import Job, Stopping
+from app.services.engines import EngineManager
 from app.texts import sentence
 from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
@@ -78,7 +79,7 @@ class SweepHandlers:
             parts.stop: gr.Button(visible=True),
             parts.message: "",
             parts.download: gr.DownloadButton(visible=False),
-            parts.job: Job(request, then=reference_request(family, request), previews=False),
+            parts.job: Job(request, family, then=reference_request(family, request), previews=False),
             parts.shown: None,
         }
 
@@ -87,7 +88,7 @@ class SweepHandlers:
         if job is None or job.cancelled.is_set():
             yield {self.parts.job: gr.skip()}
             return
-        family = self.engines.family(job.request.family)
+        family = job.family
         shown = SweepShown(request=job.request, table=SweepTable.of(family, job.request, ()), pictures={})
         extra: list[Generation] = []
         try:
@@ -104,15 +105,15 @@ class SweepHandlers:
                     extra.append(event)
                     words = f"Drawing more pictures by the base, to know how much they differ: {len(extra)} so far."
                     yield {self.parts.message: result_cards.message(words)}
-            last = self._finished(job, family, shown, extra, order)
+            last = self._finished(job, shown, extra, order)
         except Exception as error:  # after any error the page must stop waiting and keep the finished pictures
             if not isinstance(error, ValueError):
                 log.exception("a sweep failed")
             last = {**self._refused(error), self.parts.board: sweep_html(family, shown, order, running=False)}
         yield {self.parts.job: gr.skip()} if job.superseded.is_set() else last
 
-    def _finished(self, job: Job, family: Family, shown: SweepShown, extra: list[Generation], order: Any) -> Updates:
-        parts, whole = self.parts, len(shown.drawn) == len(job.request.runs)
+    def _finished(self, job: Job, shown: SweepShown, extra: list[Generation], order: Any) -> Updates:
+        parts, family, whole = self.parts, job.family, len(shown.drawn) == len(job.request.runs)
         stopped = not whole or (job.then is not None and len(extra) < job.then.count)
         words = "Stopped. What was finished is kept, without a mark." if stopped else ""
         table = shown.table if stopped else marked(family, shown, extra, self.engines.scoring_machine)

@@ -80,5 +80,5 @@ class LibrarySource:
         """Read the library again if it has changed, and at intervals the pairs in the store."""
         name = self.library.current().name
         if time.monotonic() - self._read_at >= _READ_SECONDS:
-            self._met |= {(frozenset(labels), scene) for labels, scene in self.store.meetings(name)}
+            self._met |= {(frozenset(labels), scene) for labels, scene in self.store.pairs.meetings(name)}
             self._read_at = time.monotonic()

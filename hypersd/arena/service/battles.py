@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypersd.arena.store.store import DuplicateVote, NextBattles, Store, VoterActivity
+from hypersd.arena.store.store import DuplicateVote, Store, StoreSnapshot
+from hypersd.arena.store.voter_battles import NextBattles, VoterActivity
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Client, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,16 @@ class VoteResult:
     ahead: Battle | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """For whom, and where, a battle is chosen: a voter, also known as `alias`, in a study or the open arena."""
+
+    voter: str
+    kind: Kind
+    study: str | None
+    alias: str
+
+
 @dataclass(frozen=True)
 class BattleService:
     """Service that hands out battles from the store's pool and takes their votes.
@@ -107,18 +118,22 @@ class BattleService:
         Raises:
             RateLimited: the voter has voted more often than a person would.
         """
-        moments = self._moments()
-        known = self.store.activity(voter, **moments, besides=exclude)
-        self._limit(known.minute, known.day)
-        if known.waiting and (waiting := self.store.open_battle(voter, study, moments["moment"], besides=exclude)):
-            return waiting
-        while picked := self._pick(known, voter, kind, study, alias):
+        moments, seat = self._moments(), _Seat(voter, kind, study, alias)
+        with self.store.snapshot() as stored:
+            known = stored.battles.activity(voter, **moments, besides=exclude, current="")
+            self._limit(known.minute, known.day)
+            if known.waiting and (waiting := stored.battles.open(voter, study, moments["moment"], besides=exclude)):
+                return waiting
+            picked = self._pick(stored, known, seat)
+        while picked:
             battle, fresh = picked
             if not fresh:
-                self.store.add_battle(battle)
+                self.store.battles.add(battle)
                 return battle
-            if self.store.claim(battle):  # otherwise another voter was faster: look again
+            if self.store.battles.claim(battle):
                 return battle
+            with self.store.snapshot() as stored:  # another voter was faster: look again
+                picked = self._pick(stored, known, seat)
         return None
 
     def _moments(self) -> dict[str, datetime]:
@@ -126,23 +141,21 @@ class BattleService:
         moment = self.clock()
         return {"minute": moment - _MINUTE, "day": moment - _DAY, "moment": moment + self.policy.lifetime / 4}
 
-    def _pick(
-        self, known: VoterActivity, voter: str, kind: Kind, study: str | None, alias: str
-    ) -> tuple[Battle, bool] | None:
+    def _pick(self, stored: StoreSnapshot, known: VoterActivity, seat: _Seat) -> tuple[Battle, bool] | None:
         """A new battle for a voter, not handed out yet, and whether its pair is new to all."""
-        policy, dice = self.policy, self.rng.random()
+        policy, dice, (voter, study, alias) = self.policy, self.rng.random(), (seat.voter, seat.study, seat.alias)
         # Count battles handed out, not votes: a page fetches ahead, so votes are one or two behind.
         first = 0 < policy.first_gold <= known.battles + 1 and not known.gold
         gold = first or dice < policy.gold_share
-        if gold and (candidate := self.store.candidate(voter, study, gold=True, alias=alias)):
-            return self._battle(candidate[0], voter, kind, "gold"), False
+        if gold and (candidate := stored.pairs.candidate(voter, study, gold=True, alias=alias)):
+            return self._battle(candidate[0], voter, seat.kind, "gold"), False
         again = policy.gold_share <= dice < policy.gold_share + policy.repeat_share
-        if again and (earlier := self.store.repeatable(voter, study, policy.repeat_after)):
-            repeat = self._battle(earlier.pair, voter, kind, "repeat", swapped=not earlier.swapped)
+        if again and (earlier := stored.battles.repeatable(voter, study, policy.repeat_after)):
+            repeat = self._battle(earlier.pair, voter, seat.kind, "repeat", swapped=not earlier.swapped)
             return replace(repeat, repeat_of=earlier.id), False
         overlap = self.rng.random() < policy.overlap_share
-        if candidate := self.store.candidate(voter, study, overlap=overlap, alias=alias):
-            return self._battle(candidate[0], voter, kind, "open"), candidate[1]
+        if candidate := stored.pairs.candidate(voter, study, overlap=overlap, alias=alias):
+            return self._battle(candidate[0], voter, seat.kind, "open"), candidate[1]
         return None
 
     def allowed(self, study: str | None) -> Sequence[Choice]:
@@ -152,8 +165,8 @@ class BattleService:
     def custom_battle(self, pair: Pair, voter: str) -> Battle:
         """A battle on a pair drawn for a voter's own prompt; no other voter sees it."""
         battle = self._battle(pair, voter, "human", "open")
-        self.store.add_pair(pair)
-        self.store.add_battle(battle)
+        self.store.pairs.add(pair)
+        self.store.battles.add(battle)
         return battle
 
     def _battle(self, pair: Pair, voter: str, kind: Kind, purpose: Purpose, *, swapped: bool | None = None) -> Battle:
@@ -174,8 +187,8 @@ class BattleService:
         Raises:
             VoteRejected: the battle is not this voter's, or has expired.
         """
-        if not self.store.show(battle_id, voter, self.clock()):
-            self._mine(self.store.battle_status(battle_id), voter, self.clock())
+        if not self.store.battles.show(battle_id, voter, self.clock()):
+            self._mine(self.store.battles.status(battle_id), voter, self.clock())
 
     def vote(self, battle_id: str, voter: str, choice: str, client: Client | None = None) -> Vote:
         """Store a vote. When this returns, it is on disk.
@@ -186,7 +199,8 @@ class BattleService:
                 or is not allowed in this study.
             RateLimited: the voter has voted more often than a person would.
         """
-        vote, _ = self._checked(battle_id, voter, choice, client)
+        with self.store.snapshot() as stored:
+            vote, _ = self._checked(stored, battle_id, voter, choice, client)
         self.store.add_vote(vote)
         return vote
 
@@ -209,19 +223,28 @@ class BattleService:
         Raises:
             DuplicateVote, VoteRejected, RateLimited: as `vote`.
         """
-        vote, known = self._checked(battle_id, voter, choice, client, besides=shown)
-        waiting, picked = self._ahead(known, vote, study, alias, shown)
+        with self.store.snapshot() as stored:
+            vote, known = self._checked(stored, battle_id, voter, choice, client, besides=shown)
+            seat = _Seat(voter, vote.battle.kind, study, alias)
+            waiting, picked = self._ahead(stored, known, vote, seat, shown)
         ahead, fresh = picked or (None, False)
         is_shown, is_handed_out = self.store.add_vote(vote, NextBattles(shown=shown, ahead=ahead, fresh=fresh))
         return VoteResult(vote=vote, votes=known.votes + 1, shown=is_shown, ahead=ahead if is_handed_out else waiting)
 
     def _checked(
-        self, battle_id: str, voter: str, choice: str, client: Client | None, besides: str = ""
+        self,
+        stored: StoreSnapshot,
+        battle_id: str,
+        voter: str,
+        choice: str,
+        client: Client | None,
+        *,
+        besides: str = "",
     ) -> tuple[Vote, VoterActivity]:
         """A vote that may be stored, and what is known of its voter before it."""
         known_choice, moment = _choice(choice), self.clock()
-        status, known = self.store.before_vote(battle_id, voter, **self._moments(), besides=besides)
-        battle = self._mine(status, voter, moment)
+        battle = self._mine(stored.battles.status(battle_id), voter, moment)
+        known = stored.battles.activity(voter, **self._moments(), besides=besides, current=battle_id)
         if known_choice not in self.allowed(battle.pair.study):
             raise VoteRejected("in this study you must choose one of the two pictures; skip the pair if you cannot")
         if battle.shown is None:
@@ -234,18 +257,17 @@ class BattleService:
         )
 
     def _ahead(
-        self, known: VoterActivity, vote: Vote, study: str | None, alias: str, shown: str
+        self, stored: StoreSnapshot, known: VoterActivity, vote: Vote, seat: _Seat, shown: str
     ) -> tuple[Battle | None, tuple[Battle, bool] | None]:
         """The battle that waits for a voter besides the one shown next, or a new one as `_pick`; maybe neither."""
-        voter, kind = vote.battle.voter, vote.battle.kind
         try:
             self._limit(known.minute + 1, known.day + 1)
             if known.waiting:
                 lapse = self._moments()["moment"]
-                waiting = self.store.open_battle(voter, study, lapse, besides=shown, current=vote.battle.id)
+                waiting = stored.battles.open(seat.voter, seat.study, lapse, besides=shown, current=vote.battle.id)
                 if waiting:
                     return waiting, None
-            return None, self._pick(known, voter, kind, study, alias)
+            return None, self._pick(stored, known, seat)
         except RateLimited:
             return None, None
         except Exception:

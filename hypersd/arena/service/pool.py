@@ -93,8 +93,8 @@ class PairPool:
         while not stop.is_set():
             try:
                 if not forgiven:
-                    for contestant in self.store.benched():
-                        self.store.unbench(contestant)
+                    for contestant in self.store.bench.reasons():
+                        self.store.bench.remove(contestant)
                     forgiven = True
                 source = None if self.busy() else self.next_source_to_fill()
                 if source is None or self.add_leased_pair(source) is None:
@@ -114,7 +114,7 @@ class PairPool:
             count: pairs without an owner that the pool shall have, including the present ones.
             progress: receives a line before each pair.
         """
-        drawn = self.store.count_pairs(source.study)
+        drawn = self.store.pairs.count(source.study)
         for number in range(drawn, count):
             progress(f"drawing pair {number - drawn + 1} of {count - drawn}")
             self.add_pair(replace(source, prompts=[source.prompts[number % len(source.prompts)]]))
@@ -129,12 +129,12 @@ class PairPool:
             self.last_release = time.monotonic()
             if self.shown:
                 self._remove_sheets()
-            source = self._emptiest() if self.store.release(now()) else source
+            source = self._emptiest() if self.store.pairs.release(now()) else source
         return source
 
     def _remove_sheets(self) -> None:
         """Keep the prepared images of pairs that nobody has seen, and of gold pairs, which every voter sees."""
-        pairs = self.store.pairs((PAIRS.c.served == 0) | (PAIRS.c.gold.is_not(None) & (PAIRS.c.served > 0)))
+        pairs = self.store.pairs.select((PAIRS.c.served == 0) | (PAIRS.c.gold.is_not(None) & (PAIRS.c.served > 0)))
         self.pictures.remove_sheets(
             (first.picture, second.picture) for first, second in (pair.entries for pair in pairs)
         )
@@ -152,7 +152,7 @@ class PairPool:
         plan = self._plan(source)
         pair = self._drawn(plan) if plan else None
         if pair:
-            self.store.add_pair(pair)
+            self.store.pairs.add(pair)
         return pair
 
     def add_leased_pair(self, source: PairSource) -> Pair | None:
@@ -229,7 +229,7 @@ class PairPool:
 
     def _scene(self, source: PairSource, pair: tuple[str, str]) -> tuple[str, int | None]:
         """A least-used prompt for a pair of contestants, and its seed; None lets a new one be drawn."""
-        uses = self.store.prompt_uses(source.study) + self.store.leases.prompts(source.study)
+        uses = self.store.pairs.prompt_uses(source.study) + self.store.leases.prompts(source.study)
         if source.scenes is None:
             return least_used_prompt(source.prompts, uses, self.rng), None
         scenes = source.scenes(pair)
@@ -304,15 +304,15 @@ class PairPool:
     def _lacks_gold(self, study: str | None) -> bool:
         """True if the pool has pairs, but no gold pair for the first visitors."""
         nobody = ""
-        return self.store.pool_size(study) > 0 and self.store.candidate(nobody, study, gold=True) is None
+        return self.store.pairs.pool_size(study) > 0 and self.store.pairs.candidate(nobody, study, gold=True) is None
 
     def _size(self, study: str | None) -> int:
         """Number of unseen pairs of a study, those that are being drawn included."""
-        return self.store.pool_size(study) + self.store.leases.count(study, now())
+        return self.store.pairs.pool_size(study) + self.store.leases.count(study, now())
 
     def _able(self, probabilities: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
         """Pairs without benched contestants; their probabilities are rescaled to sum to 1."""
-        benched = {contestant.label for contestant in self.store.benched()}
+        benched = {contestant.label for contestant in self.store.bench.reasons()}
         able = {pair: share for pair, share in probabilities.items() if not benched & set(pair)}
         total = sum(able.values())
         return {pair: share / total for pair, share in able.items()} if total > 0 else {}
@@ -321,7 +321,7 @@ class PairPool:
         self.failures[error.contestant] += 1
         log.warning("%s failed: %s", error.contestant.label, error)
         if self.failures[error.contestant] >= TRIES:
-            self.store.bench(error.contestant, str(error))
+            self.store.bench.add(error.contestant, str(error))
 
 
 def shuffle_tiles(picture: Image.Image) -> Image.Image:

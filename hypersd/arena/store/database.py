@@ -6,26 +6,25 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from alembic import command
 from alembic.config import Config
 from alembic.script.revision import ResolutionError
 from alembic.util.exc import CommandError
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
 INSERTS = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
 """The INSERT construct with ON CONFLICT, by the name of the database."""
 
-_READING = "hypersd_reading"
-"""Execution option of read-only connections."""
+_MODE = "hypersd_mode"
+"""Key of a SQLite connection's next transaction: for reading, or its level of `synchronous`."""
 
-_SOON = "hypersd_soon"
-"""Execution option of connections whose commits may reach the disk later."""
+_READING, _NORMAL, _FULL = "READING", "NORMAL", "FULL"
 
 _TURN = "hypersd_turn"
 """Execution option that holds the lock by which the writers of an engine take turns."""
@@ -89,28 +88,40 @@ def _sqlite(url: URL) -> Engine:
         _write_ahead(connection)
         connection.execute("PRAGMA foreign_keys=ON")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        # A writer takes its lock at the start: a reader that becomes a writer cannot wait for another writer.
-        # Through the driver: SQLAlchemy takes longer for such a statement than SQLite.
-        options = connection.get_execution_options()
-        driver: Any = connection.connection.driver_connection
-        if options.get(_READING):
-            driver.execute("BEGIN")
-            return
-        driver.execute(f"PRAGMA synchronous={'NORMAL' if options.get(_SOON) else 'FULL'}")
-        try:
-            driver.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # again, so that SQLAlchemy reports the error
-
+    # No listener of "begin", which would have SQLAlchemy look for listeners at each statement: a tenth of a vote.
+    engine.dialect.do_begin = _begin
     event.listen(engine, "handle_error", _name_the_file)
     return engine
 
 
+def _begin(dbapi_connection: PoolProxiedConnection) -> None:
+    """Begin a transaction of SQLite as `reading` or `writing` want it; otherwise as a writer that waits for the disk.
+
+    A writer takes its lock at the start: a reader that becomes a writer cannot wait for another writer.
+    """
+    mode = dbapi_connection.info.pop(_MODE, _FULL)
+    driver = cast("sqlite3.Connection", dbapi_connection.driver_connection)
+    if mode == _READING:
+        driver.execute("BEGIN")
+    else:
+        driver.execute(f"PRAGMA synchronous={mode}")
+        driver.execute("BEGIN IMMEDIATE")
+
+
 def reading(engine: Engine) -> Connection:
     """A read-only connection: on SQLite it neither waits for a writer nor blocks one."""
-    return engine.connect().execution_options(**{_READING: True})
+    return _connected(engine, _READING)
+
+
+def _connected(engine: Engine, mode: str) -> Connection:
+    connection = engine.connect()
+    connection.info[_MODE] = mode
+    return connection
+
+
+def reading_within(snapshot: Connection | None, engine: Engine) -> AbstractContextManager[Connection]:
+    """The connection of a snapshot, which stays open; or, if there is none, as `reading`."""
+    return reading(engine) if snapshot is None else nullcontext(snapshot)
 
 
 @contextmanager
@@ -127,7 +138,7 @@ def writing(engine: Engine, *, soon: bool = False) -> Generator[Connection]:
             such transactions if no vote followed. PostgreSQL commits as usual.
     """
     turn = engine.get_execution_options().get(_TURN, nullcontext())
-    with turn, engine.connect().execution_options(**{_SOON: soon}) as connection, connection.begin():
+    with turn, _connected(engine, _NORMAL if soon else _FULL) as connection, connection.begin():
         yield connection
 
 

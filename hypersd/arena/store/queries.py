@@ -44,7 +44,11 @@ ACTIVITY = (
     )
     .where(_VOTER)
 )
-COUNT_OF = select(func.count()).select_from(VOTES.join(BATTLES)).where(_VOTER, STANDS)
+COUNTS_OF = (
+    select(func.count(), func.count().filter(VOTES.c.voted >= bindparam("since")))
+    .select_from(VOTES.join(BATTLES))
+    .where(_VOTER, STANDS)
+)
 CLAIM = update(PAIRS).where(PAIRS.c.id == bindparam("pair"), PAIRS.c.served == 0).values(served=1)
 SERVE = update(PAIRS).where(PAIRS.c.id == bindparam("pair"), PAIRS.c.served >= 0).values(served=PAIRS.c.served + 1)
 SHOW = (
@@ -82,6 +86,21 @@ def open_battle(*, in_study: bool) -> Select[Any]:
         .where(own, ~_HAS_VOTE, PAIRS.c.served >= 0, _within(in_study))
         .order_by(BATTLES.c.shown.is_(None), BATTLES.c.drawn.desc())
         .limit(1)
+    )
+
+
+@cache
+def judged(*, in_study: bool) -> Select[Any, Any, bool]:
+    """Up to 50 battles on which a `voter` decided, without the `after` latest, and whether each was repeated."""
+    repeat = BATTLES.alias("repeat")
+    again = exists().where(repeat.c.repeat_of == BATTLES.c.id)
+    return (
+        select(BATTLES.c.id, BATTLES.c.purpose, again.label("again"))
+        .select_from(BATTLES.join(PAIRS).join(VOTES, VOTES.c.battle_id == BATTLES.c.id))
+        .where(_VOTER, VOTES.c.choice != "skip", PAIRS.c.served >= 0, STANDS, _within(in_study))
+        .order_by(VOTES.c.voted.desc())
+        .offset(bindparam("after"))
+        .limit(50)
     )
 
 

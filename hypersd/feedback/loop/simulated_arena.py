@@ -38,7 +38,7 @@ def fill_arena(
         ValueError, OSError: the family has no prompts, and there is no study.
     """
     name = study.name if study else None
-    if store.count_pairs(name) >= count:
+    if store.pairs.count(name) >= count:
         return
     able = [each.label for each in contestants(engine.family, engine.machine)]
     if study:
@@ -71,6 +71,6 @@ def simulate_votes(
         seed: of their tastes and their choices.
     """
     rng = random.Random(seed)  # noqa: S311 - simulated voters must be repeatable
-    labels = sorted({entry.contestant.label for pair in store.pairs() for entry in pair.entries})
+    labels = sorted({entry.contestant.label for pair in store.pairs.select() for entry in pair.entries})
     tastes = population(voters, rng, contestants=labels)
     return cast_votes(store, pictures, scorer, tastes, count=count, name=f"sim-{seed}", rng=rng, study=study)

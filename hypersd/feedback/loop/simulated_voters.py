@@ -73,7 +73,7 @@ def fill_pool(
     labels = [(one.label, other.label) for one, other in pairs]
     shares = dict.fromkeys(labels, 1 / len(labels))
     source = PairSource(study=None, probabilities=lambda: shares, prompts=prompts, prompt_set="held-out")
-    rng = np.random.default_rng((seed, max(0, count - store.count_pairs(None))))
+    rng = np.random.default_rng((seed, max(0, count - store.pairs.count(None))))
     PairPool(store, pictures, EngineGenerator(engine), [source], rng=rng).fill(source, count)
 
 

@@ -126,7 +126,7 @@ def test_a_vote_can_show_the_next_battle_and_fetch_another(door: Door) -> None:
     assert door("show", voter, {"battle": first})[0] == 200
     second = door.battle(voter, besides=first)["battle"]
     store = Store(f"sqlite:///{door.data}/arena.sqlite")
-    while not store.pool_size(None):
+    while not store.pairs.pool_size(None):
         time.sleep(0.1)  # until the pool has a pair that nobody was given
     store.engine.dispose()
     status, answer = door("vote", voter, {"battle": first, "choice": "left", "shown": second})
@@ -318,7 +318,7 @@ def test_pairs_of_equal_pictures_are_not_shown(arena: Arena) -> None:
     picture.save(file, "PNG")
     other = sha256(file.getvalue()).hexdigest()
     arena.pictures.keep(other, file.getvalue())
-    arena.store.add_pair(pair(entries=(entry("emoji/hyper@4", name), entry("emoji/base@25", other))))
+    arena.store.pairs.add(pair(entries=(entry("emoji/hyper@4", name), entry("emoji/base@25", other))))
     assert arena.draw("ann") == {"battle": None, "pool": 0}
 
 
@@ -479,11 +479,11 @@ def test_a_stored_vote_is_never_reported_as_lost(arena: Arena, monkeypatch: pyte
 
 def test_a_pair_with_lost_pictures_is_skipped(arena: Arena) -> None:
     first, second = (arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white"))
-    arena.store.add_pair(pair())
+    arena.store.pairs.add(pair())
     kept = pair(entries=(entry("emoji/hyper@4", first), entry("emoji/base@25", second)))
-    arena.store.add_pair(kept)
+    arena.store.pairs.add(kept)
     for voter in ("ann", "ben", "ann"):
-        battle = arena.store.battle(arena.draw(voter)["battle"])
+        battle = arena.store.battles.get(arena.draw(voter)["battle"])
         assert battle is not None
         assert battle.pair == kept
     assert arena.draw("ann", besides=arena.draw("ann")["battle"]) == {"battle": None, "pool": 0}
@@ -491,9 +491,9 @@ def test_a_pair_with_lost_pictures_is_skipped(arena: Arena) -> None:
 
 def test_when_all_pictures_are_lost_only_some_pairs_are_withdrawn(arena: Arena) -> None:
     for _ in range(20):
-        arena.store.add_pair(pair())
+        arena.store.pairs.add(pair())
     assert arena.draw("ann")["battle"] is None
-    assert arena.store.pool_size(None) == 15
+    assert arena.store.pairs.pool_size(None) == 15
 
 
 def test_after_thirty_votes_a_visitor_sees_their_ranking(arena: Arena) -> None:

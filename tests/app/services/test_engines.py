@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.services.engines import EngineManager, Job
+from app.services.draw_job import Job
+from app.services.engines import EngineManager
 from app.services.settings import AppSettings
 from hypersd.models.machine import Machine
 from hypersd.models.registry import availability
@@ -19,6 +20,10 @@ SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", s
 def engines(emoji_folder: Path) -> EngineManager:
     """An engine manager before any loading."""
     return EngineManager(AppSettings(emoji=emoji_folder).families(), "emoji")
+
+
+def job_of(engines: EngineManager, request: Request = SLOW) -> Job:
+    return Job(request, engines.family_for(request))
 
 
 def drawing_threads() -> list[threading.Thread]:
@@ -37,31 +42,32 @@ def test_it_starts_loads_and_says_so(engines: EngineManager) -> None:
     assert not engines.awake
     engines.wake()
     engines.wake()
-    events = list(engines.draw(Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="turbo"),)))))
+    request = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="turbo"),))
+    events = list(engines.draw(job_of(engines, request)))
     assert isinstance(events[-1], Generation)
     assert events[-1].image is not None
     assert engines.state("emoji") == "ready"
 
 
 def test_a_job_can_be_cancelled_while_it_waits(engines: EngineManager) -> None:
-    job = Job(SLOW)
+    job = job_of(engines)
     threading.Timer(0.3, job.cancelled.set).start()
     assert list(engines.draw(job)) == []
 
 
 def test_cancelling_frees_the_worker(engines: EngineManager) -> None:
     engines.wake()
-    job = Job(SLOW)
+    job = job_of(engines)
     for _ in engines.draw(job):
         job.cancelled.set()
     wait_until_idle()
     quick = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="turbo", steps=1),))
-    assert len(list(engines.draw(Job(quick)))) == 1
+    assert len(list(engines.draw(job_of(engines, quick)))) == 1
 
 
 def test_a_stopped_job_says_so_before_its_end_and_never_after(engines: EngineManager) -> None:
     engines.wake()
-    job, kinds = Job(SLOW), list[str]()
+    job, kinds = job_of(engines), list[str]()
     for event in engines.draw(job):
         kinds.append(type(event).__name__)
         if kinds == ["Preview"]:
@@ -73,7 +79,7 @@ def test_a_stopped_job_says_so_before_its_end_and_never_after(engines: EngineMan
 
 def test_a_visitor_who_leaves_frees_the_worker(engines: EngineManager) -> None:
     engines.wake()
-    events = engines.draw(Job(SLOW))
+    events = engines.draw(job_of(engines))
     next(events)
     events.close()
     wait_until_idle()
@@ -83,7 +89,7 @@ def test_an_unavailable_model_has_a_reason_and_downloads_nothing(engines: Engine
     engines.wake()
     request = Request(prompt="a cat", seed=1, family="sdxl", runs=(Run(model="base"),))
     with pytest.raises(ValueError, match="cannot run here"):
-        list(engines.draw(Job(request)))
+        list(engines.draw(job_of(engines, request)))
 
 
 def test_a_family_that_cannot_be_loaded_is_a_state_not_a_crash(tmp_path: Path) -> None:
@@ -97,5 +103,6 @@ def test_a_family_that_cannot_be_loaded_is_a_state_not_a_crash(tmp_path: Path) -
     reasons = [availability(family, spec, Machine.here()).reason for spec in family.specs]
     assert all(reasons), "each model says why it cannot run"
     assert "model_index.json is damaged" in reasons[0]
+    request = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base"),))
     with pytest.raises(ValueError, match=r"model_index\.json"):
-        list(engines.draw(Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base"),)))))
+        list(engines.draw(job_of(engines, request)))

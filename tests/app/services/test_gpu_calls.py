@@ -27,7 +27,8 @@ from app.pages.control.control_tab import ControlHandlers
 from app.pages.control.control_view import ControlShown
 from app.pages.sweep.sweep_layout import layout as sweep_layout
 from app.pages.sweep.sweep_tab import SweepHandlers
-from app.services.engines import EngineManager, Job
+from app.services.draw_job import Job
+from app.services.engines import EngineManager
 from app.services.gpu_calls import GPURefused, ZeroGPU, refusal
 from app.services.settings import AppSettings
 from hypersd.arena.storage import StorageConfig
@@ -66,8 +67,12 @@ def _fresh(gpu: StandInGPU) -> None:
     gpu.calls.clear()
 
 
-def drawn(engines: EngineManager, job: Job) -> list[Any]:
-    return list(engines.draw(job))
+def job_of(engines: EngineManager, request: Request, then: Request | None = None) -> Job:
+    return Job(request, engines.family_for(request), then=then)
+
+
+def drawn(engines: EngineManager, request: Request, then: Request | None = None) -> list[Any]:
+    return list(engines.draw(job_of(engines, request, then)))
 
 
 def test_a_job_is_one_call_and_draws_what_is_drawn_without_a_fork(
@@ -75,11 +80,11 @@ def test_a_job_is_one_call_and_draws_what_is_drawn_without_a_fork(
 ) -> None:
     here = EngineManager(AppSettings(emoji=emoji_folder).families(), "emoji")
     here.wake()
-    events = drawn(engines, Job(TWO, then=LATER))
+    events = drawn(engines, TWO, LATER)
     assert len(gpu.calls) == 1
     kinds = [type(event) for event in events]
     assert kinds == [Generation, Preview, Preview, Generation, Generation, Generation]
-    for forked, own in zip(events, drawn(here, Job(TWO, then=LATER)), strict=True):
+    for forked, own in zip(events, drawn(here, TWO, LATER), strict=True):
         assert (forked.model, forked.steps, forked.seed) == (own.model, own.steps, own.seed)
         assert forked.image.tobytes() == own.image.tobytes()
 
@@ -87,24 +92,24 @@ def test_a_job_is_one_call_and_draws_what_is_drawn_without_a_fork(
 def test_a_reused_process_knows_contestants_that_came_after_its_fork(
     engines: EngineManager, emoji_folder: Path, gpu: StandInGPU
 ) -> None:
-    drawn(engines, Job(LATER))
+    drawn(engines, LATER)
     process, before = gpu.workers[-1].process.pid, engines.families
     assert process != os.getpid()
     family = before["emoji"]
     new = replace(family.spec("turbo"), name="turbo-new")
     engines._again = lambda: {**before, "emoji": replace(family, specs=(*family.specs, new))}
     gpu.end()
-    drawn(engines, Job(LATER))
+    drawn(engines, LATER)
     engines.refresh()
     request = Request(prompt="a cat", seed=5, family="emoji", runs=(Run(model="turbo-new", steps=1),))
-    (event,) = drawn(engines, Job(request))
+    (event,) = drawn(engines, request)
     engines._again = lambda: before
     engines.refresh()
     assert event.image is not None
 
 
 def test_a_stopped_job_ends_with_the_next_event_and_frees_the_process(engines: EngineManager, gpu: StandInGPU) -> None:
-    job = Job(Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", steps=50),)))
+    job = job_of(engines, Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", steps=50),)))
     kinds: list[str] = []
     for event in engines.draw(job):
         kinds.append(type(event).__name__)
@@ -112,7 +117,7 @@ def test_a_stopped_job_ends_with_the_next_event_and_frees_the_process(engines: E
             job.stop()
     assert "Generation" not in kinds
     assert kinds.count("Preview") < 4
-    assert len(drawn(engines, Job(LATER))) == 2
+    assert len(drawn(engines, LATER)) == 2
     assert len(gpu.workers) == 1
 
 
@@ -121,7 +126,7 @@ def test_a_used_up_quota_is_a_sentence_with_the_way_to_prepared_pairs(engines: E
     with pytest.raises(
         GPURefused, match=r"used up \(you get more in 3:10:20 hours\); until then, vote on pairs"
     ) as refused:
-        drawn(engines, Job(LATER))
+        drawn(engines, LATER)
     assert '<a href="?tab=arena">' in complaint(refused.value)
     assert "href" not in complaint(ValueError("the seed is no number"))
 
@@ -134,8 +139,8 @@ def test_sweep_and_control_show_the_way_to_prepared_pairs_too(engines: EngineMan
     lines = Control(mode=ControlMode("scribble"), image=Image.new("RGB", (8, 8)), scale=1)
     along = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="hyper", steps=1),), control=lines)
     for parts, updates in (
-        (sweep.parts, list(sweep.draw(Job(TWO, then=LATER, previews=False), "steps"))),
-        (control.parts, list(control.draw(Job(along, previews=False), ControlShown.begun(along, None)))),
+        (sweep.parts, list(sweep.draw(job_of(engines, TWO, LATER), "steps"))),
+        (control.parts, list(control.draw(job_of(engines, along), ControlShown.begun(along, None)))),
     ):
         message = str(updates[-1][parts.message])
         assert "Your time on the GPU is used up (you get more in 3:10:20 hours); until then" in message

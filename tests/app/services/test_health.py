@@ -24,7 +24,7 @@ def monitor(arena: Arena, tmp_path: Path) -> HealthMonitor:
 
 
 def test_a_page_that_has_just_started_is_well(monitor: HealthMonitor, arena: Arena) -> None:
-    arena.store.add_pair(pair("emoji/hyper@4", "emoji/base@25"))
+    arena.store.pairs.add(pair("emoji/hyper@4", "emoji/base@25"))
     report = monitor.report()
     assert (report.status, report.version, report.publishing, report.failures) == ("ok", __version__, None, ())
     (family,) = report.families

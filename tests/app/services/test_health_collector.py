@@ -16,7 +16,7 @@ from tests.arena.conftest import pair
 def test_the_numbers_are_those_of_the_report(arena: Arena, tmp_path: Path) -> None:
     registry = arena.metrics.registry
     registry.register(HealthCollector(HealthMonitor(arena.engines, arena, tmp_path, waiting=lambda: 5).report))
-    arena.store.add_pair(pair())
+    arena.store.pairs.add(pair())
     assert registry.get_sample_value("hypersd_up") == 1
     assert registry.get_sample_value("hypersd_queue_waiting") == 5
     assert registry.get_sample_value("hypersd_prepared_pairs") == 1

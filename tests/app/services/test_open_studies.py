@@ -51,7 +51,7 @@ def arena(tmp_path: Path, emoji_folder: Path) -> Iterator[Arena]:
 def vote(arena: Arena, study: str, choice: str = "left", voter: str = "ann") -> dict[str, Any]:
     """A new pair for a study and a vote on it; the response."""
     ours, rival = (arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white"))
-    arena.store.add_pair(pair(study=study, entries=(entry(HYPER, ours), entry(BASE, rival))))
+    arena.store.pairs.add(pair(study=study, entries=(entry(HYPER, ours), entry(BASE, rival))))
     battle = arena.draw(voter, study=study)["battle"]
     arena.show(voter, battle)
     return arena.vote(voter, battle, choice, Client(decision_ms=2000))
@@ -75,7 +75,7 @@ def test_every_family_of_several_models_has_its_figure(family: str) -> None:
 
 
 def test_a_study_hands_out_its_own_pairs_and_counts_its_own_votes(arena: Arena) -> None:
-    arena.store.add_pair(pair())
+    arena.store.pairs.add(pair())
     assert arena.draw("ann", study="all") == {"battle": None, "pool": 0}
     answer = vote(arena, "all")
     assert answer["study"] == {
@@ -114,7 +114,7 @@ def test_a_complete_study_draws_nothing_more(arena: Arena) -> None:
         answer = vote(arena, "all", voter=voter)
     assert answer["study"]["done"]
     assert source.probabilities() == {}
-    arena.store.add_pair(pair(study="all"))
+    arena.store.pairs.add(pair(study="all"))
     assert arena.draw("cyd", study="all")["battle"] is None
 
 
@@ -136,7 +136,7 @@ def test_benched_contestants_and_lost_files_are_reported(arena: Arena, tmp_path:
     arena.engines.families = {"emoji": replace(emoji, folder=tmp_path / "empty")}
     assert arena.studies.problem(arena.declared["all"]).startswith(f"no base model in {tmp_path}/empty")
     again = OpenStudies(arena.engines, arena.store, arena.declared)
-    arena.store.bench(Contestant.parse(BASE), "out of memory")
+    arena.store.bench.add(Contestant.parse(BASE), "out of memory")
     arena.engines.families = {"emoji": emoji}
     assert again.problem(arena.declared["all"]) == "out of memory"
 

@@ -84,7 +84,7 @@ def test_votes_and_refusals_are_counted(arena: Arena, client: TestClient) -> Non
     pictures = [arena.pictures.put(Image.new("RGB", (8, 8), colour)) for colour in ("red", "blue")]
     plain = pair()
     left, right = (replace(side, picture=name) for side, name in zip(plain.entries, pictures, strict=True))
-    arena.store.add_pair(replace(plain, entries=(left, right)))
+    arena.store.pairs.add(replace(plain, entries=(left, right)))
     battle = client.post("/arena/draw", json={}, headers=ANN).json()["battle"]
     client.post("/arena/show", json={"battle": battle}, headers=ANN)
     words = {"battle": battle, "choice": "left", "decision_ms": 900, "input": "key"}

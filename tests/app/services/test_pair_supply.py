@@ -38,7 +38,7 @@ def test_pairs_can_be_drawn_elsewhere(arena: Arena) -> None:
     supply = PairSupply(*places, stop, busy=lambda: False, low=1, draw_all=draw_all)
     thread = threading.Thread(target=supply.run, daemon=True)
     thread.start()
-    wait_for(lambda: arena.store.count_pairs(None) > 0)
+    wait_for(lambda: arena.store.pairs.count(None) > 0)
     stop.set()
     thread.join(timeout=60)
     assert asked

@@ -170,7 +170,7 @@ def test_a_pair_is_not_shown_again_after_signing_in_or_out(
 ) -> None:
     arena = space.arena
     seen = pair()
-    arena.store.add_pair(seen)
+    arena.store.pairs.add(seen)
     for visitor in (first, second):
         space.ask("progress", visitor)  # the page does so when it opens
     voter = arena.voter("testclient", _TOKEN, "id-of-ann" if first else "")

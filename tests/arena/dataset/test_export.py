@@ -64,7 +64,7 @@ def votes(store: Store, pictures: ImageStore) -> list[Vote]:
                 device="cpu",
             )
         )
-        store.add_pair(pairs[-1])
+        store.pairs.add(pairs[-1])
     start = now()
     cast_votes = []
     for number in range(100):
@@ -80,7 +80,7 @@ def votes(store: Store, pictures: ImageStore) -> list[Vote]:
             shown=moment,
             expires=moment + timedelta(minutes=5),
         )
-        store.add_battle(battle)
+        store.battles.add(battle)
         choice = CHOICES[int(rng.choice(5, p=[0.4, 0.3, 0.15, 0.1, 0.05]))]
         client = Client(decision_ms=1500, input="key")
         vote = Vote(battle=battle, choice=choice, client=client, gates={"captcha": "unavailable"}, voted=moment)

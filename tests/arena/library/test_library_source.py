@@ -59,7 +59,7 @@ def test_each_pair_of_contestants_meets_once_on_each_scene(tmp_path: Path, store
     folder = tmp_path / "mine"
     make(folder, listing(tmp_path / "source"))
     fill(pool_of(folder, store))
-    pairs = [pair for pair in store.pairs() if pair.gold is None]
+    pairs = [pair for pair in store.pairs.select() if pair.gold is None]
     met = Counter((pair.prompt, pair.seed, *(entry.contestant.model for entry in pair.entries)) for pair in pairs)
     assert met == Counter(
         (f"prompt {prompt}", prompt, *models) for prompt in range(4) for models in combinations(("m0", "m1", "m2"), 2)
@@ -76,7 +76,7 @@ def test_a_restart_repeats_no_pair_and_new_pictures_are_added_while_it_runs(tmp_
     assert again.next_source_to_fill() is None
     make(folder, listing(source, prompts=3))
     fill(again)
-    assert len([pair for pair in store.pairs() if pair.gold is None]) == 9
+    assert len([pair for pair in store.pairs.select() if pair.gold is None]) == 9
 
 
 def test_a_model_without_its_files_is_benched_and_the_others_go_on(tmp_path: Path, store: Store) -> None:
@@ -86,5 +86,5 @@ def test_a_model_without_its_files_is_benched_and_the_others_go_on(tmp_path: Pat
         if picture.model == "m1":
             (folder / "library" / picture.file[:2] / f"{picture.file}.webp").unlink()
     fill(pool_of(folder, store))
-    assert [one.label for one in store.benched()] == ["mine/m1@?"]
-    assert len([pair for pair in store.pairs() if pair.gold is None]) == 4
+    assert [one.label for one in store.bench.reasons()] == ["mine/m1@?"]
+    assert len([pair for pair in store.pairs.select() if pair.gold is None]) == 4

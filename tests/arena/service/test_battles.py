@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypersd.arena.service.battles import BattleService, VoteRejected
+from hypersd.arena.store.pairs import Pairs
 from hypersd.arena.store.store import DuplicateVote, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Client
 from tests.arena.conftest import Clock, Postgres, pair
@@ -23,7 +24,7 @@ Services = Callable[..., BattleService]
 
 def fill(store: Store, count: int, **changes: Any) -> None:
     for seed in range(count):
-        store.add_pair(pair(seed=seed, **changes))
+        store.pairs.add(pair(seed=seed, **changes))
 
 
 def vote(service: BattleService, voter: str = "ann", choice: str = "left") -> Battle:
@@ -278,23 +279,23 @@ def test_a_vote_and_the_battles_after_it_are_one_transaction(store: Store, servi
     clock.move(seconds=2)
     done = service.vote_and_advance(first.id, "ann", "left", Client(decision_ms=1500), shown=second.id, study=None)
     assert (list(store.votes()), done.votes, done.shown) == ([done.vote], 1, True)
-    shown = store.battle(second.id)
+    shown = store.battles.get(second.id)
     assert shown is not None
     assert shown.shown == clock()
     assert done.ahead is not None
     assert service.next_battle("ann", exclude=second.id) == done.ahead, "it waits for the voter"
     assert len({first.pair.id, second.pair.id, done.ahead.pair.id}) == 3
-    before = store.pool_size(None)
+    before = store.pairs.pool_size(None)
     with pytest.raises(DuplicateVote):
         service.vote_and_advance(first.id, "ann", "tie", Client(), shown=done.ahead.id, study=None)
-    ahead = store.battle(done.ahead.id)
+    ahead = store.battles.get(done.ahead.id)
     assert ahead is not None
-    assert (ahead.shown, store.pool_size(None)) == (None, before), "a refused vote changes nothing"
+    assert (ahead.shown, store.pairs.pool_size(None)) == (None, before), "a refused vote changes nothing"
     stranger = service.next_battle("ben")
     assert stranger is not None
     forged = service.vote_and_advance(second.id, "ann", "tie", Client(), shown=stranger.id, study=None)
     assert (forged.shown, forged.ahead) == (False, done.ahead), "and the battle that waits is not handed out twice"
-    strangers_battle = store.battle(stranger.id)
+    strangers_battle = store.battles.get(stranger.id)
     assert strangers_battle is not None
     assert strangers_battle.shown is None, "nobody shows another voter's battle"
 
@@ -315,13 +316,13 @@ def test_what_prevents_the_next_battle_prevents_no_vote(
     service.mark_shown(second.id, "ann")
     generous = service_of(votes_a_minute=9)
     third = pair()
-    store.add_pair(third)
+    store.pairs.add(third)
 
     def away(*_: object, **__: object) -> None:
         raise OSError("the database is gone")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Store, "candidate", away)
+        broken.setattr(Pairs, "candidate", away)
         assert generous.vote_and_advance(second.id, "ann", "left", Client(), shown="", study=None).ahead is None
     assert store.count_votes() == 2
 
@@ -367,7 +368,7 @@ def test_the_first_showing_is_recorded(store: Store, service_of: Services, clock
     service.mark_shown(battle.id, "ann")
     clock.move(seconds=5)
     service.mark_shown(battle.id, "ann")
-    shown = store.battle(battle.id)
+    shown = store.battles.get(battle.id)
     assert shown is not None
     assert shown.shown == first
     with pytest.raises(VoteRejected, match="not yours"):

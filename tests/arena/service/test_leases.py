@@ -59,18 +59,18 @@ def test_a_killed_worker_s_pair_is_drawn_by_another_one_and_the_pool_is_full_jus
     source = pool.sources[0]
     while pool.next_source_to_fill():
         pool.add_leased_pair(source)
-    assert store.pool_size(None) == 3, "the other one is drawing the fourth"
+    assert store.pairs.pool_size(None) == 3, "the other one is drawing the fourth"
     time.sleep(0.7)
     assert store.leases.count(None, now()) == 1, "it renews its lease"
     assert pool.add_leased_pair(source) is None
-    assert seed not in {drawn.seed for drawn in store.pairs()}
+    assert seed not in {drawn.seed for drawn in store.pairs.select()}
     other.kill()
     other.wait()
     other.stdout.close()
     while (taken := pool.add_leased_pair(source)) is None:
         time.sleep(0.05)
     assert taken.seed == seed
-    assert (store.pool_size(None), pool.next_source_to_fill()) == (4, None)
+    assert (store.pairs.pool_size(None), pool.next_source_to_fill()) == (4, None)
 
 
 def test_a_lease_belongs_to_one_worker(store: Store) -> None:
@@ -89,7 +89,7 @@ def test_a_lease_belongs_to_one_worker(store: Store) -> None:
     assert not leases.finish(first, pair()), "it is Ben's now"
     assert leases.finish(taken, pair())
     assert not leases.finish(taken, pair())
-    assert (store.pool_size(None), leases.count(None, later)) == (1, 0)
+    assert (store.pairs.pool_size(None), leases.count(None, later)) == (1, 0)
 
 
 def test_workers_that_look_at_once_take_no_more_than_the_pool_needs(store: Store, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_workers_that_look_at_once_take_no_more_than_the_pool_needs(store: Store
         thread.start()
     for thread in threads:
         thread.join()
-    assert store.pool_size(None) == 5
+    assert store.pairs.pool_size(None) == 5
     assert store.leases.count(None, now()) == 0
 
 

@@ -60,10 +60,10 @@ def when(condition: object, seconds: float = 20) -> threading.Event:
 
 def test_the_pool_is_filled_once(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
-    run_until(worker, when(lambda: store.pool_size(None) >= 5))
+    run_until(worker, when(lambda: store.pairs.pool_size(None) >= 5))
     assert worker.next_source_to_fill() is None
-    assert store.pool_size(None) == 5
-    pairs = store.pairs()
+    assert store.pairs.pool_size(None) == 5
+    pairs = store.pairs.select()
     for pair in pairs:
         first, second = pair.entries
         assert pair.prompt in {"a cat", "a dog"}
@@ -72,7 +72,7 @@ def test_the_pool_is_filled_once(store: Store, tmp_path: Path) -> None:
         assert worker.pictures.open(second.picture).size == (32, 32)
         assert dict(pair.software) == {"painter": "1"}
     again = Store(store.url)
-    assert again.pool_size(None) == store.pool_size(None), "the pool survives a restart"
+    assert again.pairs.pool_size(None) == store.pairs.pool_size(None), "the pool survives a restart"
 
 
 def test_pairs_and_votes_are_spread_over_all_prompts(store: Store, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_pairs_and_votes_are_spread_over_all_prompts(store: Store, tmp_path: Pat
         service.vote(battle.id, voter, "left")
     votes = Counter(vote.battle.pair.prompt for vote in store.votes())
     assert len(votes) >= 95, "each vote except overlap is on another prompt"
-    pairs = Counter(pair.prompt for pair in store.pairs() if pair.gold is None)
+    pairs = Counter(pair.prompt for pair in store.pairs.select() if pair.gold is None)
     assert max(pairs.values()) - min(pairs[prompt] for prompt in prompts) <= 1
 
 
@@ -101,7 +101,7 @@ def test_prompts_used_often_by_an_earlier_release_wait_for_the_others(store: Sto
     for seed in range(6):
         value = worker.generate_pair("a cat", "emoji-v1", (HYPER, BASE), probability=1, seed=seed)
         assert value is not None
-        store.add_pair(value)
+        store.pairs.add(value)
     drawn = [worker.add_pair(worker.sources[0]) for _ in range(6)]
     assert {pair.prompt for pair in drawn if pair and pair.gold is None} == {"a dog"}
 
@@ -121,22 +121,22 @@ def test_two_equal_pictures_are_neither_a_pair_nor_a_failure(store: Store, tmp_p
     assert worker.generate_pair("a cat", "own", (HYPER, BASE), probability=1, gold=True) is None, (
         "one colour cannot be spoiled"
     )
-    assert store.pairs() == []
-    assert store.benched() == {}
+    assert store.pairs.select() == []
+    assert store.bench.reasons() == {}
 
 
 def test_a_failing_contestant_is_benched_and_the_arena_goes_on(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares(broken={TURBO}))
-    run_until(worker, when(lambda: store.pool_size(None) >= 5 and store.benched()))
-    assert store.benched() == {TURBO: "out of memory"}
-    assert all(TURBO not in {entry.contestant for entry in pair.entries} for pair in store.pairs())
+    run_until(worker, when(lambda: store.pairs.pool_size(None) >= 5 and store.bench.reasons()))
+    assert store.bench.reasons() == {TURBO: "out of memory"}
+    assert all(TURBO not in {entry.contestant for entry in pair.entries} for pair in store.pairs.select())
 
 
 def test_a_restart_unbenches_contestants(store: Store, tmp_path: Path) -> None:
-    store.bench(TURBO, "out of memory")
+    store.bench.add(TURBO, "out of memory")
     worker = working(store, tmp_path / "pictures", Squares())
-    run_until(worker, when(lambda: any(TURBO in contestants(pair) for pair in store.pairs())))
-    assert store.benched() == {}
+    run_until(worker, when(lambda: any(TURBO in contestants(pair) for pair in store.pairs.select())))
+    assert store.bench.reasons() == {}
 
 
 def contestants(pair: Pair) -> set[Contestant]:
@@ -148,7 +148,7 @@ def test_a_gold_pair_resets_only_the_failures_of_its_contestant(store: Store, tm
     for _ in range(3):
         assert worker.generate_pair("a cat", "emoji-v1", (HYPER, TURBO), probability=1, gold=True) is not None
         assert worker.generate_pair("a cat", "emoji-v1", (HYPER, TURBO), probability=1) is None
-    assert store.benched() == {TURBO: "out of memory"}
+    assert store.bench.reasons() == {TURBO: "out of memory"}
 
 
 def test_one_failure_does_not_bench_a_contestant(store: Store, tmp_path: Path) -> None:
@@ -160,13 +160,13 @@ def test_one_failure_does_not_bench_a_contestant(store: Store, tmp_path: Path) -
     assert worker.generate_pair("a cat", "own", (HYPER, TURBO), probability=1) is not None
     painter.broken.add(TURBO)
     assert worker.generate_pair("a cat", "own", (HYPER, TURBO), probability=1) is None
-    assert store.benched() == {}
+    assert store.bench.reasons() == {}
 
 
 def test_the_worker_survives_when_all_contestants_are_benched(store: Store, tmp_path: Path) -> None:
     worker = working(store, tmp_path / "pictures", Squares())
     for contestant in (HYPER, BASE):
-        store.bench(contestant, "broken")
+        store.bench.add(contestant, "broken")
     assert worker.add_pair(worker.sources[0]) is None
 
 
@@ -179,9 +179,9 @@ def test_visitors_have_priority(store: Store, tmp_path: Path) -> None:
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     time.sleep(0.3)
-    assert store.pool_size(None) == 0
+    assert store.pairs.pool_size(None) == 0
     busy.clear()
-    filled = when(lambda: store.pool_size(None) >= 5).wait(20)
+    filled = when(lambda: store.pairs.pool_size(None) >= 5).wait(20)
     stop.set()
     thread.join()
     assert filled
@@ -195,8 +195,8 @@ def test_an_interruption_is_not_a_failure(store: Store, tmp_path: Path) -> None:
 
     worker = working(store, tmp_path / "pictures", Interrupted())
     assert [worker.add_pair(worker.sources[0]) for _ in range(4)] == [None] * 4
-    assert store.benched() == {}
-    assert store.pairs() == []
+    assert store.bench.reasons() == {}
+    assert store.pairs.select() == []
 
 
 def test_the_first_visitors_have_a_gold_pair(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,13 +211,13 @@ def test_abandoned_pairs_are_handed_out_again_before_new_ones_are_drawn(store: S
     while worker.next_source_to_fill():
         worker.add_pair(worker.sources[0])
     for voter in ("ann", "ben"):
-        candidate = store.candidate(voter, None)
+        candidate = store.pairs.candidate(voter, None)
         assert candidate is not None
-        assert store.claim(Battle(pair=candidate[0], swapped=False, voter=voter, kind="human", expires=now()))
+        assert store.battles.claim(Battle(pair=candidate[0], swapped=False, voter=voter, kind="human", expires=now()))
     assert worker.next_source_to_fill(), "it searches for abandoned pairs once a minute"
     restarted = working(store, tmp_path / "pictures", Squares(), low=2)
     assert restarted.next_source_to_fill() is None
-    assert store.pool_size(None) == 2
+    assert store.pairs.pool_size(None) == 2
 
 
 def study_of(probabilities: Callable[[], Mapping[tuple[str, str], float]]) -> PairSource:
@@ -228,8 +228,8 @@ def test_a_study_is_filled_beside_the_open_arena(store: Store, tmp_path: Path) -
     worker = working(store, tmp_path / "pictures", Squares())
     worker.sources = [*worker.sources, study_of(lambda: even(HYPER, BASE))]
     run_until(worker, when(lambda: worker.next_source_to_fill() is None))
-    assert (store.pool_size(None), store.pool_size("figure-5")) == (5, 8)
-    pairs = [pair for pair in store.pairs() if pair.study]
+    assert (store.pairs.pool_size(None), store.pairs.pool_size("figure-5")) == (5, 8)
+    pairs = [pair for pair in store.pairs.select() if pair.study]
     assert all(contestants(pair) == {HYPER, BASE} for pair in pairs if pair.gold is None)
 
 
@@ -241,7 +241,7 @@ def test_a_study_has_its_own_gold_pairs(store: Store, tmp_path: Path, monkeypatc
     source = study_of(lambda: even(HYPER, BASE))
     pairs = [worker.add_pair(source) for _ in range(4)]
     assert [pair and pair.gold for pair in pairs] == [None, 0, None, None]
-    candidate = store.candidate("ann", "figure-5", gold=True)
+    candidate = store.pairs.candidate("ann", "figure-5", gold=True)
     assert candidate is not None
     assert candidate[0] == pairs[1]
 
@@ -253,8 +253,8 @@ def test_a_complete_study_draws_nothing_and_does_not_block_others(store: Store, 
     worker.sources = [complete, open_arena]
     assert worker.next_source_to_fill() == open_arena, "although the study's pool is empty too"
     assert worker.add_pair(complete) is None
-    run_until(worker, when(lambda: store.pool_size(None) >= 5))
-    assert store.pool_size("figure-5") == 0
+    run_until(worker, when(lambda: store.pairs.pool_size(None) >= 5))
+    assert store.pairs.pool_size("figure-5") == 0
 
 
 def test_pictures_that_cannot_be_stored_do_not_stop_the_worker(
@@ -267,9 +267,9 @@ def test_pictures_that_cannot_be_stored_do_not_stop_the_worker(
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     assert when(lambda: "no pair could be prepared" in caplog.text).wait(20)
-    assert store.pairs() == []
+    assert store.pairs.select() == []
     folder.unlink()
-    filled = when(lambda: store.pool_size(None) >= 5).wait(20)
+    filled = when(lambda: store.pairs.pool_size(None) >= 5).wait(20)
     stop.set()
     thread.join()
     assert filled
@@ -283,12 +283,12 @@ def test_a_lost_database_connection_does_not_stop_the_worker(
     stop = threading.Event()
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
-    assert when(lambda: store.pool_size(None) >= 3).wait(20)
+    assert when(lambda: store.pairs.pool_size(None) >= 3).wait(20)
     postgres.stop()
     gone = when(lambda: "no pair could be prepared" in caplog.text).wait(20)
     postgres.start()
-    before = store.pool_size(None)
-    filled = when(lambda: store.pool_size(None) > before).wait(20)
+    before = store.pairs.pool_size(None)
+    filled = when(lambda: store.pairs.pool_size(None) > before).wait(20)
     stop.set()
     thread.join()
     assert gone
@@ -317,7 +317,7 @@ def test_a_gold_pair_is_a_picture_and_its_spoiled_copy(
     clean, spoiled = (worker.pictures.open(one.picture) for one in (good, bad))
     assert np.array_equal(np.asarray(spoiled), np.asarray(shuffle_tiles(clean)))
     assert not np.array_equal(np.asarray(spoiled), np.asarray(clean))
-    assert store.pool_size(None) == 0, "gold pairs are not part of the pool's count"
+    assert store.pairs.pool_size(None) == 0, "gold pairs are not part of the pool's count"
 
 
 @pytest.mark.parametrize("size", [(128, 128), (100, 61)])
@@ -336,7 +336,7 @@ def test_prompts_are_cycled_and_filling_continues(store: Store, tmp_path: Path) 
     lines: list[str] = []
     source = replace(worker.sources[0], prompts=prompts)
     worker.fill(source, 2, lines.append)
-    assert Counter(pair.prompt for pair in store.pairs()) == {"a cat": 1, "a dog": 1}
+    assert Counter(pair.prompt for pair in store.pairs.select()) == {"a cat": 1, "a dog": 1}
     worker.fill(source, 6, lines.append)
-    assert Counter(pair.prompt for pair in store.pairs()) == dict.fromkeys(prompts, 2)
+    assert Counter(pair.prompt for pair in store.pairs.select()) == dict.fromkeys(prompts, 2)
     assert lines[:3] == ["drawing pair 1 of 2", "drawing pair 2 of 2", "drawing pair 1 of 4"]

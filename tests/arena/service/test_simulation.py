@@ -51,7 +51,7 @@ def fill(store: Store, pictures: ImageStore, count: int, study: str | None = Non
             Entry(contestant=who, picture=pictures.put(drawn[who]), seconds=0.1, calls=1, version="1") for who in chosen
         )
         prompt = {"prompt": f"prompt {seed}", "prompt_set": "toy", "seed": seed}
-        store.add_pair(Pair(**prompt, entries=(left, other), probability=1 / 3, study=study))
+        store.pairs.add(Pair(**prompt, entries=(left, other), probability=1 / 3, study=study))
 
 
 def simulated_voters(store: Store, pictures: ImageStore, tastes: list[Taste], seed: int = 0) -> SimulatedVoters:
@@ -124,7 +124,7 @@ def test_in_a_forced_study_everybody_chooses(store: Store, pictures: ImageStore)
     fill(store, pictures, 20, study="forced")
     undecided = Taste(alignment=0, sharpness=0, colour=0, left=0, noise=0.01, tie_below=1.0)
     voters = simulated_voters(store, pictures, [undecided, replace(undecided, bad_below=0.9)])
-    free = [voters.choose(taste, "a cat", *store.pairs()[0].entries) for taste in voters.tastes]
+    free = [voters.choose(taste, "a cat", *store.pairs.select()[0].entries) for taste in voters.tastes]
     assert free == ["tie", "both_bad"]
     service = replace(voters.service, choices={"forced": ("left", "right", "skip")})
     assert replace(voters, service=service).vote(30, "forced") == 30

@@ -39,8 +39,8 @@ def vote(
     given = pair(HYPER.label, rival.label, study=study)
     moment = now() - timedelta(hours=hours_ago)
     battle = Battle(pair=given, swapped=False, voter=voter, kind=kind, expires=moment)
-    store.add_pair(given)
-    store.add_battle(battle)
+    store.pairs.add(given)
+    store.battles.add(battle)
     vote = Vote(battle=battle, choice=choice, voted=moment)
     store.add_vote(vote)
     return vote
@@ -80,8 +80,8 @@ def test_dropped_votes_are_no_progress(store: Store) -> None:
     for _ in range(6):
         spoiled = pair(HYPER.label, HYPER.label, study="s", gold=0)
         battle = Battle(pair=spoiled, swapped=False, voter="ann", kind="human", purpose="gold", expires=now())
-        store.add_pair(spoiled)
-        store.add_battle(battle)
+        store.pairs.add(spoiled)
+        store.battles.add(battle)
         store.add_vote(Vote(battle=battle, choice="right"))
     assert counting.progress(STUDY).given == 0
 

@@ -78,15 +78,15 @@ def test_migrations_are_linear_and_each_can_be_reverted(database: Callable[[], s
 
 def test_an_older_database_is_migrated_with_its_data(store: Store, url: str) -> None:
     given = pair()
-    store.add_pair(given)
+    store.pairs.add(given)
     battle = Battle(pair=given, swapped=True, voter="ann", kind="human", expires=now() + timedelta(minutes=1))
-    store.add_battle(battle)
+    store.battles.add(battle)
     vote = Vote(battle=battle, choice="left")
     store.add_vote(vote)
     move(store.engine, command.downgrade, "0001")
     again = Store(url)
     assert list(again.votes()) == [vote]
-    assert again.pairs() == [given]
+    assert again.pairs.select() == [given]
     again.engine.dispose()
 
 
@@ -94,16 +94,16 @@ def test_pairs_of_two_equal_pictures_are_withdrawn(store: Store, url: str) -> No
     same = pair(entries=(entry("emoji/hyper@4", "one"), entry("emoji/base@25", "one")))
     other = pair()
     for given in (same, other):
-        store.add_pair(given)
-    assert store.pool_size(None) == 1, "such a pair is not added to the pool now"
+        store.pairs.add(given)
+    assert store.pairs.pool_size(None) == 1, "such a pair is not added to the pool now"
     move(store.engine, command.downgrade, "0002")
     with store.engine.begin() as connection:
         connection.execute(update(PAIRS).values(served=0))
     again = Store(url)
-    assert {one.id for one in again.pairs()} == {same.id, other.id}, "both are kept"
-    candidate = again.candidate("ann", None)
+    assert {one.id for one in again.pairs.select()} == {same.id, other.id}, "both are kept"
+    candidate = again.pairs.candidate("ann", None)
     assert candidate is not None
-    assert (candidate[0], again.pool_size(None)) == (other, 1)
+    assert (candidate[0], again.pairs.pool_size(None)) == (other, 1)
     again.engine.dispose()
 
 

@@ -91,8 +91,8 @@ def test_a_pair_whose_only_vote_was_withdrawn_returns_to_the_pool(
     service = service_of()
     service.undo(vote(service).id, "ann")
     clock.move(hours=1)
-    assert store.release(clock()) == 1
-    assert store.pool_size(None) == 1
+    assert store.pairs.release(clock()) == 1
+    assert store.pairs.pool_size(None) == 1
 
 
 def test_a_withdrawal_is_published_after_its_vote_and_read_back(
@@ -162,8 +162,8 @@ def test_a_study_s_count_excludes_withdrawn_votes(store: Store) -> None:
     moment = given.created - timedelta(hours=2)
     battle = Battle(pair=given, swapped=False, voter="ann", kind="human", expires=moment)
     vote = Vote(battle=battle, choice="left", voted=moment)
-    store.add_pair(given)
-    store.add_battle(battle)
+    store.pairs.add(given)
+    store.battles.add(battle)
     store.add_vote(vote)
     assert counting.progress(study).given == 1
     store.withdrawals.add(vote, given.created + timedelta(minutes=5))

@@ -27,8 +27,8 @@ def vote(
     moment = now() - timedelta(minutes=minutes_ago)
     given = pair(study=study)
     battle = Battle(pair=given, swapped=False, voter=voter, kind=kind, expires=moment)
-    store.add_pair(given)
-    store.add_battle(battle)
+    store.pairs.add(given)
+    store.battles.add(battle)
     store.add_vote(Vote(battle=battle, choice="left", voted=moment))
 
 

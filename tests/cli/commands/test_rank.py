@@ -50,12 +50,12 @@ def elect(store: Store, pictures: ImageStore, rounds: int, models: str = "abc") 
 
 def store_vote(store: Store, number: int, what: Pair) -> None:
     """A vote for either side in turn, of one of six voters."""
-    store.add_pair(what)
+    store.pairs.add(what)
     moment = now() + timedelta(seconds=number)
     battle = Battle(
         pair=what, swapped=number % 4 > 1, voter=f"v{number % 6}", kind="human", shown=moment, expires=moment
     )
-    store.add_battle(battle)
+    store.battles.add(battle)
     store.add_vote(Vote(battle=battle, choice="left" if number % 3 else "right", voted=moment))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
+from huggingface_hub import ModelCard, constants
 from safetensors.torch import load_file, save_file
 
 from hypersd.arena.service.studies import read_prompts
@@ -231,6 +232,17 @@ def test_prompts_are_the_family_s_own_and_some_are_kept_to_look_at(family: Famil
     assert not set(training) & set(validation)
 
 
+def check_card(out: Path, family: Family) -> None:
+    """The card of tuned adapters names files that are there, their base, and how they were made."""
+    card = ModelCard.load(out / "README.md")
+    assert card.data.base_model == family.repository
+    assert {"lora", "feedback"} <= set(card.data.tags)
+    assert f"`python -m hypersd feedback --family {family.name} --model hyper --method refl`" in card.text
+    named = re.findall(r"^- `(\S+\.safetensors)`", card.text, re.MULTILINE)
+    assert named
+    assert all((out / name).is_file() for name in named)
+
+
 def test_by_the_command_line_a_tuned_model_enters_the_arena(
     family: Family, reward: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,6 +261,7 @@ def test_by_the_command_line_a_tuned_model_enters_the_arena(
             break
     assert gained
     assert [one["steps"] for one in document["adapters"]] == [[2]]
+    check_card(tmp_path / f"out-{seed}", family)
     entered = registered(family.name)
     recipe = entered.spec("hyper-mine").recipe()
     assert recipe.steps == 2

@@ -14,7 +14,8 @@ import pytest
 from app.pages.compare import result_cards
 from app.pages.compare.compare_tab import CompareHandlers
 from app.pages.compare.layout import base_choice, layout
-from app.services.engines import EngineManager, Job
+from app.services.draw_job import Job
+from app.services.engines import EngineManager
 from app.services.settings import AppSettings
 from hypersd.models.registry import FAMILIES
 from hypersd.sampling.request import Generation, Request, Run
@@ -31,7 +32,8 @@ def test_what_was_said_ahead_stays_beside_what_is_known_later(handlers: CompareH
     prompt = "a big cat on a blue background"  # more letters than this family reads
     request = Request(prompt=prompt, seed=1, family="emoji", runs=(Run(model="hyper", steps=1),))
     handlers.engines.wake()
-    updates = handlers.draw(Job(request, ahead="This takes about 3 minutes on the CPU.", previews=False))
+    family = handlers.engines.family_for(request)
+    updates = handlers.draw(Job(request, family, ahead="This takes about 3 minutes on the CPU.", previews=False))
     messages = [str(update[handlers.parts.message]) for update in updates if handlers.parts.message in update]
     assert len(messages) == 2, "with the picture, and at the end"
     for message in messages:
@@ -45,9 +47,10 @@ def test_a_comparison_is_drawn_on_the_base_that_is_chosen(handlers: CompareHandl
     drawn: dict[str, Generation] = {}
     for base in ("", "noto"):
         request = Request(prompt="a cat", seed=1, family="emoji", runs=runs, base=base)
-        *_, last = handlers.draw(Job(request, previews=False))
+        family = handlers.engines.family_for(request)
+        *_, last = handlers.draw(Job(request, family, previews=False))
         (drawn[base],) = last[parts.drawn]
-        texts = result_cards.texts(handlers.engines.family_for(request), request, drawn[base])
+        texts = result_cards.texts(family, request, drawn[base])
         styles = json.loads(texts["hypersd"]).get("styles", ())
         assert [style["file"] for style in styles] == [f"styles/{base}/style.safetensors"] * bool(base)
         assert (f"base={base}" in str(last[parts.link])) == bool(base)

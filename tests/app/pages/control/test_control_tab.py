@@ -18,7 +18,8 @@ from app.pages.control.canvas import SIDE
 from app.pages.control.control_layout import control_layout
 from app.pages.control.control_tab import ControlHandlers
 from app.pages.control.control_view import ControlShown
-from app.services.engines import EngineManager, Job
+from app.services.draw_job import Job
+from app.services.engines import EngineManager
 from app.services.settings import AppSettings
 from hypersd.models.control_specs import ControlMode
 

@@ -368,9 +368,9 @@ def test_a_job_starts_from_the_page_s_own_space_and_votes(tmp_path: Path) -> Non
     elsewhere = JobDefaults.of(AppSettings(family="sdxl", publish=str(tmp_path), storage=storage))
     assert (elsewhere.space, elsewhere.votes) == ("", "")
     with gr.Blocks(analytics_enabled=False):
-        panel = job_panel(elsewhere)
-    fields = ("me/hyper", "me/votes", "me/rounds", "cpu-upgrade", "2h")
-    assert "no judge" in JobHandlers(Owner("sesame"), panel).send_job("sesame", *fields, None)
+        panel, token = job_panel(elsewhere), gr.State()
+    values = dict.fromkeys(panel.fields.values(), "me/hyper") | {token: "sesame"}
+    assert "no judge" in JobHandlers(Owner("sesame"), token, panel).send_job(values, None)
 
 
 def test_without_an_owner_nobody_starts_a_round_and_the_page_explains_the_setting(
