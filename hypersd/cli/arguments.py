@@ -147,6 +147,21 @@ def number(text: str) -> float:
     return parse_number(text)
 
 
+def learning_rate(text: str) -> float:
+    """A learning rate above 0 and up to 1.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise ValueError(f"expected a learning rate above 0 and up to 1, such as 1e-5, not {text[:40]!r}")
+    return value
+
+
 def loss_weight(text: str) -> float:
     """A weight of a loss, from 0 on.
 

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import get_args
 
-from hypersd.cli.arguments import argument, names, whole_number
+from hypersd.cli.arguments import argument, learning_rate, names, whole_number
 from hypersd.distill.catalog import METHODS, Need, RealScore, methods_that_need
 from hypersd.distill.distillation_options import FEWEST_TEACHER_STEPS, MOST_GUIDANCE, RANK, DistillationOptions
 
@@ -20,7 +20,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rank", type=argument(_rank), default=RANK, metavar="N", help=f"of the adapter (default: {RANK})"
     )
-    group.add_argument("--rate", type=argument(_rate), metavar="X", help="learning rate of the student, such as 1e-5")
+    group.add_argument(
+        "--rate", type=argument(learning_rate), metavar="X", help="learning rate of the student, such as 1e-5"
+    )
     batches = ", ".join(f"{name} {method.batch_size}" for name, method in METHODS.items())
     group.add_argument(
         "--batch", type=argument(_batch), metavar="N", help=f"samples a step, over all processes (default: {batches})"
@@ -111,13 +113,6 @@ def _cached(text: str) -> int:
 
 def _steps(text: str) -> tuple[int, ...]:
     return tuple(whole_number(part, 1, _MOST_STEPS, "steps") for part in text.split(","))
-
-
-def _rate(text: str) -> float:
-    value = _number(text)
-    if not 0 < value <= 1:
-        raise ValueError(f"expected a learning rate above 0 and up to 1, such as 1e-5, not {text[:40]!r}")
-    return value
 
 
 def _guidance(text: str) -> tuple[float, float]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from hypersd.arena.service.prompt_files import PROMPT_FILE
-from hypersd.cli.arguments import argument, counted, loss_weight
+from hypersd.cli.arguments import argument, counted, learning_rate, loss_weight
 from hypersd.cli.options import add_file, add_folder, add_kind, add_votes
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
-from hypersd.feedback.tuning.tuning_methods import METHODS
+from hypersd.feedback.tuning.tuning_methods import LEARNING_RATES, METHODS
 
 
 def add_tuning(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +31,10 @@ def add_tuning(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="refl: weight of the visual-perception loss; 0 trains without it, for an ablation "
         f"(default: {PERCEPTION:g})",
+    )
+    rates = ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
+    parser.add_argument(
+        "--rate", type=argument(learning_rate), metavar="X", help=f"learning rate, such as 1e-5 (default: {rates})"
     )
     parser.add_argument(
         "--batch",

@@ -96,6 +96,7 @@ def run(options: argparse.Namespace) -> int:
             prompts=prompts,
             perception=perception,
             perception_weight=PERCEPTION if options.perception is None else options.perception,
+            learning_rate=options.rate,
             batch_size=options.batch,
             shorten=options.shorten,
             seed=options.seed,

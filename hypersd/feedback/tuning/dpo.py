@@ -16,6 +16,7 @@ from hypersd.feedback.preferences.dataset import Preference
 from hypersd.feedback.reward.image_statistics import as_tensor
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor
 from hypersd.feedback.tuning.rollout import times_of
+from hypersd.feedback.tuning.tuning_methods import LEARNING_RATES
 from hypersd.models.specs import Recipe
 from hypersd.training.adapter_passes import disable_adapter
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
@@ -85,7 +86,7 @@ class DPOConfig:
 
     steps: int = 200
     batch_size: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = LEARNING_RATES["dpo"]
     rank: int = 8
     beta: float = 500.0
 

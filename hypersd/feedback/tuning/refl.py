@@ -15,6 +15,7 @@ from hypersd.feedback.tuning.hinge import HingeFeedback
 from hypersd.feedback.tuning.monitor import RewardHackingMonitor
 from hypersd.feedback.tuning.refl_defaults import FEEDBACK_RANK, PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatch, rollout_to_step
+from hypersd.feedback.tuning.tuning_methods import LEARNING_RATES
 from hypersd.models.specs import Recipe
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 
@@ -33,7 +34,7 @@ class ReFLConfig:
 
     steps: int = 120
     batch_size: int = 16
-    learning_rate: float = 3e-4
+    learning_rate: float = LEARNING_RATES["refl"]
     rank: int = FEEDBACK_RANK
     hinge: str = "0.75"
     anchor: float = 10.0

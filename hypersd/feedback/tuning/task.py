@@ -25,7 +25,7 @@ from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, Valida
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
-from hypersd.feedback.tuning.tuning_methods import TuningMethod
+from hypersd.feedback.tuning.tuning_methods import LEARNING_RATES, TuningMethod
 from hypersd.models.model_source import ModelSource
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
@@ -80,6 +80,7 @@ class TuningTask:
         prompts: to train on; `validation` are others, to look at.
         perception: for `refl`, if there is a network for it; left out if the recipes have no `visible_times`.
         perception_weight: of that loss; 0 trains without it.
+        learning_rate: None means the method's own.
         preferences, pictures: the votes themselves, for `dpo`.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the number of steps, for a quick look.
@@ -95,6 +96,7 @@ class TuningTask:
     method: TuningMethod = "refl"
     perception: PerceptionLoss | None = None
     perception_weight: float = PERCEPTION
+    learning_rate: float | None = None
     preferences: Sequence[Preference] = ()
     pictures: ImageStore | None = None
     limits: Limits = field(default_factory=Limits)
@@ -169,7 +171,9 @@ class TuningTask:
         self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor, rewards: Sequence[RewardModel]
     ) -> None:
         config = refl.ReFLConfig(
-            batch_size=self.batch_size or pictures_a_step(student.pixels), perception=self.perception_weight
+            batch_size=self.batch_size or pictures_a_step(student.pixels),
+            learning_rate=self.learning_rate or LEARNING_RATES["refl"],
+            perception=self.perception_weight,
         )
         wanted = self.perception if self.perception_weight else None
         perception = wanted if visible_times(student, self.recipes) else None
@@ -179,7 +183,10 @@ class TuningTask:
         trainer.run(objective, PromptBatches(self.prompts, student, config.batch_size), data=self._data())
 
     def _dpo(self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor) -> None:
-        config = dpo.DPOConfig(batch_size=self.batch_size or pictures_a_step(student.pixels))
+        config = dpo.DPOConfig(
+            batch_size=self.batch_size or pictures_a_step(student.pixels),
+            learning_rate=self.learning_rate or LEARNING_RATES["dpo"],
+        )
         if self.pictures is None:
             raise ValueError("dpo learns from the votes themselves; name them")
         batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, config.batch_size)
@@ -206,6 +213,7 @@ class TuningTask:
             "recipes": hash_text(*map(repr, self.recipes)),
             "limits": asdict(self.limits),
             "perception": self.perception_weight,
+            **({} if self.learning_rate is None else {"learning_rate": self.learning_rate}),
         }
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:

@@ -108,6 +108,7 @@ def tune(
     prompts: Sequence[str] | None = None,
     perception: PerceptionLoss | None = None,
     perception_weight: float = PERCEPTION,
+    learning_rate: float | None = None,
     batch_size: int | None = None,
     shorten: float = 1.0,
     seed: int = 0,
@@ -124,6 +125,7 @@ def tune(
         prompts: to train on; None means captions of the family's own scenes or, if it knows none, its arena's prompts.
         perception: for `refl`; None means a network that sees the family's own scenes, if it has one.
         perception_weight: of that loss; 0 trains without it.
+        learning_rate: None means the method's own.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the numbers of steps and of prompts that are looked at.
         seed: of every random number.
@@ -151,6 +153,7 @@ def tune(
                 method=method,
                 perception=perception,
                 perception_weight=perception_weight,
+                learning_rate=learning_rate,
                 preferences=votes[0].split("train") if votes else (),
                 pictures=votes[1] if votes else None,
                 batch_size=batch_size,

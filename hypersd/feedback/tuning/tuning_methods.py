@@ -15,3 +15,6 @@ METHODS: Mapping[TuningMethod, str] = MappingProxyType(
     }
 )
 """Each method's title."""
+
+LEARNING_RATES: Mapping[TuningMethod, float] = MappingProxyType({"refl": 3e-4, "dpo": 1e-4})
+"""Each method's own learning rate."""

@@ -167,6 +167,11 @@ def test_an_adapter_that_sees_only_noise_has_no_perception_loss(
     assert ("one has no visual-perception loss" in caplog.text) != asked
 
 
+def moved_by(adapter: Path) -> float:
+    """How far the second factors of an adapter, which begin at zero, have moved at most."""
+    return max(float(value.abs().max()) for name, value in load_file(adapter).items() if "lora_B" in name)
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_the_perception_loss_is_weighted_and_left_out_at_zero(
     folder: Path, reward: Path, tmp_path: Path, weight: float
@@ -174,7 +179,8 @@ def test_the_perception_loss_is_weighted_and_left_out_at_zero(
     def perception(student: Student, recipes: Sequence[Recipe], step: StepContext) -> torch.Tensor:
         return denoise_noised_images(student, torch.zeros(1, 3, 32, 32), ["a cat"], recipes, step).mean() * 0 + 3
 
-    task(folder, reward, tmp_path / "with", perception=perception, perception_weight=weight, shorten=0.02).run()
+    changed = {"perception": perception, "perception_weight": weight, "learning_rate": 1e-6}
+    task(folder, reward, tmp_path / "with", shorten=0.02, **changed).run()
     task(folder, reward, tmp_path / "without", shorten=0.02).run()
     first, plain = (
         json.loads((tmp_path / name / "training" / "log.jsonl").read_text().splitlines()[0])
@@ -183,7 +189,9 @@ def test_the_perception_loss_is_weighted_and_left_out_at_zero(
     assert first["feedback"] - plain["feedback"] == pytest.approx(3 * weight, abs=1e-4)
     assert ("perception" in first) == bool(weight)
     record = json.loads((tmp_path / "with" / "training" / "run.json").read_text())
-    assert record["data"]["perception"] == weight
+    assert (record["data"]["perception"], record["data"]["learning_rate"]) == (weight, 1e-6)
+    moved, usual = (moved_by(tmp_path / name / "feedback.safetensors") for name in ("with", "without"))
+    assert 0 < moved < 0.1 * usual
 
 
 def test_refl_leaves_an_adapter_and_what_it_was_made_of(folder: Path, reward: Path, tmp_path: Path) -> None:
