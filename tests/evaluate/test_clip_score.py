@@ -54,8 +54,8 @@ def test_embeddings_are_what_the_scores_are_cosines_of(
     assert features.shape == (70, 8)
     assert features.dtype == np.float32
     assert np.linalg.norm(features, axis=1).std() > 0, "they are not normalised"
-    np.testing.assert_allclose(score.score(features, prompts), score(pictures[:70], prompts))
-    np.testing.assert_allclose(score.score(3 * features, prompts), score.score(features, prompts), rtol=1e-5)
+    np.testing.assert_allclose(score.score(features, prompts), score(pictures[:70], prompts), atol=1e-4)
+    np.testing.assert_allclose(score.score(3 * features, prompts), score.score(features, prompts), rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(score.embed(pictures[66:67])[0], features[66], atol=1e-5)
 
 

@@ -23,7 +23,7 @@ from tests.processes import Processes, hypersd
 
 CAT = "a big cat on a blue background"
 RUN = {"model", "steps", "calls", "guidance_scale", "seconds", "file"}
-RECIPE = {"scheduler", "eta", "timesteps", "weights", "warnings"}
+RECIPE = {"scheduler", "eta", "timesteps", "weights", "backend", "warnings"}
 CONTEXT = {"device", "dtype", "base", "versions", "unread", "unknown", "unused", "warnings"}
 
 

@@ -168,7 +168,7 @@ def test_an_adapter_that_sees_only_noise_has_no_perception_loss(
 
 
 def moved_by(adapter: Path) -> float:
-    """How far the second factors of an adapter, which begin at zero, have moved at most."""
+    """Largest weight of an adapter's second factors, which begin at zero."""
     return max(float(value.abs().max()) for name, value in load_file(adapter).items() if "lora_B" in name)
 
 
