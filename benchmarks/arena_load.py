@@ -39,6 +39,7 @@ from typing import Any
 
 import httpx
 from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from benchmarks.accounting import account, quantiles
 from benchmarks.replicas import Replicas, running_replicas
@@ -171,11 +172,11 @@ async def comparer(url: str, over: asyncio.Event, seen: Seen, seed: int) -> None
     """One visitor of the Compare tab's endpoint."""
     client = await asyncio.to_thread(Client, url, verbose=False, download_files=False)
     while not over.is_set():
-        words = ["a big cat", seed, "emoji", ["hyper", "turbo"]]
+        words = ["a big cat", seed, "emoji", ["hyper", "turbo"], []]
         try:
             await asyncio.to_thread(client.predict, *words, api_name="/compare")
             seen.comparisons += 1
-        except Exception as error:  # noqa: BLE001 - counted, whatever it is
+        except (AppError, OSError, httpx.HTTPError) as error:
             seen.refused[f"compare {type(error).__name__}"] += 1
             await asyncio.sleep(0.5)
 
