@@ -263,7 +263,7 @@ class Arena:
     def progress(self, voter: str) -> dict[str, Any]:
         """A visitor's number of votes, their own ranking if they have enough votes, and the progress of studies."""
         votes, today = self.store.counts_of(voter, now().replace(hour=0, minute=0, second=0, microsecond=0))
-        mine = personal_ranking(self.engines, self._kept(voter)) if votes >= PERSONAL_BOARD else []
+        mine = personal_ranking(self.engines, self._standing_votes(voter)) if votes >= PERSONAL_BOARD else []
         studies = [self.studies.describe(study) for study in self.declared.values()]
         return {
             "votes": votes,
@@ -273,7 +273,7 @@ class Arena:
             "studies": studies,
         }
 
-    def _kept(self, voter: str) -> list[Vote]:
+    def _standing_votes(self, voter: str) -> list[Vote]:
         return [vote for vote in self.store.votes_of(voter) if vote.withdrawn is None]
 
     def labels(self) -> list[str]:

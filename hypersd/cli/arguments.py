@@ -131,20 +131,7 @@ def fraction(text: str) -> float:
     Raises:
         ValueError: it is not.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1:
-        raise ValueError(f"expected a number above 0 and up to 1, not {text[:40]!r}")
-    return value
-
-
-def number(text: str) -> float:
-    """A decimal number, by the same rule as everywhere (see `hypersd.sampling.request.parse_number`)."""
-    from hypersd.sampling.request import parse_number
-
-    return parse_number(text)
+    return _up_to_one(text, "a number above 0 and up to 1")
 
 
 def learning_rate(text: str) -> float:
@@ -153,13 +140,24 @@ def learning_rate(text: str) -> float:
     Raises:
         ValueError: it is none.
     """
+    return _up_to_one(text, "a learning rate above 0 and up to 1, such as 1e-5")
+
+
+def _up_to_one(text: str, expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value <= 1:
-        raise ValueError(f"expected a learning rate above 0 and up to 1, such as 1e-5, not {text[:40]!r}")
+        raise ValueError(f"expected {expected}, not {text[:40]!r}")
     return value
+
+
+def number(text: str) -> float:
+    """A decimal number, by the same rule as everywhere (see `hypersd.sampling.request.parse_number`)."""
+    from hypersd.sampling.request import parse_number
+
+    return parse_number(text)
 
 
 def loss_weight(text: str) -> float:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import unquote, urlsplit
 
 from hypersd.utils.log_format import LogFormat
@@ -18,6 +18,8 @@ DrawingPlace = Literal["apart", "here", "elsewhere"]
 
 Backend = Literal["torch", "openvino", "openvino-int8"]
 """Library that runs the UNets on a CPU: PyTorch, or OpenVINO, in int8 with weights of that precision."""
+
+_Choice = TypeVar("_Choice", bound=str)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -88,11 +90,7 @@ def _drawing(text: str) -> DrawingPlace:
     Raises:
         ValueError: there is no such place.
     """
-    places: tuple[DrawingPlace, ...] = get_args(DrawingPlace)
-    for place in places:
-        if place == text.strip().lower():
-            return place
-    raise ValueError(f"is {text!r}; write one of: {', '.join(places)}")
+    return _one_of(get_args(DrawingPlace), text)
 
 
 def _backend(text: str) -> Backend:
@@ -101,11 +99,14 @@ def _backend(text: str) -> Backend:
     Raises:
         ValueError: there is no such backend.
     """
-    backends: tuple[Backend, ...] = get_args(Backend)
-    for backend in backends:
-        if backend == text.strip().lower():
-            return backend
-    raise ValueError(f"is {text!r}; write one of: {', '.join(backends)}")
+    return _one_of(get_args(Backend), text)
+
+
+def _one_of(choices: tuple[_Choice, ...], text: str) -> _Choice:
+    for choice in choices:
+        if choice == text.strip().lower():
+            return choice
+    raise ValueError(f"is {text!r}; write one of: {', '.join(choices)}")
 
 
 def _pool(text: str) -> int:
