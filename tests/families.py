@@ -46,7 +46,8 @@ from transformers import (
 from hypersd.models.families.embedded import CONTROL_LORA, STYLE_LORA, STYLES
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 from hypersd.training.control_lora_training import save_control_lora, trainable_controlnet
 
 SMALL_POOL = 8

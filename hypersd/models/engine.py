@@ -29,9 +29,10 @@ from hypersd.models.machine import Machine, free_memory
 from hypersd.models.prompt_embeds import PromptEmbeds, unread
 from hypersd.models.registry import BASE, is_large
 from hypersd.models.schedulers import build_scheduler
-from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.specs import Family, Recipe
 from hypersd.models.weight_fetches import WeightFetches
 from hypersd.models.weight_memory import held_bytes, plan, weight_bytes
+from hypersd.models.weights import Weights
 
 GIB = 2**30
 _CPU_BUDGET = 2 * GIB

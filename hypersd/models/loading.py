@@ -26,8 +26,9 @@ from hypersd.models.libraries import fitting, quietly
 from hypersd.models.machine import Machine
 from hypersd.models.model_source import ModelSource, autoencoder
 from hypersd.models.registry import is_large
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
 from hypersd.models.tiny_decoder import tiny_decoder_of
+from hypersd.models.weights import Weights
 from hypersd.utils.readers import read_object
 
 _NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*"]

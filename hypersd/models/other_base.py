@@ -18,7 +18,7 @@ from hypersd.models.downloads import ProgressCallback, explained
 from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, family, unet_folder
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
 from hypersd.models.unet_traits import (
     UNetTraits,
     architecture_traits,
@@ -28,6 +28,7 @@ from hypersd.models.unet_traits import (
     pickled,
     wrong_prediction,
 )
+from hypersd.models.weights import Weights
 from hypersd.resources import assets_folder
 from hypersd.utils.model_folders import check_pipeline, pipeline_problem
 from hypersd.utils.readers import read_object

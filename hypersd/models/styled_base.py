@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hypersd.models.adapter_file import inspect
 from hypersd.models.changed_base import ChangedBase, on_changed_base
-from hypersd.models.specs import Family, StyledBase
+from hypersd.models.family_parts import StyledBase
+from hypersd.models.specs import Family
 
 
 def styled_bases(family: Family) -> tuple[StyledBase, ...]:

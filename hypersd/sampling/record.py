@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hypersd import __version__
-from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.specs import Family, Recipe
+from hypersd.models.weights import Weights
 from hypersd.utils.environment import Backend
 
 if TYPE_CHECKING:

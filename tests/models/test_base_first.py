@@ -11,7 +11,8 @@ import torch
 from hypersd.models import engine as engines
 from hypersd.models.base_first import with_base_first
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.specs import Family, Recipe
+from hypersd.models.weights import Weights
 from hypersd.sampling.sampler import SampledImage, SamplingProgress, denoise
 from tests import families
 

@@ -13,8 +13,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from hypersd.models import engine as sharing
 from hypersd.models.downloads import DownloadError
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
 from hypersd.models.weight_memory import held_bytes, weight_bytes
+from hypersd.models.weights import Weights
 from tests import families
 
 
