@@ -48,5 +48,5 @@ def draw_own_pair(
     pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
     if pair is None:
         raise VoteRejected("the models could not draw that; try other words")
-    warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.unread(prompt))]
+    warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.prompts.unread(prompt))]
     return pair, [warning for warning in warnings if warning]

@@ -10,7 +10,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from hypersd.models import engine as sharing
+from hypersd.models import held_unets as sharing
 from hypersd.models.downloads import DownloadError
 from hypersd.models.engine import Engine
 from hypersd.models.specs import Family
@@ -93,8 +93,8 @@ def test_the_least_recently_used_goes_when_memory_is_short(
 def test_a_prompt_is_encoded_once_and_as_the_pipeline_does(emoji: Family, tmp_path: Path) -> None:
     assert emoji.folder is not None
     engine = Engine(emoji, families.machine(tmp_path))
-    embeds = engine.encode("a big cat")
-    assert engine.encode("a big cat") is embeds
+    embeds = engine.prompts.encode("a big cat")
+    assert engine.prompts.encode("a big cat") is embeds
     pipeline = StableDiffusionXLPipeline.from_pretrained(emoji.folder).to(torch.float32)
     with torch.inference_mode():
         hidden, empty, pooled, empty_pooled = pipeline.encode_prompt("a big cat", device="cpu")
