@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.weights import Weights
@@ -59,3 +60,26 @@ class StyledBase:
     weights: Weights
     licence: str
     source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherBase:
+    """Another base for a family's adapters (see `hypersd.models.other_base`, which checks it).
+
+    Args:
+        name: by which it is chosen, which is its title too.
+        family: name of the family whose base has the same architecture.
+        source: where it is from, for visitors: without the path of a file or folder.
+        repository: on the Hub; None if it is in `place`.
+        place: a diffusers folder or a single-file checkpoint.
+        variant: of a repository's weight files ("fp16"), or None.
+        vae: a repository whose VAE replaces the base's, or None.
+    """
+
+    name: str
+    family: str
+    source: str
+    repository: str | None = None
+    place: Path | None = None
+    variant: str | None = None
+    vae: str | None = None

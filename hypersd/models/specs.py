@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.family_parts import ControlNetSpec, StyledBase, TinyDecoder
+from hypersd.models.family_parts import ControlNetSpec, OtherBase, StyledBase, TinyDecoder
 from hypersd.models.weights import Weights
 
 MAX_STEPS = 50
@@ -125,8 +125,9 @@ class Family:
         tiny_decoder: that may replace the VAE (see `hypersd.models.tiny_decoder`), or None.
         base: another base on disk, a diffusers folder or a single-file checkpoint (see `hypersd.models.other_base`).
         styles: LoRAs that are fused into the base (see `hypersd.models.style_lora`).
-        styled_bases: the base in other styles, to choose from (see `hypersd.models.styled_base`).
+        styled_bases: the base in other styles, to choose from (see `hypersd.models.family_bases`).
         styled: the one of them that the base is in, or None.
+        other_bases: for its adapters, to choose from (see `hypersd.models.offered_bases`).
         prompt_set: name of the prompts of its battles, in assets/prompts.
         memory_gb: memory of its base on the device, in half precision.
         unet_gb: additional memory of a model with its own UNet.
@@ -153,6 +154,7 @@ class Family:
     styles: tuple[Weights, ...] = ()
     styled_bases: tuple[StyledBase, ...] = ()
     styled: StyledBase | None = None
+    other_bases: tuple[OtherBase, ...] = ()
     unet_gb: float = 0
     unet_tflop: float = 0
     decode_tflop: float = 0
