@@ -173,6 +173,17 @@ def sd_pipeline() -> StableDiffusionPipeline:
     )
 
 
+def other_pipeline(name: str) -> StableDiffusionXLPipeline | StableDiffusionPipeline:
+    """Another base of a family's architecture: its UNet, its text encoders and its VAE are other ones."""
+    pipeline = sdxl_pipeline(emoji=False) if name == "sdxl" else sd_pipeline()
+    parts: list[torch.nn.Module] = [pipeline.unet, pipeline.vae, pipeline.text_encoder]
+    torch.manual_seed(11)
+    with torch.no_grad():
+        for parameter in (parameter for part in parts for parameter in part.parameters()):
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return pipeline
+
+
 def lora_state(unet: UNet2DConditionModel, seed: int, scale: float = 0.3) -> dict[str, Tensor]:
     """A random LoRA for a UNet in peft's keys (`<path>.lora_A.weight`); the UNet is left as it was."""
     torch.manual_seed(seed)
