@@ -17,7 +17,7 @@ from hypersd.models.control_lora import load_control_lora
 from hypersd.models.cpu_precision import compute_dtype
 from hypersd.models.downloads import ProgressCallback
 from hypersd.models.hub_files import HubFiles
-from hypersd.models.libraries import fitting, quietly
+from hypersd.models.libraries import building, fitting, quietly
 from hypersd.models.machine import Machine
 from hypersd.models.model_source import ModelSource, autoencoder
 from hypersd.models.registry import is_large
@@ -45,6 +45,7 @@ class Loader:
         """The precision of the family's weights here: asked once the base is downloaded, whose files decide."""
         return compute_dtype(self.family, self.machine)
 
+    @building()
     def base(self) -> DiffusionPipeline:
         """The base pipeline in the family's styles, on the device.
 
@@ -61,6 +62,7 @@ class Loader:
                 network.to(memory_format=torch.channels_last)  # the layout of a CPU's fastest convolutions
         return pipeline
 
+    @building()
     def tiny_decoder(self) -> Any:
         """The family's tiny decoder, on the device.
 
@@ -113,6 +115,7 @@ class Loader:
         variant = self.family.variant
         return variant if variant and any((folder / "unet").glob(f"*.{variant}.safetensors")) else None
 
+    @building()
     def unet(self, base: UNet2DConditionModel, weights: Weights) -> UNet2DConditionModel:
         """A UNet of its own for these weights; `base` is left untouched.
 
@@ -146,6 +149,7 @@ class Loader:
         unet.fuse_lora(lora_scale=weights.scale, safe_fusing=True)
         unet.unload_lora()
 
+    @building()
     def add_adapter(self, unet: UNet2DConditionModel, weights: Weights, name: str) -> AdapterFit:
         """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name; returns what of it is applied.
 
@@ -180,6 +184,7 @@ class Loader:
             return path
         return self._hub.file(weights.repository, str(weights.file))
 
+    @building()
     def controlnet(self, weights: Weights) -> ControlNetModel:
         """The ControlNet of these weights, on the device.
 
