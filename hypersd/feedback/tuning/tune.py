@@ -126,7 +126,7 @@ def tune(
         prompts: to train on; None means captions of the family's own scenes or, if it knows none, its arena's prompts.
         perception: for `refl`; None means a network that sees the family's own scenes, if it has one.
         perception_weight: of that loss; 0 trains without it.
-        learning_rate: None means the method's own.
+        learning_rate: None means `default_rate` of each adapter.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the numbers of steps and of prompts that are looked at.
         seed: of every random number.
