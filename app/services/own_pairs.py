@@ -8,7 +8,7 @@ from itertools import combinations
 
 from app.services.draw_job import Job
 from app.services.engines import EngineManager
-from hypersd.arena.service.battles import VoteRejected
+from hypersd.arena.service.vote_rules import VoteRejected
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Pair
 from hypersd.arena.votes.images import ImageStore
