@@ -212,7 +212,7 @@ def test_what_is_placed_is_known_where_the_time_is_asked_for(engines: EngineMana
     cold = EngineManager(engines.families, "emoji", None, ZeroGPU(decorate=StandInGPU(), machine=Machine.cpu))
     weights = [recipe.weights for spec in FAMILIES["emoji"].specs for recipe in spec.recipes]
     assert all(map(engines._engines.ensure(engines.family("emoji")).holds, weights))
-    assert not any(map(cold._engine("emoji").holds, weights))
+    assert not any(map(cold._engines.ensure(cold.family("emoji")).holds, weights))
 
 
 def test_without_a_visitor_the_small_family_draws_on_the_cpu(engines: EngineManager) -> None:
