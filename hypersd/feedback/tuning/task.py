@@ -31,7 +31,8 @@ from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
 from hypersd.training.records import hash_text
-from hypersd.training.trainer import Trainer, TrainingConfig, grids
+from hypersd.training.trainer import Trainer
+from hypersd.training.training_config import TrainingConfig, grids
 from hypersd.utils.files import atomic_path, write_json
 
 log = logging.getLogger(__name__)

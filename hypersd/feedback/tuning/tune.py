@@ -27,7 +27,8 @@ from hypersd.models.machine import Machine
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.registry import family as find_family
 from hypersd.models.registry import is_local
-from hypersd.models.specs import Capability, Family, Recipe, Weights
+from hypersd.models.specs import Capability, Family, Recipe
+from hypersd.models.weights import Weights
 
 log = logging.getLogger(__name__)
 
