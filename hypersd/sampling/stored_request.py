@@ -117,8 +117,8 @@ def _base(record: Mapping[str, Any], usual: Family) -> StoredBase | None:
 
 
 def _backend(record: Mapping[str, Any]) -> Backend:
-    backends: tuple[Backend, ...] = get_args(Backend)
-    return {str(backend): backend for backend in backends}[record.get("backend", "torch")]
+    backends: dict[str, Backend] = {backend: backend for backend in get_args(Backend)}
+    return backends[record.get("backend", "torch")]
 
 
 def _known(name: str, base_first: int) -> Family:

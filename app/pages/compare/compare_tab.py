@@ -203,7 +203,7 @@ class CompareHandlers:
             return self._refused(error)
         changed, panel = self.engines.on_base(family.name, wanted.base), parts.panels[family.name]
         shown = self.show_family(family.name)
-        form = {parts.family: family.name, parts.prompt: wanted.prompt, parts.seed: str(wanted.seed)}
+        form: Updates = {parts.family: family.name, parts.prompt: wanted.prompt, parts.seed: str(wanted.seed)}
         form |= {**parts.sampling.restored(family, wanted), **panel.restored(changed, wanted.runs, self.engines)}
         form[parts.base] = base_choice(family, wanted.base, elem_id=BASE_ID)
         return {**shown, **form, **self._begun(family, wanted)}

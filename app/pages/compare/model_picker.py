@@ -114,7 +114,7 @@ class ModelPanel:
         for tile in self._tiles_on(changed):
             choices = _choices(tile.spec)
             chosen = [steps for steps in values.get(tile.steps, ()) if steps in choices]
-            value = {"value": chosen or [tile.spec.default_steps]} if tile.steps in values else {}
+            value: dict[str, Any] = {"value": chosen or [tile.spec.default_steps]} if tile.steps in values else {}
             updates[tile.chosen] = gr.Checkbox(label=tile.spec.title, interactive=True)
             updates[tile.steps] = gr.CheckboxGroup(_numbered(choices), interactive=True, **value)
             updates |= {tile.note: _about(tile.spec), tile.licence: _note(f"licence: {tile.spec.licence}")}

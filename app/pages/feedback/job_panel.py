@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from app.pages.compare import result_cards
 from app.services.loop_runner import NotAllowed, Owner
@@ -107,7 +108,7 @@ class JobHandlers:
     def connect(self) -> None:
         """Attach the handlers."""
         parts = self.parts
-        fields = {self.token, *parts.fields.values()}
+        fields: set[Block] = {self.token, *parts.fields.values()}
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         parts.show.click(self.show_job, fields, parts.message, queue=False, **quiet)
         parts.send.click(self.send_job, fields, parts.message, concurrency_id="job", **quiet)

@@ -26,7 +26,9 @@ PROMPTS = 256
 SCORE_PROMPTS = 16
 """Paths on which figure 3's errors are measured."""
 
-_NOT_HERE = dict.fromkeys(("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode"))
+_NOT_HERE: dict[str, object] = {
+    **dict.fromkeys(("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode"))
+}
 _ECHOED = ("prompts", "count", "seed", "seeds", "reward", "reference", "metrics", "out")
 
 
