@@ -50,7 +50,8 @@ _TABS = ("compare", "sweep", "control", "arena", "results", "feedback")
 
 def build(settings: AppSettings) -> gr.Blocks:
     """Build the page. Its models are loaded on the first visit."""
-    engines = EngineManager(settings.families(), settings.family, settings.families)
+    engines = EngineManager(settings.families(), settings.family, settings.families, bases=settings.bases)
+    engines.prepare()
     return _build(settings, engines, open_arena(engines, settings))
 
 
@@ -66,8 +67,8 @@ def launch(settings: AppSettings, *, block: bool = True, gpu: ZeroGPU | None = N
     short_turns()
     if settings.publish.startswith("hf://") or settings.owner_token or settings.owner_name:
         limit_silence()
-    engines = EngineManager(settings.families(), settings.family, settings.families, gpu)
-    engines.place()
+    engines = EngineManager(settings.families(), settings.family, settings.families, gpu, settings.bases)
+    engines.prepare()
     arena = open_arena(engines, settings)
     demo = _build(settings, engines, arena)
     own_prompts = SerialQueue()

@@ -44,7 +44,7 @@ COMPILED: tuple[Backend, ...] = ("openvino", "openvino-int8")
 
 def whole(engine: Engine, request: Request) -> None:
     """The comparison as the page and the command line run it; raises what a model failed of."""
-    engine.encode.cache_clear()
+    engine.prompts.encode.cache_clear()
     for result in compare(request, engine):
         if isinstance(result, Generation) and result.error:
             raise RuntimeError(f"{result.model}: {result.error}")
@@ -53,8 +53,8 @@ def whole(engine: Engine, request: Request) -> None:
 @torch.inference_mode()
 def floor(engine: Engine, chosen: list[tuple[ModelSpec, Recipe]]) -> None:
     """One text encoding, then each model's UNet calls and its decode; no scheduler, no guidance arithmetic."""
-    engine.encode.cache_clear()
-    embeds = engine.encode(PROMPT)
+    engine.prompts.encode.cache_clear()
+    embeds = engine.prompts.encode(PROMPT)
     for spec, recipe in chosen:
         rows = 2 if recipe.guidance_scale > 1 else 1
         with engine.use(recipe) as loaded:

@@ -1,11 +1,13 @@
-"""Seconds and memory of one step of Hyper-SD15 on a CPU: this package against the model card's own pipeline.
+"""Seconds and memory of Hyper-SD on a CPU, in SD1.5 or SDXL: this package against the model card's own pipeline.
 
-    python -m benchmarks.cpu [--steps 1] [--rounds 3] [--sides plain,package,tiny,openvino,openvino-int8] [--json]
+    python -m benchmarks.cpu [--family sd15] [--pixels 512] [--steps 1] [--rounds 3] [--json]
+        [--sides plain,package,tiny,openvino,openvino-int8]
 
-SD1.5's real shapes with random weights, written to a temporary folder (2.3 GB; OpenVINO's graphs take 4.4 more) in the
-Hub's own layout. The plain pipeline is the model card's: float32, the adapter fused, TCD's scheduler. `package` decodes
-with the full decoder, `tiny` with TAESD, and so do the two of OpenVINO. Every round runs each side in a process of its
-own, in turn, which tells its peak memory, and its seconds for loading and a first picture; a second picture is timed.
+The family's real shapes with random weights, written to a temporary folder in the Hub's own layout (SD1.5: 2.3 GB, and
+4.4 more for OpenVINO's graphs; SDXL: 7.1 GB, and the plain pipeline takes twice as much memory). The plain pipeline is
+the model card's: float32, the adapter fused, TCD's scheduler. `package` decodes with the full decoder, `tiny` with the
+tiny one, and so do the two of OpenVINO. Every round runs each side in a process of its own, in turn, which tells its
+peak memory, and its seconds for loading and a first picture; a second picture is timed.
 """
 
 from __future__ import annotations
@@ -19,23 +21,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, TCDScheduler
+from diffusers import AutoencoderTiny, DiffusionPipeline, TCDScheduler
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
 
 from hypersd.models.blueprint import Blueprint
 from hypersd.models.engine import Engine
-from hypersd.models.families.sd15 import SD15
 from hypersd.models.machine import Machine
+from hypersd.models.registry import family
+from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
-from hypersd.sampling.request import Generation, Request, Run
+from hypersd.sampling.request import Generation, Request, Run, SamplingParameters
 from hypersd.utils.environment import Backend
 
 PROMPT = "a cat"
@@ -43,12 +46,27 @@ MODEL = "hyper-unified"
 RANK = 64
 
 
-def write_weights(cache: Path) -> Path:
-    """Write random weights of SD1.5, TAESD and Hyper's unified LoRA into a Hub cache; returns the base's folder."""
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The picture that is timed: a family's, of so many pixels a side, in so many steps."""
+
+    family: str
+    pixels: int
+    steps: int
+
+    @property
+    def words(self) -> list[str]:
+        """The options that name it."""
+        return ["--family", self.family, "--pixels", str(self.pixels), "--steps", str(self.steps)]
+
+
+def write_weights(cache: Path, published: Family) -> None:
+    """Write random weights of a family, its tiny decoder and Hyper's unified LoRA into a Hub cache."""
     torch.manual_seed(0)
-    base = snapshot(cache, str(SD15.repository))
-    pipeline: Any = Blueprint.of_family("sd15").pipeline(torch.float16)
-    for network in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
+    base = snapshot(cache, str(published.repository))
+    pipeline: Any = Blueprint.of_family(published.name).pipeline(torch.float16)
+    encoders = [pipeline.text_encoder, getattr(pipeline, "text_encoder_2", None)]
+    for network in (pipeline.unet, pipeline.vae, *(encoder for encoder in encoders if encoder is not None)):
         network.to_empty(device="cpu")
         for weight in (*network.parameters(), *network.buffers()):
             if weight.is_floating_point():
@@ -56,18 +74,17 @@ def write_weights(cache: Path) -> Path:
             else:
                 weight.data.copy_(torch.arange(weight.numel()).view(weight.shape))
     pipeline.save_pretrained(base, variant="fp16")
-    assert SD15.tiny_decoder is not None
+    assert published.tiny_decoder is not None
     tiny: Any = AutoencoderTiny()
-    tiny.save_pretrained(snapshot(cache, SD15.tiny_decoder.repository))
+    tiny.save_pretrained(snapshot(cache, published.tiny_decoder.repository))
     pipeline.unet.add_adapter(LoraConfig(r=RANK, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
-    weights = SD15.spec(MODEL).recipe(1).weights
+    weights = published.spec(MODEL).recipe(1).weights
     layers: dict[str, nn.Module | Tensor] = {
         name: value.half() for name, value in get_peft_model_state_dict(pipeline.unet).items()
     }
-    StableDiffusionPipeline.save_lora_weights(
+    pipeline.save_lora_weights(
         snapshot(cache, str(weights.repository)), unet_lora_layers=layers, weight_name=str(weights.file)
     )
-    return base
 
 
 def snapshot(cache: Path, repository: str) -> Path:
@@ -80,12 +97,18 @@ def snapshot(cache: Path, repository: str) -> Path:
     return revision
 
 
-def package(cache: Path, steps: int, *, tiny: bool = False, backend: Backend = "torch") -> Callable[[], None]:
+def package(cache: Path, drawing: Drawing, *, tiny: bool = False, backend: Backend = "torch") -> Callable[[], None]:
     """This package's comparison, with one model."""
     machine = replace(Machine.here(), cache=cache, offline=True, graphs=cache / "graphs")
-    engine = Engine(SD15, machine.with_backend(backend))
-    runs = (Run(model=MODEL, steps=steps),)
-    request = Request(prompt=PROMPT, seed=0, family="sd15", runs=runs, tiny_decoder=tiny)
+    engine = Engine(family(drawing.family), machine.with_backend(backend))
+    request = Request(
+        prompt=PROMPT,
+        seed=0,
+        family=drawing.family,
+        runs=(Run(model=MODEL, steps=drawing.steps),),
+        parameters=SamplingParameters(size=(drawing.pixels, drawing.pixels)),
+        tiny_decoder=tiny,
+    )
 
     def draw() -> None:
         for event in compare(request, engine):
@@ -95,11 +118,12 @@ def package(cache: Path, steps: int, *, tiny: bool = False, backend: Backend = "
     return draw
 
 
-def plain(cache: Path, steps: int) -> Callable[[], None]:
+def plain(cache: Path, drawing: Drawing) -> Callable[[], None]:
     """The model card's pipeline in float32."""
-    weights = SD15.spec(MODEL).recipe(1).weights
-    pipeline: Any = StableDiffusionPipeline.from_pretrained(
-        snapshot(cache, str(SD15.repository)), variant="fp16", dtype=torch.float32
+    published = family(drawing.family)
+    weights = published.spec(MODEL).recipe(1).weights
+    pipeline: Any = DiffusionPipeline.from_pretrained(
+        snapshot(cache, str(published.repository)), variant="fp16", dtype=torch.float32
     )
     pipeline.load_lora_weights(snapshot(cache, str(weights.repository)), weight_name=weights.file)
     pipeline.fuse_lora()
@@ -107,12 +131,13 @@ def plain(cache: Path, steps: int) -> Callable[[], None]:
     pipeline.set_progress_bar_config(disable=True)
 
     def draw() -> None:
-        pipeline(PROMPT, num_inference_steps=steps, guidance_scale=0, eta=1.0)
+        size = {"width": drawing.pixels, "height": drawing.pixels}
+        pipeline(PROMPT, num_inference_steps=drawing.steps, guidance_scale=0, eta=1.0, **size)
 
     return draw
 
 
-SIDES: dict[str, Callable[[Path, int], Callable[[], None]]] = {
+SIDES: dict[str, Callable[[Path, Drawing], Callable[[], None]]] = {
     "plain": plain,
     "package": package,
     "tiny": partial(package, tiny=True),
@@ -121,10 +146,10 @@ SIDES: dict[str, Callable[[Path, int], Callable[[], None]]] = {
 }
 
 
-def measure_side(side: str, cache: Path, steps: int) -> dict[str, float]:
+def measure_side(side: str, cache: Path, drawing: Drawing) -> dict[str, float]:
     """Seconds of a picture after a first one, those until the first one was there, and peak memory in GB, here."""
     start = time.perf_counter()
-    draw = SIDES[side](cache, steps)
+    draw = SIDES[side](cache, drawing)
     draw()
     first = time.perf_counter()
     draw()
@@ -132,19 +157,19 @@ def measure_side(side: str, cache: Path, steps: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - first, "first_seconds": first - start, "peak_gb": peak}
 
 
-def in_a_process(side: str, cache: Path, steps: int) -> dict[str, float]:
+def in_a_process(side: str, cache: Path, drawing: Drawing) -> dict[str, float]:
     """`measure_side` in a process of its own."""
-    words = ["--side", side, "--cache", str(cache), "--steps", str(steps)]
+    words = ["--side", side, "--cache", str(cache), *drawing.words]
     out = subprocess.run([sys.executable, "-m", "benchmarks.cpu", *words], capture_output=True, text=True, check=True)
     return json.loads(out.stdout.splitlines()[-1])
 
 
-def measure(names: Sequence[str], cache: Path, steps: int, rounds: int) -> dict[str, dict[str, float]]:
+def measure(names: Sequence[str], cache: Path, drawing: Drawing, rounds: int) -> dict[str, dict[str, float]]:
     """The medians of each side's costs; `start_seconds` are until the first picture, the first time ever."""
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
-            taken[name].append(in_a_process(name, cache, steps))
+            taken[name].append(in_a_process(name, cache, drawing))
             print(name, taken[name][-1], file=sys.stderr)
     return {
         name: {key: statistics.median(costs[key] for costs in every) for key in every[0]}
@@ -155,7 +180,9 @@ def measure(names: Sequence[str], cache: Path, steps: int, rounds: int) -> dict[
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="time Hyper-SD15 on a CPU against the model card's pipeline")
+    parser = argparse.ArgumentParser(description="time Hyper-SD on a CPU against the model card's pipeline")
+    parser.add_argument("--family", choices=("sd15", "sdxl"), default="sd15")
+    parser.add_argument("--pixels", type=int, default=512)
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sides", default=",".join(SIDES), help="which of them, the plain pipeline first")
@@ -163,12 +190,13 @@ def main() -> None:
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    drawing = Drawing(options.family, options.pixels, options.steps)
     if options.side:
-        print(json.dumps(measure_side(options.side, options.cache, options.steps)))
+        print(json.dumps(measure_side(options.side, options.cache, drawing)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_weights(Path(folder))
-        sides = measure(options.sides.split(","), Path(folder), options.steps, options.rounds)
+        write_weights(Path(folder), family(drawing.family))
+        sides = measure(options.sides.split(","), Path(folder), drawing, options.rounds)
     if options.json:
         print(json.dumps(sides))
         return

@@ -46,7 +46,8 @@ from transformers import (
 from hypersd.models.families.embedded import CONTROL_LORA, STYLE_LORA, STYLES
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 from hypersd.training.control_lora_training import save_control_lora, trainable_controlnet
 
 SMALL_POOL = 8
@@ -171,6 +172,17 @@ def sd_pipeline(*, levels: int = 2) -> StableDiffusionPipeline:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def other_pipeline(name: str) -> StableDiffusionXLPipeline | StableDiffusionPipeline:
+    """Another base of a family's architecture: its UNet, its text encoders and its VAE are other ones."""
+    pipeline = sdxl_pipeline(emoji=False) if name == "sdxl" else sd_pipeline()
+    parts: list[torch.nn.Module] = [pipeline.unet, pipeline.vae, pipeline.text_encoder]
+    torch.manual_seed(11)
+    with torch.no_grad():
+        for parameter in (parameter for part in parts for parameter in part.parameters()):
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return pipeline
 
 
 def lora_state(unet: UNet2DConditionModel, seed: int, scale: float = 0.3) -> dict[str, Tensor]:

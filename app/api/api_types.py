@@ -20,7 +20,10 @@ class PictureRecord(TypedDict):
 
 
 class ModelRecord(TypedDict):
-    """A model; `reason` says why it cannot run here, and `available` is null until that is known."""
+    """A model; `reason` says why it cannot run here, and `available` is null until that is known.
+
+    `bases` are those beside its own on which it can be drawn.
+    """
 
     family: str
     name: str
@@ -34,6 +37,7 @@ class ModelRecord(TypedDict):
     reason: str
     licence: str
     source: str
+    bases: list[str]
 
 
 class StandingRecord(TypedDict):

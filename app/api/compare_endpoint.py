@@ -48,21 +48,22 @@ class CompareEndpoint:
 
         The other arguments are as on the command line; null keeps each model's own. eta: share of new noise in each
         step, 0 to 1. strength: scale of an adapter, up to 2. guidance: 1 to 20. negative: content to avoid. size: such
-        as "1024x768". count: pictures per model, with consecutive seeds. base: one of the family's styles (of emoji:
-        "noto", "twemoji", "flat"); empty for its own base. decoder: "full" or "tiny".
+        as "1024x768". count: pictures per model, with consecutive seeds. base: one of the names that
+        `/models` lists (of emoji: "noto", "twemoji", "flat"); empty for the family's own. decoder: "full" or "tiny".
 
         Returns one object for each picture: model, steps, seed, calls, guidance_scale, seconds, error, image (a data
         URL), and warnings: sentences about what was not done as asked.
         """
         try:
-            known = self.engines.family(family)
-            texts = (negative, size, base, decoder)
+            texts = (family, *models, negative, size, base, decoder)
             _check_types(prompt, steps, numbers=(eta, strength, guidance), texts=texts, count=count)
+            changed = self.engines.on_base(family, base or "")
+            changed.check(models)
             request = Request(
                 prompt=prompt,
                 seed=parse_seed(str(seed)),
                 family=family,
-                runs=_runs(known, models, steps),
+                runs=_runs(changed.family, models, steps),
                 parameters=SamplingParameters(
                     eta=eta,
                     strength=strength,
@@ -76,7 +77,7 @@ class CompareEndpoint:
             )
             known = self.engines.family_for(request)
             events = self._drawn(known, request)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise gr.Error(sentence(gist(error)), print_exception=False) from error
         remarks = word_remarks(known, request.prompt)
         return [_record(event, result_cards.texts(known, request, event), remarks) for event in events]
@@ -142,7 +143,7 @@ def _check_types(prompt: Any, steps: Any, *, numbers: Sequence[Any], texts: Sequ
         ValueError: a value has a wrong type.
     """
     if not isinstance(prompt, str) or not all(isinstance(text, str | None) for text in texts):
-        raise ValueError("the prompt, the negative prompt, the size, the base and the decoder must be text")
+        raise ValueError("the prompt, the names, the negative prompt, the size, the base and the decoder must be text")
     if not all(_is_whole(number) for number in (*(steps or ()), count)):
         raise ValueError("every number of steps, and the count, must be a whole number")
     if not all(isinstance(number, float | None) or _is_whole(number) for number in numbers):

@@ -21,6 +21,7 @@ from app.texts import sentence
 from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.ranking.leaderboard import Leaderboard
 from hypersd.arena.votes.battle import KINDS
+from hypersd.models.family_bases import base_titles
 
 _PATIENCE_SECONDS = 20.0
 """Seconds for which a request waits for a leaderboard that is being computed."""
@@ -34,7 +35,7 @@ class ReadEndpoints:
     arena: Arena | None
 
     def models(self, family: str = "") -> list[ModelRecord]:
-        """List the models of a family (empty: of all), with the steps that each was made for, and whether it runs here.
+        """List the models of a family (empty: of all): the steps each was made for, whether it runs here, other bases.
 
         Args:
             family: such as "emoji" or "sdxl".
@@ -45,6 +46,7 @@ class ReadEndpoints:
             raise _error(str(error)) from error
         records: list[ModelRecord] = []
         for each in families:
+            changed = {base: self.engines.on_base(each.name, base) for base in base_titles(each)}
             for spec in each.specs:
                 able = self.engines.availability(each, spec)
                 records.append(
@@ -61,6 +63,7 @@ class ReadEndpoints:
                         "reason": able.reason if able else "",
                         "licence": spec.licence,
                         "source": spec.source,
+                        "bases": [base for base, on in changed.items() if spec.name not in on.left_out],
                     }
                 )
         return records

@@ -26,7 +26,7 @@ from app.services.arena import Arena
 from app.services.client_ip import client_address, is_local_address, network_of
 from app.services.same_origin import signed_in_account
 from app.texts import sentence
-from hypersd.arena.service.battles import RateLimited, VoteRejected
+from hypersd.arena.service.vote_rules import RateLimited, VoteRejected
 from hypersd.arena.store.store import DuplicateVote
 from hypersd.arena.votes.battle import Client
 from hypersd.utils.environment import Network

@@ -21,9 +21,10 @@ from app.services.responses import personal_ranking, reveal_battle
 from app.services.reward_scores import RewardScores
 from app.services.settings import AppSettings
 from hypersd.arena.library.picture_library import PictureLibrary, WatchedLibrary
-from hypersd.arena.service.battles import BattleService, VoteRejected
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.service.rate_limit import SHARED, RateLimiter
 from hypersd.arena.service.studies import Study
+from hypersd.arena.service.vote_rules import VoteRejected
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Client, Contestant, Vote, account_pseudonym, now, pseudonym
 from hypersd.arena.votes.images import DamagedImage, IdenticalImages, ImageStore

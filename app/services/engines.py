@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.services.draw_job import DrawEvent, Job
+from app.services.family_engines import FamilyEngines
 from app.services.gpu_calls import GPUCalls, ZeroGPU
 from app.services.page_metrics import PageMetrics
+from hypersd.models.changed_base import ChangedBase
 from hypersd.models.control_availability import control_availability
+from hypersd.models.family_bases import with_named_base
+from hypersd.models.family_parts import OtherBase
 from hypersd.models.machine import Machine
+from hypersd.models.offered_bases import offered_bases, with_offered
 from hypersd.models.registry import Availability, availability
 from hypersd.models.specs import Family, ModelSpec
-from hypersd.models.styled_base import with_styled_base
 from hypersd.models.tiny_decoder import with_tiny_decoder
 from hypersd.sampling.planning import planned
 from hypersd.sampling.request import Generation, Preview, Request
@@ -37,6 +41,7 @@ class EngineManager:
         first: str,
         again: Callable[[], Mapping[str, Family]] | None = None,
         gpu: ZeroGPU | None = None,
+        bases: Sequence[str] = (),
     ) -> None:
         """Nothing is loaded yet.
 
@@ -45,13 +50,14 @@ class EngineManager:
             first: the family that is loaded first, and draws for the arena.
             again: reads the families again, to find contestants registered while the page is served.
             gpu: draws in GPU calls; None is in this process.
+            bases: the owner's list of other bases, as `SOURCE` or `NAME=SOURCE`.
         """
         self.metrics = PageMetrics()
         self.families, self.first, self._again = families, first, again or (lambda: families)
         self.machine: Machine | None = None
         self._failure = ""
-        self._engines: dict[tuple[str, str], Engine] = {}
-        """By the names of the family and of its styled base; empty for its own base."""
+        self._sources, self._offered = bases, tuple[OtherBase, ...]()
+        self._engines = FamilyEngines(lambda: self.machine or self._machine())
         self._lock = threading.Lock()
         self._machine_known = threading.Event()
         self._at_work = 0
@@ -65,11 +71,14 @@ class EngineManager:
             if self._waker.ident is None and not self.awake:
                 self._waker.start()
 
-    def place(self) -> None:
-        """Before the page is served: where it draws in GPU calls, load the first family, on this thread.
+    def prepare(self) -> None:
+        """Before the page is built: check the owner's other bases. In GPU calls, load the first family, on this thread.
 
         Only what the main thread has loaded by then is on the GPU when a call begins.
         """
+        if self._sources:
+            self._offered = offered_bases(self._sources, self.families, self._machine())
+            self.families = with_offered(self.families, self._offered)
         if self._gpu:
             self._wake()
 
@@ -92,20 +101,28 @@ class EngineManager:
 
         Raises:
             OSError: the base's file is damaged.
-            ValueError: there is no such family, base or decoder.
+            ValueError: there is no such family, base or decoder, or a model does not run on the base.
         """
-        family = _on_base(self.family(request.family), request.base)
-        return with_tiny_decoder(family) if request.tiny_decoder else family
+        changed = self.on_base(request.family, request.base)
+        changed.check(run.model for run in request.runs)
+        return with_tiny_decoder(changed.family) if request.tiny_decoder else changed.family
+
+    def on_base(self, name: str, base: str) -> ChangedBase:
+        """A family on one of the bases that it offers, or on its own if `base` is empty.
+
+        Raises:
+            OSError: the base's file is damaged.
+            ValueError: there is no such family or base.
+        """
+        family = self.family(name)
+        return with_named_base(family, base) if base else ChangedBase(family=family, left_out={})
 
     def refresh(self) -> None:
         """Add newly registered contestants, and remove retired ones."""
-        families = self._again()
-        with self._lock:
-            if families == self.families:
-                return
+        families = with_offered(self._again(), self._offered)
+        if families != self.families:
             self.families = families
-            for (name, base), engine in self._engines.items():
-                engine.family = _on_base(families[name], base)
+            self._engines.refresh(families)
 
     def availability(self, family: Family, spec: ModelSpec, steps: int | None = None) -> Availability | None:
         """Availability of a model on this machine, at a number of steps or its default; None while unknown."""
@@ -123,13 +140,13 @@ class EngineManager:
 
         return expected_time(family, request, self.machine)
 
-    def state(self, name: str) -> str:
-        """State of a family: "starting", "idle", "fetching …", "loading", "ready", or "failed: " and why."""
+    def state(self, name: str, base: str = "") -> str:
+        """State of a family's base: "starting", "idle", "fetching …", "loading", "ready", or "failed: " and why."""
         if self._failure:
             return f"failed: {self._failure}"
         if self.machine is None:
             return "starting"
-        engine = self._engines.get((name, ""))
+        engine = self._engines.get(name, base)
         return engine.state if engine else "idle"
 
     @property
@@ -149,10 +166,14 @@ class EngineManager:
         yield from job.run(self._drawn)
 
     def engine(self, timeout: float) -> Engine | None:
-        """The first family's engine, loaded; None if it is not within so many seconds, or cannot be."""
-        self._machine_known.wait(timeout)
-        engine = self._engines.get((self.first, ""))
-        return engine if engine and engine.loaded else None
+        """The first family's engine; None if it is not loaded within so many seconds, or cannot be.
+
+        It loads again what was let go of for another base.
+        """
+        if not self._machine_known.wait(timeout):
+            return None
+        engine = self._engines.get(self.first)
+        return engine if engine and not engine.state.startswith("failed") else None
 
     def engine_without_visitor(self) -> Engine | None:
         """The first family's loaded engine for work that no visitor waits for; None if there is none.
@@ -216,8 +237,7 @@ class EngineManager:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
-        for engine in self._engines.values():
-            engine.after_fork()
+        self._engines.after_fork()
         self.refresh()
 
     def _check(self, family: Family, request: Request) -> None:
@@ -233,16 +253,7 @@ class EngineManager:
                 raise ValueError(able.reason)
 
     def _engine_for(self, request: Request) -> Engine:
-        return self._engine(request.family, request.base)
-
-    def _engine(self, name: str, base: str = "") -> Engine:
-        from hypersd.models.engine import Engine  # noqa: PLC0415 - brings torch and diffusers
-
-        with self._lock:
-            if (name, base) not in self._engines:
-                based = _on_base(self.families[name], base)
-                self._engines[name, base] = Engine(based, self.machine or self._machine())
-            return self._engines[name, base]
+        return self._engines.ensure(self.families[request.family], request.base)
 
     def _load(self, engine: Engine) -> None:
         if not self._gpu:
@@ -260,12 +271,8 @@ class EngineManager:
             self.machine = self._machine()
             family = self.families[self.first]
             if any(availability(family, spec, self.machine).available for spec in family.specs):
-                self._load(self._engine(self.first))
+                self._load(self._engines.ensure(family))
         except Exception as error:  # noqa: BLE001 - whatever it is, the page says it instead of waiting for ever
             self._failure = gist(error)
         finally:
             self._machine_known.set()
-
-
-def _on_base(family: Family, base: str) -> Family:
-    return with_styled_base(family, base).family if base else family

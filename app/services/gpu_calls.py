@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hypersd.models.machine import Machine
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 from hypersd.sampling.gpu_time import GPUTime, WeightLoad
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.environment import Environment

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from PIL import Image
 
 from hypersd.models.specs import Family
-from hypersd.sampling.record import base_changes_record, grid_texts, run_record, versions
+from hypersd.sampling.record import changed_base_record, grid_texts, run_record, versions
 from hypersd.sampling.request import Generation, Request
 
 
@@ -18,4 +18,4 @@ def grid_picture(
     from hypersd.sampling.comparison import grid  # noqa: PLC0415 - brings torch
 
     records = [run_record(each, family, None, None, request) for each in drawn]
-    return grid(request, drawn), grid_texts(request, records, {**base_changes_record(family), "versions": versions()})
+    return grid(request, drawn), grid_texts(request, records, {**changed_base_record(family), "versions": versions()})

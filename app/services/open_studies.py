@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.services.engines import EngineManager
-from hypersd.arena.service.battles import VoteRejected
 from hypersd.arena.service.studies import Study, read_prompts
 from hypersd.arena.service.study_progress import StudyProgressCounter
+from hypersd.arena.service.vote_rules import VoteRejected
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant
 

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from app.services.draw_job import Job
 from app.services.engines import EngineManager
-from hypersd.arena.service.battles import VoteRejected
+from hypersd.arena.service.vote_rules import VoteRejected
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Pair
 from hypersd.arena.votes.images import ImageStore
@@ -48,5 +48,5 @@ def draw_own_pair(
     pair = pool.generate_pair(prompt, "own", secrets.choice(pairs), probability=1 / len(pairs), owner=voter)
     if pair is None:
         raise VoteRejected("the models could not draw that; try other words")
-    warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.unread(prompt))]
+    warnings = [*word_remarks(engine.family, prompt), unread_remark(engine.prompts.unread(prompt))]
     return pair, [warning for warning in warnings if warning]

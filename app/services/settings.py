@@ -27,6 +27,7 @@ class AppSettings:
         family: the family shown first (`HYPERSD_FAMILY`); the registry's first unless set.
         emoji: folder of the embedded family, if not in assets/ (`HYPERSD_EMOJI`).
         storage: of the arena's votes and pictures (`HYPERSD_DATA`, `DATABASE_URL`, `HYPERSD_PICTURES`).
+        bases: that visitors may choose beside the families' own (`HYPERSD_BASES`), as `SOURCE` or `NAME=SOURCE`.
         studies: the folder of declared studies, if not the one in assets/ (`HYPERSD_STUDIES`).
         publish: location of published votes (`HYPERSD_PUBLISH`): a folder or `hf://datasets/OWNER/NAME`.
         pool: number of pairs that the open arena keeps ready (`HYPERSD_POOL`).
@@ -47,6 +48,7 @@ class AppSettings:
     family: str = next(iter(FAMILIES))
     emoji: Path | None = None
     storage: StorageConfig = field(default_factory=StorageConfig)
+    bases: tuple[str, ...] = ()
     studies: Path = STUDIES
     pool: int = 40
     secret: str = field(default="", repr=False)
@@ -86,6 +88,7 @@ class AppSettings:
             family=family,
             emoji=embedded_folder(environment),
             storage=StorageConfig.from_environment(environment),
+            bases=environment.bases,
             studies=studies or STUDIES,
             secret=environment.secret,
             proxies=environment.proxies,

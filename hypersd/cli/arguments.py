@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.specs import MAX_STEPS, Weights
+from hypersd.models.specs import MAX_STEPS
+from hypersd.models.weights import Weights
 
 Value = TypeVar("Value")
 

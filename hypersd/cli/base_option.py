@@ -60,9 +60,7 @@ def chosen_family(options: argparse.Namespace, models: tuple[str, ...] | None, m
 
         styled = with_styles(chosen, options.style, machine)
         chosen, left_out = styled.family, {**left_out, **styled.left_out}
-    for name in models or ():
-        if name in left_out:
-            raise ValueError(f"{name} does not run on another base: {left_out[name]}; choose another model")
+    ChangedBase(family=chosen, left_out=left_out).check(models or ())
     for name, reason in left_out.items() if models is None else ():
         note(f"without {name}: {reason}")
     options.family = chosen.name
@@ -76,11 +74,11 @@ def _styles() -> dict[str, str]:
 
 def _other_base(options: argparse.Namespace, machine: Machine) -> ChangedBase:
     if options.base in _styles():
-        from hypersd.models.styled_base import with_styled_base
+        from hypersd.models.family_bases import with_named_base
 
         name = _styles()[options.base]
         _check_family(options, name)
-        return with_styled_base(family(name), options.base)
+        return with_named_base(family(name), options.base)
     from hypersd.models.other_base import other_base
 
     changed = other_base(options.base, machine, note if machine.online else lambda _line: None)

@@ -75,7 +75,8 @@ def check_like(options: argparse.Namespace, stored: StoredRequest, chosen: Famil
     from hypersd.sampling.comparison_folder import styles_record
 
     engine = Engine(chosen, machine)
-    if chosen.base is not None and stored.base is not None and stored.base.sha256 != engine.sha256(BASE):
+    known = stored.base and stored.base.sha256  # a picture of the page names its base without the hash
+    if chosen.base is not None and stored.base is not None and known and known != engine.sha256(BASE):
         raise ValueError(
             f"{options.like} was drawn on another {stored.base.file} than {chosen.base}; give that one with --base"
         )

@@ -8,7 +8,7 @@ from hypersd.arena.service.prompt_files import PROMPT_FILE
 from hypersd.cli.arguments import argument, counted, learning_rate, loss_weight
 from hypersd.cli.options import add_file, add_folder, add_kind, add_votes
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
-from hypersd.feedback.tuning.tuning_methods import LEARNING_RATES, METHODS
+from hypersd.feedback.tuning.tuning_methods import LEARNING_RATES, METHODS, SINGLE_STEP_RATE
 
 
 def add_tuning(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +32,12 @@ def add_tuning(parser: argparse.ArgumentParser) -> None:
         help="refl: weight of the visual-perception loss; 0 trains without it, for an ablation "
         f"(default: {PERCEPTION:g})",
     )
-    rates = ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
     parser.add_argument(
-        "--rate", type=argument(learning_rate), metavar="X", help=f"learning rate, such as 1e-5 (default: {rates})"
+        "--rate",
+        type=argument(learning_rate),
+        metavar="X",
+        help=f"learning rate, such as 1e-5 (default: refl {LEARNING_RATES['refl']:g}, for an adapter of one step "
+        f"{SINGLE_STEP_RATE:g}; dpo {LEARNING_RATES['dpo']:g})",
     )
     parser.add_argument(
         "--batch",

@@ -26,7 +26,8 @@ from hypersd.training.objective import Objective, StepContext
 from hypersd.training.processes import joined_processes
 from hypersd.training.records import hash_text
 from hypersd.training.schedule import SegmentedTimesteps
-from hypersd.training.trainer import Trainer, TrainingConfig, grids
+from hypersd.training.trainer import Trainer
+from hypersd.training.training_config import TrainingConfig, grids
 
 AnyBatch = TypeVar("AnyBatch")
 

@@ -18,7 +18,7 @@ from hypersd.training.data import CaptionedData
 from hypersd.training.optimization import check_optimizer
 from hypersd.training.processes import joined_processes
 from hypersd.training.records import RECORD, hash_file, hash_folder, open_record
-from hypersd.training.trainer import check_tracker
+from hypersd.training.training_config import check_tracker
 
 __all__ = ["METHODS", "DistillationTask", "distill"]
 

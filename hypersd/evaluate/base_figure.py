@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hypersd.evaluate.paper_figures import write_sheet
 from hypersd.models.engine import Engine
+from hypersd.models.family_bases import styled_bases, with_named_base
 from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
-from hypersd.models.styled_base import styled_bases, with_styled_base
 from hypersd.sampling.comparison import compare, grid
 from hypersd.sampling.request import Generation, Request, Run
 
@@ -33,7 +33,7 @@ def write_base_figure(
         OSError: the folder cannot be written, or a style's file is damaged.
     """
     there = styled_bases(family)
-    bases = [family, *(with_styled_base(family, base.name).family for base in there)]
+    bases = [family, *(with_named_base(family, base.name).family for base in there)]
     runs = (Run(model=family.base_model.name), *(Run(model=family.unified.name, steps=steps) for steps in STEPS))
     engines = [Engine(each, machine) for each in bases]
     rows = [

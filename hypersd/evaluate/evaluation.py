@@ -29,7 +29,8 @@ from hypersd.evaluate.suite import MeasuredImage, MetricSuite
 from hypersd.models.engine import Engine
 from hypersd.models.families.embedded import rendered_scenes
 from hypersd.models.registry import BASE, is_local
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 from hypersd.sampling.comparison import DrawAll, Event, drawn_by, grid
 from hypersd.sampling.comparison_folder import styles_record
 from hypersd.sampling.png import write_png

@@ -16,7 +16,8 @@ from hypersd.arena.votes.battle import Contestant
 from hypersd.models.engine import Engine
 from hypersd.models.machine import Machine
 from hypersd.models.registry import availability
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 

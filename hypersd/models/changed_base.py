@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hypersd.models.specs import Family, ModelSpec
@@ -22,6 +22,16 @@ class ChangedBase:
 
     family: Family
     left_out: Mapping[str, str]
+
+    def check(self, models: Iterable[str]) -> None:
+        """Check that models run on this base.
+
+        Raises:
+            ValueError: one of them does not.
+        """
+        for name in models:
+            if name in self.left_out:
+                raise ValueError(f"{name} does not run on another base: {self.left_out[name]}; choose another model")
 
 
 def on_changed_base(based: Family, title: str, licence: str, source: str) -> ChangedBase:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,21 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from hypersd.utils.errors import gist
+
+_BUILDING = threading.RLock()
+# A forked process has one thread only: it must not begin while another one holds the lock.
+os.register_at_fork(before=_BUILDING.acquire, after_in_parent=_BUILDING.release, after_in_child=_BUILDING.release)
+
+
+@contextmanager
+def building() -> Generator[None]:
+    """Within this context no other thread reads weights into networks.
+
+    While diffusers and peft read a model, they let every new layer of the process, in any thread, be one without
+    memory (`accelerate.init_empty_weights`): an adapter that is put on a UNet meanwhile would lose some of its layers.
+    """
+    with _BUILDING:
+        yield
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,27 +10,22 @@ from typing import Any
 
 import torch
 from diffusers import ControlNetModel, DiffusionPipeline, UNet2DConditionModel
-from huggingface_hub import hf_hub_download, snapshot_download
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
-from hypersd.models.adapter_file import AdapterError, inspect, layer_of, unreadable
-from hypersd.models.adapter_fit import AdapterFit, adapter_metadata, fit, unet_layers, weight_shapes
-from hypersd.models.blobs import check_hash
+from hypersd.models.adapter_file import AdapterError, inspect
+from hypersd.models.adapter_fit import AdapterFit, fit, weight_shapes
 from hypersd.models.control_lora import load_control_lora
 from hypersd.models.cpu_precision import compute_dtype
-from hypersd.models.downloads import ProgressCallback, fetched, reporting
-from hypersd.models.libraries import fitting, quietly
+from hypersd.models.downloads import ProgressCallback
+from hypersd.models.hub_files import HubFiles
+from hypersd.models.libraries import building, fitting, quietly
 from hypersd.models.machine import Machine
 from hypersd.models.model_source import ModelSource, autoencoder
 from hypersd.models.registry import is_large
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
 from hypersd.models.tiny_decoder import tiny_decoder_of
+from hypersd.models.unet_weights import added, load_lora, read_weights, share_equal
+from hypersd.models.weights import Weights
 from hypersd.utils.readers import read_object
-
-_NOT_NEEDED = ["safety_checker/*", "feature_extractor/*", "vae_1_0/*", "vae_decoder/*", "vae_encoder/*"]
-"""Folders of published repositories that drawing never reads."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +37,15 @@ class Loader:
     progress: ProgressCallback
 
     @cached_property
+    def _hub(self) -> HubFiles:
+        return HubFiles(self.machine, self.progress)
+
+    @cached_property
     def dtype(self) -> torch.dtype:
         """The precision of the family's weights here: asked once the base is downloaded, whose files decide."""
         return compute_dtype(self.family, self.machine)
 
+    @building()
     def base(self) -> DiffusionPipeline:
         """The base pipeline in the family's styles, on the device.
 
@@ -63,6 +62,7 @@ class Loader:
                 network.to(memory_format=torch.channels_last)  # the layout of a CPU's fastest convolutions
         return pipeline
 
+    @building()
     def tiny_decoder(self) -> Any:
         """The family's tiny decoder, on the device.
 
@@ -72,7 +72,7 @@ class Loader:
             ValueError: the family has none.
         """
         repository = tiny_decoder_of(self.family).repository
-        decoder = autoencoder(self._matching(repository, "*.json", "*.safetensors"), self.dtype)
+        decoder = autoencoder(self._hub.folder(repository, "*.json", "*.safetensors"), self.dtype)
         if self.machine.device == "cpu" and is_large(self.family, self.machine):
             decoder.to(memory_format=torch.channels_last)
         return decoder.to(self.machine.device).requires_grad_(False).eval()
@@ -115,6 +115,7 @@ class Loader:
         variant = self.family.variant
         return variant if variant and any((folder / "unet").glob(f"*.{variant}.safetensors")) else None
 
+    @building()
     def unet(self, base: UNet2DConditionModel, weights: Weights) -> UNet2DConditionModel:
         """A UNet of its own for these weights; `base` is left untouched.
 
@@ -130,9 +131,9 @@ class Loader:
             with torch.device("meta"):  # billions of weights need no random start
                 bare: Any = UNet2DConditionModel.from_config(base.config)
             path = self.file(weights)
-            state = _read(path)
+            state = read_weights(path)
             if weights.kind == "delta":
-                state = _added(base, state, weights.scale)
+                state = added(base, state, weights.scale)
             try:
                 bare.load_state_dict(state, assign=True)
             except RuntimeError as error:  # its message lists every key
@@ -140,7 +141,7 @@ class Loader:
             return bare.to(self.machine.device, self.dtype).requires_grad_(False).eval()
         unet = copy.deepcopy(base)
         self._fuse(unet, weights)
-        _share_equal(unet, base)
+        share_equal(unet, base)
         return unet.requires_grad_(False).eval()
 
     def _fuse(self, unet: UNet2DConditionModel, weights: Weights) -> None:
@@ -148,6 +149,7 @@ class Loader:
         unet.fuse_lora(lora_scale=weights.scale, safe_fusing=True)
         unet.unload_lora()
 
+    @building()
     def add_adapter(self, unet: UNet2DConditionModel, weights: Weights, name: str) -> AdapterFit:
         """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name; returns what of it is applied.
 
@@ -180,22 +182,9 @@ class Loader:
                 command = "emoji train --stages control" if weights.kind == "control-lora" else "distill"
                 raise FileNotFoundError(f"{path} is missing; train it with `python -m hypersd {command}`")
             return path
-        return self._hub_file(weights.repository, str(weights.file))
+        return self._hub.file(weights.repository, str(weights.file))
 
-    def _hub_file(self, repository: str, file: str) -> Path:
-        return self._fetched(
-            file,
-            repository,
-            lambda: hf_hub_download(
-                repository,
-                file,
-                cache_dir=self.machine.cache,
-                endpoint=self.machine.hub,
-                local_files_only=not self.machine.online,
-                tqdm_class=reporting(self.progress, file),
-            ),
-        )
-
+    @building()
     def controlnet(self, weights: Weights) -> ControlNetModel:
         """The ControlNet of these weights, on the device.
 
@@ -209,8 +198,8 @@ class Loader:
             # From the disk: adapters may be on the UNet that is held.
             loaded = load_control_lora(path, self.source().unet(self.dtype))
         else:
-            config = read_object(self._hub_file(str(weights.repository), "config.json"), "a ControlNet's configuration")
-            state = _read(path)
+            config = read_object(self._hub.file(str(weights.repository), "config.json"), "a ControlNet's configuration")
+            state = read_weights(path)
             with fitting(path.parent), torch.device("meta"):
                 loaded: Any = ControlNetModel.from_config(dict(config))
             with fitting(path.parent):
@@ -239,77 +228,8 @@ class Loader:
         variant = f".{self.family.variant}" if self.family.variant else ""
         # Beside the folders of a pipeline, a repository may have it as a single file too.
         weights = f"{only or '*/'}*{variant}.safetensors" if repository != self.family.vae else "*.safetensors"
-        return self._matching(repository, f"{only}*.json", f"{only}*.txt", weights)
+        return self._hub.folder(repository, f"{only}*.json", f"{only}*.txt", weights)
 
     def _configurations(self) -> Path:
         """The folder of the base's repository, with everything but weights."""
-        return self._matching(str(self.family.repository), "*.json", "*.txt")
-
-    def _matching(self, repository: str, *patterns: str) -> Path:
-        return self._fetched(
-            repository,
-            repository,
-            lambda: snapshot_download(
-                repository,
-                allow_patterns=list(patterns),
-                ignore_patterns=_NOT_NEEDED,
-                cache_dir=self.machine.cache,
-                endpoint=self.machine.hub,
-                local_files_only=not self.machine.online,
-                tqdm_class=reporting(self.progress, repository),
-            ),
-        )
-
-    def _fetched(self, what: str, repository: str, fetch: Callable[[], str]) -> Path:
-        self.progress(f"fetching {what}")
-        return fetched(what, fetch, repository)
-
-
-def load_lora(unet: UNet2DConditionModel, path: Path, name: str) -> AdapterFit:
-    """Put a LoRA file (diffusers' or kohya's key format) on a UNet under a name; returns what of it is applied.
-
-    Raises:
-        AdapterError: it is damaged, something else, or made for another model.
-        FileNotFoundError: there is no such file.
-    """
-    adapter = inspect(path)
-    fitted = fit(adapter, unet.config, weight_shapes(unet))
-    layers, alphas = unet_layers(adapter, _read(path), unet.config)
-    if broken := next((key for key, value in layers.items() if not torch.isfinite(value).all()), None):
-        raise AdapterError(f"{path} has numbers that are not finite (in {broken}); train it or download it again")
-    metadata = adapter_metadata(adapter)
-    unet.load_lora_adapter(
-        {f"unet.{key}": value for key, value in layers.items() if layer_of(key) in fitted.paths},
-        network_alphas=None if metadata else alphas or None,
-        prefix="unet",
-        adapter_name=name,
-        metadata=metadata,
-    )
-    return fitted
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise AdapterError(unreadable(path)) from error
-    check_hash(path)
-    return state
-
-
-def _added(base: UNet2DConditionModel, differences: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:
-    """A UNet's state with `scale` times these differences added; those without a place are left as they are."""
-    state = base.state_dict()
-    return {
-        key: (state[key].float() + scale * value.to(state[key].device).float())
-        if key in state and state[key].shape == value.shape
-        else value
-        for key, value in differences.items()
-    }
-
-
-def _share_equal(unet: UNet2DConditionModel, base: UNet2DConditionModel) -> None:
-    """Let `unet` use the base's own tensors where an adapter has changed nothing."""
-    for name, mine in unet.named_parameters():
-        if torch.equal(mine, base_weight := base.get_parameter(name)):
-            mine.data = base_weight.data
+        return self._hub.folder(str(self.family.repository), "*.json", "*.txt")

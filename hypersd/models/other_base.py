@@ -13,12 +13,14 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from hypersd.models.changed_base import ChangedBase, adaptable, on_changed_base
+from hypersd.models.changed_base import ChangedBase, adaptable
 from hypersd.models.downloads import ProgressCallback, explained
-from hypersd.models.loading import Loader
+from hypersd.models.family_bases import with_other_base
+from hypersd.models.family_parts import OtherBase
+from hypersd.models.hub_files import HubFiles
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, family, unet_folder
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
 from hypersd.models.unet_traits import (
     UNetTraits,
     architecture_traits,
@@ -36,12 +38,20 @@ _UNET, _SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
 
 
 def other_base(source: str, machine: Machine, progress: ProgressCallback) -> ChangedBase:
-    """The family of a base's architecture, on this base.
+    """The family of a base's architecture, on this base; see `checked_base`."""
+    checked = checked_base(source, machine, progress)
+    return with_other_base(family(checked.family), checked)
+
+
+def checked_base(source: str, machine: Machine, progress: ProgressCallback, name: str = "") -> OtherBase:
+    """Check another base: its place, its architecture, and that it has safetensors. None of its weights is read.
 
     Args:
         source: a repository's name on the Hub, a diffusers folder, or a single-file checkpoint.
         machine: has it, or fetches its configurations.
         progress: hears what is fetched.
+        name: by which it will be chosen, without its path in what visitors read; by default that of its repository,
+            folder or file, with its path.
 
     Raises:
         DownloadError: the repository cannot be reached, or is no diffusers pipeline.
@@ -50,19 +60,22 @@ def other_base(source: str, machine: Machine, progress: ProgressCallback) -> Cha
     """
     place = Path(source)
     if place.is_file():
-        chosen = _like(source, checkpoint_traits(place), machine)
+        traits = checkpoint_traits(place)
+        chosen = _like(source, traits, machine)
         check_whole(place)
         _check_published(chosen, source)
-        return _on(replace(chosen, base=place, vae=_vae(chosen, machine)), place.name, source)
-    if place.is_dir():
+    elif place.is_dir():
         chosen = _like(source, _folder_traits(place), machine)
-        return _on(replace(chosen, base=place, vae=_vae(chosen, machine)), place.resolve().name, source)
-    if not _is_repository(source) or place.suffix in {".safetensors", ".ckpt"}:
+    elif not _is_repository(source) or place.suffix in {".safetensors", ".ckpt"}:
         raise ValueError(
             f"there is no file or folder {source}; give one, or a repository of the Hub as OWNER/NAME, for example "
             "RunDiffusion/Juggernaut-XL-v9"
         )
-    return _of_hub(source, machine, progress)
+    else:
+        return _of_hub(source, machine, progress, name)
+    title = name or (place.name if place.is_file() else place.resolve().name)
+    vae = _vae(chosen, machine)
+    return OtherBase(name=title, family=chosen.name, source=place.name if name else source, place=place, vae=vae)
 
 
 def _is_repository(name: str) -> bool:
@@ -74,19 +87,22 @@ def _is_repository(name: str) -> bool:
     return "/" in name
 
 
-def _of_hub(repository: str, machine: Machine, progress: ProgressCallback) -> ChangedBase:
-    probe = Family(
-        name=repository, title=repository, pixels=0, memory_gb=0, specs=(), prompt_set="", repository=repository
-    )
-    loader = Loader(probe, machine, progress)
-    config, scheduler = (loader.file(Weights(repository=repository, file=name)) for name in (_UNET, _SCHEDULER))
+def _of_hub(repository: str, machine: Machine, progress: ProgressCallback, name: str) -> OtherBase:
+    hub = HubFiles(machine, progress)
+    config, scheduler = (hub.file(repository, file) for file in (_UNET, _SCHEDULER))
     variant = _hub_variant(repository, machine) if machine.online else _folder_variant(config.parent)
     if not machine.online and (problem := pipeline_problem(config.parents[1])):
         raise ValueError(problem)
     chosen = _like(repository, _traits(config, scheduler, repository), machine)
     _check_published(chosen, repository)
-    based = replace(chosen, repository=repository, variant=variant, vae=_vae(chosen, machine))
-    return _on(based, repository.rpartition("/")[2], f"https://huggingface.co/{repository}")
+    return OtherBase(
+        name=name or repository.rpartition("/")[2],
+        family=chosen.name,
+        source=f"https://huggingface.co/{repository}",
+        repository=repository,
+        variant=variant,
+        vae=_vae(chosen, machine),
+    )
 
 
 def _check_published(chosen: Family, source: str) -> None:
@@ -166,7 +182,3 @@ def _family_traits(chosen: Family, machine: Machine) -> UNetTraits | None:
         config = folder / "config.json"
         return config_traits(config)
     return architecture_traits(assets_folder() / "architectures" / f"{chosen.name}.json")
-
-
-def _on(based: Family, name: str, source: str) -> ChangedBase:
-    return on_changed_base(based, name, "unknown; read its own", source)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.models.adapter_file import inspect
-from hypersd.models.specs import Family, ModelSpec, Weights
+from hypersd.models.specs import Family, ModelSpec
+from hypersd.models.weights import Weights
 from hypersd.utils.files import atomic_folder, write_json
 from hypersd.utils.readers import read_json
 

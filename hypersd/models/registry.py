@@ -16,7 +16,8 @@ from hypersd.models.families.sd21 import SD21
 from hypersd.models.families.sdxl import SDXL
 from hypersd.models.machine import Machine
 from hypersd.models.registered import registered_folder, with_registered
-from hypersd.models.specs import Capability, Family, ModelSpec, Weights
+from hypersd.models.specs import Capability, Family, ModelSpec
+from hypersd.models.weights import Weights
 from hypersd.utils.environment import Environment
 from hypersd.utils.model_folders import INDEX, adapter_problem, pipeline_problem
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from hypersd.models.control_specs import ControlMode
+from hypersd.models.family_parts import ControlNetSpec, OtherBase, StyledBase, TinyDecoder
+from hypersd.models.weights import Weights
 
 MAX_STEPS = 50
 _UNIFIED = ("hyper-unified", "hyper")
@@ -26,31 +27,6 @@ class Scheduler:
     name: str
     arguments: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     extra_steps: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """Weights that are applied to the base model.
-
-    Args:
-        kind: `"none"`: the base itself; `"lora"`: an adapter on its UNet; `"unet"`: a UNet's state in one file;
-            `"delta"`: what is added to the base's state, in one file; `"pipeline"`: the UNet of another diffusers
-            repository. Beside the UNet: `"controlnet"`: a ControlNet's state, with its `config.json`;
-            `"control-lora"`: see `hypersd.models.control_lora`.
-        repository: on the Hub; None means the family's own folder.
-        file: in the repository or folder; None for `"none"` and `"pipeline"`.
-        scale: factor of an adapter or a difference of weights.
-    """
-
-    kind: Literal["none", "lora", "unet", "delta", "pipeline", "controlnet", "control-lora"] = "none"
-    repository: str | None = None
-    file: str | None = None
-    scale: float = 1.0
-
-    @property
-    def scalable(self) -> bool:
-        """True if the weights are added to the base's, so that their scale can be changed."""
-        return self.kind in ("lora", "delta")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,59 +103,6 @@ class ModelSpec:
         raise ValueError(f"{self.name} does not run at {wanted} steps; choose from: {known}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlNetSpec:
-    """A ControlNet of a family (Zhang et al. 2023).
-
-    Args:
-        modes: that it was trained for.
-        weights: of kind `"controlnet"` or `"control-lora"`.
-        scale: conditioning scale that its authors recommend.
-        memory_gb: additional memory on the device, in half precision.
-        licence: of its weights.
-        source: where the settings were read.
-    """
-
-    modes: tuple[ControlMode, ...]
-    weights: Weights
-    scale: float
-    licence: str
-    source: str
-    memory_gb: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TinyDecoder:
-    """A small autoencoder for a family's latents.
-
-    Args:
-        repository: on the Hub.
-        decode_tflop: 10¹² operations to decode a picture of the family's usual size.
-    """
-
-    repository: str
-    decode_tflop: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StyledBase:
-    """A family's base in another style, by a LoRA that is shipped with it.
-
-    Args:
-        name: by which it is chosen.
-        title: for visitors.
-        weights: the LoRA, in the family's folder.
-        licence: of its weights.
-        source: where its art and its training are described.
-    """
-
-    name: str
-    title: str
-    weights: Weights
-    licence: str
-    source: str
-
-
 class Capability(StrEnum):
     """An optional part of a family; the value completes "it has no …"."""
 
@@ -202,8 +125,9 @@ class Family:
         tiny_decoder: that may replace the VAE (see `hypersd.models.tiny_decoder`), or None.
         base: another base on disk, a diffusers folder or a single-file checkpoint (see `hypersd.models.other_base`).
         styles: LoRAs that are fused into the base (see `hypersd.models.style_lora`).
-        styled_bases: the base in other styles, to choose from (see `hypersd.models.styled_base`).
+        styled_bases: the base in other styles, to choose from (see `hypersd.models.family_bases`).
         styled: the one of them that the base is in, or None.
+        other_bases: for its adapters, to choose from (see `hypersd.models.offered_bases`).
         prompt_set: name of the prompts of its battles, in assets/prompts.
         memory_gb: memory of its base on the device, in half precision.
         unet_gb: additional memory of a model with its own UNet.
@@ -230,6 +154,7 @@ class Family:
     styles: tuple[Weights, ...] = ()
     styled_bases: tuple[StyledBase, ...] = ()
     styled: StyledBase | None = None
+    other_bases: tuple[OtherBase, ...] = ()
     unet_gb: float = 0
     unet_tflop: float = 0
     decode_tflop: float = 0

@@ -11,7 +11,8 @@ from hypersd.models.adapter_fit import fit_file
 from hypersd.models.changed_base import ChangedBase, on_changed_base
 from hypersd.models.machine import Machine
 from hypersd.models.registry import unet_folder
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 
 
 def with_styles(family: Family, styles: Sequence[Weights], machine: Machine) -> ChangedBase:

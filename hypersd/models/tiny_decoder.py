@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypersd.models.specs import Family, TinyDecoder
+from hypersd.models.family_parts import TinyDecoder
+from hypersd.models.specs import Family
 
 
 def with_tiny_decoder(family: Family) -> Family:

@@ -9,7 +9,8 @@ from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.machine import Machine
 from hypersd.models.registry import unet_folder
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 
 ADAPTER = "adapter"
 """Name of the model."""

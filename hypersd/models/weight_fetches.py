@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hypersd.models.loading import Loader
 from hypersd.models.registry import BASE, is_local
-from hypersd.models.specs import Weights
+from hypersd.models.weights import Weights
 from hypersd.utils.errors import Cancelled
 
 _GLANCE = 0.1

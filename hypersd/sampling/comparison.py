@@ -71,7 +71,7 @@ def _run(
     if cancelled():  # before any download, loading or waiting
         raise Cancelled
     engine.load(cancelled)
-    embeds = engine.encode(request.prompt, run.negative_prompt)
+    embeds = engine.prompts.encode(request.prompt, run.negative_prompt)
     model, recipe, (width, height) = run.spec.name, run.recipe, run.size
     control = _control(request, engine, run, cancelled)
     controlled = control is not None

@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hypersd import __version__
-from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.registry import FAMILIES
+from hypersd.models.specs import Family, Recipe
+from hypersd.models.weights import Weights
 from hypersd.utils.environment import Backend
 
 if TYPE_CHECKING:
@@ -63,6 +65,15 @@ def base_record(family: Family, sha256: str | None = None) -> dict[str, Any]:
     place = None if family.base is None else family.base.resolve()
     record = weights_record(Weights(file=None if place is None else str(place)), sha256)
     return record | {"repository": family.repository if family.base is None else None}
+
+
+def changed_base_record(family: Family) -> dict[str, Any]:
+    """Base of a family and what was changed of it as a JSON object, for records without the base's hash.
+
+    The base is included if it is not the family's own.
+    """
+    own = family.base is None and family.repository == FAMILIES[family.name].repository
+    return ({} if own else {"base": base_record(family)}) | base_changes_record(family)
 
 
 def base_changes_record(family: Family) -> dict[str, Any]:

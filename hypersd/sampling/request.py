@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from hypersd.models.control_specs import ControlMode
-from hypersd.models.specs import ControlNetSpec
+from hypersd.models.family_parts import ControlNetSpec
 from hypersd.utils.environment import Backend
 
 MAX_PROMPT = 2000

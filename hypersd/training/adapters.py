@@ -19,7 +19,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from hypersd.models.adapter_file import inspect
 from hypersd.models.adapter_fit import fit, weight_shapes
-from hypersd.models.loading import load_lora
+from hypersd.models.unet_weights import load_lora
 from hypersd.utils.files import atomic_path
 
 TARGETS = [

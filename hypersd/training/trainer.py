@@ -9,29 +9,28 @@ processes or passes give the same result as one.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from torch import Tensor
 from tqdm import tqdm
 
 from hypersd.training.checkpoints import Checkpoint
+from hypersd.training.journal import Journal
 from hypersd.training.objective import Batch, Objective, StepContext, StopTraining, TrainedNetwork
-from hypersd.training.optimization import Optimization, OptimizerName
-from hypersd.training.precision import Precision, half_precision
+from hypersd.training.optimization import Optimization
+from hypersd.training.precision import half_precision
 from hypersd.training.records import open_record
-from hypersd.utils.files import atomic_path, write_text
+from hypersd.training.training_config import TrainingConfig
+from hypersd.utils.files import atomic_path
 
 log = logging.getLogger(__name__)
 
@@ -41,52 +40,6 @@ class DivergedError(FloatingPointError, ValueError):
 
     It is also a `ValueError`: for the caller it is bad input, and the message says what to do.
     """
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """Configuration of a training run.
-
-    Args:
-        out: folder of the run: `run.json`, `state/`, `log.jsonl`, `samples/`, and the objective's files.
-        steps: total number of optimiser steps.
-        decay_from: fraction of the steps after which the learning rate falls linearly to zero.
-        warmup: steps over which the learning rate rises linearly from zero.
-        ema_decay: decay of the moving average of the first network's weights; None keeps none.
-        accumulate: number of passes for a step's samples, to save memory; their gradients are accumulated.
-        optimizer: see `build_optimizer`.
-        precision: see `half_precision`.
-        tracker: an accelerate tracker that also receives the losses (`tensorboard`, `wandb`, …); None for none.
-        save_every: seconds between checkpoints.
-        sample_every: steps between sample grids; 0 draws none.
-        cpu: stay on the CPU even if there is an accelerator.
-    """
-
-    out: Path
-    steps: int
-    seed: int = 0
-    warmup: int = 100
-    decay_from: float = 0.5
-    max_grad_norm: float = 1.0
-    ema_decay: float | None = None
-    accumulate: int = 1
-    optimizer: OptimizerName = "adamw"
-    precision: Precision = "bf16"
-    tracker: str | None = None
-    log_every: int = 20
-    save_every: float = 120.0
-    sample_every: int = 0
-    cpu: bool = False
-
-    def configuration(self) -> dict[str, Any]:
-        """Settings that affect the trained weights, for the run's record."""
-        names = ("steps", "seed", "warmup", "decay_from", "max_grad_norm", "ema_decay", "accumulate", "optimizer")
-        return {name: getattr(self, name) for name in (*names, "precision")}
-
-
-def grids(steps: int, count: int = 4, fewest: int = 40) -> int:
-    """Steps between sample grids: at most `count` are drawn, and none (0) in a training of under `fewest` steps."""
-    return -(-steps // count) if steps >= fewest else 0
 
 
 @dataclass
@@ -283,43 +236,3 @@ class Trainer:
         if (grid := objective.sample()) is not None:
             with atomic_path(self.config.out / "samples" / f"{number:06d}.webp") as part:
                 grid.save(part, quality=90)
-
-
-def check_tracker(name: str | None) -> None:
-    """Check that accelerate supports a tracker, and that its library is installed.
-
-    Raises:
-        ValueError: the tracker is unknown, or not installed.
-    """
-    if name is not None and name not in LOGGER_TYPE_TO_CLASS:
-        raise ValueError(f"unknown tracker {name!r}; accelerate knows {', '.join(LOGGER_TYPE_TO_CLASS)}")
-    if name is not None and name not in map(str, get_available_trackers()):
-        raise ValueError(f"the tracker {name} is not installed: run `pip install {name}`, or train without it")
-
-
-class Journal:
-    """`log.jsonl`: lines of losses at intervals. Lines after step `start`, which will be repeated, are removed."""
-
-    def __init__(self, file: Path, start: int) -> None:
-        self.file = file
-        if file.exists():
-            kept = [
-                line
-                for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
-                if _number(line) <= start
-            ]
-            write_text(file, "".join(f"{line}\n" for line in kept))
-
-    def write(self, number: int, losses: Mapping[str, float], rate: float) -> None:
-        """Add a line: the step, steps per second, the time in seconds since 1970, and the losses."""
-        line = {"step": number, "steps_per_second": round(rate, 3), "time": round(time.time(), 1), **losses}
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-
-def _number(line: str) -> float:
-    """The step of a line; infinite if a crash left it incomplete."""
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf

@@ -71,6 +71,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
+def _entries(text: str) -> tuple[str, ...]:
+    """Entries of a list, separated by commas; they may contain spaces."""
+    return tuple(filter(None, (entry.strip() for entry in text.split(","))))
+
+
 def _log_format(text: str) -> LogFormat:
     """A format of logs.
 
@@ -162,6 +167,10 @@ class Environment:
 
     emoji: Path | None = field(default=None, metadata=_variable("HYPERSD_EMOJI", Path))
     """Folder of the embedded family; None is the shipped one."""
+
+    bases: tuple[str, ...] = field(default=(), metadata=_variable("HYPERSD_BASES", _entries))
+    """Bases that the page offers beside the families' own, as `SOURCE` or `NAME=SOURCE`: repositories of the Hub
+    (OWNER/NAME), folders and checkpoints."""
 
     studies: Path | None = field(default=None, metadata=_variable("HYPERSD_STUDIES", Path))
     """Folder of declared studies; None is the shipped one."""

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client
@@ -28,15 +29,23 @@ from PIL import Image
 from hypersd.cli.main import main
 from hypersd.models.specs import Family
 from tests import families
+from tests.single_file import write_single_file
+
+JUGGERNAUT = "RunDiffusion/Juggernaut-XL-v9"
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of a process that has every file of every card, and no network."""
+    """Of a process that has every file of every card, and no network; its owner offers other bases."""
     cache = tmp_path_factory.mktemp("hub")
     for family in families.PUBLISHED:
         families.hub_cache(family, cache)
+    pipeline = families.other_pipeline("sdxl")
+    pipeline.save_pretrained(families.hub_file(cache, JUGGERNAUT, "model_index.json").parent)
+    file = tmp_path_factory.mktemp("bases") / "dreamshaper.safetensors"
+    write_single_file(families.other_pipeline("sd15"), file)
     home = {"HYPERSD_DATA": str(tmp_path_factory.mktemp("data")), "HF_HUB_CACHE": str(cache)}
+    home["HYPERSD_BASES"] = f"{JUGGERNAUT}, nobody/nothing, Dream Shaper={file}"
     settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HYPERSD_POOL": "1", "HYPERSD_DRAWING": "here"}
     return {**os.environ, **home, **settings}
 
@@ -115,3 +124,46 @@ def test_the_tiny_decoder_is_the_one_of_the_command_line(
     assert tiny["image"] != full["image"]
     with pytest.raises(AppError, match="Emoji has no tiny decoder"):
         client.predict("a cat", 3, "emoji", ["hyper"], [1], decoder="tiny", api_name="/compare")
+
+
+def test_on_the_owner_s_bases_the_page_draws_what_the_command_line_does(
+    client: Client,
+    environment: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", environment["HF_HUB_CACHE"])
+    file = environment["HYPERSD_BASES"].rpartition("=")[2]
+    for family, base, source in (("sdxl", "Juggernaut-XL-v9", JUGGERNAUT), ("sd15", "Dream Shaper", file)):
+        side = str(families.SMALLEST_SIDES[family])
+        asked = {"size": side, "api_name": "/compare"}
+        (record,) = client.predict("a red fox", 3, family, ["hyper"], [2], base=base, **asked)
+        words = ["compare", "a red fox", "--base", source, "--models", "hyper", "--steps", "2", "--seed", "3"]
+        assert main([*words, "--size", side, "--out", str(tmp_path / family), "--json"]) == 0
+        made_of = json.loads(capsys.readouterr().out)["base"]
+        png = base64.b64decode(str(record["image"]).partition(",")[2])
+        assert np.abs(pixels(io.BytesIO(png)) - pixels(tmp_path / family / "hyper.png")).max() <= 1
+        with Image.open(io.BytesIO(png)) as picture:
+            assert json.loads(picture.info["hypersd"])["base"].items() < made_of.items(), "all but the hash"
+        models = {record["name"]: record["bases"] for record in client.predict(family, api_name="/models")}
+        assert models["hyper"] == [base]
+        assert models["perflow"] == ([base] if family == "sd15" else []), "one is a difference, the other a UNet"
+
+
+def test_no_visitor_names_a_base_s_place(client: Client, environment: dict[str, str]) -> None:
+    """A name of the owner's list, and nothing else: neither over the API nor in an event of the page."""
+    file = environment["HYPERSD_BASES"].rpartition("=")[2]
+    forged = (file, "stable-diffusion-v1-5/stable-diffusion-v1-5", "../../etc/passwd", "http://169.254.169.254/", "own")
+    for base in forged:
+        with pytest.raises(AppError, match=r"Sd15 has no base .*; choose from: Dream Shaper"):
+            client.predict("a red fox", 3, "sd15", ["hyper"], [2], base=base, api_name="/compare")
+    with pytest.raises(AppError, match="Turbo does not run on another base"):
+        client.predict("a red fox", 3, "sdxl", ["turbo"], [1], base="Juggernaut-XL-v9", api_name="/compare")
+    radios = {part["props"].get("elem_id"): part["id"] for part in client.config["components"]}
+    base = radios["hs-sweep-base"]
+    (event,) = (each for each in client.config["dependencies"] if [base, "input"] in map(list, each["targets"]))
+    for value, status in ((JUGGERNAUT, 500), (file, 500), ("", 200)):
+        body = {"fn_index": event["id"], "data": ["emoji", value], "session_hash": "a"}
+        answer = httpx.post(f"{client.src}gradio_api/run/predict", json=body, timeout=60)
+        assert answer.status_code == status, answer.text

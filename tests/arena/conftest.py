@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks.postgres import Postgres, running_postgres
-from hypersd.arena.service.battles import BattlePolicy, BattleService
+from hypersd.arena.service.battles import BattleService
+from hypersd.arena.service.vote_rules import BattlePolicy
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore

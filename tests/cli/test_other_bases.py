@@ -24,24 +24,13 @@ REPOSITORIES = {"sdxl": JUGGERNAUT, "sd15": DREAMSHAPER}
 FAMILY = [family for family in families.PUBLISHED if family.name in REPOSITORIES]
 
 
-def other_pipeline(name: str) -> Any:
-    """Another base of a family's architecture: its UNet, its text encoders and its VAE are other ones."""
-    pipeline = families.sdxl_pipeline(emoji=False) if name == "sdxl" else families.sd_pipeline()
-    parts: list[torch.nn.Module] = [pipeline.unet, pipeline.vae, pipeline.text_encoder]
-    torch.manual_seed(11)
-    with torch.no_grad():
-        for parameter in (parameter for part in parts for parameter in part.parameters()):
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    return pipeline
-
-
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hub cache with the published families and other bases; and these as folders and as single files."""
     root = tmp_path_factory.mktemp("bases")
     for family in FAMILY:
         families.hub_cache(family, root / "hub")
-        pipeline = other_pipeline(family.name)
+        pipeline = families.other_pipeline(family.name)
         write_single_file(pipeline, root / f"{family.name}.safetensors")
         home = families.hub_file(root / "hub", REPOSITORIES[family.name], "model_index.json").parent
         for folder in (root / family.name, home):

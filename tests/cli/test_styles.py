@@ -13,8 +13,8 @@ from PIL import Image
 
 from hypersd.evaluate.metric_sources import STYLE, PromptPictures
 from hypersd.models.families.embedded import rendered_scenes
+from hypersd.models.family_bases import with_named_base
 from hypersd.models.registry import FAMILIES, living_in
-from hypersd.models.styled_base import with_styled_base
 from tests import families
 from tests.cli.conftest import Call
 
@@ -120,7 +120,7 @@ def test_a_styled_base_is_judged_by_its_own_sprites(call: Call, folder: Path, tm
     complaint = call("evaluate", *GIVEN, "--count", 1, "--metrics", "style", "--out", tmp_path / "no").complaint
     assert "the metric 'style' is of a base in another style" in complaint
     family = living_in(folder / "emoji-xl", FAMILIES["emoji"])
-    styled = with_styled_base(family, "noto").family
+    styled = with_named_base(family, "noto").family
     prompt, kept = "a big cat on a blue background", []
     for drawn in (family, styled):
         image = Image.fromarray(next(rendered_scenes(drawn, [prompt], 1, 0)))

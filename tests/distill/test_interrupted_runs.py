@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hypersd.training import trainer
+from hypersd.training import training_config
 from tests.processes import Processes, hypersd
 
 WORDS = (
@@ -43,8 +43,8 @@ def killed(at: str, *given: str) -> None:
 
     Trainings write a checkpoint after every step.
     """
-    assert trainer.TrainingConfig.__init__.__kwdefaults__ is not None
-    trainer.TrainingConfig.__init__.__kwdefaults__["save_every"] = 0.0
+    assert training_config.TrainingConfig.__init__.__kwdefaults__ is not None
+    training_config.TrainingConfig.__init__.__kwdefaults__["save_every"] = 0.0
 
     def kill(event: str, arguments: tuple[object, ...]) -> None:
         if event == "os.rename" and str(arguments[1]).endswith(at):

@@ -17,7 +17,8 @@ from hypersd.emoji.scenes import TrainingScenes
 from hypersd.models.model_source import ModelSource
 from hypersd.training.adapters import adapter_weights, load_adapter, save_adapter
 from hypersd.training.objective import StepContext
-from hypersd.training.trainer import Trainer, TrainingConfig
+from hypersd.training.trainer import Trainer
+from hypersd.training.training_config import TrainingConfig
 from tests.distill.conftest import step
 
 

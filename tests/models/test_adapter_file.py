@@ -20,9 +20,9 @@ from hypersd.feedback.tuning.tune import groups_of
 from hypersd.models.adapter_file import AdapterError, inspect
 from hypersd.models.adapter_fit import fit_file
 from hypersd.models.engine import Engine
-from hypersd.models.loading import load_lora
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.specs import Family
+from hypersd.models.unet_weights import load_lora
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.training.adapters import add_adapter, fuse_adapter, load_adapter

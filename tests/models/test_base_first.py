@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from hypersd.models import engine as engines
+from hypersd.models import held_unets as engines
 from hypersd.models.base_first import with_base_first
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Family, Recipe, Weights
+from hypersd.models.specs import Family, Recipe
+from hypersd.models.weights import Weights
 from hypersd.sampling.sampler import SampledImage, SamplingProgress, denoise
 from tests import families
 
@@ -21,7 +22,7 @@ PROMPT = "a cat on blue"
 def steps_of(family: Family, cache: Path, recipe: Recipe) -> tuple[list[torch.Tensor], SampledImage]:
     """The clean latents that are believed in after each step, and the end."""
     engine = Engine(family, families.machine(cache))
-    embeds = engine.encode(PROMPT)
+    embeds = engine.prompts.encode(PROMPT)
     with engine.use(recipe) as loaded:
         events = list(denoise(loaded, recipe, embeds, 3, pixels=family.pixels))
     *steps, end = events

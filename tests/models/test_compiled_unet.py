@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from hypersd.models import engine as sharing
 from hypersd.models import graph_cache, machine
+from hypersd.models import held_unets as sharing
 from hypersd.models.compiled_unet import CompiledUNet
 from hypersd.models.engine import Engine
 from hypersd.models.graph_cache import GraphCache

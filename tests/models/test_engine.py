@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from hypersd.models import engine as sharing
+from hypersd.models import held_unets as sharing
 from hypersd.models.downloads import DownloadError
 from hypersd.models.engine import Engine
-from hypersd.models.specs import Family, Weights
+from hypersd.models.loading import Loader
+from hypersd.models.specs import Family
 from hypersd.models.weight_memory import held_bytes, weight_bytes
+from hypersd.models.weights import Weights
 from tests import families
 
 
@@ -61,6 +65,27 @@ def test_an_adapter_means_what_diffusers_makes_of_it(emoji: Family, tmp_path: Pa
         assert (predicted(loaded.unet) - predicted(pipeline.unet)).abs().max() < 1e-4
 
 
+def test_an_adapter_is_whole_while_another_thread_loads_a_base(emoji: Family, tmp_path: Path) -> None:
+    loader = Loader(emoji, families.machine(tmp_path), lambda _: None)
+    base, weights, done = loader.base().unet, emoji.spec("hyper").recipe().weights, threading.Event()
+    alone = loader.unet(base, weights).state_dict()
+
+    def load() -> None:
+        while not done.is_set():
+            loader.base()
+
+    loading, interval = threading.Thread(target=load), sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    loading.start()
+    try:
+        states = [loader.unet(base, weights).state_dict() for _ in range(3)]
+    finally:
+        done.set()
+        loading.join()
+        sys.setswitchinterval(interval)
+    assert all(torch.equal(state[key], value) for state in states for key, value in alone.items())
+
+
 def test_models_cost_less_than_a_pipeline_each(emoji: Family, tmp_path: Path) -> None:
     engine = Engine(emoji, families.machine(tmp_path))
     alone = engine.weight_bytes()
@@ -92,8 +117,8 @@ def test_the_least_recently_used_goes_when_memory_is_short(
 def test_a_prompt_is_encoded_once_and_as_the_pipeline_does(emoji: Family, tmp_path: Path) -> None:
     assert emoji.folder is not None
     engine = Engine(emoji, families.machine(tmp_path))
-    embeds = engine.encode("a big cat")
-    assert engine.encode("a big cat") is embeds
+    embeds = engine.prompts.encode("a big cat")
+    assert engine.prompts.encode("a big cat") is embeds
     pipeline = StableDiffusionXLPipeline.from_pretrained(emoji.folder).to(torch.float32)
     with torch.inference_mode():
         hidden, empty, pooled, empty_pooled = pipeline.encode_prompt("a big cat", device="cpu")

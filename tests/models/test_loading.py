@@ -15,7 +15,8 @@ from hypersd.models.engine import Engine
 from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine
 from hypersd.models.registry import is_local
-from hypersd.models.specs import Family, Weights
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.errors import Cancelled

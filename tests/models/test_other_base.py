@@ -11,7 +11,9 @@ import pytest
 from huggingface_hub import constants
 
 from hypersd.models.machine import Machine
+from hypersd.models.offered_bases import offered_bases
 from hypersd.models.other_base import other_base
+from hypersd.models.registry import FAMILIES
 from tests import families
 from tests.http_server import served
 
@@ -73,3 +75,29 @@ def test_the_pictures_of_a_gpu_are_decoded_by_a_vae_that_bears_half_precision(ma
     half = families.machine(machine.cache, precision="float16")
     assert other_base(str(tmp_path), half, lambda _line: None).family.vae == "madebyollin/sdxl-vae-fp16-fix"
     assert other_base(str(tmp_path), families.machine(machine.cache), lambda _line: None).family.vae is None
+
+
+WRONG_ENTRIES = {
+    "=owner/full": "is no base; write OWNER/NAME, a folder or a .safetensors file, or NAME=SOURCE",
+    "Full=": "is no base",
+    "<b>=owner/full": "cannot be the name of a base",
+    "full=owner/half": "sd15 has a base full already; give this one another name, as NAME=SOURCE",
+    "Own=owner/half": "sd15 has a base Own already",
+    "owner/pickle": "is a pickle, which is not opened since it can run code",
+    "../../etc/passwd": "there is no file or folder ../../etc/passwd",
+    "http://127.0.0.1:8080/owner": "there is no file or folder http://127.0.0.1:8080/owner",
+    "model.ckpt": "there is no file or folder model.ckpt",
+}
+
+
+def test_of_an_owner_s_list_what_can_be_used_is_offered(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    offered = offered_bases(("owner/full", *WRONG_ENTRIES, "Half precision=owner/half"), FAMILIES, machine)
+    assert [(base.name, base.family, base.repository) for base in offered] == [
+        ("full", "sd15", "owner/full"),
+        ("Half precision", "sd15", "owner/half"),
+    ]
+    complaints = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(complaints) == len(WRONG_ENTRIES)
+    for complaint, (entry, reason) in zip(complaints, WRONG_ENTRIES.items(), strict=True):
+        assert complaint.startswith(f"HYPERSD_BASES: {entry} is not offered: ")
+        assert reason in complaint

@@ -11,7 +11,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 
-from hypersd.models import engine as sharing
+from hypersd.models import held_unets as sharing
 from hypersd.models.engine import Engine
 from hypersd.models.registry import FAMILIES
 from hypersd.models.schedulers import build_scheduler

@@ -40,10 +40,10 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 def test_what_the_text_encoders_do_not_read_is_told_with_the_result(engine: Engine) -> None:
     """The tests' tokenizers read a letter a token: 22 or 75 of them, beside begin and end."""
     room = 22 if engine.family.has(Capability.SCENES) else 75
-    assert engine.unread("x" * room) == ""
-    assert engine.unread(f"{'x' * (room - 3)} abc") == ""
-    assert engine.unread(f"{'x' * (room - 3)} abcd  efg ") == "abcd  efg", "no word is told half"
-    assert engine.unread("猫" * (2 * room)), "a script without spaces"
+    assert engine.prompts.unread("x" * room) == ""
+    assert engine.prompts.unread(f"{'x' * (room - 3)} abc") == ""
+    assert engine.prompts.unread(f"{'x' * (room - 3)} abcd  efg ") == "abcd  efg", "no word is told half"
+    assert engine.prompts.unread("猫" * (2 * room)), "a script without spaces"
     prompt = f"{'x' * room} a cat"
     asked = Request(prompt=prompt, seed=1, family=engine.family.name, runs=(Run(model="base", steps=1),))
     (result,) = (event for event in compare(asked, engine) if isinstance(event, Generation))
@@ -60,7 +60,7 @@ def test_the_libraries_print_nothing_of_a_long_prompt(engine: Engine, monkeypatc
     engine.load()
     for library in ("transformers", "diffusers"):
         monkeypatch.setattr(logging.getLogger(library), "handlers", [handler])
-    engine.encode("very " * 100)
+    engine.prompts.encode("very " * 100)
     assert not [line.getMessage() for line in lines]
 
 

@@ -25,7 +25,7 @@ PROMPT = "a big cat"
 
 
 def drawn(engine: Engine, spec: ModelSpec, recipe: Recipe, seed: int) -> SampledImage:
-    embeds = engine.encode(PROMPT)
+    embeds = engine.prompts.encode(PROMPT)
     with engine.use(recipe) as loaded:
         *_, last = denoise(loaded, recipe, embeds, seed, pixels=spec.pixels)
     assert isinstance(last, SampledImage)
@@ -75,7 +75,7 @@ def test_noise_is_a_function_of_shape_and_seed() -> None:
 def test_steps_are_told_and_cancelling_comes_before_the_next_call(emoji: Family, tmp_path: Path) -> None:
     engine = Engine(emoji, families.machine(tmp_path))
     recipe = emoji.spec("base").recipe(5)
-    embeds = engine.encode(PROMPT)
+    embeds = engine.prompts.encode(PROMPT)
     seen: list[int] = []
     with engine.use(recipe) as loaded:
         run = denoise(loaded, recipe, embeds, 0, pixels=emoji.pixels, cancelled=lambda: len(seen) == 2)
@@ -96,7 +96,7 @@ def test_every_scheduler_tells_what_the_model_believes_in(emoji: Family, tmp_pat
     ddim = replace(tcd, scheduler=emoji.spec("hyper").recipe(2).scheduler, eta=None)
     believed = []
     for recipe in (tcd, ddim):
-        embeds = engine.encode(PROMPT)
+        embeds = engine.prompts.encode(PROMPT)
         with engine.use(recipe) as loaded:
             first = next(iter(denoise(loaded, recipe, embeds, 0, pixels=emoji.pixels)))
         assert isinstance(first, SamplingProgress)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hypersd.training.objective import Objective, StepContext, StopTraining, TrainedNetwork
-from hypersd.training.trainer import DivergedError, Trainer, TrainingConfig, grids
+from hypersd.training.trainer import DivergedError, Trainer
+from hypersd.training.training_config import TrainingConfig, grids
 from tests.processes import Processes
 
 

@@ -20,6 +20,7 @@ SET = Environment(
     proxies=(ipaddress.ip_network("172.17.0.1/32"), ipaddress.ip_network("fd00::/8")),
     family="sdxl",
     emoji=Path("/family"),
+    bases=("ann/base", "My base=/bases/mine.safetensors"),
     studies=Path("/studies"),
     pool=12,
     reward=Path("/reward"),

@@ -12,8 +12,9 @@ from typing import Any
 
 import gradio as gr
 
+from app.pages.base_choice import base_choice
 from app.pages.compare import result_cards
-from app.pages.compare.layout import EMPTY, CompareComponents, base_choice, layout
+from app.pages.compare.layout import BASE_ID, EMPTY, CompareComponents, layout
 from app.pages.compare.model_picker import Updates
 from app.pages.compare.permalink import link, linked
 from app.pages.compare.sampling_controls import decoder_choice
@@ -56,8 +57,9 @@ class CompareHandlers:
         opened = demo.load(self.restore, None, out, **at_once)
         opened.then(self.draw, parts.job, results, **WORKER, **_QUIET)
         parts.stop.click(self.stop, parts.job, results, **at_once)
-        parts.timer.tick(self.tick, [parts.family, parts.job], out, **at_once)
+        parts.timer.tick(self.tick, [parts.family, parts.base, parts.job], out, **at_once)
         parts.family.change(self.show_family, parts.family, out, **at_once)
+        parts.base.input(self.show_base, parts.inputs, out, **at_once)
         parts.dice.click(None, None, parts.seed, js=_ROLL, api_visibility="private")
         for side in (parts.left, parts.right):
             side.input(self.look_closer, [parts.drawn, parts.left, parts.right], parts.slider, **at_once)
@@ -194,31 +196,43 @@ class CompareHandlers:
         try:
             wanted = linked(dict(request.query_params), self.engines.first)
             if wanted is None:
-                return self.tick(self.engines.first, None)
+                return self.tick(self.engines.first, "", None)
             family, parts = self.engines.family_for(wanted), self.parts
             planned(family, wanted)  # complains about unknown models and steps
         except (OSError, ValueError) as error:
             return self._refused(error)
+        changed, panel = self.engines.on_base(family.name, wanted.base), parts.panels[family.name]
         shown = self.show_family(family.name)
         form = {parts.family: family.name, parts.prompt: wanted.prompt, parts.seed: str(wanted.seed)}
-        form |= {**parts.sampling.restored(family, wanted), parts.base: base_choice(family, wanted.base)}
-        return {**shown, **form, **parts.panels[family.name].restored(wanted.runs), **self._begun(family, wanted)}
+        form |= {**parts.sampling.restored(family, wanted), **panel.restored(changed, wanted.runs, self.engines)}
+        form[parts.base] = base_choice(family, wanted.base, elem_id=BASE_ID)
+        return {**shown, **form, **self._begun(family, wanted)}
 
     def show_family(self, name: str) -> Updates:
         """Another family: its examples, its models, its state."""
         panels = self.parts.panels
         updates = {part: value for key, panel in panels.items() for part, value in panel.shown(key == name).items()}
-        family = self.engines.family(name)
-        updates |= {self.parts.base: base_choice(family), self.parts.sampling.tiny: decoder_choice(family)}
-        return {**updates, **self._status(name)}
+        family, own = self.engines.family(name), self.engines.on_base(name, "")
+        updates |= {self.parts.base: base_choice(family, elem_id=BASE_ID)}
+        updates |= {self.parts.sampling.tiny: decoder_choice(family)}
+        return {**updates, **panels[name].on_base(own, self.engines), **self._status(name)}
 
-    def _status(self, name: str) -> Updates:
-        engines = self.engines
-        return {self.parts.status: result_cards.status(engines.family(name), engines.machine, engines.state(name))}
+    def show_base(self, values: dict[Any, Any]) -> Updates:
+        """Another base: the models that run on it, and its state."""
+        name, base = values[self.parts.family], values[self.parts.base] or ""
+        try:
+            changed = self.engines.on_base(name, base)
+        except (OSError, ValueError) as error:
+            return {self.parts.message: result_cards.complaint(error)}
+        return {**self.parts.panels[name].on_base(changed, self.engines, values), **self._status(name, base)}
 
-    def tick(self, name: str, job: Job | None) -> Updates:
+    def _status(self, name: str, base: str = "") -> Updates:
+        engines, family = self.engines, self.engines.family(name)
+        return {self.parts.status: result_cards.status(family, engines.machine, engines.state(name, base))}
+
+    def tick(self, name: str, base: str | None, job: Job | None) -> Updates:
         """Timer: progress while models load or a job runs; then the unavailable models, and the timer stops."""
-        updates = self._status(name)
+        updates = self._status(name, base or "")
         if self.engines.awake and job is None:
             updates[self.parts.timer] = gr.Timer(active=False)
             for panel in self.parts.panels.values():

@@ -9,14 +9,15 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from app.pages.base_choice import base_choice
 from app.pages.compare import model_picker
 from app.pages.compare.model_picker import ModelPanel
 from app.pages.compare.sampling_controls import SamplingControls, sampling_controls
 from app.services.engines import EngineManager
 from app.theme import DICE_ICON
-from hypersd.models.specs import Capability, Family
-from hypersd.models.styled_base import styled_bases
+from hypersd.models.specs import Capability
 
+BASE_ID = "hs-base"
 EMPTY = """
 <section class="hs-board hs-empty" aria-label="Results"><p>Press <kbd>Enter</kbd> to draw, <kbd>Esc</kbd> to stop.
 The cheapest picture comes first.</p></section>
@@ -97,7 +98,7 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         with gr.Row(elem_id="hs-options"):
             names = [(family.title, name) for name, family in engines.families.items()]
             family = gr.Radio(names, value=first.name, label="Family", elem_id="hs-family")
-            base = base_choice(first)
+            base = base_choice(first, elem_id=BASE_ID)
             with gr.Row(elem_id="hs-seed-row"):
                 seed = gr.Textbox("7", label="Seed", max_lines=1, min_width=120, elem_id="hs-seed")
                 dice = gr.Button("Roll", icon=DICE_ICON, scale=0, min_width=90, elem_id="hs-dice")
@@ -140,9 +141,3 @@ def layout(engines: EngineManager, status: gr.HTML) -> CompareComponents:
         drawn=gr.State([]),
         timer=gr.Timer(0.5),
     )
-
-
-def base_choice(family: Family, base: str = "") -> gr.Radio:
-    """Choice of a family's base, its own or one of its styles, with `base` chosen; hidden where there are no styles."""
-    choices = [("Own", ""), *((base.title, base.name) for base in styled_bases(family))]
-    return gr.Radio(choices, value=base, label="Base", visible=len(choices) > 1, elem_id="hs-base")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -11,10 +12,13 @@ import gradio as gr
 from app.pages.compare import result_cards
 from app.services.engines import EngineManager
 from app.templating import render
+from hypersd.models.changed_base import ChangedBase
 from hypersd.models.specs import Capability, Family, ModelSpec
 from hypersd.sampling.request import Run
 
 Updates = dict[Any, Any]
+
+_NO_VALUES: Mapping[Any, Any] = MappingProxyType({})
 
 _FREE_STEPS = (1, 2, 4, 8, 25, 50)
 _SCENES = (
@@ -34,12 +38,21 @@ _PROMPTS = (
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A model on the page: whether it runs, at which numbers of steps, and a word about it."""
+    """A model on the page: whether it runs, at which numbers of steps, a word about it, and the weights' licence."""
 
     spec: ModelSpec
     chosen: gr.Checkbox
     steps: gr.CheckboxGroup
     note: gr.HTML
+    licence: gr.HTML
+
+    def closed(self, reason: str) -> Updates:
+        """Untick the model for good, and say why."""
+        return {
+            self.chosen: gr.Checkbox(value=False, interactive=False),
+            self.steps: gr.CheckboxGroup(interactive=False),
+            self.note: _note(reason, unavailable=True),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +72,7 @@ class ModelPanel:
     @property
     def outputs(self) -> set[Any]:
         """The components that this panel's updates change."""
-        notes = {tile.note for tile in self.tiles}
+        notes = {note for tile in self.tiles for note in (tile.note, tile.licence)}
         return {self.examples, self.models} | self.inputs | notes
 
     def runs(self, values: Mapping[Any, Any]) -> tuple[Run, ...]:
@@ -75,16 +88,43 @@ class ModelPanel:
         """Show the panel, or hide it."""
         return {self.examples: gr.Column(visible=visible), self.models: gr.Row(visible=visible)}
 
-    def restored(self, runs: tuple[Run, ...]) -> Updates:
-        """Tick what these runs need, and nothing else."""
-        updates: Updates = {}
-        for tile in self.tiles:
+    def restored(self, changed: ChangedBase, runs: tuple[Run, ...], engines: EngineManager) -> Updates:
+        """Tick what these runs need, and nothing else; tiles of models that do not run on the base are closed."""
+        updates = self.on_base(changed, engines)
+        for tile in self._tiles_on(changed):
             steps = [run.steps or tile.spec.default_steps for run in runs if run.model == tile.spec.name]
-            updates[tile.chosen] = gr.Checkbox(value=bool(steps))
+            updates[tile.chosen] = gr.Checkbox(value=bool(steps), label=tile.spec.title)
             if steps:
                 choices = sorted({*_choices(tile.spec), *steps})
-                updates[tile.steps] = gr.CheckboxGroup(choices=[(str(one), one) for one in choices], value=steps)
+                updates[tile.steps] = gr.CheckboxGroup(choices=_numbered(choices), value=steps)
         return updates
+
+    def on_base(self, changed: ChangedBase, engines: EngineManager, values: Mapping[Any, Any] = _NO_VALUES) -> Updates:
+        """Show the models as they are on a base: those that do not run on it are closed, and say why.
+
+        Args:
+            changed: the family on the base.
+            engines: know what cannot run here.
+            values: of the tiles' components; steps that a model does not have on the base are taken out of them.
+        """
+        updates: Updates = {}
+        for tile in self.tiles:
+            if reason := changed.left_out.get(tile.spec.name):
+                updates |= tile.closed(f"Not on this base: {reason}")
+        for tile in self._tiles_on(changed):
+            choices = _choices(tile.spec)
+            chosen = [steps for steps in values.get(tile.steps, ()) if steps in choices]
+            value = {"value": chosen or [tile.spec.default_steps]} if tile.steps in values else {}
+            updates[tile.chosen] = gr.Checkbox(label=tile.spec.title, interactive=True)
+            updates[tile.steps] = gr.CheckboxGroup(_numbered(choices), interactive=True, **value)
+            updates |= {tile.note: _about(tile.spec), tile.licence: _note(f"licence: {tile.spec.licence}")}
+        return {**updates, **self.available(engines)}
+
+    def _tiles_on(self, changed: ChangedBase) -> list[Tile]:
+        """The tiles of models that run on a base, with their specifications on it."""
+        specs = {spec.name: spec for spec in changed.family.specs}
+        open_tiles = [tile for tile in self.tiles if tile.spec.name not in changed.left_out]
+        return [replace(tile, spec=specs.get(tile.spec.name, tile.spec)) for tile in open_tiles]
 
     def available(self, engines: EngineManager) -> Updates:
         """Close the tiles of models that cannot run here, and say why on them."""
@@ -92,9 +132,7 @@ class ModelPanel:
         for tile in self.tiles:
             can = engines.availability(self.family, tile.spec)
             if can and not can.available:
-                updates[tile.chosen] = gr.Checkbox(value=False, interactive=False)
-                updates[tile.steps] = gr.CheckboxGroup(interactive=False)
-                updates[tile.note] = _note(f"Not here: {can.reason}", unavailable=True)
+                updates |= tile.closed(f"Not here: {can.reason}")
         return updates
 
 
@@ -111,25 +149,24 @@ def examples(family: Family, prompt: gr.Textbox, *, visible: bool) -> gr.Column:
 def models(family: Family, *, visible: bool) -> tuple[gr.Row, tuple[Tile, ...]]:
     """Lay out a family's tiles."""
     with gr.Row(visible=visible, elem_classes="hs-models") as row:
-        tiles = tuple(_tile(spec, "" if family.is_reimplementation else spec.licence) for spec in family.specs)
+        tiles = tuple(_tile(spec, licensed=not family.is_reimplementation) for spec in family.specs)
     return row, tiles
 
 
-def _tile(spec: ModelSpec, licence: str) -> Tile:
+def _tile(spec: ModelSpec, *, licensed: bool) -> Tile:
     with gr.Column(elem_classes="hs-tile", min_width=0):
         chosen = gr.Checkbox(value=True, label=spec.title, container=False, elem_classes="hs-name")
         steps = gr.CheckboxGroup(
-            [(str(one), one) for one in _choices(spec)],
+            _numbered(_choices(spec)),
             value=[spec.default_steps],
             label=f"Steps of {spec.title}",
             show_label=False,
             container=False,
             elem_classes="hs-steps",
         )
-        note = gr.HTML(_note(spec.note or _guidance(spec)))
-        if licence:
-            gr.HTML(_note(f"licence: {licence}"))
-    return Tile(spec=spec, chosen=chosen, steps=steps, note=note)
+        note = gr.HTML(_about(spec))
+        licence = gr.HTML(_note(f"licence: {spec.licence}"), visible=licensed)
+    return Tile(spec=spec, chosen=chosen, steps=steps, note=note, licence=licence)
 
 
 def _choices(spec: ModelSpec) -> list[int]:
@@ -138,6 +175,14 @@ def _choices(spec: ModelSpec) -> list[int]:
         return listed
     free = _FREE_STEPS if spec.max_steps >= max(_FREE_STEPS) else range(1, spec.max_steps + 1)
     return sorted({*listed, *free})
+
+
+def _numbered(steps: Sequence[int]) -> list[tuple[str, int]]:
+    return [(str(count), count) for count in steps]
+
+
+def _about(spec: ModelSpec) -> str:
+    return _note(spec.note or _guidance(spec))
 
 
 def _guidance(spec: ModelSpec) -> str:

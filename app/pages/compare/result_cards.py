@@ -18,7 +18,7 @@ from hypersd.models.machine import Machine
 from hypersd.models.specs import Capability, Family, ModelSpec
 from hypersd.sampling.planning import PlannedRun, planned
 from hypersd.sampling.png import png_info
-from hypersd.sampling.record import base_changes_record, control_record, picture_texts, run_record, versions
+from hypersd.sampling.record import changed_base_record, control_record, picture_texts, run_record, versions
 from hypersd.sampling.remarks import listed, word_remarks
 from hypersd.sampling.request import Generation, Preview, Request
 from hypersd.utils.errors import gist
@@ -60,7 +60,7 @@ def texts(family: Family, request: Request, event: Preview | Generation) -> dict
     if isinstance(event, Preview) or event.image is None:
         return {}
     control = {"control": control_record(family, request.control)} if request.control else {}
-    context = {**control, **base_changes_record(family), "versions": versions()}
+    context = {**control, **changed_base_record(family), "versions": versions()}
     return picture_texts(request, run_record(event, family, None, None, request), context, event.image.size)
 
 

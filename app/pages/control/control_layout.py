@@ -7,12 +7,14 @@ from typing import Any
 
 import gradio as gr
 
+from app.pages.base_choice import base_choice
 from app.pages.control.canvas import canvas
 from app.services.engines import EngineManager
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.specs import Capability, Family
 from hypersd.sampling.request import MAX_CONTROL
 
+BASE_ID = "hs-control-base"
 EMPTY = """
 <section class="hs-board hs-empty" aria-label="Controlled pictures"><p>Draw on the canvas: the pictures follow the
 strokes. Or put a picture on it: they follow its lines.</p></section>
@@ -27,6 +29,7 @@ class ControlComponents:
     canvas: gr.HTML
     mode: gr.Radio
     family: gr.Radio
+    base: gr.Radio
     prompt: gr.Textbox
     seed: gr.Textbox
     scale: gr.Slider
@@ -41,7 +44,7 @@ class ControlComponents:
     @property
     def inputs(self) -> set[Any]:
         """Components that a row is made of."""
-        asked = {self.canvas, self.mode, self.family, self.prompt, self.seed, self.scale, self.eta}
+        asked = {self.canvas, self.mode, self.family, self.base, self.prompt, self.seed, self.scale, self.eta}
         return {*asked, self.job, self.shown}
 
     @property
@@ -74,6 +77,7 @@ def control_layout(engines: EngineManager) -> ControlComponents:
             )
             names = [(family.title, name) for name, family in engines.families.items()]
             family = gr.Radio(names, value=first.name, label="Family", elem_id="hs-control-family")
+            base = base_choice(first, elem_id=BASE_ID)
             with gr.Row(elem_id="hs-control-numbers"):
                 scale = gr.Slider(
                     0,
@@ -99,6 +103,7 @@ def control_layout(engines: EngineManager) -> ControlComponents:
         canvas=drawn,
         mode=mode,
         family=family,
+        base=base,
         prompt=prompt,
         seed=seed,
         scale=scale,

@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from app.pages.base_choice import base_choice
 from app.pages.compare import result_cards
 from app.pages.compare.model_picker import Updates
 from app.pages.control.canvas import drawing
-from app.pages.control.control_layout import EMPTY, ControlComponents, control_layout, own_scale
+from app.pages.control.control_layout import BASE_ID, EMPTY, ControlComponents, control_layout, own_scale
 from app.pages.control.control_view import ControlShown, control_html
 from app.services.draw_job import Job
 from app.services.engines import EngineManager
@@ -47,13 +48,13 @@ class ControlHandlers:
         """Attach the handlers."""
         parts = self.parts
         at_once: dict[str, Any] = {"queue": False, **_QUIET}
-        triggers = [parts.canvas.input, parts.mode.input, parts.scale.release, parts.run.click]
+        triggers = [parts.canvas.input, parts.mode.input, parts.base.input, parts.scale.release, parts.run.click]
         triggers += [field.submit for field in (parts.prompt, parts.seed, parts.eta)]
         asked = gr.on(triggers, self.begin, parts.inputs, parts.results, trigger_mode="always_last", **at_once)
         asked.then(self.draw, [parts.job, parts.shown], parts.results, **_WORKER, **_QUIET)
         parts.stop.click(self.stop, parts.job, parts.results, **at_once)
         parts.canvas.clear(self.clear, parts.job, parts.results, **at_once)
-        chosen, scaled = [parts.family, parts.mode, parts.job], [parts.scale, *parts.results]
+        chosen, scaled = [parts.family, parts.mode, parts.job], [parts.scale, parts.base, *parts.results]
         parts.family.input(self.show_family, chosen, scaled, **at_once)
         tab.select(self.prepare, None, None, **at_once)
 
@@ -68,9 +69,9 @@ class ControlHandlers:
             values[parts.job].supersede()
         try:
             request = self._request(values)
-            family = self.engines.family(request.family)
+            family = self.engines.family_for(request)
             ahead = self._ahead(family, request)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             return self._refused(error)
         shown = ControlShown.begun(request, values[parts.shown])
         return {
@@ -83,7 +84,8 @@ class ControlHandlers:
 
     def _request(self, values: Mapping[Any, Any]) -> Request:
         parts = self.parts
-        family, mode = self.engines.family(values[parts.family]), ControlMode(values[parts.mode])
+        base, mode = values[parts.base] or "", ControlMode(values[parts.mode])
+        family = self.engines.on_base(values[parts.family], base).family
         family.controlnet(mode)  # complains if there is none
         eta = str(values[parts.eta] or "").strip()
         return Request(
@@ -92,6 +94,7 @@ class ControlHandlers:
             family=family.name,
             runs=tuple(Run(model=family.unified.name, steps=steps) for steps in STEPS),
             parameters=SamplingParameters(eta=parse_number(eta) if eta else None),
+            base=base,
             control=_control(values[parts.canvas], mode, parse_number(str(values[parts.scale])), family.pixels),
         )
 
@@ -138,9 +141,10 @@ class ControlHandlers:
         return {self.parts.message: "", self.parts.board: EMPTY, self.parts.shown: None, **self._idle()}
 
     def show_family(self, name: str, mode: str, job: Job | None) -> Updates:
-        """Another family: its own scale, and why it cannot be controlled here if that is so."""
+        """Another family: its own scale, its bases, and why it cannot be controlled here if that is so."""
         family = self.engines.family(name)
-        return {self.parts.scale: own_scale(family), **self.clear(job), self.parts.message: self._unable(family, mode)}
+        own = {self.parts.scale: own_scale(family), self.parts.base: base_choice(family, elem_id=BASE_ID)}
+        return {**own, **self.clear(job), self.parts.message: self._unable(family, mode)}
 
     def _unable(self, family: Family, mode: str) -> str:
         machine = self.engines.machine

@@ -37,12 +37,9 @@ class ControlShown:
 
     @classmethod
     def begun(cls, request: Request, before: ControlShown | None) -> ControlShown:
-        """A row of which nothing is drawn; pictures of the same prompt and family stay until new ones come."""
+        """A row of which nothing is drawn; pictures of the same prompt and models stay until new ones come."""
         lines = result_cards.data_url(request.control.image, {}) if request.control else ""
-        alike = before is not None and (before.request.prompt, before.request.family) == (
-            request.prompt,
-            request.family,
-        )
+        alike = before is not None and _subject(before.request) == _subject(request)
         old = before.cells if before and alike else {}
         stale = {steps: replace(cell, stale=True) for steps, cell in old.items() if cell.picture}
         return cls(request=request, lines=lines, cells=stale)
@@ -57,6 +54,11 @@ class ControlShown:
             error=event.error or "",
         )
         return replace(self, cells={**self.cells, event.steps: cell})
+
+
+def _subject(request: Request) -> tuple[str, str, str]:
+    """Prompt, family and base: of pictures that differ in these, none is shown in the place of another."""
+    return request.prompt, request.family, request.base
 
 
 def control_html(shown: ControlShown, *, running: bool) -> str:

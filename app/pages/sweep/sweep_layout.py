@@ -7,10 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from app.pages.base_choice import base_choice
 from app.services.engines import EngineManager
 from hypersd.models.specs import Family
 from hypersd.sampling.step_sweep import usual_steps
 
+BASE_ID = "hs-sweep-base"
 _LEAD = """
 <p class="hs-note">Every model at every number of steps that it supports, from the same initial noise. <kbd>Enter</kbd>
 draws, <kbd>Esc</kbd> stops. Marked: the fewest steps that are as good as the base's own pictures.</p>
@@ -25,6 +27,7 @@ class SweepComponents:
     run: gr.Button
     stop: gr.Button
     family: gr.Radio
+    base: gr.Radio
     seed: gr.Textbox
     models: gr.CheckboxGroup
     steps: gr.CheckboxGroup
@@ -56,6 +59,7 @@ def layout(engines: EngineManager) -> SweepComponents:
     names = [(family.title, name) for name, family in engines.families.items()]
     with gr.Row():
         family = gr.Radio(names, value=first.name, label="Family")
+        base = base_choice(first, elem_id=BASE_ID)
         order = gr.Radio([("As listed", "listed"), ("Fastest first", "fastest")], value="listed", label="Rows")
     models = gr.CheckboxGroup(model_choices(first), value=[spec.name for spec in first.specs], label="Models")
     steps = gr.CheckboxGroup(step_choices(first), value=list(usual_steps(first)), label="Steps")
@@ -66,6 +70,7 @@ def layout(engines: EngineManager) -> SweepComponents:
         run=run,
         stop=stop,
         family=family,
+        base=base,
         seed=seed,
         models=models,
         steps=steps,

@@ -11,9 +11,10 @@ from typing import Any
 
 import gradio as gr
 
+from app.pages.base_choice import base_choice
 from app.pages.compare import result_cards
 from app.pages.compare.model_picker import Updates
-from app.pages.sweep.sweep_layout import SweepComponents, layout, model_choices, step_choices
+from app.pages.sweep.sweep_layout import BASE_ID, SweepComponents, layout, model_choices, step_choices
 from app.pages.sweep.sweep_view import SweepShown, sweep_html, thumbnail
 from app.services.draw_job import Job, Stopping
 from app.services.engines import EngineManager
@@ -22,7 +23,7 @@ from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.sampling.planning import planned
 from hypersd.sampling.png import write_png
-from hypersd.sampling.record import grid_texts, run_record, versions
+from hypersd.sampling.record import changed_base_record, grid_texts, run_record, versions
 from hypersd.sampling.request import Generation, Request, Run, parse_seed
 from hypersd.sampling.step_sweep import SweepTable, reference_request, sweep_record, usual_steps
 from hypersd.sampling.sweep_picture import sweep_picture
@@ -50,12 +51,14 @@ class SweepHandlers:
         """Attach the handlers."""
         parts = self.parts
         at_once: dict[str, Any] = {"queue": False, **_QUIET}
-        form = {parts.prompt, parts.seed, parts.family, parts.models, parts.steps, parts.job}
+        form = {parts.prompt, parts.seed, parts.family, parts.base, parts.models, parts.steps, parts.job}
         triggers = [parts.run.click, parts.prompt.submit, parts.seed.submit]
         asked = gr.on(triggers, self.begin, form, parts.results, **at_once)
         asked.then(self.draw, [parts.job, parts.order], parts.results, **_WORKER, **_QUIET)
         parts.stop.click(self.stop, parts.job, parts.results, **at_once)
-        parts.family.change(self.show_family, parts.family, [parts.models, parts.steps], **at_once)
+        chosen = [parts.models, parts.steps]
+        parts.family.change(self.show_family, parts.family, [parts.base, *chosen], **at_once)
+        parts.base.input(self.show_base, [parts.family, parts.base], [parts.message, *chosen], **at_once)
         parts.order.input(self.sort, [parts.shown, parts.order], [parts.board], **at_once)
 
     def begin(self, values: dict[Any, Any]) -> Updates:
@@ -64,15 +67,17 @@ class SweepHandlers:
         if values[parts.job]:
             values[parts.job].supersede()
         try:
-            family = self.engines.family(values[parts.family])
+            base = values[parts.base] or ""
+            family = self.engines.on_base(values[parts.family], base).family
             request = Request(
                 prompt=values[parts.prompt] or "",
                 seed=parse_seed(values[parts.seed] or ""),
                 family=family.name,
                 runs=_runs(family, values[parts.models], values[parts.steps]),
+                base=base,
             )
             planned(family, request)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             return self._refused(error)
         return {
             parts.run: gr.Button(visible=False),
@@ -145,8 +150,18 @@ class SweepHandlers:
         return {self.parts.job: None, **self._idle()}
 
     def show_family(self, name: str) -> Updates:
-        """Another family: its models and steps."""
+        """Another family: its bases, its models and steps."""
         family = self.engines.family(name)
+        return {self.parts.base: base_choice(family, elem_id=BASE_ID), **self._choices(family)}
+
+    def show_base(self, name: str, base: str | None) -> Updates:
+        """Another base: the models that run on it, and their steps."""
+        try:
+            return self._choices(self.engines.on_base(name, base or "").family)
+        except (OSError, ValueError) as error:
+            return {self.parts.message: result_cards.complaint(error)}
+
+    def _choices(self, family: Family) -> Updates:
         return {
             self.parts.models: gr.CheckboxGroup(model_choices(family), value=[spec.name for spec in family.specs]),
             self.parts.steps: gr.CheckboxGroup(step_choices(family), value=list(usual_steps(family))),
@@ -156,7 +171,7 @@ class SweepHandlers:
         """Sort the rows of the shown table."""
         if shown is None:
             return gr.skip()
-        return sweep_html(self.engines.family(shown.request.family), shown, order, running=False)
+        return sweep_html(self.engines.family_for(shown.request), shown, order, running=False)
 
 
 def _runs(family: Family, models: list[str], steps: list[int]) -> tuple[Run, ...]:
@@ -199,7 +214,8 @@ def sweep_file(family: Family, shown: SweepShown, order: Any) -> str:
     """Write a sweep as one picture with its parameters as metadata; return its path."""
     table = shown.table.ordered(order)
     runs = [run_record(each, family, None) for each in shown.drawn]
-    texts = grid_texts(shown.request, runs, {"versions": versions(), "sweep": sweep_record(table)})
+    context = {**changed_base_record(family), "versions": versions(), "sweep": sweep_record(table)}
+    texts = grid_texts(shown.request, runs, context)
     file = Path(tempfile.mkdtemp(prefix="hypersd-")) / f"sweep-seed-{shown.request.seed}.png"
     write_png(file, sweep_picture(shown.request, table, shown.drawn), texts)
     return str(file)

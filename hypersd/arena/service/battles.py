@@ -8,51 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypersd.arena.store.store import DuplicateVote, Store, StoreSnapshot
+from hypersd.arena.service.vote_rules import (
+    BattlePolicy,
+    RateLimited,
+    VoteCheck,
+    VoteRejected,
+    battle_to_vote_on,
+    check_results,
+    known_choice,
+)
+from hypersd.arena.store.store import Store, StoreSnapshot
 from hypersd.arena.store.voter_battles import NextBattles, VoterActivity
-from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Choice, Client, Kind, Pair, Purpose, Vote, now
+from hypersd.arena.votes.battle import CHOICES, Battle, Choice, Client, Kind, Pair, Purpose, Vote, now
 
 log = logging.getLogger(__name__)
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
-
-VoteCheck = Callable[[str], CheckResult]
-
-
-class VoteRejected(ValueError):  # noqa: N818 - a result, not an error
-    """A vote or a request for a battle was rejected; the message says why and what to do."""
-
-
-class RateLimited(VoteRejected):
-    """A rejection that ends after at most `seconds`."""
-
-    def __init__(self, said: str, seconds: float) -> None:
-        super().__init__(said)
-        self.seconds = seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BattlePolicy:
-    """Policy for handing out battles.
-
-    Args:
-        lifetime: time that a battle waits for its vote; in its last quarter it is not handed out again.
-        gold_share: share of battles that show a gold pair; one of the first `first_gold` always does, unless this is 0
-            or there is no gold pair.
-        repeat_share: share of battles that repeat one from `repeat_after` or more battles ago, sides swapped.
-        overlap_share: share of battles on pairs that other voters have judged, to measure agreement.
-        votes_a_minute: limit of one voter; people who look need two seconds for a pair.
-        votes_a_day: limit of one voter.
-    """
-
-    lifetime: timedelta = timedelta(minutes=20)
-    gold_share: float = 0.06
-    first_gold: int = 10
-    repeat_share: float = 0.05
-    repeat_after: int = 15
-    overlap_share: float = 0.12
-    votes_a_minute: int = 40
-    votes_a_day: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +92,7 @@ class BattleService:
         moments, seat = self._moments(), _Seat(voter, kind, study, alias)
         with self.store.snapshot() as stored:
             known = stored.battles.activity(voter, **moments, besides=exclude, current="")
-            self._limit(known.minute, known.day)
+            self.policy.check_rate(known.minute, known.day)
             if known.waiting and (waiting := stored.battles.open(voter, study, moments["moment"], besides=exclude)):
                 return waiting
             picked = self._pick(stored, known, seat)
@@ -188,7 +159,7 @@ class BattleService:
             VoteRejected: the battle is not this voter's, or has expired.
         """
         if not self.store.battles.show(battle_id, voter, self.clock()):
-            self._mine(self.store.battles.status(battle_id), voter, self.clock())
+            battle_to_vote_on(self.store.battles.status(battle_id), voter, self.clock())
 
     def vote(self, battle_id: str, voter: str, choice: str, client: Client | None = None) -> Vote:
         """Store a vote. When this returns, it is on disk.
@@ -242,17 +213,17 @@ class BattleService:
         besides: str = "",
     ) -> tuple[Vote, VoterActivity]:
         """A vote that may be stored, and what is known of its voter before it."""
-        known_choice, moment = _choice(choice), self.clock()
-        battle = self._mine(stored.battles.status(battle_id), voter, moment)
+        chosen, moment = known_choice(choice), self.clock()
+        battle = battle_to_vote_on(stored.battles.status(battle_id), voter, moment)
         known = stored.battles.activity(voter, **self._moments(), besides=besides, current=battle_id)
-        if known_choice not in self.allowed(battle.pair.study):
+        if chosen not in self.allowed(battle.pair.study):
             raise VoteRejected("in this study you must choose one of the two pictures; skip the pair if you cannot")
         if battle.shown is None:
             raise VoteRejected("these pictures have not been shown yet; look at them first")
-        self._limit(known.minute, known.day)
-        gates: dict[str, CheckResult] = {name: _asked(name, check, voter) for name, check in self.checks.items()}
+        self.policy.check_rate(known.minute, known.day)
+        gates = check_results(self.checks, voter)
         return (
-            Vote(battle=battle, choice=known_choice, client=client or Client(), gates=gates, voted=moment),
+            Vote(battle=battle, choice=chosen, client=client or Client(), gates=gates, voted=moment),
             known,
         )
 
@@ -261,7 +232,7 @@ class BattleService:
     ) -> tuple[Battle | None, tuple[Battle, bool] | None]:
         """The battle that waits for a voter besides the one shown next, or a new one as `_pick`; maybe neither."""
         try:
-            self._limit(known.minute + 1, known.day + 1)
+            self.policy.check_rate(known.minute + 1, known.day + 1)
             if known.waiting:
                 lapse = self._moments()["moment"]
                 waiting = stored.battles.open(seat.voter, seat.study, lapse, besides=shown, current=vote.battle.id)
@@ -281,7 +252,7 @@ class BattleService:
             DuplicateVote: it was answered before.
             VoteRejected: the battle is not this voter's, or has no valid vote; or the choice does not exist.
         """
-        known = _choice(choice)
+        known = known_choice(choice)
         vote = self.store.vote_of(battle_id)
         if vote is None or vote.battle.voter != voter:
             raise VoteRejected("vote first; the times are shown afterwards")
@@ -305,34 +276,3 @@ class BattleService:
         if not self.store.withdrawals.add(vote, moment):
             raise VoteRejected("you can take back only your last vote, and only before the next one")
         return replace(vote, withdrawn=vote.withdrawn or moment)
-
-    def _mine(self, status: tuple[Battle, bool] | None, voter: str, moment: datetime) -> Battle:
-        if status is None or status[0].voter != voter:
-            raise VoteRejected("this battle is not yours; load the page again for one of your own")
-        battle, voted = status
-        if voted:
-            raise DuplicateVote
-        if battle.expires < moment:
-            raise VoteRejected("this battle has expired; here is the next one")
-        return battle
-
-    def _limit(self, minute: int, day: int) -> None:
-        if minute >= self.policy.votes_a_minute:
-            raise RateLimited("that was many votes in a short time; rest your eyes for a minute, then go on", 60)
-        if day >= self.policy.votes_a_day:
-            raise RateLimited("that was very many votes for one day; thank you, and come back tomorrow", 86_400)
-
-
-def _asked(name: str, check: VoteCheck, voter: str) -> CheckResult:
-    try:
-        return check(voter)
-    except Exception:
-        log.exception("the check %s failed; the vote is taken without it", name)
-        return "unavailable"
-
-
-def _choice(word: str) -> Choice:
-    for choice in CHOICES:
-        if choice == word:
-            return choice
-    raise VoteRejected(f"{word[:20]!r} is not a choice; choose one of: {', '.join(CHOICES)}")

@@ -8,10 +8,11 @@ from typing import Any
 
 from hypersd.cli.options import add_json
 from hypersd.cli.output import emit, say, table
+from hypersd.models.family_bases import styled_bases
+from hypersd.models.family_parts import StyledBase
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, availability, family
-from hypersd.models.specs import Family, ModelSpec, StyledBase
-from hypersd.models.styled_base import styled_bases
+from hypersd.models.specs import Family, ModelSpec
 from hypersd.sampling.record import recipe_record
 
 

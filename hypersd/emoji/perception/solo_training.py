@@ -22,7 +22,8 @@ from hypersd.training.image_tensors import to_picture, to_tensor
 from hypersd.training.objective import Objective, StepContext, TrainedNetwork
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_folder
-from hypersd.training.trainer import Trainer, TrainingConfig
+from hypersd.training.trainer import Trainer
+from hypersd.training.training_config import TrainingConfig
 
 log = logging.getLogger(__name__)
 

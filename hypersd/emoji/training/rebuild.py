@@ -36,7 +36,8 @@ from hypersd.training.image_tensors import to_tensor
 from hypersd.training.precision import half_precision
 from hypersd.training.records import hash_file
 from hypersd.training.row_shards import write_rows
-from hypersd.training.trainer import Trainer, TrainingConfig
+from hypersd.training.trainer import Trainer
+from hypersd.training.training_config import TrainingConfig
 from hypersd.utils.files import atomic_folder
 from hypersd.utils.model_folders import FAMILY_FOLDER, LATENTS
 from hypersd.utils.readers import read_array

@@ -48,7 +48,9 @@ from hypersd.models.specs import Capability, Family
 
 log = logging.getLogger(__name__)
 
-_BATTLE_STEPS = (1, 2, 4)
+_BATTLE_STEPS = (1, 2, 4, 8)
+_METRIC_STEPS = (1, 2, 4)
+"""In eight steps the metrics would take longer than in all the others together."""
 _NOTHING = "None was fought: no weight of what was tuned is better than the model as it was, so nothing entered."
 
 
@@ -265,7 +267,7 @@ class FeedbackLoop:
         return measure(
             self._engine(),
             [tuned.parent, tuned.name],
-            steps=_BATTLE_STEPS,
+            steps=_METRIC_STEPS,
             prompts=unseen(self.scale.prompts, 4242),
             seeds=self.scale.seeds,
             reward=current.folder / "reward",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hypersd.arena.dataset.export import export
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
-from hypersd.arena.service.battles import BattlePolicy
 from hypersd.arena.service.simulation import Scorer, Taste
+from hypersd.arena.service.vote_rules import BattlePolicy
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Vote
 from hypersd.arena.votes.images import ImageStore

@@ -10,10 +10,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hypersd.arena.service.battles import BattlePolicy, BattleService
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.service.pool import PairPool, PairSource
 from hypersd.arena.service.simulation import Scorer, SimulatedClock, SimulatedVoters, Taste
 from hypersd.arena.service.studies import Study
+from hypersd.arena.service.vote_rules import BattlePolicy
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, now
 from hypersd.arena.votes.images import ImageStore

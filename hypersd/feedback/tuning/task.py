@@ -25,13 +25,14 @@ from hypersd.feedback.tuning.monitor import Limits, RewardHackingMonitor, Valida
 from hypersd.feedback.tuning.refl import PerceptionLoss
 from hypersd.feedback.tuning.refl_defaults import PERCEPTION
 from hypersd.feedback.tuning.rollout import PromptBatches, visible_times
-from hypersd.feedback.tuning.tuning_methods import LEARNING_RATES, TuningMethod
+from hypersd.feedback.tuning.tuning_methods import TuningMethod, default_rate
 from hypersd.models.model_source import ModelSource
 from hypersd.models.specs import Recipe
 from hypersd.training.adapters import save_adapter
 from hypersd.training.checkpoints import load_state
 from hypersd.training.records import hash_text
-from hypersd.training.trainer import Trainer, TrainingConfig, grids
+from hypersd.training.trainer import Trainer
+from hypersd.training.training_config import TrainingConfig, grids
 from hypersd.utils.files import atomic_path, write_json
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class TuningTask:
         prompts: to train on; `validation` are others, to look at.
         perception: for `refl`, if there is a network for it; left out if the recipes have no `visible_times`.
         perception_weight: of that loss; 0 trains without it.
-        learning_rate: None means the method's own.
+        learning_rate: None means `default_rate`.
         preferences, pictures: the votes themselves, for `dpo`.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the number of steps, for a quick look.
@@ -172,7 +173,7 @@ class TuningTask:
     ) -> None:
         config = refl.ReFLConfig(
             batch_size=self.batch_size or pictures_a_step(student.pixels),
-            learning_rate=self.learning_rate or LEARNING_RATES["refl"],
+            learning_rate=self._rate,
             perception=self.perception_weight,
         )
         wanted = self.perception if self.perception_weight else None
@@ -185,13 +186,17 @@ class TuningTask:
     def _dpo(self, trainer: Trainer, student: Student, monitor: RewardHackingMonitor) -> None:
         config = dpo.DPOConfig(
             batch_size=self.batch_size or pictures_a_step(student.pixels),
-            learning_rate=self.learning_rate or LEARNING_RATES["dpo"],
+            learning_rate=self._rate,
         )
         if self.pictures is None:
             raise ValueError("dpo learns from the votes themselves; name them")
         batches = dpo.RankedLatents.of(self.preferences, self.pictures, student, config.batch_size)
         objective = dpo.DirectPreference(student, monitor, self.recipes, config)
         trainer.run(objective, batches, data=self._data())
+
+    @property
+    def _rate(self) -> float:
+        return self.learning_rate or default_rate(self.method, [recipe.steps for recipe in self.recipes])
 
     def _trainer(self, steps: int) -> Trainer:
         total = max(1, round(steps * self.shorten))
@@ -213,7 +218,7 @@ class TuningTask:
             "recipes": hash_text(*map(repr, self.recipes)),
             "limits": asdict(self.limits),
             "perception": self.perception_weight,
-            **({} if self.learning_rate is None else {"learning_rate": self.learning_rate}),
+            "learning_rate": self._rate,
         }
 
     def _lineage(self, reward: RewardModel) -> dict[str, str]:

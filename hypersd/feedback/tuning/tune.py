@@ -27,7 +27,8 @@ from hypersd.models.machine import Machine
 from hypersd.models.registered import RegisteredModel, register
 from hypersd.models.registry import family as find_family
 from hypersd.models.registry import is_local
-from hypersd.models.specs import Capability, Family, Recipe, Weights
+from hypersd.models.specs import Capability, Family, Recipe
+from hypersd.models.weights import Weights
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def tune(
         prompts: to train on; None means captions of the family's own scenes or, if it knows none, its arena's prompts.
         perception: for `refl`; None means a network that sees the family's own scenes, if it has one.
         perception_weight: of that loss; 0 trains without it.
-        learning_rate: None means the method's own.
+        learning_rate: None means `default_rate` of each adapter.
         batch_size: pictures a step; None means as many as their size allows.
         shorten: factor on the numbers of steps and of prompts that are looked at.
         seed: of every random number.

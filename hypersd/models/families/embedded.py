@@ -22,7 +22,9 @@ from hypersd.models.families.embedded_methods import (
     few_steps,
     spec,
 )
-from hypersd.models.specs import MAX_STEPS, Capability, ControlNetSpec, Family, ModelSpec, Recipe, StyledBase, Weights
+from hypersd.models.family_parts import ControlNetSpec, StyledBase
+from hypersd.models.specs import MAX_STEPS, Capability, Family, ModelSpec, Recipe
+from hypersd.models.weights import Weights
 from hypersd.resources import assets_folder
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypersd.models.specs import ModelSpec, Recipe, Scheduler, Weights
+from hypersd.models.specs import ModelSpec, Recipe, Scheduler
+from hypersd.models.weights import Weights
 
 PIXELS = 128
 LICENCE = "apache-2.0"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from hypersd.models.specs import Recipe, Scheduler, Weights
+from hypersd.models.specs import Recipe, Scheduler
+from hypersd.models.weights import Weights
 
 DDIM_TRAILING = Scheduler(name="DDIMScheduler", arguments={"timestep_spacing": "trailing", "clip_sample": False})
 EULER_TRAILING = Scheduler(name="EulerDiscreteScheduler", arguments={"timestep_spacing": "trailing"})

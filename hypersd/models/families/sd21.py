@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from hypersd.models.families.published import ANCESTRAL_TRAILING, PROMPT_SET, at
-from hypersd.models.specs import Family, ModelSpec, TinyDecoder, Weights
+from hypersd.models.family_parts import TinyDecoder
+from hypersd.models.specs import Family, ModelSpec
+from hypersd.models.weights import Weights
 
 _PIXELS = 512
 

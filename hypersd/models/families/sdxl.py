@@ -21,7 +21,9 @@ from hypersd.models.families.published import (
     hyper_unified,
     lora,
 )
-from hypersd.models.specs import MAX_STEPS, ControlNetSpec, Family, ModelSpec, Recipe, Scheduler, TinyDecoder, Weights
+from hypersd.models.family_parts import ControlNetSpec, TinyDecoder
+from hypersd.models.specs import MAX_STEPS, Family, ModelSpec, Recipe, Scheduler
+from hypersd.models.weights import Weights
 
 _PIXELS = 1024
 _LIGHTNING = "ByteDance/SDXL-Lightning"

@@ -35,8 +35,9 @@ from app.pages.arena_tab import build_arena, skeleton
 from app.services.arena import PERSONAL_BOARD, Arena, open_arena
 from app.services.engines import EngineManager
 from app.services.settings import AppSettings
-from hypersd.arena.service.battles import BattlePolicy, BattleService, VoteRejected
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.service.rate_limit import RateLimits
+from hypersd.arena.service.vote_rules import BattlePolicy, VoteRejected
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Client

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from app.services.draw_job import Job
 from app.services.engines import EngineManager
 from app.services.settings import AppSettings
 from hypersd.models.machine import Machine
 from hypersd.models.registry import availability
-from hypersd.sampling.request import Generation, Request, Run
+from hypersd.sampling.request import Generation, Request, Run, SamplingParameters
+from tests import families
 
 SLOW = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base", steps=50),))
 
@@ -106,3 +110,34 @@ def test_a_family_that_cannot_be_loaded_is_a_state_not_a_crash(tmp_path: Path) -
     request = Request(prompt="a cat", seed=1, family="emoji", runs=(Run(model="base"),))
     with pytest.raises(ValueError, match=r"model_index\.json"):
         list(engines.draw(job_of(engines, request)))
+
+
+def test_of_a_downloaded_family_one_base_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sd15,) = (family for family in families.PUBLISHED if family.name == "sd15")
+    families.hub_cache(sd15, tmp_path)
+    families.other_pipeline("sd15").save_pretrained(tmp_path / "other")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    engines = EngineManager({"sd15": sd15}, "sd15", bases=[str(tmp_path / "other")])
+    engines.prepare()
+    engines.wake()
+    size = SamplingParameters(size=(256, 256))
+    pictures: dict[str, list[bytes]] = {"": [], "other": []}
+    held: list[weakref.ref[object]] = []
+    for base in ("", "other", ""):
+        runs = (Run(model="tcd", steps=1),)
+        request = Request(prompt="a", seed=1, family="sd15", runs=runs, base=base, parameters=size)
+        (drawn,) = engines.draw(Job(request, engines.family_for(request), previews=False))
+        assert isinstance(drawn, Generation)
+        assert drawn.image is not None, drawn.error
+        pictures[base].append(drawn.image.tobytes())
+        wait_until_idle()
+        engine = engines._engines.get("sd15", base)
+        assert engine is not None
+        gc.collect()
+        assert [reference() for reference in held if reference() is not None] == [], "the base before it is let go of"
+        held.append(weakref.ref(engine.load().unet))
+        assert engines.state("sd15", base) == "ready"
+    assert pictures[""][0] == pictures[""][1] != pictures["other"][0]
+    assert engines.state("sd15", "other") == "idle"
+    assert engines.engine(timeout=0) is engines._engines.get("sd15")

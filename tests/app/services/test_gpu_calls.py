@@ -56,7 +56,7 @@ def engines(emoji_folder: Path, gpu: StandInGPU) -> EngineManager:
     """Engines of a page on ZeroGPU, placed."""
     families = AppSettings(emoji=emoji_folder).families
     placed = EngineManager(families(), "emoji", families, ZeroGPU(decorate=gpu, machine=Machine.cpu))
-    placed.place()
+    placed.prepare()
     assert placed.awake
     return placed
 
@@ -211,8 +211,8 @@ def test_the_time_asked_for_follows_the_times_measured() -> None:
 def test_what_is_placed_is_known_where_the_time_is_asked_for(engines: EngineManager) -> None:
     cold = EngineManager(engines.families, "emoji", None, ZeroGPU(decorate=StandInGPU(), machine=Machine.cpu))
     weights = [recipe.weights for spec in FAMILIES["emoji"].specs for recipe in spec.recipes]
-    assert all(map(engines._engine("emoji").holds, weights))
-    assert not any(map(cold._engine("emoji").holds, weights))
+    assert all(map(engines._engines.ensure(engines.family("emoji")).holds, weights))
+    assert not any(map(cold._engines.ensure(cold.family("emoji")).holds, weights))
 
 
 def test_without_a_visitor_the_small_family_draws_on_the_cpu(engines: EngineManager) -> None:

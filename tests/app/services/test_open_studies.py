@@ -16,7 +16,7 @@ from app.services.arena import Arena, open_arena
 from app.services.engines import EngineManager
 from app.services.open_studies import OpenStudies, read_studies
 from app.services.settings import AppSettings
-from hypersd.arena.service.battles import VoteRejected
+from hypersd.arena.service.vote_rules import VoteRejected
 from hypersd.arena.storage import StorageConfig
 from hypersd.arena.votes.battle import Client, Contestant
 from hypersd.models.registry import FAMILIES

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from hypersd.arena.service.battles import BattleService, VoteRejected
+from hypersd.arena.service.battles import BattleService
+from hypersd.arena.service.vote_rules import VoteRejected
 from hypersd.arena.store.pairs import Pairs
 from hypersd.arena.store.store import DuplicateVote, Store
 from hypersd.arena.votes.battle import CHOICES, Battle, CheckResult, Client

@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from hypersd.arena.service import pool
-from hypersd.arena.service.battles import BattlePolicy, BattleService
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.service.image_generator import GeneratedImage, GenerationInterrupted
 from hypersd.arena.service.pool import PairPool, PairSource, shuffle_tiles
+from hypersd.arena.service.vote_rules import BattlePolicy
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Battle, Contestant, Pair, now
 from tests.arena.conftest import Postgres

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
-from hypersd.arena.service.battles import BattlePolicy, BattleService
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.service.simulation import (
     SimulatedClock,
     SimulatedVoters,
@@ -20,6 +20,7 @@ from hypersd.arena.service.simulation import (
     population,
     sharpness,
 )
+from hypersd.arena.service.vote_rules import BattlePolicy
 from hypersd.arena.store.store import Store
 from hypersd.arena.votes.battle import Contestant, Entry, Pair, now
 from hypersd.arena.votes.images import ImageStore

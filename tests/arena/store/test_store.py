@@ -114,7 +114,8 @@ def test_a_password_is_not_shown(tmp_path: Path) -> None:
 
 VOTER = """
 import sys
-from hypersd.arena.service.battles import BattleService, BattlePolicy
+from hypersd.arena.service.battles import BattleService
+from hypersd.arena.service.vote_rules import BattlePolicy
 from hypersd.arena.store.store import Store
 store, name = Store(sys.argv[1]), sys.argv[2]
 quick = {"votes_a_minute": 10**6, "votes_a_day": 10**6}

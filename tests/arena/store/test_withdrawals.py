@@ -13,9 +13,10 @@ from hypersd.arena.dataset.export import export
 from hypersd.arena.dataset.importing import import_votes, read_votes
 from hypersd.arena.dataset.publish import Publisher, restore
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
-from hypersd.arena.service.battles import BattleService, VoteRejected
+from hypersd.arena.service.battles import BattleService
 from hypersd.arena.service.studies import Comparison, Study
 from hypersd.arena.service.study_progress import StudyProgressCounter
+from hypersd.arena.service.vote_rules import VoteRejected
 from hypersd.arena.store.store import Store
 from hypersd.arena.store.tables import SHARDS
 from hypersd.arena.votes.battle import Battle, Vote

@@ -180,7 +180,7 @@ def test_alphas_are_part_of_the_layers(cache: Path, tmp_path: Path) -> None:
 def test_the_text_is_what_the_pipeline_makes_of_it(family: Family) -> None:
     tuned_student = student(family)
     engine = Engine(family, Machine.here())
-    cond = conditioning(tuned_student.unet, engine.encode("a fox"), tuned_student.pixels, guided=False)
+    cond = conditioning(tuned_student.unet, engine.prompts.encode("a fox"), tuned_student.pixels, guided=False)
     mine = tuned_student.text.conditioning(["a fox"])
     assert mine.keys() == cond.keys()
     assert torch.allclose(mine["encoder_hidden_states"], cond["encoder_hidden_states"], atol=1e-5)
@@ -195,7 +195,7 @@ def test_the_student_draws_what_the_sampler_draws(family: Family, model: str) ->
     tuned_student = Student(where.source(), rank=2, few_steps=where.file(recipe.weights))
     engine = Engine(family, Machine.here())
     with engine.use(recipe) as loaded:
-        *_, last = denoise(loaded, recipe, engine.encode("a fox"), 3, pixels=tuned_student.pixels)
+        *_, last = denoise(loaded, recipe, engine.prompts.encode("a fox"), 3, pixels=tuned_student.pixels)
     assert isinstance(last, SampledImage)
     generator = torch.Generator().manual_seed(3)
     noise = torch.randn((1, 4, 8, 8), generator=generator)
@@ -269,7 +269,7 @@ def test_by_the_command_line_a_tuned_model_enters_the_arena(
     assert recipe.scheduler == family.spec("hyper").recipe(2).scheduler
     engine = Engine(entered, Machine.here())
     with engine.use(recipe) as loaded:
-        *_, last = denoise(loaded, recipe, engine.encode("a fox"), 0, pixels=64)
+        *_, last = denoise(loaded, recipe, engine.prompts.encode("a fox"), 0, pixels=64)
     assert isinstance(last, SampledImage)
 
 

@@ -151,9 +151,16 @@ def test_noised_pictures_are_asked_about_at_all_visible_times_and_no_other(folde
         denoise_noised_images(student, torch.zeros(1, 3, 32, 32), ["a cat"], recipes[:1], step())
 
 
-@pytest.mark.parametrize(("steps", "asked"), [(1, False), (4, True)])
-def test_an_adapter_that_sees_only_noise_has_no_perception_loss(
-    folder: Path, reward: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, steps: int, asked: bool
+@pytest.mark.parametrize(("steps", "asked", "rate"), [(1, False, 3e-5), (4, True, 3e-4)])
+def test_an_adapter_of_a_single_step_has_no_perception_loss_and_a_lower_rate(
+    folder: Path,
+    reward: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    steps: int,
+    asked: bool,
+    rate: float,
 ) -> None:
     calls: list[Sequence[Recipe]] = []
 
@@ -166,6 +173,8 @@ def test_an_adapter_that_sees_only_noise_has_no_perception_loss(
     task(folder, reward, tmp_path / "one", recipes=recipes, perception=perception, shorten=0.02).run()
     assert bool(calls) == asked
     assert ("one has no visual-perception loss" in caplog.text) != asked
+    record = json.loads((tmp_path / "one" / "training" / "run.json").read_text())
+    assert record["data"]["learning_rate"] == rate
 
 
 def moved_by(adapter: Path) -> float:

@@ -11,12 +11,19 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from app.pages.base_choice import base_choice
 from app.pages.compare import result_cards
 from app.pages.compare.compare_tab import CompareHandlers
-from app.pages.compare.layout import base_choice, layout
+from app.pages.compare.layout import layout
+from app.pages.control.control_layout import control_layout
+from app.pages.control.control_tab import ControlHandlers
+from app.pages.sweep.sweep_layout import layout as sweep_layout
+from app.pages.sweep.sweep_tab import SweepHandlers
 from app.services.draw_job import Job
 from app.services.engines import EngineManager
 from app.services.settings import AppSettings
+from hypersd.models.family_parts import OtherBase
+from hypersd.models.offered_bases import with_offered
 from hypersd.models.registry import FAMILIES
 from hypersd.sampling.request import Generation, Request, Run
 
@@ -55,7 +62,56 @@ def test_a_comparison_is_drawn_on_the_base_that_is_chosen(handlers: CompareHandl
         assert [style["file"] for style in styles] == [f"styles/{base}/style.safetensors"] * bool(base)
         assert (f"base={base}" in str(last[parts.link])) == bool(base)
     assert np.any(np.asarray(drawn[""].image) != np.asarray(drawn["noto"].image))
-    assert base_choice(handlers.engines.family("emoji")).choices == [("Own", ""), ("Noto", "noto")]
-    assert not base_choice(FAMILIES["sdxl"]).visible
+    assert base_choice(handlers.engines.family("emoji"), elem_id="hs").choices == [("Own", ""), ("Noto", "noto")]
+    assert not base_choice(FAMILIES["sdxl"], elem_id="hs").visible
     with pytest.raises(ValueError, match="emoji has no base 'oil'; choose from: noto"):
         handlers.engines.family_for(replace(request, base="oil"))
+
+
+JUGGERNAUT = OtherBase(name="Juggernaut XL", family="sdxl", source="", repository="RunDiffusion/Juggernaut-XL-v9")
+
+
+@pytest.fixture(scope="module")
+def engines_with_bases() -> EngineManager:
+    """Of the published families, of which nothing is on disk, with another base."""
+    return EngineManager(with_offered(FAMILIES, [JUGGERNAUT]), "sdxl")
+
+
+def test_models_that_do_not_run_on_a_base_are_closed(engines_with_bases: EngineManager) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        handlers = CompareHandlers(engines_with_bases, layout(engines_with_bases, gr.HTML()))
+    parts, panel = handlers.parts, handlers.parts.panels["sdxl"]
+    tiles = {tile.spec.name: tile for tile in panel.tiles}
+    form = {parts.family: "sdxl", parts.base: JUGGERNAUT.name, tiles["hyper"].steps: [1, 4]}
+    assert parts.base.choices == [("Own", ""), ("Juggernaut XL", "Juggernaut XL")]
+    shown = handlers.show_base(form)
+    assert not shown[tiles["turbo"].chosen].interactive
+    assert "Not on this base: it has a UNet of its own" in shown[tiles["turbo"].note]
+    assert [steps for _, steps in shown[tiles["hyper"].steps].choices] == [2, 4, 8]
+    assert shown[tiles["hyper"].steps].value == [4], "1 step is a UNet of its own"
+    assert shown[tiles["base"].chosen].label == "Juggernaut XL"
+    assert "unknown; read its own" in shown[tiles["base"].licence]
+    own = handlers.show_base({**form, parts.base: ""})
+    assert own[tiles["turbo"].chosen].interactive
+    assert [steps for _, steps in own[tiles["hyper"].steps].choices] == [1, 2, 4, 8]
+    assert "openrail" in own[tiles["base"].licence]
+    for forged in ("RunDiffusion/Juggernaut-XL-v9", "../../etc/passwd", "http://169.254.169.254/base"):
+        complaint = str(handlers.show_base({**form, parts.base: forged})[parts.message])
+        assert "choose from: Juggernaut XL" in complaint
+
+
+def test_sweeps_and_controlled_rows_are_drawn_on_a_base(engines_with_bases: EngineManager) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        sweep = SweepHandlers(engines_with_bases, sweep_layout(engines_with_bases))
+        control = ControlHandlers(engines_with_bases, control_layout(engines_with_bases))
+    parts = sweep.parts
+    shown = sweep.show_base("sdxl", JUGGERNAUT.name)
+    assert "turbo" not in shown[parts.models].value
+    assert control.parts.base.choices == parts.base.choices == [("Own", ""), ("Juggernaut XL", "Juggernaut XL")]
+    assert sweep.show_family("sd15")[parts.base].visible is False
+    form = {parts.prompt: "a fox", parts.seed: "7", parts.family: "sdxl", parts.job: None, parts.steps: [2, 25]}
+    form |= {parts.models: ["base", "hyper"]}
+    job = sweep.begin({**form, parts.base: JUGGERNAUT.name})[parts.job]
+    assert (job.request.base, job.then.base, job.family.repository) == (*[JUGGERNAUT.name] * 2, JUGGERNAUT.repository)
+    refused = str(sweep.begin({**form, parts.base: JUGGERNAUT.repository})[parts.message])
+    assert "choose from: Juggernaut XL" in refused

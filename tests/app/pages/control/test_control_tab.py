@@ -45,7 +45,7 @@ def canvas(*, picture: bool = False, blank: bool = False, side: int = SIDE) -> d
 
 
 def form(handlers: ControlHandlers, **changed: Any) -> dict[Any, Any]:
-    values = {"canvas": canvas(), "mode": "scribble", "family": "emoji", "prompt": "a cat", "seed": "7"}
+    values = {"canvas": canvas(), "mode": "scribble", "family": "emoji", "base": "", "prompt": "a cat", "seed": "7"}
     values |= {"scale": 1.0, "eta": "", "job": None, "shown": None, **changed}
     return {getattr(handlers.parts, name): value for name, value in values.items()}
 
@@ -72,6 +72,10 @@ def test_a_drawing_is_inverted_and_followed_as_it_is(handlers: ControlHandlers) 
     assert control.image.getpixel((0, 0)) == (0, 0, 0)
     assert control.image.getpixel((side // 4 + 1, side // 2)) == (255, 255, 255)
     assert not job.previews
+    styled, _ = begun(handlers, base="noto")
+    assert (styled.request.base, len(styled.family.styles)) == ("noto", 1)
+    forged = handlers.begin(form(handlers, base="../../etc/passwd"))
+    assert "choose from: noto" in str(forged[handlers.parts.message])
 
 
 @pytest.mark.parametrize("mode", list(ControlMode))

@@ -436,7 +436,7 @@ def test_a_new_contestant_is_used_without_a_restart(tmp_path: Path, emoji_folder
     settings = AppSettings(emoji=emoji_folder, storage=StorageConfig(data=tmp_path))
     engines = EngineManager(settings.families(), "emoji", settings.families)
     engines.machine = machine(tmp_path)
-    engine = engines._engine("emoji")
+    engine = engines._engines.ensure(engines.family("emoji"))
     pictures = ImageStore(str(tmp_path / "pictures"))
     reward_scores = RewardScores(pictures, settings.storage.loop)
     arena = Arena(engines, Store(f"sqlite:///{tmp_path}/votes.sqlite"), pictures, b"key", reward_scores)
