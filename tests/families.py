@@ -95,7 +95,8 @@ def _text_config(tokenizer: CLIPTokenizer, length: int, width: int = _WIDTH) -> 
     )
 
 
-def _unet(channels: int, *, conditioned: bool, sample_size: int) -> UNet2DConditionModel:
+def _unet(channels: int, *, conditioned: bool, sample_size: int, levels: int) -> UNet2DConditionModel:
+    """A random UNet of one or two levels; that of one level has half the layers."""
     added = {
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": 8,
@@ -105,9 +106,9 @@ def _unet(channels: int, *, conditioned: bool, sample_size: int) -> UNet2DCondit
         sample_size=sample_size,
         in_channels=channels,
         out_channels=channels,
-        block_out_channels=(32, 64),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(32, 64)[:levels],
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D")[-levels:],
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")[-levels:],
         layers_per_block=1,
         cross_attention_dim=2 * _WIDTH if conditioned else _WIDTH,
         attention_head_dim=4,
@@ -128,7 +129,7 @@ def _kl() -> AutoencoderKL:
     )
 
 
-def sdxl_pipeline(*, emoji: bool) -> StableDiffusionXLPipeline:
+def sdxl_pipeline(*, emoji: bool, levels: int = 2) -> StableDiffusionXLPipeline:
     """A random pipeline of SDXL's shape: with the embedded family's VAE and 24 tokens, or with the published ones."""
     torch.manual_seed(0)
     length = 24 if emoji else 77
@@ -150,14 +151,14 @@ def sdxl_pipeline(*, emoji: bool) -> StableDiffusionXLPipeline:
         text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, length, second)),
         tokenizer=tokenizer,
         tokenizer_2=tokenizer,
-        unet=_unet(channels, conditioned=True, sample_size=_EMOJI_PIXELS // 8 if emoji else 8),
+        unet=_unet(channels, conditioned=True, sample_size=_EMOJI_PIXELS // 8 if emoji else 8, levels=levels),
         scheduler=spaced if emoji else EulerDiscreteScheduler(**_BETAS, steps_offset=1),
         force_zeros_for_empty_prompt=not emoji,
         add_watermarker=False,
     )
 
 
-def sd_pipeline() -> StableDiffusionPipeline:
+def sd_pipeline(*, levels: int = 2) -> StableDiffusionPipeline:
     """A random pipeline of SD1.5's shape."""
     torch.manual_seed(0)
     tokenizer = _tokenizer(77)
@@ -165,7 +166,7 @@ def sd_pipeline() -> StableDiffusionPipeline:
         vae=_kl(),
         text_encoder=CLIPTextModel(_text_config(tokenizer, 77)),
         tokenizer=tokenizer,
-        unet=_unet(4, conditioned=False, sample_size=8),
+        unet=_unet(4, conditioned=False, sample_size=8, levels=levels),
         scheduler=PNDMScheduler(**_BETAS, skip_prk_steps=True, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
@@ -196,9 +197,9 @@ def lora_state(unet: UNet2DConditionModel, seed: int, scale: float = 0.3) -> dic
     return state
 
 
-def write_emoji(folder: Path, adapters: Mapping[str, int] | Iterable[str]) -> None:
-    """Write a family folder with the adapters of these names, in half precision."""
-    pipeline = sdxl_pipeline(emoji=True)
+def write_emoji(folder: Path, adapters: Mapping[str, int] | Iterable[str], *, levels: int = 2) -> None:
+    """Write a family folder with the adapters of these names, in half precision; `levels` are the UNet's."""
+    pipeline = sdxl_pipeline(emoji=True, levels=levels)
     for index, name in enumerate(adapters):
         state = {key: value.half() for key, value in lora_state(pipeline.unet, seed=index + 1).items()}
         StableDiffusionXLPipeline.save_lora_weights(

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hypersd.cli.folders import EVALUATION, command_folder
@@ -76,7 +77,7 @@ def evaluated(
     for remark in dict.fromkeys(remark for prompt in prompts for remark in word_remarks(chosen, prompt)):
         note(remark)
     with command_folder(options.out, "evaluate", EVALUATION, keep=options.resume) as out:
-        near = None if real is None else PictureReference.of(real, suite.scorers[INCEPTION])
+        near = None if real is None else partial(PictureReference.of, real, suite.scorers[INCEPTION])
         with drawing(engine) as draw_all:
             yield evaluate(
                 plan, engine, suite, out, processes, resume=options.resume, reference=near, draw_all=draw_all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ def evaluate(
     processes: PartialState,
     *,
     resume: bool,
-    reference: FrechetReference | None = None,
+    reference: Callable[[], FrechetReference] | None = None,
     draw_all: DrawAll | None = None,
 ) -> EvaluationResults | None:
     """Draw and measure everything, and write the files.
@@ -146,20 +146,22 @@ def evaluate(
         out: where the files go.
         processes: those that share the work, often one.
         resume: keep what an interrupted run of the same plan has measured; otherwise it is measured again.
-        reference: real pictures to measure FID from, for the main process; None for the family's own, if it has any.
+        reference: reads real pictures to measure FID from, in the main process, when it is known that the folder is
+            the plan's; None for the family's own, if it has any.
         draw_all: draws elsewhere; None is by the engine.
 
     Returns:
         None in all processes but the main one.
 
     Raises:
-        OSError: a file cannot be written, or a model not be read.
+        OSError: a file cannot be written, or a model or a picture of the reference not be read.
         ValueError: something else was measured in the folder.
     """
     record = plan.record(engine, suite.names)
     digest = digest_of(record)
     if processes.is_main_process:
         write_plan(record, out, resume=resume)
+    near = reference() if reference and processes.is_main_process else None
     processes.wait_for_everyone()
     share = range(processes.process_index, len(plan.prompts), processes.num_processes)
     left = [index for index in share if not (resume and _is_measured(file_of(out, index), digest))]
@@ -170,7 +172,7 @@ def evaluate(
         drawn = [(request, _generations(next(results))) for request in plan.requests(index)]
         write_measured(_measured(plan, index, drawn, suite, out), file_of(out, index), digest)
     processes.wait_for_everyone()
-    return _joined(plan, suite, out, digest, reference) if processes.is_main_process else None
+    return _joined(plan, suite, out, digest, near) if processes.is_main_process else None
 
 
 def _is_measured(file: Path, digest: str) -> bool:

@@ -84,11 +84,25 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def watched(browser: Browser, url: str) -> Iterator[Watched]:
-    """A desktop visitor's page; no complaint may be left when the test ends."""
+@contextmanager
+def watching(browser: Browser, url: str) -> Generator[Watched]:
+    """A desktop visitor's page; no complaint may be left at its end."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     visit = Watched(page, url)
     yield visit
     page.close()
     assert visit.complaints == []
+
+
+@pytest.fixture
+def watched(browser: Browser, url: str) -> Iterator[Watched]:
+    """The page of a new visitor."""
+    with watching(browser, url) as visit:
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def stayed(browser: Browser, url: str) -> Iterator[Watched]:
+    """The page of one visitor, who stays for all tests of a file that ask for it: to load it takes longest."""
+    with watching(browser, url) as visit:
+        yield visit

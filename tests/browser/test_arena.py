@@ -19,6 +19,9 @@ from tests.browser.accessibility import expect_no_barriers
 PATIENCE_MS = 120_000
 expect.set_options(timeout=PATIENCE_MS)
 READY = ".hs-stage[aria-busy=false]"
+LOOKING_MS = 400
+"""Longer than the least time to decide of which a test asks."""
+
 TOO_MUCH = "That was many votes in a short time."
 
 
@@ -26,6 +29,19 @@ def enter(page: Page, url: str) -> None:
     page.goto(f"{url}?tab=arena")
     expect(page.locator(READY)).to_be_visible()
     expect(page.locator(".hs-choice").first).to_be_enabled()
+
+
+@pytest.fixture(scope="module")
+def voter(stayed: Any) -> Any:
+    """The arena's page of one visitor, on which tests vote in turn."""
+    enter(stayed.page, stayed.url)
+    return stayed
+
+
+def count(page: Page) -> int:
+    """Votes that the visitor has given; 0 before the first."""
+    number = re.match(r"\d+", page.locator(".hs-count").inner_text())
+    return int(number[0]) if number else 0
 
 
 def read(answer: Response) -> str:
@@ -38,21 +54,6 @@ def read(answer: Response) -> str:
 def sheet(page: Page) -> str:
     """The picture that is on the stage, as the page has it."""
     return page.locator(".hs-half").first.evaluate("half => half.style.backgroundImage")
-
-
-def test_three_battles_by_keys_alone(watched: Any) -> None:
-    page = watched.page
-    enter(page, watched.url)
-    for number, key in enumerate("120", start=1):
-        before = sheet(page)
-        page.keyboard.press(key)
-        expect(page.locator(".hs-count")).to_contain_text(re.compile(rf"^{number} votes?\b"))
-        expect(page.locator(".hs-choice").first).to_be_enabled()
-        assert sheet(page) != before, "the next pair is there"
-    expect(page.locator(".hs-told")).to_contain_text("You called it a tie")
-    expect(page.locator(".hs-told figcaption")).to_have_count(2)
-    page.keyboard.press("Space")
-    expect(page.locator(".hs-told")).to_contain_text("You skipped")
 
 
 def test_a_vote_also_says_that_the_next_pair_is_shown(watched: Any) -> None:
@@ -126,31 +127,6 @@ def test_buttons_count_once_and_the_second_question_is_asked_after(watched: Any)
     expect(page.locator(".hs-second")).to_have_text("Noted.")
 
 
-def test_what_the_browser_measured_is_sent(watched: Any) -> None:
-    page = watched.page
-    enter(page, watched.url)
-    with page.expect_request("**/arena/vote") as by_key:
-        page.keyboard.press("0")
-    expect(page.locator(".hs-count")).to_contain_text("1 vote so far")
-    expect(page.locator(".hs-choice").first).to_be_enabled()
-    with page.expect_request("**/arena/vote") as by_pointer:
-        page.get_by_role("button", name="Tie").click()
-    for request, way in ((by_key, "key"), (by_pointer, "pointer")):
-        sent = request.value.post_data_json
-        assert sent["input"] == way
-        assert 300 <= sent["decision_ms"] < PATIENCE_MS
-
-
-def test_tab_and_enter_vote_and_keep_their_place(watched: Any) -> None:
-    page = watched.page
-    enter(page, watched.url)
-    page.locator(".hs-choice").first.focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator(".hs-told figure.won")).to_have_count(1)
-    expect(page.get_by_role("button", name="Right")).to_be_focused()
-
-
 def test_who_clicked_on_the_tab_votes_with_the_next_key(watched: Any) -> None:
     page = watched.page
     page.goto(watched.url)
@@ -160,31 +136,6 @@ def test_who_clicked_on_the_tab_votes_with_the_next_key(watched: Any) -> None:
     with page.expect_response("**/arena/vote"):
         page.keyboard.press("1")
     expect(page.locator(".hs-told figcaption").first).to_contain_text("step")
-
-
-def test_after_a_click_the_space_bar_skips(watched: Any) -> None:
-    page = watched.page
-    enter(page, watched.url)
-    page.get_by_role("button", name="Left").click()
-    expect(page.locator(".hs-count")).to_contain_text("1 vote so far")
-    expect(page.locator(".hs-choice").first).to_be_enabled()
-    page.keyboard.press("Space")
-    expect(page.locator(".hs-told")).to_contain_text("You skipped")
-
-
-def test_an_own_prompt_is_drawn_and_marked(watched: Any) -> None:
-    page = watched.page
-    enter(page, watched.url)
-    page.fill("#hs-own-prompt", "a <b>big</b> cat")
-    page.keyboard.press("Enter")
-    expect(page.locator(".hs-arena-prompt")).to_have_text("“a <b>big</b> cat”")
-    expect(page.locator(".hs-choice").first).to_be_enabled()
-    page.get_by_role("button", name="Both bad").click()
-    expect(page.locator(".hs-told")).to_contain_text("not on the public board")
-    page.fill("#hs-own-prompt", " ")
-    page.keyboard.press("Enter")
-    expect(page.locator(".hs-said")).to_contain_text("The prompt is empty")
-    watched.complaints.clear()  # Chromium's own, of an answer that says no
 
 
 def test_a_server_that_is_away_is_a_sentence_and_no_vote_is_lost(watched: Any) -> None:
@@ -268,30 +219,6 @@ def test_who_is_given_no_pair_for_now_gets_one_when_the_rest_is_over(watched: An
     watched.complaints.clear()  # as above
 
 
-def test_the_pair_survives_a_reload(watched: Any) -> None:
-    page = watched.page
-    enter(page, watched.url)
-    before = sheet(page)
-    enter(page, watched.url)
-    assert sheet(page) == before
-
-
-def test_looking_closer_moves_both_halves(watched: Any) -> None:
-    page = watched.page
-    enter(page, watched.url)
-    page.locator(".hs-half").first.click(position={"x": 10, "y": 20})
-    expect(page.locator(".hs-stage.zoomed")).to_be_visible()
-    place = "stage => parseFloat(stage.style.getPropertyValue('--x'))"
-    before = page.locator(".hs-stage").evaluate(place)
-    page.keyboard.press("ArrowRight")
-    assert page.locator(".hs-stage").evaluate(place) == pytest.approx(before + 10)
-    page.keyboard.press("z")
-    expect(page.locator(".hs-stage.zoomed")).to_have_count(0)
-    page.get_by_role("button", name="Lay one over the other").click()
-    page.locator(".hs-cut").fill("20")
-    assert page.locator(".hs-stage").evaluate("stage => stage.style.getPropertyValue('--cut')") == "20%"
-
-
 @pytest.mark.parametrize("tab", ["arena", "results"])
 def test_a_phone_in_light_and_dark_and_no_barrier(browser: Browser, url: str, tab: str) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
@@ -361,3 +288,96 @@ def test_the_last_vote_is_taken_back_by_key_and_its_receipt_says_so(browser: Bro
     page.keyboard.press("2")
     expect(page.locator(".hs-told figure.won")).to_have_count(1)
     page.close()
+
+
+def test_three_battles_by_keys_alone(voter: Any) -> None:
+    page = voter.page
+    for number, key in enumerate("120", start=count(page) + 1):
+        before = sheet(page)
+        page.keyboard.press(key)
+        expect(page.locator(".hs-count")).to_contain_text(re.compile(rf"^{number} votes?\b"))
+        expect(page.locator(".hs-choice").first).to_be_enabled()
+        assert sheet(page) != before, "the next pair is there"
+    expect(page.locator(".hs-told")).to_contain_text("You called it a tie")
+    expect(page.locator(".hs-told figcaption")).to_have_count(2)
+    page.keyboard.press("Space")
+    expect(page.locator(".hs-told")).to_contain_text("You skipped")
+
+
+def test_what_the_browser_measured_is_sent(voter: Any) -> None:
+    page = voter.page
+    votes = count(page) + 1
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    page.wait_for_timeout(LOOKING_MS)
+    with page.expect_request("**/arena/vote") as by_key:
+        page.keyboard.press("0")
+    expect(page.locator(".hs-count")).to_contain_text(re.compile(rf"^{votes} votes?\b"))
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    with page.expect_request("**/arena/vote") as by_pointer:
+        page.get_by_role("button", name="Tie").click()
+    for request, way in ((by_key, "key"), (by_pointer, "pointer")):
+        sent = request.value.post_data_json
+        assert sent["input"] == way
+        assert 300 <= sent["decision_ms"] < PATIENCE_MS
+
+
+def test_tab_and_enter_vote_and_keep_their_place(voter: Any) -> None:
+    page = voter.page
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    votes = count(page) + 1
+    page.locator(".hs-choice").first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hs-count")).to_contain_text(re.compile(rf"^{votes} votes?\b"))
+    expect(page.locator(".hs-told figure.won")).to_have_count(1)
+    expect(page.get_by_role("button", name="Right")).to_be_focused()
+
+
+def test_after_a_click_the_space_bar_skips(voter: Any) -> None:
+    page = voter.page
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    votes = count(page) + 1
+    page.get_by_role("button", name="Left").click()
+    expect(page.locator(".hs-count")).to_contain_text(re.compile(rf"^{votes} votes?\b"))
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    page.keyboard.press("Space")
+    expect(page.locator(".hs-told")).to_contain_text("You skipped")
+
+
+def test_an_own_prompt_is_drawn_and_marked(voter: Any) -> None:
+    page = voter.page
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    page.fill("#hs-own-prompt", "a <b>big</b> cat")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hs-arena-prompt")).to_have_text("“a <b>big</b> cat”")
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    page.get_by_role("button", name="Both bad").click()
+    expect(page.locator(".hs-told")).to_contain_text("not on the public board")
+    page.fill("#hs-own-prompt", " ")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hs-said")).to_contain_text("The prompt is empty")
+    voter.complaints.clear()  # Chromium's own, of an answer that says no
+
+
+def test_the_pair_survives_a_reload(voter: Any) -> None:
+    page = voter.page
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    before = sheet(page)
+    enter(page, voter.url)
+    assert sheet(page) == before
+
+
+def test_looking_closer_moves_both_halves(voter: Any) -> None:
+    page = voter.page
+    expect(page.locator(".hs-choice").first).to_be_enabled()
+    page.locator(".hs-half").first.click(position={"x": 10, "y": 20})
+    expect(page.locator(".hs-stage.zoomed")).to_be_visible()
+    place = "stage => parseFloat(stage.style.getPropertyValue('--x'))"
+    before = page.locator(".hs-stage").evaluate(place)
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".hs-stage").evaluate(place) == pytest.approx(before + 10)
+    page.keyboard.press("z")
+    expect(page.locator(".hs-stage.zoomed")).to_have_count(0)
+    page.get_by_role("button", name="Lay one over the other").click()
+    page.locator(".hs-cut").fill("20")
+    assert page.locator(".hs-stage").evaluate("stage => stage.style.getPropertyValue('--cut')") == "20%"

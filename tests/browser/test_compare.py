@@ -21,6 +21,13 @@ def visit(page: Page, url: str, query: str = "") -> None:
     expect(page.locator(".hs-pill.ready")).to_be_visible()
 
 
+@pytest.fixture(scope="module")
+def plain(stayed: Any) -> Page:
+    """A page that was asked for without a query, which tests use in turn."""
+    visit(stayed.page, stayed.url)
+    return stayed.page
+
+
 def finished(page: Page, count: int) -> None:
     expect(page.locator(".hs-board[aria-busy=false] .hs-card .hs-open")).to_have_count(count)
 
@@ -56,15 +63,6 @@ def test_enter_draws_all_models_cheapest_first(watched: Any) -> None:
     expect(page.locator("#hs-slider img").first).to_be_visible()
 
 
-def test_what_is_in_use_is_always_in_sight(watched: Any) -> None:
-    page = watched.page
-    visit(page, watched.url)
-    page.mouse.wheel(0, 3000)
-    for words in ("Emoji XL", "CPU, float32", "re-implementations at toy scale, not the published weights"):
-        expect(page.locator(".hs-status")).to_contain_text(words)
-    expect(page.locator(".hs-status")).to_be_in_viewport()
-
-
 def test_escape_stops_and_the_next_run_works(watched: Any) -> None:
     page = watched.page
     visit(page, watched.url, "?prompt=a+cat&seed=1&models=base:50,turbo:1")
@@ -95,7 +93,7 @@ def test_a_page_that_is_left_in_a_run_opens_again_without_a_complaint(watched: A
     finished(page, 1)
 
 
-def test_a_permalink_restores_the_run(watched: Any) -> None:
+def test_a_permalink_restores_the_run_its_full_size_and_its_grid(watched: Any, tmp_path: Path) -> None:
     page = watched.page
     query = "?prompt=a+small+dog&seed=42&family=emoji&models=hyper:2,turbo:1"
     visit(page, watched.url, query)
@@ -108,6 +106,18 @@ def test_a_permalink_restores_the_run(watched: Any) -> None:
     visit(page, watched.url, query)
     finished(page, 2)
     assert page.locator(".hs-open img").first.get_attribute("src") == first
+    page.locator(".hs-open").first.click()
+    expect(page.locator(".hs-lightbox figcaption")).to_contain_text("Turbo, 1 step")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".hs-lightbox figcaption")).to_contain_text("Hyper-SD, 2 steps")
+    page.keyboard.press("Escape")
+    expect(page.locator(".hs-lightbox")).to_be_hidden()
+    with page.expect_download() as download:
+        page.click("#hs-download")
+    download.value.save_as(tmp_path / "grid.png")
+    assert download.value.suggested_filename == "a-small-dog-seed-42.png"
+    width, height = Image.open(tmp_path / "grid.png").size
+    assert width > height > 200
 
 
 def test_sampling_parameters_are_drawn_and_a_refused_one_says_why(browser: Browser, url: str) -> None:
@@ -131,27 +141,37 @@ def test_sampling_parameters_are_drawn_and_a_refused_one_says_why(browser: Brows
     page.close()
 
 
-def test_full_size_and_the_grid(watched: Any, tmp_path: Path) -> None:
-    page = watched.page
-    visit(page, watched.url, "?prompt=a+cat&seed=1&models=hyper:2,turbo:1")
+def test_a_broken_link_is_answered_in_one_sentence(watched: Any) -> None:
+    visit(watched.page, watched.url, "?prompt=a+cat&models=dalle:4")
+    expect(watched.page.get_by_role("alert")).to_contain_text("dalle")
+
+
+def test_an_unknown_word_is_named(watched: Any) -> None:
+    visit(watched.page, watched.url, "?prompt=a+big+dragon&seed=1&models=turbo:1")
+    expect(watched.page.locator("#hs-message")).to_contain_text("dragon")
+
+
+def test_a_phone_in_the_dark(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.set_default_timeout(PATIENCE_MS)
+    visit(page, url, "?prompt=a+cat&seed=1&models=hyper:2,turbo:1")
     finished(page, 2)
-    page.locator(".hs-open").first.click()
-    expect(page.locator(".hs-lightbox figcaption")).to_contain_text("Turbo, 1 step")
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".hs-lightbox figcaption")).to_contain_text("Hyper-SD, 2 steps")
-    page.keyboard.press("Escape")
-    expect(page.locator(".hs-lightbox")).to_be_hidden()
-    with page.expect_download() as download:
-        page.click("#hs-download")
-    download.value.save_as(tmp_path / "grid.png")
-    assert download.value.suggested_filename == "a-cat-seed-1.png"
-    width, height = Image.open(tmp_path / "grid.png").size
-    assert width > height > 200
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.close()
 
 
-def test_bad_input_is_answered_in_one_sentence(watched: Any) -> None:
-    page = watched.page
-    visit(page, watched.url)
+def test_what_is_in_use_is_always_in_sight(plain: Page) -> None:
+    page = plain
+    page.mouse.wheel(0, 3000)
+    for words in ("Emoji XL", "CPU, float32", "re-implementations at toy scale, not the published weights"):
+        expect(page.locator(".hs-status")).to_contain_text(words)
+    expect(page.locator(".hs-status")).to_be_in_viewport()
+    page.mouse.wheel(0, -3000)
+
+
+def test_bad_input_is_answered_in_one_sentence(plain: Page) -> None:
+    page = plain
     long = "x" * 10_000
     for prompt, seed, words in (
         ("", "7", "prompt is empty"),
@@ -165,37 +185,16 @@ def test_bad_input_is_answered_in_one_sentence(watched: Any) -> None:
         expect(page.locator("#hs-run")).to_be_visible()
 
 
-def test_a_broken_link_is_answered_in_one_sentence(watched: Any) -> None:
-    visit(watched.page, watched.url, "?prompt=a+cat&models=dalle:4")
-    expect(watched.page.get_by_role("alert")).to_contain_text("dalle")
-
-
-def test_an_unknown_word_is_named(watched: Any) -> None:
-    visit(watched.page, watched.url, "?prompt=a+big+dragon&seed=1&models=turbo:1")
-    expect(watched.page.locator("#hs-message")).to_contain_text("dragon")
-
-
-def test_the_dice_rolls(watched: Any) -> None:
-    page = watched.page
-    visit(page, watched.url)
+def test_the_dice_rolls(plain: Page) -> None:
+    page = plain
+    page.fill(SEED, "7")
     page.click("#hs-dice")
     expect(page.locator(SEED)).not_to_have_value("7")
     assert 0 <= int(page.locator(SEED).input_value()) < 2**32
 
 
-def test_unavailable_models_say_why(watched: Any) -> None:
-    page = watched.page
-    visit(page, watched.url)
+def test_unavailable_models_say_why(plain: Page) -> None:
+    page = plain
     page.get_by_text("SDXL", exact=True).click()
     reason = re.compile("GB of (free|GPU) memory|not downloaded and no network")  # as much as this machine has
     expect(page.locator(".hs-note.unavailable:visible").first).to_contain_text(reason)
-
-
-def test_a_phone_in_the_dark(browser: Browser, url: str) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
-    page.set_default_timeout(PATIENCE_MS)
-    visit(page, url, "?prompt=a+cat&seed=1&models=hyper:2,turbo:1")
-    finished(page, 2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.body.classList.contains('dark')")
-    page.close()

@@ -56,7 +56,7 @@ def test_a_sweep_fills_its_cells_is_sorted_and_downloaded(browser: Browser, url:
     page.close()
 
 
-def test_escape_stops_and_keeps_what_is_drawn(watched: Any) -> None:
+def test_escape_stops_and_keeps_what_is_drawn_and_bad_input_is_answered_in_one_sentence(watched: Any) -> None:
     page = watched.page
     visit(page, watched.url)
     page.click("#hs-sweep-run")
@@ -65,11 +65,6 @@ def test_escape_stops_and_keeps_what_is_drawn(watched: Any) -> None:
     expect(page.locator("#hs-sweep-message")).to_contain_text("Stopped")
     expect(page.locator("#hs-sweep-run")).to_be_visible()
     assert page.locator(f"{DONE} .hs-open").count() >= 1
-
-
-def test_bad_input_is_answered_in_one_sentence(watched: Any) -> None:
-    page = watched.page
-    visit(page, watched.url)
     page.fill(PROMPT, "")
     page.click("#hs-sweep-run")
     expect(page.get_by_role("alert")).to_contain_text("prompt is empty")

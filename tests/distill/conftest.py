@@ -34,7 +34,7 @@ def step(number: int = 0) -> StepContext:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A family's folder, with an adapter of few steps that changes nothing yet."""
     folder = tmp_path_factory.mktemp("family") / "emoji"
-    write_emoji(folder, [])
+    write_emoji(folder, [], levels=1)
     world = json.loads((folder / "world.json").read_text())
     # Of its two objects one would be alone on a background, and no pair could be drawn there.
     (folder / "world.json").write_text(json.dumps({**world, "held_out": []}))

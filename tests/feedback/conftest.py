@@ -21,7 +21,7 @@ from tests.families import write_clip, write_emoji
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A family's folder with an adapter of two files, and a CLIP model."""
     folder = tmp_path_factory.mktemp("family") / "emoji"
-    write_emoji(folder, ["hyper", "hyper-1-step"])
+    write_emoji(folder, ["hyper", "hyper-1-step"], levels=1)
     write_clip(folder / "clip")
     return folder
 

@@ -67,7 +67,7 @@ def serve(folder: Path) -> Iterator[Hub]:
                 return b"", 0
             file = folder / owner / name / rest[-1]
             if len(rest) < 3 or not file.is_file():
-                self.send_response(503)
+                self.send_response(507)  # one at which the Hub's client does not wait, to ask again
                 self.end_headers()
                 return b"", 0
             data = file.read_bytes()

@@ -61,7 +61,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(sdxl: Family, hub: 
 
 def test_what_the_hub_does_not_give_is_explained(sdxl: Family, hub: Hub, tmp_path: Path) -> None:
     loader = Loader(sdxl, online(tmp_path, hub), lambda _: None)
-    out_of_order = r"other.safetensors is not downloaded and the Hub cannot be reached \(.*503.*\); connect once"
+    out_of_order = r"other.safetensors is not downloaded and the Hub cannot be reached \(.*507.*\); connect once"
     with pytest.raises(DownloadError, match=out_of_order):
         loader.file(replace(WEIGHTS, file="other.safetensors"))
 

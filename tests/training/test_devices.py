@@ -80,7 +80,7 @@ class OnMeta(DryRun):
 def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny pipeline of SDXL's shape, a world, a CLIP model, and an adapter of few steps."""
     folder = tmp_path_factory.mktemp("sdxl") / "emoji"
-    write_emoji(folder, [])
+    write_emoji(folder, [], levels=1)
     world = json.loads((folder / "world.json").read_text())
     (folder / "world.json").write_text(json.dumps({**world, "held_out": []}))
     return completed(folder)
@@ -90,7 +90,7 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sd15(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny pipeline of SD1.5's shape, a CLIP model, and an adapter of few steps."""
     folder = tmp_path_factory.mktemp("sd15") / "tiny"
-    sd_pipeline().save_pretrained(folder)
+    sd_pipeline(levels=1).save_pretrained(folder)
     return completed(folder)
 
 

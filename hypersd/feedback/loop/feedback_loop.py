@@ -269,6 +269,7 @@ class FeedbackLoop:
             [tuned.parent, tuned.name],
             steps=_METRIC_STEPS,
             prompts=unseen(self.scale.prompts, 4242),
+            seeds=self.scale.seeds,
             reward=current.folder / "reward",
             out=current.folder / "metrics",
         )

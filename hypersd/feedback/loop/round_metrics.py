@@ -16,11 +16,16 @@ from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run
 from hypersd.utils.files import write_text
 
-_SEEDS = 8
-
 
 def measure(
-    engine: Engine, models: Sequence[str], *, steps: Sequence[int], prompts: Sequence[str], reward: Path, out: Path
+    engine: Engine,
+    models: Sequence[str],
+    *,
+    steps: Sequence[int],
+    prompts: Sequence[str],
+    seeds: int,
+    reward: Path,
+    out: Path,
 ) -> MetricsResult:
     """Draw every prompt with both models under the same seeds, and compare their metrics in pairs.
 
@@ -29,6 +34,7 @@ def measure(
         models: the untuned one, the tuned one.
         steps: those that both run at.
         prompts: that nothing was trained on.
+        seeds: pictures of each prompt.
         reward: a folder of `reward train`.
         out: where `pictures.csv` and `ablation.md` go.
 
@@ -47,7 +53,7 @@ def measure(
     for index, prompt in enumerate(prompts):
         drawn = [
             (seed, event)
-            for seed in range(index, index + _SEEDS)
+            for seed in range(index, index + seeds)
             for event in compare(Request(prompt=prompt, seed=seed, family=family.name, runs=runs), engine)
             if isinstance(event, Generation)
         ]
@@ -57,7 +63,7 @@ def measure(
     write_text(out / "ablation.md", ablation_table(without, tuned))
     return MetricsResult(
         prompts=len(prompts),
-        seeds=_SEEDS,
+        seeds=seeds,
         changes=tuple(
             MetricChange(
                 metric=change.metric.name,

@@ -214,6 +214,7 @@ def test_a_training_is_not_overwritten(call: Call, tmp_path: Path) -> None:
     assert "--resume" in call("distill", "turbo", "--out", tmp_path).complaint
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_dry_run_prints_the_recipe_and_its_memory_and_writes_nothing(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

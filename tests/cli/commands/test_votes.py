@@ -112,6 +112,7 @@ def test_imported_votes_are_counted_where_they_are(call: Call, tmp_path: Path) -
     assert [one["contestant"] for one in board["standings"]] == ["unknown/SDXL@?", "unknown/PixArt@?"]
 
 
+@pytest.mark.usefixtures("tiny")
 def test_an_export_says_what_it_left_out(call: Call, tmp_path: Path) -> None:
     assert call("votes", "simulate", "--n", "12", "--voters", "4", "--pairs", "3").status == 0
     store = Store(f"sqlite:///{tmp_path}/arena.sqlite")

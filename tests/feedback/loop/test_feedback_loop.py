@@ -13,10 +13,11 @@ from hypersd.feedback.loop.round_stages import BATTLES, CONTESTANT
 from hypersd.feedback.loop.rounds import Round
 from hypersd.feedback.preferences.cache import cached_preferences
 from hypersd.feedback.preferences.dataset import Preferences
+from hypersd.models.families.embedded import EMOJI
 from hypersd.models.registered import registered_models
-from hypersd.models.registry import family
 from hypersd.utils.estimates import wilson
 from hypersd.utils.files import write_json
+from tests.families import emoji_family
 from tests.loops import reward_report, tuned
 
 
@@ -43,9 +44,8 @@ def test_what_is_no_better_does_not_enter_and_the_next_round_starts_where_this_o
     for number in (1, 2):
         write_tuned(Round(number, tmp_path / "loop" / f"round-{number}"))
     contestants = tmp_path / "contestants"
-    first, second = FeedbackLoop(
-        family=family("emoji"), start="hyper", out=tmp_path / "loop", registered=contestants
-    ).run(2)
+    family = emoji_family(EMOJI, tmp_path / "family")
+    first, second = FeedbackLoop(family=family, start="hyper", out=tmp_path / "loop", registered=contestants).run(2)
     assert not registered_models(contestants)
     for round_ in (first, second):
         assert round_.result(CONTESTANT).parent == "hyper"

@@ -100,8 +100,9 @@ def test_each_published_adapter_is_a_group(family: Family) -> None:
 
 
 def test_a_reward_model_that_began_as_imagereward_leads_a_tuning(
-    family: Family, votes: tuple[Preferences, ImageStore], tmp_path: Path
+    votes: tuple[Preferences, ImageStore], tmp_path: Path
 ) -> None:
+    family = FAMILIES["sd15"]
     published = tmp_path / "published"
     published.mkdir()
     families.write_image_reward(published, published)

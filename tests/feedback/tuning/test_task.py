@@ -75,6 +75,7 @@ def task(folder: Path, reward: Path, out: Path, **changed: object) -> TuningTask
         "prompts": ["a cat on a blue background", "a dog"],
         "validation": ["a cat", "a dog on a white background"],
         "out": out,
+        "batch_size": 2,
         "shorten": 0.17,  # as many steps as to the first look
         # A tiny random family draws noise: nothing about it is to be guarded.
         "limits": Limits(diversity=0.0, alignment_fall=100, second_fall=100, statistic_deviations=1000),
@@ -226,7 +227,7 @@ def test_refl_pleases_the_reward(folder: Path, reward: Path) -> None:
     batch = PromptBatch(["a cat", "a dog"], fixed_noise(student, 2, 0))
     optimizer = torch.optim.Adam(student.weights, lr=3e-3)
     rewards: list[float] = []
-    for _ in range(12):
+    for _ in range(24):
         losses = objective.loss("feedback", batch, step())
         rewards.append(float(losses["reward"].detach()))
         losses["loss"].backward()
