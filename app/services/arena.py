@@ -264,12 +264,12 @@ class Arena:
     def progress(self, voter: str) -> dict[str, Any]:
         """A visitor's number of votes, their own ranking if they have enough votes, and the progress of studies."""
         votes, today = self.store.counts_of(voter, now().replace(hour=0, minute=0, second=0, microsecond=0))
-        mine = personal_ranking(self.engines, self._standing_votes(voter)) if votes >= PERSONAL_BOARD else []
+        ranking = personal_ranking(self.engines, self._standing_votes(voter)) if votes >= PERSONAL_BOARD else []
         studies = [self.studies.describe(study) for study in self.declared.values()]
         return {
             "votes": votes,
             "today": today,
-            "personal": mine,
+            "personal": ranking,
             "personal_from": PERSONAL_BOARD,
             "studies": studies,
         }

@@ -72,6 +72,7 @@ class HeldUNets:
         """
         machine = self._loader.machine
         if weights not in self._compiled:
+            self._loader.progress("compiling")
             self._make_room()
         compiler = UNetCompiler(machine.backend, machine.graphs, self._loader.dtype)
         unet = self._compiled.pop(weights, None) or compiler.compile(

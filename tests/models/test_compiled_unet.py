@@ -18,7 +18,10 @@ from hypersd.models import held_unets as sharing
 from hypersd.models.compiled_unet import CompiledUNet
 from hypersd.models.engine import Engine
 from hypersd.models.graph_cache import GraphCache
+from hypersd.models.held_unets import HeldUNets
+from hypersd.models.loading import Loader
 from hypersd.models.machine import Machine
+from hypersd.models.registry import BASE
 from hypersd.models.specs import Family
 from hypersd.models.unet_graph import GRAPH, int8, read
 from hypersd.sampling.comparison import compare
@@ -113,6 +116,14 @@ def test_the_second_start_reads_the_graph_and_changed_weights_have_another(
     compiled, eager = (drawn(asked, engine(changed, graphs, backend)) for backend in ("openvino", "torch"))
     assert distance(compiled, eager).max() <= 1
     assert distance(compiled, first).max() > 1
+
+
+def test_it_is_said_once_that_a_unet_is_compiled(emoji: Family, graphs: Path) -> None:
+    said: list[str] = []
+    loader = Loader(emoji, families.machine(graphs, graphs=graphs).with_backend("openvino"), said.append)
+    unets = HeldUNets(loader.base().unet, loader, set, lambda _weights: "0" * 64)
+    assert unets.compiled(BASE) is unets.compiled(BASE)
+    assert said.count("compiling") == 1
 
 
 def test_a_graph_is_written_whole_and_anew_if_it_is_damaged(
