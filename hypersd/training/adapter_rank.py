@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -27,29 +28,61 @@ def lower_rank(down: Tensor, up: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """
     if rank >= down.shape[0]:
         return down.float(), up.float()
-    # R is small, so the singular values are those of the product of two small triangular matrices.
-    up_basis, up_small = torch.linalg.qr(up.float().flatten(1))
-    down_basis, down_small = torch.linalg.qr(down.float().flatten(1).T)
-    left, values, right = torch.linalg.svd(up_small @ down_small.T)
+    up_basis, left, values, right, down_basis = _decomposed(down, up)
     roots = values[:rank].sqrt()
     new_up, new_down = up_basis @ left[:, :rank] * roots, roots[:, None] * right[:rank] @ down_basis.T
     return new_down.reshape(rank, *down.shape[1:]), new_up.reshape(up.shape[0], rank, *up.shape[2:])
 
 
-def shrink_adapter(file: Path, target: Path, rank: int) -> float:
+def _decomposed(down: Tensor, up: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Bases of `up` and of `down`, and between them the singular value decomposition of their product."""
+    # R is small, so the singular values are those of the product of two small triangular matrices.
+    up_basis, up_small = torch.linalg.qr(up.float().flatten(1))
+    down_basis, down_small = torch.linalg.qr(down.float().flatten(1).T)
+    left, values, right = torch.linalg.svd(up_small @ down_small.T)
+    return up_basis, left, values, right, down_basis
+
+
+def layer_ranks(layers: Mapping[str, tuple[Tensor, Tensor]], lose: float) -> dict[str, int]:
+    """The rank of each layer with which the file is smallest while no more than a share of the adapter is lost.
+
+    Singular values are kept in the order of their squares by the numbers that each takes, over all layers, so a layer
+    that the adapter hardly changes gets a low rank, or 0.
+
+    Args:
+        layers: factors as for `lower_rank`, by name.
+        lose: the share of the squared differences of weights, 0 to 1.
+    """
+    ranks = dict.fromkeys(layers, 0)
+    gains: list[tuple[float, float, str]] = []
+    for name, (down, up) in layers.items():
+        numbers = (down.numel() + up.numel()) / down.shape[0]
+        gains += [(square / numbers, square, name) for square in _decomposed(down, up)[2].square().tolist()]
+    left = sum(square for _, square, _ in gains)
+    most = lose * left
+    for _, square, name in sorted(gains, reverse=True):
+        if left <= most:
+            break
+        ranks[name] += 1
+        left -= square
+    return ranks
+
+
+def shrink_adapter(file: Path, target: Path, *, rank: int | None = None, lose: float = 0.0) -> float:
     """Write an adapter of `save_adapter` with a lower rank, in half precision.
 
     Args:
         file: the adapter, in diffusers' key format.
         target: may be the same file.
-        rank: at least 1.
+        rank: of all layers, at least 1; None chooses each layer's by `lose`, see `layer_ranks`.
+        lose: the share of the squared differences of weights that may be lost.
 
     Returns:
         The share of the squared differences of weights that is lost, 0 to 1.
 
     Raises:
         OSError: the file is missing, damaged or no adapter; or `target` cannot be written.
-        ValueError: it has another key format.
+        ValueError: it has another key format, or nothing of it would be left.
     """
     inspect(file)
     state = load_file(file)
@@ -58,15 +91,19 @@ def shrink_adapter(file: Path, target: Path, rank: int) -> float:
         raise ValueError(
             f"{file} is not in diffusers' key format, as `distill` writes it; give the file without .kohya"
         )
+    layers = {path: (state[path + _DOWN], state[path + _UP]) for path in paths}
+    ranks = layer_ranks(layers, lose) if rank is None else dict.fromkeys(paths, rank)
     smaller: dict[str, Tensor] = {}
     whole = lost = 0.0
-    for path in paths:
-        down, up = state[path + _DOWN], state[path + _UP]
-        low_down, low_up = lower_rank(down, up, rank)
+    for path, (down, up) in layers.items():
+        low_down, low_up = lower_rank(down, up, ranks[path])
         before = up.float().flatten(1) @ down.float().flatten(1)
         whole += float(before.square().sum())
         lost += float((before - low_up.flatten(1) @ low_down.flatten(1)).square().sum())
-        smaller |= {path + _DOWN: low_down.half().contiguous(), path + _UP: low_up.half().contiguous()}
+        if ranks[path]:
+            smaller |= {path + _DOWN: low_down.half().contiguous(), path + _UP: low_up.half().contiguous()}
+    if not smaller:
+        raise ValueError(f"nothing of {file} would be left; lose less of it")
     with atomic_path(target, durable=True) as part:
         save_file(smaller, part)
     return lost / whole if whole else 0.0

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hypersd.training.adapter_rank import lower_rank
+from hypersd.training.adapter_rank import layer_ranks, lower_rank
 from tests.cli.conftest import Call, call
 
 __all__ = ["call"]
@@ -45,3 +45,38 @@ def test_an_adapter_is_written_in_a_lower_rank(call: Call, tmp_path: Path) -> No
     save_file(kohya, tmp_path / "other.safetensors")
     refused = call("shrink", tmp_path / "other.safetensors", "--rank", "2", "--out", tmp_path / "other")
     assert "give the file without .kohya" in refused.complaint
+
+
+def test_layers_get_ranks_by_what_their_numbers_are_worth(call: Call, tmp_path: Path) -> None:
+    """The file is the smallest of all with this loss; a layer that hardly changes anything is left out."""
+    torch.manual_seed(0)
+    attention = "unet.mid_block.attentions.0.transformer_blocks.0.attn1"
+    layers = {
+        f"{attention}.{name}": (
+            torch.linalg.qr(torch.randn(wide, 3))[0].T,
+            torch.linalg.qr(torch.randn(8, 3))[0] * sizes,
+        )
+        for name, wide, sizes in (
+            ("to_q", 8, torch.tensor([10.0, 3.0, 1.0])),
+            ("to_k", 40, torch.tensor([10.0, 3.0, 1.0])),
+            ("to_v", 8, torch.tensor([0.1, 0.1, 0.1])),
+        )
+    }
+    state = {key: value for path, (down, up) in layers.items() for key, value in _factors(path, down, up).items()}
+    file = tmp_path / "style.safetensors"
+    save_file(state, file)
+    best = {name.rpartition(".")[2]: rank for name, rank in layer_ranks(layers, 0.051).items()}
+    assert best == {"to_q": 2, "to_k": 1, "to_v": 0}
+    document = call("shrink", file, "--lose", "0.051", "--out", tmp_path / "small", "--json").document
+    assert document["lost"] == pytest.approx((9 + 1 + 1 + 0.03) / (2 * 110 + 0.03), rel=1e-3)
+    written = load_file(tmp_path / "small" / "style.safetensors")
+    assert {key.split(".")[-3]: value.shape[0] for key, value in written.items() if "lora_A" in key} == {
+        "to_q": 2,
+        "to_k": 1,
+    }
+    assert "nothing of" in call("shrink", file, "--lose", "1", "--out", tmp_path / "none").complaint
+    assert "not allowed with" in call("shrink", file, "--lose", "1", "--rank", "2", "--out", tmp_path / "no").complaint
+
+
+def _factors(path: str, down: torch.Tensor, up: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {f"{path}.lora_A.weight": down.contiguous(), f"{path}.lora_B.weight": up.contiguous()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hypersd.cli.arguments import argument, counted, path
+from hypersd.cli.arguments import argument, counted, fraction, path
 from hypersd.cli.folders import command_folder
 from hypersd.cli.options import add_json, add_out
 from hypersd.cli.output import emit, say
@@ -22,7 +22,15 @@ def add_parser(subparsers: Any) -> None:
         "smaller file; the file gets the same name in DIR. Measure it with `evaluate --adapter`.",
     )
     parser.add_argument("file", type=argument(path), metavar="FILE", help="an adapter as `distill` writes it")
-    parser.add_argument("--rank", type=counted(1, _MOST, "the rank"), required=True, metavar="N", help="the new rank")
+    rank = parser.add_mutually_exclusive_group(required=True)
+    rank.add_argument("--rank", type=counted(1, _MOST, "the rank"), metavar="N", help="the new rank of all layers")
+    rank.add_argument(
+        "--lose",
+        type=argument(fraction),
+        metavar="SHARE",
+        help="each layer gets the rank with which the file is smallest, and no more than this share of the squared "
+        "differences of weights is lost (above 0, up to 1)",
+    )
     add_out(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -37,10 +45,10 @@ def run(options: argparse.Namespace) -> int:
 
     with command_folder(options.out, "shrink", [options.file.name], keep=True) as out:
         target = out / options.file.name
-        lost = shrink_adapter(options.file, target, options.rank)
+        lost = shrink_adapter(options.file, target, rank=options.rank, lose=options.lose or 0.0)
     size = target.stat().st_size
     if options.json:
-        emit({"file": str(target), "rank": options.rank, "bytes": size, "lost": lost})
+        emit({"file": str(target), "rank": options.rank, "lose": options.lose, "bytes": size, "lost": lost})
     else:
         say(f"{target}: {size / 1e6:.2f} MB, {lost:.1%} of the squared differences of weights lost")
     return 0
