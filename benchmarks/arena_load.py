@@ -1,7 +1,7 @@
 """The arena under load: many voters over HTTP against the running app while its models draw; and killed meanwhile.
 
     python -m benchmarks.arena_load [--voters 64,256] [--seconds 30] [--kills 0] [--still] [--comparers 0] [--json]
-    python -m benchmarks.arena_load --voters 64 --replicas 1,2,4
+    python -m benchmarks.arena_load --voters 64 --replicas 1,2,4 [--share 0.1]
 
 Each voter does what the page does, through the same door: is shown a battle, has fetched the next one meanwhile, thinks
 two seconds, votes, and goes on to the next one when the vote is acknowledged, which says that it is shown and brings
@@ -16,7 +16,7 @@ readable. The pool is filled first: by the app itself, as it always is. With `--
 also compare models, one comparison after another. With `--replicas` the servers are that many, which draw nothing, on
 one PostgreSQL behind nginx (`benchmarks.replicas`), and a kill is that of one replica; the processor's time of the
 database and of nginx is given too. All of it shares one machine: a vote's time in each part transfers to larger ones,
-the throughput does not.
+the throughput does not, unless `--share` gives each replica so little of a core that the machine is not what limits it.
 """
 
 from __future__ import annotations
@@ -24,196 +24,46 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
-import secrets
-import ssl
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import httpx
-from gradio_client import Client
-from gradio_client.exceptions import AppError
-
 from benchmarks.accounting import account, quantiles
+from benchmarks.arena_voters import load
 from benchmarks.replicas import Replicas, running_replicas
 from benchmarks.served import PAGE, STILL, Server
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
 from hypersd.arena.store.store import Store
 
-THINK_SECONDS = 2.0
-_ARRIVAL_SECONDS = 10.0
 _POOL = 40
-_PATIENCE_SECONDS = 120.0
-_SAMPLE_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Answer to a request, None if it was refused, and its milliseconds: for the client, and in the server."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Load to measure; its fields are the options."""
 
-    answer: Any
-    ms: float
-    server_ms: float
-
-
-@dataclass
-class Seen:
-    """Answers that the voters saw."""
-
-    vote_ms: list[float] = field(default_factory=list[float])
-    next_ms: list[float] = field(default_factory=list[float])
-    draw_ms: list[float] = field(default_factory=list[float])
-    server_vote_ms: list[float] = field(default_factory=list[float])
-    server_draw_ms: list[float] = field(default_factory=list[float])
-    acknowledged: list[str] = field(default_factory=list[str])
-    votes_per_second: float | None = None
-    comparisons: int = 0
-    memory_mib: list[int] = field(default_factory=list[int])
-    refused: Counter[str] = field(default_factory=Counter[str])
-    news: asyncio.Queue[str] = field(default_factory=asyncio.Queue[str])
-
-    def begin(self) -> None:
-        """Discard the times measured so far."""
-        for times in (self.vote_ms, self.next_ms, self.draw_ms, self.server_vote_ms, self.server_draw_ms):
-            times.clear()
-
-
-async def voter(
-    server: Server | Replicas, seen: Seen, over: asyncio.Event, rng: random.Random, trust: ssl.SSLContext
-) -> None:
-    """One visitor, with random pauses."""
-    token = secrets.token_hex(16)
-    await asyncio.sleep(rng.uniform(0, _ARRIVAL_SECONDS))
-    async with httpx.AsyncClient(base_url=server.url, headers={"x-voter": token}, timeout=30, verify=trust) as http:
-        while not over.is_set():
-            try:
-                await rounds(http, seen, over, rng)
-            except httpx.HTTPError as error:  # the server was killed
-                seen.refused[type(error).__name__] += 1
-                await asyncio.sleep(0.5)
-
-
-async def rounds(http: httpx.AsyncClient, seen: Seen, over: asyncio.Event, rng: random.Random) -> None:
-    """Vote until the run is over; errors of the connection are raised."""
-    battle: Any = None
-    fetched: Any = None
-    shown = False
-    while not over.is_set():
-        if not battle or not battle.get("battle"):
-            battle, fetched, shown = (await ask(http, seen, "draw", {})).answer, None, False
-            if not battle or not battle.get("battle"):
-                await asyncio.sleep(0.5)
-            continue
-        ahead = None if fetched else asyncio.create_task(ask(http, seen, "draw", {"besides": battle["battle"]}))
-        try:
-            if not shown:
-                await ask(http, seen, "show", {"battle": battle["battle"]})
-            await asyncio.sleep(rng.uniform(0.5, 1.5) * THINK_SECONDS)
-            clicked = time.perf_counter()
-            known = fetched or (ahead.result().answer if ahead and ahead.done() else None)
-            following = known["battle"] if known else None
-            words = {"battle": battle["battle"], "choice": rng.choice(["left", "right", "tie"]), "decision_ms": 2000}
-            vote = await ask(http, seen, "vote", words | ({"shown": following} if following else {}))
-            if vote.answer:
-                seen.acknowledged.append(battle["battle"])
-                seen.news.put_nowait(battle["battle"])
-            drawn = await ahead if ahead else None
-        finally:
-            if ahead:
-                ahead.cancel()
-        battle = drawn.answer if drawn else fetched
-        if vote.answer and battle:
-            seen.vote_ms.append(vote.ms)
-            seen.next_ms.append(1000 * (time.perf_counter() - clicked))
-            seen.server_vote_ms.append(vote.server_ms)
-            if drawn:
-                seen.draw_ms.append(drawn.ms)
-                seen.server_draw_ms.append(drawn.server_ms)
-        shown, fetched = bool(vote.answer and vote.answer.get("shown")), vote.answer and vote.answer.get("ahead")
-
-
-async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, Any]) -> Answer:
-    """Send a request to the arena."""
-    start = time.perf_counter()
-    answer = await http.post(f"/arena/{name}", json=words)
-    took = 1000 * (time.perf_counter() - start)
-    inside = float(answer.headers.get("server-timing", "dur=nan").rpartition("=")[2])
-    if not answer.is_success:
-        seen.refused[f"{name} {answer.status_code}"] += 1
-    return Answer(answer.json() if answer.is_success else None, took, inside)
-
-
-async def load(server: Server | Replicas, voters: int, seconds: float, kills: int, comparers: int = 0) -> Seen:
-    """Run all voters for the given seconds or, with kills, until all kills are done and votes succeed again."""
-    seen, rng, over = Seen(), random.Random(0), asyncio.Event()
-    trust = httpx.create_ssl_context()  # once: reading the certificates would keep all the others waiting each time
-    people = [asyncio.create_task(voter(server, seen, over, random.Random(number), trust)) for number in range(voters)]
-    others = [asyncio.create_task(comparer(server.url, over, seen, seed)) for seed in range(comparers)]
-    others.append(asyncio.create_task(sample_memory(server, seen, over)))
-    for _ in range(kills):
-        await under_way(seen, voters)
-        await asyncio.sleep(rng.uniform(0, 2 * THINK_SECONDS))
-        server.kill()
-        await asyncio.to_thread(server.start)
-    await (under_way(seen, voters) if kills else steady(seen, seconds))
-    over.set()
-    await asyncio.gather(*people, *others)
-    return seen
-
-
-async def comparer(url: str, over: asyncio.Event, seen: Seen, seed: int) -> None:
-    """One visitor of the Compare tab's endpoint."""
-    client = await asyncio.to_thread(Client, url, verbose=False, download_files=False)
-    while not over.is_set():
-        words = ["a big cat", seed, "emoji", ["hyper", "turbo"], []]
-        try:
-            await asyncio.to_thread(client.predict, *words, api_name="/compare")
-            seen.comparisons += 1
-        except (AppError, OSError, httpx.HTTPError) as error:
-            seen.refused[f"compare {type(error).__name__}"] += 1
-            await asyncio.sleep(0.5)
-
-
-async def sample_memory(server: Server | Replicas, seen: Seen, over: asyncio.Event) -> None:
-    """Record the servers' memory at intervals."""
-    while not over.is_set():
-        with suppress(OSError, ValueError):  # a server was killed
-            seen.memory_mib.append(round(server.memory_mib()))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(over.wait(), _SAMPLE_SECONDS)
-
-
-async def steady(seen: Seen, seconds: float) -> None:
-    """Return when all voters have come and were timed for so many seconds."""
-    await asyncio.sleep(_ARRIVAL_SECONDS + THINK_SECONDS)
-    seen.begin()
-    await asyncio.sleep(seconds)
-    seen.votes_per_second = round(len(seen.vote_ms) / seconds, 1)
-
-
-async def under_way(seen: Seen, voters: int) -> None:
-    """Return when half as many votes as there are voters were acknowledged from now on: the server is under load."""
-    seen.news = asyncio.Queue()
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        for _ in range(voters // 2):
-            await seen.news.get()
+    voters: int
+    seconds: float
+    kills: int
+    replicas: int
+    share: float | None
+    comparers: int
+    still: bool
 
 
 @contextmanager
-def serving(folder: Path, replicas: int, *, still: bool) -> Generator[tuple[Server | Replicas, Store]]:
-    """Servers with a filled pool and their store, while they run; `replicas` of 0 is one server on SQLite."""
-    if replicas:
-        with running_replicas(folder, replicas) as cluster:
+def serving(folder: Path, scenario: Scenario) -> Generator[tuple[Server | Replicas, Store]]:
+    """Servers with a filled pool and their store, while they run; no replicas are one server on SQLite."""
+    if scenario.replicas:
+        with running_replicas(folder, scenario.replicas, share=scenario.share) as cluster:
             yield cluster, Store(cluster.url_of_votes)
         return
-    server = Server(folder, STILL if still else PAGE)
+    server = Server(folder, STILL if scenario.still else PAGE)
     server.start()
     try:
         store = Store(f"sqlite:///{folder}/arena.sqlite")
@@ -224,14 +74,15 @@ def serving(folder: Path, replicas: int, *, still: bool) -> Generator[tuple[Serv
         server.kill()
 
 
-def measure(voters: int, seconds: float, kills: int, replicas: int, comparers: int, *, still: bool) -> dict[str, Any]:
+def measure(scenario: Scenario) -> dict[str, Any]:
     """One run on a fresh store."""
+    kills = scenario.kills
     with (
         tempfile.TemporaryDirectory(prefix="hypersd-load-", ignore_cleanup_errors=True) as folder,
-        serving(Path(folder), replicas, still=still) as (server, store),
+        serving(Path(folder), scenario) as (server, store),
     ):
         before, start = processor_times(server), time.monotonic()
-        seen = asyncio.run(load(server, voters, seconds, kills, comparers))
+        seen = asyncio.run(load(server, scenario.voters, scenario.seconds, kills, scenario.comparers))
         used, peak, took = processor_times(server), server.memory_mib("VmHWM"), time.monotonic() - start
         kept = list(store.votes())
         accounts = account(seen.acknowledged, [vote.battle.id for vote in kept])
@@ -240,8 +91,9 @@ def measure(voters: int, seconds: float, kills: int, replicas: int, comparers: i
     votes = max(1, len(seen.acknowledged))
     each = {name: None if kills else round((used[name] - before[name]) / votes, 1) for name in used}
     return {
-        "voters": voters,
-        "replicas": replicas,
+        "voters": scenario.voters,
+        "replicas": scenario.replicas,
+        "share": scenario.share,
         "votes": len(seen.acknowledged),
         "seconds": round(took, 1),
         "votes_per_second": seen.votes_per_second,
@@ -280,12 +132,22 @@ def main() -> None:
     parser.add_argument("--still", action="store_true", help="the arena's routes alone: no page, no models")
     parser.add_argument("--comparers", type=int, default=0, help="visitors who compare models meanwhile")
     parser.add_argument("--replicas", default="0", help="numbers of servers on one PostgreSQL behind nginx")
+    parser.add_argument("--share", type=float, help="of one core that each of the replicas gets (needs root)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    runs = product(map(int, options.voters.split(",")), map(int, options.replicas.split(",")))
-    for voters, replicas in runs:
-        given = voters, options.seconds, options.kills, replicas, options.comparers
-        measurements = measure(*given, still=options.still)
+    if options.share and options.kills:
+        parser.error("a replica that is started again gets more than its --share; leave out --kills")
+    for voters, replicas in product(map(int, options.voters.split(",")), map(int, options.replicas.split(","))):
+        scenario = Scenario(
+            voters=voters,
+            seconds=options.seconds,
+            kills=options.kills,
+            replicas=replicas,
+            share=options.share,
+            comparers=options.comparers,
+            still=options.still,
+        )
+        measurements = measure(scenario)
         if options.json:
             print(json.dumps(measurements))
             continue

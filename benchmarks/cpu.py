@@ -27,23 +27,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderTiny, DiffusionPipeline, TCDScheduler
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
-from torch import Tensor, nn
+from diffusers import DiffusionPipeline, TCDScheduler
 
-from hypersd.models.blueprint import Blueprint
+from benchmarks.random_weights import snapshot, write_base, write_loras, write_tiny_decoder
 from hypersd.models.engine import Engine
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
-from hypersd.models.specs import Family
 from hypersd.sampling.comparison import compare
 from hypersd.sampling.request import Generation, Request, Run, SamplingParameters
 from hypersd.utils.environment import Backend
 
 PROMPT = "a cat"
 MODEL = "hyper-unified"
-RANK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +55,12 @@ class Drawing:
         return ["--family", self.family, "--pixels", str(self.pixels), "--steps", str(self.steps)]
 
 
-def write_weights(cache: Path, published: Family) -> None:
-    """Write random weights of a family, its tiny decoder and Hyper's unified LoRA into a Hub cache."""
-    torch.manual_seed(0)
-    base = snapshot(cache, str(published.repository))
-    pipeline: Any = Blueprint.of_family(published.name).pipeline(torch.float16)
-    encoders = [pipeline.text_encoder, getattr(pipeline, "text_encoder_2", None)]
-    for network in (pipeline.unet, pipeline.vae, *(encoder for encoder in encoders if encoder is not None)):
-        network.to_empty(device="cpu")
-        for weight in (*network.parameters(), *network.buffers()):
-            if weight.is_floating_point():
-                weight.data.normal_(std=0.02)
-            else:
-                weight.data.copy_(torch.arange(weight.numel()).view(weight.shape))
-    pipeline.save_pretrained(base, variant="fp16")
-    assert published.tiny_decoder is not None
-    tiny: Any = AutoencoderTiny()
-    tiny.save_pretrained(snapshot(cache, published.tiny_decoder.repository))
-    pipeline.unet.add_adapter(LoraConfig(r=RANK, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
-    weights = published.spec(MODEL).recipe(1).weights
-    layers: dict[str, nn.Module | Tensor] = {
-        name: value.half() for name, value in get_peft_model_state_dict(pipeline.unet).items()
-    }
-    pipeline.save_lora_weights(
-        snapshot(cache, str(weights.repository)), unet_lora_layers=layers, weight_name=str(weights.file)
-    )
-
-
-def snapshot(cache: Path, repository: str) -> Path:
-    """The folder of a repository's one revision in a Hub cache, made if need be."""
-    folder = cache / f"models--{repository.replace('/', '--')}"
-    (folder / "refs").mkdir(parents=True, exist_ok=True)
-    (folder / "refs" / "main").write_text("0" * 40)
-    revision = folder / "snapshots" / ("0" * 40)
-    revision.mkdir(parents=True, exist_ok=True)
-    return revision
+def write_weights(cache: Path, name: str) -> None:
+    """Write a family's base, its tiny decoder and Hyper's unified LoRA."""
+    published = family(name)
+    pipeline = write_base(cache, published)
+    write_tiny_decoder(cache, published)
+    write_loras(cache, pipeline, [published.spec(MODEL).recipe(1).weights])
 
 
 def package(cache: Path, drawing: Drawing, *, tiny: bool = False, backend: Backend = "torch") -> Callable[[], None]:
@@ -195,7 +161,7 @@ def main() -> None:
         print(json.dumps(measure_side(options.side, options.cache, drawing)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_weights(Path(folder), family(drawing.family))
+        write_weights(Path(folder), drawing.family)
         sides = measure(options.sides.split(","), Path(folder), drawing, options.rounds)
     if options.json:
         print(json.dumps(sides))

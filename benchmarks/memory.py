@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from gradio_client import Client
 
-from benchmarks.arena_load import load
+from benchmarks.arena_voters import load
 from benchmarks.served import Server
 from hypersd.arena.store.store import Store
 

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import psutil
 
+from benchmarks.cpu_quota import cpu_quota
 from benchmarks.postgres import Postgres, running_postgres
 from benchmarks.served import ROOT, STILL, Server, process_cpu_ms
 from benchmarks.startup import free_port
@@ -94,16 +95,23 @@ class Replicas:
 
 
 @contextmanager
-def running_replicas(folder: Path, count: int, pairs: int = 2000) -> Generator[Replicas]:
+def running_replicas(folder: Path, count: int, pairs: int = 2000, share: float | None = None) -> Generator[Replicas]:
     """So many replicas without models, their database and nginx, while they run.
+
+    Args:
+        folder: of the replicas' data.
+        count: of replicas.
+        pairs: in the pool.
+        share: of one core that each replica gets; None is as much as there is.
 
     Raises:
         FileNotFoundError: PostgreSQL or nginx is not installed.
+        OSError: the processor's time cannot be shared out.
         RuntimeError: one of them does not start.
     """
     if not shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin"):
         raise FileNotFoundError("needs nginx: apt-get install nginx-light")
-    with running_postgres(options=()) as database:
+    with running_postgres(options=()) as database, ExitStack() as quotas:
         url = database.database("replicas")
         command = (*STILL, "--pairs", str(pairs))
         servers = [Server(folder / "data", command, {"DATABASE_URL": url}) for _ in range(count)]
@@ -111,6 +119,8 @@ def running_replicas(folder: Path, count: int, pairs: int = 2000) -> Generator[R
         try:
             for server in servers:  # one after another: the first one adds the pairs
                 server.start()
+                if share is not None and server.process:
+                    quotas.enter_context(cpu_quota(server.process.pid, share))
             nginx = _start_nginx(folder, port, servers)
             yield Replicas(servers, nginx, port, database, url)
         finally:

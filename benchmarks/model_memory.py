@@ -1,0 +1,139 @@
+"""Memory of a family's models in this package's engine, against a diffusers pipeline for each (Linux).
+
+    python -m benchmarks.model_memory [--family emoji|sdxl] [--models base,hyper,lightning,turbo] [--json]
+
+The embedded family has its shipped weights in float32; SDXL has random weights of its real shapes in half precision, in
+a temporary folder in the Hub's own layout (15 GB). Each side loads its models in a process of its own, draws nothing,
+and tells its memory (pages that are shared or swapped out are counted), beside that of its libraries alone. Where four
+pipelines do not fit, the system needs swap space for the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from diffusers import DiffusionPipeline
+
+from benchmarks.random_weights import copy_base, snapshot, write_base, write_loras
+from hypersd.models.engine import Engine
+from hypersd.models.machine import Machine
+from hypersd.models.registry import family
+from hypersd.models.specs import Family
+from hypersd.models.weights import Weights
+
+MODELS = ("base", "hyper", "lightning", "turbo")
+
+
+def weights_of(chosen: Family, models: tuple[str, ...]) -> list[Weights]:
+    """The weights of models' default recipes."""
+    return [chosen.spec(model).recipe().weights for model in models]
+
+
+def write_weights(cache: Path, chosen: Family, models: tuple[str, ...]) -> None:
+    """Write random weights of a published family's models."""
+    weights = weights_of(chosen, models)
+    pipeline = write_base(cache, chosen)
+    for each in weights:
+        if each.kind == "pipeline":
+            copy_base(cache, chosen, str(each.repository))
+    write_loras(cache, pipeline, (each for each in weights if each.kind == "lora"))
+
+
+def engine(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
+    """This package's engine after it has used every model; a GPU's precision, on the CPU."""
+    precision = "float32" if chosen.folder else "float16"
+    machine = replace(Machine.cpu(), cache=cache, offline=True, precision=precision, bfloat16=False)
+    loaded = Engine(replace(chosen, vae=None), machine)
+    for model in models:
+        with loaded.use(chosen.spec(model).recipe()):
+            pass
+    return loaded
+
+
+def pipelines(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
+    """A pipeline for each model, its adapter fused, as the model cards load them."""
+    base = chosen.folder or snapshot(cache, str(chosen.repository))
+    half = {} if chosen.folder else {"variant": "fp16", "dtype": torch.float16}
+    loaded: list[object] = []
+    for weights in weights_of(chosen, models):
+        folder = snapshot(cache, str(weights.repository)) if weights.repository else base
+        pipeline: Any = DiffusionPipeline.from_pretrained(folder if weights.kind == "pipeline" else base, **half)
+        if weights.kind == "lora":
+            file = folder / str(weights.file)
+            pipeline.load_lora_weights(file.parent, weight_name=file.name)
+            pipeline.fuse_lora()
+            pipeline.unload_lora_weights()
+        loaded.append(pipeline)
+    return loaded
+
+
+SIDES: dict[str, Callable[[Path, Family, tuple[str, ...]], object]] = {
+    "libraries": lambda _cache, _family, _models: None,
+    "engine": engine,
+    "pipelines": pipelines,
+}
+
+
+def memory_gb() -> float:
+    """Memory of this process in GB, with what of it is swapped out."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    info = psutil.Process().memory_full_info()
+    return (info.pss + info.swap) / 1e9
+
+
+def measure(cache: Path, name: str, models: tuple[str, ...]) -> dict[str, float]:
+    """Memory in GB of each side, in a process of its own."""
+    words = ["--family", name, "--models", ",".join(models), "--cache", str(cache), "--side"]
+    measured: dict[str, float] = {}
+    for side in SIDES:
+        command = [sys.executable, "-m", "benchmarks.model_memory", *words, side]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        measured[side] = json.loads(out.splitlines()[-1])
+    return measured
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--family", choices=("emoji", "sdxl"), default="emoji")
+    parser.add_argument("--models", type=lambda text: tuple(text.split(",")), default=MODELS)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    chosen = family(options.family)
+    if options.side:
+        loaded = SIDES[options.side](options.cache, chosen, options.models)
+        print(memory_gb())
+        del loaded
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.folder is None:
+            write_weights(Path(folder), chosen, options.models)
+        measured = measure(Path(folder), options.family, options.models)
+    if options.json:
+        print(json.dumps(measured))
+        return
+    for side, value in measured.items():
+        print(f"{side:10} {value:6.2f} GB")
+    whole, weights = (
+        (measured["engine"] - less) / (measured["pipelines"] - less) for less in (0.0, measured["libraries"])
+    )
+    print(f"the engine takes {whole:.2f} of the pipelines' memory, {weights:.2f} without the libraries")
+
+
+if __name__ == "__main__":
+    main()
