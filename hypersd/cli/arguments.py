@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.specs import MAX_STEPS
-from hypersd.models.weights import Weights
+from hypersd.utils.numbers import parse_number
 
 Value = TypeVar("Value")
 
@@ -71,21 +71,6 @@ def path(text: str) -> Path:
     if not text.strip():
         raise ValueError("expected the name of a file or folder, not an empty text")
     return Path(text)
-
-
-def style_lora(text: str) -> Weights:
-    """A LoRA file, with its strength behind a colon if that is not 1.
-
-    Raises:
-        ValueError: there is no file name, or the strength is out of range.
-    """
-    from hypersd.sampling.request import SamplingParameters, parse_number
-
-    file, colon, strength = text.rpartition(":")
-    if not colon or Path(text).exists():
-        return Weights(kind="lora", file=str(path(text).resolve()))
-    parameters = SamplingParameters(strength=parse_number(strength))  # checks the range
-    return Weights(kind="lora", file=str(path(file).resolve()), scale=parameters.strength or 1.0)
 
 
 def source(text: str) -> str:
@@ -155,9 +140,7 @@ def _up_to_one(text: str, expected: str) -> float:
 
 
 def number(text: str) -> float:
-    """A decimal number, by the same rule as everywhere (see `hypersd.sampling.request.parse_number`)."""
-    from hypersd.sampling.request import parse_number
-
+    """A decimal number, by the same rule as everywhere (see `hypersd.utils.numbers.parse_number`)."""
     return parse_number(text)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from hypersd.cli.arguments import argument, source, style_lora
+from hypersd.cli.arguments import argument, source
 from hypersd.cli.options import DEFAULT_FAMILY
 from hypersd.cli.output import note
 from hypersd.models.changed_base import ChangedBase
+from hypersd.models.downloads import ProgressCallback
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, family
 from hypersd.models.specs import Family
 from hypersd.models.tiny_decoder import with_tiny_decoder
+from hypersd.models.weights import Weights
 
 
 def add_base(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +27,11 @@ def add_base(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--style",
-        type=argument(style_lora),
+        type=argument(_style),
         action="append",
         metavar="FILE[:STRENGTH]",
-        help="put a style LoRA on the base, below the models' own; may be repeated (strength: up to 2, default 1)",
+        help="put a style LoRA on the base, below the models' own: a file, or OWNER/NAME/FILE.safetensors on the Hub; "
+        "may be repeated (strength: up to 2, default 1)",
     )
     parser.add_argument(
         "--decoder",
@@ -58,13 +61,23 @@ def chosen_family(options: argparse.Namespace, models: tuple[str, ...] | None, m
     if options.style:
         from hypersd.models.style_lora import with_styles
 
-        styled = with_styles(chosen, options.style, machine)
+        styled = with_styles(chosen, options.style, machine, _progress(machine))
         chosen, left_out = styled.family, {**left_out, **styled.left_out}
     ChangedBase(family=chosen, left_out=left_out).check(models or ())
     for name, reason in left_out.items() if models is None else ():
         note(f"without {name}: {reason}")
     options.family = chosen.name
     return with_tiny_decoder(chosen) if options.decoder == "tiny" else chosen
+
+
+def _style(text: str) -> Weights:
+    from hypersd.models.style_file import parse_style
+
+    return parse_style(text)
+
+
+def _progress(machine: Machine) -> ProgressCallback:
+    return note if machine.online else lambda _line: None
 
 
 def _styles() -> dict[str, str]:
@@ -81,7 +94,7 @@ def _other_base(options: argparse.Namespace, machine: Machine) -> ChangedBase:
         return with_named_base(family(name), options.base)
     from hypersd.models.other_base import other_base
 
-    changed = other_base(options.base, machine, note if machine.online else lambda _line: None)
+    changed = other_base(options.base, machine, _progress(machine))
     _check_family(options, changed.family.name)
     return changed
 

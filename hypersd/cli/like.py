@@ -82,7 +82,8 @@ def check_like(options: argparse.Namespace, stored: StoredRequest, chosen: Famil
         )
     others = styles_record(engine)[0 if chosen.styled is None else 1 :]
     for before, now in zip(stored.styles, others, strict=True):
-        if (before["sha256"], before.get("scale")) != (now["sha256"], now.get("scale")):
+        known = before.get("sha256", now["sha256"])  # a picture of the page names its styles without the hashes
+        if (known, before.get("scale")) != (now["sha256"], now.get("scale")):
             strength = before.get("scale", 1)
             raise ValueError(
                 f"{options.like} was drawn with {before['file']} at strength {strength:g}; give that file with "

@@ -83,12 +83,7 @@ def fit(adapter: AdapterFile, config: Mapping[str, Any], shapes: Shapes) -> Adap
     Raises:
         AdapterError: it was made for another architecture, or nothing of it fits.
     """
-    width, wanted = adapter.text_width, config.get("cross_attention_dim")
-    if width in ARCHITECTURES and wanted is not None and width != wanted:
-        raise AdapterError(
-            f"{adapter.path} was made for {adapter.architecture}, and this is {architecture(wanted)}; "
-            "use an adapter that was made for this family"
-        )
+    check_architecture(adapter, config.get("cross_attention_dim"))
     stand_ins = {
         key: torch.empty(shape, device="meta") if shape else torch.ones(()) for key, shape in adapter.shapes.items()
     }
@@ -113,6 +108,20 @@ def fit(adapter: AdapterFile, config: Mapping[str, Any], shapes: Shapes) -> Adap
         text_encoder=tuple(sorted(adapter.text_encoder_layers)),
         unknown=tuple(sorted({*(paths - known), *adapter.foreign_layers, *adapter.broken_layers})),
     )
+
+
+def check_architecture(adapter: AdapterFile, text_width: int | None) -> None:
+    """Check that an adapter of a published architecture is for a UNet whose text conditioning has this width.
+
+    Raises:
+        AdapterError: it was made for another architecture.
+    """
+    width = adapter.text_width
+    if width in ARCHITECTURES and text_width is not None and width != text_width:
+        raise AdapterError(
+            f"{adapter.path} was made for {adapter.architecture}, and this is {architecture(text_width)}; "
+            "use an adapter that was made for this family"
+        )
 
 
 def _matches(path: str, factors: Shapes, weight: tuple[int, ...]) -> bool:

@@ -1,7 +1,7 @@
 """Bases that a family offers beside its own, by name: its base in other styles, and other bases for its adapters.
 
-A style is the base with a LoRA that is shipped beside it (Hyper-SD's Figure 10); other bases are named by the owner of
-a page (`hypersd.models.offered_bases`).
+A style is the base with a LoRA that is shipped beside it (Hyper-SD's Figure 10); other bases, and other styles, are
+named by the owner of a page (`hypersd.models.offered_bases`).
 """
 
 from __future__ import annotations
@@ -64,10 +64,11 @@ def on_named_base(family: Family, name: str) -> Family:
 
 def with_other_base(family: Family, base: OtherBase) -> ChangedBase:
     """The family on another base, which must be one for its adapters."""
-    if base.place is None:
-        based = replace(family, repository=base.repository, variant=base.variant, vae=base.vae)
-    else:
-        based = replace(family, base=base.place, vae=base.vae)
+    based = replace(family, styles=(*family.styles, *base.styles))
+    if base.repository is not None:
+        based = replace(based, repository=base.repository, variant=base.variant, vae=base.vae)
+    elif base.place is not None:
+        based = replace(based, base=base.place, vae=base.vae)
     return on_changed_base(based, base.name, "unknown; read its own", base.source)
 
 

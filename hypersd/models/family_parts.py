@@ -66,14 +66,17 @@ class StyledBase:
 class OtherBase:
     """Another base for a family's adapters (see `hypersd.models.other_base`, which checks it).
 
+    It is in `repository` or `place`; with neither it is the family's own, in `styles`.
+
     Args:
         name: by which it is chosen, which is its title too.
         family: name of the family whose base has the same architecture.
         source: where it is from, for visitors: without the path of a file or folder.
-        repository: on the Hub; None if it is in `place`.
+        repository: on the Hub.
         place: a diffusers folder or a single-file checkpoint.
         variant: of a repository's weight files ("fp16"), or None.
         vae: a repository whose VAE replaces the base's, or None.
+        styles: LoRAs that are fused into it.
     """
 
     name: str
@@ -83,3 +86,4 @@ class OtherBase:
     place: Path | None = None
     variant: str | None = None
     vae: str | None = None
+    styles: tuple[Weights, ...] = ()

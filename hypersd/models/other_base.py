@@ -157,7 +157,7 @@ def _like(source: str, traits: UNetTraits, machine: Machine) -> Family:
         ValueError: there is none; the message says what the base is.
     """
     for chosen in map(family, FAMILIES):
-        usual = _family_traits(chosen, machine)
+        usual = family_traits(chosen, machine)
         if usual is None:
             continue
         if traits == usual:
@@ -174,7 +174,7 @@ def _like(source: str, traits: UNetTraits, machine: Machine) -> Family:
     )
 
 
-def _family_traits(chosen: Family, machine: Machine) -> UNetTraits | None:
+def family_traits(chosen: Family, machine: Machine) -> UNetTraits | None:
     """Traits of a family's own base, from the disk or as this package states them; None if no model could run."""
     if not any(adaptable(spec) for spec in chosen.specs if spec.recipe().weights.kind != "none"):
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+MAX_STRENGTH = 2.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
@@ -29,3 +31,13 @@ class Weights:
     def scalable(self) -> bool:
         """True if the weights are added to the base's, so that their scale can be changed."""
         return self.kind in ("lora", "delta")
+
+
+def check_strength(strength: float) -> None:
+    """Check the strength of an adapter.
+
+    Raises:
+        ValueError: it is out of range.
+    """
+    if not 0 < strength <= MAX_STRENGTH:
+        raise ValueError(f"strength must be a number above 0 and up to {MAX_STRENGTH:g}, not {strength:g}")

@@ -11,11 +11,11 @@ from PIL import Image
 
 from hypersd.models.control_specs import ControlMode
 from hypersd.models.family_parts import ControlNetSpec
+from hypersd.models.weights import check_strength
 from hypersd.utils.environment import Backend
 
 MAX_PROMPT = 2000
 MAX_SEED = 2**32 - 1
-MAX_STRENGTH = 2.0
 MAX_GUIDANCE = 20.0
 MAX_SIDE = 2048
 MAX_COUNT = 8
@@ -40,17 +40,6 @@ def parse_seed(text: str) -> int:
     if not re.fullmatch(r"\s*[0-9]{1,10}\s*", text) or int(text) > MAX_SEED:
         raise ValueError(f"a seed is a whole number from 0 to {MAX_SEED}, not {text[:40]!r}")
     return int(text)
-
-
-def parse_number(text: str) -> float:
-    """Parse a decimal number.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)\s*", text):
-        raise ValueError(f"expected a number such as 0.8, not {text[:40]!r}")
-    return float(text)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -124,8 +113,8 @@ class SamplingParameters:
     def __post_init__(self) -> None:
         if self.eta is not None and not 0 <= self.eta <= 1:
             raise ValueError(f"eta must be a number from 0 to 1, not {self.eta:g}")
-        if self.strength is not None and not 0 < self.strength <= MAX_STRENGTH:
-            raise ValueError(f"strength must be a number above 0 and up to {MAX_STRENGTH:g}, not {self.strength:g}")
+        if self.strength is not None:
+            check_strength(self.strength)
         if self.guidance_scale is not None and not 1 <= self.guidance_scale <= MAX_GUIDANCE:
             raise ValueError(
                 f"guidance must be a number from 1 (none) to {MAX_GUIDANCE:g}, not {self.guidance_scale:g}"

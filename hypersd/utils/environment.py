@@ -170,7 +170,7 @@ class Environment:
 
     bases: tuple[str, ...] = field(default=(), metadata=_variable("HYPERSD_BASES", _entries))
     """Bases that the page offers beside the families' own, as `SOURCE` or `NAME=SOURCE`: repositories of the Hub
-    (OWNER/NAME), folders and checkpoints."""
+    (OWNER/NAME), folders, checkpoints and style LoRAs."""
 
     studies: Path | None = field(default=None, metadata=_variable("HYPERSD_STUDIES", Path))
     """Folder of declared studies; None is the shipped one."""

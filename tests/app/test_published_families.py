@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from diffusers import StableDiffusionPipeline
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from huggingface_hub import constants
@@ -32,11 +33,12 @@ from tests import families
 from tests.single_file import write_single_file
 
 JUGGERNAUT = "RunDiffusion/Juggernaut-XL-v9"
+INK = "nobody/ink/ink.safetensors:0.8"
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of a process that has every file of every card, and no network; its owner offers other bases."""
+    """Of a process that has every file of every card, and no network; its owner offers other bases and styles."""
     cache = tmp_path_factory.mktemp("hub")
     for family in families.PUBLISHED:
         families.hub_cache(family, cache)
@@ -44,8 +46,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     pipeline.save_pretrained(families.hub_file(cache, JUGGERNAUT, "model_index.json").parent)
     file = tmp_path_factory.mktemp("bases") / "dreamshaper.safetensors"
     write_single_file(families.other_pipeline("sd15"), file)
+    ink = families.hub_file(cache, "nobody/ink", "ink.safetensors")
+    state = families.lora_state(families.sd_pipeline().unet, seed=21)
+    StableDiffusionPipeline.save_lora_weights(ink.parent, unet_lora_layers=state, weight_name=ink.name)
     home = {"HYPERSD_DATA": str(tmp_path_factory.mktemp("data")), "HF_HUB_CACHE": str(cache)}
-    home["HYPERSD_BASES"] = f"{JUGGERNAUT}, nobody/nothing, Dream Shaper={file}"
+    bases = (JUGGERNAUT, "nobody/nothing", INK, f"Inked Shaper={file} + {INK}", f"Dream Shaper={file}")
+    home["HYPERSD_BASES"] = ", ".join(bases)
     settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HYPERSD_POOL": "1", "HYPERSD_DRAWING": "here"}
     return {**os.environ, **home, **settings}
 
@@ -135,20 +141,34 @@ def test_on_the_owner_s_bases_the_page_draws_what_the_command_line_does(
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", environment["HF_HUB_CACHE"])
     file = environment["HYPERSD_BASES"].rpartition("=")[2]
-    for family, base, source in (("sdxl", "Juggernaut-XL-v9", JUGGERNAUT), ("sd15", "Dream Shaper", file)):
+    for family, base, *based in (
+        ("sdxl", "Juggernaut-XL-v9", "--base", JUGGERNAUT),
+        ("sd15", "Dream Shaper", "--base", file),
+        ("sd15", "ink", "--style", INK),
+        ("sd15", "Inked Shaper", "--base", file, "--style", INK),
+    ):
         side = str(families.SMALLEST_SIDES[family])
         asked = {"size": side, "api_name": "/compare"}
         (record,) = client.predict("a red fox", 3, family, ["hyper"], [2], base=base, **asked)
-        words = ["compare", "a red fox", "--base", source, "--models", "hyper", "--steps", "2", "--seed", "3"]
-        assert main([*words, "--size", side, "--out", str(tmp_path / family), "--json"]) == 0
-        made_of = json.loads(capsys.readouterr().out)["base"]
+        words = ["compare", "a red fox", "--family", family, *based, "--models", "hyper", "--steps", "2", "--seed", "3"]
+        assert main([*words, "--size", side, "--out", str(tmp_path / base), "--json"]) == 0
+        made_of = json.loads(capsys.readouterr().out)
         png = base64.b64decode(str(record["image"]).partition(",")[2])
-        assert np.abs(pixels(io.BytesIO(png)) - pixels(tmp_path / family / "hyper.png")).max() <= 1
+        assert np.abs(pixels(io.BytesIO(png)) - pixels(tmp_path / base / "hyper.png")).max() <= 1
         with Image.open(io.BytesIO(png)) as picture:
-            assert json.loads(picture.info["hypersd"])["base"].items() < made_of.items(), "all but the hash"
+            stored = json.loads(picture.info["hypersd"])
+        changes = [(stored["base"], made_of["base"])] if "base" in stored else []
+        changes += zip(stored.get("styles", ()), made_of.get("styles", ()), strict=True)
+        assert changes
+        assert all(page.items() < terminal.items() for page, terminal in changes), "all but the hash"
+
+
+def test_models_say_on_which_bases_they_run(client: Client) -> None:
+    shaper = ["ink", "Inked Shaper", "Dream Shaper"]
+    for family, bases in (("sdxl", ["Juggernaut-XL-v9"]), ("sd15", shaper)):
         models = {record["name"]: record["bases"] for record in client.predict(family, api_name="/models")}
-        assert models["hyper"] == [base]
-        assert models["perflow"] == ([base] if family == "sd15" else []), "one is a difference, the other a UNet"
+        assert models["hyper"] == bases
+        assert models["perflow"] == (bases if family == "sd15" else []), "one is a difference, the other a UNet"
 
 
 def test_no_visitor_names_a_base_s_place(client: Client, environment: dict[str, str]) -> None:
@@ -156,7 +176,7 @@ def test_no_visitor_names_a_base_s_place(client: Client, environment: dict[str, 
     file = environment["HYPERSD_BASES"].rpartition("=")[2]
     forged = (file, "stable-diffusion-v1-5/stable-diffusion-v1-5", "../../etc/passwd", "http://169.254.169.254/", "own")
     for base in forged:
-        with pytest.raises(AppError, match=r"Sd15 has no base .*; choose from: Dream Shaper"):
+        with pytest.raises(AppError, match=r"Sd15 has no base .*; choose from: ink, Inked Shaper, Dream Shaper"):
             client.predict("a red fox", 3, "sd15", ["hyper"], [2], base=base, api_name="/compare")
     with pytest.raises(AppError, match="Turbo does not run on another base"):
         client.predict("a red fox", 3, "sdxl", ["turbo"], [1], base="Juggernaut-XL-v9", api_name="/compare")

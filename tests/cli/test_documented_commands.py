@@ -23,6 +23,7 @@ OTHERS = {
     "python -c": "needs torchvision's published file",
     "HYPERSD_DATA=my-arena python": "serves the page, as the tests of tests/app do",
     "HYPERSD_BASES=RunDiffusion/Juggernaut-XL-v9,": "serves the page; tests/app/test_published_families.py",
+    "HYPERSD_BASES=Ink=/models/ink.safetensors:0.8,": "serves the page; tests/app/test_published_families.py",
     "export HYPERSD_DATA=my-arena": "a variable of the shell",
     "POSTGRES_PASSWORD=... docker": "no Docker here; tests/test_containers.py reads its files",
 }

@@ -136,7 +136,7 @@ def test_a_style_that_cannot_be_used_is_refused_before_any_work(call: Call, fold
         f"{folder}/sd15.safetensors": "use an adapter that was made for this family",
         f"{folder}/ink.safetensors:3": "strength must be a number above 0 and up to 2",
         f"{folder}/ink.safetensors:much": "expected a number such as 0.8, not 'much'",
-        "": "expected the name of a file or folder",
+        "": "expected a LoRA file, not an empty text",
     }
     for style, complaint in complaints.items():
         assert complaint in call(*given, "--style", style).complaint

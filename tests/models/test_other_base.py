@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from diffusers import StableDiffusionPipeline
 from huggingface_hub import constants
 
 from hypersd.models.machine import Machine
@@ -84,7 +86,7 @@ WRONG_ENTRIES = {
     "full=owner/half": "sd15 has a base full already; give this one another name, as NAME=SOURCE",
     "Own=owner/half": "sd15 has a base Own already",
     "owner/pickle": "is a pickle, which is not opened since it can run code",
-    "../../etc/passwd": "there is no file or folder ../../etc/passwd",
+    "../nowhere/passwd": "there is no file or folder ../nowhere/passwd",
     "http://127.0.0.1:8080/owner": "there is no file or folder http://127.0.0.1:8080/owner",
     "model.ckpt": "there is no file or folder model.ckpt",
 }
@@ -100,4 +102,40 @@ def test_of_an_owner_s_list_what_can_be_used_is_offered(machine: Machine, caplog
     assert len(complaints) == len(WRONG_ENTRIES)
     for complaint, (entry, reason) in zip(complaints, WRONG_ENTRIES.items(), strict=True):
         assert complaint.startswith(f"HYPERSD_BASES: {entry} is not offered: ")
+        assert reason in complaint
+
+
+def test_a_style_is_offered_with_the_base_that_it_was_made_for(
+    machine: Machine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On the family's own base or on one that is named, from a file or the Hub; what does not fit is not offered."""
+    published = families.hub_file(machine.cache, "owner/styles", "sd15/ink.safetensors")
+    for file, pipeline in (
+        (tmp_path / "wash.safetensors", families.sd_pipeline()),
+        (tmp_path / "xl.safetensors", families.sdxl_pipeline(emoji=False)),
+        (published, families.sd_pipeline()),
+    ):
+        state = families.lora_state(pipeline.unet, seed=1)
+        StableDiffusionPipeline.save_lora_weights(file.parent, unet_lora_layers=state, weight_name=file.name)
+    wash, ink = f"{tmp_path}/wash.safetensors", "owner/styles/sd15/ink.safetensors"
+    entries = {
+        f"{wash}:0.5": "",
+        f"Both=owner/half + {wash}:0.5 + {ink}": "",
+        ink: "",
+        f"Too strong={ink}:3": "strength must be a number above 0 and up to 2, not 3",
+        f"Other=owner/full + {tmp_path}/xl.safetensors": "use an adapter that was made for this family",
+        f"Gone=owner/full + {tmp_path}/gone.safetensors": "there is no adapter",
+        "owner/nothing/ink.safetensors": "is not downloaded and the Hub cannot be reached",
+    }
+    offline = replace(machine, offline=True)
+    offered = offered_bases(tuple(entries), FAMILIES, offline)
+    half, styles = "https://huggingface.co/owner/half", "https://huggingface.co/owner/styles"
+    assert [(base.name, base.family, base.repository, base.source) for base in offered] == [
+        ("wash", "sd15", None, "wash.safetensors"),
+        ("Both", "sd15", "owner/half", f"{half} + wash.safetensors + {styles}"),
+        ("ink", "sd15", None, styles),
+    ]
+    assert [[style.scale for style in base.styles] for base in offered] == [[0.5], [0.5, 1], [1]]
+    complaints = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    for complaint, reason in zip(complaints, filter(None, entries.values()), strict=True):
         assert reason in complaint

@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from hypersd.models.specs import Family
-from hypersd.sampling.request import MAX_COUNT, Request, SamplingParameters, parse_number, parse_size, sides
+from hypersd.sampling.request import MAX_COUNT, Request, SamplingParameters, parse_size, sides
+from hypersd.utils.numbers import parse_number
 
 _OWN = "each model\N{RIGHT SINGLE QUOTATION MARK}s own"
 

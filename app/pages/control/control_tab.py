@@ -22,7 +22,8 @@ from hypersd.models.control_specs import ControlMode
 from hypersd.models.specs import Family
 from hypersd.sampling.control_image import control_image, is_blank, load_detector
 from hypersd.sampling.planning import planned, warnings_of
-from hypersd.sampling.request import Control, Generation, Request, Run, SamplingParameters, parse_number, parse_seed
+from hypersd.sampling.request import Control, Generation, Request, Run, SamplingParameters, parse_seed
+from hypersd.utils.numbers import parse_number
 
 log = logging.getLogger(__name__)
 

@@ -98,6 +98,9 @@ def test_models_that_do_not_run_on_a_base_are_closed(engines_with_bases: EngineM
     for forged in ("RunDiffusion/Juggernaut-XL-v9", "../../etc/passwd", "http://169.254.169.254/base"):
         complaint = str(handlers.show_base({**form, parts.base: forged})[parts.message])
         assert "choose from: Juggernaut XL" in complaint
+        query = {"prompt": "a red fox", "family": "sdxl", "models": "hyper:4", "base": forged}
+        linked = handlers.restore(gr.Request(query_params=query))
+        assert "choose from: Juggernaut XL" in str(linked[parts.message])
 
 
 def test_sweeps_and_controlled_rows_are_drawn_on_a_base(engines_with_bases: EngineManager) -> None:
