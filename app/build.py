@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import threading
 from typing import Any
 
 import gradio as gr
@@ -24,7 +25,7 @@ from app.pages.results.results_tab import build_results
 from app.pages.sweep.sweep_tab import build_sweep
 from app.services.arena import Arena, open_arena
 from app.services.arena_workers import ArenaWorkers
-from app.services.background import settle_memory, short_turns
+from app.services.background import settle_memory, short_turns, start_trimming
 from app.services.drawing_process import DrawingProcess, worker_environment
 from app.services.engines import EngineManager
 from app.services.gpu_calls import ZeroGPU
@@ -117,6 +118,7 @@ def _serve_until_end(demo: gr.Blocks, engines: EngineManager, workers: ArenaWork
         settle_memory()
         engines.join()
         settle_memory()
+        start_trimming(threading.Event(), engines.busy)
         demo.block_thread()
     finally:
         demo.close()

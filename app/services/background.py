@@ -17,6 +17,7 @@ _TURN_SECONDS = 0.0005
 
 model draws; Python's default of 5 ms adds up to more than the request's own time.
 """
+_TRIM_SECONDS = 10.0
 
 
 def short_turns() -> None:
@@ -34,10 +35,21 @@ def settle_memory() -> None:
     gc.freeze()
 
 
-def trim_memory() -> None:
-    """Return freed memory to the system; glibc keeps that of pictures and of weights that were merged (Linux)."""
+def start_trimming(
+    stop: threading.Event, busy: Callable[[], bool] = lambda: False, seconds: float = _TRIM_SECONDS
+) -> None:
+    """Return freed memory to the system at intervals, on a thread, until `stop` is set; not while `busy` says so.
+
+    glibc keeps the memory of pictures and of weights that were merged (Linux; nothing is done elsewhere).
+    """
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)
+        threading.Thread(target=_trim_until, args=(stop, busy, seconds, trim), name="trim", daemon=True).start()
+
+
+def _trim_until(stop: threading.Event, busy: Callable[[], bool], seconds: float, trim: Callable[[int], object]) -> None:
+    while not stop.wait(seconds):
+        if not busy():
+            trim(0)
 
 
 def start_background(work: Callable[[], None], name: str) -> threading.Thread:

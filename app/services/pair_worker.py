@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from app.services.background import trim_memory
+from app.services.background import start_trimming
 from app.services.engines import EngineManager
 from app.services.open_studies import OpenStudies, read_studies
 from app.services.pair_supply import PairSupply
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 ATTACHED = "--attached"
 NICENESS = 10
 """Niceness of the process, at most 19: it still progresses next to a process that uses a whole core."""
-
-_TRIM_SECONDS = 10.0
 
 
 @dataclass
@@ -82,15 +80,10 @@ def main(arguments: list[str]) -> None:
     link = PageLink(stop, sys.stdout if attached else None)
     if attached:
         threading.Thread(target=link.listen, args=(sys.stdin,), name="page", daemon=True).start()
-    threading.Thread(target=_trim, args=(stop,), name="trim", daemon=True).start()
+    start_trimming(stop)
     engines.wake()
     with _drawing(engines.family(settings.family), environment) as draw_all:
         PairSupply(engines, store, pictures, studies, link, stop, link.busy, settings.pool, draw_all).run()
-
-
-def _trim(stop: threading.Event) -> None:
-    while not stop.wait(_TRIM_SECONDS):
-        trim_memory()
 
 
 @contextmanager

@@ -26,9 +26,10 @@ from hypersd.emoji.training.base_model import Denoising, build_pipeline, save_pi
 from hypersd.emoji.training.clip_towers import Contrast, build_tokenizer, captioned, corpus
 from hypersd.emoji.training.control_stage import ControlledBatches, Controlling
 from hypersd.emoji.training.stages import LATENT_SHAPE, STAGES, check_stages
-from hypersd.emoji.training.style_stage import StyledBatches, Styling, load_autoencoder
+from hypersd.emoji.training.style_stage import LOST, StyledBatches, Styling, load_autoencoder
 from hypersd.emoji.world import World, render, sample_scene
 from hypersd.models.families.embedded import CONTROL_LORA, STYLE_LORA, STYLES
+from hypersd.training.adapter_rank import shrink_adapter
 from hypersd.training.adapters import save_adapter
 from hypersd.training.control_lora_training import save_control_lora
 from hypersd.training.data import LatentBatches, encoded
@@ -55,7 +56,7 @@ compared with its record, so a field that is added to the configuration is named
 class EmojiTrainingConfig:
     """Steps and batch size of each stage.
 
-    The shipped family was trained with the defaults, but its styles with fewer steps (see the model card).
+    The shipped family was trained with the defaults.
     """
 
     autoencoder_steps: int = 2200
@@ -67,7 +68,7 @@ class EmojiTrainingConfig:
     base_batch: int = 64
     control_steps: int = 2000
     control_batch: int = 8
-    style_steps: int = 600
+    style_steps: int = 1500
     style_batch: int = 8
 
     def shortened(self, fraction: float) -> EmojiTrainingConfig:
@@ -172,7 +173,9 @@ class _Workshop:
             autoencoder = load_autoencoder(self.family, device)
             batches = StyledBatches(examples, self.recipe.scenes, self.recipe.style_batch, autoencoder)
             trainer.run(objective, batches, data=self._data("scenes", "style_batch", examples=examples))
-            save_adapter(objective.unet, self.family / STYLES / style / STYLE_LORA)
+            file = self.family / STYLES / style / STYLE_LORA
+            save_adapter(objective.unet, file)
+            shrink_adapter(file, file, lose=LOST)
 
     def _trainer(
         self,

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import psutil
 import pytest
 
-from app.services.background import short_turns, start_background, trim_memory
+from app.services.background import short_turns, start_background, start_trimming
 
 
 def niceness() -> int:
@@ -70,10 +70,27 @@ def test_objects_of_the_start_are_in_no_later_collection(root: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's own function")
 def test_freed_memory_is_returned_to_the_system() -> None:
+    """Not while a visitor waits for the models."""
     process, pieces = psutil.Process(), [bytearray(100_000) for _ in range(800)]
     kept = pieces[::100]  # between them, so that the end of the heap is in use
     held = process.memory_info().rss
     del pieces
-    trim_memory()
-    assert process.memory_info().rss < held - 50_000_000
+    stop, waiting, asked = threading.Event(), threading.Event(), threading.Semaphore(0)
+    waiting.set()
+
+    def busy() -> bool:
+        asked.release()
+        return waiting.is_set()
+
+    start_trimming(stop, busy, seconds=0.01)
+    try:
+        for _ in range(2):
+            assert asked.acquire(timeout=30)
+        assert process.memory_info().rss > held - 50_000_000
+        waiting.clear()
+        for _ in range(3):  # at the third the second is over
+            assert asked.acquire(timeout=30)
+        assert process.memory_info().rss < held - 50_000_000
+    finally:
+        stop.set()
     assert len(kept) == 8
