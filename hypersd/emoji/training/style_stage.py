@@ -22,8 +22,8 @@ from hypersd.training.objective import StepContext, TrainedNetwork
 from hypersd.training.precision import half_precision
 
 RANK = 4
-LOST = 0.01
-"""Share of a style's squared differences of weights that its file may lose, to take two thirds of the bytes."""
+LOST = 0.02
+"""Share of a style's squared differences of weights that its file may lose, to take six tenths of the bytes."""
 
 
 @dataclass(frozen=True)
