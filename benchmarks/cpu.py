@@ -126,7 +126,9 @@ def measure_side(side: str, cache: Path, drawing: Drawing) -> dict[str, float]:
 def in_a_process(side: str, cache: Path, drawing: Drawing) -> dict[str, float]:
     """`measure_side` in a process of its own."""
     words = ["--side", side, "--cache", str(cache), *drawing.words]
-    out = subprocess.run([sys.executable, "-m", "benchmarks.cpu", *words], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-m", "benchmarks.cpu", *words], stdout=subprocess.PIPE, text=True, check=True
+    )
     return json.loads(out.stdout.splitlines()[-1])
 
 

@@ -3,9 +3,10 @@
     python -m benchmarks.model_memory [--family emoji|sdxl] [--models base,hyper,lightning,turbo] [--json]
 
 The embedded family has its shipped weights in float32; SDXL has random weights of its real shapes in half precision, in
-a temporary folder in the Hub's own layout (15 GB). Each side loads its models in a process of its own, draws nothing,
-and tells its memory (pages that are shared or swapped out are counted), beside that of its libraries alone. Where four
-pipelines do not fit, the system needs swap space for the rest.
+a temporary folder in the Hub's own layout (15 GB). Each side calls each model once, at 64 pixels, in a process of its
+own, since weights are mapped from their files and take no memory until they are used, and tells its memory (pages that
+are swapped out are counted), beside that of its libraries alone. Where four pipelines do not fit, the system needs swap
+space for the rest.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ from hypersd.models.machine import Machine
 from hypersd.models.registry import family
 from hypersd.models.specs import Family
 from hypersd.models.weights import Weights
+from hypersd.sampling.sampler import conditioning
 
 MODELS = ("base", "hyper", "lightning", "turbo")
+PROMPT = "a cat"
+_PIXELS = 64
 
 
 def weights_of(chosen: Family, models: tuple[str, ...]) -> list[Weights]:
@@ -51,30 +55,38 @@ def write_weights(cache: Path, chosen: Family, models: tuple[str, ...]) -> None:
     write_loras(cache, pipeline, (each for each in weights if each.kind == "lora"))
 
 
+@torch.inference_mode()
 def engine(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
-    """This package's engine after it has used every model; a GPU's precision, on the CPU."""
+    """This package's engine after one call of every model; a GPU's precision, on the CPU."""
     precision = "float32" if chosen.folder else "float16"
     machine = replace(Machine.cpu(), cache=cache, offline=True, precision=precision, bfloat16=False)
-    loaded = Engine(replace(chosen, vae=None), machine)
+    loaded = Engine(chosen, machine)
+    embeds = loaded.prompts.encode(PROMPT)
     for model in models:
-        with loaded.use(chosen.spec(model).recipe()):
-            pass
+        with loaded.use(chosen.spec(model).recipe()) as held:
+            side = _PIXELS // held.vae_scale
+            latents = torch.zeros((1, held.unet.config["in_channels"], side, side), dtype=held.unet.dtype)
+            held.unet(latents, torch.tensor(500), **conditioning(held.unet, embeds, _PIXELS, guided=False))
+            held.vae.decode(latents)
     return loaded
 
 
+@torch.inference_mode()
 def pipelines(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
-    """A pipeline for each model, its adapter fused, as the model cards load them."""
+    """A pipeline for each model, its adapter fused, as the model cards load them, after one call of each."""
     base = chosen.folder or snapshot(cache, str(chosen.repository))
-    half = {} if chosen.folder else {"variant": "fp16", "dtype": torch.float16}
+    kept: dict[str, Any] = {"dtype": torch.float32} if chosen.folder else {"dtype": torch.float16, "variant": "fp16"}
     loaded: list[object] = []
     for weights in weights_of(chosen, models):
         folder = snapshot(cache, str(weights.repository)) if weights.repository else base
-        pipeline: Any = DiffusionPipeline.from_pretrained(folder if weights.kind == "pipeline" else base, **half)
+        pipeline: Any = DiffusionPipeline.from_pretrained(folder if weights.kind == "pipeline" else base, **kept)
         if weights.kind == "lora":
             file = folder / str(weights.file)
             pipeline.load_lora_weights(file.parent, weight_name=file.name)
             pipeline.fuse_lora()
             pipeline.unload_lora_weights()
+        pipeline.set_progress_bar_config(disable=True)
+        pipeline(PROMPT, num_inference_steps=1, height=_PIXELS, width=_PIXELS)
         loaded.append(pipeline)
     return loaded
 
@@ -100,7 +112,7 @@ def measure(cache: Path, name: str, models: tuple[str, ...]) -> dict[str, float]
     measured: dict[str, float] = {}
     for side in SIDES:
         command = [sys.executable, "-m", "benchmarks.model_memory", *words, side]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         measured[side] = json.loads(out.splitlines()[-1])
     return measured
 

@@ -31,7 +31,7 @@ def snapshot(cache: Path, repository: str) -> Path:
 
 
 def write_base(cache: Path, published: Family) -> Any:
-    """Write a family's base; return its pipeline."""
+    """Write a family's base, and the VAE that replaces its own if there is one; return the pipeline."""
     torch.manual_seed(0)
     pipeline: Any = Blueprint.of_family(published.name).pipeline(torch.float16)
     encoders = [pipeline.text_encoder, getattr(pipeline, "text_encoder_2", None)]
@@ -43,6 +43,8 @@ def write_base(cache: Path, published: Family) -> Any:
             else:
                 weight.data.copy_(torch.arange(weight.numel()).view(weight.shape))
     pipeline.save_pretrained(snapshot(cache, str(published.repository)), variant="fp16")
+    if published.vae:
+        pipeline.vae.save_pretrained(snapshot(cache, published.vae))
     return pipeline
 
 
