@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accounting import account, quantiles
-from benchmarks.arena_voters import load
+from benchmarks.arena_voters import THINK_SECONDS, load
 from benchmarks.replicas import Replicas, running_replicas
 from benchmarks.served import PAGE, STILL, Server
 from hypersd.arena.ranking.leaderboard import compute_leaderboard
@@ -53,6 +53,7 @@ class Scenario:
     replicas: int
     share: float | None
     comparers: int
+    warm_up: float
     still: bool
 
 
@@ -82,7 +83,15 @@ def measure(scenario: Scenario) -> dict[str, Any]:
         serving(Path(folder), scenario) as (server, store),
     ):
         before, start = processor_times(server), time.monotonic()
-        seen = asyncio.run(load(server, scenario.voters, scenario.seconds, kills, scenario.comparers))
+        voters = load(
+            server,
+            scenario.voters,
+            scenario.seconds,
+            kills,
+            comparers=scenario.comparers,
+            warm_up=scenario.warm_up,
+        )
+        seen = asyncio.run(voters)
         used, peak, took = processor_times(server), server.memory_mib("VmHWM"), time.monotonic() - start
         kept = list(store.votes())
         accounts = account(seen.acknowledged, [vote.battle.id for vote in kept])
@@ -128,6 +137,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--voters", default="64,256", help="how many at once, in one run after another")
     parser.add_argument("--seconds", type=float, default=30, help="of a run without kills")
+    parser.add_argument(
+        "--warm-up",
+        type=float,
+        default=THINK_SECONDS,
+        help="seconds until the timing begins, when all voters are there; 30 where a replica is slow by --share",
+    )
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--still", action="store_true", help="the arena's routes alone: no page, no models")
     parser.add_argument("--comparers", type=int, default=0, help="visitors who compare models meanwhile")
@@ -145,6 +160,7 @@ def main() -> None:
             replicas=replicas,
             share=options.share,
             comparers=options.comparers,
+            warm_up=options.warm_up,
             still=options.still,
         )
         measurements = measure(scenario)

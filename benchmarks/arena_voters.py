@@ -124,8 +124,25 @@ async def ask(http: httpx.AsyncClient, seen: Seen, name: str, words: dict[str, A
     return Answer(answer.json() if answer.is_success else None, took, inside)
 
 
-async def load(server: Server | Replicas, voters: int, seconds: float, kills: int, comparers: int = 0) -> Seen:
-    """Run all voters for the given seconds or, with kills, until all kills are done and votes succeed again."""
+async def load(
+    server: Server | Replicas,
+    voters: int,
+    seconds: float,
+    kills: int,
+    *,
+    comparers: int = 0,
+    warm_up: float = THINK_SECONDS,
+) -> Seen:
+    """Run all voters for the given seconds or, with kills, until all kills are done and votes succeed again.
+
+    Args:
+        server: that they ask.
+        voters: how many come, one after another.
+        seconds: of the measurement, without kills.
+        kills: how often the server is killed.
+        comparers: visitors who compare models meanwhile.
+        warm_up: seconds from the last voter's coming to the measurement.
+    """
     seen, rng, over = Seen(), random.Random(0), asyncio.Event()
     trust = httpx.create_ssl_context()  # once: reading the certificates would keep all the others waiting each time
     people = [asyncio.create_task(voter(server, seen, over, random.Random(number), trust)) for number in range(voters)]
@@ -136,7 +153,7 @@ async def load(server: Server | Replicas, voters: int, seconds: float, kills: in
         await asyncio.sleep(rng.uniform(0, 2 * THINK_SECONDS))
         server.kill()
         await asyncio.to_thread(server.start)
-    await (under_way(seen, voters) if kills else steady(seen, seconds))
+    await (under_way(seen, voters) if kills else steady(seen, seconds, warm_up))
     over.set()
     await asyncio.gather(*people, *others)
     return seen
@@ -164,9 +181,9 @@ async def sample_memory(server: Server | Replicas, seen: Seen, over: asyncio.Eve
             await asyncio.wait_for(over.wait(), _SAMPLE_SECONDS)
 
 
-async def steady(seen: Seen, seconds: float) -> None:
-    """Return when all voters have come and were timed for so many seconds."""
-    await asyncio.sleep(_ARRIVAL_SECONDS + THINK_SECONDS)
+async def steady(seen: Seen, seconds: float, warm_up: float) -> None:
+    """Return when all voters have come and, after the warm-up, were timed for so many seconds."""
+    await asyncio.sleep(_ARRIVAL_SECONDS + warm_up)
     seen.begin()
     await asyncio.sleep(seconds)
     seen.votes_per_second = round(len(seen.vote_ms) / seconds, 1)

@@ -5,8 +5,9 @@
 The embedded family has its shipped weights in float32; SDXL has random weights of its real shapes in half precision, in
 a temporary folder in the Hub's own layout (15 GB). Each side calls each model once, at 64 pixels, in a process of its
 own, since weights are mapped from their files and take no memory until they are used, and tells its memory (pages that
-are swapped out are counted), beside that of its libraries alone. Where four pipelines do not fit, the system needs swap
-space for the rest.
+are swapped out are counted), beside that of its libraries alone; and the bytes of its weights, which a GPU would hold:
+on a CPU, pipelines that map the same file share its pages. Where four pipelines do not fit, the system needs
+swap space for the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,21 @@ from hypersd.models.engine import Engine
 from hypersd.models.machine import Machine
 from hypersd.models.registry import family
 from hypersd.models.specs import Family
+from hypersd.models.weight_memory import held_bytes
 from hypersd.models.weights import Weights
 from hypersd.sampling.sampler import conditioning
 
 MODELS = ("base", "hyper", "lightning", "turbo")
 PROMPT = "a cat"
 _PIXELS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Models in memory, and the bytes of their weights; a file that is mapped twice counts twice, as on a GPU."""
+
+    models: object
+    weight_bytes: int
 
 
 def weights_of(chosen: Family, models: tuple[str, ...]) -> list[Weights]:
@@ -56,7 +66,7 @@ def write_weights(cache: Path, chosen: Family, models: tuple[str, ...]) -> None:
 
 
 @torch.inference_mode()
-def engine(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
+def engine(cache: Path, chosen: Family, models: tuple[str, ...]) -> Loaded:
     """This package's engine after one call of every model; a GPU's precision, on the CPU."""
     precision = "float32" if chosen.folder else "float16"
     machine = replace(Machine.cpu(), cache=cache, offline=True, precision=precision, bfloat16=False)
@@ -68,15 +78,15 @@ def engine(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
             latents = torch.zeros((1, held.unet.config["in_channels"], side, side), dtype=held.unet.dtype)
             held.unet(latents, torch.tensor(500), **conditioning(held.unet, embeds, _PIXELS, guided=False))
             held.vae.decode(latents)
-    return loaded
+    return Loaded(loaded, loaded.weight_bytes())
 
 
 @torch.inference_mode()
-def pipelines(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
+def pipelines(cache: Path, chosen: Family, models: tuple[str, ...]) -> Loaded:
     """A pipeline for each model, its adapter fused, as the model cards load them, after one call of each."""
     base = chosen.folder or snapshot(cache, str(chosen.repository))
     kept: dict[str, Any] = {"dtype": torch.float32} if chosen.folder else {"dtype": torch.float16, "variant": "fp16"}
-    loaded: list[object] = []
+    loaded: list[Any] = []
     for weights in weights_of(chosen, models):
         folder = snapshot(cache, str(weights.repository)) if weights.repository else base
         pipeline: Any = DiffusionPipeline.from_pretrained(folder if weights.kind == "pipeline" else base, **kept)
@@ -88,11 +98,12 @@ def pipelines(cache: Path, chosen: Family, models: tuple[str, ...]) -> object:
         pipeline.set_progress_bar_config(disable=True)
         pipeline(PROMPT, num_inference_steps=1, height=_PIXELS, width=_PIXELS)
         loaded.append(pipeline)
-    return loaded
+    parts = [part for pipeline in loaded for part in pipeline.components.values()]
+    return Loaded(loaded, held_bytes(part for part in parts if isinstance(part, torch.nn.Module)))
 
 
-SIDES: dict[str, Callable[[Path, Family, tuple[str, ...]], object]] = {
-    "libraries": lambda _cache, _family, _models: None,
+SIDES: dict[str, Callable[[Path, Family, tuple[str, ...]], Loaded]] = {
+    "libraries": lambda _cache, _family, _models: Loaded(None, 0),
     "engine": engine,
     "pipelines": pipelines,
 }
@@ -106,10 +117,10 @@ def memory_gb() -> float:
     return (info.pss + info.swap) / 1e9
 
 
-def measure(cache: Path, name: str, models: tuple[str, ...]) -> dict[str, float]:
-    """Memory in GB of each side, in a process of its own."""
+def measure(cache: Path, name: str, models: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Memory of each side in GB, in a process of its own: the process's, and its weights'."""
     words = ["--family", name, "--models", ",".join(models), "--cache", str(cache), "--side"]
-    measured: dict[str, float] = {}
+    measured: dict[str, dict[str, float]] = {}
     for side in SIDES:
         command = [sys.executable, "-m", "benchmarks.model_memory", *words, side]
         out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -129,8 +140,7 @@ def main() -> None:
     chosen = family(options.family)
     if options.side:
         loaded = SIDES[options.side](options.cache, chosen, options.models)
-        print(memory_gb())
-        del loaded
+        print(json.dumps({"process": memory_gb(), "weights": loaded.weight_bytes / 1e9}))
         return
     with tempfile.TemporaryDirectory() as folder:
         if chosen.folder is None:
@@ -139,12 +149,11 @@ def main() -> None:
     if options.json:
         print(json.dumps(measured))
         return
-    for side, value in measured.items():
-        print(f"{side:10} {value:6.2f} GB")
-    whole, weights = (
-        (measured["engine"] - less) / (measured["pipelines"] - less) for less in (0.0, measured["libraries"])
-    )
-    print(f"the engine takes {whole:.2f} of the pipelines' memory, {weights:.2f} without the libraries")
+    for side, costs in measured.items():
+        print(f"{side:10} {costs['process']:6.2f} GB, of weights {costs['weights']:6.2f} GB")
+    for what in ("process", "weights"):
+        ratio = measured["engine"][what] / measured["pipelines"][what]
+        print(f"{what}: the engine takes {ratio:.2f} of the pipelines' memory")
 
 
 if __name__ == "__main__":
