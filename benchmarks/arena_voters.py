@@ -64,8 +64,8 @@ async def voter(
     """One visitor, with random pauses."""
     token = secrets.token_hex(16)
     await asyncio.sleep(rng.uniform(0, _ARRIVAL_SECONDS))
-    known = {"base_url": server.url, "headers": {"x-voter": token}, "verify": trust}
-    async with httpx.AsyncClient(**known, timeout=30, limits=_IDLE) as http:
+    headers = {"x-voter": token}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30, verify=trust, limits=_IDLE) as http:
         while not over.is_set():
             try:
                 await rounds(http, seen, over, rng)
