@@ -96,13 +96,17 @@ def _checked(entry: BaseEntry, machine: Machine) -> OtherBase:
         base = checked_base(entry.base, machine, log.info, entry.name)
     else:
         base = OtherBase(name=entry.name, family=_family_of(styles[0], machine), source="")
-    based = with_other_base(family(base.family), base).family
-    for style in styles:
-        from hypersd.models.user_adapter import check_fit  # noqa: PLC0415 - brings torch
-
-        check_fit(style_path(style, machine, log.info), based, machine)
+    if styles:
+        _check_fit(styles, with_other_base(family(base.family), base).family, machine)
     sources = [base.source, *map(_source, styles)]
     return replace(base, source=" + ".join(filter(None, sources)), styles=styles)
+
+
+def _check_fit(styles: Sequence[Weights], based: Family, machine: Machine) -> None:
+    from hypersd.models.user_adapter import check_fit  # noqa: PLC0415 - brings torch
+
+    for style in styles:
+        check_fit(style_path(style, machine, log.info), based, machine)
 
 
 def _family_of(style: Weights, machine: Machine) -> str:
