@@ -121,18 +121,28 @@ store, name = Store(sys.argv[1]), sys.argv[2]
 quick = {"votes_a_minute": 10**6, "votes_a_day": 10**6}
 habits = BattlePolicy(gold_share=0, first_gold=0, repeat_share=0, overlap_share=0, **quick)
 desk = BattleService(store, habits)
+
+
+def vote():
+    if battle := desk.next_battle(name):
+        desk.mark_shown(battle.id, name)
+        print(desk.vote(battle.id, name, "left").id, battle.pair.id, flush=True)
+    return battle
+
+
 print("ready", flush=True)
 sys.stdin.readline()
-while battle := desk.next_battle(name):
-    desk.mark_shown(battle.id, name)
-    print(desk.vote(battle.id, name, "left").id, battle.pair.id, flush=True)
+vote()
+sys.stdin.readline()
+while vote():
+    pass
 """
-"""Program that votes in a loop and prints its acknowledged votes and their pairs."""
+"""Program that votes once on a signal, in a loop on a second one, and prints its acknowledged votes and their pairs."""
 
 
 @contextmanager
 def voter(url: str, name: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    """A process that starts voting on a signal, and its output."""
+    """A process that votes on signals, and its output."""
     command = [sys.executable, "-c", VOTER, url, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -169,6 +179,7 @@ def test_acknowledged_votes_survive_a_kill(store: Store, url: str) -> None:
     for number in range(kills):
         with voter(url, f"voter-{number}") as (process, said):
             go(process)
+            go(process)
             acknowledged += [said.readline().split()[0] for _ in range(rng.randint(1, 20))]
             time.sleep(rng.uniform(0, 0.05))
             process.kill()
@@ -191,10 +202,15 @@ def test_two_processes_vote_concurrently(store: Store, url: str) -> None:
         store.pairs.add(pair(seed=seed))
     said: dict[str, list[list[str]]] = {}
     with voter(url, "ann") as (ann, anns), voter(url, "ben") as (ben, bens):
+        first_lines = {}
+        for name, process, out in (("ann", ann, anns), ("ben", ben, bens)):
+            go(process)
+            first_lines[name] = out.readline().split()
         go(ann)
         go(ben)
         # Each continues until it has seen every pair: pairs claimed by the other come after all fresh ones.
-        said["ann"], said["ben"] = ([line.split() for line in out.read().splitlines()] for out in (anns, bens))
+        for name, out in (("ann", anns), ("ben", bens)):
+            said[name] = [first_lines[name], *(line.split() for line in out.read().splitlines())]
         assert [ann.wait(), ben.wait()] == [0, 0]
     for name, lines in said.items():
         assert len(lines) == len({on for _, on in lines}) == 120
