@@ -52,9 +52,9 @@ _LONGEST_LINE = 12
 _THREADS = 4
 """Few: they take turns with one interpreter, and threads that wait for it cost more than they do.
 
-With 40 (Starlette's number) a full replica gave 58 votes a second and spent 16 ms on each; with 4 it gave 147 and spent
-5 (docs/scale.md).
-While one waits for the database the others work; what waits longer has threads of its own (`SerialQueue`).
+With 40 (Starlette's number) a full replica gave 58 votes a second and spent 16 ms on each; with 4 it gives 147 and
+spends 5 (docs/scale.md). While one waits for the database the others work; what waits longer has a thread of its own
+(`SerialQueue`).
 """
 
 _COUNTED = "already counted: your first vote is kept"

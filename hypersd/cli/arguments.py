@@ -139,18 +139,13 @@ def _up_to_one(text: str, expected: str) -> float:
     return value
 
 
-def number(text: str) -> float:
-    """A decimal number, by the same rule as everywhere (see `hypersd.utils.numbers.parse_number`)."""
-    return parse_number(text)
-
-
 def loss_weight(text: str) -> float:
     """A weight of a loss, from 0 on.
 
     Raises:
         ValueError: it is none.
     """
-    value = number(text)
+    value = parse_number(text)
     if not 0 <= value <= _MOST_WEIGHT:
         raise ValueError(f"expected a weight from 0 to {_MOST_WEIGHT:g}, not {text[:40]!r}")
     return value

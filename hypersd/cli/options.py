@@ -11,7 +11,6 @@ from hypersd.cli.arguments import (
     counted,
     fraction,
     names,
-    number,
     path,
     picture_count,
     picture_size,
@@ -23,6 +22,7 @@ from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES
 from hypersd.models.specs import MAX_STEPS
 from hypersd.utils.environment import Backend
+from hypersd.utils.numbers import parse_number
 
 DEFAULT_FAMILY = next(iter(FAMILIES))
 """The registry's first family is the one that is shipped."""
@@ -90,10 +90,13 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
         "sampling", "Left out, each model is drawn by its published recipe; models that do not bear one say why."
     )
     group.add_argument(
-        "--eta", type=argument(number), metavar="X", help="noise that each step adds anew, 0 to 1; less keeps details"
+        "--eta",
+        type=argument(parse_number),
+        metavar="X",
+        help="noise that each step adds anew, 0 to 1; less keeps details",
     )
-    group.add_argument("--strength", type=argument(number), metavar="X", help="strength of the LoRA, up to 2")
-    group.add_argument("--guidance", type=argument(number), metavar="X", help="guidance scale (CFG), 1 to 20")
+    group.add_argument("--strength", type=argument(parse_number), metavar="X", help="strength of the LoRA, up to 2")
+    group.add_argument("--guidance", type=argument(parse_number), metavar="X", help="guidance scale (CFG), 1 to 20")
     group.add_argument("--negative", metavar="PROMPT", help="what guidance leads away from")
     group.add_argument(
         "--size", type=argument(picture_size), metavar="WxH", help="of the pictures in pixels, or one side"

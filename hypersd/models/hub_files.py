@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from hypersd.models.downloads import ProgressCallback, fetched, reporting
 from hypersd.models.machine import Machine
@@ -64,3 +66,12 @@ class HubFiles:
     def _fetched(self, what: str, repository: str, fetch: Callable[[], str]) -> Path:
         self.progress(f"fetching {what}")
         return fetched(what, fetch, repository)
+
+
+def is_repository(name: str) -> bool:
+    """True for OWNER/NAME in the Hub's letters: no address, and no path out of the Hub's cache."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name

@@ -10,14 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 
 from hypersd.models.changed_base import ChangedBase, adaptable
 from hypersd.models.downloads import ProgressCallback, explained
 from hypersd.models.family_bases import with_other_base
 from hypersd.models.family_parts import OtherBase
-from hypersd.models.hub_files import HubFiles
+from hypersd.models.hub_files import HubFiles, is_repository
 from hypersd.models.machine import Machine
 from hypersd.models.registry import FAMILIES, family, unet_folder
 from hypersd.models.specs import Family
@@ -66,7 +64,7 @@ def checked_base(source: str, machine: Machine, progress: ProgressCallback, name
         _check_published(chosen, source)
     elif place.is_dir():
         chosen = _like(source, _folder_traits(place), machine)
-    elif not _is_repository(source) or place.suffix in {".safetensors", ".ckpt"}:
+    elif not is_repository(source) or place.suffix in {".safetensors", ".ckpt"}:
         raise ValueError(
             f"there is no file or folder {source}; give one, or a repository of the Hub as OWNER/NAME, for example "
             "RunDiffusion/Juggernaut-XL-v9"
@@ -76,15 +74,6 @@ def checked_base(source: str, machine: Machine, progress: ProgressCallback, name
     title = name or (place.name if place.is_file() else place.resolve().name)
     vae = _vae(chosen, machine)
     return OtherBase(name=title, family=chosen.name, source=place.name if name else source, place=place, vae=vae)
-
-
-def _is_repository(name: str) -> bool:
-    """True for OWNER/NAME in the Hub's letters: no address, and no path out of the Hub's cache."""
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return "/" in name
 
 
 def _of_hub(repository: str, machine: Machine, progress: ProgressCallback, name: str) -> OtherBase:

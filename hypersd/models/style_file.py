@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
-
 from hypersd.models.adapter_file import lora_problem
 from hypersd.models.downloads import ProgressCallback
-from hypersd.models.hub_files import HubFiles
+from hypersd.models.hub_files import HubFiles, is_repository
 from hypersd.models.machine import Machine
 from hypersd.models.weights import Weights, check_strength
 from hypersd.utils.numbers import parse_number
-
-_SUFFIX = ".safetensors"
 
 
 def parse_style(text: str) -> Weights:
@@ -61,10 +56,7 @@ def _published(file: str) -> tuple[str, str] | None:
     """Repository and file of `OWNER/NAME/FILE.safetensors`, unless there is such a file on disk."""
     owner, _, rest = file.partition("/")
     name, _, inside = rest.partition("/")
-    if not inside.endswith(_SUFFIX) or ".." in inside.split("/") or Path(file).exists():
+    repository = f"{owner}/{name}"
+    if not inside.endswith(".safetensors") or ".." in inside.split("/") or Path(file).exists():
         return None
-    try:
-        validate_repo_id(f"{owner}/{name}")
-    except HFValidationError:
-        return None
-    return f"{owner}/{name}", inside
+    return (repository, inside) if is_repository(repository) else None

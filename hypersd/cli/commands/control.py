@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypersd.cli.arguments import argument, control_mode, number, path, step_counts
+from hypersd.cli.arguments import argument, control_mode, path, step_counts
 from hypersd.cli.base_option import add_base, chosen_family
 from hypersd.cli.comparison_report import comparison_report, report_failures
 from hypersd.cli.folders import CONTROL, CONTROL_IMAGE, command_folder
@@ -17,6 +17,7 @@ from hypersd.models.control_specs import ControlMode
 from hypersd.models.machine import Machine
 from hypersd.models.specs import Family
 from hypersd.sampling.comparison_files import GRID, picture_files
+from hypersd.utils.numbers import parse_number
 
 if TYPE_CHECKING:
     from hypersd.sampling.request import Control, Request
@@ -55,9 +56,14 @@ def add_parser(subparsers: Any) -> None:
         help=f"default: {','.join(map(str, STEPS))}",
     )
     parser.add_argument(
-        "--scale", type=argument(number), metavar="X", help="conditioning scale, 0 to 2 (default: the ControlNet's own)"
+        "--scale",
+        type=argument(parse_number),
+        metavar="X",
+        help="conditioning scale, 0 to 2 (default: the ControlNet's own)",
     )
-    parser.add_argument("--eta", type=argument(number), metavar="X", help="noise that each step adds anew, 0 to 1")
+    parser.add_argument(
+        "--eta", type=argument(parse_number), metavar="X", help="noise that each step adds anew, 0 to 1"
+    )
     add_seed(parser)
     add_out(parser)
     add_json(parser)
