@@ -161,6 +161,12 @@ def test_on_the_owner_s_bases_the_page_draws_what_the_command_line_does(
         changes += zip(stored.get("styles", ()), made_of.get("styles", ()), strict=True)
         assert changes
         assert all(page.items() < terminal.items() for page, terminal in changes), "all but the hash"
+        if base == "ink":
+            (tmp_path / "page.png").write_bytes(png)
+            again = ["compare", "--like", str(tmp_path / "page.png"), "--style", INK, "--out", str(tmp_path / "again")]
+            assert main(again) == 0
+            capsys.readouterr()
+            assert np.abs(pixels(io.BytesIO(png)) - pixels(tmp_path / "again" / "hyper.png")).max() <= 1
 
 
 def test_models_say_on_which_bases_they_run(client: Client) -> None:

@@ -9,13 +9,19 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import torch
 from diffusers import StableDiffusionPipeline
 from huggingface_hub import constants
+from safetensors.torch import save_file
 
+from hypersd.models.adapter_file import AdapterError
 from hypersd.models.machine import Machine
 from hypersd.models.offered_bases import offered_bases
 from hypersd.models.other_base import other_base
 from hypersd.models.registry import FAMILIES
+from hypersd.models.style_file import parse_style
+from hypersd.models.style_lora import with_styles
+from hypersd.models.user_adapter import with_user_adapter
 from tests import families
 from tests.http_server import served
 
@@ -139,3 +145,13 @@ def test_a_style_is_offered_with_the_base_that_it_was_made_for(
     complaints = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     for complaint, reason in zip(complaints, filter(None, entries.values()), strict=True):
         assert reason in complaint
+
+
+def test_an_adapter_of_another_architecture_is_refused_before_its_base_is_fetched(tmp_path: Path) -> None:
+    layer, file = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k", tmp_path / "sd15.safetensors"
+    save_file({f"{layer}.lora_A.weight": torch.ones(4, 768), f"{layer}.lora_B.weight": torch.ones(1280, 4)}, file)
+    nothing = families.machine(tmp_path / "hub")
+    with pytest.raises(AdapterError, match=r"was made for SD 1\.x, and this is SDXL"):
+        with_user_adapter(FAMILIES["sdxl"], file, None, nothing)
+    with pytest.raises(AdapterError, match=r"was made for SD 1\.x, and this is SDXL"):
+        with_styles(FAMILIES["sdxl"], [parse_style(str(file))], nothing, lambda _line: None)

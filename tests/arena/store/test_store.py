@@ -202,15 +202,14 @@ def test_two_processes_vote_concurrently(store: Store, url: str) -> None:
         store.pairs.add(pair(seed=seed))
     said: dict[str, list[list[str]]] = {}
     with voter(url, "ann") as (ann, anns), voter(url, "ben") as (ben, bens):
-        first_lines = {}
         for name, process, out in (("ann", ann, anns), ("ben", ben, bens)):
             go(process)
-            first_lines[name] = out.readline().split()
+            said[name] = [out.readline().split()]
         go(ann)
         go(ben)
         # Each continues until it has seen every pair: pairs claimed by the other come after all fresh ones.
         for name, out in (("ann", anns), ("ben", bens)):
-            said[name] = [first_lines[name], *(line.split() for line in out.read().splitlines())]
+            said[name] += (line.split() for line in out.read().splitlines())
         assert [ann.wait(), ben.wait()] == [0, 0]
     for name, lines in said.items():
         assert len(lines) == len({on for _, on in lines}) == 120
