@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -21,7 +22,11 @@ from app.texts import sentence
 from hypersd.arena.ranking.filters import VoteFilter
 from hypersd.arena.ranking.leaderboard import Leaderboard
 from hypersd.arena.votes.battle import KINDS
+from hypersd.models.changed_base import ChangedBase
 from hypersd.models.family_bases import base_titles
+from hypersd.models.specs import Family
+
+log = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 20.0
 """Seconds for which a request waits for a leaderboard that is being computed."""
@@ -46,7 +51,7 @@ class ReadEndpoints:
             raise _error(str(error)) from error
         records: list[ModelRecord] = []
         for each in families:
-            changed = {base: self.engines.on_base(each.name, base) for base in base_titles(each)}
+            changed = self._usable_bases(each)
             for spec in each.specs:
                 able = self.engines.availability(each, spec)
                 records.append(
@@ -67,6 +72,16 @@ class ReadEndpoints:
                     }
                 )
         return records
+
+    def _usable_bases(self, family: Family) -> dict[str, ChangedBase]:
+        """The family on each of its other bases, by name; a base whose file is damaged is left out, and logged."""
+        usable: dict[str, ChangedBase] = {}
+        for base in base_titles(family):
+            try:
+                usable[base] = self.engines.on_base(family.name, base)
+            except (OSError, ValueError) as error:
+                log.warning("the base %s of %s is not listed: %s", base, family.name, error)
+        return usable
 
     def leaderboard(
         self, kind: str = "human", family: str = "", steps: int = 0, prompts: str = ""

@@ -14,6 +14,8 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from hypersd.models.registry import FAMILIES
+
 ENDPOINTS = {"/compare", "/compare_pictures", "/models", "/leaderboard", "/dataset"}
 
 
@@ -60,6 +62,19 @@ def test_models_say_what_runs_here(client: Client) -> None:
     assert {record["available"] for record in client.predict("sdxl", api_name="/models")} == {False}
     with pytest.raises(AppError, match="nknown family 'dalle'; choose from: emoji"):
         client.predict("dalle", api_name="/models")
+
+
+def test_a_base_whose_file_is_damaged_is_not_listed(client: Client, emoji_folder: Path) -> None:
+    style = FAMILIES["emoji"].styled_bases[0]
+    file = emoji_folder / str(style.weights.file)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"not an adapter")
+    try:
+        records = client.predict("emoji", api_name="/models")
+    finally:
+        file.unlink()
+    assert {record["name"] for record in records} >= {"base", "hyper"}
+    assert style.name not in {base for record in records for base in record["bases"]}
 
 
 def test_the_leaderboard_of_no_votes_says_so(client: Client) -> None:
