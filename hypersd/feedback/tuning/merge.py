@@ -20,6 +20,8 @@ from hypersd.utils.files import atomic_path
 
 _DOWN = "lora_A.weight"
 WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+FEW_WEIGHTS = (0.0, 0.4, 1.0)
+"""For a shortened tuning, where drawing with each weight takes longer than the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class MergePoint:
         return cls(result.weight, ValidationMetrics(**metrics), result.objection)
 
 
-def sweep(student: Student, monitor: RewardHackingMonitor, weights: Sequence[float] = WEIGHTS) -> list[MergePoint]:
+def sweep(student: Student, monitor: RewardHackingMonitor, weights: Sequence[float]) -> list[MergePoint]:
     """Look at the student with its adapter at each weight; without it, it was looked at before its training."""
     points: list[MergePoint] = []
     for weight in weights:

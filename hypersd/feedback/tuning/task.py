@@ -84,7 +84,7 @@ class TuningTask:
         learning_rate: None means `default_rate`.
         preferences, pictures: the votes themselves, for `dpo`.
         batch_size: pictures a step; None means as many as their size allows.
-        shorten: factor on the number of steps, for a quick look.
+        shorten: factor on the number of steps, for a quick look, which tries fewer weights.
     """
 
     source: ModelSource
@@ -130,7 +130,7 @@ class TuningTask:
             self._refl(trainer, student, monitor, rewards)
         plugin = self.out / _PLUGIN
         save_adapter(student.unet, plugin)
-        points = merge.sweep(student, monitor)
+        points = merge.sweep(student, monitor, merge.WEIGHTS if self.shorten >= 1 else merge.FEW_WEIGHTS)
         chosen = merge.choose(points)
         adapter = self.out / _ADAPTER
         merge.write_merged(student.few_steps_layers, load_file(plugin), chosen.weight, adapter)
