@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.services.draw_job import DrawEvent, Job
@@ -42,6 +43,8 @@ class EngineManager:
         again: Callable[[], Mapping[str, Family]] | None = None,
         gpu: ZeroGPU | None = None,
         bases: Sequence[str] = (),
+        *,
+        most_unets: int | None = None,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -51,6 +54,7 @@ class EngineManager:
             again: reads the families again, to find contestants registered while the page is served.
             gpu: draws in GPU calls; None is in this process.
             bases: the owner's list of other bases, as `SOURCE` or `NAME=SOURCE`.
+            most_unets: UNets that a CPU holds at a time beside the base's; None is as many as fit.
         """
         self.metrics = PageMetrics()
         self.families, self.first, self._again = families, first, again or (lambda: families)
@@ -62,7 +66,7 @@ class EngineManager:
         self._machine_known = threading.Event()
         self._at_work = 0
         self._waker = threading.Thread(target=self._wake, name="studio", daemon=True)
-        self._gpu = gpu
+        self._gpu, self._most_unets = gpu, most_unets
         self._calls = GPUCalls(gpu, self._engine_for, self._after_fork) if gpu else None
 
     def wake(self) -> None:
@@ -264,7 +268,8 @@ class EngineManager:
         place(engine)
 
     def _machine(self) -> Machine:
-        return self._gpu.machine() if self._gpu else Machine.here()
+        machine = self._gpu.machine() if self._gpu else Machine.here()
+        return replace(machine, most_unets=self._most_unets if machine.device == "cpu" else None)
 
     def _wake(self) -> None:
         try:

@@ -33,6 +33,12 @@ ATTACHED = "--attached"
 NICENESS = 10
 """Niceness of the process, at most 19: it still progresses next to a process that uses a whole core."""
 
+_BESIDE_A_PAGE = 3
+"""UNets held beside the base's: a Space's smallest hardware has to hold the page's own too.
+
+Three of the embedded family's five adapters: putting one together takes a tenth of the time of a pair.
+"""
+
 
 @dataclass
 class PageLink:
@@ -70,13 +76,15 @@ def main(arguments: list[str]) -> None:
     environment = Environment.read()
     configure_logging(environment.log, secrets())
     settings = AppSettings.from_environment(environment)
-    engines = EngineManager(settings.families(), settings.family, settings.families)
+    attached = ATTACHED in arguments
+    engines = EngineManager(
+        settings.families(), settings.family, settings.families, most_unets=_BESIDE_A_PAGE if attached else None
+    )
     store, pictures = settings.storage.open()
     studies = OpenStudies(engines, store, read_studies(settings.studies, engines.first))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    attached = ATTACHED in arguments
     link = PageLink(stop, sys.stdout if attached else None)
     if attached:
         threading.Thread(target=link.listen, args=(sys.stdin,), name="page", daemon=True).start()

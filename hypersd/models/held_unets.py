@@ -129,13 +129,15 @@ class HeldUNets:
 
     def _make_room(self) -> None:
         """Let go of the UNets that were used least recently until another one fits beside the base."""
-        wanted = weight_bytes(self.base)
-
-        def held() -> int:
-            return held_bytes([self.base, *self._fused.values()]) + self.graph_bytes()
-
-        while (unets := self._fused or self._compiled) and held() + wanted > self._budget:
+        while (unets := self._fused or self._compiled) and self._is_full():
             del unets[next(iter(unets))]
+
+    def _is_full(self) -> bool:
+        machine = self._loader.machine
+        if machine.most_unets is not None and len(self._fused) + len(self._compiled) >= machine.most_unets:
+            return True
+        held = held_bytes([self.base, *self._fused.values()]) + self.graph_bytes()
+        return held + weight_bytes(self.base) > self._budget
 
     def _switch(self, weights: Weights) -> UNet2DConditionModel:
         file = replace(weights, scale=1.0)  # one copy serves at any strength

@@ -44,6 +44,8 @@ class Machine:
         hub: the Hub's address.
         backend: library that runs the UNets; a GPU's is always PyTorch.
         graphs: folder of the graphs that OpenVINO compiles.
+        most_unets: number of UNets held at a time beside the base's; None is as many as fit. A further one is put
+            together again when its turn comes.
     """
 
     device: str
@@ -55,6 +57,7 @@ class Machine:
     hub: str = constants.ENDPOINT
     backend: Backend = "torch"
     graphs: Path = Path("data", "graphs")
+    most_unets: int | None = None
 
     @classmethod
     def here(cls) -> Machine:

@@ -114,6 +114,18 @@ def test_the_least_recently_used_goes_when_memory_is_short(
         )
 
 
+def test_no_more_unets_are_held_than_a_machine_says(emoji: Family, tmp_path: Path) -> None:
+    engine = Engine(emoji, replace(families.machine(tmp_path), most_unets=1))
+    recipes = [emoji.spec(name).recipe() for name in ("hyper", "turbo", "hyper")]
+    drawn = []
+    for recipe in recipes:
+        with engine.use(recipe) as loaded:
+            drawn.append(predicted(loaded.unet))
+    assert [engine.holds(recipe.weights) for recipe in recipes] == [True, False, True]
+    assert torch.equal(drawn[0], drawn[2]), "put together again as it was"
+    assert not torch.equal(drawn[0], drawn[1])
+
+
 def test_a_prompt_is_encoded_once_and_as_the_pipeline_does(emoji: Family, tmp_path: Path) -> None:
     assert emoji.folder is not None
     engine = Engine(emoji, families.machine(tmp_path))
