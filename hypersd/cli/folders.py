@@ -166,6 +166,7 @@ _KNOWN: Mapping[str, Callable[[Path, Iterable[str]], Iterable[str]]] = {
     "data filter": _where("filter.json", "measurements/[0-9]*.parquet"),
     "distill": _where("*/state/state.json"),
     "shrink": lambda _folder, _names: (),
+    "merge": lambda _folder, _names: (),
     "reward train": _where("reward.json", "training*/state/state.json"),
     "feedback": _where("*/feedback.json", "*/training/state/state.json"),
     "loop": _where("round-*/plan.json", "round-*/votes.json"),

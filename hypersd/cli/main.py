@@ -11,6 +11,7 @@ from types import MappingProxyType, ModuleType
 
 from hypersd import __version__
 from hypersd.cli.commands import (
+    adapter_merge,
     arena_init,
     claims,
     compare,
@@ -42,6 +43,7 @@ COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
         "data": data_filter,
         "distill": distill,
         "shrink": shrink,
+        "merge": adapter_merge,
         "votes": votes,
         "arena": arena_init,
         "rank": rank,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -68,21 +68,12 @@ def layer_ranks(layers: Mapping[str, tuple[Tensor, Tensor]], lose: float) -> dic
     return ranks
 
 
-def shrink_adapter(file: Path, target: Path, *, rank: int | None = None, lose: float = 0.0) -> float:
-    """Write an adapter of `save_adapter` with a lower rank, in half precision.
-
-    Args:
-        file: the adapter, in diffusers' key format.
-        target: may be the same file.
-        rank: of all layers, at least 1; None chooses each layer's by `lose`, see `layer_ranks`.
-        lose: the share of the squared differences of weights that may be lost.
-
-    Returns:
-        The share of the squared differences of weights that is lost, 0 to 1.
+def read_layers(file: Path) -> dict[str, tuple[Tensor, Tensor]]:
+    """The factors of each layer of an adapter of `save_adapter`, by its path.
 
     Raises:
-        OSError: the file is missing, damaged or no adapter; or `target` cannot be written.
-        ValueError: it has another key format, or nothing of it would be left.
+        OSError: the file is missing, damaged or no adapter.
+        ValueError: it has another key format than diffusers'.
     """
     inspect(file)
     state = load_file(file)
@@ -91,8 +82,28 @@ def shrink_adapter(file: Path, target: Path, *, rank: int | None = None, lose: f
         raise ValueError(
             f"{file} is not in diffusers' key format, as `distill` writes it; give the file without .kohya"
         )
-    layers = {path: (state[path + _DOWN], state[path + _UP]) for path in paths}
-    ranks = layer_ranks(layers, lose) if rank is None else dict.fromkeys(paths, rank)
+    return {path: (state[path + _DOWN], state[path + _UP]) for path in paths}
+
+
+def write_layers(
+    layers: Mapping[str, tuple[Tensor, Tensor]], target: Path, *, rank: int | None = None, lose: float = 0.0
+) -> float:
+    """Write layers as an adapter of a lower rank, in half precision.
+
+    Args:
+        layers: of `read_layers`.
+        target: the file.
+        rank: of all layers, at least 1; None chooses each layer's by `lose`, see `layer_ranks`.
+        lose: the share of the squared differences of weights that may be lost.
+
+    Returns:
+        The share of the squared differences of weights that is lost, 0 to 1.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: nothing would be left.
+    """
+    ranks = layer_ranks(layers, lose) if rank is None else dict.fromkeys(layers, rank)
     smaller: dict[str, Tensor] = {}
     whole = lost = 0.0
     for path, (down, up) in layers.items():
@@ -103,7 +114,48 @@ def shrink_adapter(file: Path, target: Path, *, rank: int | None = None, lose: f
         if ranks[path]:
             smaller |= {path + _DOWN: low_down.half().contiguous(), path + _UP: low_up.half().contiguous()}
     if not smaller:
-        raise ValueError(f"nothing of {file} would be left; lose less of it")
+        raise ValueError(f"nothing of {target.name} would be left; lose less of it")
     with atomic_path(target, durable=True) as part:
         save_file(smaller, part)
     return lost / whole if whole else 0.0
+
+
+def shrink_adapter(file: Path, target: Path, *, rank: int | None = None, lose: float = 0.0) -> float:
+    """Write an adapter with a lower rank; see `write_layers`. `target` may be the same file.
+
+    Raises:
+        OSError, ValueError: as `read_layers` and `write_layers`.
+    """
+    return write_layers(read_layers(file), target, rank=rank, lose=lose)
+
+
+def merge_adapters(
+    adapters: Sequence[tuple[Path, float]], target: Path, *, rank: int | None = None, lose: float = 0.0
+) -> float:
+    """Write the weighted sum of adapters' differences of weights as one adapter; see `write_layers`.
+
+    Args:
+        adapters: each with its factor; of one base.
+        target: the file.
+        rank: as for `write_layers`.
+        lose: as for `write_layers`.
+
+    Raises:
+        OSError: as `read_layers` and `write_layers`.
+        ValueError: as there; or the adapters are of different bases.
+    """
+    merged: dict[str, tuple[Tensor, Tensor]] = {}
+    for file, factor in adapters:
+        for path, (down, up) in read_layers(file).items():
+            addend = down.float(), factor * up.float()
+            earlier = merged.get(path)
+            try:
+                # B₁A₁ + B₂A₂ = [B₁, B₂]·[A₁; A₂]
+                merged[path] = addend if earlier is None else _stacked(earlier, addend)
+            except RuntimeError as error:
+                raise ValueError(f"{file} is an adapter of another base than the files before it: {path}") from error
+    return write_layers(merged, target, rank=rank, lose=lose)
+
+
+def _stacked(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]], dim=1)

@@ -54,6 +54,7 @@ ELSEWHERE = {
     "emoji perceive": "tests/cli/commands/test_emoji.py",
     "distill": "tests/cli/commands/test_distill.py",
     "shrink": "tests/training/test_adapter_rank.py",
+    "merge": "tests/training/test_adapter_rank.py",
     "distill tscd --data": "tests/cli/commands/test_distill_pictures.py",
 }
 """Beginnings of commands that these tests run at small size, on what the command needs."""

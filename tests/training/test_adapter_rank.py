@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hypersd.training.adapter_rank import layer_ranks, lower_rank
+from hypersd.training.adapter_rank import layer_ranks, lower_rank, read_layers
 from tests.cli.conftest import Call, call
 
 __all__ = ["call"]
@@ -45,6 +45,39 @@ def test_an_adapter_is_written_in_a_lower_rank(call: Call, tmp_path: Path) -> No
     save_file(kohya, tmp_path / "other.safetensors")
     refused = call("shrink", tmp_path / "other.safetensors", "--rank", "2", "--out", tmp_path / "other")
     assert "give the file without .kohya" in refused.complaint
+
+
+def test_adapters_are_merged_into_one_at_their_strengths(call: Call, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    attention = "unet.mid_block.attentions.0.transformer_blocks.0.attn1"
+    first, second = (
+        {name: (torch.randn(2, 8), torch.randn(8, 2)) for name in names}
+        for names in ((f"{attention}.to_q", f"{attention}.to_k"), (f"{attention}.to_q", f"{attention}.to_v"))
+    )
+    for file, layers in (("first", first), ("second", second)):
+        state = {key: value for path, (down, up) in layers.items() for key, value in _factors(path, down, up).items()}
+        save_file(state, tmp_path / f"{file}.safetensors")
+    words = ("merge", f"{tmp_path}/first.safetensors:0.3", f"{tmp_path}/second.safetensors:0.7", "--json", "--rank")
+    document = call(*words, 4, "--out", tmp_path / "out").document
+    assert document["lost"] < 1e-5
+    assert [adapter["strength"] for adapter in document["adapters"]] == [0.3, 0.7]
+    merged = {path: up @ down for path, (down, up) in read_layers(tmp_path / "out" / "merged.safetensors").items()}
+    wanted = dict.fromkeys([*first, *second], torch.zeros(8, 8))
+    for strength, layers in ((0.3, first), (0.7, second)):
+        for path, (down, up) in layers.items():
+            wanted[path] = wanted[path] + strength * up @ down
+    assert merged.keys() == wanted.keys()
+    for path, change in merged.items():
+        torch.testing.assert_close(change.float(), wanted[path], atol=0.02, rtol=0.01)
+    assert 0 < call(*words, 1, "--out", tmp_path / "low").document["lost"] < 1
+    narrow = {key: value[:, :4] if "lora_A" in key else value for key, value in _factors(path, down, up).items()}
+    save_file({key: value.contiguous() for key, value in narrow.items()}, tmp_path / "other.safetensors")
+    refused = call(
+        "merge", f"{tmp_path}/second.safetensors", f"{tmp_path}/other.safetensors", *words[-1:], 2, "--out", "x"
+    )
+    assert "is an adapter of another base" in refused.complaint
+    on_the_hub = call("merge", "someone/lora/file.safetensors", "--rank", 2, "--out", tmp_path / "hub")
+    assert "download it first" in on_the_hub.complaint
 
 
 def test_layers_get_ranks_by_what_their_numbers_are_worth(call: Call, tmp_path: Path) -> None:

@@ -22,6 +22,14 @@ def add_parser(subparsers: Any) -> None:
         "smaller file; the file gets the same name in DIR. Measure it with `evaluate --adapter`.",
     )
     parser.add_argument("file", type=argument(path), metavar="FILE", help="an adapter as `distill` writes it")
+    add_rank(parser)
+    add_out(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def add_rank(parser: argparse.ArgumentParser) -> None:
+    """Add `--rank` and `--lose`, of which one is needed."""
     rank = parser.add_mutually_exclusive_group(required=True)
     rank.add_argument("--rank", type=counted(1, _MOST, "the rank"), metavar="N", help="the new rank of all layers")
     rank.add_argument(
@@ -31,9 +39,6 @@ def add_parser(subparsers: Any) -> None:
         help="each layer gets the rank with which the file is smallest, and no more than this share of the squared "
         "differences of weights is lost (above 0, up to 1)",
     )
-    add_out(parser)
-    add_json(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
