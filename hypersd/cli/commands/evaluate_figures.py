@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hypersd.cli.arguments import refuse_given
@@ -19,8 +21,13 @@ if TYPE_CHECKING:
     from hypersd.models.engine import Engine
 
 _FIGURES = ("gallery.md", "figure-[0-9]*.webp")
+CHOSEN_MODELS: Mapping[str, object] = MappingProxyType(
+    dict.fromkeys(("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode"))
+)
+"""Options of `evaluate` that choose or change models, for commands that have models of their own."""
+
 _NOT_HERE = {
-    **dict.fromkeys(("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode")),
+    **CHOSEN_MODELS,
     **dict.fromkeys(("reward", "reference", "metrics", "prompts", "count")),
     "seeds": 1,
     "resume": False,

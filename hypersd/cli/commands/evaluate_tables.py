@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypersd.cli.arguments import refuse_given
-from hypersd.cli.commands.evaluate_figures import write_figures
+from hypersd.cli.commands.evaluate_figures import CHOSEN_MODELS, write_figures
 from hypersd.cli.evaluations import evaluated, report_failures
 from hypersd.cli.output import emit, note, say
 from hypersd.models.machine import Machine
@@ -26,9 +26,6 @@ PROMPTS = 256
 SCORE_PROMPTS = 16
 """Paths on which figure 3's errors are measured."""
 
-_NOT_HERE: dict[str, object] = {
-    **dict.fromkeys(("base", "style", "decoder", "models", "steps", "adapter", "like", "base_first", "mode"))
-}
 _ECHOED = ("prompts", "count", "seed", "seeds", "reward", "reference", "metrics", "out")
 
 
@@ -39,7 +36,7 @@ def run_tables(options: argparse.Namespace, machine: Machine) -> int:
         OSError: a file is missing or damaged, or cannot be written.
         ValueError: an option does not belong here, or no model of the tables can be run here.
     """
-    refuse_given(options, _NOT_HERE, "`evaluate tables` runs the models of the paper's tables")
+    refuse_given(options, CHOSEN_MODELS, "`evaluate tables` runs the models of the paper's tables")
     chosen = family(options.family)
     from hypersd.evaluate.evaluation_prompts import evaluation_prompts
     from hypersd.evaluate.paper_results import absence, paper_results
