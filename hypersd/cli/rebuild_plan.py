@@ -19,6 +19,8 @@ from hypersd.utils.readers import read_object
 TRAINING = "training"
 RECORDS = "stages"
 _PROMPTS, _SCENES = 256, 500
+_FEW_STEPS, _ONE_STEP, _LOST = 0.4, 0.6, 0.01
+"""Shares of the two adapters in the one for 1 to 8 steps, and what its ranks may lose of the sum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ def rebuild_plan(options: RebuildOptions) -> list[RebuildStage]:
             dict.fromkeys(("hyper-1-step", "one-step"), "one-step/score.safetensors"),
             start=start,
         ),
+        _merged(options, {"unified": unified, "one-step": "one-step/score.safetensors"}),
         _distilled(
             options,
             "backward",
@@ -172,6 +175,21 @@ def _distilled(
         outputs=plain.outputs,
         installs=installs,
         resume=("--resume",),
+    )
+
+
+def _merged(options: RebuildOptions, adapters: Mapping[str, str]) -> RebuildStage:
+    """One adapter for 1 to 8 steps, of the few-step and the one-step one; both by their stages."""
+    files = [
+        f"{options.out / file}:{share}" for file, share in zip(adapters.values(), (_FEW_STEPS, _ONE_STEP), strict=True)
+    ]
+    output = "merge/merged.safetensors"
+    return RebuildStage(
+        name="merge",
+        words=("merge", *files, "--lose", f"{_LOST:g}", "--out", str(options.out / "merge")),
+        needs=tuple(adapters),
+        outputs=(output,),
+        installs={"hyper-unified": output},
     )
 
 

@@ -69,6 +69,7 @@ class ModelSpec:
         max_steps: it supports all numbers of steps up to this one; an unlisted number uses the nearest listed recipe
             without custom timesteps (of two, that with fewer steps). None: only the listed numbers.
         note: one sentence for visitors, or empty.
+        variant: it differs little from another model, so the page does not draw it until it is ticked.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ModelSpec:
     source: str
     max_steps: int | None = None
     note: str = ""
+    variant: bool = False
 
     @property
     def any_steps(self) -> bool:

@@ -40,7 +40,7 @@ def test_a_stage_is_hashed_with_all_that_it_is_made_from() -> None:
     before = stage_hashes(rebuild_plan(options))
     other = stage_hashes(rebuild_plan(replace(options, reward=(Path("/reward"), "def"))))
     changed = {name for name in before if before[name] != other[name]}
-    assert changed == {"feedback", "unified", "one-step", "backward", "evaluation"}
+    assert changed == {"feedback", "unified", "one-step", "merge", "backward", "evaluation"}
     assert not before.items() & stage_hashes(rebuild_plan(replace(options, seed=1))).items()
 
 

@@ -155,7 +155,7 @@ def models(family: Family, *, visible: bool) -> tuple[gr.Row, tuple[Tile, ...]]:
 
 def _tile(spec: ModelSpec, *, licensed: bool) -> Tile:
     with gr.Column(elem_classes="hs-tile", min_width=0):
-        chosen = gr.Checkbox(value=True, label=spec.title, container=False, elem_classes="hs-name")
+        chosen = gr.Checkbox(value=not spec.variant, label=spec.title, container=False, elem_classes="hs-name")
         steps = gr.CheckboxGroup(
             _numbered(_choices(spec)),
             value=[spec.default_steps],

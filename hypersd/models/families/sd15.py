@@ -98,6 +98,7 @@ SD15 = Family(
             pixels=_PIXELS,
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
+            variant=True,
         ),
         ModelSpec(
             name="hyper-cfg",
@@ -108,6 +109,7 @@ SD15 = Family(
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
             note="Takes guidance of 5 to 8 and negative prompts; two calls a step.",
+            variant=True,
         ),
         ModelSpec(
             name="lcm",

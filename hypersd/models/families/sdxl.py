@@ -132,6 +132,7 @@ SDXL = Family(
             pixels=_PIXELS,
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
+            variant=True,
         ),
         ModelSpec(
             name="hyper-cfg",
@@ -142,6 +143,7 @@ SDXL = Family(
             licence=HYPER_LICENCE,
             source="https://huggingface.co/ByteDance/Hyper-SD",
             note="Takes guidance of 5 to 8 and negative prompts; two calls a step.",
+            variant=True,
         ),
         ModelSpec(
             name="lightning",

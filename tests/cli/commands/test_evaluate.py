@@ -150,7 +150,7 @@ def test_an_adapter_is_looked_at_before_any_work(call: Call, root: Path, tmp_pat
     file = root / "assets" / "emoji-xl" / "adapters" / "turbo.safetensors"
     for words, complaint in (
         (("--adapter", file, "--like", "dall-e"), "unknown model 'dall-e'"),
-        (("--adapter", file, "--steps", "3"), "adapter does not run at 3 steps"),
+        (("--adapter", file, "--steps", "9"), "adapter does not run at 9 steps"),
         (("--like", "hyper"), "--like says how an adapter is run"),
     ):
         assert complaint in call("evaluate", *words, "--out", out).complaint

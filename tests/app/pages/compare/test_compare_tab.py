@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.pages.base_choice import base_choice
-from app.pages.compare import result_cards
+from app.pages.compare import model_picker, result_cards
 from app.pages.compare.compare_tab import CompareHandlers
 from app.pages.compare.layout import layout
 from app.pages.control.control_layout import control_layout
@@ -118,3 +118,10 @@ def test_sweeps_and_controlled_rows_are_drawn_on_a_base(engines_with_bases: Engi
     assert (job.request.base, job.then.base, job.family.repository) == (*[JUGGERNAUT.name] * 2, JUGGERNAUT.repository)
     refused = str(sweep.begin({**form, parts.base: JUGGERNAUT.repository})[parts.message])
     assert "choose from: Juggernaut XL" in refused
+
+
+def test_variants_of_a_model_are_ticked_by_those_who_want_them() -> None:
+    with gr.Blocks():
+        _, tiles = model_picker.models(FAMILIES["sdxl"], visible=True)
+    closed = [tile.spec.name for tile in tiles if not tile.chosen.value]
+    assert closed == ["hyper-unified", "hyper-cfg"]
