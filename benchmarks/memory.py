@@ -26,7 +26,13 @@ from benchmarks.served import Server
 from hypersd.arena.store.store import Store
 
 _STEPS = (1, 2, 4, 8, 25)
-_MODELS = {"base": _STEPS, "hyper": (1, 2, 4, 8), "lightning": (1, 2, 4), "turbo": (1, 2, 4)}
+_MODELS = {
+    "base": _STEPS,
+    "hyper": (1, 2, 4, 8),
+    "lightning": (1, 2, 4),
+    "turbo": (1, 2, 4),
+    "hyper-unified": (1, 2, 4, 8),
+}
 
 
 def resident_gb(server: Server, name: str = "VmRSS") -> float:
