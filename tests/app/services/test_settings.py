@@ -7,14 +7,14 @@ import pytest
 
 from app.services.settings import AppSettings
 from hypersd.arena.storage import StorageConfig
-from hypersd.models.registry import FAMILIES
+from hypersd.models.registry import FAMILIES, living_in
 from hypersd.utils.environment import Environment
 
 
 def test_the_default_is_the_registry_s_first_family_in_its_shipped_folder() -> None:
     settings = AppSettings.from_environment(Environment.read({}))
     assert settings.family == next(iter(FAMILIES))
-    assert settings.families() == dict(FAMILIES)
+    assert settings.families() == {name: living_in(None, family) for name, family in FAMILIES.items()}
 
 
 def test_the_embedded_family_can_be_in_another_folder(tmp_path: Path) -> None:
