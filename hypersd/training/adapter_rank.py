@@ -1,4 +1,4 @@
-"""Adapters of a lower rank: the best approximation of each layer's difference of weights, for smaller files."""
+"""Adapters of a lower rank, and sums of adapters: the best approximation of each layer's difference of weights."""
 
 from __future__ import annotations
 
