@@ -149,6 +149,12 @@ class FeedbackLoop:
     def _scorer(self) -> Scorer:
         return match_scorer(self.family, "be judged by simulated voters")
 
+    def _strangers(self, parent: str) -> set[str]:
+        """Models whose pictures simulated voters do not see: of other loops, and variants, which differ too little."""
+        others = {each.name for each in registered_models(self.registered)}
+        variants = {spec.name for spec in self.family.specs if spec.variant}
+        return (others | variants) - {parent}
+
     def _votes(self, current: Round, parent: str) -> tuple[Preferences, ImageStore]:
         """The votes that count, as they were when the round began, and their pictures; simulated ones are cast then."""
         if self.gather is not None:
@@ -160,7 +166,7 @@ class FeedbackLoop:
                 self._engine(),
                 store,
                 pictures,
-                strangers={each.name for each in registered_models(self.registered)} - {parent},
+                strangers=self._strangers(parent),
                 prompts=self._prompts(),
                 scorer=self._scorer(),
                 taste=self.taste,

@@ -42,7 +42,7 @@ def cast_training_votes(
         engine: of the family.
         store: of the round's votes; what it has already counts.
         pictures: of the pairs in it.
-        strangers: models of other loops, whose pictures the voters do not see.
+        strangers: models whose pictures the voters do not see.
         prompts: of the family. Battles and metrics are on those that are held out, votes on others.
         scorer: how well a picture fits its prompt, as the voters see it.
         taste: around which theirs lie.
