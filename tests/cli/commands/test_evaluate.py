@@ -231,15 +231,17 @@ def test_the_paper_s_tables_and_figures_are_made_by_one_command(
     write_clip(folder / "clip")
     monkeypatch.setenv("HYPERSD_EMOJI", str(folder))
     words = ("evaluate", "tables", "--count", "1", "--out", tmp_path / "out")
-    printed = call(*words).out
-    assert "not trained" in printed
-    assert "python -m hypersd evaluate tables --family emoji --count 1 --seed 0" in printed
-    with (tmp_path / "out" / "metrics.csv").open() as file:
-        measured = {(row["model"], row["steps"]) for row in csv.DictReader(file)}
-    assert measured >= {("base", "25"), ("hyper", "4"), ("turbo", "1")}
+    document = call(*words, "--json").document
+    assert document["command"].startswith("python -m hypersd evaluate tables --family emoji --count 1 --seed 0")
+    assert {(row["model"], row["steps"]) for row in document["rows"]} >= {("base", 25), ("hyper", 4), ("turbo", 1)}
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert {f"table-{number}.{ending}" for number in range(1, 6) for ending in ("csv", "md", "tex")} <= names
-    assert {"figure-1.png", "figure-7.png", "figure-8.png", "figure-9.png", "figure-10.png"} <= names
+    assert {"figure-1.png", "figure-7.png", "figure-8.png", "figure-9.png", "figure-10.png", "metrics.csv"} <= names
+    measured = tmp_path / "out" / "measured" / "00000.safetensors"
+    before = measured.stat().st_mtime_ns
+    again = call(*words, "--resume")
+    assert "not trained" in again.out
+    assert measured.stat().st_mtime_ns == before
     assert "leave out --models" in call(*words, "--models", "hyper").complaint
     assert "leave out --base-first" in call(*words, "--base-first", "1").complaint
     assert "Without Twemoji: not trained." in (tmp_path / "out" / "figure-10.md").read_text()
