@@ -72,9 +72,8 @@ def test_adapters_are_merged_into_one_at_their_strengths(call: Call, tmp_path: P
     assert 0 < call(*words, 1, "--out", tmp_path / "low").document["lost"] < 1
     narrow = {key: value[:, :4] if "lora_A" in key else value for key, value in _factors(path, down, up).items()}
     save_file({key: value.contiguous() for key, value in narrow.items()}, tmp_path / "other.safetensors")
-    refused = call(
-        "merge", f"{tmp_path}/second.safetensors", f"{tmp_path}/other.safetensors", *words[-1:], 2, "--out", "x"
-    )
+    files = (tmp_path / "second.safetensors", tmp_path / "other.safetensors")
+    refused = call("merge", *files, "--rank", 2, "--out", tmp_path / "none")
     assert "is an adapter of another base" in refused.complaint
     on_the_hub = call("merge", "someone/lora/file.safetensors", "--rank", 2, "--out", tmp_path / "hub")
     assert "download it first" in on_the_hub.complaint

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersd.cli.arguments import argument
-from hypersd.cli.commands.shrink import add_rank
+from hypersd.cli.commands.shrink import add_rank, size_and_loss
 from hypersd.cli.folders import command_folder
 from hypersd.cli.options import add_json, add_out
 from hypersd.cli.output import emit, say
@@ -57,10 +57,9 @@ def run(options: argparse.Namespace) -> int:
     with command_folder(options.out, "merge", [_MERGED], keep=True) as out:
         target = out / _MERGED
         lost = merge_adapters(adapters, target, rank=options.rank, lose=options.lose or 0.0)
-    size = target.stat().st_size
     if options.json:
         files = [{"file": str(file), "strength": strength} for file, strength in adapters]
-        emit({"file": str(target), "adapters": files, "bytes": size, "lost": lost})
+        emit({"file": str(target), "adapters": files, "bytes": target.stat().st_size, "lost": lost})
     else:
-        say(f"{target}: {size / 1e6:.2f} MB, {lost:.1%} of the squared differences of weights lost")
+        say(size_and_loss(target, lost))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from hypersd.cli.arguments import argument, counted, fraction, path
@@ -41,6 +42,11 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def size_and_loss(file: Path, lost: float) -> str:
+    """A line about an adapter that was written, and the share of the squared differences that it lacks, 0 to 1."""
+    return f"{file}: {file.stat().st_size / 1e6:.2f} MB, {lost:.1%} of the squared differences of weights lost"
+
+
 def run(options: argparse.Namespace) -> int:
     """Write the smaller adapter; returns the exit status."""
     from hypersd.models.adapter_file import inspect
@@ -51,9 +57,9 @@ def run(options: argparse.Namespace) -> int:
     with command_folder(options.out, "shrink", [options.file.name], keep=True) as out:
         target = out / options.file.name
         lost = shrink_adapter(options.file, target, rank=options.rank, lose=options.lose or 0.0)
-    size = target.stat().st_size
     if options.json:
+        size = target.stat().st_size
         emit({"file": str(target), "rank": options.rank, "lose": options.lose, "bytes": size, "lost": lost})
     else:
-        say(f"{target}: {size / 1e6:.2f} MB, {lost:.1%} of the squared differences of weights lost")
+        say(size_and_loss(target, lost))
     return 0
