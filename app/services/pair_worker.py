@@ -36,7 +36,7 @@ NICENESS = 10
 _BESIDE_A_PAGE = 3
 """UNets held beside the base's: a Space's smallest hardware has to hold the page's own too.
 
-Half of the embedded family's adapters: putting one together takes a tenth of the time of a pair.
+Half of the embedded family's adapters: putting one together took 0.4 to 0.5 s beside a training.
 """
 
 
